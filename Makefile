@@ -1,0 +1,57 @@
+# Everything one does with the project. `make` alone lists it.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SYSTEM_PACKAGES := chromium debian-policy iproute2 nginx-light redis-server
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup run test check format bench requirements
+
+help:
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1|/' | column -t -s '|'
+
+setup: .venv/.installed node_modules/.installed  ## install what is missing, into .venv and node_modules
+
+run: setup  ## serve on http://127.0.0.1:8000, with every operation
+	HEADWAY_SIMULATE=$${HEADWAY_SIMULATE:-1} exec $(BIN)/gunicorn app:app
+
+# CI=true: what a test needs and does not find is a failure, never a skip. The live tests time real servers, so they
+# have the machine for themselves.
+test: setup  ## run every test, against real servers, proxies and stores too
+	tools/system-packages $(SYSTEM_PACKAGES)
+	CI=true $(BIN)/pytest -m 'not live' -n auto --maxprocesses 4
+	CI=true $(BIN)/pytest -m live
+
+check: setup  ## formatter, linter, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: setup  ## let the formatter and the linter mend what they can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup  ## the project's benchmarks against peers, as ratios in one run
+	$(BIN)/python -m bench
+
+# The pins hold for every supported Python (--universal). `make requirements UPGRADE=--upgrade` moves them all.
+requirements: setup  ## pin pyproject.toml's dependencies in requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras $(UPGRADE) \
+	  --custom-compile-command 'make requirements' --output-file requirements.txt pyproject.toml
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is older than 3.11: make PYTHON=python3.12 ..." >&2; exit 1; }
+	tools/system-packages python3-venv
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: requirements.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+node_modules/.installed: package.json package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: Node.js 20 or newer brings it" >&2; exit 1; }
+	npm ci --no-audit --no-fund
+	@touch $@

@@ -1,0 +1,70 @@
+"""How gunicorn serves the application: gevent workers, sized for streams that stay open.
+
+gunicorn finds this file by itself when it is started in this folder. Every name below that is one of its settings is
+one; the command line and `GUNICORN_CMD_ARGS` win over it (`-b HOST:PORT`, `-k gevent_pywsgi`, `--certfile` ...). The
+number of workers is gunicorn's own variable, `WEB_CONCURRENCY`.
+
+This file runs in the master, which is never patched by gevent: import nothing of the application at its top.
+"""
+
+import contextlib
+import os
+import resource
+from pathlib import Path
+from typing import Any
+
+FILES = 65_536
+"""Descriptors asked for. A stream is one, and a proxied or a child process's one two or three."""
+
+STOPPING = 5
+"""Seconds between the end of the drain and the kill, in which streams say their last word and `finally` blocks run."""
+
+bind = "127.0.0.1:8000"
+proc_name = "headway"
+
+worker_class = "gevent"
+# Open connections of one worker. Above HEADWAY_MAX_STREAMS (10,000), so that health checks and cancels get through
+# when every stream is taken, and the application answers 503 itself instead of leaving callers in the backlog.
+worker_connections = 12_000
+
+# Seconds that a kept-alive connection may stay silent, and that a request's head may take. A stopping worker waits for
+# idle connections this long, so it is short; a proxy in front has to give its own up sooner, or it sends a request
+# into a connection that is just being closed.
+keepalive = 5
+
+# A worker's sign of life is a file that it touches; on a disk that can block the worker, in memory it cannot.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  gunicorn makes an unguessable file
+
+# gunicorn's management socket is one path per user, so a second instance would take it over from the first.
+control_socket_disable = True
+
+
+def drain_seconds() -> int:
+    """`HEADWAY_DRAIN`; the application itself refuses one that cannot be read, and says what it takes."""
+    with contextlib.suppress(ValueError, OverflowError):
+        return max(0, int(float(os.environ.get("HEADWAY_DRAIN", "10"))))
+    return 10
+
+
+graceful_timeout = drain_seconds() + STOPPING
+
+
+def raise_file_limit(wanted: int = FILES) -> None:
+    """Lift the soft limit of open files as far as the hard one allows; the workers inherit it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+raise_file_limit()
+
+# ---------------------------------------------------------------------------------------------------- worker stop
+# What follows runs in the worker, after gevent has patched it, and so imports the library inside the function.
+
+
+def post_worker_init(worker: Any) -> None:
+    """Hands the worker's stop to the library's drain: gunicorn alone waits for open streams, and then cuts them."""
+    from streaming.drain import drain_with
+
+    drain_with(worker)

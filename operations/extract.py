@@ -1,0 +1,164 @@
+"""`extract`: what stands in a PDF, page by page, as it is read.
+
+The work is done in a child process, with limits on its time and memory: a PDF is a program that a stranger wrote, and
+PDFium, which runs it, is neither thread-safe nor to be trusted with the service's own process.
+
+A run that cannot give a result ends with one of these codes:
+
+    empty_file, not_a_pdf, truncated_pdf, damaged_pdf      the file is not what it should be
+    password_required, wrong_password                      it is encrypted
+    unsupported_encryption                                 and in a way that PDFium does not know
+    pages_out_of_range, too_many_pages                     `pages` and the document do not fit
+    host_not_allowed, fetch_failed                         `document_url` was refused, or did not answer
+    too_large, timeout                                     it wants more than `MEMORY`, `TIMEOUT` or a bound of `pdf`
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, SecretStr, ValidationInfo, field_validator
+
+from streaming import OperationError, Upload, operation, partial, progress
+
+from .pdf.errors import Unreadable
+
+TIMEOUT = 300.0
+"""Seconds: 2,000 pages with tables and thumbnails take about 40."""
+MEMORY = 1 << 30
+"""Bytes of address space: the child has 100 MB before it begins, and the pictures of a page are unpacked in memory."""
+MAX_PAGES = 2_000
+"""Pages of one run."""
+
+_RANGES = re.compile(r"\s*\d{1,7}\s*(?:-\s*\d{1,7}\s*)?(?:,\s*\d{1,7}\s*(?:-\s*\d{1,7}\s*)?)*")
+
+
+def _none_if_blank(value: Any) -> Any:
+    """A form sends its empty fields as empty strings, and a file that nobody chose as an empty one without a name."""
+    if isinstance(value, Upload) and not value.filename and not value.size:
+        return None
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+OrBlank = BeforeValidator(_none_if_blank)
+
+
+class Extract(BaseModel):
+    """The PDF, and what is wanted of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    file: Annotated[Upload | None, OrBlank] = Field(default=None, title="File", description="The PDF itself.")
+    document_url: Annotated[HttpUrl | None, OrBlank] = Field(
+        default=None,
+        title="URL",
+        description="Where the PDF is, instead of a file; only on hosts that this service allows.",
+        examples=["https://example.org/report.pdf"],
+        validate_default=True,
+    )
+    pages: Annotated[str | None, OrBlank] = Field(
+        default=None,
+        title="Pages",
+        description="Which pages, counted from 1; all of them if left out.",
+        examples=["1-10,14"],
+        max_length=1000,
+    )
+    password: Annotated[SecretStr | None, OrBlank] = Field(
+        default=None, title="Password", description="What opens the PDF, if it is encrypted."
+    )
+    tables: bool = Field(default=True, title="Tables", description="Whether tables are looked for.")
+    render: bool = Field(
+        default=False, title="Thumbnails", description="Whether each page comes with a small picture of itself."
+    )
+
+    @field_validator("document_url")
+    @classmethod
+    def _one_document(cls, url: HttpUrl | None, info: ValidationInfo) -> HttpUrl | None:
+        if "file" in info.data and (url is None) == (info.data["file"] is None):
+            raise ValueError("give either a file or a document_url")
+        if url and (url.username or url.password):
+            raise ValueError("a URL without a user name and a password")
+        return url
+
+    @field_validator("pages")
+    @classmethod
+    def _page_ranges(cls, pages: str | None) -> str | None:
+        if pages and not (_RANGES.fullmatch(pages) and all(1 <= first <= last for first, last in _ranges(pages))):
+            raise ValueError("page numbers from 1 and ranges of them, as in 1-10,14")
+        return pages
+
+
+@operation(title="Extract a PDF", runs_in="process", timeout=TIMEOUT, memory=MEMORY)
+def extract(input: Extract) -> Generator[Any, Any, dict[str, Any]]:
+    """Reads a PDF page by page: text, headings, tables and key-value pairs, with its metadata and outline."""
+    source = (yield from _fetched(str(input.document_url))) if input.document_url else _upload(input).path
+    yield progress("Opening the document", step="open")
+    from .pdf.engine import Document  # loads PDFium, which the service's own process is to be spared
+    from .pdf.reader import Reader
+
+    password = input.password.get_secret_value() if input.password else None
+    with _told(), Document(source, password) as document:
+        numbers = chosen(input.pages, document.page_count)
+        total = len(numbers)
+        yield progress(f"{total} pages to read", done=0, total=total, unit="pages", step="pages")
+        reader = Reader(document, numbers, with_tables=input.tables, with_thumbnails=input.render)
+        for done, page in enumerate(reader.pages(), 1):
+            yield partial(f"page-{page['page']}", page)
+            yield progress(f"Page {page['page']}", done=done, total=total, unit="pages", step="pages")
+        return {"filename": _filename(input), **reader.result()}
+
+
+def chosen(pages: str | None, count: int) -> list[int]:
+    """The numbers of the pages that are wanted of a document of `count` pages, in order and once each.
+
+    Raises `OperationError` with `pages_out_of_range` or `too_many_pages`.
+    """
+    ranges = _ranges(pages) if pages else [(1, count)]
+    last = max(last for _, last in ranges)
+    if last > count:
+        raise OperationError("pages_out_of_range", f"There is no page {last}: the document has {count}.")
+    wanted = sum(last - first + 1 for first, last in ranges)
+    if wanted > MAX_PAGES:
+        raise OperationError(
+            "too_many_pages", f"{wanted:,} pages are more than the {MAX_PAGES:,} of one run: choose some by `pages`."
+        )
+    return sorted({number for first, last in ranges for number in range(first, last + 1)})
+
+
+def _ranges(pages: str) -> list[tuple[int, int]]:
+    bounds = (part.partition("-") for part in pages.split(","))
+    return [(int(first), int(last or first)) for first, _, last in bounds]
+
+
+def _fetched(url: str) -> Generator[Any, Any, bytes]:
+    from .fetch import Download, allowed_hosts  # httpx takes longer to import than most uploads to read
+
+    download = Download(url, allowed_hosts())
+    yield progress("Fetching the document", step="fetch")
+    for received in download:
+        yield progress("Fetching the document", done=received, total=download.total, unit="bytes", step="fetch")
+    return download.content
+
+
+def _upload(input: Extract) -> Upload:
+    assert input.file is not None  # the model sees to it that there is one of the two
+    return input.file
+
+
+def _filename(input: Extract) -> str | None:
+    if input.document_url:
+        return Path(input.document_url.path or "").name or None
+    return Path(_upload(input).filename).name or None
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What the PDF package refuses to read ends the run with its code."""
+    try:
+        yield
+    except Unreadable as error:
+        raise OperationError(error.code, error.message) from error

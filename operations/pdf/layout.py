@@ -1,0 +1,180 @@
+"""Words, lines, rows and rules of a page, in points from the top left corner of the page as it is read.
+
+A **line** is one that PDFium reads in one go; a **row** is what stands side by side on the page, whichever line it
+came from, cut into **cells** wherever the gap is wider than any between words.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+CELL_GAP = 1.0
+"""Ems between two words that belong to different cells. Justified text seldom opens more than 0.8."""
+
+
+class Box(NamedTuple):
+    """A rectangle: left, top, right, bottom."""
+
+    x0: float
+    top: float
+    x1: float
+    bottom: float
+
+    def holds(self, x: float, y: float) -> bool:
+        """Whether the point is inside."""
+        return self.x0 <= x <= self.x1 and self.top <= y <= self.bottom
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A run of characters without white space; `size` is its type size in points."""
+
+    text: str
+    box: Box
+    size: float
+    bold: bool = False
+    upright: bool = True
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """The point that says which cell or table the word belongs to."""
+        return (self.box.x0 + self.box.x1) / 2, (self.box.top + self.box.bottom) / 2
+
+
+@dataclass(frozen=True)
+class Words:
+    """Words that belong together, left to right."""
+
+    words: tuple[Word, ...]
+
+    @cached_property
+    def text(self) -> str:
+        """The words with blanks between them."""
+        return " ".join(word.text for word in self.words)
+
+    @cached_property
+    def box(self) -> Box:
+        """What surrounds all the words."""
+        return around(word.box for word in self.words)
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """The middle of the box."""
+        return (self.box.x0 + self.box.x1) / 2, (self.box.top + self.box.bottom) / 2
+
+    @cached_property
+    def size(self) -> float:
+        """The type size of most of the characters."""
+        return common_size(self.words)
+
+    @cached_property
+    def bold(self) -> bool:
+        """Whether all of it is."""
+        return all(word.bold for word in self.words)
+
+    @cached_property
+    def upright(self) -> bool:
+        """Whether all of it reads from left to right."""
+        return all(word.upright for word in self.words)
+
+
+class Line(Words):
+    """One line of text as PDFium reads it."""
+
+
+class Cell(Words):
+    """A part of a row that stands apart from the rest of it."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What stands side by side, from left to right."""
+
+    cells: tuple[Cell, ...]
+
+    @cached_property
+    def box(self) -> Box:
+        """What surrounds all the cells."""
+        return around(cell.box for cell in self.cells)
+
+    @cached_property
+    def size(self) -> float:
+        """The type size of most of the characters."""
+        return common_size(word for cell in self.cells for word in cell.words)
+
+
+class Rule(NamedTuple):
+    """A ruled line: horizontal ones lie at a height and run over x, vertical ones the other way round."""
+
+    horizontal: bool
+    at: float
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Page:
+    """What was read off one page, before anything is made of it.
+
+    `number` counts from 1. `fields` are the filled form fields, `images` how many pictures it holds.
+    """
+
+    number: int
+    width: float
+    height: float
+    lines: tuple[Line, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    fields: tuple[tuple[str, str], ...] = ()
+    images: int = 0
+
+    @cached_property
+    def text(self) -> str:
+        """The page's text, line by line, in PDFium's order."""
+        return "\n".join(line.text for line in self.lines)
+
+
+def around(boxes: Iterable[Box]) -> Box:
+    """The smallest box that holds all of `boxes`, of which there is at least one."""
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    return Box(min(lefts), min(tops), max(rights), max(bottoms))
+
+
+def common_size(words: Iterable[Word]) -> float:
+    """The type size of most characters of `words`, to a tenth of a point."""
+    sizes: Counter[float] = Counter()
+    for word in words:
+        sizes[round(word.size, 1)] += len(word.text)
+    return sizes.most_common(1)[0][0] if sizes else 0.0
+
+
+def rows(words: Iterable[Word]) -> list[Row]:
+    """The upright words as rows from the top of the page to its bottom."""
+    return [Row(tuple(cells(band))) for band in _bands(word for word in words if word.upright)]
+
+
+def _bands(words: Iterable[Word]) -> Iterator[list[Word]]:
+    """Words whose middles lie within half a line of each other, band after band."""
+    band: list[Word] = []
+    for word in sorted(words, key=lambda word: word.middle[1]):
+        if band and word.middle[1] - band[0].middle[1] > 0.5 * min(word.size, band[0].size):
+            yield band
+            band = []
+        band.append(word)
+    if band:
+        yield band
+
+
+def cells(words: Iterable[Word]) -> Iterator[Cell]:
+    """Words of one row, parted wherever two are further apart than `CELL_GAP`."""
+    cell: list[Word] = []
+    for word in sorted(words, key=lambda word: word.box.x0):
+        if cell and word.box.x0 - cell[-1].box.x1 > CELL_GAP * min(word.size, cell[-1].size):
+            yield Cell(tuple(cell))
+            cell = []
+        cell.append(word)
+    if cell:
+        yield Cell(tuple(cell))

@@ -1,0 +1,41 @@
+"""Answers to a run's question: what a person sent, checked against the question's schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from .errors import BadRequest, Conflict, FieldError, InvalidInput
+
+
+def checked(body: bytes, question: bytes | None) -> tuple[str, bytes]:
+    """The question that `body` answers, and the answer as JSON.
+
+    Raises `BadRequest` for a body that is no answer, `Conflict` where that question is not open, and `InvalidInput`
+    with the schema's complaints.
+    """
+    try:
+        given = orjson.loads(body)
+        asked, answer = given["question"], given["answer"]
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        shape = '{"question": ID, "answer": ...}'
+        raise BadRequest(f"an answer is {shape}", errors=[{"loc": [], "msg": f"is {shape}"}]) from error
+    open_question = None if question is None else orjson.loads(question)
+    if open_question is None or open_question["question"] != asked:
+        raise Conflict("this question is not open", code="question_not_open")
+    errors = complaints(answer, open_question["schema"])
+    if errors:
+        raise InvalidInput("the answer does not fit the question's schema", code="invalid_answer", errors=errors)
+    return asked, orjson.dumps(answer)
+
+
+def complaints(answer: Any, schema: dict[str, Any]) -> list[FieldError]:
+    """What JSON Schema (2020-12) has to say against an answer."""
+    if not schema:
+        return []
+    # Needed only by those who ask with a schema, so it is no requirement of the library (extra `questions`).
+    from jsonschema import Draft202012Validator
+
+    found = Draft202012Validator(schema).iter_errors(answer)
+    return [{"loc": ["answer", *error.absolute_path], "msg": error.message} for error in found]

@@ -1,0 +1,335 @@
+"""The routes, and the extension that mounts them: the only place with `flask.request`."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import os
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import orjson
+from flask import Blueprint, Flask, Request, Response, g, request, url_for
+from werkzeug.exceptions import HTTPException
+
+from . import answers
+from .clock import Clock
+from .drain import drain, extensions
+from .errors import BadRequest, Conflict, HeadwayError, NotFound, Problem, StoreAway, Unauthorized, Unavailable
+from .hub import home
+from .inputs import read_input
+from .logs import open_log
+from .logs.base import EventLog, Record
+from .operation import Operation
+from .response import RunSource, Viewer, pulse, respond
+from .runner import Runner
+from .settings import Settings
+
+log = logging.getLogger("headway")
+
+Authorize = Callable[[Request], str | None]
+
+ALLOWED_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, traceparent"
+EXPOSED_HEADERS: Final = "Location, Run-Id, Retry-After"
+MAX_PAGE: Final = 100
+STATUSES: Final = ("queued", "running", "waiting", "cancelling", "succeeded", "failed", "cancelled")
+
+
+class Headway:
+    """The Flask extension: operations, their runs, and the routes to them.
+
+    `authorize` takes the request and gives its owner, or `None` (or raises a `Problem`) to refuse it. `log` and `clock`
+    replace the event log that the settings name, and the machine's clock, in tests.
+    """
+
+    def __init__(  # each is optional
+        self,
+        app: Flask | None = None,
+        *,
+        operations: Iterable[Operation] = (),
+        url_prefix: str | None = None,
+        authorize: Authorize | None = None,
+        log: EventLog | None = None,
+        clock: Clock | None = None,
+        **defaults: Any,
+    ) -> None:
+        self.operations = list(operations)
+        self.settings = Settings()
+        self._authorize = authorize
+        self._log = log
+        self._clock = clock
+        self._defaults = defaults
+        self._runner: Runner | None = None
+        if app is not None:
+            self.init_app(app, url_prefix=url_prefix)
+
+    def init_app(self, app: Flask, url_prefix: str | None = None) -> None:
+        """Mounts the routes on `app`, under `url_prefix`, and reads the settings.
+
+        Raises `SettingError` and `RegistrationError`.
+        """
+        self.settings = self._read_settings(app)
+        Runner.check(self.operations)
+        app.extensions["headway"] = self
+        extensions.add(self)
+        app.register_blueprint(_Routes(self).blueprint, url_prefix=url_prefix)
+
+    @property
+    def runner(self) -> Runner:
+        """The runs of this process; made at the first need, which is after gunicorn has forked its workers."""
+        here = home()
+        if self._runner is None or self._runner.home is not here:
+            self._runner = here.call(self._make_runner)
+        return self._runner
+
+    @property
+    def authorize(self) -> Authorize | None:
+        """What names the owner of a request; `None` where nobody is told apart."""
+        if self._authorize is None and self.settings.api_keys:
+            return self._owner_of_key
+        return self._authorize
+
+    def drain(self, seconds: float | None = None) -> None:
+        """Takes no more runs, lets those that are live finish for `seconds` (the setting's), and stops the rest."""
+        if self._runner is not None:
+            runner = self._runner
+            runner.home.call(drain, runner, pulse(runner.home), self.settings.drain if seconds is None else seconds)
+
+    def _read_settings(self, app: Flask) -> Settings:
+        from_environment = Settings.read(os.environ, **self._defaults)
+        given = {name: getattr(from_environment, name) for name in Settings.__dataclass_fields__}
+        return Settings.read(app.config, prefix="", **given)
+
+    def _make_runner(self) -> Runner:
+        return Runner(self.operations, self._log or open_log(self.settings), self.settings, self._clock)
+
+    def _owner_of_key(self, asked: Request) -> str | None:
+        scheme, _, presented = asked.headers.get("Authorization", "").partition(" ")
+        found = None
+        if scheme.lower() == "bearer":
+            for key, owner in (self.settings.api_keys or {}).items():
+                if hmac.compare_digest(key.encode(), presented.strip().encode()):
+                    found = owner
+        return found
+
+
+class _Routes:
+    """The blueprint of one extension."""
+
+    def __init__(self, headway: Headway) -> None:
+        self._headway = headway
+        self.blueprint = Blueprint("headway", __name__)
+        add = self.blueprint.add_url_rule
+        add("/operations", view_func=self.operations)
+        add("/operations/<name>", view_func=self.start, methods=["POST"])
+        add("/runs", view_func=self.runs)
+        add("/runs/<run>", view_func=self.snapshot)
+        add("/runs/<run>", view_func=self.cancel, methods=["DELETE"])
+        add("/runs/<run>/events", view_func=self.events)
+        add("/runs/<run>/answer", view_func=self.answer, methods=["POST"])
+        add("/health/live", view_func=self.live)
+        add("/health/ready", view_func=self.ready)
+        self.blueprint.before_request(self._admit)
+        self.blueprint.after_request(self._allow_origin)
+        self.blueprint.register_error_handler(Exception, problem_response)
+
+    # -- routes -------------------------------------------------------------------------------------------------
+
+    def operations(self) -> Response:
+        runner = self._headway.runner
+        return _json({"operations": [op.describe(runner.linger_of(op)) for op in runner.operations.values()]})
+
+    def start(self, name: str) -> Response:
+        runner = self._headway.runner
+        operation = runner.operations.get(name)
+        if operation is None:
+            raise NotFound(f"there is no operation {name!r}", code="operation_not_found")
+        if not _wants_snapshot():
+            self._check_streams()
+        taken = read_input(request, operation, self._headway.settings.max_body)
+        key = request.headers.get("Idempotency-Key")
+
+        def begin() -> tuple[str, RunSource | None]:
+            run, _ = runner.start(
+                operation,
+                taken.checked,
+                owner=g.headway_owner,
+                client=g.headway_owner or f"address {request.remote_addr}",
+                key=key,
+                digest=taken.digest if key else None,
+                cleanup=taken.discard,
+            )
+            # Counted in the same turn of the hub: nobody can find the run without its viewer.
+            return run, None if _wants_snapshot() else RunSource(runner.log, run)
+
+        run, source = runner.home.call(begin)
+        headers = {"Location": url_for(".snapshot", run=run), "Run-Id": run}
+        if source is None:
+            return self._snapshot(self._find(run), 202, {**headers, "Preference-Applied": "respond-async"})
+        return self._stream(source, operation, after=0, headers=headers)
+
+    def snapshot(self, run: str) -> Response:
+        return self._snapshot(self._find(run))
+
+    def events(self, run: str) -> Response:
+        record = self._find(run)
+        after = _last_event_id(record)
+        if record.fold.over and after >= record.fold.last_event_id:
+            return Response(status=204)
+        self._check_streams()
+        runner = self._headway.runner
+        source = runner.home.call(RunSource, runner.log, run)
+        return self._stream(source, runner.operations.get(record.info.operation), after=after)
+
+    def cancel(self, run: str) -> Response:
+        runner = self._headway.runner
+        record, was_live = runner.home.call(runner.cancel, run, g.headway_owner)
+        return self._snapshot(record, 202 if was_live else 200)
+
+    def answer(self, run: str) -> Response:
+        record = self._find(run)
+        question, body = answers.checked(request.get_data(), record.fold.question)
+        log_ = self._headway.runner.log
+        if not self._headway.runner.home.call(log_.answer, run, question, body):
+            raise Conflict("this question has its answer", code="already_answered")
+        return self._snapshot(self._find(run), 202)
+
+    def runs(self) -> Response:
+        status = request.args.get("status")
+        if status is not None and status not in STATUSES:
+            raise BadRequest(
+                f"status is one of {', '.join(STATUSES)}", errors=[{"loc": ["status"], "msg": "no such status"}]
+            )
+        runner = self._headway.runner
+
+        def found() -> list[Record]:
+            return runner.log.list(
+                owner=g.headway_owner,
+                operation=request.args.get("operation"),
+                status=status,
+                limit=_limit(),
+                before=request.args.get("before"),
+            )
+
+        return _json({"runs": [orjson.Fragment(record.snapshot()) for record in runner.home.call(found)]})
+
+    def live(self) -> Response:
+        return _json({"status": "live"})
+
+    def ready(self) -> Response:
+        runner = self._headway.runner
+        if runner.draining:
+            raise Unavailable("this worker is stopping", code="draining", retry_after=1)
+        runner.home.call(runner.log.ready)
+        return _json({"status": "ready"})
+
+    # -- before and after each of them --------------------------------------------------------------------------
+
+    def _admit(self) -> None:
+        g.headway_owner = ""
+        authorize = self._headway.authorize
+        if authorize is None or request.method == "OPTIONS" or request.endpoint in _open_endpoints(request):
+            return
+        owner = authorize(request)
+        if not owner:
+            raise Unauthorized("this needs `Authorization: Bearer KEY` with a key that is known")
+        g.headway_owner = owner
+
+    def _allow_origin(self, response: Response) -> Response:
+        origins = self._headway.settings.cors_origins
+        origin = request.headers.get("Origin")
+        if origin and origins and ("*" in origins or origin in origins):
+            response.headers["Access-Control-Allow-Origin"] = "*" if "*" in origins else origin
+            response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+            response.headers.add("Vary", "Origin")
+            if request.method == "OPTIONS":
+                response.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE, OPTIONS"
+                response.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
+                response.headers["Access-Control-Max-Age"] = "600"
+        return response
+
+    # -- helpers ------------------------------------------------------------------------------------------------
+
+    def _find(self, run: str) -> Record:
+        runner = self._headway.runner
+        return runner.home.call(runner.find, run, g.headway_owner)
+
+    def _snapshot(self, record: Record, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+        return Response(record.snapshot(), status, content_type="application/json", headers=headers)
+
+    def _stream(
+        self, source: RunSource, operation: Operation | None, *, after: int, headers: dict[str, str] | None = None
+    ) -> Response:
+        settings = self._headway.settings
+        viewer = Viewer(
+            source,
+            environ=request.environ,
+            heartbeat=settings.heartbeat,
+            send_timeout=settings.send_timeout,
+            after=after,
+            each=operation is not None and operation.flush == "each",
+        )
+        return respond(viewer, headers)
+
+    def _check_streams(self) -> None:
+        if len(pulse(self._headway.runner.home).viewers) >= self._headway.settings.max_streams:
+            raise Unavailable("this worker has as many open streams as it may have", retry_after=5)
+
+
+def problem_response(error: Exception) -> Response:
+    """Any exception as a problem document; what is not meant for callers stays in the log."""
+    if isinstance(error, HTTPException):
+        problem = _translated(error)
+    elif isinstance(error, StoreAway):
+        problem = Unavailable("the store of the runs does not answer", code="store_away", retry_after=2)
+    elif isinstance(error, Problem):
+        problem = error
+    else:
+        log.error("a request failed", exc_info=error)
+        problem = Problem("The server failed to answer this request.")
+    response = Response(orjson.dumps(problem.as_dict()), problem.status, content_type="application/problem+json")
+    if problem.retry_after is not None:
+        response.headers["Retry-After"] = str(problem.retry_after)
+    if problem.status == Unauthorized.status:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _translated(error: HTTPException) -> Problem:
+    problem = Problem(error.description or error.name, code=error.name.lower().replace(" ", "_"))
+    problem.status = error.code or 500  # type: ignore[misc]  # the class holds the default
+    problem.title = error.name  # type: ignore[misc]
+    return problem
+
+
+def _open_endpoints(asked: Request) -> tuple[str, str]:
+    return (f"{asked.blueprint}.live", f"{asked.blueprint}.ready")
+
+
+def _wants_snapshot() -> bool:
+    """`Prefer: respond-async` (RFC 7240, section 4.1), or an `Accept` of JSON alone."""
+    preferences = {word.strip().lower() for word in request.headers.get("Prefer", "").split(",")}
+    accepted = [kind for kind, quality in request.accept_mimetypes if quality > 0]
+    return "respond-async" in preferences or accepted == ["application/json"]
+
+
+def _last_event_id(record: Record) -> int:
+    given = request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or "0"
+    if not (given.isascii() and given.isdigit() and len(given) < 16) or int(given) > record.fold.last_event_id:
+        message = "is the number of an event of this run"
+        raise BadRequest(f"Last-Event-ID {message}", errors=[{"loc": ["Last-Event-ID"], "msg": message}])
+    return int(given)
+
+
+def _limit() -> int:
+    given = request.args.get("limit", "20")
+    if not (given.isascii() and given.isdigit() and 1 <= int(given[:9]) <= MAX_PAGE):
+        raise BadRequest(f"limit is 1 to {MAX_PAGE}", errors=[{"loc": ["limit"], "msg": f"is 1 to {MAX_PAGE}"}])
+    return int(given)
+
+
+def _json(value: Any) -> Response:
+    return Response(orjson.dumps(value), content_type="application/json")
+
+
+__all__ = ["Authorize", "Headway", "HeadwayError", "problem_response"]

@@ -1,0 +1,307 @@
+"""What runs in the processes of `runs_in="process"` operations.
+
+A worker starts one **nursery** (`main` below): a plain process without threads or a hub, which imports
+the modules of the operations once and forks a **child** for each run. So a run starts in milliseconds, with its imports
+done, and neither gunicorn nor gevent nor the sockets of the viewers are ever forked.
+
+The nursery takes lines of JSON on file descriptor 3 and answers there:
+
+    {"import": [MODULE]}                        import these ahead of time
+    {"fork": ID, "module": M, "name": N, ...}   with two descriptors: the child's way out and its way in
+    {"signal": ID, "number": N}                 sends a signal to a child; 9 goes to its whole session
+    -> {"ended": ID, "status": WAIT_STATUS}     once the child is gone and reaped
+
+When the worker goes, however it goes, descriptor 3 ends, the nursery ends, and the kernel kills its children
+(PR_SET_PDEATHSIG; prctl(2)).
+
+A child speaks in records on a descriptor of its own: a kind, two lengths, two strings of bytes (`pack`). Its standard
+output goes where its standard error goes, so stray prints cannot mix with them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import json
+import os
+import pickle
+import resource
+import select
+import signal
+import socket
+import struct
+import sys
+import traceback
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, Final, NoReturn
+
+from greenlet import GreenletExit
+
+from .errors import EncodeError, OperationError
+from .events import Event, Flush, Progress, Question, encode_json
+from .operation import Operation
+
+NURSERY_FD: Final = 3
+HEAD: Final = struct.Struct("<cII")
+EVENT, TEXT, PROGRESS, QUESTION, FLUSH, RESULT, REFUSED, RAISED = (b"e", b"t", b"p", b"q", b"f", b"r", b"o", b"x")
+PR_SET_PDEATHSIG: Final = 1
+OOM_SCORE: Final = b"500"
+
+
+def pack(kind: bytes, first: bytes = b"", second: bytes = b"") -> bytes:
+    """One record."""
+    return b"%b%b%b" % (HEAD.pack(kind, len(first), len(second)), first, second)
+
+
+def unpack(buffer: bytearray) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Takes the whole records off the front of `buffer`."""
+    at = 0
+    while len(buffer) - at >= HEAD.size:
+        kind, first, second = HEAD.unpack_from(buffer, at)
+        end = at + HEAD.size + first + second
+        if len(buffer) < end:
+            break
+        middle = at + HEAD.size + first
+        yield kind, bytes(buffer[at + HEAD.size : middle]), bytes(buffer[middle:end])
+        at = end
+    del buffer[:at]
+
+
+class Nursery:
+    """The process that forks: one loop over its descriptor and its dead children."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._children: dict[int, int] = {}
+        self._buffer = b""
+        self._descriptors: list[int] = []
+
+    def serve(self) -> None:
+        woken, wake = os.pipe()
+        os.set_blocking(wake, False)
+        os.set_blocking(woken, False)
+        signal.set_wakeup_fd(wake)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        while True:
+            ready, _, _ = select.select([self._channel.fileno(), woken], [], [])
+            if woken in ready:
+                os.read(woken, 4096)
+                self._reap()
+            if self._channel.fileno() in ready and not self._listen():
+                return
+
+    def _listen(self) -> bool:
+        data, descriptors, _, _ = socket.recv_fds(self._channel, 65536, 64)
+        if not data:
+            return False
+        self._descriptors += descriptors
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for line in lines:
+            self._obey(json.loads(line))
+        return True
+
+    def _obey(self, order: dict[str, Any]) -> None:
+        if "import" in order:
+            for module in order["import"]:
+                preload(module)
+        elif "fork" in order:
+            self._fork(order)
+        elif "signal" in order:
+            self._signal(order["signal"], order["number"])
+
+    def _fork(self, order: dict[str, Any]) -> None:
+        way_out, way_in, *self._descriptors = self._descriptors
+        preload(order["module"])
+        nursery = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            self._channel.close()
+            for other in self._descriptors:  # the next run's: held here, its line would not end with its child
+                os.close(other)
+            live(order, way_out, way_in, nursery)
+        os.close(way_out)
+        os.close(way_in)
+        self._children[pid] = order["fork"]
+
+    def _signal(self, run: int, number: int) -> None:
+        for pid, known in self._children.items():
+            if known == run:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    (os.killpg if number == signal.SIGKILL else os.kill)(pid, number)
+                if number == signal.SIGKILL:  # the group does not exist before the child has made its session
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, number)
+
+    def _reap(self) -> None:
+        while self._children:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            run = self._children.pop(pid, None)
+            if run is not None:
+                with contextlib.suppress(OSError):
+                    self._channel.sendall(json.dumps({"ended": run, "status": status}).encode() + b"\n")
+
+
+def preload(module: str) -> None:
+    """Imports a module where that works; where it does not, the child's own try will say why."""
+    with contextlib.suppress(BaseException):
+        importlib.import_module(module)
+
+
+class Line:
+    """The child's end of the line to its run."""
+
+    def __init__(self, way_out: int, way_in: int) -> None:
+        self._out = way_out
+        self._in = os.fdopen(way_in, "rb")
+
+    def say(self, kind: bytes, first: bytes = b"", second: bytes = b"") -> None:
+        record = memoryview(pack(kind, first, second))
+        while record:
+            record = record[os.write(self._out, record) :]
+
+    def hear(self) -> bytes:
+        """The next message of the run: the input first, then answers. Raises `EOFError` once the worker is gone."""
+        size = self._in.read(4)
+        body = self._in.read(int.from_bytes(size, "little")) if len(size) == 4 else b""
+        if len(size) < 4:
+            raise EOFError("the worker has gone")
+        return body
+
+
+class Stop:
+    """SIGTERM in a child: `GreenletExit` where the operation is at work, a note where the library is."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._interrupts = False
+        signal.signal(signal.SIGTERM, self._heard)
+
+    @contextlib.contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """The stretch in which SIGTERM raises; one that came before is raised at its beginning."""
+        self._interrupts = True
+        try:
+            if self._asked:
+                raise GreenletExit
+            yield
+        finally:
+            self._interrupts = False
+
+    def _heard(self, number: int, frame: FrameType | None) -> None:
+        # Once only: what the operation does on its way out is not to be interrupted.
+        first, self._asked = not self._asked, True
+        if first and self._interrupts:
+            raise GreenletExit
+
+
+def live(order: dict[str, Any], way_out: int, way_in: int, nursery: int) -> NoReturn:
+    """The whole life of a child; its exit status says nothing, its last record does."""
+    status = 1
+    try:
+        stop = Stop()
+        become_a_child(nursery, order["memory"])
+        line = Line(way_out, way_in)
+        perform(order, line, stop)
+        status = 0
+    finally:
+        with contextlib.suppress(BaseException):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+
+
+def become_a_child(nursery: int, memory: int | None) -> None:
+    """Own session, dies with its parent, no core dumps, first for the kernel to kill when memory is short."""
+    os.setsid()
+    die_with(nursery)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb") as score:
+        score.write(OOM_SCORE)
+    if memory is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+
+def die_with(nursery: int) -> None:
+    """Linux only; elsewhere a child notices that the worker has gone when it next writes or reads."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != nursery:
+            os._exit(1)
+
+
+def perform(order: dict[str, Any], line: Line, stop: Stop) -> None:
+    """Runs the operation and says how it ended."""
+    try:
+        value = _work(order, line, stop)
+        line.say(RESULT, encode_json({"result": value}))
+    except GreenletExit:
+        return
+    except OperationError as error:
+        line.say(REFUSED, json.dumps([error.code, error.message, error.retryable]).encode())
+    except MemoryError:
+        line.say(REFUSED, json.dumps(["too_large", "The work needs more memory than it may have.", False]).encode())
+    except (BrokenPipeError, EOFError):
+        return
+    except BaseException as error:  # noqa: BLE001  # SystemExit too: the run must learn how it ended
+        note = "its result is no JSON\n" if isinstance(error, EncodeError) else ""
+        line.say(RAISED, (note + traceback.format_exc()).encode(errors="replace"))
+
+
+def _work(order: dict[str, Any], line: Line, stop: Stop) -> Any:
+    target: Any = importlib.import_module(order["module"])
+    for part in order["name"].split("."):
+        target = getattr(target, part)
+    if not isinstance(target, Operation):
+        raise TypeError(f"{order['module']}.{order['name']} is {target!r}, not an operation")
+    checked = pickle.loads(line.hear())  # noqa: S301  # from the worker that forked this process, over its own pipe
+    return _pump(target.begin(checked), line, stop)
+
+
+def _pump(work: Any, line: Line, stop: Stop) -> Any:
+    """Passes on what the operation yields until it returns; closes it where a stop is asked for meanwhile."""
+    send, close = getattr(work, "send", None), getattr(work, "close", None)
+    answer = None
+    try:
+        while True:
+            try:
+                with stop.interrupting():
+                    item = send(answer) if send else next(work)
+            except StopIteration as end:
+                return end.value
+            answer = _pass_on(item, line, stop)
+    finally:
+        if close:
+            close()
+
+
+def _pass_on(item: Any, line: Line, stop: Stop) -> Any:
+    if isinstance(item, Progress):
+        line.say(PROGRESS, item.body)
+    elif isinstance(item, Question):
+        line.say(QUESTION, b"" if item.within is None else repr(item.within).encode(), item.body)
+        with stop.interrupting():
+            return json.loads(line.hear())
+    elif isinstance(item, Event):
+        line.say(TEXT if item.text else EVENT, item.name.encode(), item.body)
+    elif isinstance(item, Flush):
+        line.say(FLUSH)
+    else:
+        raise TypeError(f"an operation yields events, not {type(item).__name__}")
+    return None
+
+
+def main(path: list[str]) -> None:
+    """The nursery's entry. `path` is the worker's `sys.path`; descriptors beyond the one it was given are closed."""
+    sys.path[:] = path
+    os.dup2(2, 1)
+    os.closerange(NURSERY_FD + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    os.setsid()
+    Nursery(socket.socket(fileno=NURSERY_FD)).serve()

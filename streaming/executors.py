@@ -1,0 +1,421 @@
+"""Where operations run: the only crossing between a thread or a process and the hub.
+
+An executor makes the generator of an operation look the same wherever it is at work: the hub calls `send(answer)` for
+the next event, which waits without blocking; the end is `StopIteration` with the result, a failure is raised; and
+`close()` stops the work and returns once its `finally` blocks have run. For a greenlet that is the generator itself.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import os
+import pickle
+import signal
+import socket
+import sys
+from pathlib import Path
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextvars import copy_context
+from typing import Any, Final, Protocol
+
+import gevent
+import orjson
+from gevent import monkey
+from gevent import os as gevent_os
+from gevent import socket as gevent_socket
+from gevent.event import Event as GeventEvent
+from gevent.lock import Semaphore
+from pydantic import BaseModel
+
+from . import child
+from .errors import HeadwayError, OperationError
+from .events import FLUSH, Event, Progress, Question
+from .hub import Home, discard_hub, start_native_thread
+from .operation import CancelHooks, Operation, cancel_hooks
+
+SimpleQueue: Final[Any] = monkey.get_original("queue", "SimpleQueue")
+
+AHEAD: Final = 1024
+"""How many events a thread may be ahead of the hub before it waits."""
+
+KILL_AFTER: Final = 5.0
+"""Seconds between SIGTERM and SIGKILL for a child that does not end."""
+
+READ_BYTES: Final = 65536
+
+
+class Work(Protocol):
+    """An operation at work, seen from the hub."""
+
+    def send(self, answer: Any) -> Any:
+        """The next thing it yields, after `answer` to its last one (`None` but for questions)."""
+
+    def close(self) -> None:
+        """Stops it and waits for its end; harmless once it has ended."""
+
+
+class WorkFailed(HeadwayError):
+    """An operation that failed where its exception cannot be handed over; the text tells it, for the log."""
+
+
+def start(home: Home, operation: Operation, checked: BaseModel, hooks: CancelHooks) -> Work:
+    """Sets an operation up where it says that it runs; its first `send` begins it."""
+    where = operation.where(checked)
+    if where == "process":
+        return ProcessWork(home, operation, checked, hooks)
+    return in_thread_or_here(home, lambda: operation.begin(checked), hooks, thread=where == "thread")
+
+
+def in_thread_or_here(home: Home, begin: Callable[[], Iterator[Any]], hooks: CancelHooks, *, thread: bool) -> Work:
+    """A thread's work where that was asked for, or where there are no greenlets to speak of."""
+    if thread or home.native:
+        return ThreadWork(home, begin, hooks)
+    return GreenletWork(begin, hooks)
+
+
+class GreenletWork:
+    """A generator that runs in the hub's thread, in the greenlet that asks for its events."""
+
+    def __init__(self, begin: Callable[[], Iterator[Any]], hooks: CancelHooks) -> None:
+        self._begin = begin
+        self._hooks = hooks
+        self._work: Any = None
+        self.send: Callable[[Any], Any] = self._first
+
+    def _first(self, answer: Any) -> Any:
+        cancel_hooks.set(self._hooks)
+        self._work = self._begin()
+        self.send = getattr(self._work, "send", None) or self._next
+        return self.send(None)
+
+    def _next(self, answer: Any) -> Any:
+        return next(self._work)
+
+    def close(self) -> None:
+        self._hooks.fire()
+        close = getattr(self._work, "close", None)
+        if close is not None:
+            close()
+
+
+class _Ended:
+    """The last thing that comes over from a thread."""
+
+    def __init__(self, value: Any = None, error: BaseException | None = None) -> None:
+        self.value = value
+        self.error = error
+
+
+class ThreadWork:
+    """A generator in a native thread of its own.
+
+    The thread takes a credit for each event it hands over and stops when it is out of them, so that it cannot run
+    away from a hub that is busy. A cancel reaches it through its `on_cancel` hooks, and at its next yield.
+    """
+
+    def __init__(self, home: Home, begin: Callable[[], Iterator[Any]], hooks: CancelHooks) -> None:
+        self._home = home
+        self._begin = begin
+        self._hooks = hooks
+        self._signal = home.signal()
+        self._items: deque[Any] = deque()
+        self._credits = SimpleQueue()
+        self._answers = SimpleQueue()
+        self._told = False
+        self._started = False
+        self._ended = False
+        self._closing = False
+        self._asked = False
+        self._context = copy_context()
+
+    def send(self, answer: Any) -> Any:
+        if not self._started:
+            self._started = True
+            for _ in range(AHEAD):
+                self._credits.put(None)
+            start_native_thread(self._run, ())
+        elif self._asked:
+            self._answers.put(answer)
+        item = self._next()
+        self._asked = isinstance(item, Question)
+        if isinstance(item, _Ended):
+            if item.error is not None:
+                raise item.error
+            raise StopIteration(item.value)
+        return item
+
+    def close(self) -> None:
+        self._closing = True
+        if not self._started or self._ended:
+            return
+        self._credits.put(None)
+        self._answers.put(None)
+        self._hooks.fire()
+        while not self._ended:
+            self._next()
+
+    def _next(self) -> Any:
+        while not self._items:
+            self._signal.clear()
+            self._told = False
+            if not self._items:
+                self._signal.wait()
+        item = self._items.popleft()
+        self._ended = isinstance(item, _Ended)
+        self._credits.put(None)
+        return item
+
+    def _run(self) -> None:
+        ended = _Ended()
+        try:
+            ended = _Ended(self._context.run(self._pump))
+        except BaseException as error:  # noqa: BLE001  # it is raised again in the hub
+            ended = _Ended(error=error)
+        finally:
+            discard_hub()
+            self._hand_over(ended)
+
+    def _pump(self) -> Any:
+        cancel_hooks.set(self._hooks)
+        work = self._begin()
+        send, close = getattr(work, "send", None), getattr(work, "close", None)
+        answer = None
+        try:
+            while not self._closing:
+                try:
+                    item = send(answer) if send else next(work)
+                except StopIteration as end:
+                    return end.value
+                self._hand_over(item)
+                self._credits.get()
+                answer = self._answers.get() if isinstance(item, Question) else None
+            return None
+        finally:
+            if close:
+                close()
+
+    def _hand_over(self, item: Any) -> None:
+        self._items.append(item)
+        if not self._told:
+            self._told = True
+            self._home.soon(self._signal.set)
+
+
+class ProcessWork:
+    """A generator in a process of its own, forked by this worker's nursery (see `child`)."""
+
+    def __init__(self, home: Home, operation: Operation, checked: BaseModel, hooks: CancelHooks) -> None:
+        self._operation = operation
+        self._input = pickle.dumps(checked)
+        self._hooks = hooks
+        self._child: Child | None = None
+        self._buffer = bytearray()
+        self._records: deque[tuple[bytes, bytes, bytes]] = deque()
+        self._asked = False
+
+    def send(self, answer: Any) -> Any:
+        if self._child is None:
+            self._child = nursery().fork(self._operation)
+            self._child.tell(self._input)
+        elif self._asked:
+            self._child.tell(orjson.dumps(answer))
+        while not self._records:
+            data = self._child.read()
+            if not data:
+                raise WorkFailed(self._child.epitaph())
+            self._buffer += data
+            self._records.extend(child.unpack(self._buffer))
+        return self._decoded(*self._records.popleft())
+
+    def close(self) -> None:
+        self._hooks.fire()
+        if self._child is not None:
+            self._child.end()
+
+    def _decoded(self, kind: bytes, first: bytes, second: bytes) -> Any:
+        self._asked = kind == child.QUESTION
+        if kind == child.PROGRESS:
+            data = orjson.loads(first)
+            return Progress(first, data.get("done"), data.get("total"), data.get("step"), data.get("eta"))
+        if kind in (child.EVENT, child.TEXT):
+            return Event(first.decode(), second, kind == child.TEXT)
+        if kind == child.QUESTION:
+            return Question(second, orjson.loads(second)["schema"], float(first) if first else None)
+        if kind == child.FLUSH:
+            return FLUSH
+        return self._finish(kind, first)
+
+    def _finish(self, kind: bytes, first: bytes) -> Any:
+        if kind == child.RESULT:
+            raise StopIteration(orjson.Fragment(first[len(b'{"result":') : -1]))
+        if kind == child.REFUSED:
+            code, message, retryable = orjson.loads(first)
+            raise OperationError(code, message, retryable=retryable)
+        raise WorkFailed(first.decode(errors="replace"))
+
+
+class Child:
+    """One child of the nursery: its line, and the ways to end it."""
+
+    def __init__(self, kin: Nursery, number: int, way_out: int, way_in: int) -> None:
+        self._nursery = kin
+        self._number = number
+        self._out = way_out
+        self._in = way_in
+        self.status: int | None = None
+        self.gone = GeventEvent()
+
+    def read(self) -> bytes:
+        """What the child has said; empty once it has ended."""
+        return b"" if self._out < 0 else bytes(gevent_os.nb_read(self._out, READ_BYTES))
+
+    def tell(self, body: bytes) -> None:
+        """One message to the child; a child that is gone is not an error here, its silence tells."""
+        message = memoryview(len(body).to_bytes(4, "little") + body)
+        with contextlib.suppress(BrokenPipeError):
+            while message:
+                message = message[gevent_os.nb_write(self._in, message) :]
+
+    def end(self) -> None:
+        """SIGTERM, what it still says is read and dropped, SIGKILL after `KILL_AFTER`, and it is reaped."""
+        if self._out < 0:
+            return
+        killing = gevent.get_hub().loop.timer(KILL_AFTER)
+        killing.start(gevent.spawn, self._nursery.signal, self._number, signal.SIGKILL)
+        try:
+            self._nursery.signal(self._number, signal.SIGTERM)
+            while self.read():
+                pass
+            self.gone.wait()
+        finally:
+            killing.stop()
+            killing.close()
+            self._close()
+
+    def epitaph(self) -> str:
+        """Why a child that has said no last word is gone."""
+        self.gone.wait(KILL_AFTER)
+        if self.status is None:
+            return "the process of the operation was lost"
+        if os.WIFSIGNALED(self.status):
+            return f"the process of the operation was ended by {signal.Signals(os.WTERMSIG(self.status)).name}"
+        return f"the process of the operation ended by itself, with status {os.waitstatus_to_exitcode(self.status)}"
+
+    def _close(self) -> None:
+        for descriptor in (self._out, self._in):
+            os.close(descriptor)
+        self._out = self._in = -1
+
+
+class Nursery:
+    """The worker's end of its nursery: started at the first need, and again should it be lost."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self._lock = Semaphore()
+        self._channel: Any = None
+        self._process = 0
+        self._number = 0
+        self._children: dict[int, Child] = {}
+
+    def warm(self, modules: list[str]) -> None:
+        """Has modules imported ahead of the first run that needs them."""
+        self._order({"import": modules})
+
+    def fork(self, operation: Operation) -> Child:
+        out, their_out = os.pipe()
+        their_in, into = os.pipe()
+        for descriptor in (out, into):
+            os.set_blocking(descriptor, False)
+        self._number += 1
+        newborn = self._children[self._number] = Child(self, self._number, out, into)
+        order = {
+            "fork": self._number,
+            "module": operation.fn.__module__,
+            "name": operation.fn.__qualname__,
+            "memory": operation.memory,
+        }
+        try:
+            self._order(order, [their_out, their_in])
+        finally:
+            os.close(their_out)
+            os.close(their_in)
+        return newborn
+
+    def signal(self, number: int, what: int) -> None:
+        if number in self._children:
+            self._order({"signal": number, "number": int(what)})
+
+    def _order(self, order: dict[str, Any], descriptors: list[int] | None = None) -> None:
+        line = orjson.dumps(order) + b"\n"
+        with self._lock:
+            if self._channel is None:
+                self._start()
+            try:
+                sent = gevent_socket.socket.sendmsg(self._channel, [line], _rights(descriptors))
+                if sent < len(line):
+                    self._channel.sendall(line[sent:])
+            except OSError:
+                # It has just been lost: its reader says so to every child, this one too.
+                return
+
+    def _start(self) -> None:
+        ours, theirs = gevent_socket.socketpair()
+        entry = "import sys, json; p = json.loads(sys.argv[1]); sys.path[:] = p; import streaming.child as c; c.main(p)"
+        path = orjson.dumps([str(Path(part).resolve()) for part in sys.path]).decode()
+        self._process = os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-c", entry, path],
+            os.environ,
+            file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), child.NURSERY_FD)],
+        )
+        theirs.close()
+        self._channel = ours
+        gevent.spawn(self._listen, ours, self._process)
+
+    def _listen(self, channel: Any, process: int) -> None:
+        buffer = b""
+        with contextlib.suppress(OSError):
+            while data := channel.recv(READ_BYTES):
+                *lines, buffer = (buffer + data).split(b"\n")
+                for line in lines:
+                    self._bury(**orjson.loads(line))
+        if self._channel is channel:
+            self._channel = None
+        channel.close()
+        for number in list(self._children):
+            self._bury(number, None)
+        _reap(process)
+
+    def _bury(self, ended: int, status: int | None) -> None:
+        dead = self._children.pop(ended, None)
+        if dead is not None:
+            dead.status = status
+            dead.gone.set()
+
+
+def _reap(process: int) -> None:
+    """Ends a nursery whose line has ended, and takes its exit status; `waitpid` must not block the hub."""
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):
+        os.kill(process, signal.SIGKILL)
+        while os.waitpid(process, os.WNOHANG) == (0, 0):
+            gevent.sleep(0.01)
+
+
+def _rights(descriptors: list[int] | None) -> list[Any]:
+    if not descriptors:
+        return []
+    return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
+
+
+_nursery: Nursery | None = None
+
+
+def nursery() -> Nursery:
+    """This process's nursery; called in the hub."""
+    global _nursery  # noqa: PLW0603  # one a process, and made anew after a fork
+    if _nursery is None or _nursery.pid != os.getpid():
+        _nursery = Nursery()
+    return _nursery

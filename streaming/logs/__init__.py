@@ -1,0 +1,20 @@
+"""Event logs: the contract (`base`) and the stores behind it."""
+
+from __future__ import annotations
+
+import logging
+
+from ..errors import SettingError
+from ..settings import Settings
+from .base import EventLog
+from .memory import MemoryLog
+
+log = logging.getLogger("headway")
+
+
+def open_log(settings: Settings) -> EventLog:
+    """The event log that the settings name."""
+    if settings.store.startswith("memory:"):
+        log.info("runs are kept in memory: they are this worker's alone, and end with it")
+        return MemoryLog(retention=settings.retention)
+    raise SettingError(f"HEADWAY_STORE is {settings.store!r}; it takes memory: in this version")

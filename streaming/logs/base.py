@@ -1,0 +1,223 @@
+"""The contract of an event log: what every store keeps of a run, and how it says that something has changed.
+
+One log holds many runs. Of each it keeps the numbered frames, already encoded; the fold over them; and what others ask
+of the producer: a cancel, an answer, the number of viewers. All methods are called in the hub of the worker and may
+wait there, but never block it. Whatever `read` and `find` show, the store has kept.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from ..lifecycle import Fold, Reason, Status
+
+BLOCK_FRAMES: Final = 1024
+BLOCK_BYTES: Final = 256 * 1024
+"""What one `read` gives at the most, so that a viewer's write stays bounded; a single larger frame comes alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInfo:
+    """What is settled about a run when it starts.
+
+    `owner` is who may see it (empty where nobody is told apart), `client` whom its limit is counted for, `key` and
+    `digest` what an `Idempotency-Key` was given with. `linger` is in seconds, `None` for ever.
+    """
+
+    id: str
+    operation: str
+    created: str
+    owner: str = ""
+    client: str = ""
+    linger: float | None = 0.0
+    key: str | None = None
+    digest: str | None = None
+
+
+class Block(NamedTuple):
+    """Frames that follow one another, from the number `first` on, and their bytes in all.
+
+    `steps` has a key for each frame that may be merged into a later one, and `None` for every other.
+    """
+
+    first: int
+    frames: Sequence[bytes]
+    steps: Sequence[Hashable]
+    size: int
+
+
+class Batch(NamedTuple):
+    """What `read` found: frames joined, the number of the last one, and whether the run's last event is among them.
+
+    `oldest` is the number of the oldest frame kept; where it lies beyond what was asked for, there is a gap.
+    """
+
+    block: bytes
+    last: int
+    over: bool
+    oldest: int = 1
+
+
+@dataclass(slots=True)
+class Control:
+    """What others ask of a run's producer."""
+
+    cancel: Reason | None = None
+    viewers: int = 0
+    watched: bool = False
+    answers: dict[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One run as the store has it at a moment."""
+
+    info: RunInfo
+    fold: Fold
+    viewers: int = 0
+    queued: bool = False
+    cancelling: bool = False
+
+    @property
+    def status(self) -> Status:
+        if self.fold.ending is not None:
+            return self.fold.ending
+        if self.cancelling:
+            return "cancelling"
+        return "queued" if self.queued else self.fold.status
+
+    def snapshot(self) -> bytes:
+        """The snapshot of the contract, as JSON."""
+        fold = self.fold
+        return orjson.dumps(
+            {
+                "id": self.info.id,
+                "operation": self.info.operation,
+                "status": self.status,
+                "created": self.info.created,
+                "updated": fold.updated,
+                "last_event_id": fold.last_event_id,
+                "progress": _json(fold.progress),
+                "result": _json(fold.result),
+                "error": _json(fold.error),
+                "question": _json(fold.question),
+                "viewers": self.viewers,
+            }
+        )
+
+
+def _json(body: bytes | None) -> Any:
+    return None if body is None else orjson.Fragment(body)
+
+
+class EventLog(ABC):
+    """Where the events of runs are kept. Times in seconds."""
+
+    @abstractmethod
+    def create(self, info: RunInfo) -> RunInfo:
+        """Opens the log of a new run, or gives the run that the same owner and key had opened before.
+
+        Raises `Conflict` where that one was started with another body, `StoreAway` where the store does not answer.
+        """
+
+    @abstractmethod
+    def append(self, run: str, block: Block, fold: Fold) -> None:
+        """Keeps `block`, whose first frame follows the last one kept, with the fold over all of them; wakes watchers.
+
+        Raises `RunClosed` after the last event, `Fenced` where another producer has taken the run over.
+        """
+
+    @abstractmethod
+    def read(self, run: str, after: int, *, frames: int = BLOCK_FRAMES, merge: bool = False) -> Batch:
+        """The frames that follow number `after`, within `BLOCK_BYTES`.
+
+        With `merge` a progress is left out where a later one of its step is in the same batch. Raises `KeyError` for
+        a run that the log does not hold.
+        """
+
+    @abstractmethod
+    def find(self, run: str) -> Record | None:
+        """The run as it stands, or `None`."""
+
+    @abstractmethod
+    def list(
+        self, *, owner: str, operation: str | None, status: str | None, limit: int, before: str | None
+    ) -> list[Record]:
+        """The owner's runs, newest first, `limit` of them, those that started before the run `before` did."""
+
+    @abstractmethod
+    def live(self, client: str) -> int:
+        """How many runs of `client` have not ended."""
+
+    @abstractmethod
+    def cancel(self, run: str, reason: Reason) -> None:
+        """Asks the producer to stop; the first reason stands. Harmless on a run that is over."""
+
+    @abstractmethod
+    def answer(self, run: str, question: str, body: bytes) -> bool:
+        """Hands the producer the answer to its open question; false where somebody else was first."""
+
+    @abstractmethod
+    def queue(self, run: str, queued: bool) -> None:
+        """Says whether the run waits for its turn."""
+
+    @abstractmethod
+    def count(self, run: str, change: int) -> None:
+        """Counts viewers of this worker in (+1) or out (-1)."""
+
+    @abstractmethod
+    def control(self, run: str) -> Control:
+        """What others ask of the run's producer now."""
+
+    @abstractmethod
+    def watch(self, run: str, call: Callable[[], None]) -> Callable[[], None]:
+        """Has `call` made in the hub whenever anything about the run has changed; gives what ends that."""
+
+    @abstractmethod
+    def sweep(self) -> None:
+        """Lets go of runs whose retention is over."""
+
+    def ready(self) -> None:
+        """Raises `StoreAway` where the store does not answer."""
+
+    def close(self) -> None:
+        """Lets go of connections and files; the runs stay where the store keeps them."""
+
+
+def join(frames: Sequence[bytes], steps: Sequence[Hashable], first: int, over: bool, oldest: int, merge: bool) -> Batch:
+    """The batch of `frames`, of which `first` is the number of the first one; the shared half of every `read`."""
+    taken = bounded(frames)
+    whole = taken == len(frames)
+    kept = merged(frames[:taken], steps) if merge else frames[:taken] if not whole else frames
+    return Batch(b"".join(kept), first + taken - 1, over and whole, oldest)
+
+
+def bounded(frames: Sequence[bytes]) -> int:
+    """How many of `frames` fit `BLOCK_BYTES`: one at least."""
+    if sum(map(len, frames)) <= BLOCK_BYTES:
+        return len(frames)
+    size = 0
+    for taken, frame in enumerate(frames):
+        size += len(frame)
+        if size > BLOCK_BYTES:
+            return max(taken, 1)
+    return len(frames)
+
+
+def merged(frames: Sequence[bytes], steps: Sequence[Hashable]) -> list[bytes]:
+    """`frames` without each progress that a later one of the same step in it outdates; order stays."""
+    seen: set[Hashable] = set()
+    kept: list[bytes] = []
+    for index in range(len(frames) - 1, -1, -1):
+        key = steps[index]
+        if key is None or key not in seen:
+            kept.append(frames[index])
+            if key is not None:
+                seen.add(key)
+    kept.reverse()
+    return kept

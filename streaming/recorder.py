@@ -1,0 +1,169 @@
+"""From what an operation yields to the frames of its log: numbers, timestamps, eta, and the grammar.
+
+One recorder serves one run, in the hub. It is the path of every event, so it does little, and each thing once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Final
+
+from .clock import Clock, rfc3339
+from .events import Event, Progress, Question, encode_json
+from .lifecycle import Fold
+from .logs.base import Block
+from .sse import frame
+
+TELLING: Final = 0.1
+"""Seconds after the beginning of a step before its first report says anything about its pace."""
+
+
+class Recorder:
+    """Takes events one by one, gives them back as blocks of frames."""
+
+    __slots__ = (
+        "_clock",
+        "_frames",
+        "_pace",
+        "_progress",
+        "_since",
+        "_stamp",
+        "_steps",
+        "fold",
+        "last",
+        "lifecycle",
+        "millisecond",
+        "size",
+    )
+
+    def __init__(self, clock: Clock, *, lifecycle: bool = True) -> None:
+        self.fold = Fold()
+        self.last = 0
+        self.size = 0
+        self.lifecycle = lifecycle
+        self.millisecond = -1
+        self._clock = clock
+        self._frames: list[bytes] = []
+        self._steps: list[Hashable] = []
+        self._stamp = b""
+        self._pace: _Pace | None = None
+        self._since = clock.monotonic()
+        self._progress: tuple[Progress, bytes] | None = None
+        if not lifecycle:
+            self.fold.state = "running"
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def add(self, event: Event) -> None:
+        """Takes the next event. Raises `RunClosed` where the grammar has no place for it."""
+        millisecond = int(self._clock.now() * 1000)
+        if millisecond != self.millisecond:
+            self.millisecond = millisecond
+            self._stamp = rfc3339(millisecond / 1000).encode()
+        more, step = b"", None
+        if event.__class__ is Progress:
+            event, more = self._paced(event)
+            step = (event.step,)
+        elif self.lifecycle:
+            self._fold(event)
+        self.last += 1
+        encoded = frame(self.last, event, self._stamp, more)
+        self._frames.append(encoded)
+        self._steps.append(step)
+        self.size += len(encoded)
+
+    def take(self) -> Block:
+        """The frames since the last time, with `fold` brought up to them."""
+        block = Block(self.last - len(self._frames) + 1, self._frames, self._steps, self.size)
+        self._frames, self._steps, self.size = [], [], 0
+        if self._progress is not None:
+            event, more = self._progress
+            self.fold.progress = event.body[:-1] + more + b"}" if more else event.body
+            self._progress = None
+        self.fold.last_event_id = self.last
+        self.fold.updated = self._stamp.decode()
+        return block
+
+    def _fold(self, event: Event) -> None:
+        self.fold.add(event.name, event.body, "")
+        if event.name == "attempt":
+            self._pace = self._progress = None
+
+    def _paced(self, event: Progress) -> tuple[Progress, bytes]:
+        """`event` with `done` that does not fall within its step, and the eta that is to be added."""
+        if self.fold.state not in ("running", "waiting"):
+            self.fold.add(event.name, event.body, "")
+        more = b""
+        if event.done is not None:
+            pace = self._pace
+            if pace is None or pace.step != event.step:
+                pace = self._pace = _Pace(event.step, self._since)
+            if pace.done <= event.done and pace.holds(event, self.millisecond):
+                pace.done, more = event.done, pace.eta
+            else:
+                event, more = pace.follow(event, self._clock.monotonic(), self.millisecond)
+                self._since = self._clock.monotonic()
+        self._progress = (event, more)
+        return event, more
+
+
+class _Pace:
+    """How fast one step goes: since its first report, or, at that report, since it began at `since`.
+
+    Reports of the same millisecond share their eta.
+    """
+
+    __slots__ = ("_at", "_first", "_millisecond", "_since", "_total", "done", "eta", "step")
+
+    def __init__(self, step: Hashable, since: float) -> None:
+        self.step = step
+        self.done: float = 0
+        self.eta = b""
+        self._since = since
+        self._first: float = 0
+        self._at: float | None = None
+        self._millisecond = -1
+        self._total: float | None = None
+
+    def holds(self, event: Progress, millisecond: int) -> bool:
+        """Whether the eta of the last report is that of this one, too."""
+        return (
+            self._millisecond == millisecond
+            and self._total == event.total
+            and event.eta is None
+            and (event.total is None or event.done < event.total)  # type: ignore[operator]  # asked where there is one
+        )
+
+    def follow(self, event: Progress, now: float, millisecond: int) -> tuple[Progress, bytes]:
+        done = event.done or 0
+        if done < self.done:
+            event = _with_done(event, self.done)
+        else:
+            self.done = done
+        eta = None if event.total is None or event.eta is not None else self._left(event.total, now)
+        self.eta = b"" if eta is None else b',"eta":%.1f' % eta
+        self._millisecond, self._total = millisecond, event.total
+        if self._at is None or not self._first:
+            self._first, self._at = self.done, now
+        return event, self.eta
+
+    def _left(self, total: float, now: float) -> float | None:
+        if self.done >= total:
+            return 0.0
+        if self._at is not None and self.done > self._first:
+            return (total - self.done) * (now - self._at) / (self.done - self._first)
+        elapsed = now - self._since
+        return (total - self.done) * elapsed / self.done if self.done and elapsed >= TELLING else None
+
+
+def _with_done(event: Progress, done: float) -> Progress:
+    data = event.data
+    data["done"] = done
+    return Progress(encode_json(data), done, event.total, event.step, event.eta)
+
+
+def question(event: Question, number: int, expires: str | None) -> Question:
+    """A question as the log keeps it: with an id, unique in its run, and the moment it expires."""
+    data = {"question": f"q{number}", **event.data, "expires": expires}
+    return Question(encode_json(data), event.schema, event.within)

@@ -1,0 +1,374 @@
+"""The stream of one viewer: one loop in which data, heartbeat, disconnect, drain and deadline meet.
+
+A viewer is a cursor into a source of frames. Its loop reads what follows the cursor, gives it to the server in one
+piece, and waits only when there is nothing. All ways out of a stream are in `Viewer._frames`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, Final, Protocol
+
+import gevent
+from flask import Response, request
+
+from . import disconnect, executors
+from .clock import SystemClock
+from .disconnect import Peer
+from .hub import GreenSignal, Home, home
+from .logs.base import BLOCK_BYTES, BLOCK_FRAMES, Batch, Block, EventLog
+from .operation import CancelHooks, FlushPolicy, as_work, check_flush
+from .recorder import Recorder
+from .runner import Production
+from .sse import HEARTBEAT, retry
+
+log = logging.getLogger("headway")
+
+RETRY: Final = retry(2000)
+HEADERS: Final = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+}
+TICK: Final = 1.0
+"""Seconds between two rounds over the open streams; less where a heartbeat is shorter than eight of them."""
+
+ROOM: Final = BLOCK_BYTES
+"""Bytes that a `stream()` may be ahead of its viewer before its generator waits."""
+
+
+class Source(Protocol):
+    """Where a viewer's frames come from; all in the hub."""
+
+    def read(self, after: int, *, frames: int, merge: bool) -> Batch:
+        """The frames after number `after`."""
+
+    def watch(self, call: Callable[[], None]) -> Callable[[], None]:
+        """Has `call` made when there is more; gives what ends that."""
+
+    def reset(self, batch: Batch) -> bytes:
+        """The frame that tells of the gap before `batch`."""
+
+    def left(self) -> None:
+        """The viewer is gone, for whatever reason."""
+
+
+class Viewer:
+    """An open stream: what the server iterates over, and closes."""
+
+    def __init__(  # one keyword for each thing that differs between streams
+        self,
+        source: Source,
+        *,
+        environ: dict[str, Any],
+        heartbeat: float,
+        send_timeout: float,
+        after: int = 0,
+        each: bool = False,
+    ) -> None:
+        self._home = home()
+        self._source = source
+        self._after = after
+        self._frames_at_once = 1 if each else BLOCK_FRAMES
+        self._signal = self._home.signal()
+        self._peer = Peer.of(environ)
+        self._due = b""
+        self._gone = False
+        self._over = False
+        self._closed = False
+        self._lagging = False
+        self._caught_up = False
+        self.heartbeat = heartbeat
+        self.send_timeout = send_timeout
+        self.writing = False
+        self.turns = 0
+        self.seen: tuple[int, int | None, float] = (-1, None, 0.0)
+        self._home.call(self._open)
+        self._iterator = self._frames()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._iterator
+
+    def close(self) -> None:
+        """Counts the viewer out, once. WSGI calls this however a stream ended, before its first byte too."""
+        self._iterator.close()
+        self._leave()
+
+    def gone(self) -> None:
+        """Told by the disconnect watch."""
+        self._gone = True
+        self._signal.set()
+
+    def probe(self) -> None:
+        """Told by the disconnect watch, too."""
+        self.beat()
+
+    def beat(self) -> None:
+        """Has a comment written when there is nothing else."""
+        self._due = HEARTBEAT
+        self._signal.set()
+
+    def end(self, last_words: bytes = b"") -> None:
+        """Ends the stream, though not its run, after `last_words`."""
+        self._due = last_words
+        self._over = True
+        self._signal.set()
+
+    def cut(self) -> None:
+        """Ends the stream of a viewer that takes nothing."""
+        self._gone = True
+        if self._peer is not None:
+            self._peer.cut()
+        self._signal.set()
+
+    def acknowledged(self) -> int | None:
+        """Bytes that the viewer has taken, where that can be told."""
+        return None if self._peer is None else self._peer.acknowledged()
+
+    def _open(self) -> None:
+        self._unwatch = self._source.watch(self._signal.set)
+        pulse(self._home).add(self)
+        if self._peer is not None:
+            self._peer.limit_silence(self.send_timeout)
+            watch = disconnect.watch(self._home)
+            if watch is not None:
+                watch.add(self._peer, self)
+
+    def _leave(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._home.call(self._close_up)
+
+    def _close_up(self) -> None:
+        self._unwatch()
+        pulse(self._home).remove(self)
+        if self._peer is not None:
+            watch = disconnect.watch(self._home)
+            if watch is not None:
+                watch.remove(self._peer)
+            self._peer.restore()
+        self._source.left()
+
+    def _frames(self) -> Generator[bytes, None, None]:
+        try:
+            # gunicorn sends the head with the first bytes, so there are some at once, whatever the log holds.
+            block = RETRY + self._read()
+            while True:
+                if block:
+                    self.writing = True
+                    yield block
+                    self.writing = False
+                    self.turns += 1
+                if self._over or self._gone:
+                    return
+                self._signal.clear()
+                block = self._read()
+                if not block and not self._gone and not self._over:
+                    block, self._due = self._due, b""
+                    if not block:
+                        self._signal.wait()
+        finally:
+            self._leave()
+
+    def _read(self) -> bytes:
+        if self._over or self._gone:
+            last_words, self._due = self._due, b""
+            return b"" if self._gone else last_words
+        batch: Batch = self._home.call(self._read_batch)
+        if batch.block:
+            self._due = b""
+        return batch.block
+
+    def _read_batch(self) -> Batch:
+        before = self._after
+        batch = self._source.read(before, frames=self._frames_at_once, merge=self._lagging)
+        self._over = batch.over
+        self._after = batch.last
+        # Whoever has caught up once and then finds more than fits one write does not keep up.
+        whole = batch.last - before < BLOCK_FRAMES and len(batch.block) < BLOCK_BYTES // 2
+        self._lagging = self._caught_up and not whole
+        self._caught_up = self._caught_up or whole
+        if batch.oldest > before + 1 and batch.block:
+            return batch._replace(block=self._source.reset(batch) + batch.block)
+        return batch
+
+
+class Pulse:
+    """The heartbeat of all streams of a worker: one greenlet, which also finds the viewers that take nothing."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.viewers: set[Viewer] = set()
+        self._tick = TICK
+        self._clock = SystemClock()
+        self._greenlet: gevent.Greenlet[..., None] | None = None
+
+    def add(self, viewer: Viewer) -> None:
+        viewer.seen = (viewer.turns, None, self._clock.monotonic())
+        self.viewers.add(viewer)
+        self._tick = min(self._tick, max(min(viewer.heartbeat, viewer.send_timeout) / 8, 0.01))
+        if self._greenlet is None:
+            self._greenlet = gevent.spawn(self._beat)
+
+    def remove(self, viewer: Viewer) -> None:
+        self.viewers.discard(viewer)
+
+    def _beat(self) -> None:
+        while self.viewers:
+            gevent.sleep(self._tick)
+            now = self._clock.monotonic()
+            for viewer in list(self.viewers):
+                self._look_after(viewer, now)
+        self._tick = TICK
+        self._greenlet = None
+
+    def _look_after(self, viewer: Viewer, now: float) -> None:
+        turns, acknowledged, since = viewer.seen
+        if viewer.turns != turns:
+            viewer.seen = (viewer.turns, None, now)
+        elif viewer.writing:
+            taken = viewer.acknowledged()
+            if taken is not None and taken != acknowledged:
+                viewer.seen = (turns, taken, now)
+            elif now - since >= viewer.send_timeout:
+                viewer.cut()
+        elif now - since >= viewer.heartbeat - self._tick:
+            viewer.beat()
+
+
+_pulse: Pulse | None = None
+
+
+def pulse(here: Home) -> Pulse:
+    """The pulse of this worker; called in the hub."""
+    global _pulse  # noqa: PLW0603  # one a process, and made anew after a fork
+    if _pulse is None or _pulse.home is not here:
+        _pulse = Pulse(here)
+    return _pulse
+
+
+class RunSource:
+    """A run's event log as a viewer's source; the viewer counts for the run's linger."""
+
+    def __init__(self, event_log: EventLog, run: str) -> None:
+        self._log = event_log
+        self._run = run
+        event_log.count(run, +1)
+
+    def read(self, after: int, *, frames: int, merge: bool) -> Batch:
+        return self._log.read(self._run, after, frames=frames, merge=merge)
+
+    def watch(self, call: Callable[[], None]) -> Callable[[], None]:
+        return self._log.watch(self._run, call)
+
+    def reset(self, batch: Batch) -> bytes:
+        record = self._log.find(self._run)
+        assert record is not None  # it was just read from
+        snapshot = record.snapshot()
+        stamp = record.fold.updated.encode()
+        return b'id: %d\nevent: reset\ndata: {"timestamp":"%b","snapshot":%b}\n\n' % (batch.oldest - 1, stamp, snapshot)
+
+    def left(self) -> None:
+        self._log.count(self._run, -1)
+
+
+class Channel:
+    """The source of `stream()`: one producer, one viewer, and as much between them as one write takes."""
+
+    def __init__(self) -> None:
+        self._frames: deque[bytes] = deque()
+        self._last = 0
+        self._size = 0
+        self._over = False
+        self._more: Callable[[], None] = lambda: None
+        self._room = GreenSignal()
+        self.production: Production | None = None
+
+    def put(self, block: Block, recorder: Recorder) -> None:
+        self._frames.extend(block.frames)
+        self._size += block.size
+        self._last = recorder.last
+        self._over = recorder.fold.over
+        self._more()
+
+    def wait_for_room(self) -> None:
+        while self._size > ROOM:
+            self._room.clear()
+            self._room.wait()
+
+    def finish(self) -> None:
+        """The production is over, with a last event or without."""
+        self._over = True
+        self._more()
+
+    def read(self, after: int, *, frames: int, merge: bool) -> Batch:
+        if frames < len(self._frames):
+            block = b"".join(self._frames.popleft() for _ in range(frames))
+        else:
+            block = b"".join(self._frames)
+            self._frames.clear()
+        self._size -= len(block)
+        if self._size <= ROOM:
+            self._room.set()
+        return Batch(block, self._last - len(self._frames), self._over and not self._frames)
+
+    def watch(self, call: Callable[[], None]) -> Callable[[], None]:
+        self._more = call
+        return lambda: None
+
+    def reset(self, batch: Batch) -> bytes:
+        return b""
+
+    def left(self) -> None:
+        if self.production is not None:
+            self.production.cancel("disconnected")
+
+
+class StreamResponse(Response):
+    """A response whose body goes to the server untouched: each wrapper around it would cost every stream its memory."""
+
+    def get_app_iter(self, environ: dict[str, Any]) -> Any:
+        if environ["REQUEST_METHOD"] == "HEAD" or self._on_close:
+            return super().get_app_iter(environ)
+        return self.response
+
+
+def respond(viewer: Viewer, headers: dict[str, str] | None = None) -> Response:
+    """The response whose body the viewer is."""
+    return StreamResponse(viewer, headers={**HEADERS, **(headers or {})})
+
+
+def stream(
+    events: Any,
+    *,
+    heartbeat: float = 15.0,
+    flush: FlushPolicy = "ready",
+    send_timeout: float = 30.0,
+    lifecycle: bool = True,
+) -> Response:
+    """One generator, one stream, stopped with its client: the response of a Flask route.
+
+    It sends `start`, the generator's events numbered, its return value as `result`, and `done`; with `lifecycle=False`
+    the generator's own events and nothing else. `heartbeat` and `send_timeout` are in seconds. Nothing is kept: a
+    client that comes back starts anew. Raises `RegistrationError` for a flush policy that is none.
+    """
+    check_flush(flush)
+    environ = request.environ
+    name = getattr(events, "__name__", None) or "stream"
+    here = home()
+
+    def open_channel() -> Channel:
+        channel, hooks = Channel(), CancelHooks()
+        work = executors.in_thread_or_here(here, lambda: as_work(events), hooks, thread=False)
+        channel.production = Production(
+            name, work, hooks, channel, clock=SystemClock(), flush=flush, lifecycle=lifecycle, ended=channel.finish
+        )
+        channel.production.begin()
+        return channel
+
+    viewer = Viewer(
+        here.call(open_channel), environ=environ, heartbeat=heartbeat, send_timeout=send_timeout, each=flush == "each"
+    )
+    return respond(viewer)

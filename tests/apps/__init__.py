@@ -1,0 +1,1 @@
+"""Small applications that the live tests serve."""

@@ -1,0 +1,53 @@
+"""What every test gets: the logs of its servers when it fails, and a certificate when it asks."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import trustme
+
+from tests import servers
+
+
+class Certificate(NamedTuple):
+    """A certificate for localhost and 127.0.0.1, its key, and the authority that signed it, each a PEM file."""
+
+    certfile: Path
+    keyfile: Path
+    authority: Path
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """A certificate made for this run of the tests."""
+    folder = tmp_path_factory.mktemp("tls")
+    made = Certificate(folder / "cert.pem", folder / "key.pem", folder / "authority.pem")
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost", "127.0.0.1")
+    issued.cert_chain_pems[0].write_to_path(made.certfile)
+    issued.private_key_pem.write_to_path(made.keyfile)
+    authority.cert_pem.write_to_path(made.authority)
+    return made
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put what the servers wrote under a report of failure."""
+    report = yield
+    if report.failed:
+        for server in servers.started:
+            report.sections.append((f"{server.name} {server.url} (pid {server.pid})", tail(server.log())))
+    return report
+
+
+def pytest_runtest_logfinish() -> None:
+    """Forget the servers that ended with the test; those of wider fixtures run on."""
+    servers.started[:] = [server for server in servers.started if server.running]
+
+
+def tail(text: str, lines: int = 200) -> str:
+    """The last lines of a log."""
+    return "\n".join(text.splitlines()[-lines:])

@@ -1,0 +1,240 @@
+"""PDFs for the tests: documents made by reportlab, raw ones made byte by byte, and real ones from Debian.
+
+reportlab makes what a person would print (invoices, reports, forms), pypdf encrypts it, and `raw` writes what no
+program would: bombs, and trees that bite their own tail.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import zlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pypdf import PdfReader, PdfWriter
+from reportlab.lib import colors
+from reportlab.lib.pagesizes import A4
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import Table, TableStyle
+
+DEBIAN = Path("/usr/share/doc/debian-policy")
+"""Where the package debian-policy keeps two real documents: `fhs/fhs-3.0.pdf` (50 pages), `policy.pdf` (193)."""
+
+ITEMS = (
+    ("Item", "Quantity", "Unit price", "Amount"),
+    ("Blue widget", "3", "10.00", "30.00"),
+    ("Crate of green widgets", "12", "120.50", "1,446.00"),
+    ("Delivery", "1", "15.00", "15.00"),
+    ("Assembly on site", "2", "80.00", "160.00"),
+)
+"""What is charged on the invoices below; the first row names the columns."""
+
+
+class Sheet:
+    """A PDF under construction: `text` writes at points from the top left corner, `pdf` gives the bytes."""
+
+    def __init__(self, title: str = "", size: tuple[float, float] = A4) -> None:
+        self._file = io.BytesIO()
+        self.width, self.height = size
+        self.canvas = Canvas(self._file, pagesize=size, invariant=True)
+        if title:
+            self.canvas.setTitle(title)
+
+    def text(self, x: float, top: float, text: str, size: float = 10, *, bold: bool = False) -> None:
+        """One line; `top` is where its base line lies."""
+        self.canvas.setFont("Helvetica-Bold" if bold else "Helvetica", size)
+        self.canvas.drawString(x, self.height - top, text)
+
+    def paragraph(self, x: float, top: float, lines: Iterable[str], size: float = 10) -> None:
+        """Lines of running text."""
+        for index, line in enumerate(lines):
+            self.text(x, top + 1.2 * size * index, line, size)
+
+    def table(self, x: float, top: float, rows: Sequence[tuple[str, ...]], *style: Any) -> None:
+        """A table; `style` are reportlab's commands."""
+        table = Table(rows, style=TableStyle(style))
+        _, height = table.wrapOn(self.canvas, self.width, self.height)
+        table.drawOn(self.canvas, x, self.height - top - height)
+
+    def turn(self) -> None:
+        """Goes on to the next page."""
+        self.canvas.showPage()
+
+    def pdf(self) -> bytes:
+        """The finished file."""
+        self.canvas.save()
+        return self._file.getvalue()
+
+
+GRID = (("GRID", (0, 0), (-1, -1), 0.5, colors.black), ("FONTNAME", (0, 0), (-1, 0), "Helvetica-Bold"))
+COLUMNS_ONLY = (
+    ("BOX", (0, 0), (-1, -1), 0.5, colors.black),
+    ("INNERGRID", (0, 0), (-1, 0), 0.5, colors.black),
+    ("LINEBEFORE", (1, 0), (-1, -1), 0.5, colors.black),
+    ("LINEBELOW", (0, 0), (-1, 0), 0.5, colors.black),
+    ("FONTNAME", (0, 0), (-1, 0), "Helvetica-Bold"),
+)
+INNER_ONLY = (("INNERGRID", (0, 0), (-1, -1), 0.5, colors.black), ("FONTNAME", (0, 0), (-1, 0), "Helvetica-Bold"))
+UNRULED = (("ALIGN", (1, 0), (-1, -1), "RIGHT"), ("FONTNAME", (0, 0), (-1, 0), "Helvetica-Bold"))
+STRIPES = (
+    *UNRULED,
+    ("ROWBACKGROUNDS", (0, 0), (-1, -1), [colors.lightgrey, colors.white]),
+)
+
+
+def invoice(*style: Any) -> bytes:
+    """One page: letterhead, key-value pairs in three layouts, the table of `ITEMS` in this style, and a footer."""
+    sheet = Sheet("Invoice 2026-0042")
+    sheet.text(60, 80, "Invoice", 22, bold=True)
+    sheet.text(60, 110, "Invoice number: 2026-0042")
+    sheet.text(60, 124, "Date: 23 November 2026")
+    sheet.text(360, 110, "Customer:")
+    sheet.text(440, 110, "K-1138")
+    sheet.text(360, 124, "Due:")
+    sheet.text(440, 124, "2026-12-23")
+    sheet.paragraph(60, 160, ["Bill to:", "Example Works Ltd", "12 Mill Lane", "Springfield"])
+    sheet.table(60, 230, ITEMS, *style)
+    sheet.text(360, 420, "Total:", bold=True)
+    sheet.text(440, 420, "1,651.00", bold=True)
+    sheet.paragraph(
+        60,
+        470,
+        [
+            "Please note the following: payment is due within thirty days of the date above, and goods",
+            "remain ours until then. Should you find a fault, tell us: we will mend it or take it back, and",
+            "you will not be charged for either of these.",
+        ],
+    )
+    return sheet.pdf()
+
+
+BODY = [
+    "The quick brown fox jumps over the lazy dog and goes on to do it again, for as long as anybody cares to",
+    "watch it, which is longer than one would think. The dog, being lazy, does not mind, and sleeps through",
+    "the whole of it.",
+]
+
+
+def report(pages: int = 3, *, outline: bool = False, title: str = "") -> bytes:
+    """Chapters of a page each, with sections, bold notes, body text, and a running title with the page's number."""
+    sheet = Sheet(title)
+    for number in range(1, pages + 1):
+        sheet.text(60, 40, f"The Annual Report, page {number}", 9, bold=True)
+        sheet.text(60, 110, f"{number}. Chapter number {number}", 20, bold=True)
+        sheet.paragraph(60, 140, BODY)
+        sheet.text(60, 220, f"{number}.1 What it is about", 14, bold=True)
+        sheet.paragraph(60, 240, BODY)
+        sheet.text(60, 310, "A remark", 10, bold=True)
+        sheet.paragraph(60, 326, BODY)
+        if outline:
+            for level, entry in enumerate((f"Chapter number {number}", "What it is about")):
+                sheet.canvas.bookmarkPage(f"{number}-{level}")
+                sheet.canvas.addOutlineEntry(entry, f"{number}-{level}", level=level)
+        sheet.turn()
+    return sheet.pdf()
+
+
+def form() -> bytes:
+    """A page with a text field, one that is empty, and two check boxes."""
+    sheet = Sheet()
+    fields = sheet.canvas.acroForm
+    sheet.text(60, 80, "Application", 18, bold=True)
+    fields.textfield(name="surname", tooltip="Surname", value="Lovelace", x=60, y=700)
+    fields.textfield(name="fax", tooltip="Fax", value="", x=60, y=650)
+    fields.checkbox(name="member", tooltip="Member", checked=True, x=60, y=600)
+    fields.checkbox(name="newsletter", tooltip="Newsletter", checked=False, x=60, y=560)
+    return sheet.pdf()
+
+
+def encrypted(pdf: bytes, password: str, algorithm: str = "AES-256") -> bytes:
+    """`pdf` under a password; the algorithms are pypdf's: RC4-40, RC4-128, AES-128, AES-256-R5, AES-256."""
+    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(pdf)))
+    writer.encrypt(password, algorithm=algorithm)
+    return _written(writer)
+
+
+def rotated(pdf: bytes, degrees: int) -> bytes:
+    """`pdf` with every page turned clockwise."""
+    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(pdf)))
+    for page in writer.pages:
+        page.rotate(degrees)
+    return _written(writer)
+
+
+def _written(writer: PdfWriter) -> bytes:
+    file = io.BytesIO()
+    writer.write(file)
+    return file.getvalue()
+
+
+def debian(name: str) -> bytes:
+    """A real document of the package debian-policy. Without it a test is skipped, in CI it fails."""
+    path = DEBIAN / f"{name}.gz"
+    if not path.exists():
+        sentence = f"{path} is missing: `make test` installs debian-policy"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(sentence)
+    return gzip.decompress(path.read_bytes())
+
+
+# --- byte by byte (ISO 32000-1, 7.5) ---------------------------------------------------------------------------------
+
+PAGE = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]"
+FONT = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
+
+
+def raw(objects: Sequence[bytes]) -> bytes:
+    """A file of these objects, numbered from 1; the first one is the catalogue."""
+    out = bytearray(b"%PDF-1.7\n")
+    offsets = []
+    for number, body in enumerate(objects, 1):
+        offsets.append(len(out))
+        out += b"%d 0 obj\n%b\nendobj\n" % (number, body)
+    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    start = len(out)
+    out += b"xref\n0 %d\n0000000000 65535 f \n%b" % (len(objects) + 1, table)
+    out += b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start)
+    return bytes(out)
+
+
+def stream(content: bytes, entries: bytes = b"") -> bytes:
+    """A stream object."""
+    return b"<<%b/Length %d>>stream\n%b\nendstream" % (entries, len(content), content)
+
+
+def one_page(content: bytes, entries: bytes = b"", *, page: bytes = PAGE) -> bytes:
+    """A page with this content, and Helvetica as /F."""
+    tree = b"<</Type/Pages/Kids[3 0 R]/Count 1>>"
+    leaf = page + b"/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>"
+    return raw([b"<</Type/Catalog/Pages 2 0 R>>", tree, leaf, stream(content, entries), FONT])
+
+
+def deflate_bomb(megabytes: int = 2000) -> bytes:
+    """A page whose content is a thousandth of what it unpacks to."""
+    packer = zlib.compressobj(9)
+    million = b" " * (1 << 20)
+    packed = b"".join(packer.compress(million) for _ in range(megabytes)) + packer.flush()
+    return one_page(packed, b"/Filter/FlateDecode")
+
+
+def many_pages(count: int) -> bytes:
+    """One page, shown `count` times."""
+    kids = b" ".join(b"3 0 R" for _ in range(count))
+    tree = b"<</Type/Pages/Kids[%b]/Count %d>>" % (kids, count)
+    return raw([b"<</Type/Catalog/Pages 2 0 R>>", tree, PAGE + b">>"])
+
+
+def deep_tree(depth: int) -> bytes:
+    """One page at the end of a tree of `depth` nodes below each other."""
+    nodes = [b"<</Type/Pages/Kids[%d 0 R]/Count 1/Parent %d 0 R>>" % (at + 1, at - 1) for at in range(3, depth + 2)]
+    first = b"<</Type/Pages/Kids[3 0 R]/Count 1>>"
+    leaf = b"<</Type/Page/Parent %d 0 R/MediaBox[0 0 612 792]>>" % (depth + 1)
+    return raw([b"<</Type/Catalog/Pages 2 0 R>>", first, *nodes, leaf])
+
+
+def looped_tree() -> bytes:
+    """A page tree that holds itself."""
+    return raw([b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[2 0 R]/Count 3>>"])

@@ -1,0 +1,29 @@
+"""gunicorn's configuration file, read as gunicorn reads it."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+CONF = Path(__file__).resolve().parent.parent / "gunicorn.conf.py"
+
+
+@pytest.mark.parametrize(
+    ("drain", "graceful"),
+    [(None, 15), ("60", 65), ("2.5", 7), ("0", 5), ("-3", 5), ("nan", 15), ("inf", 15), ("x", 15)],
+)
+def test_the_kill_comes_after_the_drain(drain: str | None, graceful: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """gunicorn waits longer than HEADWAY_DRAIN before it kills, and an unreadable one is left to the application."""
+    monkeypatch.delenv("HEADWAY_DRAIN", raising=False)
+    if drain is not None:
+        monkeypatch.setenv("HEADWAY_DRAIN", drain)
+    assert runpy.run_path(str(CONF))["graceful_timeout"] == graceful
+
+
+def test_connections_outnumber_streams() -> None:
+    """A worker takes more connections than streams, so that it can still refuse, cancel and tell its health."""
+    from streaming.settings import Settings
+
+    assert runpy.run_path(str(CONF))["worker_connections"] > Settings.read({}).max_streams
