@@ -13,6 +13,9 @@ from streaming import Headway, Operation, SettingError
 from streaming.blueprint import problem_response
 from streaming.settings import Settings
 
+STORE = "sqlite:///var/headway.db"
+"""Where runs are kept unless HEADWAY_STORE says otherwise: shared by all workers, and still there after a restart."""
+
 
 def create_app() -> Flask:
     """The Flask application. A setting that cannot be read stops the start with one line."""
@@ -23,7 +26,7 @@ def create_app() -> Flask:
     app = Flask(__name__)
     # Under no blueprint: what is said of a path that does not exist, or of a method that a path does not take.
     app.register_error_handler(HTTPException, problem_response)
-    Headway(app, operations=operations(settings))
+    Headway(app, operations=operations(settings), store=STORE)
     return app
 
 

@@ -72,7 +72,7 @@ def headway() -> "Flask":
     from gevent.event import Event as Gate
     from pydantic import BaseModel
 
-    from streaming import Headway, delta, operation, progress, stream
+    from streaming import Headway, delta, event, operation, progress, stream
 
     gate = Gate()
 
@@ -108,6 +108,12 @@ def headway() -> "Flask":
             if input.tell:
                 tell_stopped(input.viewer, input.tell)
 
+    def countable_pages(input: Pages) -> Iterator[Any]:
+        """`pages` as a run, whose progress may be merged for a viewer that lags, and could then not be counted."""
+        for number in range(1, input.count + 1):
+            data = {"message": f"Page {number} read", "done": number, "total": input.count, "unit": "pages"}
+            yield event("page", data)
+
     def tokens(input: Paced) -> Iterator[Any]:
         """Yields `rate` tokens a second once the gate is open; unlike progress, none may be merged."""
         gate.wait()
@@ -118,7 +124,9 @@ def headway() -> "Flask":
 
     app = Flask("headway")
     app.config.update(MAX_STREAMS=20_000, MAX_RUNS=20_000, MAX_RUNS_PER_CLIENT=20_000)
-    Headway(app, operations=[operation(title=scene.__name__)(scene) for scene in (pages, paced, quiet, tokens)])
+    scenes: dict[str, Callable[..., Any]]
+    scenes = {"pages": countable_pages, "paced": paced, "quiet": quiet, "tokens": tokens}
+    Headway(app, operations=[operation(name=name)(scene) for name, scene in scenes.items()])
 
     @app.get("/pages")
     def pages_stream() -> Response:

@@ -18,17 +18,19 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Generator, Iterator
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, SecretStr, ValidationInfo, field_validator
 
-from streaming import OperationError, Upload, operation, partial, progress
+from streaming import Event, OperationError, Upload, operation, partial, progress
 
 from .pdf.errors import Unreadable
+from .pdf.text import one_line
 
 TIMEOUT = 300.0
-"""Seconds: 2,000 pages with tables and thumbnails take about 40."""
+"""Seconds: 2,000 pages with tables and thumbnails take about 30 on one core."""
 MEMORY = 1 << 30
 """Bytes of address space: the child has 100 MB before it begins, and the pictures of a page are unpacked in memory."""
 MAX_PAGES = 2_000
@@ -93,7 +95,7 @@ class Extract(BaseModel):
 
 
 @operation(title="Extract a PDF", runs_in="process", timeout=TIMEOUT, memory=MEMORY)
-def extract(input: Extract) -> Generator[Any, Any, dict[str, Any]]:
+def extract(input: Extract) -> Generator[Event, None, dict[str, Any]]:
     """Reads a PDF page by page: text, headings, tables and key-value pairs, with its metadata and outline."""
     source = (yield from _fetched(str(input.document_url))) if input.document_url else _upload(input).path
     yield progress("Opening the document", step="open")
@@ -104,7 +106,7 @@ def extract(input: Extract) -> Generator[Any, Any, dict[str, Any]]:
     with _told(), Document(source, password) as document:
         numbers = chosen(input.pages, document.page_count)
         total = len(numbers)
-        yield progress(f"{total} pages to read", done=0, total=total, unit="pages", step="pages")
+        yield progress(f"Pages to read: {total}", done=0, total=total, unit="pages", step="pages")
         reader = Reader(document, numbers, with_tables=input.tables, with_thumbnails=input.render)
         for done, page in enumerate(reader.pages(), 1):
             yield partial(f"page-{page['page']}", page)
@@ -134,7 +136,7 @@ def _ranges(pages: str) -> list[tuple[int, int]]:
     return [(int(first), int(last or first)) for first, _, last in bounds]
 
 
-def _fetched(url: str) -> Generator[Any, Any, bytes]:
+def _fetched(url: str) -> Generator[Event, None, bytes]:
     from .fetch import Download, allowed_hosts  # httpx takes longer to import than most uploads to read
 
     download = Download(url, allowed_hosts())
@@ -150,9 +152,8 @@ def _upload(input: Extract) -> Upload:
 
 
 def _filename(input: Extract) -> str | None:
-    if input.document_url:
-        return Path(input.document_url.path or "").name or None
-    return Path(_upload(input).filename).name or None
+    told = unquote(input.document_url.path or "") if input.document_url else _upload(input).filename
+    return one_line(PurePosixPath(told.replace("\\", "/")).name) or None
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import hmac
 import logging
 import os
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -21,7 +22,7 @@ from .inputs import read_input
 from .logs import open_log
 from .logs.base import EventLog, Record
 from .operation import Operation
-from .response import RunSource, Viewer, pulse, respond
+from .response import RunSource, Viewer, head, pulse, respond
 from .runner import Runner
 from .settings import Settings
 
@@ -144,23 +145,26 @@ class _Routes:
         operation = runner.operations.get(name)
         if operation is None:
             raise NotFound(f"there is no operation {name!r}", code="operation_not_found")
-        if not _wants_snapshot():
+        detached = _wants_snapshot()
+        if not detached:
             self._check_streams()
         taken = read_input(request, operation, self._headway.settings.max_body)
         key = request.headers.get("Idempotency-Key")
+        # Read here: `begin` may run in another thread, which knows no request.
+        owner, address = g.headway_owner, request.remote_addr
 
         def begin() -> tuple[str, RunSource | None]:
             run, _ = runner.start(
                 operation,
                 taken.checked,
-                owner=g.headway_owner,
-                client=g.headway_owner or f"address {request.remote_addr}",
+                owner=owner,
+                client=owner or f"address {address}",
                 key=key,
                 digest=taken.digest if key else None,
                 cleanup=taken.discard,
             )
             # Counted in the same turn of the hub: nobody can find the run without its viewer.
-            return run, None if _wants_snapshot() else RunSource(runner.log, run)
+            return run, None if detached else RunSource(runner.log, run)
 
         run, source = runner.home.call(begin)
         headers = {"Location": url_for(".snapshot", run=run), "Run-Id": run}
@@ -176,6 +180,8 @@ class _Routes:
         after = _last_event_id(record)
         if record.fold.over and after >= record.fold.last_event_id:
             return Response(status=204)
+        if request.method == "HEAD":
+            return head()
         self._check_streams()
         runner = self._headway.runner
         source = runner.home.call(RunSource, runner.log, run)
@@ -201,17 +207,15 @@ class _Routes:
                 f"status is one of {', '.join(STATUSES)}", errors=[{"loc": ["status"], "msg": "no such status"}]
             )
         runner = self._headway.runner
-
-        def found() -> list[Record]:
-            return runner.log.list(
-                owner=g.headway_owner,
-                operation=request.args.get("operation"),
-                status=status,
-                limit=_limit(),
-                before=request.args.get("before"),
-            )
-
-        return _json({"runs": [orjson.Fragment(record.snapshot()) for record in runner.home.call(found)]})
+        find = partial(
+            runner.log.page,
+            owner=g.headway_owner,
+            operation=request.args.get("operation"),
+            status=status,
+            limit=_limit(),
+            before=request.args.get("before"),
+        )
+        return _json({"runs": [orjson.Fragment(record.snapshot()) for record in runner.home.call(find)]})
 
     def live(self) -> Response:
         return _json({"status": "live"})

@@ -9,10 +9,10 @@ The nursery takes lines of JSON on file descriptor 3 and answers there:
     {"import": [MODULE]}                        import these ahead of time
     {"fork": ID, "module": M, "name": N, ...}   with two descriptors: the child's way out and its way in
     {"signal": ID, "number": N}                 sends a signal to a child; 9 goes to its whole session
-    -> {"ended": ID, "status": WAIT_STATUS}     once the child is gone and reaped
+    -> {"ended": ID, "status": WAIT_STATUS}     once the child is gone, reaped, and the rest of its session killed
 
-When the worker goes, however it goes, descriptor 3 ends, the nursery ends, and the kernel kills its children
-(PR_SET_PDEATHSIG; prctl(2)).
+When the worker goes, however it goes, descriptor 3 ends, and the nursery kills its children with their sessions; should
+it have been killed itself, the kernel kills the children (PR_SET_PDEATHSIG; prctl(2)).
 
 A child speaks in records on a descriptor of its own: a kind, two lengths, two strings of bytes (`pack`). Its standard
 output goes where its standard error goes, so stray prints cannot mix with them.
@@ -33,7 +33,7 @@ import socket
 import struct
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final, NoReturn
 
@@ -86,12 +86,15 @@ class Nursery:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        # A child is born with this mask, so that what it is sent before it can listen waits for it (`Stop`).
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         while True:
             ready, _, _ = select.select([self._channel.fileno(), woken], [], [])
             if woken in ready:
                 os.read(woken, 4096)
                 self._reap()
             if self._channel.fileno() in ready and not self._listen():
+                self._end_all()
                 return
 
     def _listen(self) -> bool:
@@ -130,12 +133,10 @@ class Nursery:
 
     def _signal(self, run: int, number: int) -> None:
         for pid, known in self._children.items():
-            if known == run:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    (os.killpg if number == signal.SIGKILL else os.kill)(pid, number)
-                if number == signal.SIGKILL:  # the group does not exist before the child has made its session
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, number)
+            if known == run and number == signal.SIGKILL:
+                kill_session(pid)
+            elif known == run:
+                send(os.kill, pid, number)
 
     def _reap(self) -> None:
         while self._children:
@@ -144,8 +145,25 @@ class Nursery:
                 return
             run = self._children.pop(pid, None)
             if run is not None:
+                send(os.killpg, pid, signal.SIGKILL)  # what it has started and left behind
                 with contextlib.suppress(OSError):
                     self._channel.sendall(json.dumps({"ended": run, "status": status}).encode() + b"\n")
+
+    def _end_all(self) -> None:
+        for pid in self._children:
+            kill_session(pid)
+
+
+def kill_session(pid: int) -> None:
+    """Kills a child with what it has started; by itself alone where it has not made its session yet."""
+    send(os.killpg, pid, signal.SIGKILL)
+    send(os.kill, pid, signal.SIGKILL)
+
+
+def send(way: Callable[[int, int], None], pid: int, number: int) -> None:
+    """Signals a process, or a group, that may be gone."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        way(pid, number)
 
 
 def preload(module: str) -> None:
@@ -182,6 +200,7 @@ class Stop:
         self._asked = False
         self._interrupts = False
         signal.signal(signal.SIGTERM, self._heard)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
     @contextlib.contextmanager
     def interrupting(self) -> Iterator[None]:

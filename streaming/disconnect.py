@@ -62,7 +62,7 @@ class Peer:
         """The peer of a WSGI request, where its server shows the socket."""
         found = next((environ[key] for key in SOCKET_KEYS if key in environ), None)
         if found is None:
-            found = getattr(environ.get("wsgi.input"), "socket", None)  # gevent.pywsgi
+            found = _read_by(environ.get("wsgi.input"))
         if found is None or not hasattr(found, "fileno") or found.fileno() < 0:
             return None
         return cls(found)
@@ -103,6 +103,11 @@ class Peer:
 
     def _is_tcp(self) -> bool:
         return self._socket.family in (socket.AF_INET, socket.AF_INET6)
+
+
+def _read_by(body: Any) -> Any:
+    """The socket that gevent.pywsgi reads a request from; it shows it nowhere else."""
+    return getattr(getattr(getattr(body, "rfile", None), "raw", None), "_sock", None)
 
 
 class Watch:

@@ -14,10 +14,10 @@ import pickle
 import signal
 import socket
 import sys
-from pathlib import Path
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import gevent
@@ -27,6 +27,7 @@ from gevent import os as gevent_os
 from gevent import socket as gevent_socket
 from gevent.event import Event as GeventEvent
 from gevent.lock import Semaphore
+from greenlet import GreenletExit, getcurrent
 from pydantic import BaseModel
 
 from . import child
@@ -94,7 +95,6 @@ class GreenletWork:
         return next(self._work)
 
     def close(self) -> None:
-        self._hooks.fire()
         close = getattr(self._work, "close", None)
         if close is not None:
             close()
@@ -112,7 +112,8 @@ class ThreadWork:
     """A generator in a native thread of its own.
 
     The thread takes a credit for each event it hands over and stops when it is out of them, so that it cannot run
-    away from a hub that is busy. A cancel reaches it through its `on_cancel` hooks, and at its next yield.
+    away from a hub that is busy. A cancel reaches it through its `on_cancel` hooks, where it waits in gevent or in a
+    call that gevent has patched, and at its next yield.
     """
 
     def __init__(self, home: Home, begin: Callable[[], Iterator[Any]], hooks: CancelHooks) -> None:
@@ -128,6 +129,9 @@ class ThreadWork:
         self._ended = False
         self._closing = False
         self._asked = False
+        self._at_work = False
+        self._hub: Any = None
+        self._greenlet: Any = None
         self._context = copy_context()
 
     def send(self, answer: Any) -> Any:
@@ -153,6 +157,8 @@ class ThreadWork:
         self._credits.put(None)
         self._answers.put(None)
         self._hooks.fire()
+        with contextlib.suppress(AttributeError, ValueError):  # it has no hub yet, or none any more
+            self._hub.loop.run_callback_threadsafe(self._interrupt)
         while not self._ended:
             self._next()
 
@@ -167,8 +173,14 @@ class ThreadWork:
         self._credits.put(None)
         return item
 
+    def _interrupt(self) -> None:
+        """Made in the thread's own hub, which has a turn whenever the operation waits there."""
+        if self._at_work:
+            self._greenlet.throw(GreenletExit)
+
     def _run(self) -> None:
         ended = _Ended()
+        self._hub, self._greenlet = gevent.get_hub(), getcurrent()
         try:
             ended = _Ended(self._context.run(self._pump))
         except BaseException as error:  # noqa: BLE001  # it is raised again in the hub
@@ -184,10 +196,13 @@ class ThreadWork:
         answer = None
         try:
             while not self._closing:
+                self._at_work = True
                 try:
                     item = send(answer) if send else next(work)
                 except StopIteration as end:
                     return end.value
+                finally:
+                    self._at_work = False
                 self._hand_over(item)
                 self._credits.get()
                 answer = self._answers.get() if isinstance(item, Question) else None

@@ -19,7 +19,10 @@ TELLING: Final = 0.1
 
 
 class Recorder:
-    """Takes events one by one, gives them back as blocks of frames."""
+    """Takes events one by one, gives them back as blocks of frames.
+
+    With a `fold` it goes on where the producer before it left off.
+    """
 
     __slots__ = (
         "_clock",
@@ -28,7 +31,6 @@ class Recorder:
         "_progress",
         "_since",
         "_stamp",
-        "_steps",
         "fold",
         "last",
         "lifecycle",
@@ -36,15 +38,14 @@ class Recorder:
         "size",
     )
 
-    def __init__(self, clock: Clock, *, lifecycle: bool = True) -> None:
-        self.fold = Fold()
-        self.last = 0
+    def __init__(self, clock: Clock, *, lifecycle: bool = True, fold: Fold | None = None) -> None:
+        self.fold = fold or Fold()
+        self.last = self.fold.last_event_id
         self.size = 0
         self.lifecycle = lifecycle
         self.millisecond = -1
         self._clock = clock
         self._frames: list[bytes] = []
-        self._steps: list[Hashable] = []
         self._stamp = b""
         self._pace: _Pace | None = None
         self._since = clock.monotonic()
@@ -61,22 +62,20 @@ class Recorder:
         if millisecond != self.millisecond:
             self.millisecond = millisecond
             self._stamp = rfc3339(millisecond / 1000).encode()
-        more, step = b"", None
+        more = b""
         if event.__class__ is Progress:
             event, more = self._paced(event)
-            step = (event.step,)
         elif self.lifecycle:
             self._fold(event)
         self.last += 1
         encoded = frame(self.last, event, self._stamp, more)
         self._frames.append(encoded)
-        self._steps.append(step)
         self.size += len(encoded)
 
     def take(self) -> Block:
         """The frames since the last time, with `fold` brought up to them."""
-        block = Block(self.last - len(self._frames) + 1, self._frames, self._steps, self.size)
-        self._frames, self._steps, self.size = [], [], 0
+        block = Block(self.last - len(self._frames) + 1, self._frames, self.size)
+        self._frames, self.size = [], 0
         if self._progress is not None:
             event, more = self._progress
             self.fold.progress = event.body[:-1] + more + b"}" if more else event.body

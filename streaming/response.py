@@ -202,13 +202,17 @@ class Pulse:
         self.home = home
         self.viewers: set[Viewer] = set()
         self._tick = TICK
+        self._sooner = GreenSignal()
         self._clock = SystemClock()
         self._greenlet: gevent.Greenlet[..., None] | None = None
 
     def add(self, viewer: Viewer) -> None:
         viewer.seen = (viewer.turns, None, self._clock.monotonic())
         self.viewers.add(viewer)
-        self._tick = min(self._tick, max(min(viewer.heartbeat, viewer.send_timeout) / 8, 0.01))
+        tick = max(min(viewer.heartbeat, viewer.send_timeout) / 8, 0.01)
+        if tick < self._tick:
+            self._tick = tick
+            self._sooner.set()
         if self._greenlet is None:
             self._greenlet = gevent.spawn(self._beat)
 
@@ -217,7 +221,8 @@ class Pulse:
 
     def _beat(self) -> None:
         while self.viewers:
-            gevent.sleep(self._tick)
+            self._sooner.clear()
+            self._sooner.wait(self._tick)
             now = self._clock.monotonic()
             for viewer in list(self.viewers):
                 self._look_after(viewer, now)
@@ -285,6 +290,12 @@ class Channel:
         self._more: Callable[[], None] = lambda: None
         self._room = GreenSignal()
         self.production: Production | None = None
+        self._begin: Callable[[], None] | None = None
+
+    def carry(self, production: Production) -> None:
+        """Takes the production on, to begin it with the first read."""
+        self.production = production
+        self._begin = production.begin
 
     def put(self, block: Block, recorder: Recorder) -> None:
         self._frames.extend(block.frames)
@@ -304,6 +315,11 @@ class Channel:
         self._more()
 
     def read(self, after: int, *, frames: int, merge: bool) -> Batch:
+        if self._begin is not None:
+            # Not earlier: the view has returned by now, and its request's contexts are no longer in use there
+            # (`stream_with_context` enters them elsewhere); and a stream that nobody reads (HEAD) does no work.
+            begin, self._begin = self._begin, None
+            begin()
         if frames < len(self._frames):
             block = b"".join(self._frames.popleft() for _ in range(frames))
         else:
@@ -322,7 +338,7 @@ class Channel:
         return b""
 
     def left(self) -> None:
-        if self.production is not None:
+        if self.production is not None and self._begin is None:
             self.production.cancel("disconnected")
 
 
@@ -330,9 +346,15 @@ class StreamResponse(Response):
     """A response whose body goes to the server untouched: each wrapper around it would cost every stream its memory."""
 
     def get_app_iter(self, environ: dict[str, Any]) -> Any:
-        if environ["REQUEST_METHOD"] == "HEAD" or self._on_close:
-            return super().get_app_iter(environ)
-        return self.response
+        if environ["REQUEST_METHOD"] == "HEAD":
+            self.close()
+            return ()  # whose length gevent.pywsgi can see: to a body without one it writes the last chunk even here
+        return super().get_app_iter(environ) if self._on_close else self.response
+
+
+def head() -> Response:
+    """What HEAD on a run's stream is answered with: there is no viewer, whose going would stop the run."""
+    return StreamResponse(iter(()), headers=HEADERS)
 
 
 def respond(viewer: Viewer, headers: dict[str, str] | None = None) -> Response:
@@ -362,10 +384,11 @@ def stream(
     def open_channel() -> Channel:
         channel, hooks = Channel(), CancelHooks()
         work = executors.in_thread_or_here(here, lambda: as_work(events), hooks, thread=False)
-        channel.production = Production(
-            name, work, hooks, channel, clock=SystemClock(), flush=flush, lifecycle=lifecycle, ended=channel.finish
+        channel.carry(
+            Production(
+                name, work, hooks, channel, clock=SystemClock(), flush=flush, lifecycle=lifecycle, ended=channel.finish
+            )
         )
-        channel.production.begin()
         return channel
 
     viewer = Viewer(

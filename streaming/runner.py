@@ -11,19 +11,21 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 import gevent
+import orjson
 from greenlet import GreenletExit
 from pydantic import BaseModel
 
 from . import executors, watchdog
 from .clock import Clock, SystemClock, Timer, rfc3339
-from .errors import EncodeError, NotFound, OperationError, RegistrationError, RunClosed, TooMany, Unavailable
-from .events import FLUSH, Event, Question, encode_json, raw_event
+from .errors import EncodeError, NotFound, OperationError, Refused, RegistrationError, StoreAway, TooMany, Unavailable
+from .events import FLUSH, LIFECYCLE, Event, Question, encode_json, raw_event
 from .executors import Work, WorkFailed
 from .hub import GreenSignal, Home, home
-from .lifecycle import Ending, Reason
+from .lifecycle import Ending, Fold, Reason
 from .logs.base import Block, EventLog, Record, RunInfo
 from .operation import UNSET, CancelHooks, FlushPolicy, Operation
 from .recorder import Recorder, question
@@ -46,7 +48,16 @@ IGNORES_AFTER: Final = 1.0
 GIVE_UP_AFTER: Final = 8.0
 """Seconds after its cancel when the run is ended without its operation; more than a child's SIGKILL takes."""
 
+HOUSEKEEPING: Final = 1.0
+"""Seconds between two looks at runs that others have left behind."""
+
+IGNORED: Final = "generator ignored GeneratorExit"
+"""What Python says of a generator that is closed and yields."""
+
 FAILED: Final = "The operation failed. The reference {} stands beside the details in the server's log."
+
+
+STORE_LOST: Final = "The store of the runs could not be reached for too long."
 
 
 class Sink(Protocol):
@@ -74,13 +85,15 @@ class Production:
         lifecycle: bool = True,
         run: str | None = None,
         timeout: float | None = None,
+        fold: Fold | None = None,
         ended: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
         self.run = run
-        self.recorder = Recorder(clock, lifecycle=lifecycle)
+        self.recorder = Recorder(clock, lifecycle=lifecycle, fold=fold)
         self.over = False
         self.cancelled: Reason | None = None
+        self._failure: OperationError | None = None
         self._work = work
         self._hooks = hooks
         self._sink = sink
@@ -100,11 +113,11 @@ class Production:
         self._asked: str | None = None
         self._greenlet: gevent.Greenlet[..., None] = gevent.Greenlet(self._drive)
 
-    def begin(self) -> None:
-        """Writes `start` and sets the work going."""
+    def begin(self, first: Event | None = None) -> None:
+        """Writes `start`, or `first` in its place, and sets the work going."""
         if self._lifecycle:
             about = {} if self.run is None else {"run": self.run}
-            self._write_now(raw_event("start", {**about, "operation": self.name}))
+            self._write_now(first or raw_event("start", {**about, "operation": self.name}))
         if self._timeout is not None:
             self._timers.append(self._clock.later(self._timeout, lambda: self.cancel("timeout")))
         self._greenlet.start()
@@ -120,6 +133,20 @@ class Production:
         ]
         gevent.spawn(self._kill)
 
+    def fail(self, failure: OperationError) -> None:
+        """Stops the work as a cancel would, and ends it in this failure."""
+        if self.cancelled is None:
+            self._failure = failure
+            self.cancel("shutdown")
+
+    def lose(self, why: Refused) -> None:
+        """The log takes nothing more of this: the work is stopped, and no event of it follows."""
+        if not self.over:
+            log.warning("%s goes no further: %s", self._named(), why)
+            self.cancelled = self.cancelled or "shutdown"
+            self._settle()
+            gevent.spawn(self._kill)
+
     def answer(self, question_id: str, value: Any) -> None:
         """Hands over the answer to the open question; anything else is ignored."""
         if question_id == self._asked:
@@ -132,8 +159,6 @@ class Production:
         watchdog.enter()
         try:
             self._finish_with_result(self._pump())
-        except GreenletExit:
-            self._finish_cancelled()
         except BaseException as error:  # noqa: BLE001  # SystemExit of an operation ends its run, not the worker
             self._finish_with_error(error)
         finally:
@@ -154,6 +179,8 @@ class Production:
                 if isinstance(item, Event):
                     if item.__class__ is Question:
                         answer = self._put_question(item)
+                    elif item.name in LIFECYCLE and self._lifecycle:
+                        raise EncodeError(f"an operation yields no {item.name!r}: it returns, raises, or asks")
                     else:
                         self._put(item)
                 elif item is FLUSH:
@@ -222,10 +249,8 @@ class Production:
     def _close_work(self) -> None:
         try:
             self._work.close()
-        except GreenletExit:
-            raise
-        except RuntimeError as error:
-            if self.cancelled is None:
+        except (RuntimeError, WorkFailed) as error:
+            if self.cancelled is None or IGNORED not in str(error):
                 raise
             log.warning("%s ignored its cancel: %s", self._named(), error)
 
@@ -243,31 +268,35 @@ class Production:
         self._finish("succeeded", ending)
 
     def _finish_with_error(self, error: BaseException) -> None:
-        if self.cancelled is not None:
-            self._finish_cancelled()
-        else:
+        if self.cancelled is None:
             self._finish("failed", self._told(error))
+            return
+        if not isinstance(error, GreenletExit | OperationError):
+            self._log_failure(error, "failed while it was being stopped")
+        self._finish_cancelled()
 
     def _told(self, error: BaseException) -> Event:
         """What viewers are told of a failure: an operation's own words, or a reference into the log."""
         if isinstance(error, OperationError):
             try:
                 return _error(error.code, error.message, retryable=error.retryable)
-            except EncodeError as second:
+            except Exception as second:  # noqa: BLE001  # whatever an object does that was given for a text
                 error = second
         reference = secrets.token_hex(4)
-        self._log_failure(error, reference)
+        self._log_failure(error, f"failed, reference {reference}")
         return _error("operation_failed", FAILED.format(reference))
 
-    def _log_failure(self, error: BaseException, reference: str) -> None:
+    def _log_failure(self, error: BaseException, how: str) -> None:
         if isinstance(error, WorkFailed):
-            log.error("%s failed, reference %s\n%s", self._named(), reference, error)
+            log.error("%s %s\n%s", self._named(), how, error)
         else:
-            log.error("%s failed, reference %s", self._named(), reference, exc_info=error)
+            log.error("%s %s", self._named(), how, exc_info=error)
 
     def _finish_cancelled(self) -> None:
         reason = self.cancelled or "shutdown"
-        if reason == "timeout":
+        if self._failure is not None:
+            self._finish("failed", self._told(self._failure))
+        elif reason == "timeout":
             told = f"The work took longer than the {self._timeout:g} seconds it may take."
             self._finish("cancelled", _error("timeout", told))
         else:
@@ -277,18 +306,21 @@ class Production:
         """Writes the last events, once, whoever comes first."""
         if self.over:
             return
-        for timer in self._timers:
-            timer.cancel()
         try:
             if self._lifecycle:
                 self._write_now(*([ending] if ending is not None else []), self._done(status))
             else:
                 self._write()
-        except RunClosed:
-            log.warning("%s: its log was closed before its last event", self._named())
+        except Refused as refused:
+            log.warning("%s: its log did not take its last event: %s", self._named(), refused)
         finally:
-            self.over = True
-            self._ended()
+            self._settle()
+
+    def _settle(self) -> None:
+        self.over = True
+        for timer in self._timers:
+            timer.cancel()
+        self._ended()
 
     def _done(self, status: Ending) -> Event:
         data: dict[str, Any] = {"status": status, "elapsed": round(self._clock.monotonic() - self._started, 3)}
@@ -299,6 +331,7 @@ class Production:
     # -- cancel -------------------------------------------------------------------------------------------------
 
     def _kill(self) -> None:
+        self._hooks.fire()  # before the greenlet, which takes its hooks along where they are those of a `with` block
         self._greenlet.kill(GreenletExit, block=False)
         self._greenlet.join()
         # A greenlet that had not begun ends without a word.
@@ -327,7 +360,9 @@ _UNANSWERED: Final = object()
 class Run:
     """A live run of this worker: its production, its log, and the policy for when its last viewer has gone."""
 
-    def __init__(self, runner: Runner, operation: Operation, info: RunInfo, checked: BaseModel) -> None:
+    def __init__(
+        self, runner: Runner, operation: Operation, info: RunInfo, checked: BaseModel, fold: Fold | None = None
+    ) -> None:
         self.info = info
         self._runner = runner
         self._log = runner.log
@@ -342,29 +377,37 @@ class Run:
             flush=operation.flush,
             run=info.id,
             timeout=operation.timeout,
+            fold=fold,
             ended=self._ended,
         )
         self.cleanup: list[Callable[[], None]] = []
 
-    def begin(self) -> None:
+    def begin(self, first: Event | None = None) -> None:
+        """Sets it going; with `first`, where another producer had left off."""
         self._unwatch = self._log.watch(self.info.id, self._heed)
-        self.production.begin()
+        self.production.begin(first)
 
     def put(self, block: Block, recorder: Recorder) -> None:
         self._log.append(self.info.id, block, recorder.fold)
 
     def wait_for_room(self) -> None:
-        """The log takes what comes; a viewer that lags is its own affair."""
+        self._log.wait_for_room(self.info.id)
 
     def _heed(self) -> None:
         """Does what others ask of this run; called whenever anything about it has changed."""
         if self.production.over:
             return
         control = self._log.control(self.info.id)
+        if isinstance(control.lost, StoreAway):
+            self.production.fail(OperationError("operation_failed", STORE_LOST, retryable=True))
+            return
+        if control.lost is not None:
+            self.production.lose(control.lost)
+            return
         if control.cancel is not None:
             self.production.cancel(control.cancel)
         for asked, body in control.answers.items():
-            self.production.answer(asked, body)
+            self.production.answer(asked, orjson.loads(body))
         self._mind_the_viewers(control.viewers, control.watched)
 
     def _mind_the_viewers(self, viewers: int, watched: bool) -> None:
@@ -401,6 +444,7 @@ class Runner:
         self.draining = False
         self._runs: dict[str, Run] = {}
         self._warm()
+        self._house: gevent.Greenlet[..., None] = gevent.spawn(self._keep_house)
 
     @staticmethod
     def check(operations: Iterable[Operation]) -> dict[str, Operation]:
@@ -432,7 +476,7 @@ class Runner:
         """
         try:
             self._check_room(client)
-            info = self._info(operation, owner, client, key, digest)
+            info = self._info(operation, checked, owner, client, key, digest)
             settled = self.log.create(info)
             if settled.id != info.id:
                 cleanup()
@@ -475,6 +519,45 @@ class Runner:
         while self._runs:
             gevent.sleep(0.01)
 
+    def close(self) -> None:
+        """Ends what is left of this runner, and lets go of its log."""
+        self.stop()
+        self._house.kill(block=False)
+        self.log.close()
+
+    def _keep_house(self) -> None:
+        """Takes care of runs that others have left behind, and of those that are over."""
+        while True:
+            gevent.sleep(HOUSEKEEPING)
+            try:
+                for orphan in self.log.orphans():
+                    self._adopt(orphan)
+                self.log.sweep()
+            except StoreAway as away:
+                log.warning("the store of the runs does not answer: %s", away)
+            except Exception:
+                log.exception("the housekeeping of the runs failed")
+
+    def _adopt(self, orphan: Record) -> None:
+        """Begins a run anew whose producer was lost, where its operation allows that; else it has failed."""
+        operation = self.operations.get(orphan.info.operation)
+        attempt = orphan.attempt + 1
+        if operation is None or orphan.info.input is None or attempt > operation.retries + 1 or orphan.cancelling:
+            self._end(orphan)
+            return
+        checked = operation.input.model_validate_json(orphan.info.input)
+        run = self._runs[orphan.info.id] = Run(self, operation, orphan.info, checked, orphan.fold)
+        run.begin(raw_event("attempt", {"attempt": attempt, "reason": "producer_lost"}))
+
+    def _end(self, orphan: Record) -> None:
+        recorder = Recorder(self.clock, fold=orphan.fold)
+        elapsed = max(self.clock.now() - datetime.fromisoformat(orphan.info.created).timestamp(), 0)
+        if not recorder.last:
+            recorder.add(raw_event("start", {"run": orphan.info.id, "operation": orphan.info.operation}))
+        recorder.add(_error("producer_lost", "The worker that ran this has died.", retryable=True))
+        recorder.add(raw_event("done", {"status": "failed", "elapsed": round(elapsed, 3)}))
+        self.log.append(orphan.info.id, recorder.take(), recorder.fold)
+
     def _check_room(self, client: str) -> None:
         if self.draining:
             raise Unavailable("this worker is stopping; come back in a moment", code="draining", retry_after=1)
@@ -483,7 +566,9 @@ class Runner:
         if self.log.live(client) >= self.settings.max_runs_per_client:
             raise TooMany("this client has as many live runs as it may have", retry_after=5)
 
-    def _info(self, operation: Operation, owner: str, client: str, key: str | None, digest: str | None) -> RunInfo:
+    def _info(
+        self, operation: Operation, checked: BaseModel, owner: str, client: str, key: str | None, digest: str | None
+    ) -> RunInfo:
         return RunInfo(
             id=secrets.token_urlsafe(18),
             operation=operation.name,
@@ -493,6 +578,7 @@ class Runner:
             linger=self.linger_of(operation),
             key=key,
             digest=digest,
+            input=checked.model_dump_json().encode() if operation.retries and not operation.file_fields() else None,
         )
 
     def linger_of(self, operation: Operation) -> float | None:

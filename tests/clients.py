@@ -52,6 +52,12 @@ class Address:
             plain.close()
             raise
 
+    def is_open(self) -> bool:
+        """Whether anybody listens there."""
+        with socket.socket(socket.AF_UNIX if self.path else socket.AF_INET) as probe:
+            probe.settimeout(1)
+            return probe.connect_ex(str(self.path) if self.path else (self.host, self.port)) == 0
+
 
 def _trusting_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from pypdf import PdfReader, PdfWriter
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
@@ -213,11 +214,14 @@ def one_page(content: bytes, entries: bytes = b"", *, page: bytes = PAGE) -> byt
 
 
 def deflate_bomb(megabytes: int = 2000) -> bytes:
-    """A page whose content is a thousandth of what it unpacks to."""
+    """A page whose content is a thousandth of what it unpacks to.
+
+    One megabyte is packed and then repeated, which a full flush permits (RFC 1951, 3.2.3: blocks may stand alone).
+    """
     packer = zlib.compressobj(9)
-    million = b" " * (1 << 20)
-    packed = b"".join(packer.compress(million) for _ in range(megabytes)) + packer.flush()
-    return one_page(packed, b"/Filter/FlateDecode")
+    head = packer.compress(b"") + packer.flush(zlib.Z_FULL_FLUSH)
+    million = packer.compress(b" " * (1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return one_page(head + million * megabytes + packer.flush(), b"/Filter/FlateDecode")
 
 
 def many_pages(count: int) -> bytes:
@@ -238,3 +242,28 @@ def deep_tree(depth: int) -> bytes:
 def looped_tree() -> bytes:
     """A page tree that holds itself."""
     return raw([b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[2 0 R]/Count 3>>"])
+
+
+def damaged_page() -> bytes:
+    """Three pages, the second of which leads nowhere."""
+    tree = b"<</Type/Pages/Kids[3 0 R 9 0 R 4 0 R]/Count 3>>"
+    return raw([b"<</Type/Catalog/Pages 2 0 R>>", tree, PAGE + b">>", PAGE + b">>"])
+
+
+def unicode_holes() -> bytes:
+    """A page that shows "ABC", where A is half a surrogate pair, B a NUL and C the letter Z, as its font tells it."""
+    told = (
+        b"1 begincodespacerange <00> <FF> endcodespacerange 3 beginbfchar <41> <D800> <42> <0000> <43> <005A> endbfchar"
+    )
+    font = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 6 0 R>>"
+    tree = b"<</Type/Pages/Kids[3 0 R]/Count 1>>"
+    leaf = PAGE + b"/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>"
+    shown = stream(b"BT /F 12 Tf 72 700 Td (ABC) Tj ET")
+    return raw([b"<</Type/Catalog/Pages 2 0 R>>", tree, leaf, shown, font, stream(told)])
+
+
+def scan() -> bytes:
+    """A page that is one picture."""
+    sheet = Sheet()
+    sheet.canvas.drawInlineImage(Image.effect_noise((64, 64), 40), 60, 300, 400, 400)
+    return sheet.pdf()

@@ -22,6 +22,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -51,7 +52,6 @@ class Server:
     process: subprocess.Popen[bytes]
     log_path: Path
     url: str = ""
-    ending: signal.Signals = signal.SIGTERM
     _last_log: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -88,33 +88,49 @@ class Server:
 
     def stop(self, timeout: float = 30.0) -> int:
         """Ask it to end (SIGTERM), kill what is left after `timeout` seconds, and give the master's exit code."""
-        return self._end_by(signal.SIGTERM, timeout)
-
-    def end(self) -> None:
-        """Have it end without waiting for anybody, as the blocks of this module do when they are left."""
-        self._end_by(self.ending, 10)
-
-    def _end_by(self, sent: signal.Signals, timeout: float) -> int:
         if self.running:
-            self.process.send_signal(sent)
+            self.process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout)
+        return self.kill()
+
+    def kill(self) -> int:
+        """End it and its workers at once, and give the master's exit code."""
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)  # it leads a process group of its own, workers and children in it
+            os.killpg(self.pid, signal.SIGKILL)  # it leads a process group of its own
         code = self.process.wait()
+        wait_until(self._is_gone, f"{self.name} is gone")
         self._last_log = self.log()
         return code
 
+    def _is_gone(self) -> bool:
+        """Whether no process of its group is left, and nobody listens (a kernel may be a moment behind with that)."""
+        return not any(process.group == self.pid for process in processes()) and not self.address.is_open()
 
-def children(pid: int) -> list[int]:
-    """The processes whose parent is `pid`, by the fourth field of /proc/PID/stat (proc(5))."""
-    found = []
+
+class Process(NamedTuple):
+    """A line of the system's process table."""
+
+    pid: int
+    parent: int
+    group: int
+
+
+def processes() -> Iterator[Process]:
+    """The processes of this machine that have not ended, from /proc/PID/stat (proc(5)).
+
+    One that has ended and that nobody has waited for yet (state Z) is left out.
+    """
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            after_name = stat.read_text().rpartition(")")[2].split()
-            if int(after_name[1]) == pid:
-                found.append(int(stat.parent.name))
-    return sorted(found)
+            state, parent, group = stat.read_text().rpartition(")")[2].split()[:3]
+            if state != "Z":
+                yield Process(int(stat.parent.name), int(parent), int(group))
+
+
+def children(pid: int) -> list[int]:
+    """The processes whose parent is `pid`, oldest first."""
+    return sorted(process.pid for process in processes() if process.parent == pid)
 
 
 def free_port() -> int:
@@ -153,9 +169,11 @@ def launched(
     ready: Callable[[Address], bool],
     env: Mapping[str, str] | None = None,
     url: str = "",
-    ending: signal.Signals = signal.SIGTERM,
 ) -> Iterator[Server]:
-    """Start a command that will listen at `address`, wait until `ready` says so, and end it by `ending` afterwards."""
+    """Start a command that will listen at `address`, wait until `ready` says so, and kill it afterwards.
+
+    How a server stops is for tests that say so (`Server.stop`): gunicorn's takes a second at best.
+    """
     log_path = folder / f"{name}.log"
     with log_path.open("ab") as log:
         process = subprocess.Popen(
@@ -167,13 +185,13 @@ def launched(
             stderr=log,
             start_new_session=True,
         )
-    server = Server(name, address, process, log_path, url, ending)
+    server = Server(name, address, process, log_path, url)
     try:
         wait_until(lambda: not server.running or ready(address), f"{name} answers", STARTUP)
         assert server.running, f"{name} ended with {process.returncode} before it answered:\n{server.log()}"
         yield server
     finally:
-        server.end()
+        server.kill()
 
 
 def environment(more: Mapping[str, str] | None) -> dict[str, str]:
@@ -218,8 +236,7 @@ def gunicorn(
     with scratch() as folder:
         command = [sys.executable, "-m", "gunicorn", "-b", where, "-w", str(workers), "-k", worker_class]
         command += _configuration(conf, folder) + _tls(certfile, keyfile) + [*args, app]
-        quick = signal.SIGQUIT  # its SIGTERM waits for streams, and looks once a second whether they have ended
-        with launched("gunicorn", command, address, folder, ready=answers_http, env=env, ending=quick) as server:
+        with launched("gunicorn", command, address, folder, ready=answers_http, env=env) as server:
             yield server
 
 

@@ -3,13 +3,13 @@
 PDFium is not thread-safe, keeps state for the whole process and ends it (`abort`) where memory runs out, so that this
 module is imported in a child process alone. Its errors become `Unreadable` here and nowhere else.
 
-The raw functions are used where pypdfium2's helpers would cost an object a character: reading a page of 2,500
-characters with their words' boxes and fonts takes 3 ms so, and 12 ms otherwise.
+The raw functions are used where pypdfium2's helpers would cost an object for each character.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import ctypes
 import io
 import math
@@ -101,9 +101,9 @@ class Document:
             raise _refusal(error.err_code, password) from error
         except UnicodeEncodeError as error:  # a password of lone surrogates
             raise _refusal(c.FPDF_ERR_PASSWORD, password) from error
-        self._pdf.init_forms()
+        with contextlib.suppress(pdfium.PdfiumError):  # a damaged form does not keep the text from being read
+            self._pdf.init_forms()
         self.page_count = len(self._pdf)
-        self._fonts: dict[int, bool] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -153,23 +153,31 @@ class Document:
     def read(self, number: int) -> Page:
         """The page with this number, or `Unreadable` with `damaged_page` or `too_large`."""
         page = self._page(number)
+        rotation = c.FPDFPage_GetRotation(page)
         try:
             text = page.get_textpage()
-            frame = Frame.of(page, _turns(text))
-            objects = _Objects(page, frame)
-            return Page(
-                number=number,
-                width=round(frame.width, 1),
-                height=round(frame.height, 1),
-                lines=tuple(_Characters(text, frame, self._fonts).lines()),
-                rules=tuple(objects.rules),
-                fields=tuple(self._fields(page)),
-                images=objects.images,
-            )
+            turns = _turns(text)
+            if turns != rotation:  # PDFium puts the words of a line in the order of the page as it is viewed
+                c.FPDFPage_SetRotation(page, turns)
+                text = page.get_textpage()
+            return self._content(number, page, text, Frame.of(page, turns))
         except pdfium.PdfiumError as error:
             raise Unreadable("damaged_page", f"Page {number} cannot be read.") from error
         finally:
+            c.FPDFPage_SetRotation(page, rotation)
             page.close()
+
+    def _content(self, number: int, page: pdfium.PdfPage, text: pdfium.PdfTextPage, frame: Frame) -> Page:
+        objects = _Objects(page, frame)
+        return Page(
+            number=number,
+            width=round(frame.width, 1),
+            height=round(frame.height, 1),
+            lines=tuple(_Characters(text, frame).lines()),
+            rules=tuple(objects.rules),
+            fields=tuple(self._fields(page)),
+            images=objects.images,
+        )
 
     def thumbnail(self, number: int) -> str:
         """The page as a small JPEG in a data URL: its longer side is `THUMBNAIL` pixels."""
@@ -351,13 +359,13 @@ _FORCE_BOLD = 1 << 18
 class _Characters:
     """Makes lines of words of one page's characters."""
 
-    def __init__(self, text: pdfium.PdfTextPage, frame: Frame, fonts: dict[int, bool]) -> None:
+    def __init__(self, text: pdfium.PdfTextPage, frame: Frame) -> None:
         count = c.FPDFText_CountChars(text)
         if count > MAX_CHARACTERS:
             raise Unreadable("too_large", f"A page holds {count:,} characters; {MAX_CHARACTERS:,} are taken.")
-        self._text = text.raw
+        self._text = text
         self._frame = frame
-        self._fonts = fonts
+        self._fonts: dict[int, bool] = {}  # by address, which is a font's own only while the page is open
         self._codes = [c.FPDFText_GetUnicode(self._text, index) for index in range(count)]
         self._rectangles = c.FS_RECTF(), c.FS_RECTF()
         self._matrix = c.FS_MATRIX()

@@ -16,6 +16,8 @@ MAX_KEY_WORDS = 6
 """Words of a key; more of them are a sentence."""
 MAX_VALUE = 300
 """Characters of a value; what is longer is a paragraph."""
+MAX_CELLS = 40
+"""Cells of a row that is looked at."""
 MAX_BELOW = 5
 """Lines of a value that stands below its key, such as an address."""
 
@@ -43,7 +45,7 @@ def find(page: Page, headings: Collection[Box] = (), tables: Collection[Box] = (
     words = (word for line in page.lines for word in line.words)
     free = [word for word in words if not any(box.holds(*word.middle) for box in headings)]
     found = [Pair(*field) for field in page.fields]
-    found += _Finder(rows(free), tables).pairs()
+    found += _Finder([row for row in rows(free) if len(row.cells) <= MAX_CELLS], tables).pairs()
     return list(dict.fromkeys(found))
 
 

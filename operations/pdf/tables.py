@@ -1,10 +1,9 @@
 """Tables, from ruled lines and from columns that align, over the words and rules that PDFium gave anyway.
 
-Three libraries were measured on the Filesystem Hierarchy Standard 3.0, whose tables have no outer borders, and none
-fitted: pdfplumber 0.11 (MIT) reads each page a second time with pdfminer, at 55 ms a page, and loses the outer columns
-and the head of every table there, because it wants each cell closed on four sides; pdf_oxide 0.3 (MIT or Apache) is a
-second PDF reader in the process and loses the same columns; camelot and img2table bring OpenCV. So tables are found
-here in two ways, together at about a millisecond a page:
+Libraries were tried on the Filesystem Hierarchy Standard 3.0, whose 33 tables have no outer borders. pdfplumber 0.11
+(MIT) finds four of them, without their outer columns and heads, because it wants each cell closed on four sides; it
+also reads every page a second time, with pdfminer, at 55 ms a page. pdf_oxide 0.3 (MIT or Apache) finds two, in the
+same way, and is a second PDF reader in the process. So tables are found here, at about a millisecond a page:
 
 - **ruled**: lines that cross make a grid, open sides are closed, and cells with no line between them are one cell;
 - **aligned**: rows whose cells keep to the same columns, three rows at least, with prose, lists, forms and tables of
@@ -17,7 +16,7 @@ import re
 from bisect import bisect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise, product
+from itertools import islice, pairwise, product
 from statistics import median
 
 from .layout import Box, Cell, Page, Row, Rule, Word, around, rows
@@ -32,6 +31,8 @@ MAX_RULES = 1_500
 """Rules of one page, once joined; a page with more is a drawing."""
 MAX_CELLS = 10_000
 """Cells of one grid."""
+MAX_ROWS, MAX_COLUMNS = 400, 40
+"""Rows of a page, and cells of one row, among which alignment is looked for: more than small type has."""
 
 Content = list[list[list[Word]]]
 """The words of each cell, row by row."""
@@ -259,53 +260,53 @@ Column = tuple[float, float]
 def _aligned(every: list[Row]) -> Iterator[Table]:
     """Tables without rules among the rows of a page."""
     index = 0
-    while index < len(every):
-        block = _block(every, index)
-        table = _aligned_table(block)
+    while index < len(every) <= MAX_ROWS:
+        block, columns = _block(every, index)
+        table = _aligned_table(block, columns)
         if table:
             yield table
-        index += len(block) if table else 1
+        index += len(block) if table else max(1, len(block) // 8)  # its first rows may be what is wrong with it
 
 
-def _block(every: list[Row], index: int) -> list[Row]:
-    """As many rows, from the one at `index` on, as keep to the same columns."""
+def _block(every: list[Row], index: int) -> tuple[list[Row], list[Column]]:
+    """As many rows, from the one at `index` on, as keep to the same columns, and these."""
     block = [every[index]]
+    columns = _with([], block[0])
     if not _is_tabular(block[0]):
-        return block
-    for row in every[index + 1 :]:
-        if row.box.top - block[-1].box.top > _PITCH * row.size or not _goes_on(block, row):
+        return block, columns
+    for row in islice(every, index + 1, None):
+        wider = _with(columns, row)
+        if row.box.top - block[-1].box.top > _PITCH * row.size or not _goes_on(row, columns, wider):
             break
         block.append(row)
-    while len(block) > 1 and not _is_tabular(block[-1]):
+        columns = wider
+    while not _is_tabular(block[-1]):
         block.pop()
-    return block
+    return block, columns
 
 
 def _is_tabular(row: Row) -> bool:
-    return len(row.cells) > 1 and not any(_LEADER.search(cell.text) for cell in row.cells)
+    return 1 < len(row.cells) <= MAX_COLUMNS and not any(_LEADER.search(cell.text) for cell in row.cells)
 
 
-def _goes_on(block: list[Row], row: Row) -> bool:
-    """Whether the columns of the block stand with this row in it; a lone cell may not open a column."""
-    before, after = len(_columns(block)), len(_columns([*block, row]))
-    return after >= before if _is_tabular(row) else len(row.cells) == 1 and after == before
+def _goes_on(row: Row, before: list[Column], after: list[Column]) -> bool:
+    """Whether the columns stand with this row in them; a lone cell may not open one."""
+    return len(after) >= len(before) if _is_tabular(row) else len(row.cells) == 1 and len(after) == len(before)
 
 
-def _columns(block: Iterable[Row]) -> list[Column]:
-    """The columns: cells that overlap from row to row share one."""
-    ordered = sorted((cell.box.x0, cell.box.x1) for row in block for cell in row.cells)
-    columns = [ordered[0]]
-    for left, right in ordered[1:]:
-        if left < columns[-1][1]:
-            columns[-1] = columns[-1][0], max(columns[-1][1], right)
+def _with(columns: list[Column], row: Row) -> list[Column]:
+    """The columns with a row more: what overlaps from row to row shares one."""
+    merged: list[Column] = []
+    for left, right in sorted([*columns, *((cell.box.x0, cell.box.x1) for cell in row.cells)]):
+        if merged and left < merged[-1][1]:
+            merged[-1] = merged[-1][0], max(merged[-1][1], right)
         else:
-            columns.append((left, right))
-    return columns
+            merged.append((left, right))
+    return merged
 
 
-def _aligned_table(block: list[Row]) -> Table | None:
+def _aligned_table(block: list[Row], columns: list[Column]) -> Table | None:
     """The block as a table, or `None` where it is prose, a list or a form, or too little to tell."""
-    columns = _columns(block)
     records = _records(block, columns)
     if len(records) < 3 or len(columns) < 2:
         return None
@@ -356,7 +357,8 @@ def _is_prose(cells: list[list[Cell]]) -> bool:
 def _is_list(cells: list[list[Cell]]) -> bool:
     """Whether one side holds nothing but bullets, the numbers of a list or of formulas, or one and the same mark."""
     first, last = ([cell.text for cell in column] for column in (cells[0], cells[-1]))
-    return len(set(first)) == 1 or all(map(_MARKER.fullmatch, first)) or all(map(_REMARK.fullmatch, last))
+    same = len(set(first)) == 1 and not first[0][0].isalnum()
+    return same or all(map(_MARKER.fullmatch, first)) or all(map(_REMARK.fullmatch, last))
 
 
 def _is_form(cells: list[list[Cell]]) -> bool:

@@ -8,6 +8,7 @@ from ..errors import SettingError
 from ..settings import Settings
 from .base import EventLog
 from .memory import MemoryLog
+from .sqlite import SqliteLog
 
 log = logging.getLogger("headway")
 
@@ -17,4 +18,6 @@ def open_log(settings: Settings) -> EventLog:
     if settings.store.startswith("memory:"):
         log.info("runs are kept in memory: they are this worker's alone, and end with it")
         return MemoryLog(retention=settings.retention)
+    if settings.store.startswith("sqlite:///"):
+        return SqliteLog(settings.store.removeprefix("sqlite:///"), retention=settings.retention)
     raise SettingError(f"HEADWAY_STORE is {settings.store!r}; it takes memory: in this version")

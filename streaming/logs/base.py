@@ -8,12 +8,13 @@ wait there, but never block it. Whatever `read` and `find` show, the store has k
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import orjson
 
+from ..errors import Refused
 from ..lifecycle import Fold, Reason, Status
 
 BLOCK_FRAMES: Final = 1024
@@ -26,7 +27,8 @@ class RunInfo:
     """What is settled about a run when it starts.
 
     `owner` is who may see it (empty where nobody is told apart), `client` whom its limit is counted for, `key` and
-    `digest` what an `Idempotency-Key` was given with. `linger` is in seconds, `None` for ever.
+    `digest` what an `Idempotency-Key` was given with. `linger` is in seconds, `None` for ever. `input` is the input as
+    JSON, kept for operations that begin anew after their producer was lost.
     """
 
     id: str
@@ -37,17 +39,18 @@ class RunInfo:
     linger: float | None = 0.0
     key: str | None = None
     digest: str | None = None
+    input: bytes | None = None
+
+
+PROGRESS: Final = b"\nevent: progress\ndata: "
+"""What follows the id in the frame of a progress."""
 
 
 class Block(NamedTuple):
-    """Frames that follow one another, from the number `first` on, and their bytes in all.
-
-    `steps` has a key for each frame that may be merged into a later one, and `None` for every other.
-    """
+    """Frames that follow one another, from the number `first` on, and their bytes in all."""
 
     first: int
     frames: Sequence[bytes]
-    steps: Sequence[Hashable]
     size: int
 
 
@@ -65,9 +68,10 @@ class Batch(NamedTuple):
 
 @dataclass(slots=True)
 class Control:
-    """What others ask of a run's producer."""
+    """What others ask of a run's producer. `lost` is set once another has taken the run over, or its store is lost."""
 
     cancel: Reason | None = None
+    lost: Refused | None = None
     viewers: int = 0
     watched: bool = False
     answers: dict[str, bytes] = field(default_factory=dict)
@@ -82,6 +86,7 @@ class Record:
     viewers: int = 0
     queued: bool = False
     cancelling: bool = False
+    attempt: int = 1
 
     @property
     def status(self) -> Status:
@@ -127,10 +132,14 @@ class EventLog(ABC):
 
     @abstractmethod
     def append(self, run: str, block: Block, fold: Fold) -> None:
-        """Keeps `block`, whose first frame follows the last one kept, with the fold over all of them; wakes watchers.
+        """Takes `block`, whose first frame follows the last one taken, with the fold over all of them.
 
-        Raises `RunClosed` after the last event, `Fenced` where another producer has taken the run over.
+        It does not wait: a store keeps what has gathered in one go, and wakes the watchers then. Raises `RunClosed`
+        after the last event; that the run was lost meanwhile is said by `control`.
         """
+
+    def wait_for_room(self, run: str) -> None:
+        """Waits while there is much of this run that the store has yet to keep."""
 
     @abstractmethod
     def read(self, run: str, after: int, *, frames: int = BLOCK_FRAMES, merge: bool = False) -> Batch:
@@ -145,7 +154,7 @@ class EventLog(ABC):
         """The run as it stands, or `None`."""
 
     @abstractmethod
-    def list(
+    def page(
         self, *, owner: str, operation: str | None, status: str | None, limit: int, before: str | None
     ) -> list[Record]:
         """The owner's runs, newest first, `limit` of them, those that started before the run `before` did."""
@@ -182,6 +191,10 @@ class EventLog(ABC):
     def sweep(self) -> None:
         """Lets go of runs whose retention is over."""
 
+    def orphans(self) -> Sequence[Record]:
+        """Live runs whose producer is lost: from now on they are this worker's, to be ended or begun anew."""
+        return ()
+
     def ready(self) -> None:
         """Raises `StoreAway` where the store does not answer."""
 
@@ -189,11 +202,13 @@ class EventLog(ABC):
         """Lets go of connections and files; the runs stay where the store keeps them."""
 
 
-def join(frames: Sequence[bytes], steps: Sequence[Hashable], first: int, over: bool, oldest: int, merge: bool) -> Batch:
+def join(frames: Sequence[bytes], first: int, over: bool, oldest: int, merge: bool) -> Batch:
     """The batch of `frames`, of which `first` is the number of the first one; the shared half of every `read`."""
     taken = bounded(frames)
     whole = taken == len(frames)
-    kept = merged(frames[:taken], steps) if merge else frames[:taken] if not whole else frames
+    kept: Sequence[bytes] = frames if whole else frames[:taken]
+    if merge:
+        kept = merged(kept)
     return Batch(b"".join(kept), first + taken - 1, over and whole, oldest)
 
 
@@ -209,15 +224,17 @@ def bounded(frames: Sequence[bytes]) -> int:
     return len(frames)
 
 
-def merged(frames: Sequence[bytes], steps: Sequence[Hashable]) -> list[bytes]:
+def merged(frames: Sequence[bytes]) -> list[bytes]:
     """`frames` without each progress that a later one of the same step in it outdates; order stays."""
-    seen: set[Hashable] = set()
+    seen: set[Any] = set()
     kept: list[bytes] = []
-    for index in range(len(frames) - 1, -1, -1):
-        key = steps[index]
-        if key is None or key not in seen:
-            kept.append(frames[index])
-            if key is not None:
-                seen.add(key)
+    for frame in reversed(frames):
+        head, found, data = frame.partition(PROGRESS)
+        if found and b"\n" not in head:
+            step = orjson.loads(data).get("step")
+            if step in seen:
+                continue
+            seen.add(step)
+        kept.append(frame)
     kept.reverse()
     return kept

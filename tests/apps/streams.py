@@ -1,0 +1,242 @@
+"""An application with streams of every kind, with and without runs, for the tests of what viewers see of them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import resource
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import gevent
+from flask import Flask, Response, request, stream_with_context
+from flask.typing import ResponseReturnValue
+from pydantic import BaseModel
+
+from operations.simulate import simulate
+from streaming import (
+    Event,
+    Headway,
+    MemoryLog,
+    OperationError,
+    ask,
+    delta,
+    event,
+    flush,
+    operation,
+    partial,
+    progress,
+    stream,
+)
+from streaming.hub import home
+from streaming.operation import Flush
+from streaming.response import pulse
+from tests.apps import notes
+
+Work = Generator[Event | Flush, Any, Any]
+
+PAGE: Final = resource.getpagesize()
+SECRET: Final = "the password is swordfish"
+
+
+class Pour(BaseModel):
+    """`count` events of `size` bytes, with `pause` seconds after each `every` of them; its end leaves the note `note`."""
+
+    count: int = 10
+    size: int = 1000
+    pause: float = 0
+    every: int = 1
+    note: str = ""
+
+
+class Steps(BaseModel):
+    """Progress in several steps, with something of every other kind between."""
+
+    count: int = 1000
+    steps: int = 2
+    every: int = 100
+    size: int = 500
+
+
+def report() -> Work:
+    """Something of every kind."""
+    yield progress("Page 1", done=1, total=2, unit="pages")
+    yield delta("Once upon")
+    yield delta("Hm.", "thinking")
+    yield partial("title", "Größe\u2028")
+    yield event("note", {"colour": "blue"})
+    yield event("plain", "one line\nand another")
+    return {"pages": 2}
+
+
+@operation
+def pour(input: Pour) -> Work:
+    """Deltas, as many and as large as asked."""
+    try:
+        for number in range(input.count):
+            yield delta(f"{number:08d} ".ljust(input.size, "x"))
+            if input.pause and (number + 1) % input.every == 0:
+                gevent.sleep(input.pause)
+        return input.count
+    finally:
+        if input.note:
+            notes.of_this_process().leave(input.note)
+
+
+@operation(linger=None)
+def lasting(input: Pour) -> Work:
+    """The same, whoever watches."""
+    return pour(input)  # type: ignore[no-any-return]
+
+
+@operation
+def steps(input: Steps) -> Work:
+    """Much progress, in steps that take turns, and now and then something that must not be lost."""
+    for number in range(1, input.count + 1):
+        step = f"step {number % input.steps}"
+        yield progress("x" * input.size, done=number, total=input.count, step=step)
+        if number % input.every == 0:
+            yield delta(f"delta {number}")
+            yield partial(f"partial {number}", number)
+            yield event("note", {"number": number})
+            gevent.sleep(0.001)
+    return input.count
+
+
+@operation(linger=30)
+def gated(input: Pour) -> Work:
+    """An event each time its test leaves the next note: `NOTE 1`, `NOTE 2` ..."""
+    for number in range(1, input.count + 1):
+        while not notes.of_this_process().has(f"{input.note} {number}"):
+            gevent.sleep(0.005)
+        yield progress(done=number, total=input.count)
+    return input.count
+
+
+@operation
+def curious(input: Pour) -> Work:
+    """Asks, and tells what it was told."""
+    return (yield ask("Keep going?", schema={"type": "boolean"}, within=600))
+
+
+OPERATIONS: Final = [pour, lasting, steps, gated, curious, simulate]
+
+
+def create_app(log: MemoryLog | None = None) -> Flask:
+    """The application; `log` keeps its runs."""
+    app = Flask(__name__)
+    Headway(app, operations=OPERATIONS, url_prefix="/api", log=log)
+    for path, view in VIEWS.items():
+        app.add_url_rule(path, view_func=view)
+    return app
+
+
+def forgetful() -> Flask:
+    """The application, with a log that keeps no more than a few dozen events of a run."""
+    return create_app(MemoryLog(keep_bytes=8_000))
+
+
+def view_report() -> Response:
+    """Something of every kind, with the grammar around it."""
+    return stream(report())
+
+
+def view_bare() -> Response:
+    """The same, and nothing else."""
+    return stream(report(), lifecycle=False)
+
+
+def view_context() -> Response:
+    """A generator that needs its request."""
+    return stream(stream_with_context(_asked()))
+
+
+def _asked() -> Work:
+    yield event("asked", {"path": request.path})
+    gevent.sleep(0.01)
+    yield event("asked", {"word": request.args["word"]})
+    return request.args["word"]
+
+
+def view_failing() -> Response:
+    """A stream that fails after its first event."""
+    return stream(_failing(request.args["how"]), lifecycle="bare" not in request.args)
+
+
+def _failing(how: str) -> Iterator[Any]:
+    yield delta("so far, so good")
+    if how == "unexpected":
+        raise ValueError(SECRET)
+    if how == "told":
+        raise OperationError("out_of_paper", "The printer has no paper.", retryable=True)
+    if how == "exit":
+        raise SystemExit(SECRET)
+    if how == "rubbish":
+        yield SECRET
+    if how == "no-json":
+        return {SECRET: object()}
+    return None
+
+
+def view_silent() -> Response:
+    """One event, then an hour of nothing."""
+    heartbeat = request.args.get("heartbeat", 15.0, float)
+    return stream(_silent(request.args.get("note", "")), heartbeat=heartbeat)
+
+
+def _silent(note: str) -> Work:
+    try:
+        yield progress("at work")
+        gevent.sleep(3600)
+    finally:
+        if note:
+            notes.of_this_process().leave(note)
+
+
+def view_paced() -> Response:
+    """Three times three events with `pause` seconds after each three, written as `flush` says."""
+    policy: Any = request.args["flush"]
+    policy = policy if policy in ("each", "ready") else float(policy)
+    return stream(_paced(request.args.get("pause", 0.05, float), "now" in request.args), flush=policy)
+
+
+def _paced(pause: float, now: bool) -> Work:
+    for number in range(9):
+        yield delta(str(number))
+        if now and number == 4:
+            yield flush()
+        if number % 3 == 2:
+            gevent.sleep(pause)
+
+
+def view_pour() -> Response:
+    """`pour` without a run."""
+    send_timeout = request.args.get("send_timeout", 30.0, float)
+    return stream(pour(Pour.model_validate(request.args.to_dict())), send_timeout=send_timeout)
+
+
+def view_endless() -> Response:
+    """Numbers for as long as anybody listens, without a pause."""
+    return stream(progress(done=number) for number in itertools.count(1))
+
+
+def view_inside() -> ResponseReturnValue:
+    """What the worker looks like from inside: resident memory in bytes, open streams."""
+    resident = int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
+    return {"pid": os.getpid(), "resident": resident, "viewers": len(pulse(home()).viewers)}
+
+
+VIEWS: Final[dict[str, Callable[[], ResponseReturnValue]]] = {
+    "/report": view_report,
+    "/bare": view_bare,
+    "/context": view_context,
+    "/failing": view_failing,
+    "/silent": view_silent,
+    "/paced": view_paced,
+    "/pour": view_pour,
+    "/endless": view_endless,
+    "/inside": view_inside,
+}
+
+app = create_app()

@@ -1,0 +1,274 @@
+"""The same stream from every kind of server: gevent's own, gunicorn's workers, and servers without greenlets.
+
+Where a server offers less, the test says so in its parameters: gunicorn's `sync` worker serves one request at a time,
+so nothing that takes a second request while a stream is open works there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import Any, Final
+
+import pytest
+
+from tests.apps.notes import VARIABLE, Notes
+from tests.apps.streams import SECRET
+from tests.clients import Connection, Message, request_bytes, wait_until
+from tests.servers import Server, flask_run, gunicorn, pywsgi
+
+APP: Final = "tests.apps.streams:app"
+JSON: Final = {"Content-Type": "application/json"}
+
+Variables = Mapping[str, str]
+
+KINDS: Final[dict[str, Callable[[Variables], AbstractContextManager[Server]]]] = {
+    "gevent": lambda env: gunicorn(APP, env=env),
+    "gevent_pywsgi": lambda env: gunicorn(APP, worker_class="gevent_pywsgi", env=env),
+    "pywsgi": lambda env: pywsgi(APP, env=env),
+    "pywsgi-unpatched": lambda env: pywsgi(APP, patched=False, env=env),
+    "flask-run": lambda env: flask_run(APP, env=env),
+    "gthread": lambda env: gunicorn(APP, worker_class="gthread", args=["--threads", "8"], env=env),
+    "sync": lambda env: gunicorn(APP, worker_class="sync", env=env),
+}
+ONE_AT_A_TIME: Final = "sync"
+
+
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
+    """What the operations leave behind."""
+    return Notes(tmp_path_factory.mktemp("notes"))
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """The kind of the server."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def server(kind: str, notes: Notes) -> Iterator[Server]:
+    """One server of each kind."""
+    with KINDS[kind]({VARIABLE: str(notes.folder), "HEADWAY_HEARTBEAT": "0.2"}) as started:
+        yield started
+
+
+@pytest.fixture
+def several(kind: str) -> None:
+    """For tests that ask something while a stream is open."""
+    if kind == ONE_AT_A_TIME:
+        pytest.skip("gunicorn's sync worker serves one request at a time")
+
+
+def start(viewer: Connection, operation: str, **input: Any) -> str:
+    """Starts a run whose stream `viewer` then reads; gives its id."""
+    head = viewer.request("POST", f"/api/operations/{operation}", JSON, json.dumps(input).encode())
+    assert (head.status, head.headers["content-type"]) == (200, "text/event-stream")
+    assert head.headers["location"].endswith(f"/api/runs/{head.headers['run-id']}")
+    return head.headers["run-id"]
+
+
+def answer(server: Server, method: str, path: str, headers: Variables | None = None, body: bytes = b"") -> Any:
+    """The JSON that a request is answered with."""
+    with Connection(server) as client:
+        client.request(method, path, headers, body)
+        return json.loads(client.body())
+
+
+def names(messages: list[Message]) -> list[str]:
+    """The names of events whose ids have no hole."""
+    assert [message.id for message in messages] == list(range(1, len(messages) + 1))
+    return [message.event for message in messages]
+
+
+def test_a_stream_without_a_run(server: Server) -> None:
+    """`stream()` sends its events with the grammar around them."""
+    with Connection(server) as viewer:
+        head = viewer.request("GET", "/report")
+        assert head.headers["content-type"] == "text/event-stream"
+        assert names(list(viewer.messages())) == [
+            "start", "progress", "delta", "delta", "partial", "note", "plain", "result", "done",
+        ]  # fmt: skip
+
+
+def test_a_run(server: Server) -> None:
+    """A POST answers with the run's stream, and the run can be asked for afterwards."""
+    with Connection(server) as viewer:
+        run = start(viewer, "pour", count=3)
+        assert names(list(viewer.messages())) == ["start", "delta", "delta", "delta", "result", "done"]
+    snapshot = answer(server, "GET", f"/api/runs/{run}")
+    assert (snapshot["status"], snapshot["result"], snapshot["last_event_id"]) == ("succeeded", 3, 6)
+
+
+def test_a_run_in_a_process_and_a_thread(server: Server) -> None:
+    """The other executors stream the same way."""
+    for place in ("thread", "process"):
+        with Connection(server) as viewer:
+            start(viewer, "simulate", steps=2, interval=0, runs_in=place)
+            assert names(list(viewer.messages())) == ["start", "progress", "progress", "result", "done"]
+
+
+def test_resume(server: Server) -> None:
+    """`Last-Event-ID` goes on after that event, and a run that has been seen whole has nothing to send."""
+    with Connection(server) as viewer:
+        run = start(viewer, "pour", count=3)
+        list(viewer.messages())
+    with Connection(server) as viewer:
+        viewer.request("GET", f"/api/runs/{run}/events", {"Last-Event-ID": "4"})
+        assert [message.id for message in viewer.messages()] == [5, 6]
+    with Connection(server) as viewer:
+        assert viewer.request("GET", f"/api/runs/{run}/events", {"Last-Event-ID": "6"}).status == 204
+
+
+def test_http_1_0(server: Server, kind: str) -> None:
+    """A client of HTTP/1.0 gets no chunks: its stream ends with the connection, after `done`."""
+    if kind == "flask-run":
+        pytest.skip("werkzeug's server sends chunks to every client")
+    with Connection(server) as viewer:
+        viewer.send(request_bytes("GET", "/report").replace(b" HTTP/1.1", b" HTTP/1.0"))
+        assert "transfer-encoding" not in viewer.response().headers
+        assert names(list(viewer.messages()))[-2:] == ["result", "done"]
+
+
+def test_head_does_no_work(server: Server, notes: Notes, kind: str) -> None:
+    """HEAD is answered with the stream's head; its generator does not begin, and nothing stays open."""
+    with Connection(server) as client:
+        head = client.request("HEAD", f"/silent?note=head-{kind}")
+        assert (head.status, head.headers["content-type"]) == (200, "text/event-stream")
+        assert client.body() == b""
+    assert answer(server, "GET", "/inside")["viewers"] == 0
+    assert not notes.has(f"head-{kind}")
+
+
+def test_head_is_no_viewer(server: Server) -> None:
+    """HEAD on a run's stream does not count as a viewer, whose going would stop the run."""
+    body = json.dumps({"count": 2, "pause": 0.05}).encode()
+    run = answer(server, "POST", "/api/operations/pour", {**JSON, "Prefer": "respond-async"}, body)["id"]
+    with Connection(server) as client:
+        assert client.request("HEAD", f"/api/runs/{run}/events").headers["content-type"] == "text/event-stream"
+    with Connection(server) as viewer:
+        viewer.request("GET", f"/api/runs/{run}/events")
+        assert viewer.until("done")[-1].json["status"] == "succeeded"
+
+
+def test_streams_follow_one_another_on_a_connection(server: Server) -> None:
+    """A connection that stays open carries the next request after a stream has ended."""
+    with Connection(server) as viewer:
+        viewer.request("GET", "/report")
+        list(viewer.messages())
+        if viewer.head.headers.get("connection") == "close":
+            pytest.skip("this server closes after every response")
+        viewer.request("HEAD", "/report")
+        viewer.request("GET", "/bare")
+        assert len(list(viewer.messages())) == 6
+
+
+def test_heartbeats(server: Server) -> None:
+    """A silent stream gets comments, with a run and without."""
+    with Connection(server) as viewer:
+        viewer.request("GET", "/silent?heartbeat=0.1")
+        assert [viewer.comment(), viewer.comment()] == ["keep-alive", "keep-alive"]
+    with Connection(server) as viewer:
+        start(viewer, "pour", count=1, pause=3600)
+        assert [viewer.comment(), viewer.comment()] == ["keep-alive", "keep-alive"]
+
+
+@pytest.mark.parametrize("way", ["close", "reset"])
+def test_a_viewer_that_goes_stops_the_work(server: Server, notes: Notes, kind: str, way: str) -> None:
+    """The `finally` of a silent generator runs once its viewer has gone, however it went."""
+    note = f"left by {way} {kind}"
+    viewer = Connection(server)
+    start(viewer, "pour", count=1, pause=3600, note=note)
+    viewer.until("delta")
+    assert not notes.has(note)
+    getattr(viewer, way)()
+    notes.when(note)
+
+
+def test_a_stream_that_is_left_stops_its_work(server: Server, notes: Notes, kind: str) -> None:
+    """The same without a run."""
+    viewer = Connection(server)
+    viewer.request("GET", f"/silent?note=streamed-{kind}&heartbeat=3600")
+    viewer.until("progress")
+    viewer.close()
+    notes.when(f"streamed-{kind}")
+
+
+def test_an_error_in_the_middle(server: Server) -> None:
+    """A generator that fails ends its stream with `error` and `done`."""
+    with Connection(server) as viewer:
+        viewer.request("GET", "/failing?how=unexpected")
+        assert names(list(viewer.messages())) == ["start", "delta", "error", "done"]
+
+
+def test_the_context_of_the_request(server: Server) -> None:
+    """`stream_with_context` keeps the request for the generator, in whichever thread that runs, for many at once."""
+
+    def ask(number: int) -> list[dict[str, Any]]:
+        with Connection(server) as viewer:
+            viewer.request("GET", f"/context?word=w{number}")
+            asked = [message.json for message in viewer.until("done") if message.event == "asked"]
+            return [{key: value for key, value in data.items() if key != "timestamp"} for data in asked]
+
+    with ThreadPoolExecutor(6) as clients:
+        assert list(clients.map(ask, range(24))) == [[{"path": "/context"}, {"word": f"w{n}"}] for n in range(24)]
+
+
+@pytest.mark.usefixtures("several")
+def test_cancel(server: Server) -> None:
+    """DELETE ends the run for its viewers, with the reason."""
+    with Connection(server) as viewer:
+        run = start(viewer, "pour", count=1, pause=3600)
+        viewer.until("delta")
+        assert answer(server, "DELETE", f"/api/runs/{run}")["status"] in ("cancelling", "cancelled")
+        done = viewer.until("done")[-1].json
+    assert (done["status"], done["reason"]) == ("cancelled", "requested")
+    assert [answer(server, "DELETE", f"/api/runs/{run}")["status"] for _ in range(2)] == ["cancelled"] * 2
+
+
+@pytest.mark.usefixtures("several")
+def test_a_question(server: Server) -> None:
+    """An answer that comes with another request reaches the operation."""
+    with Connection(server) as viewer:
+        run = start(viewer, "curious")
+        question = viewer.until("question")[-1].json["question"]
+        said = json.dumps({"question": question, "answer": True}).encode()
+        answer(server, "POST", f"/api/runs/{run}/answer", JSON, said)
+        assert [message.event for message in viewer.messages()] == ["answer", "result", "done"]
+    assert answer(server, "GET", f"/api/runs/{run}")["result"] is True
+
+
+@pytest.mark.usefixtures("several")
+def test_runs_are_listed(server: Server) -> None:
+    """The list of runs is there on every server, newest first."""
+    with Connection(server) as viewer:
+        run = start(viewer, "pour", count=0)
+        list(viewer.messages())
+    assert answer(server, "GET", "/api/runs?limit=1")["runs"][0]["id"] == run
+
+
+@pytest.mark.usefixtures("several")
+def test_many_streams_at_once(server: Server) -> None:
+    """Six viewers of one run see the same, and once they have gone nobody is counted any more."""
+    with Connection(server) as first:
+        run = start(first, "lasting", count=20, pause=0.01)
+        others = [Connection(server) for _ in range(5)]
+        for viewer in others:
+            viewer.request("GET", f"/api/runs/{run}/events")
+        seen = [list(viewer.messages()) for viewer in (first, *others)]
+        assert names(seen[0])[-1] == "done"
+        assert all(messages == seen[0] for messages in seen)
+        for viewer in others:
+            viewer.close()
+    wait_until(lambda: answer(server, "GET", f"/api/runs/{run}")["viewers"] == 0, "nobody watches")
+
+
+def test_the_log_tells_of_nothing_else(server: Server) -> None:
+    """All of the above has made no server complain but of the exception that a test provoked."""
+    told = server.log()
+    endings = {trace.strip().splitlines()[-1] for trace in re.findall(r"Traceback .*?\n(?=\S)[^\n]*", told, re.S)}
+    assert endings <= {f"ValueError: {SECRET}"}
+    assert not [line for line in told.splitlines() if "ignores its cancel" in line or "did not take" in line]

@@ -1,0 +1,336 @@
+"""Stop means stop: what a viewer's going and a cancel do to work of each kind, and what they leave alone."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.apps.notes import VARIABLE, Notes
+from tests.clients import Connection, Message, request_bytes, wait_until
+from tests.live.figures import tell
+from tests.servers import Server, children, gunicorn
+
+APP = "tests.apps.stopping:app"
+
+KINDS = ("silent", "thread", "sleeping", "burning")
+"""A greenlet, a thread in C code, a process that sleeps, and one that burns a processor."""
+
+names = map("note{}".format, itertools.count())
+
+
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
+    """The notes of this module's operations."""
+    return Notes(tmp_path_factory.mktemp("notes"))
+
+
+@pytest.fixture(scope="module")
+def server(notes: Notes) -> Iterator[Server]:
+    """One gunicorn with one worker."""
+    with serve(notes) as started:
+        yield started
+
+
+def serve(notes: Notes) -> contextlib.AbstractContextManager[Server]:
+    """A gunicorn of one worker whose operations leave these notes."""
+    return gunicorn(APP, env={VARIABLE: str(notes.folder), "HEADWAY_MAX_RUNS_PER_CLIENT": "1000"})
+
+
+def watch(server: Server, operation: str, note: str = "") -> Connection:
+    """A run's first viewer, who has seen that the work has begun."""
+    viewer = Connection(server)
+    viewer.send(starting(operation, note))
+    assert viewer.response().status == 200
+    return viewer
+
+
+def starting(operation: str, note: str = "") -> bytes:
+    """The request that starts a run."""
+    body = json.dumps({"note": note}).encode()
+    return request_bytes("POST", f"/operations/{operation}", {"Content-Type": "application/json"}, body)
+
+
+def at_work(viewer: Connection) -> Message:
+    """The first event after `start`, which says that the work is under way."""
+    assert viewer.message().event == "start"
+    return viewer.message()
+
+
+def run_of(viewer: Connection) -> str:
+    """The run that the viewer started."""
+    return viewer.head.headers["run-id"]
+
+
+def begin(server: Server, operation: str, note: str = "") -> str:
+    """Starts a run without a viewer."""
+    answer = httpx.post(
+        f"{server.url}/operations/{operation}", json={"note": note}, headers={"Prefer": "respond-async"}
+    )
+    assert answer.status_code == 202
+    return str(answer.json()["id"])
+
+
+def snapshot(server: Server, run: str) -> dict[str, Any]:
+    """The run as the server shows it."""
+    found: dict[str, Any] = httpx.get(f"{server.url}/runs/{run}").json()
+    return found
+
+
+def wait_for_status(server: Server, run: str, status: str) -> None:
+    """Waits until the run has this status."""
+    wait_until(lambda: snapshot(server, run)["status"] == status, f"the run is {status}")
+
+
+def ending(server: Server, run: str) -> dict[str, Any]:
+    """The `done` of a run that is over, or soon will be."""
+    with Connection(server) as viewer:
+        viewer.request("GET", f"/runs/{run}/events")
+        done: dict[str, Any] = viewer.until("done")[-1].json
+        return done
+
+
+# The last viewer goes
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_work_stops_when_its_only_viewer_goes(server: Server, notes: Notes, kind: str) -> None:
+    """With linger 0 the `finally` of any kind of work has run within 100 ms of its only viewer's going."""
+    delays = [delay(server, notes, kind) for _ in range(10)]
+    tell(f"from the viewer's going to the end of a {kind} operation", delays)
+    assert statistics.median(delays) < 0.1
+    assert max(delays) < 1
+
+
+def delay(server: Server, notes: Notes, kind: str) -> float:
+    """Seconds from the going of a run's only viewer to the end of its operation's `finally`."""
+    note = next(names)
+    viewer = watch(server, kind, note)
+    at_work(viewer)
+    gone = time.monotonic()
+    viewer.close()
+    took = notes.when(note) - gone
+    assert ending(server, run_of(viewer)).items() >= {"status": "cancelled", "reason": "disconnected"}.items()
+    return took
+
+
+def test_work_goes_on_while_one_of_two_viewers_stays(server: Server, notes: Notes) -> None:
+    """The first of two viewers to go takes nothing with it, the last one does."""
+    note = next(names)
+    first = watch(server, "silent", note)
+    at_work(first)
+    second = Connection(server)
+    second.request("GET", f"/runs/{run_of(first)}/events")
+    at_work(second)
+    assert snapshot(server, run_of(first))["viewers"] == 2
+    first.close()
+    wait_until(lambda: snapshot(server, run_of(first))["viewers"] == 1, "the first viewer is counted out")
+    another_run_comes_and_goes(server, notes)
+    assert snapshot(server, run_of(first))["status"] == "running"
+    second.close()
+    notes.when(note)
+
+
+def another_run_comes_and_goes(server: Server, notes: Notes) -> None:
+    """What would have stopped a run in error has had its time by then."""
+    delay(server, notes, "silent")
+
+
+def test_work_that_nobody_has_watched_has_not_been_left(server: Server, notes: Notes) -> None:
+    """A run started without a stream goes on to its end, with linger 0 too, and asking after it is no watching."""
+    note = next(names)
+    run = begin(server, "patient", note)
+    assert httpx.head(f"{server.url}/runs/{run}/events").status_code == 200
+    assert snapshot(server, run)["viewers"] == 0
+    another_run_comes_and_goes(server, notes)
+    notes.leave(f"go {note}")
+    assert ending(server, run)["status"] == "succeeded"
+
+
+def test_work_lingers(server: Server, notes: Notes) -> None:
+    """After its last viewer's going a run goes on for its linger, and then it stops."""
+    note = next(names)
+    viewer = watch(server, "lingering", note)
+    at_work(viewer)
+    gone = time.monotonic()
+    viewer.close()
+    assert 0.3 <= notes.when(note) - gone < 3
+    assert ending(server, run_of(viewer))["reason"] == "disconnected"
+
+
+def test_a_viewer_that_comes_back_saves_its_run(server: Server, notes: Notes) -> None:
+    """A run that is watched again within its linger goes on, and lingers anew when it is left again."""
+    note = next(names)
+    viewer = watch(server, "lingering", note)
+    at_work(viewer)
+    viewer.close()
+    again = Connection(server)
+    again.request("GET", f"/runs/{run_of(viewer)}/events")
+    at_work(again)
+    time.sleep(0.6)  # twice the linger: what was begun for the first going would have ended by now
+    assert snapshot(server, run_of(viewer))["status"] == "running"
+    gone = time.monotonic()
+    again.close()
+    assert notes.when(note) - gone >= 0.3
+
+
+def test_work_that_needs_no_viewer(server: Server, notes: Notes) -> None:
+    """With linger None a run goes on without viewers, and is still there to be cancelled."""
+    note = next(names)
+    viewer = watch(server, "lasting", note)
+    at_work(viewer)
+    viewer.close()
+    wait_until(lambda: snapshot(server, run_of(viewer))["viewers"] == 0, "the viewer is counted out")
+    another_run_comes_and_goes(server, notes)
+    assert snapshot(server, run_of(viewer))["status"] == "running"
+    httpx.delete(f"{server.url}/runs/{run_of(viewer)}")
+    notes.when(note)
+
+
+# A cancel that was asked for
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cancel_stops_silent_work(server: Server, notes: Notes, kind: str) -> None:
+    """DELETE reaches work of any kind that says nothing, its `finally` runs, and its viewer is told who it was."""
+    note = next(names)
+    with watch(server, kind, note) as viewer:
+        at_work(viewer)
+        asked = time.monotonic()
+        answer = httpx.delete(f"{server.url}/runs/{run_of(viewer)}")
+        assert answer.status_code == 202
+        assert answer.json()["status"] in ("cancelling", "cancelled")
+        rest = viewer.until("done")
+    assert len(rest) == 1
+    assert rest[0].json.items() >= {"status": "cancelled", "reason": "requested"}.items()
+    assert notes.when(note) - asked < 1
+    repeated = httpx.delete(f"{server.url}/runs/{run_of(viewer)}")
+    assert (repeated.status_code, repeated.json()["status"]) == (200, "cancelled")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cancel_that_comes_at_once(server: Server, kind: str) -> None:
+    """Work that is cancelled before or while it begins is stopped as well, with all that it began."""
+    for _ in range(10):
+        run = begin(server, kind)
+        asked = time.monotonic()
+        httpx.delete(f"{server.url}/runs/{run}")
+        assert ending(server, run)["reason"] == "requested"
+        assert time.monotonic() - asked < 2
+
+
+def test_a_cancel_reaches_what_a_greenlet_waits_for(server: Server, notes: Notes) -> None:
+    """The hook around a wait is called before the wait is ended, which would take the hook away."""
+    note = next(names)
+    viewer = watch(server, "pooled", note)
+    at_work(viewer)
+    viewer.close()
+    notes.when(note)
+
+
+def test_work_that_ends_by_itself_is_not_cancelled(server: Server, notes: Notes) -> None:
+    """A hook for the cancel is not called for an operation that has ended before one came."""
+    note = next(names)
+    with watch(server, "hooked", note) as viewer:
+        assert viewer.until("done")[-1].json["status"] == "succeeded"
+    another_run_comes_and_goes(server, notes)
+    assert not notes.has(note)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_viewers_that_go_at_once(server: Server, kind: str) -> None:
+    """Work whose viewer goes before it has begun is stopped as well, in no more time than other work."""
+    viewers = [Connection(server) for _ in range(20)]
+    for viewer in viewers:
+        viewer.send(starting(kind))
+        viewer.close()
+    gone = time.monotonic()
+    wait_until(lambda: not live_runs(server), "all of them have been stopped")
+    assert time.monotonic() - gone < 2
+
+
+def live_runs(server: Server) -> int:
+    """How many runs the worker has."""
+    return int(httpx.get(f"{server.url}/inside").json()["runs"])
+
+
+# Children
+
+
+def test_a_child_that_ignores_the_word_is_killed(server: Server) -> None:
+    """One that has replaced its signal handler and one that never comes back from C code are ended by SIGKILL."""
+    viewers = [watch(server, kind) for kind in ("deaf", "stuck")]
+    pids = [at_work(viewer).json["value"] for viewer in viewers]
+    for viewer in viewers:
+        httpx.delete(f"{server.url}/runs/{run_of(viewer)}")
+    for viewer in viewers:
+        assert viewer.until("done")[-1].json["reason"] == "requested"
+        viewer.close()
+    assert not [pid for pid in pids if is_alive(pid)]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process is there and has not ended (state Z, proc(5))."""
+    with contextlib.suppress(OSError):
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    return False
+
+
+def test_a_childs_own_child_goes_with_it(server: Server) -> None:
+    """What an operation's process has started and not waited for ends with the run."""
+    viewer = watch(server, "parent")
+    pid = at_work(viewer).json["value"]
+    assert is_alive(pid)
+    viewer.close()
+    wait_until(lambda: not is_alive(pid), "the child's child is gone")
+
+
+def test_children_die_with_their_worker(notes: Notes) -> None:
+    """A worker that is killed takes its nursery with it, and every child, busy or asleep."""
+    with serve(notes) as server:
+        viewers = [watch(server, kind) for kind in ("sleeping", "burning", "deaf", "parent")]
+        pids = [at_work(viewer).json["value"] for viewer in viewers]
+        (worker,) = server.worker_pids()
+        (nursery,) = children(worker)
+        assert set(children(nursery)) >= set(pids[:3])
+        os.kill(worker, signal.SIGKILL)
+        wait_until(lambda: not any(map(is_alive, [nursery, *pids])), "the nursery and the children are gone")
+
+
+def test_a_nursery_that_is_lost_is_replaced(notes: Notes) -> None:
+    """Runs whose nursery is killed fail, their children end, and the next run finds a new one."""
+    with serve(notes) as server:
+        viewer = watch(server, "sleeping")
+        pid = at_work(viewer).json["value"]
+        (nursery,) = children(server.worker_pids()[0])
+        os.kill(nursery, signal.SIGKILL)
+        assert viewer.until("done")[-1].json["status"] == "failed"
+        wait_until(lambda: not is_alive(pid), "the child is gone")
+        again = watch(server, "sleeping")
+        assert at_work(again).event == "partial"
+
+
+def test_stray_output_of_a_child_is_not_in_its_stream(server: Server) -> None:
+    """What a child or a child of its own prints goes to the log, and its events come as they were yielded."""
+    with watch(server, "chatty") as viewer:
+        events = [(message.event, message.json.get("value")) for message in viewer.messages()]
+    assert events == [
+        ("start", None),
+        ("partial", 1),
+        ("partial", 2),
+        ("partial", 3),
+        ("result", None),
+        ("done", None),
+    ]
+    for stray in ("stray print 3", "stray write", "stray child", "stray text"):
+        assert stray in server.log()

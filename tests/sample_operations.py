@@ -1,0 +1,629 @@
+"""Operations that behave as badly as operations can, at the top of a module, where a process finds them.
+
+`scripted` plays the acts that its input lists, in a greenlet, a thread or a process; the others are what no list of
+acts can say: functions that are no generators, limits, and lives that end outside Python.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import gevent
+from gevent import monkey
+from greenlet import GreenletExit, getcurrent
+from pydantic import BaseModel, Field
+
+from streaming import (
+    Event,
+    OperationError,
+    Upload,
+    ask,
+    delta,
+    event,
+    flush,
+    on_cancel,
+    operation,
+    partial,
+    progress,
+)
+from streaming.events import Flush
+
+HOUR: Final = 3600.0
+
+Acts = Generator[Event | Flush, Any, Any]
+
+
+class Script(BaseModel):
+    """What is to be played, and where. `file` is a path where an act leaves a line, or reads one."""
+
+    acts: list[str] = Field(default_factory=list)
+    runs_in: Literal["greenlet", "thread", "process"] = "greenlet"
+    file: str = ""
+
+    def leave(self, line: str) -> None:
+        """Adds a line to the file."""
+        with Path(self.file).open("a") as file:
+            file.write(line + "\n")
+
+
+def wait() -> None:
+    """Waits for an hour, as work in that place would: a thread in C code, which only its hook can end early."""
+    if getcurrent().parent is not None:
+        gevent.sleep(HOUR)
+    elif os.getpid() == _imported_by:
+        lock = monkey.get_original("_thread", "allocate_lock")()
+        lock.acquire()
+        with on_cancel(lock.release):
+            lock.acquire(timeout=HOUR)
+    else:
+        time.sleep(HOUR)
+
+
+_imported_by: Final = os.getpid()
+
+
+# Acts that go on
+
+
+def _progress(script: Script) -> Acts:
+    yield progress("A step", done=1, total=2)
+
+
+def _delta(script: Script) -> Acts:
+    yield delta("some text")
+
+
+def _partial(script: Script) -> Acts:
+    yield partial("page", {"number": 1})
+
+
+def _event(script: Script) -> Acts:
+    yield event("chart", {"points": [1, 2]})
+
+
+def _text(script: Script) -> Acts:
+    yield event("text", "no JSON")
+
+
+def _flush(script: Script) -> Acts:
+    yield flush()
+
+
+def _rest(script: Script) -> Acts:
+    yield from ()
+    time.sleep(0.001)
+
+
+def _many(script: Script) -> Acts:
+    for number in range(3000):
+        yield progress(done=number, total=3000)
+
+
+def _print(script: Script) -> Acts:
+    print("a stray print", flush=True)  # noqa: T201  the point of it
+    os.write(1, b"a stray write e\0\0\0\0")
+    yield from ()
+
+
+def _ask(script: Script) -> Acts:
+    answer = yield ask("Go on?", schema={"type": "boolean"})
+    yield event("heard", {"answer": answer})
+
+
+def _ask_briefly(script: Script) -> Acts:
+    answer = yield ask("Go on?", within=0.05)
+    yield event("heard", {"answer": answer})
+
+
+def _wait(script: Script) -> Acts:
+    yield progress("waiting")
+    wait()
+
+
+# Acts that end it
+
+
+def _return_text(script: Script) -> Acts:
+    yield from ()
+    raise StopPlaying("a result")
+
+
+def _refuse(script: Script) -> Acts:
+    yield from ()
+    raise OperationError("no_pages", "The document has no pages.", retryable=True)
+
+
+def _fail(script: Script) -> Acts:
+    yield from ()
+    raise ZeroDivisionError("a secret of the server's")
+
+
+def _exit(script: Script) -> Acts:
+    yield from ()
+    sys.exit("a secret of the server's")
+
+
+def _interrupt(script: Script) -> Acts:
+    yield from ()
+    raise KeyboardInterrupt
+
+
+def _generator_exit(script: Script) -> Acts:
+    yield from ()
+    raise GeneratorExit
+
+
+def _greenlet_exit(script: Script) -> Acts:
+    yield from ()
+    raise GreenletExit
+
+
+def _stop_iteration(script: Script) -> Acts:
+    yield from ()
+    raise StopIteration("a secret of the server's")
+
+
+def _endless_recursion(script: Script) -> Acts:
+    yield from ()
+    _deeper()
+
+
+def _deeper() -> None:
+    _deeper()
+
+
+def _memory_error(script: Script) -> Acts:
+    yield from ()
+    raise MemoryError
+
+
+def _group(script: Script) -> Acts:
+    yield from ()
+    raise BaseExceptionGroup("several", [GreenletExit(), ZeroDivisionError("a secret of the server's")])
+
+
+class _Mute:
+    def __str__(self) -> str:
+        raise RuntimeError("a secret of the server's")
+
+    __repr__ = __str__
+
+
+class _MuteError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("a secret of the server's")
+
+    __repr__ = __str__
+
+
+def _fail_without_words(script: Script) -> Acts:
+    yield from ()
+    raise _MuteError
+
+
+REFUSALS: Final[dict[str, tuple[Any, Any]]] = {
+    "refuse_with_a_number": (404, "The number is the code."),
+    "refuse_with_nothing": (None, None),
+    "refuse_with_an_object": (object(), ["a", "list"]),
+    "refuse_with_a_surrogate": ("bad", "\ud800"),
+    "refuse_without_words": (_Mute(), _Mute()),
+    "refuse_with_bytes": (b"code", b"message"),
+    "refuse_with_lines": ("a\nb\r\u2028", "c\nd\r\u2028"),
+}
+
+
+def _refusing(code: Any, message: Any) -> Callable[[Script], Acts]:
+    def refuse(script: Script) -> Acts:
+        yield from ()
+        raise OperationError(code, message)
+
+    return refuse
+
+
+RUBBISH: Final[dict[str, Any]] = {
+    "yield_none": None,
+    "yield_a_dict": {"done": 1},
+    "yield_text": "text",
+    "yield_a_class": Event,
+    "yield_itself": _progress,
+    "yield_without_words": _Mute(),
+}
+
+
+def _yielding(rubbish: Any) -> Callable[[Script], Acts]:
+    def play(script: Script) -> Acts:
+        yield rubbish
+
+    return play
+
+
+def _nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def _circle() -> list[Any]:
+    value: list[Any] = []
+    value.append(value)
+    return value
+
+
+NO_JSON: Final[dict[str, Callable[[], Any]]] = {
+    "return_an_object": object,
+    "return_nan": lambda: {"mean": float("nan")},
+    "return_infinity": lambda: [float("inf")],
+    "return_a_surrogate": lambda: "\ud800",
+    "return_bytes": lambda: b"bytes",
+    "return_a_set": lambda: {1, 2},
+    "return_odd_keys": lambda: {1: "one"},
+    "return_a_generator": lambda: (number for number in range(3)),
+    "return_too_deep": lambda: _nested(100_000),
+    "return_a_circle": _circle,
+    "return_without_words": _Mute,
+    "return_too_long_a_number": lambda: 10**5000,
+}
+
+JSON: Final[dict[str, Any]] = {
+    "return_nothing": None,
+    "return_false": False,
+    "return_empty_text": "",
+    "return_a_number": 12.5,
+    "return_a_long_number": 2**80,
+    "return_words": "naïve \u2028 \u0085 \0 \r\n 😀",
+    "return_a_list": [1, [2, {"three": None}]],
+    "return_three_megabytes": "x" * 3_000_000,
+}
+
+
+class StopPlaying(Exception):
+    """Ends the play with a result."""
+
+    def __init__(self, result: Any) -> None:
+        super().__init__()
+        self.result = result
+
+
+def _returning(make: Callable[[], Any]) -> Callable[[Script], Acts]:
+    def play(script: Script) -> Acts:
+        yield from ()
+        raise StopPlaying(make())
+
+    return play
+
+
+# Acts that stand around the rest of the play
+
+
+def _tidy(script: Script, rest: Acts) -> Acts:
+    try:
+        return (yield from rest)
+    finally:
+        script.leave("tidied")
+
+
+def _fail_in_finally(script: Script, rest: Acts) -> Acts:
+    try:
+        return (yield from rest)
+    finally:
+        raise LookupError("a secret of the server's")
+
+
+def _yield_in_finally(script: Script, rest: Acts) -> Acts:
+    try:
+        return (yield from rest)
+    finally:
+        yield progress("a last word")
+
+
+def _ignore_exits(script: Script, rest: Acts) -> Acts:
+    try:
+        return (yield from rest)
+    except (GeneratorExit, GreenletExit):
+        yield progress("not yet")
+        return "gone on"
+
+
+def _return_on_exit(script: Script, rest: Acts) -> Acts:
+    try:
+        return (yield from rest)
+    except (GeneratorExit, GreenletExit):
+        return "gone on"
+
+
+def _fail_on_exit(script: Script, rest: Acts) -> Acts:
+    try:
+        return (yield from rest)
+    except (GeneratorExit, GreenletExit):
+        raise OperationError("too_late", "It failed on its way out.") from None
+
+
+def _never_stop(script: Script, rest: Acts) -> Acts:
+    yield from rest
+    while True:
+        yield progress("on and on")
+
+
+AROUND: Final[dict[str, Callable[[Script, Acts], Acts]]] = {
+    "tidy": _tidy,
+    "fail_in_finally": _fail_in_finally,
+    "yield_in_finally": _yield_in_finally,
+    "ignore_exits": _ignore_exits,
+    "return_on_exit": _return_on_exit,
+    "fail_on_exit": _fail_on_exit,
+    "never_stop": _never_stop,
+}
+
+GOING_ON: Final[dict[str, Callable[[Script], Acts]]] = {
+    "progress": _progress,
+    "delta": _delta,
+    "partial": _partial,
+    "event": _event,
+    "text": _text,
+    "flush": _flush,
+    "rest": _rest,
+    "many": _many,
+    "print": _print,
+}
+
+ENDING: Final[dict[str, Callable[[Script], Acts]]] = {
+    "refuse": _refuse,
+    "fail": _fail,
+    "fail_without_words": _fail_without_words,
+    "exit": _exit,
+    "interrupt": _interrupt,
+    "generator_exit": _generator_exit,
+    "greenlet_exit": _greenlet_exit,
+    "stop_iteration": _stop_iteration,
+    "endless_recursion": _endless_recursion,
+    "memory_error": _memory_error,
+    "group": _group,
+    **{name: _refusing(*said) for name, said in REFUSALS.items()},
+    **{name: _yielding(rubbish) for name, rubbish in RUBBISH.items()},
+    **{name: _returning(make) for name, make in NO_JSON.items()},
+    **{name: _returning(lambda value=value: value) for name, value in JSON.items()},  # type: ignore[misc]
+}
+
+WAITING: Final = {"ask": _ask, "ask_briefly": _ask_briefly, "wait": _wait}
+
+PLAIN: Final = {**GOING_ON, **ENDING, **WAITING}
+
+
+def play(script: Script, acts: list[str]) -> Acts:
+    """The acts in turn; one that stands around the rest begins it."""
+    for number, act in enumerate(acts):
+        if act in AROUND:
+            return (yield from AROUND[act](script, play(script, acts[number + 1 :])))
+        yield from PLAIN[act](script)
+    return {"acts": len(script.acts)}
+
+
+@operation(where=lambda script: script.runs_in)
+def scripted(input: Script) -> Acts:
+    """Plays a script."""
+    try:
+        return (yield from play(input, input.acts))
+    except StopPlaying as end:
+        return end.result
+
+
+# Lives that end outside Python
+
+
+class Death(BaseModel):
+    """How a process is to end."""
+
+    by: str
+
+
+DEATHS: Final[dict[str, Callable[[], Any]]] = {
+    "SIGSEGV": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+    "SIGKILL": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "SIGABRT": os.abort,
+    "a real-time signal": lambda: os.kill(os.getpid(), signal.SIGRTMIN + 3),
+    "exit 0": lambda: os._exit(0),
+    "exit 3": lambda: os._exit(3),
+    "closed descriptors": lambda: os.closerange(0, 1000),
+}
+
+
+@operation(runs_in="process")
+def dying(input: Death) -> Acts:
+    """A process that is gone from one line to the next."""
+    yield progress("alive")
+    DEATHS[input.by]()
+    yield progress("never said")
+
+
+@operation(runs_in="process", memory=400_000_000)
+def hungry() -> Acts:
+    """A process that wants more memory than it may have."""
+    yield progress("hungry")
+    return len(bytearray(4_000_000_000))
+
+
+@operation(runs_in="process", memory=400_000_000.0)
+def modest() -> Acts:
+    """A process with a limit that is no whole number, and far away."""
+    yield progress("modest")
+    return "fed"
+
+
+@operation(runs_in="process")
+def whereabouts(input: Script) -> Acts:
+    """A process that says who it is, and waits."""
+    yield partial("pid", os.getpid())
+    yield from play(input, input.acts)
+
+
+@operation(runs_in="process")
+def forking(input: Script) -> Acts:
+    """A process that leaves another behind, which holds on to everything that it was given."""
+    child = os.fork()
+    if child == 0:
+        time.sleep(HOUR)
+        os._exit(0)
+    yield partial("pid", child)
+    yield from play(input, input.acts)
+
+
+@operation(runs_in="process")
+def spawning(input: Script) -> Acts:
+    """A process that leaves another program behind."""
+    child = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({HOUR})"])
+    yield partial("pid", child.pid)
+    yield from play(input, input.acts)
+
+
+# Functions that are no generators
+
+
+class Where(BaseModel):
+    """Where it runs."""
+
+    runs_in: Literal["greenlet", "thread", "process"] = "greenlet"
+
+
+@operation(where=lambda input: input.runs_in)
+def plain(input: Where) -> dict[str, str]:
+    """A function that yields nothing and returns its result."""
+    return {"from": "a plain function"}
+
+
+@operation(where=lambda input: input.runs_in)
+def plain_list(input: Where) -> list[Event]:
+    """A list is a result, whatever it holds; this one is no JSON."""
+    return [progress("never an event")]
+
+
+@operation(where=lambda input: input.runs_in)
+def plain_failure(input: Where) -> None:
+    """A plain function that fails before there is anything to iterate over."""
+    raise OperationError("closed", "There is nothing today.")
+
+
+class Countdown:
+    """An iterator with `__next__` alone: no `send`, no `close`."""
+
+    def __init__(self) -> None:
+        self._left = 3
+
+    def __iter__(self) -> Iterator[Event]:
+        return self
+
+    def __next__(self) -> Event:
+        if not self._left:
+            raise StopIteration("lift-off")
+        self._left -= 1
+        return progress(done=3 - self._left, total=3)
+
+
+@operation(where=lambda input: input.runs_in)
+def iterating(input: Where) -> Iterator[Event]:
+    """An iterator that is no generator."""
+    return Countdown()
+
+
+class Shelf:
+    """An iterable that is no iterator."""
+
+    def __iter__(self) -> Iterator[Event]:
+        yield progress("from a shelf")
+
+
+@operation(where=lambda input: input.runs_in)
+def iterable(input: Where) -> Shelf:
+    """An iterable that is no iterator."""
+    return Shelf()
+
+
+class Unruly:
+    """An iterator whose `close` fails."""
+
+    def __iter__(self) -> Iterator[Event]:
+        return self
+
+    def __next__(self) -> Event:
+        return progress("more")
+
+    def close(self) -> None:
+        """Fails."""
+        raise OSError("a secret of the server's")
+
+
+@operation(where=lambda input: input.runs_in)
+def unruly(input: Where) -> Iterator[Event]:
+    """An iterator without an end, whose `close` fails."""
+    return Unruly()
+
+
+@operation(where=lambda input: input.runs_in, timeout=0.2)
+def slow(input: Where) -> Acts:
+    """Work that takes longer than it may."""
+    yield progress("slow")
+    wait()
+
+
+@operation(where=lambda input: input.runs_in)
+def hooked(input: Script) -> Acts:
+    """Work with a hook for its cancel that holds to the end."""
+    on_cancel(lambda: input.leave("hook"))
+    yield from play(input, input.acts)
+
+
+@operation(where=lambda input: input.runs_in)
+def hooked_block(input: Script) -> Acts:
+    """Work with a hook that holds for a block: what is around the cancelled call, and nothing after it."""
+    with on_cancel(lambda: input.leave("block")):
+        yield from play(input, input.acts)
+    with on_cancel(lambda: input.leave("never")):
+        pass
+
+
+class Unpicklable(BaseModel):
+    """An input that no process can be sent."""
+
+    where: Literal["process"] = "process"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a secret of the server's")
+
+
+@operation(runs_in="process")
+def unsendable(input: Unpicklable) -> Acts:
+    """An operation whose input stays where it is."""
+    yield progress("never said")
+
+
+@operation(where=lambda input: 1 / 0)  # type: ignore[arg-type, return-value]
+def lost() -> Acts:
+    """An operation that fails when asked where it runs."""
+    yield progress("never said")
+
+
+# Files
+
+
+class Files(BaseModel):
+    """One file, and perhaps several."""
+
+    file: Upload
+    more: list[Upload] = Field(default_factory=list)
+    acts: list[str] = Field(default_factory=list)
+    runs_in: Literal["greenlet", "thread", "process"] = "greenlet"
+
+
+@operation(where=lambda input: input.runs_in)
+def filed(input: Files) -> Acts:
+    """Says where its files lie and what is in them, and plays a script."""
+    for upload in [input.file, *input.more]:
+        yield partial(upload.filename, {**upload.as_dict(), "text": upload.path.read_text()})
+    return (yield from play(Script(acts=input.acts), input.acts))
