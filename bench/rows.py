@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench.load import Viewer, blocks, delays, first_event, open_viewers, rate, wait_for_event
+from bench import load
+from bench.load import Viewer, blocks, delays, first_event, open_viewers, wait_for_event
 from bench.servers import HOST, NAIVE, RUN, SSE_STARLETTE, STREAM, Contender, Server, get
 
 Figures = dict[str, float]
@@ -45,7 +46,9 @@ class Measurement:
 
 FIGURES = {
     "rate 1": Figure("throughput, 1 stream", "k events/s", 400, 300, more_is_better=True),
+    "rate cpu 1": Figure("processor time a million events, the same stream", "s"),
     "rate 100": Figure("throughput, 100 streams", "k events/s", 400, 300, more_is_better=True),
+    "rate cpu 100": Figure("processor time a million events, the same streams", "s"),
     "delay p50": Figure("delivery delay p50, 200 streams of 50 events/s", "ms", 0.1),
     "delay p99": Figure("delivery delay p99, 200 streams of 50 events/s", "ms"),
     "delay cpu": Figure("processor time a million events, the same streams", "s", 30),
@@ -73,10 +76,13 @@ def throughput(streams: int, seconds: float = 1.5) -> Callable[[Server], Figures
 
     def measure(server: Server) -> Figures:
         def run(count: int) -> float:
-            return rate(server.port, server.request("pages", count=count), streams, expected=count * streams)
+            return load.rate(server.port, server.request("pages", count=count), streams, expected=count * streams)
 
-        warm = run(20_000 // streams)
-        return {f"rate {streams}": run(int(warm * seconds / streams)) / 1000}
+        count = int(run(20_000 // streams) * seconds / streams)
+        cpu = server.cpu()
+        rate = run(count) / 1000
+        cpu = server.cpu() - cpu
+        return {f"rate {streams}": rate, f"rate cpu {streams}": cpu / (count * streams) * 1e6}
 
     return measure
 

@@ -39,14 +39,15 @@ from typing import Any, Final, NoReturn
 
 from greenlet import GreenletExit
 
-from .errors import EncodeError, OperationError
+from .errors import OperationError
 from .events import Event, Flush, Progress, Question, encode_json
-from .operation import Operation
+from .operation import Operation, close_work
 
 NURSERY_FD: Final = 3
 HEAD: Final = struct.Struct("<cII")
 EVENT, TEXT, PROGRESS, QUESTION, FLUSH, RESULT, REFUSED, RAISED = (b"e", b"t", b"p", b"q", b"f", b"r", b"o", b"x")
 PR_SET_PDEATHSIG: Final = 1
+TOO_LARGE: Final = "The work needs more memory than it may have."
 OOM_SCORE: Final = b"500"
 
 
@@ -181,23 +182,30 @@ class Line:
 
     def say(self, kind: bytes, first: bytes = b"", second: bytes = b"") -> None:
         record = memoryview(pack(kind, first, second))
-        while record:
-            record = record[os.write(self._out, record) :]
+        try:
+            while record:
+                record = record[os.write(self._out, record) :]
+        except BrokenPipeError:
+            raise WorkerGone from None
 
     def hear(self) -> bytes:
-        """The next message of the run: the input first, then answers. Raises `EOFError` once the worker is gone."""
+        """The next message of the run: the input first, then answers. Raises `WorkerGone`."""
         size = self._in.read(4)
         body = self._in.read(int.from_bytes(size, "little")) if len(size) == 4 else b""
         if len(size) < 4:
-            raise EOFError("the worker has gone")
+            raise WorkerGone
         return body
+
+
+class WorkerGone(Exception):
+    """Nobody is at the other end of the line any more; no error of the operation's."""
 
 
 class Stop:
     """SIGTERM in a child: `GreenletExit` where the operation is at work, a note where the library is."""
 
     def __init__(self) -> None:
-        self._asked = False
+        self.asked = False
         self._interrupts = False
         signal.signal(signal.SIGTERM, self._heard)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
@@ -207,7 +215,7 @@ class Stop:
         """The stretch in which SIGTERM raises; one that came before is raised at its beginning."""
         self._interrupts = True
         try:
-            if self._asked:
+            if self.asked:
                 raise GreenletExit
             yield
         finally:
@@ -215,7 +223,7 @@ class Stop:
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
         # Once only: what the operation does on its way out is not to be interrupted.
-        first, self._asked = not self._asked, True
+        first, self.asked = not self.asked, True
         if first and self._interrupts:
             raise GreenletExit
 
@@ -259,19 +267,22 @@ def die_with(nursery: int) -> None:
 def perform(order: dict[str, Any], line: Line, stop: Stop) -> None:
     """Runs the operation and says how it ended."""
     try:
-        value = _work(order, line, stop)
-        line.say(RESULT, encode_json({"result": value}))
-    except GreenletExit:
-        return
-    except OperationError as error:
-        line.say(REFUSED, json.dumps([error.code, error.message, error.retryable]).encode())
-    except MemoryError:
-        line.say(REFUSED, json.dumps(["too_large", "The work needs more memory than it may have.", False]).encode())
-    except (BrokenPipeError, EOFError):
+        line.say(RESULT, encode_json({"result": _work(order, line, stop)}))
+    except WorkerGone:
         return
     except BaseException as error:  # noqa: BLE001  # SystemExit too: the run must learn how it ended
-        note = "its result is no JSON\n" if isinstance(error, EncodeError) else ""
-        line.say(RAISED, (note + traceback.format_exc()).encode(errors="replace"))
+        if not (stop.asked and isinstance(error, GreenletExit)):
+            line.say(*last_words(error))
+
+
+def last_words(error: BaseException) -> tuple[bytes, bytes]:
+    """The record that tells of a failure."""
+    if isinstance(error, MemoryError):
+        error = OperationError("too_large", TOO_LARGE)
+    if isinstance(error, OperationError):
+        with contextlib.suppress(Exception):  # whatever an object does that was given for a text
+            return REFUSED, json.dumps([str(error.code), str(error.message), bool(error.retryable)]).encode()
+    return RAISED, "".join(traceback.format_exception(error)).encode(errors="replace")
 
 
 def _work(order: dict[str, Any], line: Line, stop: Stop) -> Any:
@@ -281,12 +292,14 @@ def _work(order: dict[str, Any], line: Line, stop: Stop) -> Any:
     if not isinstance(target, Operation):
         raise TypeError(f"{order['module']}.{order['name']} is {target!r}, not an operation")
     checked = pickle.loads(line.hear())  # noqa: S301  # from the worker that forked this process, over its own pipe
-    return _pump(target.begin(checked), line, stop)
+    with stop.interrupting():  # a function that is no generator does all its work here
+        work = target.begin(checked)
+    return _pump(work, line, stop)
 
 
 def _pump(work: Any, line: Line, stop: Stop) -> Any:
     """Passes on what the operation yields until it returns; closes it where a stop is asked for meanwhile."""
-    send, close = getattr(work, "send", None), getattr(work, "close", None)
+    send = getattr(work, "send", None)
     answer = None
     try:
         while True:
@@ -297,8 +310,7 @@ def _pump(work: Any, line: Line, stop: Stop) -> Any:
                 return end.value
             answer = _pass_on(item, line, stop)
     finally:
-        if close:
-            close()
+        close_work(work)
 
 
 def _pass_on(item: Any, line: Line, stop: Stop) -> Any:

@@ -16,11 +16,13 @@ that fails, which the heartbeat bounds.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import socket
 import struct
 import sys
+import termios
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
@@ -33,6 +35,9 @@ SOCKET_KEYS: Final = ("gunicorn.socket", "gunicorn.sock", "werkzeug.socket")
 
 ACKED: Final = struct.Struct("=120xQ")
 """`tcpi_bytes_acked` in `struct tcp_info` (linux/tcp.h)."""
+
+INT: Final = struct.Struct("=i")
+"""What TIOCOUTQ writes, which sockets know as SIOCOUTQ (tcp(7); for unix sockets net/unix/af_unix.c)."""
 
 native_socket: Final[Any] = monkey.get_original("socket", "socket")
 
@@ -80,14 +85,16 @@ class Peer:
             with contextlib.suppress(OSError):
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._restore)
 
-    def acknowledged(self) -> int | None:
-        """Bytes that the peer has acknowledged so far; `None` where the system does not say."""
-        if sys.platform != "linux" or not self._is_tcp():
+    def taken(self) -> int | None:
+        """A number that changes as long as the peer takes something; `None` where the system does not say."""
+        if sys.platform != "linux":
             return None
         with contextlib.suppress(OSError, struct.error):
-            info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, ACKED.size)
-            acked: int = ACKED.unpack(info)[0]
-            return acked
+            if self._is_tcp():
+                return _number(ACKED, self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, ACKED.size))
+            # What the peer has yet to read. (A full unix socket takes nothing before three quarters of that are read,
+            # so a reader shows as a number that falls.)
+            return _number(INT, fcntl.ioctl(self.fd, termios.TIOCOUTQ, bytes(INT.size)))
         return None
 
     def cut(self) -> None:
@@ -103,6 +110,11 @@ class Peer:
 
     def _is_tcp(self) -> bool:
         return self._socket.family in (socket.AF_INET, socket.AF_INET6)
+
+
+def _number(form: struct.Struct, packed: bytes) -> int:
+    (number,) = form.unpack(packed)
+    return int(number)
 
 
 def _read_by(body: Any) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import weakref
+from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 import gevent
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 extensions: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
 """The extensions of this process."""
 
+LAST_WORDS: Final = 2.0
+"""Seconds in which streams that have been ended write what they still have to say."""
+
 SPREAD: Final = 3000
 """Milliseconds over which the viewers of a worker that stops are to come back, so that they do not do it at once."""
 
@@ -24,13 +29,20 @@ SPREAD: Final = 3000
 def drain(runner: Runner, pulse: Pulse, seconds: float) -> None:
     """Ends the runs of a worker, and then its streams; in the hub."""
     runner.draining = True
-    deadline = runner.clock.monotonic() + seconds
-    while runner.live and runner.clock.monotonic() < deadline:
-        gevent.sleep(0.02)
+    _wait(seconds, lambda: bool(runner.live))
     runner.stop()
-    gevent.sleep(0)  # the viewers of those runs write the last events
+    stopping = [viewer for viewer in list(pulse.viewers) if viewer.stop()]
+    _wait(LAST_WORDS, lambda: any(viewer in pulse.viewers for viewer in stopping))
     for viewer in list(pulse.viewers):
         viewer.end(retry(random.randrange(500, SPREAD)))  # noqa: S311  # spread, not secret
+    _wait(LAST_WORDS, lambda: bool(pulse.viewers))
+    runner.close()
+
+
+def _wait(seconds: float, busy: Callable[[], bool]) -> None:
+    deadline = monotonic() + seconds
+    while busy() and monotonic() < deadline:
+        gevent.sleep(0.02)
 
 
 def drain_with(worker: Any) -> None:

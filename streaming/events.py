@@ -24,6 +24,9 @@ from .errors import EncodeError
 LIFECYCLE: Final = frozenset({"start", "question", "answer", "result", "error", "done", "attempt", "reset"})
 """Names that only the library writes: an operation that could would break the grammar of its own run."""
 
+TYPED: Final = frozenset({"progress", "delta", "partial"})
+"""Names whose data the library knows."""
+
 SPLITTERS: Final = tuple((c.encode(), b"\\u%04x" % ord(c)) for c in "\x85\u2028\u2029")
 """Allowed raw in JSON and in event streams, but many a client cuts lines with a `splitlines` that breaks on them."""
 
@@ -160,6 +163,8 @@ def event(name: str, data: Mapping[str, Any] | str | None = None) -> Event:
     made = raw_event(name, data)
     if name in LIFECYCLE:
         raise EncodeError(f"event: {name!r} is the library's own; operations use return, raise and ask()")
+    if name in TYPED:
+        raise EncodeError(f"event: {name!r} has a maker of its own, {name}(), which checks it")
     return made
 
 

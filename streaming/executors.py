@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import json
 import os
 import pickle
 import signal
@@ -17,6 +18,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -31,10 +33,10 @@ from greenlet import GreenletExit, getcurrent
 from pydantic import BaseModel
 
 from . import child
-from .errors import HeadwayError, OperationError
+from .errors import HeadwayError, OperationError, RegistrationError
 from .events import FLUSH, Event, Progress, Question
-from .hub import Home, discard_hub, start_native_thread
-from .operation import CancelHooks, Operation, cancel_hooks
+from .hub import GreenSignal, Home, discard_hub, start_native_thread
+from .operation import CancelHooks, Operation, cancel_hooks, close_work
 
 SimpleQueue: Final[Any] = monkey.get_original("queue", "SimpleQueue")
 
@@ -63,10 +65,19 @@ class WorkFailed(HeadwayError):
 
 def start(home: Home, operation: Operation, checked: BaseModel, hooks: CancelHooks) -> Work:
     """Sets an operation up where it says that it runs; its first `send` begins it."""
-    where = operation.where(checked)
+    try:
+        where = operation.where(checked)
+        if where not in ("greenlet", "thread", "process"):
+            raise RegistrationError(f"{operation.name} runs in a greenlet, a thread or a process, not in {where!r}")
+    except Exception as error:  # noqa: BLE001  # the run has begun for those who watch it: it fails before their eyes
+        return GreenletWork(partial(_fail, error), hooks)
     if where == "process":
-        return ProcessWork(home, operation, checked, hooks)
+        return ProcessWork(operation, checked, hooks)
     return in_thread_or_here(home, lambda: operation.begin(checked), hooks, thread=where == "thread")
+
+
+def _fail(error: Exception) -> Iterator[Any]:
+    raise error
 
 
 def in_thread_or_here(home: Home, begin: Callable[[], Iterator[Any]], hooks: CancelHooks, *, thread: bool) -> Work:
@@ -95,9 +106,7 @@ class GreenletWork:
         return next(self._work)
 
     def close(self) -> None:
-        close = getattr(self._work, "close", None)
-        if close is not None:
-            close()
+        close_work(self._work)
 
 
 class _Ended:
@@ -159,8 +168,11 @@ class ThreadWork:
         self._hooks.fire()
         with contextlib.suppress(AttributeError, ValueError):  # it has no hub yet, or none any more
             self._hub.loop.run_callback_threadsafe(self._interrupt)
+        item = None
         while not self._ended:
-            self._next()
+            item = self._next()
+        if isinstance(item, _Ended) and item.error is not None and not isinstance(item.error, GreenletExit):
+            raise item.error
 
     def _next(self) -> Any:
         while not self._items:
@@ -191,8 +203,12 @@ class ThreadWork:
 
     def _pump(self) -> Any:
         cancel_hooks.set(self._hooks)
-        work = self._begin()
-        send, close = getattr(work, "send", None), getattr(work, "close", None)
+        self._at_work = True
+        try:
+            work = self._begin()
+        finally:
+            self._at_work = False
+        send = getattr(work, "send", None)
         answer = None
         try:
             while not self._closing:
@@ -208,8 +224,7 @@ class ThreadWork:
                 answer = self._answers.get() if isinstance(item, Question) else None
             return None
         finally:
-            if close:
-                close()
+            close_work(work)
 
     def _hand_over(self, item: Any) -> None:
         self._items.append(item)
@@ -221,9 +236,9 @@ class ThreadWork:
 class ProcessWork:
     """A generator in a process of its own, forked by this worker's nursery (see `child`)."""
 
-    def __init__(self, home: Home, operation: Operation, checked: BaseModel, hooks: CancelHooks) -> None:
+    def __init__(self, operation: Operation, checked: BaseModel, hooks: CancelHooks) -> None:
         self._operation = operation
-        self._input = pickle.dumps(checked)
+        self._checked = checked
         self._hooks = hooks
         self._child: Child | None = None
         self._buffer = bytearray()
@@ -232,22 +247,24 @@ class ProcessWork:
 
     def send(self, answer: Any) -> Any:
         if self._child is None:
+            body = pickle.dumps(self._checked)
             self._child = nursery().fork(self._operation)
-            self._child.tell(self._input)
+            self._child.tell(body)
         elif self._asked:
             self._child.tell(orjson.dumps(answer))
         while not self._records:
             data = self._child.read()
             if not data:
-                raise WorkFailed(self._child.epitaph())
+                raise self._child.obituary()
             self._buffer += data
             self._records.extend(child.unpack(self._buffer))
         return self._decoded(*self._records.popleft())
 
     def close(self) -> None:
         self._hooks.fire()
-        if self._child is not None:
-            self._child.end()
+        last = None if self._child is None else self._child.end(self._buffer)
+        if last is not None and last[0] == child.RAISED:
+            raise WorkFailed(last[1].decode(errors="replace"))
 
     def _decoded(self, kind: bytes, first: bytes, second: bytes) -> Any:
         self._asked = kind == child.QUESTION
@@ -266,7 +283,7 @@ class ProcessWork:
         if kind == child.RESULT:
             raise StopIteration(orjson.Fragment(first[len(b'{"result":') : -1]))
         if kind == child.REFUSED:
-            code, message, retryable = orjson.loads(first)
+            code, message, retryable = json.loads(first)  # orjson would stop at a lone surrogate
             raise OperationError(code, message, retryable=retryable)
         raise WorkFailed(first.decode(errors="replace"))
 
@@ -274,17 +291,36 @@ class ProcessWork:
 class Child:
     """One child of the nursery: its line, and the ways to end it."""
 
-    def __init__(self, kin: Nursery, number: int, way_out: int, way_in: int) -> None:
+    def __init__(self, kin: Nursery, number: int, way_out: int, way_in: int, *, limited: bool) -> None:
+        self._limited = limited
         self._nursery = kin
         self._number = number
         self._out = way_out
         self._in = way_in
+        self._more = GreenSignal()
         self.status: int | None = None
         self.gone = GeventEvent()
 
     def read(self) -> bytes:
         """What the child has said; empty once it has ended."""
-        return b"" if self._out < 0 else bytes(gevent_os.nb_read(self._out, READ_BYTES))
+        while self._out >= 0:
+            try:
+                return os.read(self._out, READ_BYTES)
+            except BlockingIOError:
+                if self.gone.is_set():  # and something that it has left behind holds its line open
+                    break
+            self._wait_for_more()
+        return b""
+
+    def _wait_for_more(self) -> None:
+        self._more.clear()
+        readable = gevent.get_hub().loop.io(self._out, 1)
+        readable.start(self._more.set)
+        try:
+            self._more.wait()
+        finally:
+            readable.stop()
+            readable.close()
 
     def tell(self, body: bytes) -> None:
         """One message to the child; a child that is gone is not an error here, its silence tells."""
@@ -293,29 +329,47 @@ class Child:
             while message:
                 message = message[gevent_os.nb_write(self._in, message) :]
 
-    def end(self) -> None:
-        """SIGTERM, what it still says is read and dropped, SIGKILL after `KILL_AFTER`, and it is reaped."""
+    def end(self, buffer: bytearray) -> tuple[bytes, bytes, bytes] | None:
+        """SIGTERM, SIGKILL after `KILL_AFTER`, and it is reaped; gives the last of what it has still said.
+
+        `buffer` holds the beginning of that.
+        """
+        last = None
         if self._out < 0:
-            return
+            return last
         killing = gevent.get_hub().loop.timer(KILL_AFTER)
         killing.start(gevent.spawn, self._nursery.signal, self._number, signal.SIGKILL)
         try:
             self._nursery.signal(self._number, signal.SIGTERM)
-            while self.read():
-                pass
+            while data := self.read():
+                buffer += data
+                last = [last, *child.unpack(buffer)][-1]
             self.gone.wait()
         finally:
             killing.stop()
             killing.close()
             self._close()
+        return last
 
-    def epitaph(self) -> str:
-        """Why a child that has said no last word is gone."""
+    def bury(self, status: int | None) -> None:
+        """It has ended, and how; `None` where that is not known."""
+        self.status = status
+        self.gone.set()
+        self._more.set()
+
+    def obituary(self) -> HeadwayError:
+        """What became of a child that has said no last word."""
         self.gone.wait(KILL_AFTER)
+        # Where Python raises MemoryError, C and C++ libraries abort.
+        if self._limited and self.status is not None and os.waitstatus_to_exitcode(self.status) == -signal.SIGABRT:
+            return OperationError("too_large", child.TOO_LARGE)
+        return WorkFailed(self._epitaph())
+
+    def _epitaph(self) -> str:
         if self.status is None:
             return "the process of the operation was lost"
         if os.WIFSIGNALED(self.status):
-            return f"the process of the operation was ended by {signal.Signals(os.WTERMSIG(self.status)).name}"
+            return f"the process of the operation was ended by {_signal_name(os.WTERMSIG(self.status))}"
         return f"the process of the operation ended by itself, with status {os.waitstatus_to_exitcode(self.status)}"
 
     def _close(self) -> None:
@@ -345,7 +399,9 @@ class Nursery:
         for descriptor in (out, into):
             os.set_blocking(descriptor, False)
         self._number += 1
-        newborn = self._children[self._number] = Child(self, self._number, out, into)
+        newborn = self._children[self._number] = Child(
+            self, self._number, out, into, limited=operation.memory is not None
+        )
         order = {
             "fork": self._number,
             "module": operation.fn.__module__,
@@ -407,8 +463,14 @@ class Nursery:
     def _bury(self, ended: int, status: int | None) -> None:
         dead = self._children.pop(ended, None)
         if dead is not None:
-            dead.status = status
-            dead.gone.set()
+            dead.bury(status)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most of the real-time signals have none
+        return f"signal {number}"
 
 
 def _reap(process: int) -> None:

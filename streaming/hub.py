@@ -136,6 +136,16 @@ class _Crossing:
             self._done.release()
 
 
+def give_way() -> None:
+    """Lets everybody else have a turn, in the hub: those too whom the kernel has news for.
+
+    After `gevent.sleep(0)` the hub may resume producers fifty times, for a slice each, before it next looks at its
+    sockets and timers.
+    """
+    loop: Any = gevent.get_hub().loop
+    gevent.idle(loop.MAXPRI)
+
+
 _home: Home | None = None
 _guard = native_lock()
 

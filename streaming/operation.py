@@ -211,6 +211,21 @@ def as_work(made: Any) -> Iterator[Any]:
     return _only_result(made)
 
 
+def close_work(work: Any) -> None:
+    """Closes what `as_work` gave, where it can be closed.
+
+    A generator that yields instead of ending is closed once more, so that the `finally` blocks around that run too.
+    """
+    close = getattr(work, "close", None)
+    if close is None:
+        return
+    try:
+        close()
+    except RuntimeError:
+        close()
+        raise
+
+
 def _only_result(value: Any) -> Work:
     return value
     yield

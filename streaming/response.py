@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from time import monotonic
 from typing import Any, Final, Protocol
 
 import gevent
@@ -17,6 +18,7 @@ from flask import Response, request
 from . import disconnect, executors
 from .clock import SystemClock
 from .disconnect import Peer
+from .errors import StoreAway
 from .hub import GreenSignal, Home, home
 from .logs.base import BLOCK_BYTES, BLOCK_FRAMES, Batch, Block, EventLog
 from .operation import CancelHooks, FlushPolicy, as_work, check_flush
@@ -34,6 +36,9 @@ HEADERS: Final = {
 }
 TICK: Final = 1.0
 """Seconds between two rounds over the open streams; less where a heartbeat is shorter than eight of them."""
+
+SLOW: Final = 0.1
+"""Seconds in one write from which on a viewer is said to take its time."""
 
 ROOM: Final = BLOCK_BYTES
 """Bytes that a `stream()` may be ahead of its viewer before its generator waits."""
@@ -53,6 +58,9 @@ class Source(Protocol):
 
     def left(self) -> None:
         """The viewer is gone, for whatever reason."""
+
+    def stop(self) -> bool:
+        """Ends a production that is for this viewer alone, with its last events; false where there is none."""
 
 
 class Viewer:
@@ -79,6 +87,8 @@ class Viewer:
         self._over = False
         self._closed = False
         self._lagging = False
+        self._slow = False
+        self._last_words = b""
         self._caught_up = False
         self.heartbeat = heartbeat
         self.send_timeout = send_timeout
@@ -111,10 +121,14 @@ class Viewer:
         self._signal.set()
 
     def end(self, last_words: bytes = b"") -> None:
-        """Ends the stream, though not its run, after `last_words`."""
-        self._due = last_words
+        """Ends the stream, though not its run, after what is there to read and `last_words`."""
+        self._last_words = last_words
         self._over = True
         self._signal.set()
+
+    def stop(self) -> bool:
+        """Ends the production of `stream()`, whose last events then end this stream; false for the stream of a run."""
+        return self._source.stop()
 
     def cut(self) -> None:
         """Ends the stream of a viewer that takes nothing."""
@@ -123,9 +137,9 @@ class Viewer:
             self._peer.cut()
         self._signal.set()
 
-    def acknowledged(self) -> int | None:
-        """Bytes that the viewer has taken, where that can be told."""
-        return None if self._peer is None else self._peer.acknowledged()
+    def taken(self) -> int | None:
+        """A number that changes as long as the viewer takes something, where that can be told."""
+        return None if self._peer is None else self._peer.taken()
 
     def _open(self) -> None:
         self._unwatch = self._source.watch(self._signal.set)
@@ -158,14 +172,20 @@ class Viewer:
             while True:
                 if block:
                     self.writing = True
+                    began = monotonic()
                     yield block
+                    self._slow = monotonic() - began > SLOW
                     self.writing = False
                     self.turns += 1
-                if self._over or self._gone:
+                if self._gone:
+                    return
+                if self._over:
+                    if self._last_words:
+                        yield self._last_words
                     return
                 self._signal.clear()
                 block = self._read()
-                if not block and not self._gone and not self._over:
+                if not block and not (self._gone or self._over):
                     block, self._due = self._due, b""
                     if not block:
                         self._signal.wait()
@@ -173,9 +193,6 @@ class Viewer:
             self._leave()
 
     def _read(self) -> bytes:
-        if self._over or self._gone:
-            last_words, self._due = self._due, b""
-            return b"" if self._gone else last_words
         batch: Batch = self._home.call(self._read_batch)
         if batch.block:
             self._due = b""
@@ -184,11 +201,11 @@ class Viewer:
     def _read_batch(self) -> Batch:
         before = self._after
         batch = self._source.read(before, frames=self._frames_at_once, merge=self._lagging)
-        self._over = batch.over
+        self._over = self._over or batch.over
         self._after = batch.last
-        # Whoever has caught up once and then finds more than fits one write does not keep up.
+        # A viewer lags that has caught up once, takes its time, and then finds more than fits one write.
         whole = batch.last - before < BLOCK_FRAMES and len(batch.block) < BLOCK_BYTES // 2
-        self._lagging = self._caught_up and not whole
+        self._lagging = self._caught_up and self._slow and not whole
         self._caught_up = self._caught_up or whole
         if batch.oldest > before + 1 and batch.block:
             return batch._replace(block=self._source.reset(batch) + batch.block)
@@ -230,12 +247,12 @@ class Pulse:
         self._greenlet = None
 
     def _look_after(self, viewer: Viewer, now: float) -> None:
-        turns, acknowledged, since = viewer.seen
+        turns, taken_then, since = viewer.seen
         if viewer.turns != turns:
             viewer.seen = (viewer.turns, None, now)
         elif viewer.writing:
-            taken = viewer.acknowledged()
-            if taken is not None and taken != acknowledged:
+            taken = viewer.taken()
+            if taken != taken_then:
                 viewer.seen = (turns, taken, now)
             elif now - since >= viewer.send_timeout:
                 viewer.cut()
@@ -247,7 +264,14 @@ _pulse: Pulse | None = None
 
 
 def pulse(here: Home) -> Pulse:
-    """The pulse of this worker; called in the hub."""
+    """The pulse of this worker; from any thread."""
+    if _pulse is None or _pulse.home is not here:
+        return here.call(_make_pulse, here)
+    return _pulse
+
+
+def _make_pulse(here: Home) -> Pulse:
+    """In the hub, whose it is; requests in several threads may have asked for it at once."""
     global _pulse  # noqa: PLW0603  # one a process, and made anew after a fork
     if _pulse is None or _pulse.home is not here:
         _pulse = Pulse(here)
@@ -263,7 +287,10 @@ class RunSource:
         event_log.count(run, +1)
 
     def read(self, after: int, *, frames: int, merge: bool) -> Batch:
-        return self._log.read(self._run, after, frames=frames, merge=merge)
+        try:
+            return self._log.read(self._run, after, frames=frames, merge=merge)
+        except StoreAway:
+            return Batch(b"", after, over=False)  # heartbeats go on meanwhile, and the log wakes its watchers later
 
     def watch(self, call: Callable[[], None]) -> Callable[[], None]:
         return self._log.watch(self._run, call)
@@ -277,6 +304,9 @@ class RunSource:
 
     def left(self) -> None:
         self._log.count(self._run, -1)
+
+    def stop(self) -> bool:
+        return False
 
 
 class Channel:
@@ -340,6 +370,11 @@ class Channel:
     def left(self) -> None:
         if self.production is not None and self._begin is None:
             self.production.cancel("disconnected")
+
+    def stop(self) -> bool:
+        if self.production is not None:
+            self.production.cancel("shutdown")
+        return self.production is not None and not self._over
 
 
 class StreamResponse(Response):

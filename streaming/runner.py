@@ -24,7 +24,7 @@ from .clock import Clock, SystemClock, Timer, rfc3339
 from .errors import EncodeError, NotFound, OperationError, Refused, RegistrationError, StoreAway, TooMany, Unavailable
 from .events import FLUSH, LIFECYCLE, Event, Question, encode_json, raw_event
 from .executors import Work, WorkFailed
-from .hub import GreenSignal, Home, home
+from .hub import GreenSignal, Home, give_way, home
 from .lifecycle import Ending, Fold, Reason
 from .logs.base import Block, EventLog, Record, RunInfo
 from .operation import UNSET, CancelHooks, FlushPolicy, Operation
@@ -106,6 +106,7 @@ class Production:
         self._timers: list[Timer] = []
         self._gathering: Timer | None = None
         self._loop = gevent.get_hub().loop
+        self._closing = False
         self._writing = False
         self._slice_ends = 0
         self._answer: Any = None
@@ -189,6 +190,7 @@ class Production:
                 else:
                     raise TypeError(f"an operation yields events, not {type(item).__name__}")
         finally:
+            self._closing = True
             self._close_work()
 
     def _put(self, event: Event) -> None:
@@ -202,6 +204,8 @@ class Production:
             else:
                 # Called when the producer next waits: what it yields until then makes one batch.
                 self._loop.run_callback(self._write)
+            # Here too, for a producer that waits often enough never to be asked to give way.
+            self._sink.wait_for_room()
         if recorder.millisecond > self._slice_ends or recorder.size > SLICE_BYTES:
             self._give_way()
 
@@ -209,7 +213,7 @@ class Production:
         """Writes what is pending, and lets everybody else have a turn."""
         if not self._gather or self.recorder.size > SLICE_BYTES:
             self._write()
-        gevent.sleep(0)
+        give_way()
         self._sink.wait_for_room()
         self._slice_ends = int(time.time() * 1000) + SLICE_MILLISECONDS
 
@@ -332,10 +336,15 @@ class Production:
 
     def _kill(self) -> None:
         self._hooks.fire()  # before the greenlet, which takes its hooks along where they are those of a `with` block
-        self._greenlet.kill(GreenletExit, block=False)
+        self._loop.run_callback(self._interrupt)
         self._greenlet.join()
         # A greenlet that had not begun ends without a word.
         self._finish_cancelled()
+
+    def _interrupt(self) -> None:
+        """Made in the hub. Work that is being closed is let be: its `finally` blocks run before the last event."""
+        if not self._closing:
+            self._greenlet.throw(GreenletExit)
 
     def _warn_of_ignored_cancel(self) -> None:
         log.warning(

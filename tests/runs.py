@@ -207,7 +207,7 @@ def assert_grammatical(messages: Sequence[Message]) -> None:
     assert SENTENCE.fullmatch(" ".join(kinds)), names
     assert [message.id for message in messages] == list(range(1, len(messages) + 1))
     for message in messages:
-        if message.event not in ("text",):
+        if message.event != "text":
             assert TIMESTAMP.fullmatch(message.json["timestamp"]), message
     assert_ending(messages)
 

@@ -53,6 +53,12 @@ class Script(BaseModel):
             file.write(line + "\n")
 
 
+def as_asked(input: Any) -> Literal["greenlet", "thread", "process"]:
+    """Where the input says."""
+    runs_in: Literal["greenlet", "thread", "process"] = input.runs_in
+    return runs_in
+
+
 def wait() -> None:
     """Waits for an hour, as work in that place would: a thread in C code, which only its hook can end early."""
     if getcurrent().parent is not None:
@@ -145,6 +151,16 @@ def _fail(script: Script) -> Acts:
     raise ZeroDivisionError("a secret of the server's")
 
 
+def _fail_with_eof(script: Script) -> Acts:
+    yield from ()
+    raise EOFError("a secret of the server's")
+
+
+def _fail_with_a_broken_pipe(script: Script) -> Acts:
+    yield from ()
+    raise BrokenPipeError("a secret of the server's")
+
+
 def _exit(script: Script) -> Acts:
     yield from ()
     sys.exit("a secret of the server's")
@@ -234,6 +250,10 @@ RUBBISH: Final[dict[str, Any]] = {
     "yield_a_class": Event,
     "yield_itself": _progress,
     "yield_without_words": _Mute(),
+    "yield_a_start": Event("start", b"{}"),
+    "yield_a_question": Event("question", b"{}"),
+    "yield_a_result": Event("result", b'{"result":1}'),
+    "yield_a_done": Event("done", b'{"status":"succeeded","elapsed":0}'),
 }
 
 
@@ -378,6 +398,8 @@ ENDING: Final[dict[str, Callable[[Script], Acts]]] = {
     "refuse": _refuse,
     "fail": _fail,
     "fail_without_words": _fail_without_words,
+    "fail_with_eof": _fail_with_eof,
+    "fail_with_a_broken_pipe": _fail_with_a_broken_pipe,
     "exit": _exit,
     "interrupt": _interrupt,
     "generator_exit": _generator_exit,
@@ -406,7 +428,7 @@ def play(script: Script, acts: list[str]) -> Acts:
     return {"acts": len(script.acts)}
 
 
-@operation(where=lambda script: script.runs_in)
+@operation(where=as_asked)
 def scripted(input: Script) -> Acts:
     """Plays a script."""
     try:
@@ -450,9 +472,9 @@ def hungry() -> Acts:
     return len(bytearray(4_000_000_000))
 
 
-@operation(runs_in="process", memory=400_000_000.0)
+@operation(runs_in="process", memory=400_000_000)
 def modest() -> Acts:
-    """A process with a limit that is no whole number, and far away."""
+    """A process that stays within its limit."""
     yield progress("modest")
     return "fed"
 
@@ -476,6 +498,18 @@ def forking(input: Script) -> Acts:
 
 
 @operation(runs_in="process")
+def daemonizing(input: Script) -> Acts:
+    """A process that leaves another behind, in a session of its own."""
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        time.sleep(HOUR)
+        os._exit(0)
+    yield partial("pid", child)
+    yield from play(input, input.acts)
+
+
+@operation(runs_in="process")
 def spawning(input: Script) -> Acts:
     """A process that leaves another program behind."""
     child = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({HOUR})"])
@@ -492,19 +526,29 @@ class Where(BaseModel):
     runs_in: Literal["greenlet", "thread", "process"] = "greenlet"
 
 
-@operation(where=lambda input: input.runs_in)
+@operation(where=as_asked)
 def plain(input: Where) -> dict[str, str]:
     """A function that yields nothing and returns its result."""
     return {"from": "a plain function"}
 
 
-@operation(where=lambda input: input.runs_in)
+@operation(where=as_asked)
+def plain_wait(input: Script) -> None:
+    """A plain function that waits, and tidies up."""
+    try:
+        input.leave("waiting")
+        wait()
+    finally:
+        input.leave("tidied")
+
+
+@operation(where=as_asked)
 def plain_list(input: Where) -> list[Event]:
     """A list is a result, whatever it holds; this one is no JSON."""
     return [progress("never an event")]
 
 
-@operation(where=lambda input: input.runs_in)
+@operation(where=as_asked)
 def plain_failure(input: Where) -> None:
     """A plain function that fails before there is anything to iterate over."""
     raise OperationError("closed", "There is nothing today.")
@@ -526,7 +570,7 @@ class Countdown:
         return progress(done=3 - self._left, total=3)
 
 
-@operation(where=lambda input: input.runs_in)
+@operation(where=as_asked)
 def iterating(input: Where) -> Iterator[Event]:
     """An iterator that is no generator."""
     return Countdown()
@@ -539,7 +583,7 @@ class Shelf:
         yield progress("from a shelf")
 
 
-@operation(where=lambda input: input.runs_in)
+@operation(where=as_asked)
 def iterable(input: Where) -> Shelf:
     """An iterable that is no iterator."""
     return Shelf()
@@ -559,33 +603,43 @@ class Unruly:
         raise OSError("a secret of the server's")
 
 
-@operation(where=lambda input: input.runs_in)
+@operation(where=as_asked)
 def unruly(input: Where) -> Iterator[Event]:
     """An iterator without an end, whose `close` fails."""
     return Unruly()
 
 
-@operation(where=lambda input: input.runs_in, timeout=0.2)
+@operation(where=as_asked, timeout=0.2)
 def slow(input: Where) -> Acts:
     """Work that takes longer than it may."""
     yield progress("slow")
     wait()
 
 
-@operation(where=lambda input: input.runs_in)
+@operation(where=as_asked)
 def hooked(input: Script) -> Acts:
     """Work with a hook for its cancel that holds to the end."""
     on_cancel(lambda: input.leave("hook"))
     yield from play(input, input.acts)
 
 
-@operation(where=lambda input: input.runs_in)
+@operation(where=as_asked)
 def hooked_block(input: Script) -> Acts:
-    """Work with a hook that holds for a block: what is around the cancelled call, and nothing after it."""
-    with on_cancel(lambda: input.leave("block")):
-        yield from play(input, input.acts)
-    with on_cancel(lambda: input.leave("never")):
+    """Work with hooks that hold for a block each: one whose block is over, and one that is waited in."""
+    with on_cancel(lambda: input.leave("over")):
         pass
+    lock = monkey.get_original("_thread", "allocate_lock")()
+    lock.acquire()
+
+    def hook() -> None:
+        input.leave("block")
+        lock.release()
+
+    with on_cancel(hook):
+        yield from play(input, input.acts)
+        if getcurrent().parent is not None:
+            gevent.sleep(HOUR)
+        lock.acquire(timeout=HOUR)
 
 
 class Unpicklable(BaseModel):
@@ -603,7 +657,7 @@ def unsendable(input: Unpicklable) -> Acts:
     yield progress("never said")
 
 
-@operation(where=lambda input: 1 / 0)  # type: ignore[arg-type, return-value]
+@operation(where=lambda _: str(1 / 0))  # type: ignore[arg-type, return-value]
 def lost() -> Acts:
     """An operation that fails when asked where it runs."""
     yield progress("never said")
@@ -621,7 +675,7 @@ class Files(BaseModel):
     runs_in: Literal["greenlet", "thread", "process"] = "greenlet"
 
 
-@operation(where=lambda input: input.runs_in)
+@operation(where=as_asked)
 def filed(input: Files) -> Acts:
     """Says where its files lie and what is in them, and plays a script."""
     for upload in [input.file, *input.more]:

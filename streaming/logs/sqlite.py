@@ -384,6 +384,8 @@ class SqliteLog(EventLog):
     def _set_back(self) -> None:
         if self._away:
             log.warning("the file of the runs can be written again")
+            for local in self._runs.values():
+                local.tail.changed()
         self._away = False
 
     # -- reading ------------------------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ CREATE TABLE IF NOT EXISTS workers (id TEXT PRIMARY KEY, expires REAL NOT NULL) 
 SENILE: Final = 60
 """Seconds from now beyond which a lease is of a worker long gone, or of a time before the machine was restarted."""
 
-ALIVE: Final = f"(SELECT id FROM workers WHERE expires BETWEEN :now AND :now + {SENILE})"
+ALIVE: Final = f"(SELECT id FROM workers WHERE expires BETWEEN :now AND :now + {SENILE})"  # noqa: S608  # constants
 """The workers whose lease holds."""
 
 FOLD: Final = ("state", "ending", "last", "updated", "progress", "result", "error", "question")

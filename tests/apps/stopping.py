@@ -23,12 +23,15 @@ from greenlet import getcurrent, greenlet
 from pydantic import BaseModel
 
 from streaming import Event, Headway, delta, on_cancel, operation, partial, progress, stream
+from streaming.executors import Child, GreenletWork, ProcessWork, ThreadWork
 from streaming.hub import home
-from streaming.response import pulse
+from streaming.response import Viewer, pulse
+from streaming.runner import Production, Run
 from tests.apps import notes
 
 HOUR: Final = 3600.0
 EPOLLRDHUP: Final = 0x2000
+OURS: Final = (Viewer, Run, Production, GreenletWork, ThreadWork, ProcessWork, Child)
 
 Work = Generator[Event, Any, Any]
 
@@ -45,8 +48,13 @@ def noted(task: Task) -> Iterator[None]:
     try:
         yield
     finally:
-        if task.note:
-            notes.of_this_process().leave(task.note)
+        leave_note(task)
+
+
+def leave_note(task: Task) -> None:
+    """Leaves it, if there is one."""
+    if task.note:
+        notes.of_this_process().leave(task.note)
 
 
 def wait() -> None:
@@ -74,6 +82,15 @@ def thread(task: Task) -> Work:
     return silent(task)  # type: ignore[no-any-return]
 
 
+@operation(runs_in="thread")
+def drowsy(task: Task) -> Work:
+    """A thread that sleeps again and again, as the standard library or gevent in its place has it sleep."""
+    with noted(task):
+        while True:
+            yield progress("tick")
+            time.sleep(0.001)
+
+
 @operation
 def pooled(task: Task) -> Work:
     """A greenlet that waits for C code in gevent's pool of threads, which only a hook can end."""
@@ -92,7 +109,7 @@ def pooled(task: Task) -> Work:
 @operation
 def hooked(task: Task) -> Work:
     """Ends by itself, with a hook that was for a cancel."""
-    on_cancel(lambda: notes.of_this_process().leave(task.note))
+    on_cancel(lambda: leave_note(task))
     yield progress("at work")
 
 
@@ -198,6 +215,7 @@ def lasting(task: Task) -> Work:
 OPERATIONS: Final = [
     silent,
     thread,
+    drowsy,
     pooled,
     hooked,
     sleeping,
@@ -230,6 +248,7 @@ def inside() -> ResponseReturnValue:
     return {
         "pid": os.getpid(),
         "greenlets": sum(issubclass(type(each), greenlet) and not each.dead for each in gc.get_objects()),
+        "objects": sum(type(each) in OURS for each in gc.get_objects()),
         "threads": count("/proc/self/task"),
         "descriptors": count("/proc/self/fd"),
         "viewers": len(pulse(home()).viewers),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import resource
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,6 @@ from pydantic import BaseModel
 
 from operations.simulate import simulate
 from streaming import (
-    Event,
     Headway,
     MemoryLog,
     OperationError,
@@ -30,18 +29,17 @@ from streaming import (
     stream,
 )
 from streaming.hub import home
-from streaming.operation import Flush
 from streaming.response import pulse
 from tests.apps import notes
 
-Work = Generator[Event | Flush, Any, Any]
+Work = Generator[Any, Any, Any]
 
 PAGE: Final = resource.getpagesize()
 SECRET: Final = "the password is swordfish"
 
 
 class Pour(BaseModel):
-    """`count` events of `size` bytes, with `pause` seconds after each `every` of them; its end leaves the note `note`."""
+    """`count` events of `size` bytes, with `pause` seconds after each `every` of them; its end leaves `note`."""
 
     count: int = 10
     size: int = 1000
@@ -164,7 +162,7 @@ def view_failing() -> Response:
     return stream(_failing(request.args["how"]), lifecycle="bare" not in request.args)
 
 
-def _failing(how: str) -> Iterator[Any]:
+def _failing(how: str) -> Work:
     yield delta("so far, so good")
     if how == "unexpected":
         raise ValueError(SECRET)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import threading
+import random
+import socket
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
+from tests.apps.notes import VARIABLE
 from tests.clients import Connection, request_bytes, wait_until
 from tests.servers import Server, flask_run, gunicorn, processes, pywsgi
 
@@ -19,14 +22,143 @@ if TYPE_CHECKING:
     from tests.conftest import Certificate
 
 APP = "tests.apps.stopping:app"
-ENV = {"HEADWAY_MAX_RUNS": "1000", "HEADWAY_MAX_RUNS_PER_CLIENT": "1000", "NOTES_FOLDER": "/nowhere"}
+ENV = {"HEADWAY_MAX_RUNS": "1000", "HEADWAY_MAX_RUNS_PER_CLIENT": "1000", VARIABLE: "/nowhere"}
+AT_ONCE = 10
+"""How many viewers there are at a time: the oldest leaves when another comes."""
 
-SERVERS = {
+SERVERS: dict[str, Callable[[Certificate], AbstractContextManager[Server]]] = {
     "gevent": lambda _: gunicorn(APP, env=ENV),
     "gevent_pywsgi": lambda _: gunicorn(APP, env=ENV, worker_class="gevent_pywsgi"),
-    "gevent-tls": lambda certificate: gunicorn(
-        APP, env=ENV, certfile=certificate.certfile, keyfile=certificate.keyfile
-    ),
+    "gevent-tls": lambda tls: gunicorn(APP, env=ENV, certfile=tls.certfile, keyfile=tls.keyfile),
     "pywsgi-unpatched": lambda _: pywsgi(APP, env=ENV, patched=False),
     "flask-run": lambda _: flask_run(APP, env=ENV),
 }
+
+Visit = tuple[bytes, Callable[[Connection, str], None], Callable[[Connection], None]]
+"""What a viewer asks for, how long it stays, and how it leaves."""
+
+
+def start(operation: str) -> bytes:
+    """The request that starts a run."""
+    return request_bytes("POST", f"/operations/{operation}", {"Content-Type": "application/json"}, b"{}")
+
+
+REQUESTS = [
+    *map(start, ("silent", "thread", "drowsy", "sleeping", "ticking", "pouring", "pooled", "lingering", "hooked")),
+    request_bytes("GET", "/streamed"),
+    request_bytes("HEAD", "/streamed"),
+    start("silent") + request_bytes("GET", "/health/live") + start("sleeping"),
+]
+
+
+# How long a viewer stays
+
+
+def no_time(viewer: Connection, method: str) -> None:
+    """It goes before the first byte."""
+
+
+def until_the_head(viewer: Connection, method: str) -> None:
+    """It goes with the head."""
+    viewer.response(method)
+
+
+def into_the_stream(viewer: Connection, method: str) -> None:
+    """It goes with the first event; HEAD brings none."""
+    viewer.response(method)
+    viewer.frame()
+
+
+# How it leaves
+
+
+def close(viewer: Connection) -> None:
+    """With a FIN."""
+    viewer.close()
+
+
+def reset(viewer: Connection) -> None:
+    """With a RST."""
+    viewer.reset()
+
+
+def half_close_first(viewer: Connection) -> None:
+    """With a FIN of its own side, and after a moment altogether."""
+    socket.socket.shutdown(viewer.socket, socket.SHUT_WR)
+    viewer.reset()
+
+
+VISITS: list[Visit] = list(
+    itertools.product(REQUESTS, (no_time, until_the_head, into_the_stream), (close, reset, half_close_first))
+)
+
+
+def pay(server: Server, visits: list[Visit]) -> None:
+    """Makes the visits, several at a time."""
+    present: deque[tuple[Connection, Callable[[Connection], None]]] = deque()
+    for request, stay, leave in visits:
+        viewer = Connection(server)
+        viewer.send(request)
+        stay(viewer, request.partition(b" ")[0].decode())
+        present.append((viewer, leave))
+        if len(present) > AT_ONCE:
+            goodbye(*present.popleft())
+    for viewer, leave in present:
+        goodbye(viewer, leave)
+
+
+def goodbye(viewer: Connection, leave: Callable[[Connection], None]) -> None:
+    """Has a viewer leave; the server may have been first, after HEAD for one."""
+    with contextlib.suppress(OSError):
+        leave(viewer)
+
+
+# What there is
+
+
+def count(server: Server) -> dict[str, int]:
+    """How much there is of everything in the worker, its descendants among it."""
+    with Connection(server) as client:
+        client.request("GET", "/inside", {"Connection": "close"})
+        found: dict[str, int] = json.loads(client.body())
+    return {**found, "processes": len(list(descendants(found.pop("pid"))))}
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """The processes below one."""
+    parents = {process.pid: process.parent for process in processes()}
+    below = {pid}
+    for child in sorted(parents):  # numbers may have wrapped; a descendant missed once is found the next time
+        if parents[child] in below:
+            below.add(child)
+            yield child
+
+
+def least(server: Server) -> dict[str, int]:
+    """What there is once everything that comes to an end has done so."""
+    wait_until(lambda: not any(map(count(server).get, ("viewers", "runs", "watched"))), "all viewers and runs are gone")
+    counts = [count(server) for _ in range(20)]
+    return {name: min(each[name] for each in counts) for name in counts[0]}
+
+
+def grown(server: Server, before: dict[str, int]) -> dict[str, tuple[int, int]]:
+    """What there is more of than before."""
+    return {name: (before[name], now) for name, now in count(server).items() if now > before[name]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "visits"),
+    [("gevent", 500), ("gevent_pywsgi", 500), ("gevent-tls", 100), ("pywsgi-unpatched", 100), ("flask-run", 100)],
+)
+def test_viewers_leave_nothing_behind(kind: str, visits: int, certificate: Certificate) -> None:
+    """After hundreds of viewers that left in every way, at every moment, there is no more of anything than before."""
+    paid = VISITS * 6
+    random.Random(visits).shuffle(paid)
+    with SERVERS[kind](certificate) as server:
+        pay(server, VISITS)  # opens what stays open: the nursery, the watch, the pool of threads
+        before = least(server)
+        pay(server, paid[:visits])
+        with contextlib.suppress(AssertionError):
+            wait_until(lambda: not grown(server, before), "nothing is left behind")
+        assert grown(server, before) == {}
+        assert "Traceback" not in server.log()

@@ -17,11 +17,9 @@ import pytest
 
 from tests.apps.notes import VARIABLE, Notes
 from tests.apps.streams import SECRET
-from tests.clients import Connection, Message, request_bytes, wait_until
+from tests.clients import Connection, request_bytes, wait_until
+from tests.live.asking import APP, JSON, ask, inside, names, snapshot, start, start_alone, watch
 from tests.servers import Server, flask_run, gunicorn, pywsgi
-
-APP: Final = "tests.apps.streams:app"
-JSON: Final = {"Content-Type": "application/json"}
 
 Variables = Mapping[str, str]
 
@@ -63,27 +61,6 @@ def several(kind: str) -> None:
         pytest.skip("gunicorn's sync worker serves one request at a time")
 
 
-def start(viewer: Connection, operation: str, **input: Any) -> str:
-    """Starts a run whose stream `viewer` then reads; gives its id."""
-    head = viewer.request("POST", f"/api/operations/{operation}", JSON, json.dumps(input).encode())
-    assert (head.status, head.headers["content-type"]) == (200, "text/event-stream")
-    assert head.headers["location"].endswith(f"/api/runs/{head.headers['run-id']}")
-    return head.headers["run-id"]
-
-
-def answer(server: Server, method: str, path: str, headers: Variables | None = None, body: bytes = b"") -> Any:
-    """The JSON that a request is answered with."""
-    with Connection(server) as client:
-        client.request(method, path, headers, body)
-        return json.loads(client.body())
-
-
-def names(messages: list[Message]) -> list[str]:
-    """The names of events whose ids have no hole."""
-    assert [message.id for message in messages] == list(range(1, len(messages) + 1))
-    return [message.event for message in messages]
-
-
 def test_a_stream_without_a_run(server: Server) -> None:
     """`stream()` sends its events with the grammar around them."""
     with Connection(server) as viewer:
@@ -99,8 +76,8 @@ def test_a_run(server: Server) -> None:
     with Connection(server) as viewer:
         run = start(viewer, "pour", count=3)
         assert names(list(viewer.messages())) == ["start", "delta", "delta", "delta", "result", "done"]
-    snapshot = answer(server, "GET", f"/api/runs/{run}")
-    assert (snapshot["status"], snapshot["result"], snapshot["last_event_id"]) == ("succeeded", 3, 6)
+    ended = snapshot(server, run)
+    assert (ended["status"], ended["result"], ended["last_event_id"]) == ("succeeded", 3, 6)
 
 
 def test_a_run_in_a_process_and_a_thread(server: Server) -> None:
@@ -117,10 +94,10 @@ def test_resume(server: Server) -> None:
         run = start(viewer, "pour", count=3)
         list(viewer.messages())
     with Connection(server) as viewer:
-        viewer.request("GET", f"/api/runs/{run}/events", {"Last-Event-ID": "4"})
+        watch(viewer, run, after=4)
         assert [message.id for message in viewer.messages()] == [5, 6]
     with Connection(server) as viewer:
-        assert viewer.request("GET", f"/api/runs/{run}/events", {"Last-Event-ID": "6"}).status == 204
+        assert watch(viewer, run, after=6) == 204
 
 
 def test_http_1_0(server: Server, kind: str) -> None:
@@ -139,18 +116,17 @@ def test_head_does_no_work(server: Server, notes: Notes, kind: str) -> None:
         head = client.request("HEAD", f"/silent?note=head-{kind}")
         assert (head.status, head.headers["content-type"]) == (200, "text/event-stream")
         assert client.body() == b""
-    assert answer(server, "GET", "/inside")["viewers"] == 0
+    assert inside(server)["viewers"] == 0
     assert not notes.has(f"head-{kind}")
 
 
 def test_head_is_no_viewer(server: Server) -> None:
     """HEAD on a run's stream does not count as a viewer, whose going would stop the run."""
-    body = json.dumps({"count": 2, "pause": 0.05}).encode()
-    run = answer(server, "POST", "/api/operations/pour", {**JSON, "Prefer": "respond-async"}, body)["id"]
+    run = start_alone(server, "pour", count=2, pause=0.05)
     with Connection(server) as client:
         assert client.request("HEAD", f"/api/runs/{run}/events").headers["content-type"] == "text/event-stream"
     with Connection(server) as viewer:
-        viewer.request("GET", f"/api/runs/{run}/events")
+        watch(viewer, run)
         assert viewer.until("done")[-1].json["status"] == "succeeded"
 
 
@@ -207,14 +183,14 @@ def test_an_error_in_the_middle(server: Server) -> None:
 def test_the_context_of_the_request(server: Server) -> None:
     """`stream_with_context` keeps the request for the generator, in whichever thread that runs, for many at once."""
 
-    def ask(number: int) -> list[dict[str, Any]]:
+    def words(number: int) -> list[dict[str, Any]]:
         with Connection(server) as viewer:
             viewer.request("GET", f"/context?word=w{number}")
             asked = [message.json for message in viewer.until("done") if message.event == "asked"]
             return [{key: value for key, value in data.items() if key != "timestamp"} for data in asked]
 
     with ThreadPoolExecutor(6) as clients:
-        assert list(clients.map(ask, range(24))) == [[{"path": "/context"}, {"word": f"w{n}"}] for n in range(24)]
+        assert list(clients.map(words, range(24))) == [[{"path": "/context"}, {"word": f"w{n}"}] for n in range(24)]
 
 
 @pytest.mark.usefixtures("several")
@@ -223,10 +199,10 @@ def test_cancel(server: Server) -> None:
     with Connection(server) as viewer:
         run = start(viewer, "pour", count=1, pause=3600)
         viewer.until("delta")
-        assert answer(server, "DELETE", f"/api/runs/{run}")["status"] in ("cancelling", "cancelled")
+        assert ask(server, "DELETE", f"/api/runs/{run}")["status"] in ("cancelling", "cancelled")
         done = viewer.until("done")[-1].json
     assert (done["status"], done["reason"]) == ("cancelled", "requested")
-    assert [answer(server, "DELETE", f"/api/runs/{run}")["status"] for _ in range(2)] == ["cancelled"] * 2
+    assert [ask(server, "DELETE", f"/api/runs/{run}")["status"] for _ in range(2)] == ["cancelled"] * 2
 
 
 @pytest.mark.usefixtures("several")
@@ -236,9 +212,9 @@ def test_a_question(server: Server) -> None:
         run = start(viewer, "curious")
         question = viewer.until("question")[-1].json["question"]
         said = json.dumps({"question": question, "answer": True}).encode()
-        answer(server, "POST", f"/api/runs/{run}/answer", JSON, said)
+        ask(server, "POST", f"/api/runs/{run}/answer", JSON, said)
         assert [message.event for message in viewer.messages()] == ["answer", "result", "done"]
-    assert answer(server, "GET", f"/api/runs/{run}")["result"] is True
+    assert snapshot(server, run)["result"] is True
 
 
 @pytest.mark.usefixtures("several")
@@ -247,7 +223,7 @@ def test_runs_are_listed(server: Server) -> None:
     with Connection(server) as viewer:
         run = start(viewer, "pour", count=0)
         list(viewer.messages())
-    assert answer(server, "GET", "/api/runs?limit=1")["runs"][0]["id"] == run
+    assert ask(server, "GET", "/api/runs?limit=1")["runs"][0]["id"] == run
 
 
 @pytest.mark.usefixtures("several")
@@ -257,18 +233,18 @@ def test_many_streams_at_once(server: Server) -> None:
         run = start(first, "lasting", count=20, pause=0.01)
         others = [Connection(server) for _ in range(5)]
         for viewer in others:
-            viewer.request("GET", f"/api/runs/{run}/events")
+            watch(viewer, run)
         seen = [list(viewer.messages()) for viewer in (first, *others)]
         assert names(seen[0])[-1] == "done"
         assert all(messages == seen[0] for messages in seen)
         for viewer in others:
             viewer.close()
-    wait_until(lambda: answer(server, "GET", f"/api/runs/{run}")["viewers"] == 0, "nobody watches")
+    wait_until(lambda: snapshot(server, run)["viewers"] == 0, "nobody watches")
 
 
 def test_the_log_tells_of_nothing_else(server: Server) -> None:
     """All of the above has made no server complain but of the exception that a test provoked."""
     told = server.log()
-    endings = {trace.strip().splitlines()[-1] for trace in re.findall(r"Traceback .*?\n(?=\S)[^\n]*", told, re.S)}
+    endings = {trace.strip().splitlines()[-1] for trace in re.findall(r"Traceback .*?\n(?=\S)[^\n]*", told, re.DOTALL)}
     assert endings <= {f"ValueError: {SECRET}"}
     assert not [line for line in told.splitlines() if "ignores its cancel" in line or "did not take" in line]
