@@ -17,7 +17,7 @@ import gevent
 from gevent import monkey
 from gevent._hub_local import get_hub_if_exists
 from gevent.hub import Hub
-from greenlet import getcurrent
+from greenlet import GreenletExit, getcurrent
 
 T = TypeVar("T")
 
@@ -27,7 +27,10 @@ native_ident: Final = monkey.get_original("_thread", "get_ident")
 
 
 class Signal(Protocol):
-    """A flag that one waiter waits for. It is cleared before the state it speaks of is read, never after."""
+    """A flag that one waiter waits for. It is cleared before the state it speaks of is read, never after.
+
+    That of a greenlet can also `hand_over`.
+    """
 
     def set(self) -> None:
         """Raises the flag; in the hub's thread only."""
@@ -42,12 +45,13 @@ class Signal(Protocol):
 class GreenSignal:
     """A signal for a greenlet of the hub: a third of the size and time of `gevent.event.Event`."""
 
-    __slots__ = ("_flag", "_hub", "_waiter")
+    __slots__ = ("_caller", "_flag", "_hub", "_waiter")
 
     def __init__(self) -> None:
         self._hub: Hub = gevent.get_hub()
         self._flag = False
         self._waiter: Any = None
+        self._caller: Any = None
 
     def set(self) -> None:
         if not self._flag:
@@ -72,6 +76,23 @@ class GreenSignal:
             if timer is not None:
                 timer.stop()
                 timer.close()
+
+    def hand_over(self) -> None:
+        """`set`, but the waiter has its turn at once and the caller goes on after it; not from the hub itself."""
+        if self._flag or self._waiter is None:
+            self._flag = True
+            return
+        self._flag = True
+        caller = self._caller = getcurrent()
+        self._hub.loop.run_callback(self._go_on, caller)
+        try:
+            self._waiter.switch()
+        finally:
+            self._caller = None
+
+    def _go_on(self, caller: Any) -> None:
+        if self._caller is caller:
+            caller.switch()
 
     def _wake(self, waiter: Any) -> None:
         # The callback may come late: its waiter may have been killed, or wait for something else by now.
@@ -165,6 +186,9 @@ def discard_hub() -> None:
     hub = get_hub_if_exists()
     if hub is not None:
         hub.destroy(destroy_loop=True)
+        if hub and not hub.dead:
+            # gevent leaves it suspended in its last line, from where it would keep this thread's frames for ever.
+            hub.throw(GreenletExit)
 
 
 def _in_a_hub() -> bool:

@@ -6,6 +6,7 @@ One recorder serves one run, in the hub. It is the path of every event, so it do
 from __future__ import annotations
 
 from collections.abc import Hashable
+from math import isfinite
 from typing import Final
 
 from .clock import Clock, rfc3339
@@ -16,6 +17,9 @@ from .sse import frame
 
 TELLING: Final = 0.1
 """Seconds after the beginning of a step before its first report says anything about its pace."""
+
+STEPS: Final = 1024
+"""How many steps may take turns without one of them being forgotten."""
 
 
 class Recorder:
@@ -28,6 +32,7 @@ class Recorder:
         "_clock",
         "_frames",
         "_pace",
+        "_paces",
         "_progress",
         "_since",
         "_stamp",
@@ -48,6 +53,7 @@ class Recorder:
         self._frames: list[bytes] = []
         self._stamp = b""
         self._pace: _Pace | None = None
+        self._paces: dict[Hashable, _Pace] = {}
         self._since = clock.monotonic()
         self._progress: tuple[Progress, bytes] | None = None
         if not lifecycle:
@@ -88,6 +94,7 @@ class Recorder:
         self.fold.add(event.name, event.body, "")
         if event.name == "attempt":
             self._pace = self._progress = None
+            self._paces.clear()
 
     def _paced(self, event: Progress) -> tuple[Progress, bytes]:
         """`event` with `done` that does not fall within its step, and the eta that is to be added."""
@@ -97,7 +104,7 @@ class Recorder:
         if event.done is not None:
             pace = self._pace
             if pace is None or pace.step != event.step:
-                pace = self._pace = _Pace(event.step, self._since)
+                pace = self._pace = self._pace_of(event.step)
             if pace.done <= event.done and pace.holds(event, self.millisecond):
                 pace.done, more = event.done, pace.eta
             else:
@@ -105,6 +112,14 @@ class Recorder:
                 self._since = self._clock.monotonic()
         self._progress = (event, more)
         return event, more
+
+    def _pace_of(self, step: Hashable) -> _Pace:
+        """The pace of a step, which others may have come between; the last one used stands last."""
+        pace = self._paces.pop(step, None) or _Pace(step, self._since)
+        self._paces[step] = pace
+        if len(self._paces) > STEPS:
+            del self._paces[next(iter(self._paces))]
+        return pace
 
 
 class _Pace:
@@ -141,8 +156,8 @@ class _Pace:
         else:
             self.done = done
         eta = None if event.total is None or event.eta is not None else self._left(event.total, now)
-        self.eta = b"" if eta is None else b',"eta":%.1f' % eta
-        self._millisecond, self._total = millisecond, event.total
+        self.eta = b"" if eta is None or not isfinite(eta) else b',"eta":%.1f' % eta
+        self._millisecond, self._total = -1 if event.eta is not None else millisecond, event.total
         if self._at is None or not self._first:
             self._first, self._at = self.done, now
         return event, self.eta

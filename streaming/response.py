@@ -19,7 +19,7 @@ from . import disconnect, executors
 from .clock import SystemClock
 from .disconnect import Peer
 from .errors import StoreAway
-from .hub import GreenSignal, Home, home
+from .hub import GreenSignal, Home, Signal, home
 from .logs.base import BLOCK_BYTES, BLOCK_FRAMES, Batch, Block, EventLog
 from .operation import CancelHooks, FlushPolicy, as_work, check_flush
 from .recorder import Recorder
@@ -50,8 +50,8 @@ class Source(Protocol):
     def read(self, after: int, *, frames: int, merge: bool) -> Batch:
         """The frames after number `after`."""
 
-    def watch(self, call: Callable[[], None]) -> Callable[[], None]:
-        """Has `call` made when there is more; gives what ends that."""
+    def watch(self, signal: Signal) -> Callable[[], None]:
+        """Has `signal` set when there is more; gives what ends that."""
 
     def reset(self, batch: Batch) -> bytes:
         """The frame that tells of the gap before `batch`."""
@@ -142,7 +142,7 @@ class Viewer:
         return None if self._peer is None else self._peer.taken()
 
     def _open(self) -> None:
-        self._unwatch = self._source.watch(self._signal.set)
+        self._unwatch = self._source.watch(self._signal)
         pulse(self._home).add(self)
         if self._peer is not None:
             self._peer.limit_silence(self.send_timeout)
@@ -292,8 +292,8 @@ class RunSource:
         except StoreAway:
             return Batch(b"", after, over=False)  # heartbeats go on meanwhile, and the log wakes its watchers later
 
-    def watch(self, call: Callable[[], None]) -> Callable[[], None]:
-        return self._log.watch(self._run, call)
+    def watch(self, signal: Signal) -> Callable[[], None]:
+        return self._log.watch(self._run, signal.set)
 
     def reset(self, batch: Batch) -> bytes:
         record = self._log.find(self._run)
@@ -318,6 +318,7 @@ class Channel:
         self._size = 0
         self._over = False
         self._more: Callable[[], None] = lambda: None
+        self._hand_over: Callable[[], None] = self._more
         self._room = GreenSignal()
         self.production: Production | None = None
         self._begin: Callable[[], None] | None = None
@@ -327,12 +328,12 @@ class Channel:
         self.production = production
         self._begin = production.begin
 
-    def put(self, block: Block, recorder: Recorder) -> None:
+    def put(self, block: Block, recorder: Recorder, *, hand_over: bool = False) -> None:
         self._frames.extend(block.frames)
         self._size += block.size
         self._last = recorder.last
         self._over = recorder.fold.over
-        self._more()
+        (self._hand_over if hand_over else self._more)()
 
     def wait_for_room(self) -> None:
         while self._size > ROOM:
@@ -360,8 +361,9 @@ class Channel:
             self._room.set()
         return Batch(block, self._last - len(self._frames), self._over and not self._frames)
 
-    def watch(self, call: Callable[[], None]) -> Callable[[], None]:
-        self._more = call
+    def watch(self, signal: Signal) -> Callable[[], None]:
+        self._more = signal.set
+        self._hand_over = signal.hand_over if isinstance(signal, GreenSignal) else signal.set
         return lambda: None
 
     def reset(self, batch: Batch) -> bytes:

@@ -63,8 +63,11 @@ STORE_LOST: Final = "The store of the runs could not be reached for too long."
 class Sink(Protocol):
     """Where a production's frames go."""
 
-    def put(self, block: Block, recorder: Recorder) -> None:
-        """Takes the next frames; in the hub, without waiting."""
+    def put(self, block: Block, recorder: Recorder, *, hand_over: bool = False) -> None:
+        """Takes the next frames; in the hub, without waiting.
+
+        With `hand_over` it may let who takes them have a turn first: the producing greenlet is the one that calls.
+        """
 
     def wait_for_room(self) -> None:
         """Waits, in the producing greenlet, while there is too much that nobody has taken."""
@@ -109,6 +112,7 @@ class Production:
         self._closing = False
         self._writing = False
         self._slice_ends = 0
+        self._handed_over = 0
         self._answer: Any = None
         self._answered = GreenSignal()
         self._asked: str | None = None
@@ -201,6 +205,10 @@ class Production:
             self._slice_ends = max(self._slice_ends, int(self._loop.now() * 1000) + LAG_MILLISECONDS)
             if self._gather:
                 self._gathering = self._clock.later(self._gather, self._write)
+            elif recorder.millisecond > self._handed_over:
+                # The first event for a while goes out at once, whatever the producer does next.
+                self._write(hand_over=True)
+                self._begin_slice()
             else:
                 # Called when the producer next waits: what it yields until then makes one batch.
                 self._loop.run_callback(self._write)
@@ -215,16 +223,21 @@ class Production:
             self._write()
         give_way()
         self._sink.wait_for_room()
-        self._slice_ends = int(time.time() * 1000) + SLICE_MILLISECONDS
+        self._begin_slice()
 
-    def _write(self) -> None:
+    def _begin_slice(self) -> None:
+        """The producer has its turn from now on; the others have just had theirs."""
+        self._handed_over = int(time.time() * 1000)
+        self._slice_ends = self._handed_over + SLICE_MILLISECONDS
+
+    def _write(self, *, hand_over: bool = False) -> None:
         """Writes what is pending; also called late, when there is nothing any more."""
         self._writing = False
         if self._gathering is not None:
             self._gathering.cancel()
             self._gathering = None
         if len(self.recorder) and not self.over:
-            self._sink.put(self.recorder.take(), self.recorder)
+            self._sink.put(self.recorder.take(), self.recorder, hand_over=hand_over)
 
     def _write_now(self, *events: Event) -> None:
         for event in events:
@@ -396,7 +409,7 @@ class Run:
         self._unwatch = self._log.watch(self.info.id, self._heed)
         self.production.begin(first)
 
-    def put(self, block: Block, recorder: Recorder) -> None:
+    def put(self, block: Block, recorder: Recorder, *, hand_over: bool = False) -> None:
         self._log.append(self.info.id, block, recorder.fold)
 
     def wait_for_room(self) -> None:

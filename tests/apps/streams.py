@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import resource
+import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, Final
@@ -113,12 +114,30 @@ def gated(input: Pour) -> Work:
 
 
 @operation
+def burning(input: Pour) -> Work:
+    """Burns the processor before each event, and after it until its test leaves the note `NOTE NUMBER`."""
+    left = notes.of_this_process()
+    for number in range(1, input.count + 1):
+        burn(0.02)
+        yield progress(done=number, total=input.count)
+        while not left.has(f"{input.note} {number}"):
+            burn(0.001)
+
+
+def burn(seconds: float) -> None:
+    """Holds its thread."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+@operation
 def curious(input: Pour) -> Work:
     """Asks, and tells what it was told."""
     return (yield ask("Keep going?", schema={"type": "boolean"}, within=600))
 
 
-OPERATIONS: Final = [pour, lasting, steps, gated, curious, simulate]
+OPERATIONS: Final = [pour, lasting, steps, gated, burning, curious, simulate]
 
 
 def create_app(log: MemoryLog | None = None) -> Flask:
@@ -147,7 +166,10 @@ def view_bare() -> Response:
 
 def view_context() -> Response:
     """A generator that needs its request."""
-    return stream(stream_with_context(_asked()))
+    response = stream(stream_with_context(_asked()))
+    if "slow" in request.args:
+        gevent.sleep(0.05)
+    return response
 
 
 def _asked() -> Work:
@@ -193,18 +215,19 @@ def _silent(note: str) -> Work:
 
 
 def view_paced() -> Response:
-    """Three times three events with `pause` seconds after each three, written as `flush` says."""
+    """Three times `burst` events with `pause` seconds after each, written as `flush` says, and after the event `now`."""
     policy: Any = request.args["flush"]
     policy = policy if policy in ("each", "ready") else float(policy)
-    return stream(_paced(request.args.get("pause", 0.05, float), "now" in request.args), flush=policy)
+    burst, now, pause = (request.args.get(name, 0, float) for name in ("burst", "now", "pause"))
+    return stream(_paced(int(burst) or 3, now, pause or 0.05), flush=policy)
 
 
-def _paced(pause: float, now: bool) -> Work:
-    for number in range(9):
+def _paced(burst: int, now: float, pause: float) -> Work:
+    for number in range(1, 3 * burst + 1):
         yield delta(str(number))
-        if now and number == 4:
+        if number == now:
             yield flush()
-        if number % 3 == 2:
+        if number % burst == 0:
             gevent.sleep(pause)
 
 

@@ -47,11 +47,35 @@ def serve(notes: Notes) -> contextlib.AbstractContextManager[Server]:
     return gunicorn(APP, env={VARIABLE: str(notes.folder), "HEADWAY_MAX_RUNS_PER_CLIENT": "1000"})
 
 
+present: list[Connection] = []
+
+
+@pytest.fixture(autouse=True)
+def goodbye() -> Iterator[None]:
+    """Lets no viewer of a test stay for the next one."""
+    yield
+    while present:
+        present.pop().socket.close()
+
+
+def connect(server: Server) -> Connection:
+    """A viewer's connection."""
+    present.append(Connection(server))
+    return present[-1]
+
+
 def watch(server: Server, operation: str, note: str = "") -> Connection:
-    """A run's first viewer, who has seen that the work has begun."""
-    viewer = Connection(server)
+    """A run's first viewer."""
+    viewer = connect(server)
     viewer.send(starting(operation, note))
     assert viewer.response().status == 200
+    return viewer
+
+
+def join(server: Server, run: str) -> Connection:
+    """Another viewer of a run."""
+    viewer = connect(server)
+    assert viewer.request("GET", f"/runs/{run}/events").status == 200
     return viewer
 
 
@@ -87,17 +111,10 @@ def snapshot(server: Server, run: str) -> dict[str, Any]:
     return found
 
 
-def wait_for_status(server: Server, run: str, status: str) -> None:
-    """Waits until the run has this status."""
-    wait_until(lambda: snapshot(server, run)["status"] == status, f"the run is {status}")
-
-
 def ending(server: Server, run: str) -> dict[str, Any]:
     """The `done` of a run that is over, or soon will be."""
-    with Connection(server) as viewer:
-        viewer.request("GET", f"/runs/{run}/events")
-        done: dict[str, Any] = viewer.until("done")[-1].json
-        return done
+    done: dict[str, Any] = join(server, run).until("done")[-1].json
+    return done
 
 
 # The last viewer goes
@@ -129,8 +146,7 @@ def test_work_goes_on_while_one_of_two_viewers_stays(server: Server, notes: Note
     note = next(names)
     first = watch(server, "silent", note)
     at_work(first)
-    second = Connection(server)
-    second.request("GET", f"/runs/{run_of(first)}/events")
+    second = join(server, run_of(first))
     at_work(second)
     assert snapshot(server, run_of(first))["viewers"] == 2
     first.close()
@@ -174,8 +190,7 @@ def test_a_viewer_that_comes_back_saves_its_run(server: Server, notes: Notes) ->
     viewer = watch(server, "lingering", note)
     at_work(viewer)
     viewer.close()
-    again = Connection(server)
-    again.request("GET", f"/runs/{run_of(viewer)}/events")
+    again = join(server, run_of(viewer))
     at_work(again)
     time.sleep(0.6)  # twice the linger: what was begun for the first going would have ended by now
     assert snapshot(server, run_of(viewer))["status"] == "running"
@@ -204,13 +219,13 @@ def test_work_that_needs_no_viewer(server: Server, notes: Notes) -> None:
 def test_a_cancel_stops_silent_work(server: Server, notes: Notes, kind: str) -> None:
     """DELETE reaches work of any kind that says nothing, its `finally` runs, and its viewer is told who it was."""
     note = next(names)
-    with watch(server, kind, note) as viewer:
-        at_work(viewer)
-        asked = time.monotonic()
-        answer = httpx.delete(f"{server.url}/runs/{run_of(viewer)}")
-        assert answer.status_code == 202
-        assert answer.json()["status"] in ("cancelling", "cancelled")
-        rest = viewer.until("done")
+    viewer = watch(server, kind, note)
+    at_work(viewer)
+    asked = time.monotonic()
+    answer = httpx.delete(f"{server.url}/runs/{run_of(viewer)}")
+    assert answer.status_code == 202
+    assert answer.json()["status"] in ("cancelling", "cancelled")
+    rest = viewer.until("done")
     assert len(rest) == 1
     assert rest[0].json.items() >= {"status": "cancelled", "reason": "requested"}.items()
     assert notes.when(note) - asked < 1
@@ -241,8 +256,7 @@ def test_a_cancel_reaches_what_a_greenlet_waits_for(server: Server, notes: Notes
 def test_work_that_ends_by_itself_is_not_cancelled(server: Server, notes: Notes) -> None:
     """A hook for the cancel is not called for an operation that has ended before one came."""
     note = next(names)
-    with watch(server, "hooked", note) as viewer:
-        assert viewer.until("done")[-1].json["status"] == "succeeded"
+    assert watch(server, "hooked", note).until("done")[-1].json["status"] == "succeeded"
     another_run_comes_and_goes(server, notes)
     assert not notes.has(note)
 
@@ -250,7 +264,7 @@ def test_work_that_ends_by_itself_is_not_cancelled(server: Server, notes: Notes)
 @pytest.mark.parametrize("kind", KINDS)
 def test_viewers_that_go_at_once(server: Server, kind: str) -> None:
     """Work whose viewer goes before it has begun is stopped as well, in no more time than other work."""
-    viewers = [Connection(server) for _ in range(20)]
+    viewers = [connect(server) for _ in range(20)]
     for viewer in viewers:
         viewer.send(starting(kind))
         viewer.close()
@@ -275,7 +289,6 @@ def test_a_child_that_ignores_the_word_is_killed(server: Server) -> None:
         httpx.delete(f"{server.url}/runs/{run_of(viewer)}")
     for viewer in viewers:
         assert viewer.until("done")[-1].json["reason"] == "requested"
-        viewer.close()
     assert not [pid for pid in pids if is_alive(pid)]
 
 
@@ -322,8 +335,7 @@ def test_a_nursery_that_is_lost_is_replaced(notes: Notes) -> None:
 
 def test_stray_output_of_a_child_is_not_in_its_stream(server: Server) -> None:
     """What a child or a child of its own prints goes to the log, and its events come as they were yielded."""
-    with watch(server, "chatty") as viewer:
-        events = [(message.event, message.json.get("value")) for message in viewer.messages()]
+    events = [(message.event, message.json.get("value")) for message in watch(server, "chatty").messages()]
     assert events == [
         ("start", None),
         ("partial", 1),
