@@ -27,10 +27,7 @@ native_ident: Final = monkey.get_original("_thread", "get_ident")
 
 
 class Signal(Protocol):
-    """A flag that one waiter waits for. It is cleared before the state it speaks of is read, never after.
-
-    That of a greenlet can also `hand_over`.
-    """
+    """A flag that one waiter waits for. It is cleared before the state it speaks of is read, never after."""
 
     def set(self) -> None:
         """Raises the flag; in the hub's thread only."""
@@ -56,8 +53,16 @@ class GreenSignal:
     def set(self) -> None:
         if not self._flag:
             self._flag = True
-            if self._waiter is not None:
-                self._hub.loop.run_callback(self._wake, self._waiter)
+            if self._waiter is None:
+                return
+            if _woken is None:
+                self.resume()
+            else:
+                _woken.append(self)
+
+    def resume(self) -> None:
+        """Has the waiter go on in the next round of callbacks."""
+        self._hub.loop.run_callback(self._wake, self._waiter)
 
     def clear(self) -> None:
         self._flag = False
@@ -77,12 +82,8 @@ class GreenSignal:
                 timer.stop()
                 timer.close()
 
-    def hand_over(self) -> None:
-        """`set`, but the waiter has its turn at once and the caller goes on after it; not from the hub itself."""
-        if self._flag or self._waiter is None:
-            self._flag = True
-            return
-        self._flag = True
+    def pass_turn(self) -> None:
+        """Gives the caller's turn to the waiter; the caller goes on in the next round of callbacks."""
         caller = self._caller = getcurrent()
         self._hub.loop.run_callback(self._go_on, caller)
         try:
@@ -98,6 +99,29 @@ class GreenSignal:
         # The callback may come late: its waiter may have been killed, or wait for something else by now.
         if self._waiter is waiter:
             waiter.switch()
+
+
+_woken: list[GreenSignal] | None = None
+
+
+def hand_over(call: Callable[[], None]) -> None:
+    """Makes `call`, which must not wait; where it sets one signal, who waits for that has the caller's turn at once.
+
+    Callbacks run when all timers and sockets that are due have had theirs: with many streams that is a while. Not to be
+    called from the hub itself.
+    """
+    global _woken  # noqa: PLW0603  # what `call` sets is deep below it
+    woken: list[GreenSignal] = []
+    _woken = woken
+    try:
+        call()
+    finally:
+        _woken = None
+    if len(woken) == 1:
+        woken[0].pass_turn()
+    else:
+        for signal in woken:
+            signal.resume()
 
 
 class Home:

@@ -95,16 +95,25 @@ class Viewer:
         self.writing = False
         self.turns = 0
         self.seen: tuple[int, int | None, float] = (-1, None, 0.0)
-        self._home.call(self._open)
-        self._iterator = self._frames()
+        self._unwatch: Callable[[], None] = lambda: None
+        self._iterator: Generator[bytes, None, None] | None = None
 
     def __iter__(self) -> Iterator[bytes]:
+        if self._iterator is None:
+            self._iterator = self._frames()
         return self._iterator
 
     def close(self) -> None:
         """Counts the viewer out, once. WSGI calls this however a stream ended, before its first byte too."""
-        self._iterator.close()
+        if self._iterator is not None:
+            self._iterator.close()
         self._leave()
+
+    def __del__(self) -> None:
+        # Only here for a response that the host application threw away (an `after_request` that raised): no server
+        # has seen it, so none closes it. Nothing else refers to a viewer before its first byte.
+        if not self._closed:
+            self._home.soon(gevent.spawn, self._source.left)
 
     def gone(self) -> None:
         """Told by the disconnect watch."""
@@ -167,6 +176,7 @@ class Viewer:
 
     def _frames(self) -> Generator[bytes, None, None]:
         try:
+            self._home.call(self._open)
             # gunicorn sends the head with the first bytes, so there are some at once, whatever the log holds.
             block = RETRY + self._read()
             while True:
@@ -318,7 +328,6 @@ class Channel:
         self._size = 0
         self._over = False
         self._more: Callable[[], None] = lambda: None
-        self._hand_over: Callable[[], None] = self._more
         self._room = GreenSignal()
         self.production: Production | None = None
         self._begin: Callable[[], None] | None = None
@@ -328,12 +337,12 @@ class Channel:
         self.production = production
         self._begin = production.begin
 
-    def put(self, block: Block, recorder: Recorder, *, hand_over: bool = False) -> None:
+    def put(self, block: Block, recorder: Recorder) -> None:
         self._frames.extend(block.frames)
         self._size += block.size
         self._last = recorder.last
         self._over = recorder.fold.over
-        (self._hand_over if hand_over else self._more)()
+        self._more()
 
     def wait_for_room(self) -> None:
         while self._size > ROOM:
@@ -363,7 +372,6 @@ class Channel:
 
     def watch(self, signal: Signal) -> Callable[[], None]:
         self._more = signal.set
-        self._hand_over = signal.hand_over if isinstance(signal, GreenSignal) else signal.set
         return lambda: None
 
     def reset(self, batch: Batch) -> bytes:

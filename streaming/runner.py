@@ -24,7 +24,7 @@ from .clock import Clock, SystemClock, Timer, rfc3339
 from .errors import EncodeError, NotFound, OperationError, Refused, RegistrationError, StoreAway, TooMany, Unavailable
 from .events import FLUSH, LIFECYCLE, Event, Question, encode_json, raw_event
 from .executors import Work, WorkFailed
-from .hub import GreenSignal, Home, give_way, home
+from .hub import GreenSignal, Home, give_way, hand_over, home
 from .lifecycle import Ending, Fold, Reason
 from .logs.base import Block, EventLog, Record, RunInfo
 from .operation import UNSET, CancelHooks, FlushPolicy, Operation
@@ -63,11 +63,8 @@ STORE_LOST: Final = "The store of the runs could not be reached for too long."
 class Sink(Protocol):
     """Where a production's frames go."""
 
-    def put(self, block: Block, recorder: Recorder, *, hand_over: bool = False) -> None:
-        """Takes the next frames; in the hub, without waiting.
-
-        With `hand_over` it may let who takes them have a turn first: the producing greenlet is the one that calls.
-        """
+    def put(self, block: Block, recorder: Recorder) -> None:
+        """Takes the next frames; in the hub, without waiting."""
 
     def wait_for_room(self) -> None:
         """Waits, in the producing greenlet, while there is too much that nobody has taken."""
@@ -206,9 +203,10 @@ class Production:
             if self._gather:
                 self._gathering = self._clock.later(self._gather, self._write)
             elif recorder.millisecond > self._handed_over:
-                # The first event for a while goes out at once, whatever the producer does next.
-                self._write(hand_over=True)
-                self._begin_slice()
+                # The first event for a while goes out at once, whatever the producer does next. That was no turn for
+                # anybody but its viewer, so the slice goes on.
+                hand_over(self._write)
+                self._handed_over = int(time.time() * 1000)
             else:
                 # Called when the producer next waits: what it yields until then makes one batch.
                 self._loop.run_callback(self._write)
@@ -223,21 +221,17 @@ class Production:
             self._write()
         give_way()
         self._sink.wait_for_room()
-        self._begin_slice()
-
-    def _begin_slice(self) -> None:
-        """The producer has its turn from now on; the others have just had theirs."""
         self._handed_over = int(time.time() * 1000)
         self._slice_ends = self._handed_over + SLICE_MILLISECONDS
 
-    def _write(self, *, hand_over: bool = False) -> None:
+    def _write(self) -> None:
         """Writes what is pending; also called late, when there is nothing any more."""
         self._writing = False
         if self._gathering is not None:
             self._gathering.cancel()
             self._gathering = None
         if len(self.recorder) and not self.over:
-            self._sink.put(self.recorder.take(), self.recorder, hand_over=hand_over)
+            self._sink.put(self.recorder.take(), self.recorder)
 
     def _write_now(self, *events: Event) -> None:
         for event in events:
@@ -409,7 +403,7 @@ class Run:
         self._unwatch = self._log.watch(self.info.id, self._heed)
         self.production.begin(first)
 
-    def put(self, block: Block, recorder: Recorder, *, hand_over: bool = False) -> None:
+    def put(self, block: Block, recorder: Recorder) -> None:
         self._log.append(self.info.id, block, recorder.fold)
 
     def wait_for_room(self) -> None:

@@ -94,7 +94,7 @@ LETTERS = {
     "done": "d",
 }
 SENTENCE = re.compile(r"(s([pt]|qp*[at])*(rd?|(qp*)?e?d?))?")
-"""All beginnings of the runs that the grammar allows: only `done` follows a result or an error, and nothing follows it."""
+"""The beginnings of all runs that the grammar allows; only `done` follows a result or an error, and nothing `done`."""
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),

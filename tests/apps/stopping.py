@@ -235,6 +235,14 @@ app = Flask(__name__)
 headway = Headway(app, operations=OPERATIONS)
 
 
+@app.after_request
+def throw_away(response: Response) -> Response:
+    """Stands for the host application's own code that fails."""
+    if "Throw-Away" in request.headers and response.status_code == 200:
+        raise ValueError("the response is not to be had")
+    return response
+
+
 @app.get("/streamed")
 def streamed() -> Response:
     """A silent stream without a run."""

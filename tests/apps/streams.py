@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import resource
@@ -13,6 +14,7 @@ from typing import Any, Final
 import gevent
 from flask import Flask, Response, request, stream_with_context
 from flask.typing import ResponseReturnValue
+from greenlet import greenlet
 from pydantic import BaseModel
 
 from operations.simulate import simulate
@@ -215,14 +217,14 @@ def _silent(note: str) -> Work:
 
 
 def view_paced() -> Response:
-    """Three times `burst` events with `pause` seconds after each, written as `flush` says, and after the event `now`."""
+    """Three bursts of events with `pause` seconds after each; after the event `now` comes a `flush()`."""
     policy: Any = request.args["flush"]
     policy = policy if policy in ("each", "ready") else float(policy)
-    burst, now, pause = (request.args.get(name, 0, float) for name in ("burst", "now", "pause"))
-    return stream(_paced(int(burst) or 3, now, pause or 0.05), flush=policy)
+    burst, now = (request.args.get(name, default, int) for name, default in (("burst", 3), ("now", 0)))
+    return stream(_paced(burst, now, request.args.get("pause", 0.05, float)), flush=policy)
 
 
-def _paced(burst: int, now: float, pause: float) -> Work:
+def _paced(burst: int, now: int, pause: float) -> Work:
     for number in range(1, 3 * burst + 1):
         yield delta(str(number))
         if number == now:
@@ -243,9 +245,14 @@ def view_endless() -> Response:
 
 
 def view_inside() -> ResponseReturnValue:
-    """What the worker looks like from inside: resident memory in bytes, open streams."""
-    resident = int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
-    return {"pid": os.getpid(), "resident": resident, "viewers": len(pulse(home()).viewers)}
+    """What the worker looks like from inside: resident memory in bytes, open streams, greenlets."""
+    gc.collect()
+    return {
+        "pid": os.getpid(),
+        "resident": int(Path("/proc/self/statm").read_text().split()[1]) * PAGE,
+        "viewers": len(pulse(home()).viewers),
+        "greenlets": sum(issubclass(type(each), greenlet) and not each.dead for each in gc.get_objects()),
+    }
 
 
 VIEWS: Final[dict[str, Callable[[], ResponseReturnValue]]] = {

@@ -278,6 +278,20 @@ def live_runs(server: Server) -> int:
     return int(httpx.get(f"{server.url}/inside").json()["runs"])
 
 
+def test_a_stream_that_its_host_throws_away_is_no_viewer(server: Server, notes: Notes) -> None:
+    """Where the application fails after the stream was made, its run stops with the collection of the response."""
+    note, viewer = next(names), connect(server)
+    body = json.dumps({"note": note}).encode()
+    headers = {"Content-Type": "application/json", "Throw-Away": "1"}
+    assert viewer.request("POST", "/operations/patient", headers, body).status == 500
+    viewer.body()
+    live_runs(server)  # which collects garbage
+    notes.when(note)
+    viewer.send(starting("silent"))
+    viewer.response()
+    at_work(viewer)
+
+
 # Children
 
 
