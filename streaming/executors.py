@@ -90,6 +90,8 @@ def in_thread_or_here(home: Home, begin: Callable[[], Iterator[Any]], hooks: Can
 class GreenletWork:
     """A generator that runs in the hub's thread, in the greenlet that asks for its events."""
 
+    __slots__ = ("_begin", "_hooks", "_work", "send")
+
     def __init__(self, begin: Callable[[], Iterator[Any]], hooks: CancelHooks) -> None:
         self._begin = begin
         self._hooks = hooks

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import logging
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args, get_origin, get_type_hints, overload
@@ -23,6 +24,7 @@ Work = Generator[Event | Flush, Any, Any]
 log = logging.getLogger("headway")
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.IGNORECASE)
+BY_PLACE: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 UNSET: Final[Any] = type("Unset", (), {"__repr__": lambda _: "the setting's"})()
 
 
@@ -97,7 +99,7 @@ class Operation:
         retries: int = 0,
     ) -> None:
         self.fn = fn
-        self.name: str = name or fn.__name__
+        self.name = _name_of(fn, name)
         self.title = title or self.name.replace("_", " ").capitalize()
         self.description = inspect.getdoc(fn) or ""
         self.linger = linger
@@ -144,18 +146,25 @@ class Operation:
         """The fields of the input that take files, and whether each takes several."""
         return dict(_file_fields(self.input))
 
+    def is_found_by_name(self) -> bool:
+        """Whether a process finds it by the module and the name of its function."""
+        found: Any = sys.modules.get(self.fn.__module__)
+        for part in self.fn.__qualname__.split("."):
+            found = getattr(found, part, None)
+        return isinstance(found, Operation) and found.fn is self.fn
+
     def _check(self) -> None:
-        if not NAME.fullmatch(self.name):
-            raise RegistrationError(f"an operation's name is letters, digits, - and _, not {self.name!r}")
         if self.runs_in not in get_args(Where):
             raise RegistrationError(
                 f"{self.name}: runs_in is one of {', '.join(get_args(Where))}, not {self.runs_in!r}"
             )
         check_flush(self.flush)
-        for field in ("linger", "timeout", "memory", "retries"):
-            value = getattr(self, field)
-            if value is not UNSET and value is not None and not (isinstance(value, int | float) and value >= 0):
-                raise RegistrationError(f"{self.name}: {field} is a number of 0 or more, not {value!r}")
+        for field, limit in (("linger", self.linger), ("timeout", self.timeout)):
+            if limit is not UNSET and limit is not None and not _is_amount(limit, int | float):
+                raise RegistrationError(f"{self.name}: {field} is 0 or more seconds, or None, not {limit!r}")
+        for field, number in (("memory", 0 if self.memory is None else self.memory), ("retries", self.retries)):
+            if not _is_amount(number, int):
+                raise RegistrationError(f"{self.name}: {field} is a whole number of 0 or more, not {number!r}")
         if self.memory is not None and self.runs_in != "process":
             raise RegistrationError(f"{self.name}: memory is a limit on a process of its own; say runs_in='process'")
         if self.runs_in == "process" and ("<locals>" in self.fn.__qualname__ or self.fn.__module__ == "__main__"):
@@ -226,6 +235,19 @@ def close_work(work: Any) -> None:
         raise
 
 
+def _name_of(fn: Callable[..., Any], name: str | None) -> str:
+    if not hasattr(fn, "__qualname__") or inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn):
+        raise RegistrationError(f"an operation is a function without `async`, not {fn!r}")
+    found = fn.__name__ if name is None else name
+    if not isinstance(found, str) or not NAME.fullmatch(found):
+        raise RegistrationError(f"an operation's name is letters, digits, - and _, not {found!r}")
+    return found
+
+
+def _is_amount(value: Any, kind: Any) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool) and 0 <= value < float("inf")
+
+
 def _only_result(value: Any) -> Work:
     return value
     yield
@@ -241,6 +263,7 @@ def _input_of(fn: Callable[..., Any]) -> type[BaseModel]:
         hints = _hints_with_locals(fn)
     model = hints.get(parameters[0].name)
     required = [parameter for parameter in parameters[1:] if parameter.default is parameter.empty]
+    required += [parameter for parameter in parameters[:1] if parameter.kind not in BY_PLACE]
     if required or not (isinstance(model, type) and issubclass(model, BaseModel)):
         raise RegistrationError(f"{fn.__qualname__}: its one parameter is a pydantic model, annotated as such")
     return model
@@ -261,7 +284,8 @@ def _file_fields(model: type[BaseModel]) -> Iterator[tuple[str, bool]]:
     for name, described in model.model_fields.items():
         kinds = list(_flat(described.annotation))
         if Upload in kinds:
-            yield described.alias or name, list in kinds
+            several = any(isinstance(kind, type) and issubclass(kind, Collection) for kind in kinds)
+            yield described.alias or name, several
 
 
 def _flat(annotation: Any) -> Iterator[Any]:
@@ -272,6 +296,8 @@ def _flat(annotation: Any) -> Iterator[Any]:
 
 class CancelHooks:
     """The calls to make when one run is cancelled; a hook that comes after the cancel is called at once."""
+
+    __slots__ = ("_calls", "_fired")
 
     def __init__(self) -> None:
         self._calls: list[Callable[[], Any]] = []

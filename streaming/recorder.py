@@ -84,7 +84,7 @@ class Recorder:
         self._frames, self.size = [], 0
         if self._progress is not None:
             event, more = self._progress
-            self.fold.progress = event.body[:-1] + more + b"}" if more else event.body
+            self.fold.progress = b"%b%b}" % (event.body[:-1], more)
             self._progress = None
         self.fold.last_event_id = self.last
         self.fold.updated = self._stamp.decode()

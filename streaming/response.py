@@ -7,7 +7,6 @@ piece, and waits only when there is nothing. All ways out of a stream are in `Vi
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from time import monotonic
 from typing import Any, Final, Protocol
@@ -65,6 +64,30 @@ class Source(Protocol):
 
 class Viewer:
     """An open stream: what the server iterates over, and closes."""
+
+    __slots__ = (
+        "_after",
+        "_caught_up",
+        "_closed",
+        "_due",
+        "_frames_at_once",
+        "_gone",
+        "_home",
+        "_iterator",
+        "_lagging",
+        "_last_words",
+        "_over",
+        "_peer",
+        "_signal",
+        "_slow",
+        "_source",
+        "_unwatch",
+        "heartbeat",
+        "seen",
+        "send_timeout",
+        "turns",
+        "writing",
+    )
 
     def __init__(  # one keyword for each thing that differs between streams
         self,
@@ -322,8 +345,10 @@ class RunSource:
 class Channel:
     """The source of `stream()`: one producer, one viewer, and as much between them as one write takes."""
 
+    __slots__ = ("_begin", "_frames", "_last", "_more", "_over", "_room", "_size", "production")
+
     def __init__(self) -> None:
-        self._frames: deque[bytes] = deque()
+        self._frames: list[bytes] = []
         self._last = 0
         self._size = 0
         self._over = False
@@ -360,11 +385,8 @@ class Channel:
             # (`stream_with_context` enters them elsewhere); and a stream that nobody reads (HEAD) does no work.
             begin, self._begin = self._begin, None
             begin()
-        if frames < len(self._frames):
-            block = b"".join(self._frames.popleft() for _ in range(frames))
-        else:
-            block = b"".join(self._frames)
-            self._frames.clear()
+        block = b"".join(self._frames[:frames])
+        del self._frames[:frames]
         self._size -= len(block)
         if self._size <= ROOM:
             self._room.set()

@@ -73,6 +73,35 @@ class Sink(Protocol):
 class Production:
     """One generator on its way into one sink."""
 
+    __slots__ = (
+        "_answer",
+        "_answered",
+        "_asked",
+        "_clock",
+        "_closing",
+        "_ended",
+        "_failure",
+        "_gather",
+        "_gathering",
+        "_greenlet",
+        "_handed_over",
+        "_hooks",
+        "_lifecycle",
+        "_loop",
+        "_sink",
+        "_slice_ends",
+        "_started",
+        "_timeout",
+        "_timers",
+        "_work",
+        "_writing",
+        "cancelled",
+        "name",
+        "over",
+        "recorder",
+        "run",
+    )
+
     def __init__(  # what differs between a run and a stream
         self,
         name: str,
@@ -171,6 +200,8 @@ class Production:
         answer = None
         try:
             while True:
+                # Nothing of the last event is held while the work waits for the next.
+                item = None
                 try:
                     item = self._work.send(answer)
                 except StopIteration as end:
@@ -469,6 +500,11 @@ class Runner:
         for operation in operations:
             if not isinstance(operation, Operation):
                 raise RegistrationError(f"{operation!r} is no operation; decorate it with @operation")
+            if operation.runs_in == "process" and not operation.is_found_by_name():
+                raise RegistrationError(
+                    f"{operation.name}: a process finds its operation by the name of its function, "
+                    f"and {operation.fn.__module__}.{operation.fn.__qualname__} is another"
+                )
             if operation.name in named:
                 raise RegistrationError(f"two operations are named {operation.name!r}")
             named[operation.name] = operation

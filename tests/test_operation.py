@@ -99,7 +99,7 @@ def test_an_input_that_is_declared_beside_the_operation() -> None:
 
 def test_an_operation_may_run_where_its_input_says() -> None:
     """`where` picks the place; the catalogue shows `runs_in`."""
-    moving = operation(where=lambda input: "thread" if input.pages > 9 else "greenlet")(count.fn)
+    moving = operation(where=lambda given: "thread" if given.pages > 9 else "greenlet")(count.fn)
     assert [moving.where(Pages(pages=pages)) for pages in (9, 10)] == ["greenlet", "thread"]
     assert moving.describe(0)["runs_in"] == "greenlet"
 
@@ -230,22 +230,26 @@ def test_what_is_offered_is_checked() -> None:
     assert list(Runner.check([count, take_stock])) == ["count", "take_stock"]
 
 
-renamed = operation(runs_in="process", name="renamed")(heavy.fn)
+def weigh(input: Pages) -> int:
+    """A function that stays one."""
+    return input.pages
+
+
+renamed = operation(runs_in="process", name="renamed")(weigh)
+twin = operation(runs_in="process", name="twin")(heavy.fn)
 
 
 def test_a_process_has_to_find_its_operation_by_name() -> None:
-    """An operation that stands under another name than its function's is refused, for a process would not find it."""
-    with pytest.raises(RegistrationError, match="renamed"):
+    """One that stands under another name than its function's is refused, for a process would find the function."""
+    with pytest.raises(RegistrationError, match=r"renamed: .*test_operation\.weigh is another"):
         Runner.check([renamed])
-    assert list(Runner.check([heavy, hungry])) == ["heavy-work", "hungry"]
+    assert list(Runner.check([heavy, hungry, twin])) == ["heavy-work", "hungry", "twin"]
 
 
 # What an operation may give
 
 
-@pytest.mark.parametrize(
-    "value", [None, 0, "text", b"bytes", {"a": 1}, [1], (1,), {1}, Pages(), frozenset([1]), range(3)]
-)
+@pytest.mark.parametrize("value", [None, 0, "text", b"bytes", {"a": 1}, [1], (1,), {1}, Pages()])
 def test_a_value_is_a_result(value: Any) -> None:
     """A function that returns a value has it for its result, and yields nothing."""
     work = as_work(value)
@@ -335,7 +339,7 @@ def test_hooks_are_called_newest_first_and_once(caplog: pytest.LogCaptureFixture
     called: list[str] = []
     hooks = CancelHooks()
     hooks.add(lambda: called.append("first"))
-    hooks.add(lambda: [][0])  # type: ignore[misc]
+    hooks.add(lambda: 1 / 0)
     hooks.add(lambda: called.append("last"))
     hooks.fire()
     hooks.fire()

@@ -143,8 +143,8 @@ class SqliteLog(EventLog):
         return settled
 
     def append(self, run: str, block: Block, fold: Fold) -> None:
-        local = self._runs[run]
-        if local.taken:
+        local = self._runs.get(run)  # None: it is over, and nobody here needs it any more
+        if local is None or local.taken:
             raise RunClosed(f"run {run} has had its last event")
         if isinstance(local.tail.control.lost, Fenced):
             return

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import gevent
 from flask import Flask, Response, request
@@ -22,7 +22,7 @@ from gevent import monkey
 from greenlet import getcurrent, greenlet
 from pydantic import BaseModel
 
-from streaming import Event, Headway, delta, on_cancel, operation, partial, progress, stream
+from streaming import Event, Headway, ask, delta, on_cancel, operation, partial, progress, stream
 from streaming.executors import Child, GreenletWork, ProcessWork, ThreadWork
 from streaming.hub import home
 from streaming.response import Viewer, pulse
@@ -37,9 +37,13 @@ Work = Generator[Event, Any, Any]
 
 
 class Task(BaseModel):
-    """`note` is left when the work ends, whatever ends it; none where it is empty."""
+    """`note` is left when the work ends, whatever ends it; none where it is empty.
+
+    `place` is where it runs, for the operations that leave that open.
+    """
 
     note: str = ""
+    place: Literal["greenlet", "thread", "process"] = "greenlet"
 
 
 @contextlib.contextmanager
@@ -200,6 +204,25 @@ def patient(task: Task) -> Work:
         return "done"
 
 
+@operation(where=lambda task: task.place)
+def asking(task: Task) -> Work:
+    """Waits for an answer."""
+    with noted(task):
+        yield ask("Go on?", schema={"type": "boolean"})
+
+
+@operation(where=lambda task: task.place)
+def tidying(task: Task) -> Work:
+    """Takes its time to tidy up."""
+    with noted(task):
+        try:
+            while True:
+                yield progress("at work")
+                time.sleep(0.01)
+        finally:
+            time.sleep(0.2)
+
+
 @operation(linger=0.3)
 def lingering(task: Task) -> Work:
     """Stays a while for viewers that come back."""
@@ -227,6 +250,8 @@ OPERATIONS: Final = [
     ticking,
     pouring,
     patient,
+    asking,
+    tidying,
     lingering,
     lasting,
 ]

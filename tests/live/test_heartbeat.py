@@ -90,17 +90,17 @@ def test_none_while_data_flows(server: Server) -> None:
 def test_while_an_operation_burns(server: Server, place: str) -> None:
     """Heartbeats of all streams go on while an operation burns a processor in a thread or a process of its own."""
     with Connection(server) as viewer, Connection(server) as bystander:
-        start(viewer, "simulate", steps=1, interval=0, burn=8 * HEARTBEAT, runs_in=place)
+        start(viewer, "simulate", steps=1, interval=0, burn=6 * HEARTBEAT, runs_in=place)
         bystander.request("GET", f"/silent?heartbeat={HEARTBEAT}")
         heard = comments(all_until(viewer, "progress"))
-        assert len(heard) >= 4
+        assert len(heard) >= 3
         assert viewer.until("done")[-1].json["status"] == "succeeded"
         bystander.until("progress")
-        assert [bystander.comment() for _ in range(4)] == ["keep-alive"] * 4
+        assert [bystander.comment() for _ in range(3)] == ["keep-alive"] * 3
 
 
 def test_one_greenlet_for_all(server: Server) -> None:
-    """Fifty silent viewers of a run cost the greenlets of their connections, and all of them hear the heart beat."""
+    """Fifty silent viewers have no greenlet beside those of their connections, and all of them hear the heart beat."""
     with ExitStack() as stack:
         viewers = [stack.enter_context(Connection(server)) for _ in range(51)]
         run = start(viewers[0], "pour", count=1, pause=3600)
@@ -111,7 +111,7 @@ def test_one_greenlet_for_all(server: Server) -> None:
         assert [viewer.comment() for viewer in viewers] == ["keep-alive"] * 51
         after = inside(server)
         assert after["viewers"] == before["viewers"] + 50
-        assert after["greenlets"] == before["greenlets"] + 50
+        assert after["greenlets"] <= before["greenlets"], "which the connections had before"
     wait_until(lambda: inside(server)["viewers"] == 0, "all have gone")
 
 

@@ -26,6 +26,8 @@ APP = "tests.apps.stopping:app"
 KINDS = ("silent", "thread", "sleeping", "burning")
 """A greenlet, a thread in C code, a process that sleeps, and one that burns a processor."""
 
+PLACES = ("greenlet", "thread", "process")
+
 names = map("note{}".format, itertools.count())
 
 
@@ -64,10 +66,10 @@ def connect(server: Server) -> Connection:
     return present[-1]
 
 
-def watch(server: Server, operation: str, note: str = "") -> Connection:
+def watch(server: Server, operation: str, note: str = "", place: str = "greenlet") -> Connection:
     """A run's first viewer."""
     viewer = connect(server)
-    viewer.send(starting(operation, note))
+    viewer.send(starting(operation, note, place))
     assert viewer.response().status == 200
     return viewer
 
@@ -79,9 +81,9 @@ def join(server: Server, run: str) -> Connection:
     return viewer
 
 
-def starting(operation: str, note: str = "") -> bytes:
-    """The request that starts a run."""
-    body = json.dumps({"note": note}).encode()
+def starting(operation: str, note: str = "", place: str = "greenlet") -> bytes:
+    """The request that starts a run; `place` is for operations that run anywhere."""
+    body = json.dumps({"note": note, "place": place}).encode()
     return request_bytes("POST", f"/operations/{operation}", {"Content-Type": "application/json"}, body)
 
 
@@ -139,6 +141,17 @@ def delay(server: Server, notes: Notes, kind: str) -> float:
     took = notes.when(note) - gone
     assert ending(server, run_of(viewer)).items() >= {"status": "cancelled", "reason": "disconnected"}.items()
     return took
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_work_that_waits_for_an_answer_stops_too(server: Server, notes: Notes, place: str) -> None:
+    """An open question keeps nobody: its run stops with its viewer, wherever it runs."""
+    note = next(names)
+    viewer = watch(server, "asking", note, place)
+    assert at_work(viewer).event == "question"
+    gone = time.monotonic()
+    viewer.close()
+    assert notes.when(note) - gone < 1
 
 
 def test_work_goes_on_while_one_of_two_viewers_stays(server: Server, notes: Notes) -> None:
@@ -233,6 +246,17 @@ def test_a_cancel_stops_silent_work(server: Server, notes: Notes, kind: str) -> 
     assert (repeated.status_code, repeated.json()["status"]) == (200, "cancelled")
 
 
+@pytest.mark.parametrize("place", PLACES)
+def test_the_last_event_waits_for_the_tidying_up(server: Server, notes: Notes, place: str) -> None:
+    """A `finally` that takes its time is left to its end, and `done` comes after it."""
+    note = next(names)
+    viewer = watch(server, "tidying", note, place)
+    at_work(viewer)
+    httpx.delete(f"{server.url}/runs/{run_of(viewer)}")
+    assert viewer.until("done")[-1].json["reason"] == "requested"
+    assert notes.has(note)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_cancel_that_comes_at_once(server: Server, kind: str) -> None:
     """Work that is cancelled before or while it begins is stopped as well, with all that it began."""
@@ -322,15 +346,16 @@ def test_a_childs_own_child_goes_with_it(server: Server) -> None:
     wait_until(lambda: not is_alive(pid), "the child's child is gone")
 
 
-def test_children_die_with_their_worker(notes: Notes) -> None:
-    """A worker that is killed takes its nursery with it, and every child, busy or asleep."""
+@pytest.mark.parametrize("killed", ["worker", "master"])
+def test_children_die_with_their_worker(notes: Notes, killed: str) -> None:
+    """A worker that is killed, or whose master is, takes its nursery with it, and every child, busy or asleep."""
     with serve(notes) as server:
         viewers = [watch(server, kind) for kind in ("sleeping", "burning", "deaf", "parent")]
         pids = [at_work(viewer).json["value"] for viewer in viewers]
         (worker,) = server.worker_pids()
         (nursery,) = children(worker)
         assert set(children(nursery)) >= set(pids[:3])
-        os.kill(worker, signal.SIGKILL)
+        os.kill(worker if killed == "worker" else server.pid, signal.SIGKILL)
         wait_until(lambda: not any(map(is_alive, [nursery, *pids])), "the nursery and the children are gone")
 
 

@@ -1,0 +1,174 @@
+"""An application whose runs outlive connections and workers, for the tests of what becomes of them in each fault.
+
+`DURABLE_LEASE` shortens the lease of its store (seconds), `DURABLE_KEEP` bounds what it keeps of a run (bytes).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Generator
+from typing import Any, Final
+
+import gevent
+from flask import Flask, Response, request
+from flask.typing import ResponseReturnValue
+from pydantic import BaseModel
+
+from streaming import Headway, ask, delta, operation, progress
+from streaming.hub import home
+from streaming.logs.base import EventLog
+from streaming.logs.sqlite import KEEP_BYTES, LEASE, SqliteLog
+from streaming.response import pulse
+from tests.apps import notes
+
+Work = Generator[Any, Any, Any]
+
+HOUR: Final = 3600.0
+
+
+class Count(BaseModel):
+    """`count` events of `size` bytes with `pause` seconds after each; at its end, whatever ends it, it leaves `note`."""
+
+    count: int = 10
+    size: int = 10
+    pause: float = 0
+    note: str = ""
+
+
+class Question(BaseModel):
+    """A question that stays open for `within` seconds."""
+
+    within: float = 600
+    note: str = ""
+
+
+def numbers(input: Count) -> Work:
+    """Deltas that carry their own number, so that a hole or a repeat shows in the data as well as in the ids."""
+    try:
+        for number in range(1, input.count + 1):
+            yield delta(f"{number}".ljust(input.size))
+            gevent.sleep(input.pause)
+        return input.count
+    finally:
+        leave(input.note)
+
+
+def leave(note: str) -> None:
+    """Leaves a note, where there is one to leave."""
+    if note:
+        notes.of_this_process().leave(note)
+
+
+@operation(linger=None)
+def counting(input: Count) -> Work:
+    """Needs no viewer."""
+    return numbers(input)  # type: ignore[no-any-return]
+
+
+@operation(linger=0)
+def fleeting(input: Count) -> Work:
+    """Stops with its last viewer."""
+    return silently(input)
+
+
+@operation(linger=1)
+def lingering(input: Count) -> Work:
+    """Goes on for a second after its last viewer has gone."""
+    return silently(input)
+
+
+@operation(linger=None)
+def silent(input: Count) -> Work:
+    """Needs no viewer, and says nothing after its first event."""
+    return silently(input)
+
+
+@operation(linger=0)
+def watched(input: Count) -> Work:
+    """Numbers, for as long as anybody watches."""
+    return numbers(input)  # type: ignore[no-any-return]
+
+
+def silently(input: Count) -> Work:
+    """Says that it is at work, and nothing more."""
+    try:
+        yield progress("at work")
+        gevent.sleep(HOUR)
+    finally:
+        leave(input.note)
+
+
+@operation(linger=None, retries=1)
+def again(input: Count) -> Work:
+    """Stands still in its first attempt, and comes to its end in the second."""
+    first = not notes.of_this_process().has(input.note)
+    leave(input.note)
+    yield progress("at work")
+    if first:
+        gevent.sleep(HOUR)
+    return "the second time"
+
+
+@operation(linger=None)
+def curious(input: Question) -> Work:
+    """Asks for a colour, and tells what it was told."""
+    schema = {"type": "object", "properties": {"colour": {"enum": ["red", "blue"]}}, "required": ["colour"]}
+    return (yield ask("Which colour?", schema=schema, within=input.within))
+
+
+OPERATIONS: Final = [counting, fleeting, lingering, silent, watched, again, curious]
+
+
+def special_log() -> EventLog | None:
+    """The store with what the variables say of it; `None` for the one that the settings name, as it is."""
+    url = os.environ.get("HEADWAY_STORE", "")
+    lease = float(os.environ.get("DURABLE_LEASE", LEASE))
+    keep = int(os.environ.get("DURABLE_KEEP", KEEP_BYTES))
+    if url.startswith("sqlite:///") and (lease, keep) != (LEASE, KEEP_BYTES):
+        return SqliteLog(url.removeprefix("sqlite:///"), lease=lease, keep_bytes=keep)
+    return None
+
+
+app = Flask(__name__)
+headway = Headway(app, operations=OPERATIONS, log=special_log())
+
+
+@app.after_request
+def sign(response: Response) -> Response:
+    """Says which worker has answered."""
+    response.headers["Worker"] = str(os.getpid())
+    return response
+
+
+@app.get("/worker")
+def worker() -> ResponseReturnValue:
+    """This worker, and how many streams and live runs it has."""
+    return {"pid": os.getpid(), "streams": len(pulse(home()).viewers), "runs": headway.runner.live}
+
+
+PAGE: Final = """<!doctype html><title>EventSource</title><script>
+const seen = [], opened = [];
+const source = new EventSource("/runs/" + new URLSearchParams(location.search).get("run") + "/events");
+source.onopen = () => opened.push(performance.now());
+for (const name of ["start", "delta", "result", "done", "reset"])
+  source.addEventListener(name, (event) => seen.push({id: event.lastEventId, name, data: JSON.parse(event.data)}));
+source.onerror = () => {
+  if (source.readyState !== EventSource.CLOSED) return;
+  fetch("/told", {method: "POST", body: JSON.stringify({seen, opened: opened.length})});
+};
+</script>"""
+
+
+@app.get("/page")
+def page() -> ResponseReturnValue:
+    """A page with a native EventSource on a run, which tells what it has seen once it has stopped by itself."""
+    return PAGE
+
+
+@app.post("/told")
+def told() -> ResponseReturnValue:
+    """What a page tells, as a note."""
+    notes.of_this_process().folder.joinpath("told.unfinished").write_bytes(json.dumps(request.get_json(force=True)).encode())
+    notes.of_this_process().folder.joinpath("told.unfinished").rename(notes.of_this_process().folder / "told")
+    return "", 204
