@@ -39,7 +39,21 @@ ACKED: Final = struct.Struct("=120xQ")
 INT: Final = struct.Struct("=i")
 """What TIOCOUTQ writes, which sockets know as SIOCOUTQ (tcp(7); for unix sockets net/unix/af_unix.c)."""
 
+MOST_MILLISECONDS: Final = 2**31 - 1
+"""The most that `TCP_USER_TIMEOUT` takes: 24 days."""
+
 native_socket: Final[Any] = monkey.get_original("socket", "socket")
+
+
+def _native_epoll() -> Any:
+    """The class, which gevent hides where it has patched `select`; `None` where the system has none (macOS)."""
+    try:
+        return monkey.get_original("select", "epoll")
+    except AttributeError:
+        return None
+
+
+native_epoll: Final = _native_epoll()
 
 
 class Watcher(Protocol):
@@ -73,14 +87,19 @@ class Peer:
         return cls(found)
 
     def limit_silence(self, seconds: float) -> None:
-        """Has the kernel give a TCP peer up that acknowledges nothing for so long."""
+        """Has the kernel give a TCP peer up that acknowledges nothing for so long.
+
+        Its clock also runs while the peer's window is smaller than what is to be sent next, however often a piece of
+        that gets through (Linux, `tcp_probe_timer`): a reader that is merely slow has to be spared (`restore`).
+        """
         if hasattr(socket, "TCP_USER_TIMEOUT") and self._is_tcp():
+            milliseconds = min(int(seconds * 1000), MOST_MILLISECONDS)
             with contextlib.suppress(OSError):
                 self._restore = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
-                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
     def restore(self) -> None:
-        """Leaves the socket to its next request as it was."""
+        """Has the socket as it was."""
         if self._restore is not None:
             with contextlib.suppress(OSError):
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._restore)
@@ -126,7 +145,6 @@ class Watch:
     """The epoll set of a worker's open streams; lives in the hub."""
 
     def __init__(self, home: Home) -> None:
-        native_epoll: Any = monkey.get_original("select", "epoll")
         self._epoll = native_epoll()
         self._watchers: dict[int, Watcher] = {}
         self._io = home.hub.loop.io(self._epoll.fileno(), 1)
@@ -160,7 +178,7 @@ _watch: tuple[Home, Watch] | None = None
 def watch(home: Home) -> Watch | None:
     """The watch of this worker; called in the hub. `None` where the system has no epoll."""
     global _watch  # noqa: PLW0603  # one a process, and made anew after a fork
-    if not hasattr(select, "epoll") and not monkey.is_module_patched("select"):
+    if native_epoll is None:
         return None
     if _watch is None or _watch[0] is not home:
         _watch = (home, Watch(home))

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import os
 import random
+import socket
 import weakref
 from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 import gevent
+import gevent.event
+from gevent import monkey
 
+from .disconnect import native_socket
+from .errors import HeadwayError
+from .hub import start_native_thread
 from .sse import retry
 
 if TYPE_CHECKING:
     from .response import Pulse
     from .runner import Runner
+
+log = logging.getLogger("headway")
 
 extensions: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
 """The extensions of this process."""
@@ -31,6 +42,7 @@ def drain(runner: Runner, pulse: Pulse, seconds: float) -> None:
     runner.draining = True
     _wait(seconds, lambda: bool(runner.live))
     runner.stop()
+    runner.log.flush()  # what has just ended is to be told to its viewers before they are sent away
     stopping = [viewer for viewer in list(pulse.viewers) if viewer.stop()]
     _wait(LAST_WORDS, lambda: any(viewer in pulse.viewers for viewer in stopping))
     for viewer in list(pulse.viewers):
@@ -46,16 +58,127 @@ def _wait(seconds: float, busy: Callable[[], bool]) -> None:
 
 
 def drain_with(worker: Any) -> None:
-    """For gunicorn's `post_worker_init`: drains as soon as the worker is told to stop.
+    """For gunicorn's `post_worker_init`: opens the stores, and drains as soon as the worker is told to stop.
 
-    gunicorn's gevent worker waits its whole graceful timeout for an open stream, and then cuts it. This ends the
-    streams itself, so that the worker finds nothing to wait for.
+    gunicorn's gevent worker waits its whole graceful timeout for an open stream, and then cuts it; idle connections it
+    waits for as long as `keepalive` says; and runs without a stream it does not wait for at all. This ends the streams
+    and the idle connections itself, so that the worker finds nothing to wait for, and keeps it until all is done.
     """
+    end_idle_connections = _watch_connections(worker)
+    drained = gevent.event.Event()
 
-    def wait() -> None:
+    def attend() -> None:
+        _open_all()
         while worker.alive:
             gevent.sleep(0.1)
-        for headway in list(extensions):
-            headway.drain()
+        try:
+            gevent.joinall([gevent.spawn(headway.drain) for headway in list(extensions)])
+        finally:
+            drained.set()
+        end_idle_connections()
 
-    gevent.spawn(wait)
+    serve = worker.run
+
+    def run() -> None:
+        serve()
+        while not drained.wait(1.0):
+            worker.notify()
+
+    worker.run = run
+    if monkey.is_module_patched("threading"):
+        gevent.spawn(attend)
+    else:  # gunicorn's sync and gthread workers run no hub
+        start_native_thread(attend, ())
+
+
+def _open_all() -> None:
+    """Opens the stores before the first request: runs that were interrupted wait for somebody to take care of them."""
+    for headway in list(extensions):
+        try:
+            headway.runner  # noqa: B018  # made by being asked for
+        except HeadwayError as error:
+            log.warning("the store of the runs is not open yet: %s", error)
+
+
+def _watch_connections(worker: Any) -> Callable[[], None]:
+    """Keeps the idle connections of gunicorn's gevent workers in view; gives what ends them, then and from then on.
+
+    The workers look these names up as they serve, so they can be wrapped. Other workers are left as they are.
+    """
+    idle = _Idle()
+    if getattr(worker, "wsgi_handler", None) is not None:  # gevent_pywsgi
+        worker.wsgi_handler = idle.handler(worker.wsgi_handler)
+    elif hasattr(worker, "timeout_ctx"):  # gevent
+        worker.handle = idle.between(worker.handle, client=1)
+        # HTTP/2 closes its connections in its own way: to it, none is idle.
+        worker.handle_http2 = idle.within(worker.handle_http2, client=1)
+        worker.handle_request = idle.within(worker.handle_request, client=2)
+    return idle.end
+
+
+class _Idle:
+    """Connections that wait for a request."""
+
+    def __init__(self) -> None:
+        self._clients: set[Any] = set()
+        self._ending = False
+
+    def add(self, client: Any) -> None:
+        self._clients.add(client)
+        if self._ending:
+            _stop_reading(client)
+
+    def end(self) -> None:
+        """Has their servers find the end of the input."""
+        self._ending = True
+        for client in list(self._clients):
+            _stop_reading(client)
+
+    def between(self, handle: Callable[..., Any], client: int) -> Callable[..., Any]:
+        """`handle`, during which its argument number `client` is idle."""
+
+        def handled(*args: Any, **kwargs: Any) -> Any:
+            self.add(args[client])
+            try:
+                return handle(*args, **kwargs)
+            finally:
+                self._clients.discard(args[client])
+
+        return handled
+
+    def within(self, handle: Callable[..., Any], client: int) -> Callable[..., Any]:
+        """`handle`, during which its argument number `client` is not idle."""
+
+        def handled(*args: Any, **kwargs: Any) -> Any:
+            self._clients.discard(args[client])
+            try:
+                return handle(*args, **kwargs)
+            finally:
+                self.add(args[client])
+
+        return handled
+
+    def handler(self, base: type[Any]) -> type[Any]:
+        """gevent.pywsgi's handler, whose connections are idle while they wait for the first line of a request."""
+        idle = self
+
+        class Handler(base):  # type: ignore[misc]  # any class
+            def read_requestline(self) -> Any:
+                idle.add(self.socket)
+                try:
+                    return super().read_requestline()
+                finally:
+                    idle._clients.discard(self.socket)
+
+        return Handler
+
+
+def _stop_reading(client: Any) -> None:
+    """Ends the input of a connection after what has come already: a request that is in there is still answered."""
+    with contextlib.suppress(OSError):
+        # Through a copy of the descriptor: gevent's own `shutdown` would raise in the greenlet that reads.
+        twin = native_socket(fileno=os.dup(client.fileno()))
+        try:
+            twin.shutdown(socket.SHUT_RD)
+        finally:
+            twin.close()

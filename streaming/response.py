@@ -55,6 +55,9 @@ class Source(Protocol):
     def reset(self, batch: Batch) -> bytes:
         """The frame that tells of the gap before `batch`."""
 
+    def sent_away(self) -> None:
+        """The server is about to end the stream, and the viewer is expected elsewhere."""
+
     def left(self) -> None:
         """The viewer is gone, for whatever reason."""
 
@@ -70,6 +73,7 @@ class Viewer:
         "_caught_up",
         "_closed",
         "_due",
+        "_ending",
         "_frames_at_once",
         "_gone",
         "_home",
@@ -111,6 +115,7 @@ class Viewer:
         self._closed = False
         self._lagging = False
         self._slow = False
+        self._ending = False
         self._last_words = b""
         self._caught_up = False
         self.heartbeat = heartbeat
@@ -153,9 +158,10 @@ class Viewer:
         self._signal.set()
 
     def end(self, last_words: bytes = b"") -> None:
-        """Ends the stream, though not its run, after what is there to read and `last_words`."""
+        """Sends the viewer away, to come back elsewhere, after what is there to read and `last_words`."""
         self._last_words = last_words
-        self._over = True
+        self._ending = True
+        self._source.sent_away()
         self._signal.set()
 
     def stop(self) -> bool:
@@ -173,11 +179,21 @@ class Viewer:
         """A number that changes as long as the viewer takes something, where that can be told."""
         return None if self._peer is None else self._peer.taken()
 
+    def limit_silence(self) -> None:
+        """Has the kernel tell of a viewer whose host has lost its power."""
+        if self._peer is not None:
+            self._peer.limit_silence(self.send_timeout)
+
+    def lift_limit(self) -> None:
+        """While a write takes its time the pulse watches the viewer: the kernel would give up slow readers too."""
+        if self._peer is not None:
+            self._peer.restore()
+
     def _open(self) -> None:
         self._unwatch = self._source.watch(self._signal)
         pulse(self._home).add(self)
+        self.limit_silence()
         if self._peer is not None:
-            self._peer.limit_silence(self.send_timeout)
             watch = disconnect.watch(self._home)
             if watch is not None:
                 watch.add(self._peer, self)
@@ -207,7 +223,7 @@ class Viewer:
                     self.writing = True
                     began = monotonic()
                     yield block
-                    self._slow = monotonic() - began > SLOW
+                    self._slow = self._slow or monotonic() - began > SLOW
                     self.writing = False
                     self.turns += 1
                 if self._gone:
@@ -218,6 +234,7 @@ class Viewer:
                     return
                 self._signal.clear()
                 block = self._read()
+                self._over = self._over or (self._ending and not block)
                 if not block and not (self._gone or self._over):
                     block, self._due = self._due, b""
                     if not block:
@@ -232,13 +249,15 @@ class Viewer:
         return batch.block
 
     def _read_batch(self) -> Batch:
-        before = self._after
-        batch = self._source.read(before, frames=self._frames_at_once, merge=self._lagging)
+        before, merge = self._after, self._lagging
+        batch = self._source.read(before, frames=self._frames_at_once, merge=merge)
         self._over = self._over or batch.over
         self._after = batch.last
-        # A viewer lags that has caught up once, takes its time, and then finds more than fits one write.
-        whole = batch.last - before < BLOCK_FRAMES and len(batch.block) < BLOCK_BYTES // 2
-        self._lagging = self._caught_up and self._slow and not whole
+        # A viewer lags that takes its time, and then finds more than fits one write; until it finds nothing more.
+        fits = batch.last - before < BLOCK_FRAMES and len(batch.block) < BLOCK_BYTES // 2
+        whole = not batch.block or (fits and not merge)
+        self._slow = self._slow and not whole
+        self._lagging = self._caught_up and self._slow
         self._caught_up = self._caught_up or whole
         if batch.oldest > before + 1 and batch.block:
             return batch._replace(block=self._source.reset(batch) + batch.block)
@@ -282,8 +301,12 @@ class Pulse:
     def _look_after(self, viewer: Viewer, now: float) -> None:
         turns, taken_then, since = viewer.seen
         if viewer.turns != turns:
+            if taken_then is not None:
+                viewer.limit_silence()
             viewer.seen = (viewer.turns, None, now)
         elif viewer.writing:
+            if taken_then is None:
+                viewer.lift_limit()
             taken = viewer.taken()
             if taken != taken_then:
                 viewer.seen = (turns, taken, now)
@@ -317,6 +340,7 @@ class RunSource:
     def __init__(self, event_log: EventLog, run: str) -> None:
         self._log = event_log
         self._run = run
+        self._expected = False
         event_log.count(run, +1)
 
     def read(self, after: int, *, frames: int, merge: bool) -> Batch:
@@ -335,8 +359,13 @@ class RunSource:
         stamp = record.fold.updated.encode()
         return b'id: %d\nevent: reset\ndata: {"timestamp":"%b","snapshot":%b}\n\n' % (batch.oldest - 1, stamp, snapshot)
 
+    def sent_away(self) -> None:
+        self._expected = True
+
     def left(self) -> None:
-        self._log.count(self._run, -1)
+        # Whom the server sends away has not left the run: its place is kept until this worker's lease has lapsed.
+        if not self._expected:
+            self._log.count(self._run, -1)
 
     def stop(self) -> bool:
         return False
@@ -398,6 +427,9 @@ class Channel:
 
     def reset(self, batch: Batch) -> bytes:
         return b""
+
+    def sent_away(self) -> None:
+        pass
 
     def left(self) -> None:
         if self.production is not None and self._begin is None:

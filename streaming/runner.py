@@ -466,7 +466,12 @@ class Run:
             self._lingering = self._runner.clock.later(self.info.linger, self._left)
 
     def _left(self) -> None:
-        self._log.cancel(self.info.id, "disconnected")
+        gevent.spawn(self._abandon)
+
+    def _abandon(self) -> None:
+        if not self.production.over and not self._log.abandon(self.info.id):
+            self._lingering = None
+            self._heed()
 
     def _ended(self) -> None:
         self._unwatch()
@@ -527,9 +532,11 @@ class Runner:
         and `Conflict`.
         """
         try:
-            self._check_room(client)
             info = self._info(operation, checked, owner, client, key, digest)
-            settled = self.log.create(info)
+            settled = self.log.joined(info)
+            if settled is None:
+                self._check_room(client)
+                settled = self.log.create(info)
             if settled.id != info.id:
                 cleanup()
                 return settled.id, False
@@ -582,13 +589,22 @@ class Runner:
         while True:
             gevent.sleep(HOUSEKEEPING)
             try:
-                for orphan in self.log.orphans():
-                    self._adopt(orphan)
+                if not self.draining:
+                    for orphan in self.log.orphans():
+                        self._take_care_of(orphan)
                 self.log.sweep()
             except StoreAway as away:
                 log.warning("the store of the runs does not answer: %s", away)
             except Exception:
                 log.exception("the housekeeping of the runs failed")
+
+    def _take_care_of(self, orphan: Record) -> None:
+        """Adopts it, whatever is wrong with it: its viewers wait, and no other worker will look at it again."""
+        try:
+            self._adopt(orphan)
+        except Exception:
+            log.exception("run %s could not begin anew", orphan.info.id)
+            self._end(orphan)
 
     def _adopt(self, orphan: Record) -> None:
         """Begins a run anew whose producer was lost, where its operation allows that; else it has failed."""
@@ -599,7 +615,9 @@ class Runner:
             return
         checked = operation.input.model_validate_json(orphan.info.input)
         run = self._runs[orphan.info.id] = Run(self, operation, orphan.info, checked, orphan.fold)
-        run.begin(raw_event("attempt", {"attempt": attempt, "reason": "producer_lost"}))
+        # One that was lost before its first event was kept has yet to begin.
+        begun = orphan.fold.last_event_id > 0
+        run.begin(raw_event("attempt", {"attempt": attempt, "reason": "producer_lost"}) if begun else None)
 
     def _end(self, orphan: Record) -> None:
         recorder = Recorder(self.clock, fold=orphan.fold)

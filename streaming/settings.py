@@ -5,6 +5,7 @@ A setting that cannot be read raises `SettingError`, whose one line names the va
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
@@ -13,7 +14,13 @@ from urllib.parse import urlsplit
 from .errors import SettingError
 
 PREFIX: Final = "HEADWAY_"
-STORES: Final = {"memory": "memory:", "sqlite": "sqlite:///PATH", "redis": "redis://HOST:PORT/DB"}
+STORES: Final = {
+    "memory": "memory:",
+    "sqlite": "sqlite:///PATH",
+    "redis": "redis://HOST:PORT/DB",
+    "rediss": "rediss://USER:PASSWORD@HOST:PORT/DB (TLS)",
+    "unix": "unix://PATH?db=DB",
+}
 
 
 def _seconds(text: str) -> float:
@@ -52,7 +59,11 @@ def _store(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in STORES or (parts.scheme == "sqlite" and (parts.netloc or len(parts.path) < 2)):
         raise ValueError
-    if parts.scheme == "redis" and not parts.hostname:
+    if parts.scheme in ("redis", "rediss") and not (
+        parts.hostname and parts.port != 0 and re.fullmatch(r"/?[0-9]*", parts.path)
+    ):
+        raise ValueError
+    if parts.scheme == "unix" and len(parts.path) < 2:
         raise ValueError
     return text
 

@@ -6,10 +6,12 @@ of its own beside it, as under `flask run`. One test process holds both, and ent
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 import gevent
@@ -43,6 +45,8 @@ class World:
     name: WorldName
     home: Home
     nursery: executors.Nursery
+    server: Any
+    """Stands for the server, whose listening socket keeps a hub from finding that it waits for nothing."""
 
     def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """What `function` gives in the hub, where it may wait."""
@@ -67,7 +71,10 @@ def entered(name: WorldName) -> Iterator[World]:
     """The world of that name, as the one that the library finds itself in."""
     if name not in _entered:
         home = Home(gevent.get_hub(), native=False) if name == "own hub" else hub._start_thread()
-        _entered[name] = World(name, home, executors.Nursery())
+        server = home.hub.loop.async_()
+        if name == "own hub":
+            server.start(lambda: None)
+        _entered[name] = World(name, home, executors.Nursery(), server)
     world = _entered[name]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hub, "_home", world.home)
@@ -122,7 +129,7 @@ class Stage:
     def answer(self, run: str, value: Any, question: str | None = None) -> bool:
         """Answers the open question, or the one that is named."""
         asked = question or orjson.loads(self.record(run).fold.question or b"{}")["question"]
-        return self.world.call(self.log.answer, run, asked, orjson.dumps(value))
+        return self.world.call(self.log.answer, run, asked, json.dumps(value).encode())
 
     def record(self, run: str) -> Record:
         """The run as it stands."""
@@ -188,6 +195,14 @@ class Stage:
                     changed.clear()
         finally:
             unwatch()
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended, reaped or not (proc(5))."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 # The grammar of the contract

@@ -7,6 +7,7 @@ acts can say: functions that are no generators, limits, and lives that end outsi
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -63,7 +64,7 @@ def wait() -> None:
     """Waits for an hour, as work in that place would: a thread in C code, which only its hook can end early."""
     if getcurrent().parent is not None:
         gevent.sleep(HOUR)
-    elif os.getpid() == _imported_by:
+    elif os.getpid() == IMPORTED_BY:
         lock = monkey.get_original("_thread", "allocate_lock")()
         lock.acquire()
         with on_cancel(lock.release):
@@ -72,7 +73,7 @@ def wait() -> None:
         time.sleep(HOUR)
 
 
-_imported_by: Final = os.getpid()
+IMPORTED_BY: Final = os.getpid()
 
 
 # Acts that go on
@@ -487,6 +488,36 @@ def whereabouts(input: Script) -> Acts:
 
 
 @operation(runs_in="process")
+def portrait() -> dict[str, Any]:
+    """A process that describes itself."""
+    descriptors = [str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+    return {
+        "pid": os.getpid(),
+        "parent": os.getppid(),
+        "session": os.getsid(0),
+        "imported by": IMPORTED_BY,
+        "descriptors": descriptors,
+        "cores": resource.getrlimit(resource.RLIMIT_CORE)[0],
+        "threads": len(list(Path("/proc/self/task").iterdir())),
+        "gevent": monkey.is_module_patched("time"),
+        "signals": [signal.getsignal(number) == signal.SIG_DFL for number in (signal.SIGCHLD, signal.SIGPIPE)],
+    }
+
+
+class Parcel(BaseModel):
+    """Something large."""
+
+    content: str
+
+
+@operation(runs_in="process")
+def echoing(input: Parcel) -> Acts:
+    """Sends back what it was sent: as an event, and as a result once it has been answered."""
+    yield partial("content", input.content)
+    return (yield ask("And now?"))
+
+
+@operation(runs_in="process")
 def forking(input: Script) -> Acts:
     """A process that leaves another behind, which holds on to everything that it was given."""
     child = os.fork()
@@ -640,6 +671,86 @@ def hooked_block(input: Script) -> Acts:
         if getcurrent().parent is not None:
             gevent.sleep(HOUR)
         lock.acquire(timeout=HOUR)
+
+
+@operation(where=as_asked)
+def stubborn(input: Script) -> Acts:
+    """Work that hears no cancel until its file is there, and then yields again."""
+    yield progress("at work")
+    while not Path(input.file).exists():
+        try:
+            pause()
+        except (GeneratorExit, GreenletExit):
+            continue
+    yield progress("still here")
+
+
+def pause() -> None:
+    """A moment, in the hub where there is one."""
+    if getcurrent().parent is not None:
+        gevent.sleep(0.005)
+    else:
+        monkey.get_original("time", "sleep")(0.005)
+
+
+@operation(where=as_asked)
+def paced(input: Script) -> Acts:
+    """Events one by one: each line that is added to its file is one, `end` ends it, `flush` is one."""
+    told = 0
+    while True:
+        lines = Path(input.file).read_text().splitlines()
+        for line in lines[told:]:
+            if line == "end":
+                return "ended"
+            yield flush() if line == "flush" else event("line", {"text": line})
+        told = len(lines)
+        pause()
+
+
+gathering = operation(flush=5, name="gathering")(paced.fn)
+each = operation(flush="each", name="each")(paced.fn)
+
+
+@operation(timeout=60)
+def limited() -> Acts:
+    """Work that may take a minute, and would take an hour."""
+    yield progress("at work")
+    wait()
+
+
+@operation(linger=None)
+def lasting() -> Acts:
+    """Work that no viewer's going ends."""
+    yield progress("at work")
+    wait()
+
+
+@operation(linger=30)
+def patient() -> Acts:
+    """Work that waits half a minute for its viewers."""
+    yield progress("at work")
+    wait()
+
+
+@operation(linger=0)
+def hasty() -> Acts:
+    """Work that waits for no viewer, whatever the settings say."""
+    yield progress("at work")
+    wait()
+
+
+@operation
+def plain_wish() -> Acts:
+    """Work whose linger is the setting's."""
+    yield progress("at work")
+    wait()
+
+
+@operation
+def asking() -> Acts:
+    """Work that asks, for ten minutes."""
+    answer = yield ask("Go on?", schema={"type": "boolean"}, within=600)
+    return answer
 
 
 class Unpicklable(BaseModel):

@@ -21,7 +21,7 @@ from streaming import Operation
 from streaming.runner import Runner
 from tests import sample_operations as sample
 from tests.clients import Message
-from tests.runs import PLACES, Place, Stage, ending, entered
+from tests.runs import PLACES, Place, Stage, ending, entered, is_gone
 from tests.sample_operations import Script, Where, scripted
 
 SECRET = "a secret of the server's"
@@ -428,14 +428,6 @@ def test_a_process_that_left_a_daemon_behind(stage: Stage) -> None:
         assert not is_gone(daemon)
     finally:
         os.kill(daemon, signal.SIGKILL)
-
-
-def is_gone(pid: int) -> bool:
-    """Whether a process has ended, reaped or not (proc(5))."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
 
 
 @pytest.mark.parametrize("place", PROCESSES, ids=str, indirect=True)

@@ -20,4 +20,10 @@ def open_log(settings: Settings) -> EventLog:
         return MemoryLog(retention=settings.retention)
     if settings.store.startswith("sqlite:///"):
         return SqliteLog(settings.store.removeprefix("sqlite:///"), retention=settings.retention)
-    raise SettingError(f"HEADWAY_STORE is {settings.store!r}; it takes memory: in this version")
+    try:
+        from .redis import RedisLog
+    except ModuleNotFoundError as error:
+        if error.name != "redis":
+            raise
+        raise SettingError("HEADWAY_STORE is in Redis, which needs redis-py: pip install 'headway[redis]'") from None
+    return RedisLog(settings.store, retention=settings.retention)

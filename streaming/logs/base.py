@@ -130,6 +130,13 @@ class EventLog(ABC):
         Raises `Conflict` where that one was started with another body, `StoreAway` where the store does not answer.
         """
 
+    def joined(self, info: RunInfo) -> RunInfo | None:
+        """The run that `create` would give in place of a new one, if any; for callers that have room for no other.
+
+        Raises `Conflict` as `create` does. A store that cannot tell ahead says `None`.
+        """
+        return None
+
     @abstractmethod
     def append(self, run: str, block: Block, fold: Fold) -> None:
         """Takes `block`, whose first frame follows the last one taken, with the fold over all of them.
@@ -167,6 +174,14 @@ class EventLog(ABC):
     def cancel(self, run: str, reason: Reason) -> None:
         """Asks the producer to stop; the first reason stands. Harmless on a run that is over."""
 
+    def abandon(self, run: str) -> bool:
+        """Cancels a run of this worker as `disconnected`; false where somebody watches it on another one after all.
+
+        Word of viewers travels between workers for a moment: here the store itself is asked, before it is too late.
+        """
+        self.cancel(run, "disconnected")
+        return True
+
     @abstractmethod
     def answer(self, run: str, question: str, body: bytes) -> bool:
         """Hands the producer the answer to its open question; false where somebody else was first."""
@@ -177,7 +192,7 @@ class EventLog(ABC):
 
     @abstractmethod
     def count(self, run: str, change: int) -> None:
-        """Counts viewers of this worker in (+1) or out (-1)."""
+        """Counts viewers of this worker in (+1) or out (-1); they are in before they see anything."""
 
     @abstractmethod
     def control(self, run: str) -> Control:
@@ -198,8 +213,14 @@ class EventLog(ABC):
     def ready(self) -> None:
         """Raises `StoreAway` where the store does not answer."""
 
+    def flush(self) -> None:
+        """Waits until what has been appended is kept and shown; for a moment at the most."""
+
     def close(self) -> None:
-        """Lets go of connections and files; the runs stay where the store keeps them."""
+        """Lets go of connections and files; the runs stay where the store keeps them.
+
+        Viewers that are still counted in keep their place in other workers' runs for as long as a lease.
+        """
 
 
 def join(frames: Sequence[bytes], first: int, over: bool, oldest: int, merge: bool) -> Batch:

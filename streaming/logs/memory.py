@@ -31,16 +31,22 @@ class MemoryLog(EventLog):
         self._live: dict[str, int] = {}
 
     def create(self, info: RunInfo) -> RunInfo:
+        known = self.joined(info)
+        if known is not None:
+            return known
         if info.key is not None:
-            known = self._runs.get(self._keys.get((info.owner, info.key), ""))
-            if known is not None:
-                if known.info.digest != info.digest:
-                    raise Conflict("this Idempotency-Key was used with another request", code="idempotency_conflict")
-                return known.info
             self._keys[info.owner, info.key] = info.id
         self._runs[info.id] = Tail(info)
         self._live[info.client] = self._live.get(info.client, 0) + 1
         return info
+
+    def joined(self, info: RunInfo) -> RunInfo | None:
+        known = None if info.key is None else self._runs.get(self._keys.get((info.owner, info.key), ""))
+        if known is None:
+            return None
+        if known.info.digest != info.digest:
+            raise Conflict("this Idempotency-Key was used with another request", code="idempotency_conflict")
+        return known.info
 
     def append(self, run: str, block: Block, fold: Fold) -> None:
         tail = self._runs[run]

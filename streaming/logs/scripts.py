@@ -38,7 +38,7 @@ INBOX_MILLISECONDS: Final = 60_000
 INBOX_LENGTH: Final = 1000
 """Messages that an inbox holds at the most; those that fall out are made good by the worker's next round."""
 
-PRELUDE: Final = """
+PRELUDE: Final = f"""
 local P = 'headway:'
 local function run_key(run) return P .. 'run:' .. run end
 local function now()
@@ -48,19 +48,19 @@ end
 local function alive(worker) return redis.call('EXISTS', P .. 'lease:' .. worker) == 1 end
 local function tell(worker, run)
   local inbox = P .. 'inbox:' .. worker
-  redis.call('XADD', inbox, 'MAXLEN', '~', %(length)d, '*', 'run', run)
-  redis.call('PEXPIRE', inbox, %(milliseconds)d)
+  redis.call('XADD', inbox, 'MAXLEN', '~', {INBOX_LENGTH}, '*', 'run', run)
+  redis.call('PEXPIRE', inbox, {INBOX_MILLISECONDS})
 end
 local function key_of(owner, key) return P .. 'key:' .. #owner .. ':' .. owner .. ':' .. key end
 local function parts(run)
   local key = run_key(run)
-  return {key, key .. ':events', key .. ':answers', key .. ':viewers'}
+  return {{key, key .. ':events', key .. ':answers', key .. ':viewers'}}
 end
 local function live(run)
   local row = redis.call('HMGET', run_key(run), 'worker', 'ending')
   return row[1] and not row[2] and row[1]
 end
-""" % {"length": INBOX_LENGTH, "milliseconds": INBOX_MILLISECONDS}
+"""
 
 CREATE: Final = """
 local run, worker, lease, owner, client, key, again = unpack(ARGV, 1, 7)
@@ -81,16 +81,21 @@ if named then redis.call('SET', named, run) end
 return false
 """
 
-DISCARD: Final = """
-local run, worker = ARGV[1], ARGV[2]
-local row = redis.call('HMGET', run_key(run), 'worker', 'owner', 'client', 'key', 'last')
-if row[1] ~= worker or row[5] ~= '0' then return end
-redis.call('DEL', unpack(parts(run)))
-redis.call('ZREM', P .. 'owner:' .. row[2], run)
-redis.call('SREM', P .. 'client:' .. row[3], run)
-redis.call('SREM', P .. 'runs:' .. worker, run)
-if row[4] then redis.call('DEL', key_of(row[2], row[4])) end
+JOINED: Final = """
+local known = redis.call('GET', key_of(ARGV[1], ARGV[2]))
+if known and redis.call('EXISTS', run_key(known)) == 1 then return redis.call('HGETALL', run_key(known)) end
+return false
 """
+
+DISOWN: Final = """
+local run, worker = unpack(ARGV)
+if live(run) ~= worker then return end
+redis.call('HSET', run_key(run), 'worker', '')
+redis.call('SREM', P .. 'runs:' .. worker, run)
+redis.call('SADD', P .. 'runs:', run)
+redis.call('SADD', P .. 'workers', '')
+"""
+"""Leaves a run to whoever looks for orphans next: the worker without a name has no lease."""
 
 KEPT: Final = 1
 FENCED: Final = 0
@@ -99,21 +104,21 @@ BEHIND: Final = -2
 """What `APPEND` says of a batch; with `BEHIND` comes the number of the last event that the store has."""
 
 APPEND: Final = """
-local run, worker, epoch, retention, keep, gap, goal, ending, fields, unset = unpack(ARGV, 1, 10)
+local run, worker, epoch, retention, ahead, keep, gap, goal, ending, fields, unset = unpack(ARGV, 1, 11)
 local key, events = run_key(run), run_key(run) .. ':events'
 local row = redis.call('HMGET', key, 'worker', 'epoch', 'ending', 'last', 'size', 'owner', 'client', 'key')
 if not row[1] then return {-1, 0} end
 if row[1] ~= worker or row[2] ~= epoch then return {0, 0} end
 local last, size = tonumber(row[4]), tonumber(row[5])
 if row[3] then return {last >= tonumber(goal) and 1 or 0, last} end
-local entries = 11 + fields + unset
+local entries = 12 + fields + unset
 if gap ~= '' then
   last = gap - 1
 elseif ARGV[entries] and tonumber(ARGV[entries + 1]) > last + 1 then
   return {-2, last}
 end
-redis.call('HSET', key, unpack(ARGV, 11, 10 + fields))
-if unset ~= '0' then redis.call('HDEL', key, unpack(ARGV, 11 + fields, entries - 1)) end
+redis.call('HSET', key, unpack(ARGV, 12, 11 + fields))
+if unset ~= '0' then redis.call('HDEL', key, unpack(ARGV, 12 + fields, entries - 1)) end
 if gap ~= '' then
   redis.call('XTRIM', events, 'MINID', gap .. '-0')
   redis.call('HSET', key, 'oldest', gap)
@@ -143,7 +148,7 @@ if oldest then
 end
 redis.call('HSET', key, 'size', size)
 if ending ~= '' then
-  local moment = now()
+  local moment = now() + ahead
   redis.call('HSET', key, 'ended', moment)
   redis.call('SREM', P .. 'client:' .. row[7], run)
   redis.call('SREM', P .. 'runs:' .. worker, run)
@@ -287,6 +292,7 @@ local worker, milliseconds = ARGV[1], ARGV[2]
 if redis.call('PEXPIRE', P .. 'lease:' .. worker, milliseconds) == 0 then
   redis.call('SET', P .. 'lease:' .. worker, '1', 'PX', milliseconds)
 end
+redis.pcall('SADD', P .. 'workers', worker)
 """
 
 GIVE_UP: Final = """
@@ -296,7 +302,7 @@ if redis.call('SCARD', P .. 'runs:' .. worker) == 0 then redis.call('SREM', P ..
 """
 
 SWEEP: Final = """
-local limit = now() - ARGV[1]
+local limit = now() + ARGV[2] - ARGV[1]
 for _, ended in ipairs(redis.call('ZRANGEBYSCORE', P .. 'ended', '-inf', limit, 'LIMIT', 0, 500)) do
   local run, owner = string.match(ended, '^(%S+) (.*)$')
   redis.call('DEL', unpack(parts(run)))
@@ -309,7 +315,8 @@ WAKE: Final = "tell(ARGV[1], '')"
 
 SCRIPTS: Final = (
     CREATE,
-    DISCARD,
+    JOINED,
+    DISOWN,
     APPEND,
     CANCEL,
     ANSWER,
@@ -381,12 +388,14 @@ def append(
     fold: Fold,
     *,
     retention: float,
+    ahead: float,
     keep: int,
     gap: int | None = None,
 ) -> Command:
     """Keeps blocks with the fold over them; gives one of the words above, and the last number that the store has.
 
-    With `gap`, what comes before this number is gone for good.
+    `retention` is in seconds, and so is `ahead`: how far a clock that a test has moved is ahead of Redis's. `keep` is
+    in bytes. With `gap`, what comes before this number is gone for good.
     """
     folded: dict[str, Argument | None] = {
         "state": fold.state,
@@ -402,8 +411,8 @@ def append(
     unset = [name for name, value in folded.items() if value is None]
     return call(
         APPEND,
-        *(run, worker, epoch, int(retention * 1000), keep, gap or "", fold.last_event_id, fold.ending or ""),
-        *(len(fields), len(unset), *fields, *unset),
+        *(run, worker, epoch, int(retention * 1000), int(ahead * 1000), keep, gap or ""),
+        *(fold.last_event_id, fold.ending or "", len(fields), len(unset), *fields, *unset),
         *(part for entry in entries(blocks) for part in entry),
     )
 
@@ -512,6 +521,11 @@ def record(row: Sequence[bytes], viewers: int = 0) -> Record:
         "cancel" in texts,
         int(texts["attempt"]),
     )
+
+
+def epoch(row: Sequence[bytes]) -> int:
+    """How often a run, whose row this is, has changed hands."""
+    return int(dict(_pairs(row))[b"epoch"])
 
 
 _BODIES: Final = frozenset({"input", "progress", "result", "error", "question"})

@@ -60,6 +60,11 @@ PATIENCE: Final = 2.0
 """Seconds that a request waits for the writer."""
 
 RETRY: Final = 0.25
+ASK_AGAIN: Final = 3
+"""How often the file is asked for viewers on other workers before a run is taken for left."""
+
+UNSURE: Final = 30.0
+"""Seconds for which viewers of a silent worker still count while this worker may not say that it is lost."""
 
 
 @dataclass(slots=True)
@@ -83,9 +88,10 @@ class _Local:
 
 @dataclass(slots=True)
 class _Order:
-    """A piece of work for the writer, and where its outcome goes."""
+    """A piece of work for the writer, and where its outcome goes; `late` gets one that nobody waits for any more."""
 
     work: Callable[[sqlite3.Connection], Any]
+    late: Callable[[Any], None] | None = None
     outcome: AsyncResult[Any] = field(default_factory=AsyncResult)
     dropped: bool = False
 
@@ -121,6 +127,7 @@ class SqliteLog(EventLog):
         self._turn = 0
         self._alive = ""
         self._refreshed = 0.0
+        self._behind: set[str] = set()
         self._interest = GreenSignal()
         self._swept = 0.0
         try:
@@ -136,11 +143,19 @@ class SqliteLog(EventLog):
     # -- the producer's side ------------------------------------------------------------------------------------
 
     def create(self, info: RunInfo) -> RunInfo:
-        settled: RunInfo = self._ordered(lambda db: statements.create(db, info, self.worker))
+        settled: RunInfo = self._ordered(
+            lambda db: statements.create(db, info, self.worker), late=lambda _: self._disown([info.id])
+        )
         if settled.id == info.id:
             self._runs[info.id] = _Local(Tail(info), epoch=1)
             self._interest.set()
         return settled
+
+    def joined(self, info: RunInfo) -> RunInfo | None:
+        known: RunInfo | None = None
+        if info.key is not None:
+            known = self._read(lambda db: statements.joined(db, info))
+        return known
 
     def append(self, run: str, block: Block, fold: Fold) -> None:
         local = self._runs.get(run)  # None: it is over, and nobody here needs it any more
@@ -171,14 +186,18 @@ class SqliteLog(EventLog):
         self._order(lambda db: db.execute("UPDATE runs SET queued = ? WHERE id = ?", (int(queued), run)))
 
     def orphans(self) -> Sequence[Record]:
-        if not self._read(lambda db: db.execute(*statements.lost(self.worker)).fetchone()):
+        if not self._lease.steady or not self._read(lambda db: db.execute(*statements.lost(self.worker)).fetchone()):
             return ()
-        adopted: list[tuple[Record, int]] = self._ordered(lambda db: statements.adopt(db, self.worker))
+        adopted: list[tuple[Record, int]] = self._ordered(
+            lambda db: statements.adopt(db, self.worker),
+            late=lambda late: self._disown([record.info.id for record, _ in late]),
+        )
         for record, epoch in adopted:
             local = self._runs.setdefault(record.info.id, _Local(Tail(record.info, record.fold)))
             # Viewers here may have followed it; they are owed what its last producer wrote since.
             self._catch_up({record.info.id: local.tail.fold.last_event_id})
             local.epoch, local.tail.attempt = epoch, record.attempt + 1
+            local.taken, local.tail.control.lost = False, None  # it may have been this worker's before
             self._interest.set()
         return [record for record, _ in adopted]
 
@@ -208,7 +227,10 @@ class SqliteLog(EventLog):
         local.tail.control.viewers += change
         local.tail.control.watched = True
         count = local.viewers
-        self._order(lambda db: statements.count(db, run, self.worker, count))
+        counted = self._order(lambda db: statements.count(db, run, self.worker, count))
+        if change > 0 and not local.produced:
+            # Its producer may be about to leave it. While the store is away, nobody hears of anything.
+            counted.outcome.wait(0 if self._away else PATIENCE)
         local.tail.changed()
         self._let_go(run)
 
@@ -240,6 +262,22 @@ class SqliteLog(EventLog):
         else:
             self._ordered(lambda db: statements.cancel(db, run, reason))
 
+    def abandon(self, run: str) -> bool:
+        for _ in range(ASK_AGAIN):
+            since = time.monotonic() - (0 if self._lease.steady else UNSURE)
+            try:
+                left = self._ordered(lambda db: statements.abandon(db, run, self.worker, since))  # noqa: B023  # made now
+            except StoreAway as away:
+                log.warning("viewers on other workers could not be asked for: %s", away)
+                gevent.sleep(RETRY)
+                continue
+            if not left:
+                self._catch_up({run: None})
+                return False
+            break
+        self.cancel(run, "disconnected")
+        return True
+
     def answer(self, run: str, question: str, body: bytes) -> bool:
         first: bool = self._ordered(lambda db: statements.answer(db, run, question, body))
         local = self._runs.get(run)
@@ -262,13 +300,17 @@ class SqliteLog(EventLog):
             raise StoreAway("the file of the runs cannot be written")
         self._read(lambda db: db.execute("SELECT 1").fetchone())
 
-    def close(self) -> None:
+    def flush(self) -> None:
         deadline = time.monotonic() + PATIENCE
         while (self._orders or self._unwritten or self._writing) and time.monotonic() < deadline:
             gevent.sleep(0.01)
+
+    def close(self) -> None:
+        self.flush()
         self._closed = True
         self._poller.kill(block=False)
-        self._lease.end()
+        expected = any(local.viewers and not local.tail.fold.over for local in self._runs.values())
+        self._lease.end(at_once=not expected)
         self._writers.join()
         self._readers.join()
         self._writers.kill()
@@ -278,17 +320,21 @@ class SqliteLog(EventLog):
 
     # -- writing ------------------------------------------------------------------------------------------------
 
-    def _order(self, work: Callable[[sqlite3.Connection], Any]) -> _Order:
-        order = _Order(work)
+    def _order(self, work: Callable[[sqlite3.Connection], Any], late: Callable[[Any], None] | None = None) -> _Order:
+        order = _Order(work, late)
         self._orders.append(order)
         self._write()
         return order
 
-    def _ordered(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
+    def _disown(self, runs: Sequence[str]) -> None:
+        """Leaves runs that became this worker's too late to be begun to whoever looks for orphans next."""
+        self._order(lambda db: statements.disown(db, runs, self.worker))
+
+    def _ordered(self, work: Callable[[sqlite3.Connection], Any], late: Callable[[Any], None] | None = None) -> Any:
         """The outcome of `work` once it is committed. Raises `StoreAway` after `PATIENCE`."""
         if self._away or self._closed:
             raise StoreAway("the file of the runs cannot be written")
-        order = self._order(work)
+        order = self._order(work, late)
         try:
             outcome = order.outcome.get(timeout=PATIENCE)
         except gevent.Timeout:
@@ -325,6 +371,8 @@ class SqliteLog(EventLog):
         self._set_back()
         for order, outcome in zip(orders, outcomes, strict=True):
             order.outcome.set(outcome)
+            if order.dropped and order.late and outcome is not None and not isinstance(outcome, Exception):
+                order.late(outcome)
         for local, blocks, fold in appends:
             self._show(local, blocks, fold, fenced=local.tail.info.id in fenced)
         self._writing = False
@@ -372,6 +420,8 @@ class SqliteLog(EventLog):
         if isinstance(why, Fenced):
             local.epoch = 0
             local.taken = True
+            self._behind.add(local.tail.info.id)  # its viewers here are owed what the other worker has written
+            self._interest.set()
         local.tail.changed()
 
     def _set_away(self, error: Exception) -> None:
@@ -405,6 +455,7 @@ class SqliteLog(EventLog):
             raise KeyError(run)
         local = self._runs.setdefault(run, _Local(Tail(record.info, record.fold, attempt=record.attempt)))
         local.tail.control.watched = True
+        self._behind.add(run)  # what has come since that was read may have been looked at already
         return local
 
     def _let_go(self, run: str) -> None:
@@ -434,16 +485,21 @@ class SqliteLog(EventLog):
         """Takes in what other workers have committed, or have not: a lease that lapsed takes viewers with it."""
         (version,) = self._read(lambda db: db.execute("PRAGMA data_version").fetchone())
         now = time.monotonic()
-        if now - self._refreshed >= REFRESH:
+        if now - self._refreshed >= REFRESH and self._lease.steady:
             self._refreshed = now
             alive: str = self._read(statements.alive)
             if alive != self._alive:
                 self._alive = alive
                 self._catch_up(self._followed(list(self._runs)))
-        if version != self._version:
-            self._version = version
-            self._turn, touched = self._read(lambda db: statements.touched(db, self._turn, self.worker))
-            self._catch_up(self._followed(touched))
+        if version != self._version or self._behind:
+            turn, touched = self._read(lambda db: statements.touched(db, self._turn, self.worker))
+            behind, self._behind = self._behind, set()
+            try:
+                self._catch_up(self._followed([*touched, *behind]))
+            except BaseException:
+                self._behind |= behind
+                raise
+            self._version, self._turn = version, turn  # not before: what could not be read is looked at again
 
     def _followed(self, runs: Sequence[str]) -> dict[str, int | None]:
         """Those of `runs` that matter here, and the last event of each that this worker follows."""
@@ -452,7 +508,8 @@ class SqliteLog(EventLog):
 
     def _catch_up(self, wanted: dict[str, int | None]) -> None:
         if wanted:
-            for change in self._read(lambda db: statements.changes(db, wanted, self.worker)):
+            now = time.monotonic() - (0 if self._lease.steady else UNSURE)
+            for change in self._read(lambda db: statements.changes(db, wanted, self.worker, now)):
                 self._take_in(change)
 
     def _take_in(self, change: statements.Change) -> None:
@@ -486,7 +543,9 @@ class _Lease:
         self._connection = connection
         self._worker = worker
         self._seconds = seconds
-        self._ended = False
+        self._at_once = True
+        self._renewed = time.monotonic()
+        self._judges = 0.0
         self._stop = native_lock()
         self._stop.acquire()
         self._stopped = native_lock()
@@ -494,9 +553,19 @@ class _Lease:
         self._renew()
         start_native_thread(self._serve, ())
 
-    def end(self) -> None:
-        """Gives it up, at once."""
-        self._ended = True
+    @property
+    def steady(self) -> bool:
+        """Whether this worker may say of others that they are lost.
+
+        Where it could not renew its own lease in time (the file was locked, the machine stood still), neither could
+        they: it waits for as long as their next signs of life may take.
+        """
+        now = time.monotonic()
+        return now - self._renewed < self._seconds / 2 and now >= self._judges
+
+    def end(self, *, at_once: bool) -> None:
+        """Renews it no more; with `at_once` it is given up."""
+        self._at_once = at_once
         self._stop.release()
         self._stopped.acquire()
 
@@ -504,7 +573,9 @@ class _Lease:
         try:
             while not self._stop.acquire(timeout=self._seconds / 3):
                 self._renew()
-            self._connection.execute("DELETE FROM workers WHERE id = ?", (self._worker,))
+            self._renew()
+            if self._at_once:
+                self._connection.execute("DELETE FROM workers WHERE id = ?", (self._worker,))
         except sqlite3.Error as error:
             log.warning("the lease of this worker could not be given up: %s", error)
         finally:
@@ -516,5 +587,9 @@ class _Lease:
             self._connection.execute(
                 "INSERT OR REPLACE INTO workers VALUES (?, ?)", (self._worker, time.monotonic() + self._seconds)
             )
+            now = time.monotonic()
+            if now - self._renewed > self._seconds / 2:
+                self._judges = now + self._seconds
+            self._renewed = now
         except sqlite3.Error as error:
             log.warning("the lease of this worker could not be renewed: %s", error)

@@ -103,14 +103,22 @@ def outcome(work: Callable[[sqlite3.Connection], Any], connection: sqlite3.Conne
         return refusal
 
 
+def joined(connection: sqlite3.Connection, info: RunInfo) -> RunInfo | None:
+    """The run that the same owner and key had opened, if any; `Conflict` where that had another body."""
+    key = (info.owner, info.key)  # no key is equal to none here: NULL
+    known = connection.execute("SELECT * FROM runs WHERE owner = ? AND key = ?", key).fetchone()
+    if known is None:
+        return None
+    if known["digest"] != info.digest:
+        raise Conflict("this Idempotency-Key was used with another request", code="idempotency_conflict")
+    return _info(known)
+
+
 def create(connection: sqlite3.Connection, info: RunInfo, worker: str) -> RunInfo:
     """A run's row, or the run that the same owner and key had opened; `Conflict` where that had another body."""
-    if info.key is not None:
-        known = connection.execute("SELECT * FROM runs WHERE owner = ? AND key = ?", (info.owner, info.key)).fetchone()
-        if known is not None:
-            if known["digest"] != info.digest:
-                raise Conflict("this Idempotency-Key was used with another request", code="idempotency_conflict")
-            return _info(known)
+    known = joined(connection, info)
+    if known is not None:
+        return known
     connection.execute(
         "INSERT INTO runs (id, operation, owner, client, created, updated, linger, key, digest, input, worker)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -191,6 +199,17 @@ def cancel(connection: sqlite3.Connection, run: str, reason: Reason) -> None:
     )
 
 
+def abandon(connection: sqlite3.Connection, run: str, worker: str, now: float) -> bool:
+    """Asks for a cancel where no other worker whose lease holds at `now` (monotonic seconds) has viewers of the run."""
+    elsewhere = connection.execute(
+        f"SELECT 1 FROM viewers WHERE run = :run AND worker <> :worker AND worker IN {ALIVE}",  # noqa: S608  # constants
+        {"run": run, "worker": worker, "now": now},
+    ).fetchone()
+    if elsewhere is None:
+        cancel(connection, run, "disconnected")
+    return elsewhere is None
+
+
 def answer(connection: sqlite3.Connection, run: str, question: str, body: bytes) -> bool:
     """Keeps the answer to a question; false where there is one, or the run is over."""
     inserted = connection.execute(
@@ -225,6 +244,13 @@ def adopt(connection: sqlite3.Connection, worker: str) -> list[tuple[Record, int
         [(worker, row["id"]) for row in rows],
     )
     return [(_record(row, 0), row["epoch"] + 1) for row in rows]
+
+
+def disown(connection: sqlite3.Connection, runs: Sequence[str], worker: str) -> None:
+    """Takes live runs away from a worker, as if its lease had lapsed."""
+    connection.executemany(
+        "UPDATE runs SET worker = '' WHERE id = ? AND worker = ? AND ending IS NULL", [(run, worker) for run in runs]
+    )
 
 
 def sweep(connection: sqlite3.Connection, limit: float) -> None:
@@ -325,20 +351,23 @@ def touched(connection: sqlite3.Connection, turn: int, worker: str) -> tuple[int
     return now, [row["id"] for row in rows]
 
 
-def changes(connection: sqlite3.Connection, wanted: dict[str, int | None], worker: str) -> list[Change]:
-    """Runs as they stand now, each with the blocks after the number that `wanted` has for it, if any."""
+def changes(connection: sqlite3.Connection, wanted: dict[str, int | None], worker: str, now: float) -> list[Change]:
+    """Runs as they stand now, each with the blocks after the number that `wanted` has for it, if any.
+
+    Viewers are counted on workers whose lease had not lapsed at `now` (monotonic seconds).
+    """
     connection.execute("BEGIN")
     try:
-        return [change for run, last in wanted.items() if (change := _change(connection, run, last, worker))]
+        return [change for run, last in wanted.items() if (change := _change(connection, run, last, worker, now))]
     finally:
         connection.execute("COMMIT")
 
 
-def _change(connection: sqlite3.Connection, run: str, last: int | None, worker: str) -> Change | None:
+def _change(connection: sqlite3.Connection, run: str, last: int | None, worker: str, now: float) -> Change | None:
     row = connection.execute(
         "SELECT *, (SELECT total(count) FROM viewers WHERE viewers.run = runs.id AND viewers.worker <> :worker"  # noqa: S608
         f" AND viewers.worker IN {ALIVE}) AS elsewhere FROM runs WHERE id = :run",
-        {"run": run, "worker": worker, "now": time.monotonic()},
+        {"run": run, "worker": worker, "now": now},
     ).fetchone()
     if row is None:
         return None

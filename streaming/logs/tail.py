@@ -45,6 +45,14 @@ class Tail:
         if self.size > keep:
             self._trim(keep)
 
+    def skip_to(self, fold: Fold) -> None:
+        """Leaves what was here, and what is missing up to `fold`, to the store."""
+        self.frames = []
+        self.size = 0
+        self.fold = replace(fold)
+        self.oldest = fold.last_event_id + 1
+        self._joined = None
+
     def read(self, after: int, frames: int, merge: bool) -> Batch:
         """The frames after number `after`, as far as they are here."""
         start = max(after + 1 - self.oldest, 0)

@@ -61,7 +61,12 @@ class _Tls(SSLConnection, _Tcp):
     """The same in TLS: redis-py's own order of the two steps, with gevent's context."""
 
     def _wrap_socket_with_ssl(self, sock: Any) -> Any:
-        context = ssl.create_default_context(cafile=self.ca_certs, capath=self.ca_path, cadata=self.ca_data)
+        # gevent's `create_default_context` makes a context of the standard library's, whose sockets block the hub.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if self.ca_certs or self.ca_path or self.ca_data:
+            context.load_verify_locations(self.ca_certs, self.ca_path, self.ca_data)
+        else:
+            context.load_default_certs()
         context.check_hostname = self.check_hostname
         context.verify_mode = self.cert_reqs
         if self.certfile or self.keyfile:
@@ -97,7 +102,7 @@ class Wire:
 
     def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
         try:
-            options = parse_url(url)
+            options: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]
             kind = {SSLConnection: _Tls, UnixDomainSocketConnection: _Unix}.get(
                 options.pop("connection_class", Connection), _Tcp
             )
@@ -126,11 +131,11 @@ class Wire:
 
     def close(self) -> None:
         """Lets go of the connection."""
-        self._connection.disconnect()
+        self._connection.disconnect()  # type: ignore[no-untyped-call]
 
     def _ask(self, commands: Sequence[Command]) -> list[Any]:
         if not self._connection.is_connected:
-            self._connection.connect()
+            self._connection.connect()  # type: ignore[no-untyped-call]
             self._send(scripts.load())
         replies = self._send(commands)
         if any(isinstance(reply, NoScriptError) for reply in replies):
@@ -139,7 +144,7 @@ class Wire:
         return replies
 
     def _send(self, commands: Sequence[Command]) -> list[Any]:
-        connection = self._connection
+        connection: Any = self._connection
         connection.send_packed_command(connection.pack_commands(commands))
         return [self._reply() for _ in commands]
 

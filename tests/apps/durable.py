@@ -110,6 +110,12 @@ def again(input: Count) -> Work:
     return "the second time"
 
 
+@operation(linger=None, retries=1)
+def stubborn(input: Count) -> Work:
+    """Stands still in each attempt."""
+    return silently(input)
+
+
 @operation(linger=None)
 def curious(input: Question) -> Work:
     """Asks for a colour, and tells what it was told."""
@@ -117,7 +123,7 @@ def curious(input: Question) -> Work:
     return (yield ask("Which colour?", schema=schema, within=input.within))
 
 
-OPERATIONS: Final = [counting, fleeting, lingering, silent, watched, again, curious]
+OPERATIONS: Final = [counting, fleeting, lingering, silent, watched, again, stubborn, curious]
 
 
 def special_log() -> EventLog | None:

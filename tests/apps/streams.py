@@ -58,6 +58,7 @@ class Steps(BaseModel):
     steps: int = 2
     every: int = 100
     size: int = 500
+    pause: float = 0.001
 
 
 def report() -> Work:
@@ -101,7 +102,7 @@ def steps(input: Steps) -> Work:
             yield delta(f"delta {number}")
             yield partial(f"partial {number}", number)
             yield event("note", {"number": number})
-            gevent.sleep(0.001)
+            gevent.sleep(input.pause)
     return input.count
 
 
@@ -146,14 +147,26 @@ def create_app(log: MemoryLog | None = None) -> Flask:
     """The application; `log` keeps its runs."""
     app = Flask(__name__)
     Headway(app, operations=OPERATIONS, url_prefix="/api", log=log)
-    for path, view in VIEWS.items():
-        app.add_url_rule(path, view_func=view)
+    add_views(app)
     return app
 
 
 def forgetful() -> Flask:
     """The application, with a log that keeps no more than a few dozen events of a run."""
     return create_app(MemoryLog(keep_bytes=8_000))
+
+
+def bare() -> Flask:
+    """The application without the extension."""
+    app = Flask(__name__)
+    add_views(app)
+    return app
+
+
+def add_views(app: Flask) -> None:
+    """The routes that want no runs."""
+    for path, view in VIEWS.items():
+        app.add_url_rule(path, view_func=view)
 
 
 def view_report() -> Response:

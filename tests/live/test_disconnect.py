@@ -341,23 +341,32 @@ def test_writes_tell_where_the_server_shows_no_socket(notes: Notes) -> None:
         assert delay(server, notes, "silent", close) < 4
 
 
+@pytest.mark.parametrize("patched", [True, False])
+def test_writes_tell_where_the_system_has_no_epoll(notes: Notes, patched: bool) -> None:
+    """On a system without epoll streams work, and end with the second heartbeat after a close at the latest."""
+    env = {VARIABLE: str(notes.folder), "HEADWAY_HEARTBEAT": "0.2"}
+    with pywsgi("tests.apps.no_epoll:app", patched=patched, env=env) as server:
+        assert ask(server, "/inside")["watched"] == 0
+        assert delay(server, notes, "silent", close) < 4
+
+
 # A peer that falls silent
 
 
 @contextlib.contextmanager
 def two_hosts() -> Iterator[tuple[str, str]]:
     """Two network namespaces with a cable between them: the server's, at 10.0.0.1, and the viewer's, at 10.0.0.2."""
-    names = [f"headway-{os.getpid()}-{role}" for role in ("server", "viewer")]
+    hosts = [f"headway-{os.getpid()}-{role}" for role in ("server", "viewer")]
     with ExitStack() as after:
-        for name in names:
+        for name in hosts:
             ip("netns", "add", name)
             after.callback(ip, "netns", "delete", name)
             ip("-n", name, "link", "set", "lo", "up")
-        ip("link", "add", "cable", "netns", names[0], "type", "veth", "peer", "name", "cable", "netns", names[1])
-        for number, name in enumerate(names, 1):
+        ip("link", "add", "cable", "netns", hosts[0], "type", "veth", "peer", "name", "cable", "netns", hosts[1])
+        for number, name in enumerate(hosts, 1):
             ip("-n", name, "address", "add", f"10.0.0.{number}/24", "dev", "cable")
             ip("-n", name, "link", "set", "cable", "up")
-        yield names[0], names[1]
+        yield hosts[0], hosts[1]
 
 
 def ip(*arguments: str) -> None:
@@ -411,6 +420,13 @@ def test_a_viewer_whose_host_loses_its_power(distant: tuple[Connection, Callable
     took = notes.when(note) - gone
     tell("a host that lost its power", [took])
     assert SEND_TIMEOUT * 0.9 < took < SEND_TIMEOUT * 3
+
+
+def test_a_send_timeout_beyond_what_the_kernel_takes(notes: Notes) -> None:
+    """A send timeout of years is no error: the kernel is given the most that it takes."""
+    env = {VARIABLE: str(notes.folder), "HEADWAY_SEND_TIMEOUT": "1e9"}
+    with gunicorn(APP, env=env) as server, Connection(server) as viewer:
+        succeeds(viewer, notes)
 
 
 def test_a_viewer_whose_line_was_down_for_a_moment(

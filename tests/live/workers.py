@@ -147,7 +147,11 @@ def workers(
             **(env or {}),
         }
         with gunicorn(app, workers=number, env=variables, args=args) as server:
-            yield Workers(server, Notes(home), home)
+            started = Workers(server, Notes(home), home)
+            try:
+                yield started
+            finally:
+                started.leave()
 
 
 def url_of(store: str, folder: Path) -> str:

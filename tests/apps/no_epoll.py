@@ -1,0 +1,14 @@
+"""The application `stopping` as it finds itself on a system without epoll, such as macOS."""
+
+from __future__ import annotations
+
+import importlib
+import select
+
+from gevent import monkey
+
+if hasattr(select, "epoll"):
+    del select.epoll
+vars(monkey)["saved"].get("select", {}).pop("epoll", None)  # where gevent has put it aside, patching the module
+
+app = importlib.import_module("tests.apps.stopping").app

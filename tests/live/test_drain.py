@@ -1,0 +1,240 @@
+"""A worker that is told to stop takes nothing new, lets its runs finish, and sends its viewers away in good order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.clients import Connection, Cut, Message, parse_frame, wait_until
+from tests.live.workers import JSON, STORES, Workers, check_numbers, names, run_of, worker_of, workers
+from tests.servers import scratch
+
+every_store = pytest.mark.parametrize("store", STORES)
+
+GRACE = 5.0
+"""Seconds that a stop may take beyond the runs that it waits for; gunicorn's graceful timeout is 15 and more."""
+
+
+def stop(shared: Workers, pid: int) -> None:
+    """Tells one worker to stop; gunicorn puts another in its place."""
+    os.kill(pid, signal.SIGTERM)
+
+
+def frames(viewer: Connection) -> list[Message]:
+    """Everything up to the clean end of a stream, `retry` and comments too."""
+    found = []
+    while (frame := viewer.frame()) is not None:
+        found.append(parse_frame(frame))
+    return found
+
+
+def is_draining(client: Connection) -> bool:
+    """Whether a kept-alive connection's worker says that it is not ready; it says so once, and closes then."""
+    status = client.request("GET", "/health/ready").status
+    client.body()
+    return status == 503
+
+
+@pytest.fixture(scope="module", params=STORES)
+def shared(request: pytest.FixtureRequest) -> Iterator[Workers]:
+    """Two workers that give their runs five seconds."""
+    with workers(request.param, 2, env={"HEADWAY_DRAIN": "5"}) as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def goodbye(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Lets no viewer of a test stay for the next one."""
+    yield
+    if "shared" in request.fixturenames:
+        request.getfixturevalue("shared").leave()
+
+
+def test_a_stopping_worker_takes_no_new_runs(shared: Workers) -> None:
+    """While it drains it answers a start with 503 and Retry-After, and is not ready, but alive."""
+    pid = shared.pids[0]
+    clients = [shared.connect(pid) for _ in range(3)]
+    run = shared.begin("counting", pid, count=15, pause=0.1)
+    stop(shared, pid)
+    wait_until(lambda: is_draining(shared.connect(pid)), "the worker is draining")
+    starter, prober, asker = clients
+    head = starter.request("POST", "/operations/counting", JSON, b"{}")
+    assert (head.status, head.headers["retry-after"]) == (503, "1")
+    assert b'"draining"' in starter.body()
+    assert prober.request("GET", "/health/live").status == 200
+    head = asker.request("GET", f"/runs/{run}")
+    assert head.status == 200
+    assert b'"running"' in asker.body()
+    assert shared.watch(run).until("done")[-1].json["status"] == "succeeded"
+    wait_until(lambda: pid not in shared.pids, "the worker has left")
+
+
+def test_runs_finish(shared: Workers) -> None:
+    """Live runs come to their own ends, watched here, watched elsewhere, or not at all, and then the worker leaves."""
+    pid = shared.pids[0]
+    runs = [shared.begin("counting", pid, count=20, pause=0.1) for _ in range(3)]
+    own = shared.start("watched", pid=pid, count=20, pause=0.1)
+    viewers = [own, shared.watch(runs[0], pid), shared.watch(runs[1], shared.other(pid))]
+    began = time.monotonic()
+    stop(shared, pid)
+    for viewer in viewers:
+        seen = viewer.until("done")
+        check_numbers(seen)
+        assert (len(seen), seen[-1].json["status"]) == (23, "succeeded")
+    wait_until(lambda: pid not in shared.pids, "the worker has left")
+    assert time.monotonic() - began < 2 + GRACE
+    for run in runs:
+        assert shared.snapshot(run)["status"] == "succeeded"
+
+
+def test_viewers_are_sent_away(shared: Workers) -> None:
+    """Viewers of another worker's runs are told when to come back, each at its own time, and their runs wait for them."""
+    leaving, staying = shared.pids
+    viewers, heard = [], []
+    for _ in range(20):
+        first = shared.start("watched", pid=staying, count=10_000, pause=0.1)
+        viewers.append(shared.watch(run_of(first.head), leaving))
+        heard.append(first)
+    for first, viewer in zip(heard, viewers, strict=True):
+        viewer.message()
+        first.close()  # nobody else watches the run: it has no linger
+    stop(shared, leaving)
+    with ThreadPoolExecutor(len(viewers)) as pool:
+        seen = list(pool.map(frames, viewers))
+    retries = [each[-1].retry for each in seen]
+    assert all(retry is not None and 500 <= retry < 3000 for retry in retries)
+    assert len(set(retries)) > 10
+    wait_until(lambda: leaving not in shared.pids, "the worker has left")
+    for first, before in zip(heard, seen, strict=True):
+        last = max(message.id for message in before if message.id is not None)
+        again = shared.watch(run_of(first.head), after=last)
+        assert again.message().id == last + 1
+        assert shared.snapshot(run_of(first.head))["status"] == "running"
+
+
+@every_store
+def test_what_is_left_is_cancelled(store: str) -> None:
+    """After `HEADWAY_DRAIN` seconds the rest ends as `cancelled` and `shutdown`: `finally` runs, and viewers are told.
+
+    The master's SIGTERM ends everything, long before gunicorn would cut it, and the store remembers.
+    """
+    with scratch() as folder:
+        with workers(store, 2, env={"HEADWAY_DRAIN": "1"}, folder=folder) as shared:
+            notes = [next(names) for _ in range(4)]
+            own = [shared.start("silent", pid=pid, note=note) for pid, note in zip(shared.pids, notes, strict=False)]
+            unwatched = shared.begin("silent", shared.pids[0], note=notes[2])
+            talking = shared.start("watched", pid=shared.pids[1], note=notes[3], count=10_000, pause=0.01)
+            shared.notes.folder.joinpath("ignored").touch()
+            for viewer in own:
+                viewer.until("progress")
+            began = time.monotonic()
+            assert shared.server.stop() == 0
+            assert 1 <= time.monotonic() - began < 1 + GRACE
+            for viewer in (*own, talking):
+                done = viewer.until("done")[-1]
+                assert (done.json["status"], done.json["reason"]) == ("cancelled", "shutdown")
+            assert all(map(shared.notes.has, notes))
+            assert "graceful timeout" not in shared.server.log()
+            runs = [run_of(viewer.head) for viewer in (*own, talking)]
+        with workers(store, 1, folder=folder) as after:
+            for run in (*runs, unwatched):
+                done = after.watch(run).until("done")[-1].json
+                assert (done["status"], done["reason"]) == ("cancelled", "shutdown")
+
+
+@every_store
+@pytest.mark.parametrize("worker_class", ["gevent", "gevent_pywsgi"])
+def test_an_idle_worker_leaves_at_once(store: str, worker_class: str) -> None:
+    """With nothing to do but kept-alive connections, all is over in little more than gunicorn's own second."""
+    args = ["-k", worker_class, "--keep-alive", "60"]
+    with workers(store, 2, env={"HEADWAY_DRAIN": "20"}, args=args) as shared:
+        shared.start("counting", count=3).until("done")
+        for pid in shared.pids:
+            for _ in range(5):
+                shared.connect(pid)
+        began = time.monotonic()
+        assert shared.server.stop() == 0
+        assert time.monotonic() - began < GRACE
+        assert "Traceback" not in shared.server.log()
+
+
+@dataclass
+class Follower:
+    """A viewer that comes back, as an `EventSource` does, until it has seen the end."""
+
+    shared: Workers
+    run: str
+    viewer: Connection
+    seen: list[Message] = field(default_factory=list)
+    visits: int = 1
+    silence: float = 0.0
+    served: set[int] = field(default_factory=set)
+    _retry: float = 2.0
+
+    def follow(self) -> Follower:
+        """Reads the run to its end."""
+        while not self._read():
+            time.sleep(self._retry)
+            self._come_back()
+        return self
+
+    def _read(self) -> bool:
+        self.served.add(worker_of(self.viewer.head))
+        try:
+            return self._read_frames()
+        except (Cut, ConnectionError):
+            return False
+
+    def _read_frames(self) -> bool:
+        last = time.monotonic()
+        while (frame := self.viewer.frame()) is not None:
+            message = parse_frame(frame)
+            if message.retry is not None:
+                self._retry = message.retry / 1000
+            if message.event:
+                self.silence = max(self.silence, time.monotonic() - last)
+                last = time.monotonic()
+                self.seen.append(message)
+                if message.event == "done":
+                    return True
+        return False
+
+    def _come_back(self) -> None:
+        self.visits += 1
+        while True:
+            try:
+                self.viewer = self.shared.watch(self.run, after=self.seen[-1].id)
+                return
+            except (Cut, ConnectionError):
+                time.sleep(0.1)
+
+
+@every_store
+def test_a_reload_under_five_hundred_streams(store: str) -> None:
+    """`kill -HUP` of the master loses and repeats not one event, for viewers whose worker has to send them away too."""
+    with workers(store, 2, env={"HEADWAY_DRAIN": "10"}) as shared:
+        old = shared.pids
+        heads = [
+            shared.start("watched", pid=old[number % 2], count=(30, 70)[number % 2], pause=0.1) for number in range(50)
+        ]
+        followers = [
+            Follower(shared, run_of(head.head), shared.watch(run_of(head.head))) for head in heads for _ in range(9)
+        ]
+        followers += [Follower(shared, run_of(head.head), head) for head in heads]
+        assert len(followers) == 500
+        with ThreadPoolExecutor(len(followers)) as pool:
+            reading = [pool.submit(follower.follow) for follower in followers]
+            os.kill(shared.server.pid, signal.SIGHUP)
+            done = [each.result() for each in reading]
+        for follower in done:
+            check_numbers(follower.seen)
+            assert follower.seen[-1].json["status"] == "succeeded"
+        assert any(follower.visits > 1 for follower in done)
+        assert any(follower.served - set(old) for follower in done)
+        wait_until(lambda: not set(old) & set(shared.pids), "the old workers have left")

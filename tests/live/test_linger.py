@@ -1,0 +1,144 @@
+"""How long a run goes on without viewers, counted over all workers; and a cancel, which any worker takes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.clients import wait_until
+from tests.live.figures import tell
+from tests.live.workers import STORES, Workers, names, run_of, workers
+
+LEASE = 1.5
+"""Seconds, so that the loss of a worker does not take the tests' time."""
+
+
+@pytest.fixture(scope="module", params=STORES)
+def shared(request: pytest.FixtureRequest) -> Iterator[Workers]:
+    """Two workers over one store."""
+    with workers(request.param, 2, env={"DURABLE_LEASE": str(LEASE)}) as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def goodbye(shared: Workers) -> Iterator[None]:
+    """Lets no viewer of a test stay for the next one."""
+    yield
+    shared.leave()
+
+
+def ended(shared: Workers, run: str, pid: int | None = None) -> tuple[str, str | None]:
+    """How a run ended, or soon will have: its status and, for a cancelled one, the reason."""
+    done = shared.watch(run, pid).until("done")[-1].json
+    return done["status"], done.get("reason")
+
+
+def test_the_last_viewer_of_all_workers_takes_the_run_along(shared: Workers) -> None:
+    """With linger 0 a run goes on while anybody watches on any worker, and stops once nobody does on none."""
+    here, there = shared.pids
+    note = next(names)
+    first = shared.start("fleeting", pid=here, note=note)
+    first.until("progress")
+    run = run_of(first.head)
+    second = shared.watch(run, there)
+    second.until("progress")
+    wait_until(lambda: shared.snapshot(run, here)["viewers"] == 2, "the second viewer is counted in")
+    first.close()
+    wait_until(lambda: shared.snapshot(run, there)["viewers"] == 1, "the first viewer is counted out")
+    assert shared.snapshot(run)["status"] == "running"
+    gone = time.monotonic()
+    second.close()
+    assert shared.notes.when(note) - gone < 1
+    assert ended(shared, run) == ("cancelled", "disconnected")
+
+
+def test_a_viewer_that_comes_back_on_another_worker_saves_its_run(shared: Workers) -> None:
+    """A run with a linger goes on when it is watched again within it elsewhere, and lingers anew."""
+    here, there = shared.pids
+    note = next(names)
+    first = shared.start("lingering", pid=here, note=note)
+    first.until("progress")
+    run = run_of(first.head)
+    first.close()
+    second = shared.watch(run, there)
+    second.until("progress")
+    time.sleep(1.5)  # what was begun for the first going would have ended the run by now
+    assert shared.snapshot(run, here)["status"] == "running"
+    gone = time.monotonic()
+    second.close()
+    assert shared.notes.when(note) - gone >= 0.9
+    assert ended(shared, run, there) == ("cancelled", "disconnected")
+
+
+def test_a_run_without_a_linger_needs_nobody(shared: Workers) -> None:
+    """With linger None a run is there after its last viewer on any worker has gone."""
+    here, there = shared.pids
+    first = shared.start("silent", pid=here)
+    first.until("progress")
+    run = run_of(first.head)
+    second = shared.watch(run, there)
+    second.until("progress")
+    first.close()
+    second.close()
+    wait_until(lambda: shared.snapshot(run)["viewers"] == 0, "both are counted out")
+    time.sleep(0.2)
+    assert shared.snapshot(run)["status"] == "running"
+    shared.ask("DELETE", f"/runs/{run}")
+
+
+@pytest.mark.parametrize("kind", ["fleeting", "lingering", "silent"])
+def test_a_cancel_from_any_worker(shared: Workers, kind: str) -> None:
+    """A silent run stops within a second of a DELETE on another worker, which shows it as `cancelling` until then."""
+    here, there = shared.pids
+    times = []
+    for _ in range(5):
+        note = next(names)
+        viewer = shared.start(kind, pid=here, note=note)
+        viewer.until("progress")
+        run = run_of(viewer.head)
+        asked = time.monotonic()
+        snapshot = shared.ask("DELETE", f"/runs/{run}", pid=there)
+        assert snapshot["status"] in ("cancelling", "cancelled")
+        times.append(shared.notes.when(note) - asked)
+        done = viewer.until("done")[-1].json
+        assert (done["status"], done["reason"]) == ("cancelled", "requested")
+        assert shared.ask("DELETE", f"/runs/{run}", pid=there)["status"] == "cancelled"
+    tell(f"from a DELETE on another worker to the end of a {kind} run", times)
+    assert max(times) < 1
+
+
+def test_a_cancel_shows_until_it_has_come(shared: Workers) -> None:
+    """While the worker of a run stands still, every other one says `cancelling`, and the cancel is heeded afterwards."""
+    here, there = shared.pids
+    note = next(names)
+    viewer = shared.start("silent", pid=here, note=note)
+    viewer.until("progress")
+    os.kill(here, signal.SIGSTOP)
+    try:
+        assert shared.ask("DELETE", f"/runs/{run_of(viewer.head)}", pid=there)["status"] == "cancelling"
+        assert shared.snapshot(run_of(viewer.head), there)["status"] == "cancelling"
+    finally:
+        os.kill(here, signal.SIGCONT)
+    shared.notes.when(note)
+    assert viewer.until("done")[-1].json["reason"] == "requested"
+
+
+def test_a_killed_worker_takes_its_viewers_out_of_the_count(shared: Workers) -> None:
+    """A run whose only viewer was on a worker that is killed stops once that worker's lease has lapsed."""
+    here, there = shared.pids
+    note = next(names)
+    first = shared.start("fleeting", pid=here, note=note)
+    first.until("progress")
+    run = run_of(first.head)
+    shared.watch(run, there).until("progress")
+    wait_until(lambda: shared.snapshot(run, here)["viewers"] == 2, "the second viewer is counted in")
+    first.close()
+    wait_until(lambda: shared.snapshot(run, here)["viewers"] == 1, "the first viewer is counted out")
+    killed = time.monotonic()
+    shared.kill(there)
+    assert 0 < shared.notes.when(note) - killed < LEASE + 4
+    assert ended(shared, run) == ("cancelled", "disconnected")

@@ -1,0 +1,107 @@
+"""SIGTERM to a worker with open streams: they end in good order, and gunicorn leaves at once instead of waiting."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Final
+
+import pytest
+
+from tests.apps.notes import VARIABLE, Notes
+from tests.clients import Connection, Message, wait_until
+from tests.live.asking import APP, snapshot, start, start_alone
+from tests.servers import Server, gunicorn
+
+PATIENT: Final = ["--graceful-timeout", "60"]
+"""How long gunicorn alone would wait for an open stream."""
+
+KINDS: Final = {"gevent": [], "gevent_pywsgi": [], "gthread": ["--threads", "8"]}
+
+
+@pytest.fixture
+def notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
+    """What operations and tests tell each other."""
+    return Notes(tmp_path_factory.mktemp("notes"))
+
+
+@contextlib.contextmanager
+def serving(notes: Notes, kind: str, *, drain: float, app: str = APP) -> Iterator[Server]:
+    """A worker that has been told how long its runs may take to finish."""
+    env = {VARIABLE: str(notes.folder), "HEADWAY_DRAIN": str(drain)}
+    with gunicorn(app, worker_class=kind, env=env, args=[*KINDS[kind], *PATIENT]) as server:
+        yield server
+
+
+def ending(viewer: Connection) -> tuple[str, str | None]:
+    """How a stream ends: the status and the reason of its `done`."""
+    done = viewer.until("done")[-1].json
+    return done["status"], done.get("reason")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_streams_end_and_the_worker_leaves(notes: Notes, kind: str) -> None:
+    """Runs in every place and `stream()` end as cancelled by the shutdown, and their `finally` blocks run."""
+    with serving(notes, kind, drain=0.2) as server, ExitStack() as stack:
+        viewers = [stack.enter_context(Connection(server)) for _ in range(4)]
+        start(viewers[0], "pour", count=1, pause=3600, note="run")
+        start(viewers[1], "simulate", steps=1, interval=3600, runs_in="thread")
+        start(viewers[2], "simulate", steps=1, interval=3600, runs_in="process")
+        viewers[3].request("GET", "/silent?note=stream")
+        start_alone(server, "pour", count=1, pause=3600, note="alone")
+        for viewer, event in zip(viewers, ("delta", "progress", "progress", "progress"), strict=True):
+            viewer.until(event)
+        told = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert [ending(viewer) for viewer in viewers] == [("cancelled", "shutdown")] * 4
+        assert server.process.wait(30) == 0
+        assert time.monotonic() - told < 15
+    for note in ("run", "stream", "alone"):
+        assert notes.has(note)
+    assert "graceful timeout" not in server.log()
+    assert "Traceback" not in server.log()
+
+
+@pytest.mark.parametrize("kind", ["gevent", "gevent_pywsgi"])
+def test_runs_may_finish(notes: Notes, kind: str) -> None:
+    """A run that ends within `HEADWAY_DRAIN` succeeds, and nobody waits any longer than that takes."""
+    with serving(notes, kind, drain=30) as server, Connection(server) as viewer:
+        start(viewer, "gated", count=1, note="slowly")
+        viewer.until("start")
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: not server.address.is_open(), "it listens no more")
+        told = time.monotonic()
+        notes.leave("slowly 1")
+        assert ending(viewer) == ("succeeded", None)
+        assert server.process.wait(30) == 0
+        assert time.monotonic() - told < 15
+
+
+def test_who_lags_gets_the_ending_too(notes: Notes) -> None:
+    """A viewer that is far behind when its run is stopped gets every event up to `done`."""
+    with serving(notes, "gevent", drain=0.2) as server, Connection(server, receive_buffer=32_768) as viewer:
+        run = start(viewer, "pour", count=100_000, size=10_000, pause=0.001)
+        wait_until(lambda: snapshot(server, run)["last_event_id"] > 1000, "the viewer lags")
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: not server.address.is_open(), "it listens no more")
+        seen: list[Message] = list(viewer.messages())
+        assert [message.id for message in seen] == list(range(1, len(seen) + 1))
+        assert len(seen) > 1000
+        assert (seen[-1].event, seen[-1].json["reason"]) == ("done", "shutdown")
+        assert server.process.wait(30) == 0
+
+
+def test_streams_without_an_extension(notes: Notes) -> None:
+    """An application that only calls `stream()` is drained as well."""
+    with serving(notes, "gevent", drain=0.2, app="tests.apps.streams:bare()") as server, Connection(server) as viewer:
+        viewer.request("GET", "/silent?note=bare")
+        viewer.until("progress")
+        told = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert ending(viewer) == ("cancelled", "shutdown")
+        assert server.process.wait(30) == 0
+        assert time.monotonic() - told < 15
+    assert notes.has("bare")
