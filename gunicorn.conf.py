@@ -59,6 +59,9 @@ def raise_file_limit(wanted: int = FILES) -> None:
 
 raise_file_limit()
 
+# gevent remembers for each greenlet who spawned it and where, for its debugging tools: more than a kilobyte a stream.
+os.environ.setdefault("GEVENT_TRACK_GREENLET_TREE", "false")
+
 # ---------------------------------------------------------------------------------------------------- worker stop
 # What follows runs in the worker, after gevent has patched it, and so imports the library inside the function.
 

@@ -24,8 +24,11 @@ HOW_TO_READ = """\
 - One worker is pinned to one core, the viewers to another: raw sockets that count frames and parse nothing.
   What they can take from a peer that sends ready-made blocks stands above the tables.
 - *naive Flask* is the helper that everyone writes: `json.dumps`, an f-string, `gevent.sleep`, on gunicorn's gevent
-  worker. *sse-starlette* is an `EventSourceResponse` over an async generator, on uvicorn. *run* is the same generator
-  as an operation, started by `POST /operations/NAME`, its event log in memory: what resume, sharing and linger cost.
+  worker. *sse-starlette* is an `EventSourceResponse` over an async generator, on uvicorn (its faster loop and parser,
+  uvloop and httptools, where they are named above). *run* is the same generator as an operation,
+  started by `POST /operations/NAME`, its event log in memory: what resume, sharing and linger cost. (For throughput a
+  run's events are no `progress`, which may be merged and then not counted.)
+- Processor time is that of the worker's process. It holds where throughput does not, on a machine that others use too.
 - The delay runs from the making of an event in the generator to its arrival at the viewer. The lateness beside a stream
   that never waits is counted against the stream's timetable, as its producer may not get to make events at all.
 - A worker that learns of a disconnect only by writing needs a heartbeat or two; in that row it is one of 5 seconds, and

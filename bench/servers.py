@@ -296,6 +296,12 @@ NAIVE = Contender("naive Flask", gunicorn("naive"))
 SSE_STARLETTE = Contender("sse-starlette", uvicorn("sse_starlette"))
 
 
+def plain_environment() -> dict[str, str]:
+    """The environment without anybody's own settings of Headway."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HEADWAY_")}
+    return {**kept, "PYTHONPATH": str(ROOT)}
+
+
 class Server:
     """A contender's server, one worker pinned to one core, for the length of a `with`.
 
@@ -331,7 +337,7 @@ class Server:
             return subprocess.Popen(
                 self.contender.command(self.port),
                 cwd=self._folder.name,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env=plain_environment(),
                 stdout=self._log.open("wb"),
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

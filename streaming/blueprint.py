@@ -5,12 +5,13 @@ from __future__ import annotations
 import hmac
 import logging
 import os
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial, wraps
 from typing import Any, Final
 
 import orjson
 from flask import Blueprint, Flask, Request, Response, g, request, url_for
+from gevent.lock import Semaphore
 from werkzeug.exceptions import HTTPException
 
 from . import answers
@@ -18,7 +19,7 @@ from .clock import Clock
 from .drain import drain, extensions
 from .errors import BadRequest, Conflict, HeadwayError, NotFound, Problem, StoreAway, Unauthorized, Unavailable
 from .hub import home
-from .inputs import read_input
+from .inputs import read_body, read_input
 from .logs import open_log
 from .logs.base import EventLog, Record
 from .operation import Operation
@@ -60,6 +61,8 @@ class Headway:
         self._log = log
         self._clock = clock
         self._defaults = defaults
+        self._mounted = False
+        self._making = Semaphore()
         self._runner: Runner | None = None
         if app is not None:
             self.init_app(app, url_prefix=url_prefix)
@@ -67,20 +70,33 @@ class Headway:
     def init_app(self, app: Flask, url_prefix: str | None = None) -> None:
         """Mounts the routes on `app`, under `url_prefix`, and reads the settings.
 
-        Raises `SettingError` and `RegistrationError`.
+        `app.extensions["headway"]` is this extension; for a second application it is another like it, so that each has
+        its own settings and runs. Raises `SettingError` and `RegistrationError`.
         """
+        if self._mounted:
+            Headway(
+                app,
+                operations=self.operations,
+                url_prefix=url_prefix,
+                authorize=self._authorize,
+                log=self._log,
+                clock=self._clock,
+                **self._defaults,
+            )
+            return
         self.settings = self._read_settings(app)
         Runner.check(self.operations)
         app.extensions["headway"] = self
         extensions.add(self)
         app.register_blueprint(_Routes(self).blueprint, url_prefix=url_prefix)
+        self._mounted = True
 
     @property
     def runner(self) -> Runner:
         """The runs of this process; made at the first need, which is after gunicorn has forked its workers."""
         here = home()
         if self._runner is None or self._runner.home is not here:
-            self._runner = here.call(self._make_runner)
+            return here.call(self._make_runner)
         return self._runner
 
     @property
@@ -102,7 +118,11 @@ class Headway:
         return Settings.read(app.config, prefix="", **given)
 
     def _make_runner(self) -> Runner:
-        return Runner(self.operations, self._log or open_log(self.settings), self.settings, self._clock)
+        with self._making:  # the first requests may come together, and it waits for its log and its nursery
+            if self._runner is None or self._runner.home is not home():
+                event_log = self._log or open_log(self.settings)
+                self._runner = Runner(self.operations, event_log, self.settings, self._clock)
+            return self._runner
 
     def _owner_of_key(self, asked: Request) -> str | None:
         scheme, _, presented = asked.headers.get("Authorization", "").partition(" ")
@@ -120,7 +140,7 @@ class _Routes:
     def __init__(self, headway: Headway) -> None:
         self._headway = headway
         self.blueprint = Blueprint("headway", __name__)
-        add = self.blueprint.add_url_rule
+        add = self._add
         add("/operations", view_func=self.operations)
         add("/operations/<name>", view_func=self.start, methods=["POST"])
         add("/runs", view_func=self.runs)
@@ -130,9 +150,14 @@ class _Routes:
         add("/runs/<run>/answer", view_func=self.answer, methods=["POST"])
         add("/health/live", view_func=self.live)
         add("/health/ready", view_func=self.ready)
-        self.blueprint.before_request(self._admit)
+        self.blueprint.before_request(_guarded(self._admit))
         self.blueprint.after_request(self._allow_origin)
-        self.blueprint.register_error_handler(Exception, problem_response)
+        # What the host's own checks raise; other errors of the host's are for the handlers of the host.
+        self.blueprint.register_error_handler(HTTPException, problem_response)
+        self.blueprint.register_error_handler(HeadwayError, problem_response)
+
+    def _add(self, rule: str, view_func: Callable[..., Response], methods: Sequence[str] = ("GET",)) -> None:
+        self.blueprint.add_url_rule(rule, view_func=_guarded(view_func), methods=methods)
 
     # -- routes -------------------------------------------------------------------------------------------------
 
@@ -177,7 +202,7 @@ class _Routes:
 
     def events(self, run: str) -> Response:
         record = self._find(run)
-        after = _last_event_id(record)
+        after = self._last_event_id(record)
         if record.fold.over and after >= record.fold.last_event_id:
             return Response(status=204)
         if request.method == "HEAD":
@@ -194,7 +219,8 @@ class _Routes:
 
     def answer(self, run: str) -> Response:
         record = self._find(run)
-        question, body = answers.checked(request.get_data(), record.fold.question)
+        given = read_body(request, self._headway.settings.max_body)
+        question, body = answers.checked(given, record.fold.question)
         log_ = self._headway.runner.log
         if not self._headway.runner.home.call(log_.answer, run, question, body):
             raise Conflict("this question has its answer", code="already_answered")
@@ -242,10 +268,11 @@ class _Routes:
     def _allow_origin(self, response: Response) -> Response:
         origins = self._headway.settings.cors_origins
         origin = request.headers.get("Origin")
+        if origins and "*" not in origins:
+            response.vary.add("Origin")  # with an origin and without: caches keep the two apart
         if origin and origins and ("*" in origins or origin in origins):
             response.headers["Access-Control-Allow-Origin"] = "*" if "*" in origins else origin
             response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
-            response.headers.add("Vary", "Origin")
             if request.method == "OPTIONS":
                 response.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE, OPTIONS"
                 response.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
@@ -260,6 +287,19 @@ class _Routes:
 
     def _snapshot(self, record: Record, status: int = 200, headers: dict[str, str] | None = None) -> Response:
         return Response(record.snapshot(), status, content_type="application/json", headers=headers)
+
+    def _last_event_id(self, record: Record) -> int:
+        given = request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or "0"
+        if given.isascii() and given.isdigit() and len(given) < 16:
+            after = int(given)
+            if after <= record.fold.last_event_id or after <= self._reached(record.info.id):
+                return after
+        message = "is the number of an event of this run"
+        raise BadRequest(f"Last-Event-ID {message}", errors=[{"loc": ["Last-Event-ID"], "msg": message}])
+
+    def _reached(self, run: str) -> int:
+        runner = self._headway.runner
+        return runner.home.call(runner.log.reached, run)
 
     def _stream(
         self, source: RunSource, operation: Operation | None, *, after: int, headers: dict[str, str] | None = None
@@ -280,6 +320,19 @@ class _Routes:
             raise Unavailable("this worker has as many open streams as it may have", retry_after=5)
 
 
+def _guarded(view: Callable[..., Any]) -> Callable[..., Any]:
+    """`view`, whose every error is answered with a problem, whatever the host does with its own."""
+
+    @wraps(view)
+    def guarded(**arguments: Any) -> Any:
+        try:
+            return view(**arguments)
+        except Exception as error:  # noqa: BLE001  # logged there, unless it is meant for the caller
+            return problem_response(error)
+
+    return guarded
+
+
 def problem_response(error: Exception) -> Response:
     """Any exception as a problem document; what is not meant for callers stays in the log."""
     if isinstance(error, HTTPException):
@@ -291,11 +344,14 @@ def problem_response(error: Exception) -> Response:
     else:
         log.error("a request failed", exc_info=error)
         problem = Problem("The server failed to answer this request.")
-    response = Response(orjson.dumps(problem.as_dict()), problem.status, content_type="application/problem+json")
+    response = Response(orjson.dumps(problem.as_dict()), problem.status)
+    if isinstance(error, HTTPException):
+        response.headers.extend(error.get_headers())  # such as `Allow`, which 405 must have
+    response.content_type = "application/problem+json"
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)
     if problem.status == Unauthorized.status:
-        response.headers["WWW-Authenticate"] = "Bearer"
+        response.headers.setdefault("WWW-Authenticate", "Bearer")
     return response
 
 
@@ -312,22 +368,19 @@ def _open_endpoints(asked: Request) -> tuple[str, str]:
 
 def _wants_snapshot() -> bool:
     """`Prefer: respond-async` (RFC 7240, section 4.1), or an `Accept` of JSON alone."""
-    preferences = {word.strip().lower() for word in request.headers.get("Prefer", "").split(",")}
-    accepted = [kind for kind, quality in request.accept_mimetypes if quality > 0]
+    preferences = {_bare(word) for word in request.headers.get("Prefer", "").split(",")}
+    accepted = [_bare(kind) for kind, quality in request.accept_mimetypes if quality > 0]
     return "respond-async" in preferences or accepted == ["application/json"]
 
 
-def _last_event_id(record: Record) -> int:
-    given = request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or "0"
-    if not (given.isascii() and given.isdigit() and len(given) < 16) or int(given) > record.fold.last_event_id:
-        message = "is the number of an event of this run"
-        raise BadRequest(f"Last-Event-ID {message}", errors=[{"loc": ["Last-Event-ID"], "msg": message}])
-    return int(given)
+def _bare(word: str) -> str:
+    """A word of a header without its parameters."""
+    return word.partition(";")[0].strip().lower()
 
 
 def _limit() -> int:
     given = request.args.get("limit", "20")
-    if not (given.isascii() and given.isdigit() and 1 <= int(given[:9]) <= MAX_PAGE):
+    if not (given.isascii() and given.isdigit() and len(given) < 9 and 1 <= int(given) <= MAX_PAGE):
         raise BadRequest(f"limit is 1 to {MAX_PAGE}", errors=[{"loc": ["limit"], "msg": f"is 1 to {MAX_PAGE}"}])
     return int(given)
 

@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Protocol
 
 
@@ -111,5 +112,18 @@ class _ManualTimer:
 
 def rfc3339(seconds: float) -> str:
     """A moment as RFC 3339 in UTC with milliseconds, such as `2026-11-23T09:30:00.125Z`."""
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    whole = int(seconds // 1)
+    # Through microseconds, as Python's own dates: 0.125 and its like have no exact binary form.
+    return stamp(whole * 1000 + round((seconds - whole) * 1_000_000) // 1000)
+
+
+def stamp(milliseconds: int) -> str:
+    """The same for milliseconds since 1970-01-01 UTC."""
+    seconds, milliseconds = divmod(milliseconds, 1000)
+    return f"{_second(seconds)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    # Writing a moment out costs microseconds, and most events are of the same second as the one before.
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"

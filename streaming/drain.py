@@ -18,7 +18,8 @@ from gevent import monkey
 
 from .disconnect import native_socket
 from .errors import HeadwayError
-from .hub import start_native_thread
+from .hub import home, start_native_thread
+from .settings import Settings
 from .sse import retry
 
 if TYPE_CHECKING:
@@ -40,15 +41,21 @@ SPREAD: Final = 3000
 def drain(runner: Runner, pulse: Pulse, seconds: float) -> None:
     """Ends the runs of a worker, and then its streams; in the hub."""
     runner.draining = True
-    _wait(seconds, lambda: bool(runner.live))
+    _wait(seconds, lambda: bool(runner.live) or pulse.producing)
     runner.stop()
     runner.log.flush()  # what has just ended is to be told to its viewers before they are sent away
+    end_streams(pulse, 0)
+    runner.close()
+
+
+def end_streams(pulse: Pulse, seconds: float) -> None:
+    """Ends the streams of a worker: those of `stream()` after `seconds` at the most, and with their last events."""
+    _wait(seconds, lambda: pulse.producing)
     stopping = [viewer for viewer in list(pulse.viewers) if viewer.stop()]
     _wait(LAST_WORDS, lambda: any(viewer in pulse.viewers for viewer in stopping))
     for viewer in list(pulse.viewers):
         viewer.end(retry(random.randrange(500, SPREAD)))  # noqa: S311  # spread, not secret
     _wait(LAST_WORDS, lambda: bool(pulse.viewers))
-    runner.close()
 
 
 def _wait(seconds: float, busy: Callable[[], bool]) -> None:
@@ -73,6 +80,8 @@ def drain_with(worker: Any) -> None:
             gevent.sleep(0.1)
         try:
             gevent.joinall([gevent.spawn(headway.drain) for headway in list(extensions)])
+            if not extensions:
+                _end_streams_alone()
         finally:
             drained.set()
         end_idle_connections()
@@ -89,6 +98,13 @@ def drain_with(worker: Any) -> None:
         gevent.spawn(attend)
     else:  # gunicorn's sync and gthread workers run no hub
         start_native_thread(attend, ())
+
+
+def _end_streams_alone() -> None:
+    """For an application that calls `stream()`, and has no extension that would drain it."""
+    from .response import pulse
+
+    home().call(lambda: end_streams(pulse(home()), Settings.read(os.environ).drain))
 
 
 def _open_all() -> None:

@@ -145,7 +145,7 @@ def ask(prompt: str, *, schema: Mapping[str, Any] | None = None, within: float |
     """A question to the people who watch; `answer = yield ask(...)`.
 
     `schema` is the JSON Schema that an answer must satisfy (none: any JSON does), `within` the seconds it stays open.
-    An operation whose question expires gets `OperationError("timeout", ...)` where it asked.
+    A run whose question expires fails with the error `timeout`; its operation is closed where it asked.
     """
     if schema is not None and not isinstance(schema, Mapping):
         raise EncodeError(f"schema is a mapping, not {shown(schema)}")

@@ -42,13 +42,12 @@ class Signal(Protocol):
 class GreenSignal:
     """A signal for a greenlet of the hub: a third of the size and time of `gevent.event.Event`."""
 
-    __slots__ = ("_caller", "_flag", "_hub", "_waiter")
+    __slots__ = ("_flag", "_hub", "_waiter")
 
     def __init__(self) -> None:
         self._hub: Hub = gevent.get_hub()
         self._flag = False
         self._waiter: Any = None
-        self._caller: Any = None
 
     def set(self) -> None:
         if not self._flag:
@@ -84,16 +83,17 @@ class GreenSignal:
 
     def pass_turn(self) -> None:
         """Gives the caller's turn to the waiter; the caller goes on in the next round of callbacks."""
-        caller = self._caller = getcurrent()
+        # Several may stand here at once: the waiter can wait again, and be woken again, within the same round.
+        caller = [getcurrent()]
         self._hub.loop.run_callback(self._go_on, caller)
         try:
             self._waiter.switch()
         finally:
-            self._caller = None
+            caller.clear()
 
-    def _go_on(self, caller: Any) -> None:
-        if self._caller is caller:
-            caller.switch()
+    def _go_on(self, caller: list[Any]) -> None:
+        if caller:  # it may have been killed meanwhile
+            caller[0].switch()
 
     def _wake(self, waiter: Any) -> None:
         # The callback may come late: its waiter may have been killed, or wait for something else by now.

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from flask import Request
 from pydantic import BaseModel, ValidationError
-from werkzeug.datastructures import FileStorage
+from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from .errors import BadRequest, FieldError, InvalidInput, TooLarge, UnsupportedMedia
@@ -39,13 +40,31 @@ def read_input(request: Request, operation: Operation, max_body: int) -> RunInpu
 
     Raises `BadRequest`, `TooLarge`, `UnsupportedMedia` and `InvalidInput`.
     """
-    request.max_content_length = max_body
+    if request.mimetype not in FORMS:
+        return _from_json(request, operation, read_body(request, max_body))
+    with _at_most(max_body, request):
+        fields, files = request.form, request.files
+    return _from_form(fields, files, operation)
+
+
+def read_body(request: Request, max_body: int) -> bytes:
+    """The body of `request`, of `max_body` bytes at the most. Raises `TooLarge`."""
+    with _at_most(max_body, request):
+        return request.get_data(cache=False)
+
+
+@contextlib.contextmanager
+def _at_most(max_body: int, request: Request) -> Iterator[None]:
+    # One byte more: a body that does not tell its length ahead is cut at werkzeug's limit without a word.
+    request.max_content_length = max_body + 1
+    request.max_form_memory_size = max_body  # werkzeug's own limit on a form without its files is half a megabyte
     try:
-        if request.mimetype in FORMS:
-            return _from_form(request, operation)
-        return _from_json(request, operation)
-    except RequestEntityTooLarge as error:
-        raise TooLarge(f"a request has {max_body} bytes at the most") from error
+        yield
+        read = request.stream.tell()
+    except RequestEntityTooLarge:
+        read = max_body + 1
+    if read > max_body:
+        raise TooLarge(f"a request has {max_body} bytes at the most")
 
 
 def field_errors(error: ValidationError) -> list[FieldError]:
@@ -53,8 +72,7 @@ def field_errors(error: ValidationError) -> list[FieldError]:
     return [{"loc": list(found["loc"]), "msg": found["msg"]} for found in error.errors(include_url=False)]
 
 
-def _from_json(request: Request, operation: Operation) -> RunInput:
-    body = request.get_data(cache=False)
+def _from_json(request: Request, operation: Operation, body: bytes) -> RunInput:
     if body and not request.is_json:
         raise UnsupportedMedia("input is application/json, or multipart/form-data where it has a file")
     try:
@@ -66,8 +84,7 @@ def _from_json(request: Request, operation: Operation) -> RunInput:
     return RunInput(checked, hashlib.sha256(operation.name.encode() + b"\0" + body).hexdigest(), None)
 
 
-def _from_form(request: Request, operation: Operation) -> RunInput:
-    fields, files = request.form, request.files
+def _from_form(fields: MultiDict[str, str], files: MultiDict[str, FileStorage], operation: Operation) -> RunInput:
     digest = hashlib.sha256(operation.name.encode())
     for name, value in sorted(fields.items(multi=True)):
         digest.update(f"\0{name}\0{value}".encode(errors="surrogatepass"))
@@ -108,7 +125,7 @@ def _spool(stored: FileStorage, folder: Path, name: str, number: int, digest: An
 
 
 def _takes_several(operation: Operation, name: str) -> bool:
-    schema = operation.input.model_json_schema()["properties"].get(name, {})
+    schema = operation.input.model_json_schema().get("properties", {}).get(name, {})
     kinds: Sequence[Any] = [schema, *schema.get("anyOf", ())]
     return any(kind.get("type") == "array" for kind in kinds)
 

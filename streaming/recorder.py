@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from math import isfinite
 from typing import Final
 
-from .clock import Clock, rfc3339
+from .clock import Clock, stamp
 from .events import Event, Progress, Question, encode_json
 from .lifecycle import Fold
 from .logs.base import Block
@@ -67,7 +67,7 @@ class Recorder:
         millisecond = int(self._clock.now() * 1000)
         if millisecond != self.millisecond:
             self.millisecond = millisecond
-            self._stamp = rfc3339(millisecond / 1000).encode()
+            self._stamp = stamp(millisecond).encode()
         more = b""
         if event.__class__ is Progress:
             event, more = self._paced(event)

@@ -33,7 +33,7 @@ HEADERS: Final = {
     "Cache-Control": "no-cache, no-transform",
     "X-Accel-Buffering": "no",
 }
-TICK: Final = 1.0
+TICK: Final = 2.0
 """Seconds between two rounds over the open streams; less where a heartbeat is shorter than eight of them."""
 
 SLOW: Final = 0.1
@@ -63,6 +63,10 @@ class Source(Protocol):
 
     def stop(self) -> bool:
         """Ends a production that is for this viewer alone, with its last events; false where there is none."""
+
+    @property
+    def producing(self) -> bool:
+        """Whether there is one, at work."""
 
 
 class Viewer:
@@ -163,6 +167,11 @@ class Viewer:
         self._ending = True
         self._source.sent_away()
         self._signal.set()
+
+    @property
+    def producing(self) -> bool:
+        """Whether a generator of `stream()` is at work for this viewer."""
+        return self._source.producing
 
     def stop(self) -> bool:
         """Ends the production of `stream()`, whose last events then end this stream; false for the stream of a run."""
@@ -288,6 +297,11 @@ class Pulse:
     def remove(self, viewer: Viewer) -> None:
         self.viewers.discard(viewer)
 
+    @property
+    def producing(self) -> bool:
+        """Whether a generator of `stream()` is at work for one of them."""
+        return any(viewer.producing for viewer in self.viewers)
+
     def _beat(self) -> None:
         while self.viewers:
             self._sooner.clear()
@@ -367,6 +381,10 @@ class RunSource:
         if not self._expected:
             self._log.count(self._run, -1)
 
+    @property
+    def producing(self) -> bool:
+        return False
+
     def stop(self) -> bool:
         return False
 
@@ -435,10 +453,14 @@ class Channel:
         if self.production is not None and self._begin is None:
             self.production.cancel("disconnected")
 
+    @property
+    def producing(self) -> bool:
+        return self.production is not None and not self._over
+
     def stop(self) -> bool:
         if self.production is not None:
             self.production.cancel("shutdown")
-        return self.production is not None and not self._over
+        return self.producing
 
 
 class StreamResponse(Response):

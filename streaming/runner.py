@@ -495,6 +495,7 @@ class Runner:
         self.home: Home = home()
         self.draining = False
         self._runs: dict[str, Run] = {}
+        self._starting = 0
         self._warm()
         self._house: gevent.Greenlet[..., None] = gevent.spawn(self._keep_house)
 
@@ -536,7 +537,7 @@ class Runner:
             settled = self.log.joined(info)
             if settled is None:
                 self._check_room(client)
-                settled = self.log.create(info)
+                settled = self._create(info)
             if settled.id != info.id:
                 cleanup()
                 return settled.id, False
@@ -547,6 +548,13 @@ class Runner:
         run.cleanup.append(cleanup)
         run.begin()
         return info.id, True
+
+    def _create(self, info: RunInfo) -> RunInfo:
+        self._starting += 1
+        try:
+            return self.log.create(info)
+        finally:
+            self._starting -= 1
 
     def find(self, run: str, owner: str) -> Record:
         """The run as it stands; raises `NotFound`, also for the runs of other owners."""
@@ -631,7 +639,8 @@ class Runner:
     def _check_room(self, client: str) -> None:
         if self.draining:
             raise Unavailable("this worker is stopping; come back in a moment", code="draining", retry_after=1)
-        if len(self._runs) >= self.settings.max_runs:
+        # Starts that wait for the store count too, or a burst of them would all find room.
+        if len(self._runs) + self._starting >= self.settings.max_runs:
             raise Unavailable("this worker has as many live runs as it may have", code="too_many_runs", retry_after=5)
         if self.log.live(client) >= self.settings.max_runs_per_client:
             raise TooMany("this client has as many live runs as it may have", retry_after=5)

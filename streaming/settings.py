@@ -155,6 +155,8 @@ class Settings:
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "1" if value else "0"
+    if isinstance(value, list | tuple) and all(isinstance(entry, str) for entry in value):
+        return ",".join(value)
     if isinstance(value, Mapping | list | tuple):
         raise TypeError
     return str(value)

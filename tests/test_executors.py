@@ -62,7 +62,7 @@ def test_records_are_read_as_they_were_written() -> None:
     records = [(b"e", b"name", b"body"), (b"f", b"", b""), (b"r", b"x" * 1000, b"\0\n")]
     wire = b"".join(children.pack(*record) for record in records)
     for size in (1, 7, 100, len(wire)):
-        buffer, read = bytearray(), []
+        buffer, read = bytearray(), list[tuple[bytes, bytes, bytes]]()
         for at in range(0, len(wire), size):
             buffer += wire[at : at + size]
             read += children.unpack(buffer)

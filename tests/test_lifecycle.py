@@ -185,14 +185,15 @@ def test_a_run_as_it_goes() -> None:
     """The status of a run follows its events: running, waiting while it asks, and at last what its end says."""
     fold = Fold()
     seen = []
-    for name, data in [
+    events: list[Named] = [
         ("start", {}),
         ("question", {"question": "q2"}),
         ("progress", {"done": 1}),
         ("answer", {"question": "q2", "answer": True}),
         ("result", {"result": None}),
         ("done", {"status": "succeeded"}),
-    ]:
+    ]
+    for name, data in events:
         fold.add(name, encoded(data), "now")
         seen.append(fold.status)
     assert seen == ["running", "waiting", "waiting", "running", "running", "succeeded"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -430,7 +431,8 @@ def test_a_key_with_another_body(stage: Stage) -> None:
 @pytest.mark.parametrize("limit", ["max_runs", "max_runs_per_client"])
 def test_a_join_needs_no_room(world: World, clock: ManualClock, limit: str) -> None:
     """A client that asks again for the run it has is let in, though there is room for no other."""
-    stage = Stage(world, *offered(), clock=clock, **{limit: 1})
+    settings: dict[str, Any] = {limit: 1}
+    stage = Stage(world, *offered(), clock=clock, **settings)
     run, _ = join(stage)
     assert join(stage) == (run, False)
     with pytest.raises((Unavailable, TooMany)):

@@ -29,6 +29,7 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
     "api_keys": [("ann:k1", {"k1": "ann"}), ("ann:k1, ann:k2,bob:k:3,", {"k1": "ann", "k2": "ann", "k:3": "bob"})],
     "cors_origins": [
         ("*", ("*",)),
+        (["https://a.example", "http://b.example"], ("https://a.example", "http://b.example")),
         ("https://a.example/, http://b.example:8080", ("https://a.example", "http://b.example:8080")),
     ],
     "llm_base_url": [("http://localhost:11434/v1", "http://localhost:11434/v1")],

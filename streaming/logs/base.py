@@ -160,6 +160,11 @@ class EventLog(ABC):
     def find(self, run: str) -> Record | None:
         """The run as it stands, or `None`."""
 
+    def reached(self, run: str) -> int:
+        """The number of the last event that is kept: another worker may have shown it before this one does."""
+        record = self.find(run)
+        return 0 if record is None else record.fold.last_event_id
+
     @abstractmethod
     def page(
         self, *, owner: str, operation: str | None, status: str | None, limit: int, before: str | None

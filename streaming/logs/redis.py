@@ -265,8 +265,12 @@ class RedisLog(EventLog):
             return scripts.batch(reply, after, frames, merge)
         if local is None:
             raise KeyError(run)
-        # Its viewers are told of the gap, and what is still here.
-        return local.tail.read(local.tail.oldest - 1, frames, merge)._replace(over=local.lost or local.tail.fold.over)
+        if local.lost or local.tail.fold.over:
+            # Its viewers are told of the gap, and what is still here.
+            rest = local.tail.read(local.tail.oldest - 1, frames, merge)
+            return rest._replace(over=rest.last >= local.tail.fold.last_event_id)
+        local.missing = local.missing or time.monotonic()  # its producer will tell of it again
+        return Batch(b"", after, over=False)
 
     def watch(self, run: str, call: Callable[[], None]) -> Callable[[], None]:
         local = self._runs.get(run) or self._follow(run)
@@ -664,12 +668,12 @@ class RedisLog(EventLog):
         control.viewers = local.viewers + local.elsewhere
         control.watched = control.watched or change.watched
         control.answers.update(change.answers)
-        local.missing = None
+        missing, local.missing = local.missing, None
         if change.mine != local.viewers:
             self._recount(run, local)
         if local.produced and not local.taken and (change.worker, change.epoch) != (self.worker, local.epoch):
             self.lose(local, Fenced(f"another worker has taken run {run} over"))
-        if before != (control.cancel, control.viewers, len(control.answers), control.lost):
+        if missing or before != (control.cancel, control.viewers, len(control.answers), control.lost):
             local.tail.changed()
 
 

@@ -241,6 +241,10 @@ class SqliteLog(EventLog):
         record: Record | None = self._read(lambda db: statements.find(db, run))
         return record
 
+    def reached(self, run: str) -> int:
+        row = self._read(lambda db: db.execute("SELECT last FROM runs WHERE id = ?", (run,)).fetchone())
+        return 0 if row is None else int(row["last"])
+
     def page(
         self, *, owner: str, operation: str | None, status: str | None, limit: int, before: str | None
     ) -> list[Record]:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Generator
 from typing import Any, Final
@@ -28,7 +27,7 @@ HOUR: Final = 3600.0
 
 
 class Count(BaseModel):
-    """`count` events of `size` bytes with `pause` seconds after each; at its end, whatever ends it, it leaves `note`."""
+    """`count` events of `size` bytes, `pause` seconds after each; whatever ends the work, it leaves `note`."""
 
     count: int = 10
     size: int = 10
@@ -63,7 +62,7 @@ def leave(note: str) -> None:
 @operation(linger=None)
 def counting(input: Count) -> Work:
     """Needs no viewer."""
-    return numbers(input)  # type: ignore[no-any-return]
+    return numbers(input)
 
 
 @operation(linger=0)
@@ -87,7 +86,7 @@ def silent(input: Count) -> Work:
 @operation(linger=0)
 def watched(input: Count) -> Work:
     """Numbers, for as long as anybody watches."""
-    return numbers(input)  # type: ignore[no-any-return]
+    return numbers(input)
 
 
 def silently(input: Count) -> Work:
@@ -131,9 +130,13 @@ def special_log() -> EventLog | None:
     url = os.environ.get("HEADWAY_STORE", "")
     lease = float(os.environ.get("DURABLE_LEASE", LEASE))
     keep = int(os.environ.get("DURABLE_KEEP", KEEP_BYTES))
-    if url.startswith("sqlite:///") and (lease, keep) != (LEASE, KEEP_BYTES):
-        return SqliteLog(url.removeprefix("sqlite:///"), lease=lease, keep_bytes=keep)
-    return None
+    if (lease, keep) == (LEASE, KEEP_BYTES):
+        return None
+    if url.startswith("redis:"):
+        from streaming.logs.redis import RedisLog
+
+        return RedisLog(url, lease=lease, keep_bytes=keep)
+    return SqliteLog(url.removeprefix("sqlite:///"), lease=lease, keep_bytes=keep)
 
 
 app = Flask(__name__)
@@ -175,6 +178,7 @@ def page() -> ResponseReturnValue:
 @app.post("/told")
 def told() -> ResponseReturnValue:
     """What a page tells, as a note."""
-    notes.of_this_process().folder.joinpath("told.unfinished").write_bytes(json.dumps(request.get_json(force=True)).encode())
-    notes.of_this_process().folder.joinpath("told.unfinished").rename(notes.of_this_process().folder / "told")
+    unfinished = notes.of_this_process().folder / "told.unfinished"
+    unfinished.write_bytes(request.get_data())
+    unfinished.rename(unfinished.with_suffix(""))
     return "", 204

@@ -147,26 +147,20 @@ def create_app(log: MemoryLog | None = None) -> Flask:
     """The application; `log` keeps its runs."""
     app = Flask(__name__)
     Headway(app, operations=OPERATIONS, url_prefix="/api", log=log)
-    add_views(app)
+    for path, view in VIEWS.items():
+        app.add_url_rule(path, view_func=view)
+    app.after_request(replaced)
     return app
+
+
+def replaced(response: Response) -> Response:
+    """What an application does that throws a stream away, where the request says so."""
+    return Response("instead") if "X-Replace" in request.headers else response
 
 
 def forgetful() -> Flask:
     """The application, with a log that keeps no more than a few dozen events of a run."""
     return create_app(MemoryLog(keep_bytes=8_000))
-
-
-def bare() -> Flask:
-    """The application without the extension."""
-    app = Flask(__name__)
-    add_views(app)
-    return app
-
-
-def add_views(app: Flask) -> None:
-    """The routes that want no runs."""
-    for path, view in VIEWS.items():
-        app.add_url_rule(path, view_func=view)
 
 
 def view_report() -> Response:
@@ -252,6 +246,11 @@ def view_pour() -> Response:
     return stream(pour(Pour.model_validate(request.args.to_dict())), send_timeout=send_timeout)
 
 
+def view_gated() -> Response:
+    """`gated` without a run, and with one event."""
+    return stream(gated(Pour(count=1, note=request.args["note"])))
+
+
 def view_endless() -> Response:
     """Numbers for as long as anybody listens, without a pause."""
     return stream(progress(done=number) for number in itertools.count(1))
@@ -276,6 +275,7 @@ VIEWS: Final[dict[str, Callable[[], ResponseReturnValue]]] = {
     "/silent": view_silent,
     "/paced": view_paced,
     "/pour": view_pour,
+    "/gated": view_gated,
     "/endless": view_endless,
     "/inside": view_inside,
 }

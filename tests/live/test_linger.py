@@ -112,7 +112,7 @@ def test_a_cancel_from_any_worker(shared: Workers, kind: str) -> None:
 
 
 def test_a_cancel_shows_until_it_has_come(shared: Workers) -> None:
-    """While the worker of a run stands still, every other one says `cancelling`, and the cancel is heeded afterwards."""
+    """While the worker of a run stands still, every other one says `cancelling`; the cancel is heeded afterwards."""
     here, there = shared.pids
     note = next(names)
     viewer = shared.start("silent", pid=here, note=note)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import statistics
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import pytest
 
 from tests.clients import Connection, Message
+from tests.live.figures import tell
 from tests.live.workers import STORES, Workers, check_numbers, closing, run_of, worker_of, workers
 
 
@@ -52,7 +56,7 @@ def test_a_viewer_goes_on_where_it_stopped_on_every_worker(shared: Workers) -> N
 
 
 def test_a_viewer_says_in_the_query_where_it_stopped(shared: Workers) -> None:
-    """`last_event_id` in the query does what the header does, and the header, which a browser keeps up to date, wins."""
+    """`last_event_id` in the query does what the header does; the header, which browsers keep up to date, wins."""
     run = finished(shared)
     for pid in shared.pids:
         with closing(shared.connect(pid)) as viewer:
@@ -61,6 +65,11 @@ def test_a_viewer_says_in_the_query_where_it_stopped(shared: Workers) -> None:
         with closing(shared.connect(pid)) as viewer:
             viewer.request("GET", f"/runs/{run}/events?last_event_id=4", {"Last-Event-ID": "6"})
             assert [message.id for message in viewer.messages()] == [7, 8]
+
+
+def age(message: Message) -> float:
+    """Seconds since an event was made."""
+    return time.time() - datetime.fromisoformat(message.json["timestamp"]).timestamp()
 
 
 def test_nothing_is_left_to_send(shared: Workers) -> None:
@@ -97,6 +106,15 @@ def test_many_viewers_of_one_run(shared: Workers) -> None:
             assert len(seen) == 33
 
 
+def test_an_event_is_seen_on_another_worker(shared: Workers) -> None:
+    """A viewer on another worker sees an event within a tenth of a second."""
+    here, there, *_ = shared.pids
+    viewer = shared.watch(shared.begin("counting", here, count=50, pause=0.02), there)
+    ages = [age(message) for message in viewer.messages()][1:]
+    tell("from an event to its viewer on another worker", ages)
+    assert statistics.median(ages) < 0.1
+
+
 def test_a_viewer_after_the_end(shared: Workers) -> None:
     """A finished run is read from its first event to its last on every worker, and so is its end alone."""
     run = finished(shared, count=200)
@@ -116,7 +134,7 @@ def test_a_run_that_nobody_here_knows(shared: Workers) -> None:
 
 @pytest.mark.parametrize("store", STORES)
 def test_a_gap_is_told(store: str) -> None:
-    """Where the store has dropped what a viewer missed, it gets a snapshot first, on any worker, and goes on after it."""
+    """A viewer that missed what the store has dropped gets a snapshot first, on any worker, and what follows it."""
     with workers(store, 2, env={"DURABLE_KEEP": "20000"}) as forgetful:
         writer = forgetful.pids[0]
         run = run_of(forgetful.start("counting", pid=writer, count=300, size=200, pause=0.001).head)

@@ -19,6 +19,7 @@ from tests.servers import Server, gunicorn
 PATIENT: Final = ["--graceful-timeout", "60"]
 """How long gunicorn alone would wait for an open stream."""
 
+PLAIN: Final = "tests.apps.plain:app"
 KINDS: Final = {"gevent": [], "gevent_pywsgi": [], "gthread": ["--threads", "8"]}
 
 
@@ -30,9 +31,13 @@ def notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
 
 @contextlib.contextmanager
 def serving(notes: Notes, kind: str, *, drain: float, app: str = APP) -> Iterator[Server]:
-    """A worker that has been told how long its runs may take to finish."""
-    env = {VARIABLE: str(notes.folder), "HEADWAY_DRAIN": str(drain)}
-    with gunicorn(app, worker_class=kind, env=env, args=[*KINDS[kind], *PATIENT]) as server:
+    """A worker that has been told how long its runs may take to finish.
+
+    gunicorn's sync worker waits for its stream in a call that signals do not interrupt (`siginterrupt`): it hears of
+    its stop with the next heartbeat.
+    """
+    env = {VARIABLE: str(notes.folder), "HEADWAY_DRAIN": str(drain), "HEADWAY_HEARTBEAT": "0.5"}
+    with gunicorn(app, worker_class=kind, env=env, args=[*KINDS.get(kind, []), *PATIENT]) as server:
         yield server
 
 
@@ -94,14 +99,46 @@ def test_who_lags_gets_the_ending_too(notes: Notes) -> None:
         assert server.process.wait(30) == 0
 
 
+def test_one_request_at_a_time(notes: Notes) -> None:
+    """gunicorn's sync worker, which is busy with a stream, leaves all the same."""
+    with serving(notes, "sync", drain=0.2) as server, Connection(server) as viewer:
+        start(viewer, "pour", count=1, pause=3600, note="single")
+        viewer.until("delta")
+        told = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert ending(viewer) == ("cancelled", "shutdown")
+        assert server.process.wait(30) == 0
+        assert time.monotonic() - told < 15
+    assert notes.has("single")
+
+
 def test_streams_without_an_extension(notes: Notes) -> None:
     """An application that only calls `stream()` is drained as well."""
-    with serving(notes, "gevent", drain=0.2, app="tests.apps.streams:bare()") as server, Connection(server) as viewer:
-        viewer.request("GET", "/silent?note=bare")
+    with serving(notes, "gevent", drain=0.2, app=PLAIN) as server, Connection(server) as viewer:
+        viewer.request("GET", "/patient?note=plain")
         viewer.until("progress")
         told = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         assert ending(viewer) == ("cancelled", "shutdown")
         assert server.process.wait(30) == 0
         assert time.monotonic() - told < 15
-    assert notes.has("bare")
+    assert notes.has("plain")
+
+
+@pytest.mark.parametrize("app", ["with the extension", "plain"])
+def test_streams_may_finish(notes: Notes, app: str) -> None:
+    """`stream()` has as long as a run to come to its end."""
+    path = "/patient?note=slowly" if app == "plain" else "/gated?note=slowly"
+    with (
+        serving(notes, "gevent", drain=30, app=PLAIN if app == "plain" else APP) as server,
+        Connection(server) as viewer,
+    ):
+        viewer.request("GET", path)
+        assert viewer.message().event == "start"
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: not server.address.is_open(), "it listens no more")
+        told = time.monotonic()
+        notes.leave("go slowly" if app == "plain" else "slowly 1")
+        assert ending(viewer) == ("succeeded", None)
+        assert server.process.wait(30) == 0
+        assert time.monotonic() - told < 15

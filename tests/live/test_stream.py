@@ -14,7 +14,7 @@ import pytest
 from tests.apps.notes import VARIABLE, Notes
 from tests.apps.streams import SECRET
 from tests.clients import Connection, Cut, Message, parse_frames, request_bytes, wait_until
-from tests.live.asking import APP, ask, inside, names, snapshot, start, start_alone, watch
+from tests.live.asking import APP, JSON, ask, inside, names, snapshot, start, start_alone, watch
 from tests.servers import Server, gunicorn
 
 STAMP: Final = rb'"timestamp":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)"'
@@ -284,6 +284,20 @@ def test_a_generator_that_never_waits(server: Server) -> None:
         assert read.result() == list(range(1, 20_001))
     viewer.reset()
     wait_until(lambda: inside(server)["viewers"] == 0, "the stream has ended")
+
+
+def test_a_response_that_is_thrown_away(server: Server, notes: Notes) -> None:
+    """A stream that the application replaces has no viewer, so that its work ends, or does not even begin."""
+    with Connection(server) as client:
+        client.request("GET", "/silent?note=thrown", {"X-Replace": "yes"})
+        assert client.body() == b"instead"
+    body = b'{"count": 1, "pause": 3600, "note": "thrown run"}'
+    with Connection(server) as client:
+        client.request("POST", "/api/operations/pour", {**JSON, "X-Replace": "yes"}, body)
+        assert client.body() == b"instead"
+    notes.when("thrown run")
+    assert not notes.has("thrown")
+    wait_until(lambda: inside(server)["viewers"] == 0, "nothing is left")
 
 
 # Several viewers of one run

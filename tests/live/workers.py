@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from tests.apps.notes import VARIABLE, Notes
 from tests.clients import Connection, Head, Message, wait_until
-from tests.servers import Server, gunicorn, scratch
+from tests.servers import Server, gunicorn, redis, scratch
 
 APP: Final = "tests.apps.durable:app"
 JSON: Final = {"Content-Type": "application/json"}
@@ -45,18 +45,23 @@ class Workers:
 
     def connect(self, pid: int | None = None, timeout: float = 10.0) -> Connection:
         """A kept-alive connection, to a certain worker or to any."""
+        found: list[Connection] = []
+        wait_until(lambda: self._accepted(pid, timeout, found), f"worker {pid} takes a connection")
+        self.connections += found
+        return found[0]
+
+    def _accepted(self, pid: int | None, timeout: float, found: list[Connection]) -> bool:
+        """Whether one of some connections is that worker's; what others take is held until then, so that they tire."""
         spare: list[Connection] = []
-        try:
-            for _ in range(500):
-                connection = Connection(self.server, timeout)
-                if pid is None or said(connection, "GET", "/worker")["pid"] == pid:
-                    self.connections.append(connection)
-                    return connection
-                spare.append(connection)
-            raise AssertionError(f"worker {pid} takes no connection")
-        finally:
-            for connection in spare:
-                connection.socket.close()
+        for _ in range(30):
+            connection = Connection(self.server, timeout)
+            if pid is None or said(connection, "GET", "/worker")["pid"] == pid:
+                found.append(connection)
+                break
+            spare.append(connection)
+        for connection in spare:
+            connection.socket.close()
+        return bool(found)
 
     def other(self, pid: int) -> int:
         """A worker that is not this one."""
@@ -105,7 +110,7 @@ class Workers:
         """SIGKILL for a worker, and a wait until another stands in its place."""
         number = len(self.pids)
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: pid not in self.pids and len(self.pids) == number, "a new worker stands in for the killed one")
+        wait_until(lambda: pid not in self.pids and len(self.pids) == number, "another worker stands in")
 
 
 def said(
@@ -138,25 +143,30 @@ def workers(
     app: str = APP,
 ) -> Iterator[Workers]:
     """A gunicorn of `number` workers over a store of this kind; in the same `folder` it is the same store."""
-    with contextlib.nullcontext(folder) if folder else scratch() as home:
+    with contextlib.ExitStack() as started:
+        home = folder or started.enter_context(scratch())
+        url = started.enter_context(store_in(store, home))
         variables = {
-            "HEADWAY_STORE": url_of(store, home),
+            "HEADWAY_STORE": url,
             VARIABLE: str(home),
             "HEADWAY_MAX_RUNS_PER_CLIENT": "10000",
             "HEADWAY_MAX_RUNS": "1000",
             **(env or {}),
         }
-        with gunicorn(app, workers=number, env=variables, args=args) as server:
-            started = Workers(server, Notes(home), home)
-            try:
-                yield started
-            finally:
-                started.leave()
+        server = started.enter_context(gunicorn(app, workers=number, env=variables, args=args))
+        found = Workers(server, Notes(home), home)
+        started.callback(found.leave)
+        yield found
 
 
-def url_of(store: str, folder: Path) -> str:
-    """The URL of a store of this kind that is the test's own."""
-    return f"sqlite:///{folder}/runs.db" if store == "sqlite" else "memory:"
+@contextlib.contextmanager
+def store_in(kind: str, folder: Path) -> Iterator[str]:
+    """The URL of a store of this kind that keeps its files in a folder."""
+    if kind == "redis":
+        with redis(persistent=True, folder=folder) as server:
+            yield server.url
+    else:
+        yield f"sqlite:///{folder}/runs.db"
 
 
 def run_of(head: Head) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -99,7 +100,7 @@ def turning() -> Iterator[None]:
         yield
     finally:
         turner.kill()
-    assert max(after - before for before, after in zip(turns, turns[1:], strict=False)) < 0.5
+    assert max(after - before for before, after in itertools.pairwise(turns)) < 0.5
 
 
 # Killed and restarted
@@ -227,7 +228,7 @@ REFUSALS: Any = {
 
 @pytest.mark.parametrize("refusal", REFUSALS)
 def test_a_server_that_takes_nothing(wire: Wire, worker: Callable[..., RedisLog], refusal: str) -> None:
-    """Starts are refused, nothing is shown that is not kept, nobody's runs are taken over, and it goes on afterwards."""
+    """Starts are refused, nothing is shown that is not kept, no run is taken over, and afterwards all goes on."""
     log, other = worker(lease=1.0), worker(lease=1.0)
     producer = producing(log)
     stop, go_on = REFUSALS[refusal]

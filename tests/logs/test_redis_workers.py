@@ -1,4 +1,4 @@
-"""Several workers over one Redis: each log here is what one worker has of it, with connections and a lease of its own."""
+"""Several workers over one Redis: each log here is a worker's, with connections and a lease of its own."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import Any
 import gevent
 import pytest
 
-from streaming import ManualClock, event
+from streaming import Event, ManualClock, event, operation
 from streaming.errors import Fenced
 from streaming.events import raw_event
-from streaming.logs.base import EventLog
+from streaming.logs.base import EventLog, Record
 from streaming.logs.redis import RedisLog
 from streaming.logs.wire import Wire
+from streaming.operation import NoInput
+from streaming.runner import Runner
+from streaming.settings import Settings
 from tests.clients import Message, parse_frames
 from tests.logs.contract import Producer, opened, shown, start, until
 from tests.servers import Server, redis
@@ -69,6 +72,11 @@ def crash(log: RedisLog) -> None:
     log._greenlets = []
 
 
+def lapse(log: RedisLog) -> None:
+    """What a long stall does: the worker is there, its lease is not."""
+    log._lease.end(at_once=True)
+
+
 def told(log: EventLog, run: str) -> list[Message]:
     """All events of a run as a reader of this log gets them."""
     messages: list[Message] = []
@@ -92,7 +100,10 @@ def watching(log: EventLog, run: str) -> Iterator[list[Message]]:
     def see() -> None:
         seen.extend(parse_frames(log.read(run, seen[-1].id or 0 if seen else 0).block))
 
-    unwatch = log.watch(run, lambda: gevent.spawn(see) and None)
+    def look() -> None:
+        gevent.spawn(see)
+
+    unwatch = log.watch(run, look)
     see()
     yield seen
     unwatch()
@@ -241,8 +252,13 @@ def test_a_dead_workers_run_goes_on_elsewhere(worker: Callable[..., RedisLog]) -
     producing(dead).write(event("tick"))
     with watching(heir, "r") as near, watching(other, "r") as far:
         crash(dead)
-        orphans: list[Any] = []
-        until(lambda: orphans.extend(heir.orphans()) or orphans, "the run is found")
+        orphans: list[Record] = []
+
+        def found() -> bool:
+            orphans.extend(heir.orphans())
+            return bool(orphans)
+
+        until(found, "the run is found")
         assert (orphans[0].attempt, orphans[0].fold.last_event_id) == (1, 2)
         successor = Producer(heir, "r", ManualClock())
         successor.recorder.fold, successor.recorder.last = orphans[0].fold, 2
@@ -254,11 +270,11 @@ def test_a_dead_workers_run_goes_on_elsewhere(worker: Callable[..., RedisLog]) -
     assert (record.status, record.attempt) == ("failed", 2)
 
 
-def test_a_worker_that_wakes_up_late_can_write_nothing(worker: Callable[..., RedisLog], wire: Wire) -> None:
+def test_a_worker_that_wakes_up_late_can_write_nothing(worker: Callable[..., RedisLog]) -> None:
     """Where a run was taken over meanwhile, its old producer is told so, and its events are nowhere."""
-    late, heir = worker(lease=30), worker(lease=30)
+    late, heir = worker(), worker()
     producer = producing(late)
-    wire.ask([("DEL", f"headway:lease:{late.worker}")])
+    lapse(late)
     assert [record.info.id for record in heir.orphans()] == ["r"]
     producer.recorder.add(event("late"))
     late.append("r", producer.recorder.take(), producer.recorder.fold)
@@ -272,11 +288,11 @@ def test_a_worker_that_wakes_up_late_can_write_nothing(worker: Callable[..., Red
     assert [message.event for message in seen] == ["start", "tick"]
 
 
-def test_a_silent_worker_that_wakes_up_late_is_told(worker: Callable[..., RedisLog], wire: Wire) -> None:
+def test_a_silent_worker_that_wakes_up_late_is_told(worker: Callable[..., RedisLog]) -> None:
     """Also where it writes nothing: it must not go on for hours with work that nobody will see."""
-    late, heir = worker(lease=30), worker(lease=30)
+    late, heir = worker(), worker()
     producing(late)
-    wire.ask([("DEL", f"headway:lease:{late.worker}")])
+    lapse(late)
     assert heir.orphans()
     soon(lambda: isinstance(late.control("r").lost, Fenced), "the old producer is told")
 
@@ -329,3 +345,23 @@ def test_nothing_is_left(worker: Callable[..., RedisLog], wire: Wire) -> None:
     assert set(kept) <= {b"headway:number"} | {b"headway:key:3:ann:k%d" % number for number in range(5)}
     lives = wire.ask([("PTTL", key) for key in kept if b"key" in key])
     assert all(0 < life <= 10_000 for life in lives)
+
+
+# Producers
+
+
+@operation(linger=None)
+def ticking() -> Iterator[Event]:
+    """A hundred events, a millisecond apart."""
+    for _ in range(100):
+        yield event("tick")
+        gevent.sleep(0.001)
+
+
+def test_producers_that_write_at_the_same_moment(worker: Callable[..., RedisLog]) -> None:
+    """They share one writer, which each of them may wake, and all of them go on."""
+    log = worker()
+    runner = Runner([ticking], log, Settings())
+    runs = [runner.start(ticking, NoInput())[0] for _ in range(10)]
+    until(lambda: all(shown(log, run) == 103 for run in runs), "all runs come to their ends")
+    runner.close()

@@ -1,0 +1,31 @@
+"""An application that knows of Headway only `stream()`."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import gevent
+from flask import Flask, Response, request
+
+from streaming import progress, stream
+from tests.apps import notes
+
+app = Flask(__name__)
+
+
+@app.get("/patient")
+def patient() -> Response:
+    """Works until the note `go NOTE` is there, and leaves `NOTE` at its end."""
+    return stream(_patient(request.args["note"]))
+
+
+def _patient(note: str) -> Generator[Any, Any, str]:
+    left = notes.of_this_process()
+    try:
+        yield progress("at work")
+        while not left.has(f"go {note}"):
+            gevent.sleep(0.005)
+        return "done"
+    finally:
+        left.leave(note)

@@ -1,0 +1,26 @@
+"""Applications for the tests of the routes: made in the test's own process, or served by a real server.
+
+`create_app` is what a host does: a Flask application with Headway in it and everything of `tests.sample_operations`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask
+
+from streaming import Headway, Operation
+from tests import sample_operations
+
+
+def offered() -> list[Operation]:
+    """Every sample operation."""
+    return [value for value in vars(sample_operations).values() if isinstance(value, Operation)]
+
+
+def create_app(config: dict[str, Any] | None = None, **said: Any) -> Flask:
+    """An application whose configuration has `config` in it; what is `said` is said to `Headway`."""
+    app = Flask(__name__)
+    app.config.update(config or {})
+    Headway(app, **{"operations": offered(), **said})
+    return app

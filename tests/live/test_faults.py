@@ -1,0 +1,294 @@
+"""Faults by the hundred, with a fixed seed: what viewers see of cuts, killed workers, a full disk and a locked file.
+
+Each test counts, for each viewer, the events that it lost, those that came twice, and its longest silence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import random
+import resource
+import sqlite3
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gevent
+import pytest
+
+from streaming import ManualClock
+from streaming.logs.sqlite import SqliteLog
+from tests.apps.durable import Count, Question, counting, curious
+from tests.clients import Cut, Message, wait_until
+from tests.live.workers import JSON, STORES, Workers, check_numbers, closing, worker_of, workers
+from tests.runs import Stage, entered
+
+log = logging.getLogger("figures")
+
+SEED = 20_261_123
+RUNS = 100
+CUTS = 10
+"""Of each run's viewer: a thousand in all."""
+
+every_store = pytest.mark.parametrize("store", STORES)
+
+
+@dataclass
+class Viewer:
+    """A viewer that is cut, comes back, and keeps count."""
+
+    shared: Workers
+    run: str
+    random: random.Random
+    seen: list[Message] = field(default_factory=list)
+    served: list[int] = field(default_factory=list)
+    silence: float = 0.0
+    _heard: float = field(default_factory=time.monotonic)
+
+    def follow(self, cuts: int, pids: list[int]) -> Viewer:
+        """Sees the run through, over so many cuts, each followed by a visit to a worker at random."""
+        for where in sorted(self.random.sample(range(1, 110), cuts)):
+            self._visit(self.random.choice(pids), where)
+        self._visit(None, None)
+        return self
+
+    def come_back(self) -> Viewer:
+        """Sees the run through, however often its worker is killed."""
+        while not self.seen or self.seen[-1].event != "done":
+            with contextlib.suppress(Cut, ConnectionError):
+                self._visit(None, None)
+        return self
+
+    def _visit(self, pid: int | None, where: int | None) -> None:
+        """Reads on, to the event number `where` or to the end, and leaves in one way or the other."""
+        viewer = self.shared.watch(self.run, pid, after=self.seen[-1].id if self.seen else None, timeout=20)
+        self.served.append(worker_of(viewer.head))
+        for message in viewer.messages():
+            self._hear(message)
+            if where is not None and len(self.seen) >= where:
+                break
+        (viewer.reset if self.random.random() < 0.5 else viewer.close)()
+
+    def _hear(self, message: Message) -> None:
+        now = time.monotonic()
+        self.silence, self._heard = max(self.silence, now - self._heard), now
+        self.seen.append(message)
+
+    @property
+    def lost(self) -> int:
+        """How many numbers between the first event and the last it has not seen."""
+        numbers = {message.id for message in self.seen if message.id is not None}
+        return max(numbers) - len(numbers)
+
+    @property
+    def repeated(self) -> int:
+        """How many events it has seen more than once."""
+        return len(self.seen) - len({message.id for message in self.seen})
+
+    @property
+    def switches(self) -> int:
+        """How often it has changed its worker."""
+        return sum(one != other for one, other in zip(self.served, self.served[1:], strict=False))
+
+
+def tell(fault: str, tries: int, viewers: list[Viewer]) -> None:
+    """Logs a line of the table: the fault, tries, events lost and repeated, and the longest silence."""
+    lost, repeated = (sum(getattr(viewer, name) for viewer in viewers) for name in ("lost", "repeated"))
+    silence = max(viewer.silence for viewer in viewers)
+    log.info("| %s | %d | %d | %d | %.2f s |", fault, tries, lost, repeated, silence)
+
+
+@every_store
+def test_a_thousand_cuts(store: str) -> None:
+    """A thousand cuts at random events, each followed by a random worker, over a hundred runs: no hole, no repeat."""
+    with workers(store, 3) as shared:
+        pids = shared.pids
+        runs = [shared.begin("counting", pids[n % 3], count=110, pause=0.04) for n in range(RUNS)]
+        viewers = [Viewer(shared, run, random.Random(SEED + n)) for n, run in enumerate(runs)]
+        with ThreadPoolExecutor(RUNS) as pool:
+            list(pool.map(lambda viewer: viewer.follow(CUTS, pids), viewers))
+        tell(f"cut, resume, other worker ({store})", sum(len(viewer.served) - 1 for viewer in viewers), viewers)
+        assert sum(len(viewer.served) - 1 for viewer in viewers) == RUNS * CUTS
+        assert sum(viewer.switches for viewer in viewers) > RUNS * CUTS / 2
+        for viewer in viewers:
+            check_numbers(viewer.seen)
+            assert [message.event for message in viewer.seen[-2:]] == ["result", "done"]
+            assert len(viewer.seen) == 113
+
+
+@every_store
+def test_workers_that_are_killed(store: str) -> None:
+    """However often workers are killed, every viewer of every run comes to an end, without hole or repeat."""
+    picks = random.Random(SEED)
+    with workers(store, 3, env={"DURABLE_LEASE": "1.5"}) as shared:
+        runs = [shared.begin("counting", shared.pids[n % 3], count=200, pause=0.02) for n in range(30)]
+        viewers = [Viewer(shared, run, random.Random(SEED + n)) for n, run in enumerate(runs)]
+        with ThreadPoolExecutor(len(runs)) as pool:
+            following = [pool.submit(viewer.come_back) for viewer in viewers]
+            for _ in range(3):
+                time.sleep(0.5)
+                shared.kill(picks.choice(shared.pids))
+            for each in following:
+                each.result()
+        tell(f"SIGKILL of a worker ({store})", 3, viewers)
+        endings = [viewer.seen[-1].json["status"] for viewer in viewers]
+        assert "failed" in endings
+        for viewer, ending in zip(viewers, endings, strict=True):
+            check_numbers(viewer.seen)
+            last = viewer.seen[-2]
+            assert (ending, last.event) in (("succeeded", "result"), ("failed", "error"))
+            assert ending == "succeeded" or last.json["code"] == "producer_lost"
+            assert viewer.silence < 10
+
+
+# The file of sqlite
+
+
+@contextlib.contextmanager
+def full_disk(pids: list[int], folder: Path) -> Iterator[None]:
+    """Lets the processes write no file beyond the size that the store's largest one has (setrlimit(2))."""
+    most = max(path.stat().st_size for path in folder.glob("runs.db*"))
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    for pid in pids:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+    try:
+        yield
+    finally:
+        for pid in pids:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
+
+
+@contextlib.contextmanager
+def locked(pids: list[int], folder: Path) -> Iterator[None]:
+    """Holds the file as another program may, which writes into it for long."""
+    with contextlib.closing(sqlite3.connect(folder / "runs.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def refused(shared: Workers) -> float:
+    """Seconds after which a start is refused, as the contract says."""
+    began = time.monotonic()
+    with closing(shared.connect()) as client:
+        head = client.request("POST", "/operations/counting", {**JSON, "Prefer": "respond-async"}, b'{"count": 1}')
+        problem = json.loads(client.body())
+    assert (head.status, problem["code"]) == (503, "store_away")
+    assert int(head.headers["retry-after"]) > 0
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize(("fault", "seconds"), [(full_disk, 4.0), (locked, 4.0)])
+def test_a_file_that_takes_nothing(fault: type, seconds: float, request: pytest.FixtureRequest) -> None:
+    """While the file cannot be written, starts are refused, streams live on, and afterwards nothing is missing.
+
+    The time is longer than a lease: no run is lost on account of it, nor is a viewer that comes while it lasts.
+    """
+    env = {"DURABLE_LEASE": "1.5", "HEADWAY_HEARTBEAT": "0.5"}
+    with workers("sqlite", 2, env=env) as shared:
+        runs = [shared.begin("counting", shared.pids[n % 2], count=150, size=300, pause=0.04) for n in range(6)]
+        viewers = [Viewer(shared, run, random.Random(SEED + n)) for n, run in enumerate(runs * 2)]
+        heartbeats = shared.watch(shared.begin("silent", shared.pids[0]), shared.pids[1])
+        heartbeats.until("progress")
+        with ThreadPoolExecutor(len(viewers)) as pool:
+            following = [pool.submit(viewer.follow, 0, []) for viewer in viewers]
+            wait_until(lambda: all(len(viewer.seen) > 10 for viewer in viewers), "all viewers are under way")
+            with fault(shared.pids, shared.folder):
+                began = time.monotonic()
+                waits = [refused(shared)]
+                heartbeats.comment()
+                late = shared.watch(runs[0])
+                assert late.message().event == "start"
+                assert shared.snapshot(runs[1])["status"] == "running"
+                time.sleep(max(0, began + seconds - time.monotonic()))
+            for each in following:
+                each.result()
+        tell(request.node.callspec.id, 1, viewers)
+        log.info("a start is refused after %.2f s at the most", max(waits))
+        assert max(waits) < 4
+        for viewer in viewers:
+            check_numbers(viewer.seen)
+            assert (len(viewer.seen), viewer.seen[-1].json["status"]) == (153, "succeeded")
+            assert viewer.silence > 1  # it did feel it
+        wait_until(lambda: shared.ask("GET", "/health/ready").get("status") == "ready", "the store is ready again")
+        assert shared.start("counting", count=2).until("done")[-1].json["status"] == "succeeded"
+
+
+def test_a_run_that_outgrows_its_store() -> None:
+    """A run that says more than can be held while the disk is full fails, once it can be said, without a hole."""
+    with workers("sqlite", 1) as shared:
+        run = shared.begin("counting", count=100_000, size=20_000, pause=0.005)
+        viewer = Viewer(shared, run, random.Random(SEED))
+        with ThreadPoolExecutor(1) as pool:
+            following = pool.submit(viewer.follow, 0, [])
+            wait_until(lambda: viewer.seen, "the viewer is under way")
+            with full_disk(shared.pids, shared.folder):
+                wait_until(lambda: shared.ask("GET", "/worker")["runs"] == 0, "the run has been given up", 20)
+            following.result()
+        check_numbers(viewer.seen)
+        error, done = viewer.seen[-2:]
+        assert (error.json["code"], error.json["retryable"]) == ("operation_failed", True)
+        assert done.json["status"] == "failed"
+
+
+def test_many_workers_that_start_at_once() -> None:
+    """Workers that start together over a file that is not there yet all come to serve it."""
+    with workers("sqlite", 6) as shared:
+        for pid in shared.pids:
+            shared.begin("counting", pid, count=1)
+        assert len(shared.ask("GET", "/runs")["runs"]) == 6
+        assert "headway" not in shared.server.log().lower().replace(str(shared.folder).lower(), "")
+        assert "Traceback" not in shared.server.log()
+
+
+# A clock that jumps
+
+
+@pytest.mark.parametrize("store", ["memory", "sqlite"])
+@pytest.mark.parametrize("jump", [86_400.0, -86_400.0])
+def test_a_clock_that_jumps(store: str, jump: float, tmp_path: Path) -> None:
+    """When the wall clock jumps, live runs go on, and questions stay open for as long as they were to."""
+    clock = ManualClock()
+    with entered("own hub") as world:
+        stage = world.call(lambda: Stage(world, counting, curious, clock=clock, log=_log(store, tmp_path, clock)))
+        run = stage.start(counting, Count(count=50, pause=0.01))
+        asking = stage.start(curious, Question(within=100))
+        world.until(lambda: _status(stage, asking) == "waiting", "the question is open")
+        clock.jump(jump)
+        world.call(stage.log.sweep)
+        messages = stage.events(run)
+        assert [message.id for message in messages] == list(range(1, 54))
+        assert messages[-1].json["status"] == "succeeded"
+        assert 0 <= messages[-1].json["elapsed"] < 60
+        clock.advance(99)
+        world.call(gevent.sleep, 0.05)
+        assert world.call(_status, stage, asking) == "waiting"
+        clock.advance(2)
+        world.until(lambda: _status(stage, asking) == "failed", "the question has expired")
+        stage.close()
+
+
+def _status(stage: Stage, run: str) -> str:
+    record = stage.log.find(run)
+    assert record is not None
+    return record.status
+
+
+def _log(store: str, folder: Path, clock: ManualClock) -> SqliteLog | None:
+    return None if store == "memory" else SqliteLog(folder / "runs.db", clock=clock)
+
+
+def test_leases_do_not_look_at_the_clock() -> None:
+    """What a store says of workers is in a time that does not jump: nothing in it reads the wall clock for a lease."""
+    with workers("sqlite", 2) as shared:
+        wait_until(lambda: len(_expires(shared.folder)) == 2, "both workers have a lease")
+        assert all(abs(moment - time.monotonic()) < 10 for moment in _expires(shared.folder))
+
+
+def _expires(folder: Path) -> list[float]:
+    with contextlib.closing(sqlite3.connect(folder / "runs.db")) as file:
+        return [moment for (moment,) in file.execute("SELECT expires FROM workers")]
