@@ -299,7 +299,8 @@ SSE_STARLETTE = Contender("sse-starlette", uvicorn("sse_starlette"))
 def plain_environment() -> dict[str, str]:
     """The environment without anybody's own settings of Headway."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HEADWAY_")}
-    return {**kept, "PYTHONPATH": str(ROOT)}
+    # The last is what gunicorn.conf.py sets; here for both that run on gevent.
+    return {**kept, "PYTHONPATH": str(ROOT), "GEVENT_TRACK_GREENLET_TREE": "false"}
 
 
 class Server:

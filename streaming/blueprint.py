@@ -107,10 +107,18 @@ class Headway:
         return self._authorize
 
     def drain(self, seconds: float | None = None) -> None:
-        """Takes no more runs, lets those that are live finish for `seconds` (the setting's), and stops the rest."""
+        """Takes no more runs, lets those that are live finish for `seconds` (the setting's), and stops the rest.
+
+        Then it sends the viewers away. What is kept can still be read, until `close`.
+        """
         if self._runner is not None:
             runner = self._runner
             runner.home.call(drain, runner, pulse(runner.home), self.settings.drain if seconds is None else seconds)
+
+    def close(self) -> None:
+        """Lets go of the store, at the end of the process."""
+        if self._runner is not None:
+            self._runner.home.call(self._runner.close)
 
     def _read_settings(self, app: Flask) -> Settings:
         from_environment = Settings.read(os.environ, **self._defaults)

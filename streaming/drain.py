@@ -39,13 +39,12 @@ SPREAD: Final = 3000
 
 
 def drain(runner: Runner, pulse: Pulse, seconds: float) -> None:
-    """Ends the runs of a worker, and then its streams; in the hub."""
+    """Ends the runs of a worker, and then its streams; in the hub. The log stays open, for requests that come late."""
     runner.draining = True
     _wait(seconds, lambda: bool(runner.live) or pulse.producing)
     runner.stop()
     runner.log.flush()  # what has just ended is to be told to its viewers before they are sent away
     end_streams(pulse, 0)
-    runner.close()
 
 
 def end_streams(pulse: Pulse, seconds: float) -> None:
@@ -73,6 +72,7 @@ def drain_with(worker: Any) -> None:
     """
     end_idle_connections = _watch_connections(worker)
     drained = gevent.event.Event()
+    left = False
 
     def attend() -> None:
         _open_all()
@@ -81,10 +81,14 @@ def drain_with(worker: Any) -> None:
         try:
             gevent.joinall([gevent.spawn(headway.drain) for headway in list(extensions)])
             if not extensions:
-                _end_streams_alone()
+                _end_streams_alone(Settings.read(os.environ).drain)
         finally:
             drained.set()
         end_idle_connections()
+        # gunicorn goes on to accept for up to a second: whoever comes then is sent away in as good an order.
+        while not left:
+            gevent.sleep(0.1)
+            _end_streams_alone(0)
 
     serve = worker.run
 
@@ -92,6 +96,10 @@ def drain_with(worker: Any) -> None:
         serve()
         while not drained.wait(1.0):
             worker.notify()
+        nonlocal left
+        left = True
+        for headway in list(extensions):
+            headway.close()
 
     worker.run = run
     if monkey.is_module_patched("threading"):
@@ -100,11 +108,11 @@ def drain_with(worker: Any) -> None:
         start_native_thread(attend, ())
 
 
-def _end_streams_alone() -> None:
-    """For an application that calls `stream()`, and has no extension that would drain it."""
+def _end_streams_alone(seconds: float) -> None:
+    """Without runs: an application that only calls `stream()` has none, and a worker that is drained none any more."""
     from .response import pulse
 
-    home().call(lambda: end_streams(pulse(home()), Settings.read(os.environ).drain))
+    home().call(lambda: end_streams(pulse(home()), seconds))
 
 
 def _open_all() -> None:

@@ -142,6 +142,8 @@ class Settings:
         for setting in fields(cls):
             variable = prefix + setting.name.upper()
             value = mapping.get(variable)
+            if value is None and variable in mapping and setting.name == "linger":
+                found["linger"] = None  # in Python's own words: no environment holds a None
             if value is None or (value == "" and setting.name != "simulate"):
                 continue
             try:

@@ -237,7 +237,7 @@ def test_a_cancel_of_a_plain_function(stage: Stage, place: Place, tmp_path: Path
     """A function that is no generator is stopped where it waits, too, and its `finally` has run by the last event."""
     file = tmp_path / "left"
     run = stage.start(sample.plain_wait, Script(runs_in=place.runs_in, file=str(file)))
-    stage.world.until(file.exists, "it is at work")
+    stage.world.until(lambda: file.exists() and file.read_text(), "it is at work")
     stage.cancel(run)
     assert ending(stage.events(run)) == ("cancelled", "requested")
     assert file.read_text() == "waiting\ntidied\n"

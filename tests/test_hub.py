@@ -22,6 +22,6 @@ def test_callers_that_hand_over_to_the_same_waiter() -> None:
         hand_over(signal.set)
         went_on.append(number)
 
-    greenlets = [gevent.spawn(wait), *(gevent.spawn(call, number) for number in range(10))]
-    gevent.joinall(greenlets, timeout=5)
+    gevent.spawn(wait)
+    gevent.joinall([gevent.spawn(call, number) for number in range(10)], timeout=5)
     assert sorted(went_on) == list(range(10))

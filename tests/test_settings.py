@@ -18,7 +18,7 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
         ("redis://localhost:6379/0", "redis://localhost:6379/0"),
     ],
     "heartbeat": [("15", 15.0), ("0.5", 0.5), (20, 20.0), (1.5, 1.5)],
-    "linger": [("0", 0.0), ("30", 30.0), ("none", None), ("None", None), (0, 0.0)],
+    "linger": [("0", 0.0), ("30", 30.0), ("none", None), ("None", None), (0, 0.0), (None, None)],
     "retention": [("0", 0.0), ("3600", 3600.0)],
     "send_timeout": [("30", 30.0)],
     "max_runs": [("1", 1), (7, 7), (" 9 ", 9)],

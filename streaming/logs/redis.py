@@ -50,6 +50,9 @@ LEASE: Final = 6.0
 REFRESH: Final = 1.0
 """Seconds between two looks at runs of which nobody has said anything."""
 
+LOOK: Final = 100
+"""How many of them in one question, so that others have their turn at the server in between."""
+
 BLOCK_SECONDS: Final = 2.0
 """How long one `XREAD` waits."""
 
@@ -284,12 +287,29 @@ class RedisLog(EventLog):
 
     def count(self, run: str, change: int) -> None:
         local = self._runs.get(run) or self._follow(run)
+        if change < 0 and local.produced and local.viewers + change <= 0:
+            # Whether that was the last one anywhere is asked now: a message about another may still be on its way.
+            with contextlib.suppress(StoreAway):
+                self._look_at([run])
         local.viewers += change
         local.tail.control.viewers += change
         local.tail.control.watched = True
-        self._recount(run, local)
+        order = self._recount(run, local)
+        if change > 0 and not local.produced:
+            self._counted(run, local, change, order)
         local.tail.changed()
         self._let_go(run)
+
+    def _counted(self, run: str, local: _Local, change: int, order: _Order) -> None:
+        """Waits until the store knows of a viewer, on whose account the run's own worker is to let it live."""
+        try:
+            self._outcome(order)
+        except StoreAway:
+            local.viewers -= change
+            local.tail.control.viewers -= change
+            self._recount(run, local)
+            self._let_go(run)
+            raise
 
     def find(self, run: str) -> Record | None:
         local = self._runs.get(run)
@@ -381,6 +401,9 @@ class RedisLog(EventLog):
         if self._away or self._closed:
             raise StoreAway(AWAY)
         self._order(order)
+        return self._outcome(order)
+
+    def _outcome(self, order: _Order) -> Any:
         try:
             reply = order.outcome.get(timeout=PATIENCE)
         except gevent.Timeout:
@@ -403,7 +426,11 @@ class RedisLog(EventLog):
                 self._work.wait()
                 continue
             self._busy = True
-            self._see_through(tasks)
+            try:
+                self._see_through(tasks)
+            except Exception:
+                log.exception("the writer of the store of the runs failed")
+                gevent.sleep(1.0)
 
     def _gathered(self) -> list[_Local]:
         unwritten, self._unwritten = self._unwritten, {}
@@ -522,8 +549,7 @@ class RedisLog(EventLog):
     @property
     def _settled(self) -> bool:
         """Whether whoever lives has had the time to say so since Redis was away."""
-        trouble = max(self._trouble, self._lease.trouble)
-        return time.monotonic() - trouble > self._lease_seconds
+        return self._lease.steady and time.monotonic() - self._trouble > self._lease_seconds
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -549,8 +575,10 @@ class RedisLog(EventLog):
         if local.tail.fold.over or not local.produced:
             del self._runs[run]
 
-    def _recount(self, run: str, local: _Local) -> None:
-        self._order(_Order(call(scripts.COUNT, run, self.worker, local.viewers)))
+    def _recount(self, run: str, local: _Local) -> _Order:
+        order = _Order(call(scripts.COUNT, run, self.worker, local.viewers))
+        self._order(order)
+        return order
 
     # -- the reader of what others do ---------------------------------------------------------------------------
 
@@ -627,8 +655,10 @@ class RedisLog(EventLog):
     def _keep_looking(self) -> None:
         while True:
             gevent.sleep(REFRESH)
+            live = [run for run, local in self._runs.items() if not local.tail.fold.over]
             try:
-                self._look_at([run for run, local in self._runs.items() if not local.tail.fold.over])
+                for at in range(0, len(live), LOOK):
+                    self._look_at(live[at : at + LOOK])
             except StoreAway:
                 self._trouble = time.monotonic()
             except Exception:
@@ -702,7 +732,8 @@ class _Lease:
 
     def __init__(self, url: str, worker: str, seconds: float) -> None:
         self.failing = False
-        self.trouble = float("-inf")
+        self._renewed = time.monotonic()
+        self._judges = 0.0
         self._wire = Wire(url)
         self._worker = worker
         self._seconds = seconds
@@ -711,6 +742,15 @@ class _Lease:
         self._at_once = True
         self._ended = False
         start_native_thread(self._serve, ())
+
+    @property
+    def steady(self) -> bool:
+        """Whether this worker may say of others that they are lost.
+
+        Where it could not renew its own lease in time (Redis was away, the machine stood still), neither could they.
+        """
+        now = time.monotonic()
+        return now - self._renewed < self._seconds / 2 and now >= self._judges
 
     def end(self, *, at_once: bool) -> None:
         """Renews it for the last time; with `at_once` it is given up. Waits for that unless Redis is away."""
@@ -736,10 +776,13 @@ class _Lease:
         try:
             (reply,) = self._wire.ask([command])
             error: Exception | None = reply if isinstance(reply, ResponseError) else None
-        except StoreAway as away:
-            error = away
-        if error is not None:
-            self.trouble = time.monotonic()
-            if not self.failing:
-                log.warning("the lease of this worker could not be renewed: %s", error)
+        except Exception as trouble:  # noqa: BLE001  # whatever it is: without a next try this worker's runs were lost
+            error = trouble
+        now = time.monotonic()
+        if error is None:
+            if now - self._renewed > self._seconds / 2:
+                self._judges = now + self._seconds
+            self._renewed = now
+        elif not self.failing:
+            log.warning("the lease of this worker could not be renewed: %s", error)
         self.failing = error is not None

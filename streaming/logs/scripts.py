@@ -77,7 +77,7 @@ redis.call('HSET', run_key(run), 'number', number, unpack(ARGV, 8))
 redis.call('ZADD', P .. 'owner:' .. owner, number, run)
 redis.call('SADD', P .. 'client:' .. client, run)
 redis.call('SADD', P .. 'runs:' .. worker, run)
-if named then redis.call('SET', named, run) end
+if named then redis.call(again == '' and 'SET' or 'SETNX', named, run) end
 return false
 """
 
@@ -340,8 +340,12 @@ DIGESTS: Final = {
 
 
 def call(script: str, *arguments: Argument) -> Command:
-    """The command that runs a script, which the server has been given before (`load`)."""
-    return ("EVALSHA", DIGESTS[script], 0, *arguments)
+    """The command that runs a script, which the server has been given before (`load`).
+
+    Raises `UnicodeEncodeError` here, and not in the writer, for a text that has no UTF-8.
+    """
+    encoded = (argument.encode() if isinstance(argument, str) else argument for argument in arguments)
+    return ("EVALSHA", DIGESTS[script], 0, *encoded)
 
 
 def load() -> list[Command]:

@@ -119,6 +119,21 @@ def test_viewers_are_sent_away(shared: Workers) -> None:
         assert shared.snapshot(run_of(first.head))["status"] == "running"
 
 
+def test_nobody_is_refused_meanwhile(shared: Workers) -> None:
+    """Whoever comes while a worker leaves gets the stream: an `EventSource` that is refused once never comes back."""
+    leaving, staying = shared.pids
+    run = shared.begin("counting", staying, count=10_000, pause=0.1)
+    stop(shared, leaving)
+    served = set()
+    while leaving in shared.pids:
+        viewer = shared.watch(run)
+        served.add(worker_of(viewer.head))
+        assert viewer.message().event == "start"
+        viewer.close()
+    assert leaving in served
+    shared.ask("DELETE", f"/runs/{run}")
+
+
 @every_store
 def test_what_is_left_is_cancelled(store: str) -> None:
     """After `HEADWAY_DRAIN` seconds the rest ends as `cancelled` and `shutdown`: `finally` runs, and viewers are told.

@@ -301,6 +301,13 @@ class EventLogContract:
         assert ended is not None
         assert ended.status == "cancelled"
 
+    def test_a_run_that_everybody_has_left(self, producer: Producer, log: EventLog) -> None:
+        """Where nobody watches it anywhere it is cancelled for that reason."""
+        log.count("r", +1)
+        log.count("r", -1)
+        assert log.abandon("r") is True
+        until(lambda: log.control("r").cancel == "disconnected", "the producer hears of it")
+
     def test_a_cancel_of_what_is_over(self, producer: Producer, log: EventLog) -> None:
         """It is harmless."""
         producer.end()

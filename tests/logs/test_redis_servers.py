@@ -66,7 +66,7 @@ def test_a_cancel_on_another_worker(two: tuple[Workers, int, int]) -> None:
     viewer = both.watch(run, second)
     viewer.until("progress")
     began = time.monotonic()
-    assert both.ask("DELETE", f"/runs/{run}", pid=second)["status"] == "cancelling"
+    assert both.ask("DELETE", f"/runs/{run}", pid=second)["status"] in ("cancelling", "cancelled")
     assert viewer.until("done")[-1].json["reason"] == "requested"
     assert time.monotonic() - began < SECOND
     assert both.notes.has("cancelled elsewhere")

@@ -207,10 +207,26 @@ def test_viewers_are_counted_over_all_workers(worker: Callable[..., RedisLog]) -
     record = two.find("r")
     assert record is not None
     assert record.viewers == 4
-    for viewer in (log, one, one, two):
+    for viewer in (one, one, two, log):
         viewer.count("r", -1)
     soon(lambda: log.control("r").viewers == 0, "they are counted out")
     assert log.control("r").watched
+
+
+def test_a_last_viewer_is_not_taken_for_the_last_one(worker: Callable[..., RedisLog]) -> None:
+    """Where the viewers of a run change workers, its producer is never told that there is none."""
+    log, other = worker(), worker()
+    producing(log)
+    log.count("r", +1)
+    told: list[int] = []
+    log.watch("r", lambda: told.append(log.control("r").viewers))
+    for _ in range(20):
+        other.count("r", +1)
+        log.count("r", -1)
+        log.count("r", +1)
+        other.count("r", -1)
+    assert told
+    assert 0 not in told
 
 
 def test_one_key_starts_one_run(worker: Callable[..., RedisLog]) -> None:
