@@ -40,6 +40,8 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     if report.failed:
         for server in servers.started:
             report.sections.append((f"{server.name} {server.url} (pid {server.pid})", tail(server.log())))
+    # A worker of xdist sends its reports as UTF-8, and dies of a lone surrogate that a test has had logged.
+    report.sections = [(title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections]
     return report
 
 

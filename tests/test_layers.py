@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = {
     "HTTP": "blueprint response inputs answers drain disconnect",
     "work": "runner recorder operation executors child watchdog",
-    "memory": "logs logs.base logs.memory logs.redis logs.scripts logs.sqlite logs.statements logs.tail logs.wire clock hub",
+    "memory": "logs logs.base logs.memory logs.redis logs.scripts logs.sqlite logs.statements logs.tail logs.wire"
+    " clock hub",
     "pure": "events sse lifecycle errors settings",
 }
 """The modules of `streaming`, the highest floor first. A new module is entered here."""

@@ -364,7 +364,10 @@ class SqliteLog(EventLog):
         written = None
         while written is None and not self._closed:
             try:
-                written = self._writers.apply(self._transaction, (orders, appends))
+                tried = self._writers.apply(self._try_transaction, (orders, appends))
+                if isinstance(tried, Exception):
+                    raise tried
+                written = tried
             except Exception as error:  # noqa: BLE001  # whatever it is, who waits for this batch must not wait for ever
                 self._set_away(error)
                 orders = [order for order in orders if not order.dropped]
@@ -381,6 +384,15 @@ class SqliteLog(EventLog):
             self._show(local, blocks, fold, fenced=local.tail.info.id in fenced)
         self._writing = False
         self._write()
+
+    def _try_transaction(
+        self, orders: list[_Order], appends: list[tuple[_Local, list[Block], Fold]]
+    ) -> tuple[list[Any], set[str]] | Exception:
+        """What came of it; raised in the pool's thread, gevent would print each failed try with its stack."""
+        try:
+            return self._transaction(orders, appends)
+        except Exception as error:  # noqa: BLE001  # raised again by who asked
+            return error
 
     def _transaction(
         self, orders: list[_Order], appends: list[tuple[_Local, list[Block], Fold]]
