@@ -16,6 +16,7 @@ What a crash of the processes leaves is whole. A power failure may take the last
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 import sqlite3
@@ -223,6 +224,10 @@ class SqliteLog(EventLog):
 
     def count(self, run: str, change: int) -> None:
         local = self._runs.get(run) or self._follow(run)
+        if change < 0 and local.produced and local.viewers + change <= 0:
+            # Whether that was the last one anywhere is asked now: the next look at the others may be a while away.
+            with contextlib.suppress(StoreAway):
+                self._catch_up({run: None})
         local.viewers += change
         local.tail.control.viewers += change
         local.tail.control.watched = True
@@ -546,6 +551,9 @@ class SqliteLog(EventLog):
 
     def _grow(self, local: _Local, change: statements.Change) -> bool:
         fresh = [block for block in change.blocks if block.first > local.tail.fold.last_event_id]
+        if fresh and fresh[0].first > local.tail.fold.last_event_id + 1:
+            local.tail.skip_to(change.fold)  # trimmed before it was seen here: viewers read the file, which has a gap
+            return True
         for block in fresh:
             local.tail.extend(block, change.fold if block is fresh[-1] else local.tail.fold, TAIL_BYTES)
             local.tail.fold.last_event_id = block.first + len(block.frames) - 1
