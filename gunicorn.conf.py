@@ -16,7 +16,7 @@ from typing import Any
 FILES = 65_536
 """Descriptors asked for. A stream is one, and a proxied or a child process's one two or three."""
 
-STOPPING = 5
+STOPPING = 12
 """Seconds between the end of the drain and the kill, in which streams say their last word and `finally` blocks run."""
 
 bind = "127.0.0.1:8000"

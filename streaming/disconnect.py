@@ -24,7 +24,7 @@ import struct
 import sys
 import termios
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from gevent import monkey
 
@@ -33,8 +33,8 @@ from .hub import Home
 SOCKET_KEYS: Final = ("gunicorn.socket", "gunicorn.sock", "werkzeug.socket")
 """gunicorn's gevent, gthread and sync workers; its gevent_pywsgi worker; Flask's own server."""
 
-ACKED: Final = struct.Struct("=120xQ")
-"""`tcpi_bytes_acked` in `struct tcp_info` (linux/tcp.h)."""
+INFO: Final = struct.Struct("=24xI92xQ16xI")
+"""Of `struct tcp_info` (linux/tcp.h): `tcpi_unacked`, `tcpi_bytes_acked` and `tcpi_notsent_bytes`."""
 
 INT: Final = struct.Struct("=i")
 """What TIOCOUTQ writes, which sockets know as SIOCOUTQ (tcp(7); for unix sockets net/unix/af_unix.c)."""
@@ -66,6 +66,18 @@ class Watcher(Protocol):
         """The peer has closed its side at least: write something, and it will show."""
 
 
+class Uptake(NamedTuple):
+    """How a peer takes what it is sent.
+
+    `taken` changes as long as it takes something. It has more to take where something is `pending`; where it is `full`,
+    nothing of that is on its way, for want of room at its side.
+    """
+
+    taken: int
+    pending: bool
+    full: bool = False
+
+
 class Peer:
     """The server's socket of one stream, and what may be done with it while the stream is open."""
 
@@ -92,7 +104,7 @@ class Peer:
         Its clock also runs while the peer's window is smaller than what is to be sent next, however often a piece of
         that gets through (Linux, `tcp_probe_timer`): a reader that is merely slow has to be spared (`restore`).
         """
-        if hasattr(socket, "TCP_USER_TIMEOUT") and self._is_tcp():
+        if self._restore is None and hasattr(socket, "TCP_USER_TIMEOUT") and self._is_tcp():
             milliseconds = min(int(seconds * 1000), MOST_MILLISECONDS)
             with contextlib.suppress(OSError):
                 self._restore = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
@@ -103,17 +115,20 @@ class Peer:
         if self._restore is not None:
             with contextlib.suppress(OSError):
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._restore)
+            self._restore = None
 
-    def taken(self) -> int | None:
-        """A number that changes as long as the peer takes something; `None` where the system does not say."""
+    def uptake(self) -> Uptake | None:
+        """How the peer takes what it is sent; `None` where the system does not say."""
         if sys.platform != "linux":
             return None
         with contextlib.suppress(OSError, struct.error):
             if self._is_tcp():
-                return _number(ACKED, self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, ACKED.size))
-            # What the peer has yet to read. (A full unix socket takes nothing before three quarters of that are read,
-            # so a reader shows as a number that falls.)
-            return _number(INT, fcntl.ioctl(self.fd, termios.TIOCOUTQ, bytes(INT.size)))
+                info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, INFO.size)
+                on_its_way, taken, unsent = INFO.unpack(info)
+                return Uptake(taken, bool(on_its_way or unsent), bool(unsent and not on_its_way))
+            # A full unix socket takes nothing before three quarters of that are read: a reader shows as falling steps.
+            (unread,) = INT.unpack(fcntl.ioctl(self.fd, termios.TIOCOUTQ, bytes(INT.size)))
+            return Uptake(unread, unread > 0)
         return None
 
     def cut(self) -> None:
@@ -129,11 +144,6 @@ class Peer:
 
     def _is_tcp(self) -> bool:
         return self._socket.family in (socket.AF_INET, socket.AF_INET6)
-
-
-def _number(form: struct.Struct, packed: bytes) -> int:
-    (number,) = form.unpack(packed)
-    return int(number)
 
 
 def _read_by(body: Any) -> Any:

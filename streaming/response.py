@@ -17,7 +17,7 @@ from flask import Response, request
 from . import disconnect, executors
 from .clock import SystemClock
 from .disconnect import Peer
-from .errors import StoreAway
+from .errors import RegistrationError, StoreAway
 from .hub import GreenSignal, Home, Signal, home
 from .logs.base import BLOCK_BYTES, BLOCK_FRAMES, Batch, Block, EventLog
 from .operation import CancelHooks, FlushPolicy, as_work, check_flush
@@ -94,6 +94,7 @@ class Viewer:
         "seen",
         "send_timeout",
         "turns",
+        "uptake",
         "writing",
     )
 
@@ -126,7 +127,8 @@ class Viewer:
         self.send_timeout = send_timeout
         self.writing = False
         self.turns = 0
-        self.seen: tuple[int, int | None, float] = (-1, None, 0.0)
+        self.seen = (-1, 0.0)
+        self.uptake: tuple[float, tuple[int, bool] | None, float] | None = None
         self._unwatch: Callable[[], None] = lambda: None
         self._iterator: Generator[bytes, None, None] | None = None
 
@@ -184,25 +186,37 @@ class Viewer:
             self._peer.cut()
         self._signal.set()
 
-    def taken(self) -> int | None:
-        """A number that changes as long as the viewer takes something, where that can be told."""
-        return None if self._peer is None else self._peer.taken()
+    def mind_uptake(self, now: float) -> None:
+        """Cuts the viewer once it has taken nothing for its send timeout, though there is something to take."""
+        look, taken, since = self.uptake or (now, None, now)
+        if now < look:
+            return
+        found = None if self._peer is None else self._peer.uptake()
+        pending, full, number = (
+            (False, False, self.turns) if found is None else (found.pending, found.full, found.taken)
+        )
+        if not pending and not self.writing:
+            self.uptake = None
+        elif taken is not None and taken == (number, self.writing) and now - since >= self.send_timeout:
+            self.cut()
+        else:
+            since = since if taken == (number, self.writing) else now
+            self.uptake = (now + self.send_timeout / 4, (number, self.writing), since)
+        self._share_the_watch(full)
 
-    def limit_silence(self) -> None:
-        """Has the kernel tell of a viewer whose host has lost its power."""
+    def _share_the_watch(self, full: bool) -> None:
+        """Has the kernel tell of a host that has lost its power, but not of one that answers: it may be slow."""
         if self._peer is not None:
-            self._peer.limit_silence(self.send_timeout)
-
-    def lift_limit(self) -> None:
-        """While a write takes its time the pulse watches the viewer: the kernel would give up slow readers too."""
-        if self._peer is not None:
-            self._peer.restore()
+            if full:
+                self._peer.restore()
+            elif self.uptake is None:
+                self._peer.limit_silence(self.send_timeout)
 
     def _open(self) -> None:
         self._unwatch = self._source.watch(self._signal)
         pulse(self._home).add(self)
-        self.limit_silence()
         if self._peer is not None:
+            self._peer.limit_silence(self.send_timeout)
             watch = disconnect.watch(self._home)
             if watch is not None:
                 watch.add(self._peer, self)
@@ -285,7 +299,7 @@ class Pulse:
         self._greenlet: gevent.Greenlet[..., None] | None = None
 
     def add(self, viewer: Viewer) -> None:
-        viewer.seen = (viewer.turns, None, self._clock.monotonic())
+        viewer.seen = (viewer.turns, self._clock.monotonic())
         self.viewers.add(viewer)
         tick = max(min(viewer.heartbeat, viewer.send_timeout) / 8, 0.01)
         if tick < self._tick:
@@ -313,21 +327,14 @@ class Pulse:
         self._greenlet = None
 
     def _look_after(self, viewer: Viewer, now: float) -> None:
-        turns, taken_then, since = viewer.seen
-        if viewer.turns != turns:
-            if taken_then is not None:
-                viewer.limit_silence()
-            viewer.seen = (viewer.turns, None, now)
-        elif viewer.writing:
-            if taken_then is None:
-                viewer.lift_limit()
-            taken = viewer.taken()
-            if taken != taken_then:
-                viewer.seen = (turns, taken, now)
-            elif now - since >= viewer.send_timeout:
-                viewer.cut()
-        elif now - since >= viewer.heartbeat - self._tick:
+        turns, since = viewer.seen
+        moved = viewer.turns != turns
+        if moved:
+            viewer.seen = (viewer.turns, now)
+        elif not viewer.writing and now - since >= viewer.heartbeat - self._tick:
             viewer.beat()
+        if moved or viewer.writing or viewer.uptake is not None:
+            viewer.mind_uptake(now)
 
 
 _pulse: Pulse | None = None
@@ -495,9 +502,13 @@ def stream(
 
     It sends `start`, the generator's events numbered, its return value as `result`, and `done`; with `lifecycle=False`
     the generator's own events and nothing else. `heartbeat` and `send_timeout` are in seconds. Nothing is kept: a
-    client that comes back starts anew. Raises `RegistrationError` for a flush policy that is none.
+    client that comes back starts anew. A generator that reads its request goes through Flask's `stream_with_context`,
+    which hands events on but no return value: `result` is null then. Raises `RegistrationError` for a flush policy
+    that is none, and for seconds that are not above 0.
     """
     check_flush(flush)
+    if not (heartbeat > 0 and send_timeout > 0):
+        raise RegistrationError(f"seconds above 0, not heartbeat={heartbeat!r}, send_timeout={send_timeout!r}")
     environ = request.environ
     name = getattr(events, "__name__", None) or "stream"
     here = home()

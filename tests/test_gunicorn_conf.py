@@ -12,7 +12,7 @@ CONF = Path(__file__).resolve().parent.parent / "gunicorn.conf.py"
 
 @pytest.mark.parametrize(
     ("drain", "graceful"),
-    [(None, 15), ("60", 65), ("2.5", 7), ("0", 5), ("-3", 5), ("nan", 15), ("inf", 15), ("x", 15)],
+    [(None, 22), ("60", 72), ("2.5", 14), ("0", 12), ("-3", 12), ("nan", 22), ("inf", 22), ("x", 22)],
 )
 def test_the_kill_comes_after_the_drain(drain: str | None, graceful: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """gunicorn waits longer than HEADWAY_DRAIN before it kills, and an unreadable one is left to the application."""

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from streaming import Event, Operation, RegistrationError, Upload, on_cancel, operation, progress
-from streaming.operation import CancelHooks, NoInput, as_work
+from streaming.operation import CancelHooks, NoInput, as_work, close_work
 from streaming.runner import Runner
 from tests.sample_operations import hungry
 
@@ -269,6 +269,28 @@ def test_iterators_and_iterables_are_work() -> None:
     assert list(as_work(iter(events))) == events
     assert list(as_work(Shelf())) == events
     assert list(as_work(event for event in events)) == events
+
+
+def test_a_generator_that_will_not_close_is_closed_once_more() -> None:
+    """One that answers its close with an event is told off, and what stands around that has run all the same."""
+    done: list[str] = []
+
+    def ignoring() -> Iterator[Event]:
+        try:
+            try:
+                yield progress("at work")
+            except GeneratorExit:
+                yield progress("not yet")
+        finally:
+            done.append("tidied")
+
+    work = ignoring()
+    next(work)
+    with pytest.raises(RuntimeError, match="generator ignored GeneratorExit"):
+        close_work(work)
+    assert done == ["tidied"]
+    close_work(work)
+    close_work(object())
 
 
 # Files

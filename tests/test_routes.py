@@ -11,15 +11,18 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import gevent
 import pytest
 from flask import Flask, Response, abort, g, request
 from flask.testing import FlaskClient
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
-from streaming import Headway, MemoryLog, RegistrationError, SettingError
+from streaming import Headway, MemoryLog, RegistrationError, SettingError, blueprint
 from streaming.blueprint import problem_response
 from streaming.errors import StoreAway, Unauthorized
+from streaming.logs.base import EventLog
+from streaming.settings import Settings
 from tests import sample_operations as sample
 from tests.apps.serving import create_app, offered
 from tests.clients import Message, parse_frames
@@ -959,8 +962,14 @@ def test_two_applications_in_one_process(make: Make) -> None:
     assert second.ask("POST", "/operations/plain").status_code == 200
 
 
-def test_many_first_requests_at_once(make: Make) -> None:
-    """However many threads come first, there is one log, and every run is found in it."""
+def test_many_first_requests_at_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many come first, and however long the log takes to open, there is one, and every run is found in it."""
+
+    def slowly(settings: Settings) -> EventLog:
+        gevent.sleep(0.02)
+        return MemoryLog()
+
+    monkeypatch.setattr(blueprint, "open_log", slowly)
     api = make()
     gate, runs = threading.Barrier(8), list[str]()
 

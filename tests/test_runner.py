@@ -13,11 +13,15 @@ from typing import Any
 import gevent
 import pytest
 
-from streaming import ManualClock, Operation
+from streaming import Event, ManualClock, Operation, progress
+from streaming.clock import SystemClock
 from streaming.errors import Conflict, NotFound, TooMany, Unavailable
-from streaming.operation import NoInput
-from streaming.runner import GIVE_UP_AFTER, IGNORES_AFTER
+from streaming.logs.base import Block
+from streaming.operation import CancelHooks, NoInput
+from streaming.recorder import Recorder
+from streaming.runner import GIVE_UP_AFTER, IGNORES_AFTER, Production
 from tests import sample_operations as sample
+from tests.clients import parse_frames
 from tests.runs import WORLDS, Stage, World, ending, entered
 from tests.sample_operations import Script, scripted
 
@@ -306,6 +310,54 @@ def test_work_that_obeys_is_not_named(stage: Stage, clock: ManualClock, caplog: 
     stage.events(run)
     clock.advance(GIVE_UP_AFTER + 1)
     assert caplog.records == []
+
+
+class SlowToClose:
+    """Work that is cancelled while it yields, and takes its time to close."""
+
+    def __init__(self) -> None:
+        self.cancel: Callable[[], None] = lambda: None
+        self.closed = False
+
+    def send(self, answer: object) -> Event:
+        """The cancel has been asked for by the time that the event is looked at."""
+        self.cancel()
+        return progress("never taken")
+
+    def close(self) -> None:
+        """Lets the hub go round a few times."""
+        for _ in range(5):
+            gevent.sleep(0)
+        self.closed = True
+
+
+class Frames(list[bytes]):
+    """A sink."""
+
+    def put(self, block: Block, recorder: Recorder) -> None:
+        """Takes frames."""
+        self.extend(block.frames)
+
+    def wait_for_room(self) -> None:
+        """There is always room."""
+
+
+def test_a_cancel_does_not_interrupt_the_closing(world: World) -> None:
+    """Work that is on its way out already is not hurried: the last event waits for it."""
+    work, frames, closed_at_the_end = SlowToClose(), Frames(), list[bool]()
+    production = Production(
+        "slow",
+        work,
+        CancelHooks(),
+        frames,
+        clock=SystemClock(),
+        ended=lambda: closed_at_the_end.append(work.closed),
+    )
+    work.cancel = lambda: production.cancel("requested")
+    production.begin()
+    world.until(lambda: production.over, "it ends")
+    assert closed_at_the_end == [True]
+    assert ending(parse_frames(b"".join(frames))) == ("cancelled", "requested")
 
 
 # Flushing

@@ -42,6 +42,9 @@ class RunInfo:
     input: bytes | None = None
 
 
+ASK_AGAIN: Final = 3
+"""How often a store is asked for viewers on other workers before a run is taken for left."""
+
 PROGRESS: Final = b"\nevent: progress\ndata: "
 """What follows the id in the frame of a progress."""
 

@@ -37,7 +37,7 @@ from ..errors import Conflict, Fenced, RunClosed, StoreAway
 from ..hub import GreenSignal, discard_hub, native_lock, start_native_thread
 from ..lifecycle import Fold, Reason
 from . import scripts
-from .base import BLOCK_BYTES, BLOCK_FRAMES, Batch, Block, Control, EventLog, Record, RunInfo
+from .base import ASK_AGAIN, BLOCK_BYTES, BLOCK_FRAMES, Batch, Block, Control, EventLog, Record, RunInfo
 from .scripts import Command, call
 from .tail import Tail
 from .wire import TIMEOUT, Wire, Wires, refused
@@ -317,6 +317,25 @@ class RedisLog(EventLog):
             return local.tail.record()
         (found,) = self._look((run,))
         return found if found is not None or local is None else local.tail.record()
+
+    def reached(self, run: str) -> int:
+        (found,) = self._look((run,))
+        return 0 if found is None else found.fold.last_event_id
+
+    def abandon(self, run: str) -> bool:
+        local = self._runs.get(run)
+        for _ in range(ASK_AGAIN):
+            try:
+                self._look_at([run])
+            except StoreAway as away:
+                log.warning("viewers on other workers could not be asked for: %s", away)
+                gevent.sleep(RETRY[2])
+                continue
+            if local is not None and local.tail.control.viewers:
+                return False
+            break
+        self.cancel(run, "disconnected")
+        return True
 
     def page(
         self, *, owner: str, operation: str | None, status: str | None, limit: int, before: str | None

@@ -35,7 +35,7 @@ from ..errors import Fenced, RunClosed, StoreAway
 from ..hub import GreenSignal, native_lock, start_native_thread
 from ..lifecycle import Fold, Reason
 from . import statements
-from .base import BLOCK_FRAMES, Batch, Block, Control, EventLog, Record, RunInfo
+from .base import ASK_AGAIN, BLOCK_FRAMES, Batch, Block, Control, EventLog, Record, RunInfo
 from .tail import Tail
 
 log = logging.getLogger("headway")
@@ -61,9 +61,6 @@ PATIENCE: Final = 2.0
 """Seconds that a request waits for the writer."""
 
 RETRY: Final = 0.25
-ASK_AGAIN: Final = 3
-"""How often the file is asked for viewers on other workers before a run is taken for left."""
-
 UNSURE: Final = 30.0
 """Seconds for which viewers of a silent worker still count while this worker may not say that it is lost."""
 

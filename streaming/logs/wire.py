@@ -164,6 +164,7 @@ class Wires:
         self._url = url
         self._idle = [Wire(url)]
         self._turns = BoundedSemaphore(CONNECTIONS)
+        self._closed = False
 
     def ask(self, command: Command) -> Any:
         """The answer. Raises `StoreAway` where there is none, or the server refuses."""
@@ -174,7 +175,8 @@ class Wires:
         return reply
 
     def close(self) -> None:
-        """Lets go of those that nobody uses."""
+        """Lets go of them, of one in use as soon as it is given back."""
+        self._closed = True
         while self._idle:
             self._idle.pop().close()
 
@@ -185,7 +187,10 @@ class Wires:
             try:
                 yield wire
             finally:
-                self._idle.append(wire)
+                if self._closed:
+                    wire.close()
+                else:
+                    self._idle.append(wire)
 
 
 def refused(reply: Any) -> bool:

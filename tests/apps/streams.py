@@ -211,7 +211,10 @@ def _failing(how: str) -> Work:
 def view_silent() -> Response:
     """One event, then an hour of nothing."""
     heartbeat = request.args.get("heartbeat", 15.0, float)
-    return stream(_silent(request.args.get("note", "")), heartbeat=heartbeat)
+    response = stream(_silent(request.args.get("note", "")), heartbeat=heartbeat)
+    if closing := request.args.get("closing"):
+        response.call_on_close(lambda: notes.of_this_process().leave(closing))
+    return response
 
 
 def _silent(note: str) -> Work:

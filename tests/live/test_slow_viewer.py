@@ -143,6 +143,18 @@ def test_a_slow_viewer_is_kept(server: Server) -> None:
         assert snapshot(server, run)["viewers"] == 1
 
 
+def test_a_viewer_slower_than_its_work_is_kept(server: Server) -> None:
+    """Nor is one cut that falls behind little by little, long before the server has to wait for it."""
+    with slow(server) as viewer:
+        viewer.request("GET", f"/pour?count=100000&size=5000&pause=0.01&send_timeout={SEND_TIMEOUT}")
+        end = time.monotonic() + 3 * SEND_TIMEOUT
+        while time.monotonic() < end:
+            time.sleep(SEND_TIMEOUT / 5)
+            assert viewer.socket.recv(SMALL)
+        assert inside(server)["viewers"] == 1
+    wait_until(lambda: inside(server)["viewers"] == 0, "the stream has ended")
+
+
 def test_lagging_progress_is_merged(server: Server) -> None:
     """Who lags gets the newest progress of each step and everything else, with ids that only rise."""
     with slow(server) as viewer:
@@ -188,3 +200,9 @@ def test_others_notice_nothing(server: Server) -> None:
         reader = stack.enter_context(Connection(server))
         watch(reader, run)
         assert [message.id for message in reader.until("done")] == list(range(1, 504))
+
+
+def test_a_cut_is_no_error(server: Server) -> None:
+    """Of the viewers that were cut above the log tells nothing: a viewer's being slow is no fault of the server's."""
+    assert "Traceback" not in server.log()
+    assert "error" not in server.log().lower()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
+from streaming import RegistrationError, stream
+from streaming.hub import home
+from streaming.response import pulse
 from tests.apps.notes import VARIABLE, Notes
-from tests.apps.streams import SECRET
+from tests.apps.streams import SECRET, create_app
 from tests.clients import Connection, Cut, Message, parse_frames, request_bytes, wait_until
 from tests.live.asking import APP, JSON, ask, inside, names, snapshot, start, start_alone, watch
 from tests.servers import Server, gunicorn
@@ -267,9 +271,9 @@ def test_an_operation_that_burns_holds_no_event_up(server: Server, notes: Notes)
 def test_an_operation_that_burns_lets_others_in(server: Server) -> None:
     """Between two stretches of work the worker looks at its sockets: requests come in, and viewers are seen to go."""
     viewer = Connection(server)
-    run = start(viewer, "simulate", steps=1000, interval=0, burn=0.1)
+    run = start(viewer, "simulate", steps=1000, interval=0, burn=0.2)
     before = viewer.until("progress")[-1].json["done"]
-    assert snapshot(server, run)["progress"]["done"] - before < 25
+    assert snapshot(server, run)["progress"]["done"] - before < 8
     viewer.close()
     wait_until(lambda: snapshot(server, run)["status"] == "cancelled", "the run is cancelled")
     assert snapshot(server, run)["progress"]["done"] < 100
@@ -299,6 +303,41 @@ def test_a_response_that_is_thrown_away(server: Server, notes: Notes) -> None:
     notes.when("thrown run")
     assert not notes.has("thrown")
     wait_until(lambda: inside(server)["viewers"] == 0, "nothing is left")
+
+
+@pytest.mark.parametrize("seconds", [0, -1, math.nan])
+@pytest.mark.parametrize("name", ["heartbeat", "send_timeout"])
+def test_seconds_are_above_zero(name: str, seconds: float) -> None:
+    """A heartbeat or a send timeout that would never let the worker rest is refused where it is written."""
+    options: dict[str, Any] = {name: seconds}
+    with create_app().test_request_context(), pytest.raises(RegistrationError, match=f"{name}={seconds}"):
+        stream(iter(()), **options)
+
+
+def test_the_applications_own_clean_up(server: Server, notes: Notes) -> None:
+    """`Response.call_on_close` of the application works as ever, beside the stream's own end, and on HEAD."""
+    viewer = Connection(server)
+    viewer.request("GET", "/silent?note=ended&closing=closed")
+    viewer.until("progress")
+    assert not notes.has("closed")
+    viewer.close()
+    notes.when("ended")
+    notes.when("closed")
+    with Connection(server) as client:
+        client.request("HEAD", "/silent?note=headless&closing=head")
+    notes.when("head")
+    assert not notes.has("headless")
+
+
+def test_flasks_test_client() -> None:
+    """An application's own tests get streams and runs whole from Flask's test client, and can leave in the middle."""
+    client = create_app().test_client()
+    assert without_times(client.get("/report").data) == REPORT
+    assert names(parse_frames(client.post("/api/operations/pour", json={"count": 1}).data))[-1] == "done"
+    with client.get("/endless", buffered=False) as response:
+        first: Any = next(iter(response.response))
+        assert first.startswith(b"retry: 2000\n\nid: 1\nevent: start\n")
+    wait_until(lambda: not pulse(home()).viewers, "the stream has ended")
 
 
 # Several viewers of one run

@@ -23,7 +23,7 @@ from tests.servers import Server, gunicorn, redis, scratch
 APP: Final = "tests.apps.durable:app"
 JSON: Final = {"Content-Type": "application/json"}
 
-STORES: Final = ("sqlite",)
+STORES: Final = ("sqlite", "redis")
 """The stores that several workers can share."""
 
 names = map("note{}".format, itertools.count())
