@@ -23,8 +23,8 @@ from tests.servers import Server, gunicorn, redis, scratch
 APP: Final = "tests.apps.durable:app"
 JSON: Final = {"Content-Type": "application/json"}
 
-STORES: Final = ("sqlite", "redis")
-"""The stores that several workers can share."""
+STORES: Final = tuple(os.environ.get("TEST_STORES", "sqlite").split(","))
+"""The stores to share: `TEST_STORES=sqlite,redis` runs all of this over Redis too, which `tests/logs` covers anyway."""
 
 names = map("note{}".format, itertools.count())
 
