@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
@@ -13,6 +14,9 @@ from streaming import Headway, Operation, SettingError
 from streaming.blueprint import problem_response
 from streaming.settings import Settings
 
+BOOT_ERROR = 3
+"""The status with which a worker tells gunicorn to give up; after any other it starts the next one, for ever."""
+
 STORE = "sqlite:///var/headway.db"
 """Where runs are kept unless HEADWAY_STORE says otherwise: shared by all workers, and still there after a restart."""
 
@@ -22,7 +26,8 @@ def create_app() -> Flask:
     try:
         settings = Settings.read(os.environ)
     except SettingError as error:
-        raise SystemExit(f"headway: {error}") from None
+        sys.stderr.write(f"headway: {error}\n")
+        raise SystemExit(BOOT_ERROR) from None
     app = Flask(__name__)
     # Under no blueprint: what is said of a path that does not exist, or of a method that a path does not take.
     app.register_error_handler(HTTPException, problem_response)
