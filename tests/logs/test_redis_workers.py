@@ -216,6 +216,9 @@ def test_viewers_are_counted_over_all_workers(worker: Callable[..., RedisLog]) -
 def test_a_last_viewer_is_not_taken_for_the_last_one(worker: Callable[..., RedisLog]) -> None:
     """Where the viewers of a run change workers, its producer is never told that there is none."""
     log, other = worker(), worker()
+    with gevent.Timeout(10):  # until it has given its first sign of life, nobody counts a worker's viewers
+        while not other._wires.ask(("EXISTS", f"headway:lease:{other.worker}")):
+            gevent.sleep(0.01)
     producing(log)
     log.count("r", +1)
     told: list[int] = []
