@@ -43,6 +43,12 @@ SimpleQueue: Final[Any] = monkey.get_original("queue", "SimpleQueue")
 AHEAD: Final = 1024
 """How many events a thread may be ahead of the hub before it waits."""
 
+REMIND_AFTER: Final = 0.2
+"""Seconds after which SIGTERM is sent again, to a child that takes notice of one only.
+
+The first may come in the instant between Python's last look for signals and a call that waits: nothing would wake it.
+"""
+
 KILL_AFTER: Final = 5.0
 """Seconds between SIGTERM and SIGKILL for a child that does not end."""
 
@@ -339,7 +345,9 @@ class Child:
         last = None
         if self._out < 0:
             return last
-        killing = gevent.get_hub().loop.timer(KILL_AFTER)
+        loop = gevent.get_hub().loop
+        reminding, killing = loop.timer(REMIND_AFTER, REMIND_AFTER), loop.timer(KILL_AFTER)
+        reminding.start(gevent.spawn, self._nursery.signal, self._number, signal.SIGTERM)
         killing.start(gevent.spawn, self._nursery.signal, self._number, signal.SIGKILL)
         try:
             self._nursery.signal(self._number, signal.SIGTERM)
@@ -348,8 +356,9 @@ class Child:
                 last = [last, *child.unpack(buffer)][-1]
             self.gone.wait()
         finally:
-            killing.stop()
-            killing.close()
+            for timer in (reminding, killing):
+                timer.stop()
+                timer.close()
             self._close()
         return last
 

@@ -488,6 +488,19 @@ def whereabouts(input: Script) -> Acts:
 
 
 @operation(runs_in="process")
+def hard_of_hearing(input: Script) -> Acts:
+    """A process to whom the first SIGTERM is lost."""
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        yield progress("waiting")
+        signal.sigwait({signal.SIGTERM})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        time.sleep(HOUR)
+    finally:
+        input.leave("tidied")
+
+
+@operation(runs_in="process")
 def portrait() -> dict[str, Any]:
     """A process that describes itself."""
     descriptors = [str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]

@@ -419,6 +419,17 @@ def test_a_process_leaves_none_behind(stage: Stage, operation: Operation, act: s
 
 
 @pytest.mark.parametrize("place", PROCESSES, ids=str, indirect=True)
+def test_a_process_that_misses_the_word(stage: Stage, tmp_path: Path) -> None:
+    """A process to whom the first signal is lost is told again, and tidies up."""
+    file = tmp_path / "left"
+    run = stage.start(sample.hard_of_hearing, Script(file=str(file)))
+    stage.until(run, "progress")
+    stage.cancel(run)
+    assert ending(stage.events(run)) == ("cancelled", "requested")
+    assert file.read_text() == "tidied\n"
+
+
+@pytest.mark.parametrize("place", PROCESSES, ids=str, indirect=True)
 def test_a_process_that_left_a_daemon_behind(stage: Stage) -> None:
     """A daemon that holds on to what it was given keeps no run from its end."""
     run = stage.start(sample.daemonizing, Script())
