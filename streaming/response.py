@@ -16,7 +16,7 @@ from flask import Response, request
 
 from . import disconnect, executors
 from .clock import SystemClock
-from .disconnect import Peer
+from .disconnect import Peer, Uptake
 from .errors import RegistrationError, StoreAway
 from .hub import GreenSignal, Home, Signal, home
 from .logs.base import BLOCK_BYTES, BLOCK_FRAMES, Batch, Block, EventLog
@@ -188,21 +188,20 @@ class Viewer:
 
     def mind_uptake(self, now: float) -> None:
         """Cuts the viewer once it has taken nothing for its send timeout, though there is something to take."""
-        look, taken, since = self.uptake or (now, None, now)
+        look, known, since = self.uptake or (now, None, now)
         if now < look:
             return
-        found = None if self._peer is None else self._peer.uptake()
-        pending, full, number = (
-            (False, False, self.turns) if found is None else (found.pending, found.full, found.taken)
-        )
-        if not pending and not self.writing:
+        found = (None if self._peer is None else self._peer.uptake()) or Uptake(self.turns, pending=False)
+        taken, next_look = (found.taken, self.writing), now + self.send_timeout / 4
+        if not found.pending and not self.writing:
             self.uptake = None
-        elif taken is not None and taken == (number, self.writing) and now - since >= self.send_timeout:
-            self.cut()
+        elif taken != known:
+            self.uptake = (next_look, taken, now)
+        elif now - since < self.send_timeout:
+            self.uptake = (next_look, known, since)
         else:
-            since = since if taken == (number, self.writing) else now
-            self.uptake = (now + self.send_timeout / 4, (number, self.writing), since)
-        self._share_the_watch(full)
+            self.cut()
+        self._share_the_watch(found.full)
 
     def _share_the_watch(self, full: bool) -> None:
         """Has the kernel tell of a host that has lost its power, but not of one that answers: it may be slow."""
@@ -332,6 +331,7 @@ class Pulse:
         if moved:
             viewer.seen = (viewer.turns, now)
         elif not viewer.writing and now - since >= viewer.heartbeat - self._tick:
+            viewer.seen = (turns + 1, now + self._tick)  # a heartbeat is nothing to look after the viewer for
             viewer.beat()
         if moved or viewer.writing or viewer.uptake is not None:
             viewer.mind_uptake(now)
