@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args, get_origin, get_type_hints, overload
 
-from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, PydanticUserError
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, PydanticUserError, TypeAdapter
 from pydantic_core import CoreSchema, core_schema
 
 from .errors import RegistrationError
@@ -110,6 +110,7 @@ class Operation:
         self.memory = memory
         self.retries = retries
         self.input = _input_of(fn)
+        self.result = _result_of(fn)
         self.__doc__ = fn.__doc__
         self.__name__ = self.name
         self.__module__ = fn.__module__
@@ -132,8 +133,8 @@ class Operation:
         return self.input is not NoInput
 
     def describe(self, linger: float | None) -> dict[str, Any]:
-        """The entry of the catalogue."""
-        return {
+        """The entry of the catalogue; `result` is the JSON Schema of what the function says that it returns."""
+        entry = {
             "name": self.name,
             "title": self.title,
             "description": self.description,
@@ -141,6 +142,7 @@ class Operation:
             "linger": linger,
             "runs_in": self.runs_in,
         }
+        return entry if self.result is None else {**entry, "result": self.result}
 
     def file_fields(self) -> dict[str, bool]:
         """The fields of the input that take files, and whether each takes several."""
@@ -257,16 +259,38 @@ def _input_of(fn: Callable[..., Any]) -> type[BaseModel]:
     parameters = list(inspect.signature(fn).parameters.values())
     if not parameters:
         return NoInput
-    try:
-        hints = get_type_hints(fn)
-    except NameError:
-        hints = _hints_with_locals(fn)
-    model = hints.get(parameters[0].name)
+    model = _hints(fn).get(parameters[0].name)
     required = [parameter for parameter in parameters[1:] if parameter.default is parameter.empty]
     required += [parameter for parameter in parameters[:1] if parameter.kind not in BY_PLACE]
     if required or not (isinstance(model, type) and issubclass(model, BaseModel)):
         raise RegistrationError(f"{fn.__qualname__}: its one parameter is a pydantic model, annotated as such")
     return model
+
+
+def _result_of(fn: Callable[..., Any]) -> dict[str, Any] | None:
+    """The JSON Schema of the result: what a plain function returns, or a generator, as its third type argument.
+
+    `None` where that is not said, or has no JSON Schema.
+    """
+    try:
+        returned = _hints(fn).get("return", Any)
+        if _is_iteration(returned):
+            returned = get_args(returned)[2] if len(get_args(returned)) > 2 else Any
+        return None if returned in (Any, type(None)) else TypeAdapter(returned).json_schema(mode="serialization")
+    except (PydanticUserError, RegistrationError):
+        return None
+
+
+def _is_iteration(annotation: Any) -> bool:
+    kind = get_origin(annotation) or annotation
+    return kind is Iterable or (isinstance(kind, type) and issubclass(kind, Iterator))
+
+
+def _hints(fn: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(fn)
+    except NameError:
+        return _hints_with_locals(fn)
 
 
 def _hints_with_locals(fn: Callable[..., Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,6 +67,31 @@ def test_the_catalogue_entry() -> None:
         "runs_in": "greenlet",
     }
     assert entry["input"]["properties"]["pages"] == {"default": 50, "minimum": 1, "title": "Pages", "type": "integer"}
+
+
+@pytest.mark.parametrize(
+    ("returned", "schema"),
+    [
+        (str, {"type": "string"}),
+        (list[int], {"type": "array", "items": {"type": "integer"}}),
+        (Generator[Event, Any, Pages], Pages.model_json_schema()),
+        (Generator[Event, Any, Any], None),
+        (Iterator[Event], None),
+        (Generator, None),
+        (Iterable[Event], None),
+        (None, None),
+        (Callable[[], int], None),
+    ],
+    ids=str,
+)
+def test_the_result_in_the_catalogue(returned: Any, schema: Any) -> None:
+    """What a function says it returns is described; where it says nothing of use, there is no entry."""
+
+    def work(input: Pages) -> Any:
+        """Some work."""
+
+    work.__annotations__["return"] = returned
+    assert operation(work).describe(0).get("result") == schema
 
 
 def test_an_operation_without_an_input() -> None:
