@@ -34,6 +34,9 @@ extensions: Final[weakref.WeakSet[Any]] = weakref.WeakSet()
 LAST_WORDS: Final = 2.0
 """Seconds in which streams that have been ended write what they still have to say."""
 
+FIRST_WORDS: Final = 1.0
+"""Seconds that a new connection has for its first request: one that is closed before it is a refusal to its client."""
+
 SPREAD: Final = 3000
 """Milliseconds over which the viewers of a worker that stops are to come back, so that they do not do it at once."""
 
@@ -141,32 +144,45 @@ def _watch_connections(worker: Any) -> Callable[[], None]:
 
 
 class _Idle:
-    """Connections that wait for a request."""
+    """Connections that wait for a request, each with the moment from which on it may be ended."""
 
     def __init__(self) -> None:
-        self._clients: set[Any] = set()
+        self._clients: dict[Any, float] = {}
         self._ending = False
 
-    def add(self, client: Any) -> None:
-        self._clients.add(client)
+    def add(self, client: Any, patience: float = 0.0) -> None:
+        self._clients[client] = monotonic() + patience
         if self._ending:
-            _stop_reading(client)
+            self._end(client)
+
+    def discard(self, client: Any) -> None:
+        self._clients.pop(client, None)
 
     def end(self) -> None:
         """Has their servers find the end of the input."""
         self._ending = True
         for client in list(self._clients):
+            self._end(client)
+
+    def _end(self, client: Any) -> None:
+        moment = self._clients.get(client)
+        if moment is None:
+            return
+        left = moment - monotonic()
+        if left > 0:
+            gevent.spawn_later(left, self._end, client)
+        else:
             _stop_reading(client)
 
     def between(self, handle: Callable[..., Any], client: int) -> Callable[..., Any]:
         """`handle`, during which its argument number `client` is idle."""
 
         def handled(*args: Any, **kwargs: Any) -> Any:
-            self.add(args[client])
+            self.add(args[client], FIRST_WORDS)
             try:
                 return handle(*args, **kwargs)
             finally:
-                self._clients.discard(args[client])
+                self.discard(args[client])
 
         return handled
 
@@ -174,7 +190,7 @@ class _Idle:
         """`handle`, during which its argument number `client` is not idle."""
 
         def handled(*args: Any, **kwargs: Any) -> Any:
-            self._clients.discard(args[client])
+            self.discard(args[client])
             try:
                 return handle(*args, **kwargs)
             finally:
@@ -187,12 +203,15 @@ class _Idle:
         idle = self
 
         class Handler(base):  # type: ignore[misc]  # any class
+            served = False
+
             def read_requestline(self) -> Any:
-                idle.add(self.socket)
+                idle.add(self.socket, 0.0 if self.served else FIRST_WORDS)
                 try:
                     return super().read_requestline()
                 finally:
-                    idle._clients.discard(self.socket)
+                    self.served = True
+                    idle.discard(self.socket)
 
         return Handler
 

@@ -21,8 +21,8 @@ from .errors import RegistrationError, StoreAway
 from .hub import GreenSignal, Home, Signal, home
 from .logs.base import BLOCK_BYTES, BLOCK_FRAMES, Batch, Block, EventLog
 from .operation import CancelHooks, FlushPolicy, as_work, check_flush
+from .production import Production
 from .recorder import Recorder
-from .runner import Production
 from .sse import HEARTBEAT, retry
 
 log = logging.getLogger("headway")

@@ -1,407 +1,40 @@
-"""Runs: start, produce, cancel, linger, limits, and the events of the lifecycle.
+"""Runs: start, cancel, linger, limits, and what becomes of those that others have left behind.
 
-`Production` drives one generator into one sink, whatever becomes of it: it writes the first event and the last, and
-what comes between in batches. A `Run` is a production whose sink is an event log that outlives its viewers; `stream()`
-uses one whose sink is the single viewer it has (`response.Channel`).
+A `Run` is a production whose sink is an event log that outlives its viewers.
 """
 
 from __future__ import annotations
 
 import logging
 import secrets
-import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import gevent
 import orjson
-from greenlet import GreenletExit
 from pydantic import BaseModel
 
-from . import executors, watchdog
-from .clock import Clock, SystemClock, Timer, rfc3339
-from .errors import EncodeError, NotFound, OperationError, Refused, RegistrationError, StoreAway, TooMany, Unavailable
-from .events import FLUSH, LIFECYCLE, Event, Question, encode_json, raw_event
-from .executors import Work, WorkFailed
-from .hub import GreenSignal, Home, give_way, hand_over, home
-from .lifecycle import Ending, Fold, Reason
+from . import executors
+from .clock import Clock, SystemClock, rfc3339
+from .errors import NotFound, OperationError, RegistrationError, StoreAway, Unavailable
+from .events import Event, raw_event
+from .hub import Home, home
+from .lifecycle import Fold, Reason
 from .logs.base import Block, EventLog, Record, RunInfo
-from .operation import UNSET, CancelHooks, FlushPolicy, Operation
-from .recorder import Recorder, question
+from .nursery import nursery
+from .observe import Load, Observer, RunEnded, RunStarted
+from .operation import UNSET, CancelHooks, Operation
+from .production import Production, error_event
+from .recorder import Recorder
 from .settings import Settings
 
 log = logging.getLogger("headway")
 
-SLICE_MILLISECONDS: Final = 1
-"""How long a producer that never waits may hold the worker before the others have their turn."""
-
-LAG_MILLISECONDS: Final = 5
-"""The same, counted from the hub's last turn: it may have spent some of that on others, or on this operation's work."""
-
-SLICE_BYTES: Final = 128 * 1024
-"""How much one batch holds before it is written without waiting for the end of the slice."""
-
-IGNORES_AFTER: Final = 1.0
-"""Seconds after its cancel when an operation that goes on is named in a warning."""
-
-GIVE_UP_AFTER: Final = 8.0
-"""Seconds after its cancel when the run is ended without its operation; more than a child's SIGKILL takes."""
-
 HOUSEKEEPING: Final = 1.0
 """Seconds between two looks at runs that others have left behind."""
 
-IGNORED: Final = "generator ignored GeneratorExit"
-"""What Python says of a generator that is closed and yields."""
-
-FAILED: Final = "The operation failed. The reference {} stands beside the details in the server's log."
-
-
 STORE_LOST: Final = "The store of the runs could not be reached for too long."
-
-
-class Sink(Protocol):
-    """Where a production's frames go."""
-
-    def put(self, block: Block, recorder: Recorder) -> None:
-        """Takes the next frames; in the hub, without waiting."""
-
-    def wait_for_room(self) -> None:
-        """Waits, in the producing greenlet, while there is too much that nobody has taken."""
-
-
-class Production:
-    """One generator on its way into one sink."""
-
-    __slots__ = (
-        "_answer",
-        "_answered",
-        "_asked",
-        "_clock",
-        "_closing",
-        "_ended",
-        "_failure",
-        "_gather",
-        "_gathering",
-        "_greenlet",
-        "_handed_over",
-        "_hooks",
-        "_lifecycle",
-        "_loop",
-        "_sink",
-        "_slice_ends",
-        "_started",
-        "_timeout",
-        "_timers",
-        "_work",
-        "_writing",
-        "cancelled",
-        "name",
-        "over",
-        "recorder",
-        "run",
-    )
-
-    def __init__(  # what differs between a run and a stream
-        self,
-        name: str,
-        work: Work,
-        hooks: CancelHooks,
-        sink: Sink,
-        *,
-        clock: Clock,
-        flush: FlushPolicy = "ready",
-        lifecycle: bool = True,
-        run: str | None = None,
-        timeout: float | None = None,
-        fold: Fold | None = None,
-        ended: Callable[[], None] = lambda: None,
-    ) -> None:
-        self.name = name
-        self.run = run
-        self.recorder = Recorder(clock, lifecycle=lifecycle, fold=fold)
-        self.over = False
-        self.cancelled: Reason | None = None
-        self._failure: OperationError | None = None
-        self._work = work
-        self._hooks = hooks
-        self._sink = sink
-        self._clock = clock
-        self._gather = flush if isinstance(flush, int | float) else 0.0
-        self._lifecycle = lifecycle
-        self._started = clock.monotonic()
-        self._timeout = timeout
-        self._ended = ended
-        self._timers: list[Timer] = []
-        self._gathering: Timer | None = None
-        self._loop = gevent.get_hub().loop
-        self._closing = False
-        self._writing = False
-        self._slice_ends = 0
-        self._handed_over = 0
-        self._answer: Any = None
-        self._answered = GreenSignal()
-        self._asked: str | None = None
-        self._greenlet: gevent.Greenlet[..., None] = gevent.Greenlet(self._drive)
-
-    def begin(self, first: Event | None = None) -> None:
-        """Writes `start`, or `first` in its place, and sets the work going."""
-        if self._lifecycle:
-            about = {} if self.run is None else {"run": self.run}
-            self._write_now(first or raw_event("start", {**about, "operation": self.name}))
-        if self._timeout is not None:
-            self._timers.append(self._clock.later(self._timeout, lambda: self.cancel("timeout")))
-        self._greenlet.start()
-
-    def cancel(self, reason: Reason) -> None:
-        """Stops the work; the first reason stands. The last event follows once its `finally` blocks have run."""
-        if self.over or self.cancelled is not None:
-            return
-        self.cancelled = reason
-        self._timers += [
-            self._clock.later(IGNORES_AFTER, self._warn_of_ignored_cancel),
-            self._clock.later(GIVE_UP_AFTER, self._finish_cancelled),
-        ]
-        gevent.spawn(self._kill)
-
-    def fail(self, failure: OperationError) -> None:
-        """Stops the work as a cancel would, and ends it in this failure."""
-        if self.cancelled is None:
-            self._failure = failure
-            self.cancel("shutdown")
-
-    def lose(self, why: Refused) -> None:
-        """The log takes nothing more of this: the work is stopped, and no event of it follows."""
-        if not self.over:
-            log.warning("%s goes no further: %s", self._named(), why)
-            self.cancelled = self.cancelled or "shutdown"
-            self._settle()
-            gevent.spawn(self._kill)
-
-    def answer(self, question_id: str, value: Any) -> None:
-        """Hands over the answer to the open question; anything else is ignored."""
-        if question_id == self._asked:
-            self._answer = value
-            self._answered.set()
-
-    # -- the producing greenlet ---------------------------------------------------------------------------------
-
-    def _drive(self) -> None:
-        watchdog.enter()
-        try:
-            self._finish_with_result(self._pump())
-        except BaseException as error:  # noqa: BLE001  # SystemExit of an operation ends its run, not the worker
-            self._finish_with_error(error)
-        finally:
-            watchdog.leave(self)
-
-    def _pump(self) -> Any:
-        """Takes what the work yields until it returns; gives its result."""
-        answer = None
-        try:
-            while True:
-                # Nothing of the last event is held while the work waits for the next.
-                item = None
-                try:
-                    item = self._work.send(answer)
-                except StopIteration as end:
-                    return end.value
-                answer = None
-                if self.cancelled is not None:
-                    raise GreenletExit
-                if isinstance(item, Event):
-                    if item.__class__ is Question:
-                        answer = self._put_question(item)
-                    elif item.name in LIFECYCLE and self._lifecycle:
-                        raise EncodeError(f"an operation yields no {item.name!r}: it returns, raises, or asks")
-                    else:
-                        self._put(item)
-                elif item is FLUSH:
-                    self._write()
-                    self._give_way()
-                else:
-                    raise TypeError(f"an operation yields events, not {type(item).__name__}")
-        finally:
-            self._closing = True
-            self._close_work()
-
-    def _put(self, event: Event) -> None:
-        recorder = self.recorder
-        recorder.add(event)
-        if not self._writing:
-            self._writing = True
-            self._slice_ends = max(self._slice_ends, int(self._loop.now() * 1000) + LAG_MILLISECONDS)
-            if self._gather:
-                self._gathering = self._clock.later(self._gather, self._write)
-            elif recorder.millisecond > self._handed_over:
-                # The first event for a while goes out at once, whatever the producer does next. That was no turn for
-                # anybody but its viewer, so the slice goes on.
-                hand_over(self._write)
-                self._handed_over = int(time.time() * 1000)
-            else:
-                # Called when the producer next waits: what it yields until then makes one batch.
-                self._loop.run_callback(self._write)
-            # Here too, for a producer that waits often enough never to be asked to give way.
-            self._sink.wait_for_room()
-        if recorder.millisecond > self._slice_ends or recorder.size > SLICE_BYTES:
-            self._give_way()
-
-    def _give_way(self) -> None:
-        """Writes what is pending, and lets everybody else have a turn."""
-        if not self._gather or self.recorder.size > SLICE_BYTES:
-            self._write()
-        give_way()
-        self._sink.wait_for_room()
-        self._handed_over = int(time.time() * 1000)
-        self._slice_ends = self._handed_over + SLICE_MILLISECONDS
-
-    def _write(self) -> None:
-        """Writes what is pending; also called late, when there is nothing any more."""
-        self._writing = False
-        if self._gathering is not None:
-            self._gathering.cancel()
-            self._gathering = None
-        if len(self.recorder) and not self.over:
-            self._sink.put(self.recorder.take(), self.recorder)
-
-    def _write_now(self, *events: Event) -> None:
-        for event in events:
-            self.recorder.add(event)
-        self._write()
-
-    def _put_question(self, asked: Question) -> Any:
-        expires = None if asked.within is None else rfc3339(self._clock.now() + asked.within)
-        numbered = question(asked, self.recorder.last + 1, expires)
-        self._asked = numbered.data["question"]
-        self._answered.clear()
-        timer = None if asked.within is None else self._clock.later(asked.within, self._answered.set)
-        self._answer = _UNANSWERED
-        try:
-            self._write_now(numbered)
-            self._answered.wait()
-        finally:
-            self._asked, answer = None, self._answer
-            if timer is not None:
-                timer.cancel()
-        if answer is _UNANSWERED:
-            raise OperationError("timeout", "Nobody answered the question in time.", retryable=True)
-        self._write_now(raw_event("answer", {"question": numbered.data["question"], "answer": answer}))
-        return answer
-
-    def _close_work(self) -> None:
-        try:
-            self._work.close()
-        except (RuntimeError, WorkFailed) as error:
-            if self.cancelled is None or IGNORED not in str(error):
-                raise
-            log.warning("%s ignored its cancel: %s", self._named(), error)
-
-    # -- endings ------------------------------------------------------------------------------------------------
-
-    def _finish_with_result(self, value: Any) -> None:
-        if self.cancelled is not None:
-            self._finish_cancelled()
-            return
-        try:
-            ending = Event("result", encode_json({"result": value}))
-        except EncodeError as error:
-            self._finish_with_error(error)
-            return
-        self._finish("succeeded", ending)
-
-    def _finish_with_error(self, error: BaseException) -> None:
-        if self.cancelled is None:
-            self._finish("failed", self._told(error))
-            return
-        if not isinstance(error, GreenletExit | OperationError):
-            self._log_failure(error, "failed while it was being stopped")
-        self._finish_cancelled()
-
-    def _told(self, error: BaseException) -> Event:
-        """What viewers are told of a failure: an operation's own words, or a reference into the log."""
-        if isinstance(error, OperationError):
-            try:
-                return _error(error.code, error.message, retryable=error.retryable)
-            except Exception as second:  # noqa: BLE001  # whatever an object does that was given for a text
-                error = second
-        reference = secrets.token_hex(4)
-        self._log_failure(error, f"failed, reference {reference}")
-        return _error("operation_failed", FAILED.format(reference))
-
-    def _log_failure(self, error: BaseException, how: str) -> None:
-        if isinstance(error, WorkFailed):
-            log.error("%s %s\n%s", self._named(), how, error)
-        else:
-            log.error("%s %s", self._named(), how, exc_info=error)
-
-    def _finish_cancelled(self) -> None:
-        reason = self.cancelled or "shutdown"
-        if self._failure is not None:
-            self._finish("failed", self._told(self._failure))
-        elif reason == "timeout":
-            told = f"The work took longer than the {self._timeout:g} seconds it may take."
-            self._finish("cancelled", _error("timeout", told))
-        else:
-            self._finish("cancelled")
-
-    def _finish(self, status: Ending, ending: Event | None = None) -> None:
-        """Writes the last events, once, whoever comes first."""
-        if self.over:
-            return
-        try:
-            if self._lifecycle:
-                self._write_now(*([ending] if ending is not None else []), self._done(status))
-            else:
-                self._write()
-        except Refused as refused:
-            log.warning("%s: its log did not take its last event: %s", self._named(), refused)
-        finally:
-            self._settle()
-
-    def _settle(self) -> None:
-        self.over = True
-        for timer in self._timers:
-            timer.cancel()
-        self._ended()
-
-    def _done(self, status: Ending) -> Event:
-        data: dict[str, Any] = {"status": status, "elapsed": round(self._clock.monotonic() - self._started, 3)}
-        if status == "cancelled":
-            data["reason"] = self.cancelled or "shutdown"
-        return raw_event("done", data)
-
-    # -- cancel -------------------------------------------------------------------------------------------------
-
-    def _kill(self) -> None:
-        self._hooks.fire()  # before the greenlet, which takes its hooks along where they are those of a `with` block
-        self._loop.run_callback(self._interrupt)
-        self._greenlet.join()
-        # A greenlet that had not begun ends without a word.
-        self._finish_cancelled()
-
-    def _interrupt(self) -> None:
-        """Made in the hub. Work that is being closed is let be: its `finally` blocks run before the last event."""
-        if not self._closing:
-            self._greenlet.throw(GreenletExit)
-
-    def _warn_of_ignored_cancel(self) -> None:
-        log.warning(
-            "%s ignores its cancel: %.1f seconds after it, it is still at work%s. Nothing that it yields is taken any "
-            'more; a process (runs_in="process") can always be stopped, a thread by an on_cancel hook.',
-            self._named(),
-            IGNORES_AFTER,
-            watchdog.stack_of(self._greenlet),
-        )
-
-    def _named(self) -> str:
-        return f"operation {self.name!r}" + ("" if self.run is None else f" (run {self.run})")
-
-
-def _error(code: str, message: str, *, retryable: bool = False) -> Event:
-    return raw_event("error", {"code": str(code), "message": str(message), "retryable": bool(retryable)})
-
-
-_UNANSWERED: Final = object()
 
 
 class Run:
@@ -414,7 +47,7 @@ class Run:
         self._runner = runner
         self._log = runner.log
         self._lingering: Any = None
-        hooks = CancelHooks()
+        hooks = CancelHooks(info.id)
         self.production = Production(
             operation.name,
             executors.start(runner.home, operation, checked, hooks),
@@ -433,6 +66,8 @@ class Run:
         """Sets it going; with `first`, where another producer had left off."""
         self._unwatch = self._log.watch(self.info.id, self._heed)
         self.production.begin(first)
+        attempt = 1 if first is None else first.data["attempt"]
+        self._runner.observer.run_started(RunStarted(self.info.id, self.info.operation, attempt))
 
     def put(self, block: Block, recorder: Recorder) -> None:
         self._log.append(self.info.id, block, recorder.fold)
@@ -480,15 +115,36 @@ class Run:
         for call in self.cleanup:
             call()
         self._runner.forget(self)
+        self._runner.observer.run_ended(self._outcome())
+
+    def _outcome(self) -> RunEnded:
+        production = self.production
+        status = production.recorder.fold.ending
+        return RunEnded(
+            self.info.id,
+            self.info.operation,
+            status,
+            production.cancelled if status == "cancelled" else None,
+            production.elapsed,
+            production.recorder.last,
+        )
 
 
 class Runner:
     """The runs of one worker. Its methods are called in the hub (`Home.call`)."""
 
     def __init__(
-        self, operations: Iterable[Operation], event_log: EventLog, settings: Settings, clock: Clock | None = None
+        self,
+        operations: Iterable[Operation],
+        event_log: EventLog,
+        settings: Settings,
+        clock: Clock | None = None,
+        observer: Observer | None = None,
+        streams: Callable[[], int] = lambda: 0,
     ) -> None:
         self.operations = self.check(operations)
+        self.observer = observer or Observer()
+        self._streams = streams
         self.log = event_log
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
@@ -536,7 +192,7 @@ class Runner:
             info = self._info(operation, checked, owner, client, key, digest)
             settled = self.log.joined(info)
             if settled is None:
-                self._check_room(client)
+                self._check_room()
                 settled = self._create(info)
             if settled.id != info.id:
                 cleanup()
@@ -552,7 +208,7 @@ class Runner:
     def _create(self, info: RunInfo) -> RunInfo:
         self._starting += 1
         try:
-            return self.log.create(info)
+            return self.log.create(info, limit=self.settings.max_runs_per_client)
         finally:
             self._starting -= 1
 
@@ -596,6 +252,7 @@ class Runner:
         """Takes care of runs that others have left behind, and of those that are over."""
         while True:
             gevent.sleep(HOUSEKEEPING)
+            self.observer.load(Load(len(self._runs), self._streams(), self.draining))
             try:
                 if not self.draining:
                     for orphan in self.log.orphans():
@@ -632,18 +289,16 @@ class Runner:
         elapsed = max(self.clock.now() - datetime.fromisoformat(orphan.info.created).timestamp(), 0)
         if not recorder.last:
             recorder.add(raw_event("start", {"run": orphan.info.id, "operation": orphan.info.operation}))
-        recorder.add(_error("producer_lost", "The worker that ran this has died.", retryable=True))
+        recorder.add(error_event("producer_lost", "The worker that ran this has died.", retryable=True))
         recorder.add(raw_event("done", {"status": "failed", "elapsed": round(elapsed, 3)}))
         self.log.append(orphan.info.id, recorder.take(), recorder.fold)
 
-    def _check_room(self, client: str) -> None:
+    def _check_room(self) -> None:
         if self.draining:
             raise Unavailable("this worker is stopping; come back in a moment", code="draining", retry_after=1)
         # Starts that wait for the store count too, or a burst of them would all find room.
         if len(self._runs) + self._starting >= self.settings.max_runs:
             raise Unavailable("this worker has as many live runs as it may have", code="too_many_runs", retry_after=5)
-        if self.log.live(client) >= self.settings.max_runs_per_client:
-            raise TooMany("this client has as many live runs as it may have", retry_after=5)
 
     def _info(
         self, operation: Operation, checked: BaseModel, owner: str, client: str, key: str | None, digest: str | None
@@ -667,4 +322,4 @@ class Runner:
     def _warm(self) -> None:
         modules = {op.fn.__module__ for op in self.operations.values() if op.runs_in == "process"}
         if modules:
-            self.home.call(executors.nursery().warm, sorted(modules))
+            self.home.call(nursery().warm, sorted(modules))

@@ -20,7 +20,7 @@ import pytest
 from gevent.event import Event as GreenEvent
 from pydantic import BaseModel
 
-from streaming import MemoryLog, Operation, executors, hub
+from streaming import MemoryLog, Operation, hub, nursery
 from streaming.clock import Clock
 from streaming.hub import Home
 from streaming.lifecycle import Reason
@@ -44,7 +44,7 @@ class World:
 
     name: WorldName
     home: Home
-    nursery: executors.Nursery
+    nursery: nursery.Nursery
     server: Any
     """Stands for the server, whose listening socket keeps a hub from finding that it waits for nothing."""
 
@@ -74,11 +74,11 @@ def entered(name: WorldName) -> Iterator[World]:
         server = home.hub.loop.async_()
         if name == "own hub":
             server.start(lambda: None)
-        _entered[name] = World(name, home, executors.Nursery(), server)
+        _entered[name] = World(name, home, nursery.Nursery(), server)
     world = _entered[name]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hub, "_home", world.home)
-        patch.setattr(executors, "_nursery", world.nursery)
+        patch.setattr(nursery, "_nursery", world.nursery)
         yield world
 
 

@@ -18,6 +18,7 @@ import pytest
 
 from streaming import Operation, OperationError, executors
 from streaming import child as children
+from streaming import nursery as nurseries
 from streaming.executors import AHEAD, GreenletWork, ThreadWork
 from streaming.operation import CancelHooks
 from tests import sample_operations as sample
@@ -279,17 +280,17 @@ def test_a_cancel_may_come_at_any_moment_of_a_process(stage: Stage) -> None:
 
 
 @pytest.fixture
-def fresh(monkeypatch: pytest.MonkeyPatch, world: World) -> Iterator[executors.Nursery]:
+def fresh(monkeypatch: pytest.MonkeyPatch, world: World) -> Iterator[nurseries.Nursery]:
     """A nursery that has not been started."""
-    nursery = executors.Nursery()
-    monkeypatch.setattr(executors, "_nursery", nursery)
+    nursery = nurseries.Nursery()
+    monkeypatch.setattr(nurseries, "_nursery", nursery)
     yield nursery
     if nursery._channel is not None:
         os.kill(nursery._process, signal.SIGKILL)
         world.until(lambda: nursery._channel is None, "the nursery is gone")
 
 
-def test_a_module_that_only_the_worker_can_import(world: World, fresh: executors.Nursery) -> None:
+def test_a_module_that_only_the_worker_can_import(world: World, fresh: nurseries.Nursery) -> None:
     """A module that ends whoever imports it ends the run and not the nursery, and the log says why."""
     from tests.apps.homebound import homebound
 
@@ -303,7 +304,7 @@ def test_a_module_that_only_the_worker_can_import(world: World, fresh: executors
     stage.close()
 
 
-def test_modules_are_imported_ahead(world: World, fresh: executors.Nursery) -> None:
+def test_modules_are_imported_ahead(world: World, fresh: nurseries.Nursery) -> None:
     """The nursery of a worker with operations for processes has imported them before the first run."""
     stage = Stage(world, sample.portrait)
     assert fresh._process
@@ -311,7 +312,7 @@ def test_modules_are_imported_ahead(world: World, fresh: executors.Nursery) -> N
     stage.close()
 
 
-def test_no_nursery_without_need(world: World, fresh: executors.Nursery) -> None:
+def test_no_nursery_without_need(world: World, fresh: nurseries.Nursery) -> None:
     """A worker whose operations run elsewhere has none."""
     stage = Stage(world, scripted)
     stage.events(stage.start(scripted, Script(acts=["progress"])))
@@ -319,7 +320,7 @@ def test_no_nursery_without_need(world: World, fresh: executors.Nursery) -> None
     stage.close()
 
 
-def test_a_nursery_ends_with_its_line(world: World, fresh: executors.Nursery) -> None:
+def test_a_nursery_ends_with_its_line(world: World, fresh: nurseries.Nursery) -> None:
     """When its worker goes, a nursery goes, and so do its children."""
     stage = Stage(world, sample.whereabouts, scripted)
     run = stage.start(sample.whereabouts, Script(acts=["wait"]))
@@ -334,10 +335,10 @@ def test_a_nursery_ends_with_its_line(world: World, fresh: executors.Nursery) ->
 
 def test_a_fork_has_a_nursery_of_its_own() -> None:
     """A worker that was forked from another does not talk to that one's nursery."""
-    before = executors.nursery()
+    before = nurseries.nursery()
     pid = os.fork()
     if pid == 0:
-        os._exit(0 if executors.nursery() is not before else 1)
+        os._exit(0 if nurseries.nursery() is not before else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 

@@ -18,8 +18,8 @@ from streaming.clock import SystemClock
 from streaming.errors import Conflict, NotFound, TooMany, Unavailable
 from streaming.logs.base import Block
 from streaming.operation import CancelHooks, NoInput
+from streaming.production import GIVE_UP_AFTER, IGNORES_AFTER, Production
 from streaming.recorder import Recorder
-from streaming.runner import GIVE_UP_AFTER, IGNORES_AFTER, Production
 from tests import sample_operations as sample
 from tests.clients import parse_frames
 from tests.runs import WORLDS, Stage, World, ending, entered

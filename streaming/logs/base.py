@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from ..errors import Refused
+from ..errors import Refused, TooMany
 from ..lifecycle import Fold, Reason, Status
 
 BLOCK_FRAMES: Final = 1024
@@ -127,10 +127,12 @@ class EventLog(ABC):
     """Where the events of runs are kept. Times in seconds."""
 
     @abstractmethod
-    def create(self, info: RunInfo) -> RunInfo:
+    def create(self, info: RunInfo, *, limit: int | None = None) -> RunInfo:
         """Opens the log of a new run, or gives the run that the same owner and key had opened before.
 
-        Raises `Conflict` where that one was started with another body, `StoreAway` where the store does not answer.
+        Counting and opening are one step, on whichever workers the client starts runs at the same instant. Raises
+        `Conflict` where the run of the key was started with another body, `TooMany` where the client has `limit` live
+        runs, `StoreAway` where the store does not answer.
         """
 
     def joined(self, info: RunInfo) -> RunInfo | None:
@@ -231,6 +233,11 @@ class EventLog(ABC):
         """
 
 
+def full() -> TooMany:
+    """What `create` raises for a client that has its `limit` of live runs."""
+    return TooMany("this client has as many live runs as it may have", retry_after=5)
+
+
 def join(frames: Sequence[bytes], first: int, over: bool, oldest: int, merge: bool) -> Batch:
     """The batch of `frames`, of which `first` is the number of the first one; the shared half of every `read`."""
     taken = bounded(frames)
@@ -260,10 +267,20 @@ def merged(frames: Sequence[bytes]) -> list[bytes]:
     for frame in reversed(frames):
         head, found, data = frame.partition(PROGRESS)
         if found and b"\n" not in head:
-            step = orjson.loads(data).get("step")
+            step = _step_of(data)
             if step in seen:
                 continue
             seen.add(step)
         kept.append(frame)
     kept.reverse()
     return kept
+
+
+def _step_of(data: bytes) -> Any:
+    """The step of a progress; of one that a gateway has passed on, and that is no such thing, a value of its own."""
+    try:
+        step = orjson.loads(data).get("step")
+        hash(step)
+    except (ValueError, AttributeError, TypeError):
+        return object()
+    return step

@@ -8,7 +8,7 @@ from typing import Final
 from ..clock import Clock, SystemClock
 from ..errors import Conflict, RunClosed
 from ..lifecycle import Fold, Reason
-from .base import BLOCK_FRAMES, Batch, Block, Control, EventLog, Record, RunInfo
+from .base import BLOCK_FRAMES, Batch, Block, Control, EventLog, Record, RunInfo, full
 from .tail import Tail
 
 KEEP_BYTES: Final = 64 * 1024 * 1024
@@ -30,10 +30,12 @@ class MemoryLog(EventLog):
         self._keys: dict[tuple[str, str], str] = {}
         self._live: dict[str, int] = {}
 
-    def create(self, info: RunInfo) -> RunInfo:
+    def create(self, info: RunInfo, *, limit: int | None = None) -> RunInfo:
         known = self.joined(info)
         if known is not None:
             return known
+        if limit is not None and self.live(info.client) >= limit:
+            raise full()
         if info.key is not None:
             self._keys[info.owner, info.key] = info.id
         self._runs[info.id] = Tail(info)

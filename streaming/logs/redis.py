@@ -10,7 +10,8 @@ run that is newly followed is put into the question by a message to oneself. Eve
 **Leases.** A worker renews one key every third of `LEASE`, in a thread of its own, so that a busy hub does not cost it
 its runs. Once that has expired, any other worker may take them over, which raises their epoch: a producer that wakes
 up late finds its epoch gone, and can write nothing (fencing). While Redis was away nobody could renew anything, so for
-the length of a lease after it nobody takes runs over, and viewers elsewhere still count.
+the length of a lease after it nobody takes runs over, and viewers elsewhere still count; nor when Redis's clock has
+jumped, by which its keys expire (`Drift`).
 **Loss.** Redis may come back without the last moments (a fail-over), or without anything (a restart without
 persistence). A producer that notices tells it again, out of its own memory; what had been let go of there is a gap.
 Runs whose producer is gone as well are lost: the streams of their viewers end without a last event, as cut ones do.
@@ -29,23 +30,22 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import gevent
-from gevent.event import AsyncResult
 from redis.exceptions import ResponseError
 
 from ..clock import Clock, SystemClock
 from ..errors import Conflict, Fenced, RunClosed, StoreAway
-from ..hub import GreenSignal, discard_hub, native_lock, start_native_thread
+from ..hub import GreenSignal
 from ..lifecycle import Fold, Reason
 from . import scripts
-from .base import ASK_AGAIN, BLOCK_BYTES, BLOCK_FRAMES, Batch, Block, Control, EventLog, Record, RunInfo
+from .base import ASK_AGAIN, BLOCK_BYTES, BLOCK_FRAMES, Batch, Block, Control, EventLog, Record, RunInfo, full
+from .drift import SLACK, Drift
+from .lease import LEASE, Lease
 from .scripts import Command, call
 from .tail import Tail
-from .wire import TIMEOUT, Wire, Wires, refused
+from .wire import TIMEOUT, Wire, Wires
+from .writer import AWAY, PATIENCE, RETRY, Order, Writer
 
 log = logging.getLogger("headway")
-
-LEASE: Final = 6.0
-"""Seconds without a sign of life after which a worker's runs are lost."""
 
 REFRESH: Final = 1.0
 """Seconds between two looks at runs of which nobody has said anything."""
@@ -66,16 +66,8 @@ ROOM_BYTES: Final = 1024 * 1024
 AWAY_BYTES: Final = 4 * 1024 * 1024
 """What one run may have waiting while Redis is away, before it is ended."""
 
-PATIENCE: Final = 2.0
-"""Seconds that a request waits for the writer."""
-
 LEAST_RETENTION: Final = 5.0
 """Seconds that a run stays after its end whatever its retention: its viewers on other workers are to see the end."""
-
-RETRY: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
-"""Seconds between tries while Redis is away."""
-
-AWAY: Final = "the store of the runs cannot be written"
 
 
 @dataclass(slots=True)
@@ -98,20 +90,6 @@ class _Local:
     def produced(self) -> bool:
         """Whether this worker is its producer."""
         return self.epoch > 0
-
-
-class _Order:
-    """A command for the writer, and where its outcome goes; `owned` is the run that it makes this worker's."""
-
-    def __init__(self, *commands: Command, owned: str | None = None) -> None:
-        self.commands = commands
-        self.owned = owned
-        self.outcome: AsyncResult[Any] = AsyncResult()
-        self.dropped = False
-
-    def done(self, reply: Any) -> bool:
-        self.outcome.set(reply)
-        return True
 
 
 class _Append:
@@ -167,26 +145,26 @@ class RedisLog(EventLog):
         self._clock: Clock = clock or SystemClock()
         self._began = self._clock.monotonic() - time.monotonic()
         self._runs: dict[str, _Local] = {}
-        self._orders: list[_Order] = []
         self._unwritten: dict[str, _Local] = {}
-        self._busy = False
-        self._away = False
         self._closed = False
         self._trouble = float("-inf")
         self._swept = self._clock.monotonic()
         self._asked: set[str] = set()
         self._waking = False
-        self._work = GreenSignal()
-        self._writer = Wire(url)
+        self._writer = Writer(url, self._gathered, self._turned)
         self._listener = Wire(url, BLOCK_SECONDS + TIMEOUT)
         self._wires = Wires(url)
-        self._lease = _Lease(url, self.worker, lease)
-        self._greenlets = [gevent.spawn(work) for work in (self._keep_writing, self._listen, self._keep_looking)]
+        self._drift = Drift()
+        self._lease = _Lease(url, self.worker, lease, self._drift)
+        self._greenlets = [gevent.spawn(work) for work in (self._writer.serve, self._listen, self._keep_looking)]
 
     # -- the producer's side ------------------------------------------------------------------------------------
 
-    def create(self, info: RunInfo) -> RunInfo:
-        row = self._ordered(_Order(scripts.create(info, self.worker, self._lease_seconds), owned=info.id))
+    def create(self, info: RunInfo, *, limit: int | None = None) -> RunInfo:
+        created = scripts.create(info, self.worker, self._lease_seconds, limit=limit)
+        row = self._writer.ordered(Order(created, undo=self._disown(info.id)))
+        if row == scripts.FULL:
+            raise full()
         if row:
             return _known(row, info)
         self._runs[info.id] = _Local(Tail(info), epoch=1)
@@ -207,13 +185,13 @@ class RedisLog(EventLog):
         local.fold = replace(fold)
         local.backlog += block.size
         self._unwritten[run] = local
-        if self._away and local.backlog > AWAY_BYTES and not fold.over:
+        if self._writer.away and local.backlog > AWAY_BYTES and not fold.over:
             self.lose(local, StoreAway(AWAY))
-        self._work.set()
+        self._writer.wake()
 
     def wait_for_room(self, run: str) -> None:
         local = self._runs.get(run)
-        while local is not None and local.backlog > ROOM_BYTES and not self._away:
+        while local is not None and local.backlog > ROOM_BYTES and not self._writer.away:
             local.room.clear()
             local.room.wait(1.0)
 
@@ -222,12 +200,17 @@ class RedisLog(EventLog):
 
     def queue(self, run: str, queued: bool) -> None:
         self._runs[run].tail.queued = queued
-        self._order(_Order(call(scripts.QUEUE, run, int(queued))))
+        self._writer.order(Order(call(scripts.QUEUE, run, int(queued))))
 
     def orphans(self) -> Sequence[Record]:
         if not self._settled:
             return ()
-        found = [part.decode() for part in self._wires.ask(call(scripts.DEAD, self.worker))]
+        asked = time.monotonic()
+        when, *parts = self._wires.ask(call(scripts.DEAD, self.worker))
+        self._drift.heed(when, asked)
+        if not self._settled:
+            return ()
+        found = [part.decode() for part in parts]
         adopted: list[Record] = []
         for dead, run in zip(found[::2], found[1::2], strict=True):
             try:
@@ -242,7 +225,7 @@ class RedisLog(EventLog):
         """The run as its dead producer left it, if it is this worker's now."""
         lease = int(self._lease_seconds * 1000)
         adopt = call(scripts.ADOPT, run, dead, self.worker, lease, secrets.token_hex(8))
-        row = self._ordered(_Order(adopt, owned=run))
+        row = self._writer.ordered(Order(adopt, undo=self._disown(run)))
         if not row:
             return []
         record = scripts.record(row)
@@ -300,10 +283,10 @@ class RedisLog(EventLog):
         local.tail.changed()
         self._let_go(run)
 
-    def _counted(self, run: str, local: _Local, change: int, order: _Order) -> None:
+    def _counted(self, run: str, local: _Local, change: int, order: Order) -> None:
         """Waits until the store knows of a viewer, on whose account the run's own worker is to let it live."""
         try:
-            self._outcome(order)
+            self._writer.outcome(order)
         except StoreAway:
             local.viewers -= change
             local.tail.control.viewers -= change
@@ -323,19 +306,22 @@ class RedisLog(EventLog):
         return 0 if found is None else found.fold.last_event_id
 
     def abandon(self, run: str) -> bool:
-        local = self._runs.get(run)
         for _ in range(ASK_AGAIN):
             try:
-                self._look_at([run])
+                if not self._writer.ordered(Order(self._abandonment(run))):
+                    self._look_at([run])
+                    return False
             except StoreAway as away:
                 log.warning("viewers on other workers could not be asked for: %s", away)
                 gevent.sleep(RETRY[2])
                 continue
-            if local is not None and local.tail.control.viewers:
-                return False
             break
         self.cancel(run, "disconnected")
         return True
+
+    def _abandonment(self, run: str) -> Command:
+        expected = self._drift.expected if self._settled else 0
+        return call(scripts.ABANDON, run, self.worker, expected, int(SLACK * 1000))
 
     def page(
         self, *, owner: str, operation: str | None, status: str | None, limit: int, before: str | None
@@ -359,16 +345,16 @@ class RedisLog(EventLog):
 
     def cancel(self, run: str, reason: Reason) -> None:
         local = self._runs.get(run)
-        order = _Order(call(scripts.CANCEL, run, reason))
+        order = Order(call(scripts.CANCEL, run, reason))
         if local is None or not local.produced:
-            self._ordered(order)
+            self._writer.ordered(order)
         elif not local.taken and local.tail.control.cancel is None:
             local.tail.control.cancel = reason
             local.tail.changed()
-            self._order(order)
+            self._writer.order(order)
 
     def answer(self, run: str, question: str, body: bytes) -> bool:
-        first = bool(self._ordered(_Order(call(scripts.ANSWER, run, question, secrets.token_hex(8), body))))
+        first = bool(self._writer.ordered(Order(call(scripts.ANSWER, run, question, secrets.token_hex(8), body))))
         local = self._runs.get(run)
         if first and local is not None and local.produced:
             local.tail.control.answers[question] = body
@@ -389,20 +375,20 @@ class RedisLog(EventLog):
         return self._clock.monotonic() - time.monotonic() - self._began
 
     def ready(self) -> None:
-        if self._away or self._closed or self._lease.failing:
+        if self._writer.away or self._closed or self._lease.failing:
             raise StoreAway(AWAY)
         self._wires.ask(("PING",))
 
     def flush(self) -> None:
         deadline = time.monotonic() + PATIENCE
-        while (self._orders or self._unwritten or self._busy) and time.monotonic() < deadline:
+        while (self._unwritten or not self._writer.idle) and time.monotonic() < deadline:
             gevent.sleep(0.01)
 
     def close(self) -> None:
         if self._closed:
             return
         self.flush()
-        self._closed = True
+        self._closed = self._writer.closed = True
         gevent.killall(self._greenlets)
         expected = any(local.viewers and not local.tail.fold.over for local in self._runs.values())
         self._lease.end(at_once=not expected)
@@ -411,89 +397,23 @@ class RedisLog(EventLog):
 
     # -- writing ------------------------------------------------------------------------------------------------
 
-    def _order(self, order: _Order) -> None:
-        self._orders.append(order)
-        self._work.set()
-
-    def _ordered(self, order: _Order) -> Any:
-        """What the store answers to an order. Raises `StoreAway` after `PATIENCE`."""
-        if self._away or self._closed:
-            raise StoreAway(AWAY)
-        self._order(order)
-        return self._outcome(order)
-
-    def _outcome(self, order: _Order) -> Any:
-        try:
-            reply = order.outcome.get(timeout=PATIENCE)
-        except gevent.Timeout:
-            order.dropped = True
-            if order.owned is not None:
-                # It may be kept all the same, and nobody here would ever end that run.
-                self._order(_Order(call(scripts.DISOWN, order.owned, self.worker)))
-            raise StoreAway(AWAY) from None
-        if isinstance(reply, ResponseError):
-            raise StoreAway(f"{AWAY}: {reply}") from reply
-        return reply
-
-    def _keep_writing(self) -> None:
-        while True:
-            self._work.clear()
-            tasks: list[_Order | _Append] = [*self._orders, *(_Append(self, local) for local in self._gathered())]
-            self._orders = []
-            if not tasks:
-                self._busy = False
-                self._work.wait()
-                continue
-            self._busy = True
-            try:
-                self._see_through(tasks)
-            except Exception:
-                log.exception("the writer of the store of the runs failed")
-                gevent.sleep(1.0)
-
-    def _gathered(self) -> list[_Local]:
+    def _gathered(self) -> list[_Append]:
         unwritten, self._unwritten = self._unwritten, {}
-        return list(unwritten.values())
+        return [_Append(self, local) for local in unwritten.values()]
 
-    def _see_through(self, tasks: list[_Order | _Append]) -> None:
-        """Has one batch kept, however long Redis is away."""
-        tries = 0
-        while tasks:
-            left, trouble = self._write(tasks)
-            if trouble is None:
-                self._set_back()
-            else:
-                self._set_away(trouble)
-                gevent.sleep(RETRY[min(tries, len(RETRY) - 1)])
-                tries += 1
-            tasks = [task for task in left if not task.dropped]
+    def _turned(self) -> None:
+        """Redis has gone away, or is back."""
+        if self._writer.away:
+            self._trouble = time.monotonic()
+            for local in self._runs.values():
+                local.room.set()
+        else:
+            for local in list(self._runs.values()):
+                local.tail.changed()
 
-    def _write(self, tasks: list[_Order | _Append]) -> tuple[list[_Order | _Append], Exception | None]:
-        """One round trip; what is left to do of it, and what stood in the way."""
-        batches = [task.commands for task in tasks]
-        try:
-            replies = iter(self._writer.ask([command for batch in batches for command in batch]))
-        except StoreAway as away:
-            return tasks, away
-        left: list[_Order | _Append] = []
-        trouble = None
-        for task, batch in zip(tasks, batches, strict=True):
-            reply = [next(replies) for _ in batch][-1]
-            if refused(reply):
-                trouble = reply
-                left.append(task)
-            elif not self._done(task, reply):
-                left.append(task)
-        return left, trouble
-
-    def _done(self, task: _Order | _Append, reply: Any) -> bool:
-        if isinstance(reply, ResponseError):
-            log.error("the store of the runs answers with an error: %s", reply)
-        try:
-            return task.done(reply)
-        except Exception:
-            log.exception("an answer of the store of the runs could not be heeded")
-            return True
+    def _disown(self, run: str) -> Command:
+        """Leaves a run that became this worker's too late to be begun to whoever looks for orphans next."""
+        return call(scripts.DISOWN, run, self.worker)
 
     def command(self, local: _Local, blocks: Sequence[Block], fold: Fold, gap: int | None = None) -> Command:
         """What keeps these blocks."""
@@ -525,7 +445,7 @@ class RedisLog(EventLog):
         if tail.control.watched:
             again["watched"] = 1
         created = scripts.create(tail.info, self.worker, self._lease_seconds, again)
-        return (created, kept, call(scripts.COUNT, tail.info.id, self.worker, local.viewers))
+        return (created, kept, self._counting(tail.info.id, local))
 
     def show(self, local: _Local, blocks: Sequence[Block], fold: Fold, *, fenced: bool) -> None:
         """Lets viewers have what the store has kept."""
@@ -550,25 +470,11 @@ class RedisLog(EventLog):
             self._wake()
         local.tail.changed()
 
-    def _set_away(self, error: Exception) -> None:
-        if not self._away:
-            log.error("the store of the runs cannot be written: %s", error)
-        self._away = True
-        self._trouble = time.monotonic()
-        for local in self._runs.values():
-            local.room.set()
-
-    def _set_back(self) -> None:
-        if self._away:
-            log.warning("the store of the runs can be written again")
-            for local in list(self._runs.values()):
-                local.tail.changed()
-        self._away = False
-
     @property
     def _settled(self) -> bool:
-        """Whether whoever lives has had the time to say so since Redis was away."""
-        return self._lease.steady and time.monotonic() - self._trouble > self._lease_seconds
+        """Whether whoever lives has had the time to say so since Redis was away, or its clock jumped."""
+        last = max(self._trouble, self._drift.jumped)
+        return self._lease.steady and time.monotonic() - last > self._lease_seconds
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -594,10 +500,13 @@ class RedisLog(EventLog):
         if local.tail.fold.over or not local.produced:
             del self._runs[run]
 
-    def _recount(self, run: str, local: _Local) -> _Order:
-        order = _Order(call(scripts.COUNT, run, self.worker, local.viewers))
-        self._order(order)
+    def _recount(self, run: str, local: _Local) -> Order:
+        order = Order(self._counting(run, local))
+        self._writer.order(order)
         return order
+
+    def _counting(self, run: str, local: _Local) -> Command:
+        return call(scripts.COUNT, run, self.worker, local.viewers, int(self._lease_seconds * 1000))
 
     # -- the reader of what others do ---------------------------------------------------------------------------
 
@@ -605,7 +514,7 @@ class RedisLog(EventLog):
         """Has the reader ask anew, with the runs that are followed now."""
         if not self._waking and not self._followed().keys() <= self._asked:
             self._waking = True
-            self._order(_Order(call(scripts.WAKE, self.worker)))
+            self._writer.order(Order(call(scripts.WAKE, self.worker)))
 
     def _followed(self) -> dict[str, int]:
         """The runs of other workers whose events are waited for here, and the last one of each that is known."""
@@ -687,7 +596,10 @@ class RedisLog(EventLog):
         """Takes in what others have asked of these runs, or have not: a lease that lapsed takes viewers with it."""
         if not runs:
             return
-        for run, found in zip(runs, self._wires.ask(call(scripts.CONTROL, self.worker, *runs)), strict=True):
+        asked = time.monotonic()
+        when, *rows = self._wires.ask(call(scripts.CONTROL, self.worker, *runs))
+        self._drift.heed(when, asked)
+        for run, found in zip(runs, rows, strict=True):
             local = self._runs.get(run)
             if local is None or local.tail.fold.over:
                 continue
@@ -702,7 +614,7 @@ class RedisLog(EventLog):
         if local.produced:
             if not local.taken:
                 self._unwritten.setdefault(run, local)
-                self._work.set()
+                self._writer.wake()
             return
         local.missing = local.missing or time.monotonic()
         if time.monotonic() - local.missing > self._lease_seconds:
@@ -746,62 +658,28 @@ def _known(row: Any, info: RunInfo) -> RunInfo:
     return known
 
 
-class _Lease:
-    """This worker's sign of life, given by a thread of its own; its gevent sockets find a hub of that thread's."""
+class _Lease(Lease):
+    """This worker's key; its gevent sockets find a hub of the thread's that renews it."""
 
-    def __init__(self, url: str, worker: str, seconds: float) -> None:
-        self.failing = False
-        self._renewed = time.monotonic()
-        self._judges = 0.0
+    def __init__(self, url: str, worker: str, seconds: float, drift: Drift) -> None:
+        super().__init__(seconds)
+        self._drift = drift
         self._wire = Wire(url)
         self._worker = worker
-        self._seconds = seconds
-        self._stop = native_lock()
-        self._stop.acquire()
-        self._at_once = True
-        self._ended = False
-        start_native_thread(self._serve, ())
+        self.begin()
 
-    @property
-    def steady(self) -> bool:
-        """Whether this worker may say of others that they are lost.
+    def renew(self) -> None:
+        asked = time.monotonic()
+        self._drift.heed(self._ask(call(scripts.RENEW, self._worker, int(self.seconds * 1000))), asked)
 
-        Where it could not renew its own lease in time (Redis was away, the machine stood still), neither could they.
-        """
-        now = time.monotonic()
-        return now - self._renewed < self._seconds / 2 and now >= self._judges
+    def give_up(self) -> None:
+        self._ask(call(scripts.GIVE_UP, self._worker))
 
-    def end(self, *, at_once: bool) -> None:
-        """Renews it for the last time; with `at_once` it is given up. Waits for that unless Redis is away."""
-        self._at_once = at_once
-        self._stop.release()
-        deadline = time.monotonic() + PATIENCE
-        while not self._ended and not self.failing and time.monotonic() < deadline:
-            gevent.sleep(0.002)
+    def close(self) -> None:
+        self._wire.close()
 
-    def _serve(self) -> None:
-        renew = call(scripts.RENEW, self._worker, int(self._seconds * 1000))
-        try:
-            self._ask(renew)
-            while not self._stop.acquire(timeout=RETRY[2] if self.failing else self._seconds / 3):
-                self._ask(renew)
-            self._ask(call(scripts.GIVE_UP, self._worker) if self._at_once else renew)
-            self._wire.close()
-        finally:
-            discard_hub()
-            self._ended = True
-
-    def _ask(self, command: Command) -> None:
-        try:
-            (reply,) = self._wire.ask([command])
-            error: Exception | None = reply if isinstance(reply, ResponseError) else None
-        except Exception as trouble:  # noqa: BLE001  # whatever it is: without a next try this worker's runs were lost
-            error = trouble
-        now = time.monotonic()
-        if error is None:
-            if now - self._renewed > self._seconds / 2:
-                self._judges = now + self._seconds
-            self._renewed = now
-        elif not self.failing:
-            log.warning("the lease of this worker could not be renewed: %s", error)
-        self.failing = error is not None
+    def _ask(self, command: Command) -> Any:
+        (reply,) = self._wire.ask([command])
+        if isinstance(reply, ResponseError):
+            raise reply
+        return reply

@@ -2,7 +2,9 @@
 
 A script is one atomic step on one server (https://redis.io/docs/latest/develop/programmability/eval-intro/), and each
 is written so that it may be sent again: a reply that was lost with its connection is asked for anew. The first thing
-that one writes is what a server without memory refuses, so that it is kept whole or not at all. Times are Redis's own.
+that one writes is what a server without memory refuses, so that it is kept whole or not at all. Times are Redis's own,
+milliseconds since 1970; a script whose answer hangs on them gives the time along, so that a jump of Redis's clock is
+noticed (`drift`).
 
     headway:number              counts the runs; a run's number orders its owner's list
     headway:run:RUN             hash: what is settled about the run, its producer, and the fold over its events
@@ -14,7 +16,7 @@ that one writes is what a server without memory refuses, so that it is kept whol
     headway:key:N:OWNER:KEY     the run that was started with an Idempotency-Key; N is the length of the owner's name
     headway:ended               sorted set: "RUN OWNER" by the moment of the end, in milliseconds
     headway:workers             set: the workers that may hold live runs
-    headway:lease:WORKER        there as long as the worker lives
+    headway:lease:WORKER        there as long as the worker lives: its length in milliseconds
     headway:runs:WORKER         set: live runs of a worker
     headway:inbox:WORKER        stream: runs that the worker is to look at again
 
@@ -46,6 +48,18 @@ local function now()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 local function alive(worker) return redis.call('EXISTS', P .. 'lease:' .. worker) == 1 end
+local function live_on(worker, lease) redis.call('SET', P .. 'lease:' .. worker, lease, 'PX', lease, 'NX') end
+local function viewers_elsewhere(run, worker)
+  local mine, living, all, counts = 0, 0, 0, redis.call('HGETALL', run_key(run) .. ':viewers')
+  for i = 1, #counts, 2 do
+    if counts[i] == worker then mine = tonumber(counts[i + 1])
+    else
+      all = all + counts[i + 1]
+      if alive(counts[i]) then living = living + counts[i + 1] end
+    end
+  end
+  return mine, living, all
+end
 local function tell(worker, run)
   local inbox = P .. 'inbox:' .. worker
   redis.call('XADD', inbox, 'MAXLEN', '~', {INBOX_LENGTH}, '*', 'run', run)
@@ -63,17 +77,18 @@ end
 """
 
 CREATE: Final = """
-local run, worker, lease, owner, client, key, again = unpack(ARGV, 1, 7)
+local run, worker, lease, owner, client, key, again, limit = unpack(ARGV, 1, 8)
 if redis.call('EXISTS', run_key(run)) == 1 then return false end
 local named = key ~= '' and key_of(owner, key)
 if named and again == '' then
   local known = redis.call('GET', named)
   if known and redis.call('EXISTS', run_key(known)) == 1 then return redis.call('HGETALL', run_key(known)) end
 end
-redis.call('SET', P .. 'lease:' .. worker, '1', 'PX', lease, 'NX')
+if limit ~= '' and redis.call('SCARD', P .. 'client:' .. client) >= tonumber(limit) then return -1 end
+live_on(worker, lease)
 redis.call('SADD', P .. 'workers', worker)
 local number = redis.call('INCR', P .. 'number')
-redis.call('HSET', run_key(run), 'number', number, unpack(ARGV, 8))
+redis.call('HSET', run_key(run), 'number', number, unpack(ARGV, 9))
 redis.call('ZADD', P .. 'owner:' .. owner, number, run)
 redis.call('SADD', P .. 'client:' .. client, run)
 redis.call('SADD', P .. 'runs:' .. worker, run)
@@ -159,6 +174,18 @@ end
 return {1, last}
 """
 
+ABANDON: Final = """
+local run, worker, expected, slack = unpack(ARGV)
+local owner = live(run)
+if owner ~= worker then return owner and 0 or 1 end
+local _, living, all = viewers_elsewhere(run, worker)
+local sure = math.abs(now() - expected) <= tonumber(slack)
+if not redis.call('HGET', run_key(run), 'cancel') and (sure and living or all) > 0 then return 0 end
+redis.call('HSETNX', run_key(run), 'cancel', 'disconnected')
+return 1
+"""
+"""Cancels a run of this worker's unless it has viewers on others; without a sure time the dead count as well."""
+
 CANCEL: Final = """
 local worker = live(ARGV[1])
 if worker and redis.call('HSETNX', run_key(ARGV[1]), 'cancel', ARGV[2]) == 1 then tell(worker, ARGV[1]) end
@@ -175,11 +202,15 @@ return 1
 """
 
 COUNT: Final = """
-local run, worker, count = unpack(ARGV)
+local run, worker, count, lease = unpack(ARGV)
 local key, viewers = run_key(run), run_key(run) .. ':viewers'
 local producer = redis.call('HGET', key, 'worker')
 if not producer then return end
-if count == '0' then redis.call('HDEL', viewers, worker) else redis.call('HSET', viewers, worker, count) end
+if count == '0' then redis.call('HDEL', viewers, worker)
+else
+  redis.call('HSET', viewers, worker, count)
+  live_on(worker, lease)
+end
 redis.call('HSET', key, 'watched', 1)
 local left = redis.call('PTTL', key)
 if left > 0 then redis.call('PEXPIRE', viewers, left)
@@ -215,18 +246,11 @@ return redis.call('ZREVRANGEBYSCORE', index, from, '-inf', 'LIMIT', offset, limi
 """
 
 CONTROL: Final = """
-local worker, found = ARGV[1], {}
+local worker, found = ARGV[1], {now()}
 for at = 2, #ARGV do
   local run = ARGV[at]
   local row = redis.call('HMGET', run_key(run), 'worker', 'epoch', 'cancel', 'watched', 'last')
-  local mine, living, all, counts = 0, 0, 0, redis.call('HGETALL', run_key(run) .. ':viewers')
-  for i = 1, #counts, 2 do
-    if counts[i] == worker then mine = tonumber(counts[i + 1])
-    else
-      all = all + counts[i + 1]
-      if alive(counts[i]) then living = living + counts[i + 1] end
-    end
-  end
+  local mine, living, all = viewers_elsewhere(run, worker)
   local answers = row[1] == worker and redis.call('HGETALL', run_key(run) .. ':answers') or {}
   found[#found + 1] = row[1] and {row, mine, living, all, answers} or false
 end
@@ -252,7 +276,7 @@ return {row[1], row[2], row[3] or '', found}
 """
 
 DEAD: Final = """
-local found = {}
+local found = {now()}
 for _, worker in ipairs(redis.call('SMEMBERS', P .. 'workers')) do
   if worker ~= ARGV[1] and not alive(worker) then
     local runs = redis.call('SRANDMEMBER', P .. 'runs:' .. worker, 100)
@@ -279,7 +303,7 @@ if row[1] ~= dead or row[4] then
 end
 if alive(dead) then return false end
 redis.call('HSET', run_key(run), 'worker', worker, 'epoch', row[2] + 1, 'attempt', row[3] + 1, 'adoption', token)
-redis.call('SET', P .. 'lease:' .. worker, '1', 'PX', lease, 'NX')
+live_on(worker, lease)
 redis.call('SADD', P .. 'workers', worker)
 redis.call('SREM', P .. 'runs:' .. dead, run)
 redis.call('SADD', P .. 'runs:' .. worker, run)
@@ -289,11 +313,18 @@ return redis.call('HGETALL', run_key(run))
 
 RENEW: Final = """
 local worker, milliseconds = ARGV[1], ARGV[2]
-if redis.call('PEXPIRE', P .. 'lease:' .. worker, milliseconds) == 0 then
-  redis.call('SET', P .. 'lease:' .. worker, '1', 'PX', milliseconds)
-end
+if redis.call('PEXPIRE', P .. 'lease:' .. worker, milliseconds) == 0 then live_on(worker, milliseconds) end
 redis.pcall('SADD', P .. 'workers', worker)
+for _, other in ipairs(redis.call('SMEMBERS', P .. 'workers')) do
+  local lease = P .. 'lease:' .. other
+  local left = redis.call('PTTL', lease)
+  if left > 0 and left > tonumber(redis.call('GET', lease)) then
+    redis.call('PEXPIRE', lease, redis.call('GET', lease))
+  end
+end
+return now()
 """
+"""A sign of life. Where Redis's clock was set back, the leases of others are cut to what they were to be."""
 
 GIVE_UP: Final = """
 local worker = ARGV[1]
@@ -318,6 +349,7 @@ SCRIPTS: Final = (
     JOINED,
     DISOWN,
     APPEND,
+    ABANDON,
     CANCEL,
     ANSWER,
     COUNT,
@@ -353,8 +385,18 @@ def load() -> list[Command]:
     return [("SCRIPT", "LOAD", source) for source in SOURCES.values()]
 
 
-def create(info: RunInfo, worker: str, lease: float, again: Mapping[str, Argument] | None = None) -> Command:
-    """Opens a run. It gives nothing, or the row of the run that the same owner and key had opened.
+FULL: Final = -1
+"""What `CREATE` says where the client has as many live runs as it may have."""
+
+
+def create(
+    info: RunInfo,
+    worker: str,
+    lease: float,
+    again: Mapping[str, Argument] | None = None,
+    limit: int | None = None,
+) -> Command:
+    """Opens a run. It gives nothing, or the row of the run that the same owner and key had opened, or `FULL`.
 
     `again` are the fields of a run that the store has lost: it is opened whatever its key says.
     """
@@ -380,6 +422,7 @@ def create(info: RunInfo, worker: str, lease: float, again: Mapping[str, Argumen
     return call(
         CREATE,
         *(info.id, worker, int(lease * 1000), info.owner, info.client, info.key or "", "1" if again else ""),
+        "" if limit is None else limit,
         *(part for name, value in fields.items() if value is not None for part in (name, value)),
     )
 

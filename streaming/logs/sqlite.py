@@ -32,16 +32,14 @@ from gevent.threadpool import ThreadPool
 
 from ..clock import Clock, SystemClock
 from ..errors import Fenced, RunClosed, StoreAway
-from ..hub import GreenSignal, native_lock, start_native_thread
+from ..hub import GreenSignal
 from ..lifecycle import Fold, Reason
 from . import statements
 from .base import ASK_AGAIN, BLOCK_FRAMES, Batch, Block, Control, EventLog, Record, RunInfo
+from .lease import LEASE, Lease
 from .tail import Tail
 
 log = logging.getLogger("headway")
-
-LEASE: Final = 6.0
-"""Seconds without a sign of life after which a worker's runs are lost."""
 
 POLL: Final = 0.02
 REFRESH: Final = 1.0
@@ -140,9 +138,9 @@ class SqliteLog(EventLog):
 
     # -- the producer's side ------------------------------------------------------------------------------------
 
-    def create(self, info: RunInfo) -> RunInfo:
+    def create(self, info: RunInfo, *, limit: int | None = None) -> RunInfo:
         settled: RunInfo = self._ordered(
-            lambda db: statements.create(db, info, self.worker), late=lambda _: self._disown([info.id])
+            lambda db: statements.create(db, info, self.worker, limit), late=lambda _: self._disown([info.id])
         )
         if settled.id == info.id:
             self._runs[info.id] = _Local(Tail(info), epoch=1)
@@ -254,8 +252,7 @@ class SqliteLog(EventLog):
         return found
 
     def live(self, client: str) -> int:
-        question = "SELECT count(*) FROM runs WHERE client = ? AND ending IS NULL"
-        return int(self._read(lambda db: db.execute(question, (client,)).fetchone()[0]))
+        return int(self._read(lambda db: statements.live(db, client)))
 
     def cancel(self, run: str, reason: Reason) -> None:
         local = self._runs.get(run)
@@ -557,60 +554,21 @@ class SqliteLog(EventLog):
         return bool(fresh)
 
 
-class _Lease:
-    """This worker's sign of life, given by a thread of its own."""
+class _Lease(Lease):
+    """This worker's row."""
 
     def __init__(self, connection: sqlite3.Connection, worker: str, seconds: float) -> None:
+        super().__init__(seconds)
         self._connection = connection
         self._worker = worker
-        self._seconds = seconds
-        self._at_once = True
-        self._renewed = time.monotonic()
-        self._judges = 0.0
-        self._stop = native_lock()
-        self._stop.acquire()
-        self._stopped = native_lock()
-        self._stopped.acquire()
-        self._renew()
-        start_native_thread(self._serve, ())
+        self.sign(self.renew)
+        self.begin()
 
-    @property
-    def steady(self) -> bool:
-        """Whether this worker may say of others that they are lost.
+    def renew(self) -> None:
+        statements.renew(self._connection, self._worker, self.seconds)
 
-        Where it could not renew its own lease in time (the file was locked, the machine stood still), neither could
-        they: it waits for as long as their next signs of life may take.
-        """
-        now = time.monotonic()
-        return now - self._renewed < self._seconds / 2 and now >= self._judges
+    def give_up(self) -> None:
+        statements.give_up(self._connection, self._worker)
 
-    def end(self, *, at_once: bool) -> None:
-        """Renews it no more; with `at_once` it is given up."""
-        self._at_once = at_once
-        self._stop.release()
-        self._stopped.acquire()
-
-    def _serve(self) -> None:
-        try:
-            while not self._stop.acquire(timeout=self._seconds / 3):
-                self._renew()
-            self._renew()
-            if self._at_once:
-                self._connection.execute("DELETE FROM workers WHERE id = ?", (self._worker,))
-        except sqlite3.Error as error:
-            log.warning("the lease of this worker could not be given up: %s", error)
-        finally:
-            self._connection.close()
-            self._stopped.release()
-
-    def _renew(self) -> None:
-        try:
-            self._connection.execute(
-                "INSERT OR REPLACE INTO workers VALUES (?, ?)", (self._worker, time.monotonic() + self._seconds)
-            )
-            now = time.monotonic()
-            if now - self._renewed > self._seconds / 2:
-                self._judges = now + self._seconds
-            self._renewed = now
-        except sqlite3.Error as error:
-            log.warning("the lease of this worker could not be renewed: %s", error)
+    def close(self) -> None:
+        self._connection.close()

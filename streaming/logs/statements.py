@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from ..errors import Conflict
 from ..lifecycle import OVER, Fold, Reason
-from .base import BLOCK_BYTES, Batch, Block, Record, RunInfo, join
+from .base import BLOCK_BYTES, Batch, Block, Record, RunInfo, full, join
 
 BUSY_MILLISECONDS: Final = 5000
 
@@ -114,11 +114,22 @@ def joined(connection: sqlite3.Connection, info: RunInfo) -> RunInfo | None:
     return _info(known)
 
 
-def create(connection: sqlite3.Connection, info: RunInfo, worker: str) -> RunInfo:
-    """A run's row, or the run that the same owner and key had opened; `Conflict` where that had another body."""
+def live(connection: sqlite3.Connection, client: str) -> int:
+    """How many runs of a client have not ended."""
+    question = "SELECT count(*) FROM runs WHERE client = ? AND ending IS NULL"
+    return int(connection.execute(question, (client,)).fetchone()[0])
+
+
+def create(connection: sqlite3.Connection, info: RunInfo, worker: str, limit: int | None) -> RunInfo:
+    """A run's row, or the run that the same owner and key had opened.
+
+    Raises `Conflict` where that had another body, and `TooMany` where its client has `limit` live runs.
+    """
     known = joined(connection, info)
     if known is not None:
         return known
+    if limit is not None and live(connection, info.client) >= limit:
+        raise full()
     connection.execute(
         "INSERT INTO runs (id, operation, owner, client, created, updated, linger, key, digest, input, worker)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -251,6 +262,16 @@ def disown(connection: sqlite3.Connection, runs: Sequence[str], worker: str) -> 
     connection.executemany(
         "UPDATE runs SET worker = '' WHERE id = ? AND worker = ? AND ending IS NULL", [(run, worker) for run in runs]
     )
+
+
+def renew(connection: sqlite3.Connection, worker: str, seconds: float) -> None:
+    """A worker's sign of life, which holds for so many seconds."""
+    connection.execute("INSERT OR REPLACE INTO workers VALUES (?, ?)", (worker, time.monotonic() + seconds))
+
+
+def give_up(connection: sqlite3.Connection, worker: str) -> None:
+    """Takes it back."""
+    connection.execute("DELETE FROM workers WHERE id = ?", (worker,))
 
 
 def sweep(connection: sqlite3.Connection, limit: float) -> None:

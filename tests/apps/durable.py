@@ -17,7 +17,8 @@ from pydantic import BaseModel
 from streaming import Headway, ask, delta, operation, progress
 from streaming.hub import home
 from streaming.logs.base import EventLog
-from streaming.logs.sqlite import KEEP_BYTES, LEASE, SqliteLog
+from streaming.logs.lease import LEASE
+from streaming.logs.sqlite import KEEP_BYTES, SqliteLog
 from streaming.response import pulse
 from tests.apps import notes
 

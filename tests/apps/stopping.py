@@ -23,10 +23,12 @@ from greenlet import getcurrent, greenlet
 from pydantic import BaseModel
 
 from streaming import Event, Headway, ask, delta, on_cancel, operation, partial, progress, stream
-from streaming.executors import Child, GreenletWork, ProcessWork, ThreadWork
+from streaming.executors import GreenletWork, ProcessWork, ThreadWork
 from streaming.hub import home
+from streaming.nursery import Child
+from streaming.production import Production
 from streaming.response import Viewer, pulse
-from streaming.runner import Production, Run
+from streaming.runner import Run
 from tests.apps import notes
 
 HOUR: Final = 3600.0

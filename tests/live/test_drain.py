@@ -123,15 +123,32 @@ def test_nobody_is_refused_meanwhile(shared: Workers) -> None:
     """Whoever comes while a worker leaves gets the stream: an `EventSource` that is refused once never comes back."""
     leaving, staying = shared.pids
     run = shared.begin("counting", staying, count=10_000, pause=0.1)
+    busy = shared.begin("counting", leaving, count=10, pause=0.1)
     stop(shared, leaving)
     served = set()
     while leaving in shared.pids:
-        viewer = shared.watch(run)
-        served.add(worker_of(viewer.head))
-        assert viewer.message().event == "start"
-        viewer.close()
+        clients = [shared.connect() for _ in range(8)]  # at once, so that every worker accepts some
+        for client in clients:
+            assert client.request("GET", f"/runs/{run}/events").status == 200
+            served.add(worker_of(client.head))
+            assert client.message().event == "start"
+            client.close()
     assert leaving in served
+    assert shared.snapshot(busy)["status"] == "succeeded"
     shared.ask("DELETE", f"/runs/{run}")
+
+
+@pytest.mark.parametrize("worker_class", ["gevent", "gevent_pywsgi"])
+def test_a_connection_that_came_before_its_request(worker_class: str) -> None:
+    """Whoever has just connected when a worker leaves has a second to say what for, and is answered."""
+    with workers("sqlite", 1, args=["-k", worker_class]) as shared:
+        (pid,) = shared.pids
+        shared.ask("GET", "/worker")
+        clients = [shared.connect() for _ in range(5)]
+        stop(shared, pid)
+        time.sleep(0.5)  # the worker, which has nothing to do, looks five times meanwhile whether it is to leave
+        for client in clients:
+            assert client.request("GET", "/health/live").status == 200
 
 
 @every_store

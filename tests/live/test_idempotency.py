@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients import Connection
+from tests.clients import Connection, wait_until
 from tests.live.workers import JSON, STORES, Workers, closing, names, run_of, workers
 
 KEYS = "ann:key-of-ann,bob:key-of-bob,ann:other-key-of-ann"
@@ -155,6 +155,32 @@ def test_the_limit_of_an_owner(owned: Workers) -> None:
         assert done.until("done")[-1].json["reason"] == "requested"
     with closing(owned.connect()) as client:
         assert post(client, ANN, count=1)[0] == 202
+
+
+def test_the_limit_at_the_same_instant(owned: Workers) -> None:
+    """Starts that come at once on two workers open as many runs as their owner may have, and no more; five times."""
+    for _ in range(5):
+        clients = [owned.connect(pid) for pid in owned.pids for _ in range(8)]
+        together = Barrier(len(clients))
+
+        def start(client: Connection, together: Barrier = together) -> tuple[int, str]:
+            together.wait()
+            return post(client, BOB, count=10_000, pause=0.1)
+
+        with ThreadPoolExecutor(len(clients)) as pool:
+            answers = list(pool.map(start, clients))
+        begun = [run for status, run in answers if status == 202]
+        assert len(begun) == 5
+        assert [answer for answer in answers if answer[0] != 202] == [(429, "too_many_runs")] * 11
+        for run in begun:
+            owned.ask("DELETE", f"/runs/{run}", BOB)
+        wait_until(lambda: not live_runs(owned, BOB), "the runs are over")
+
+
+def live_runs(owned: Workers, owner: dict[str, str]) -> list[str]:
+    """The runs of an owner that have not ended."""
+    pages = [owned.ask("GET", f"/runs?status={state}", owner) for state in ("running", "cancelling")]
+    return [run["id"] for page in pages for run in page["runs"]]
 
 
 @pytest.mark.parametrize("store", STORES)

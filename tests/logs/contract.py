@@ -9,6 +9,7 @@ they wait until the log shows it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -20,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streaming import ManualClock, event, partial, progress
-from streaming.errors import Conflict, RunClosed
+from streaming.errors import Conflict, RunClosed, TooMany
 from streaming.events import Event, raw_event
 from streaming.logs.base import BLOCK_BYTES, BLOCK_FRAMES, EventLog, RunInfo
 from streaming.recorder import Recorder
@@ -452,6 +453,35 @@ class EventLogContract:
     def test_live_runs_are_counted(self, several: EventLog) -> None:
         """Those of one client that have not ended."""
         assert (several.live("ann"), several.live("bob"), several.live("nobody")) == (3, 2, 0)
+
+    def test_a_client_at_its_limit(self, log: EventLog, clock: ManualClock) -> None:
+        """Past its limit a client opens no run, others do; a key still joins its run, and an end makes room."""
+        for number in range(2):
+            log.create(opened(f"r{number}", "ann", key=f"k{number}", digest="d"), limit=2)
+        with pytest.raises(TooMany) as caught:
+            log.create(opened("r2", "ann"), limit=2)
+        assert caught.value.retry_after
+        assert log.find("r2") is None
+        assert log.create(opened("r3", "bob"), limit=1).id == "r3"
+        assert log.create(opened("r4", "ann", key="k1", digest="d"), limit=2).id == "r1"
+        producer = Producer(log, "r0", clock)
+        producer.write(start())
+        producer.end()
+        log.flush()
+        assert log.create(opened("r2", "ann"), limit=2).id == "r2"
+        assert log.live("ann") == 2
+
+    def test_starts_of_the_same_instant(self, log: EventLog) -> None:
+        """However many runs a client starts at once, no more are opened than it may have."""
+
+        def begin(number: int) -> bool:
+            with contextlib.suppress(TooMany):
+                return log.create(opened(f"r{number}", "ann"), limit=5).id == f"r{number}"
+            return False
+
+        begun = [gevent.spawn(begin, number) for number in range(20)]
+        assert [each.get(timeout=PATIENCE) for each in begun].count(True) == 5
+        assert log.live("ann") == 5
 
     def test_runs_do_not_mix(self, several: EventLog) -> None:
         """What is asked of one run is asked of no other."""

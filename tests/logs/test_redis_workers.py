@@ -216,9 +216,6 @@ def test_viewers_are_counted_over_all_workers(worker: Callable[..., RedisLog]) -
 def test_a_last_viewer_is_not_taken_for_the_last_one(worker: Callable[..., RedisLog]) -> None:
     """Where the viewers of a run change workers, its producer is never told that there is none."""
     log, other = worker(), worker()
-    with gevent.Timeout(10):  # until it has given its first sign of life, nobody counts a worker's viewers
-        while not other._wires.ask(("EXISTS", f"headway:lease:{other.worker}")):
-            gevent.sleep(0.01)
     producing(log)
     log.count("r", +1)
     told: list[int] = []
@@ -241,6 +238,39 @@ def test_one_key_starts_one_run(worker: Callable[..., RedisLog]) -> None:
     ]
     assert len({each.get(timeout=10).id for each in tries}) == 1
     assert [log.live("ann") for log in logs] == [1, 1, 1]
+
+
+def test_a_viewer_of_a_worker_that_has_just_begun(worker: Callable[..., RedisLog]) -> None:
+    """Its viewers count before it has given its first sign of life."""
+    log, other = worker(), worker()
+    producing(log)
+    other._lease.end(at_once=True)
+    other.count("r", +1)
+    assert log.abandon("r") is False
+    assert log.control("r").viewers == 1
+    other.count("r", -1)
+    other.flush()
+    assert log.abandon("r") is True
+
+
+def test_a_run_is_left_or_watched(worker: Callable[..., RedisLog]) -> None:
+    """A viewer elsewhere that comes as a run is abandoned has saved it, or finds it cancelled: never both, nor none."""
+    log, others = worker(), [worker(), worker()]
+    outcomes = set()
+    for number in range(40):
+        run = producing(log, f"r{number}").run
+        log.count(run, +1)
+        log.count(run, -1)
+        left = gevent.spawn(log.abandon, run)
+        gevent.sleep(0.0002 * (number % 5))
+        others[number % 2].count(run, +1)
+        cancelled = log.control(run).cancel is not None if left.get(timeout=10) else None
+        outcomes.add(cancelled)
+        found = others[0].find(run)
+        assert found is not None
+        assert (found.status == "cancelling") == bool(cancelled)
+        assert found.viewers == 1
+    assert outcomes == {True, None}
 
 
 # Workers that die
