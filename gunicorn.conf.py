@@ -7,9 +7,12 @@ number of workers is gunicorn's own variable, `WEB_CONCURRENCY`.
 This file runs in the master, which is never patched by gevent: import nothing of the application at its top.
 """
 
+import atexit
 import contextlib
 import os
 import resource
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +64,37 @@ raise_file_limit()
 
 # gevent remembers for each greenlet who spawned it and where, for its debugging tools: more than a kilobyte a stream.
 os.environ.setdefault("GEVENT_TRACK_GREENLET_TREE", "false")
+
+# ---------------------------------------------------------------------------------------------------- metrics
+# The workers share their figures through files (streaming/metrics.py); a folder that was given stays as it is.
+
+METRICS = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def share_metrics() -> None:
+    """Makes a folder for the figures of this master's workers, unless there is one, and removes it in the end."""
+    ours = Path(tempfile.gettempdir(), f"headway-metrics-{os.getpid()}-")
+    given = os.environ.get(METRICS, "")
+    # One of ours that is another master's was inherited over an upgrade (USR2), and goes with that master.
+    if not given or (given.startswith(str(ours.parent / "headway-metrics-")) and not given.startswith(str(ours))):
+        os.environ[METRICS] = tempfile.mkdtemp(prefix=ours.name)
+        atexit.register(remove_metrics, os.environ[METRICS], os.getpid())
+
+
+def remove_metrics(folder: str, master: int) -> None:
+    """Removes the folder where the process is the master that made it; its workers are forks, and end too."""
+    if os.getpid() == master:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+share_metrics()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Takes a dead worker out of what is counted as live; what it has counted for ever stays."""
+    for file in Path(os.environ[METRICS]).glob(f"gauge_live*_{worker.pid}.db"):
+        file.unlink(missing_ok=True)
+
 
 # ---------------------------------------------------------------------------------------------------- worker stop
 # What follows runs in the worker, after gevent has patched it, and so imports the library inside the function.

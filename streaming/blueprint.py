@@ -6,7 +6,7 @@ import hmac
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial, wraps
+from functools import cached_property, partial, wraps
 from typing import Any, Final
 
 import orjson
@@ -14,18 +14,34 @@ from flask import Blueprint, Flask, Request, Response, g, request, url_for
 from gevent.lock import Semaphore
 from werkzeug.exceptions import HTTPException
 
-from . import answers
+from . import answers, openapi
 from .clock import Clock
 from .drain import drain, extensions
-from .errors import BadRequest, Conflict, HeadwayError, NotFound, Problem, StoreAway, Unauthorized, Unavailable
+from .errors import (
+    BadRequest,
+    Conflict,
+    HeadwayError,
+    NotFound,
+    NotImplementedHere,
+    Problem,
+    StoreAway,
+    Unauthorized,
+    Unavailable,
+)
 from .hub import home
 from .inputs import read_body, read_input
 from .logs import open_log
 from .logs.base import EventLog, Record
+from .observe import Observer, Observers, Refused, StreamOpened
 from .operation import Operation
 from .response import RunSource, Viewer, head, pulse, respond
 from .runner import Runner
 from .settings import Settings
+
+try:
+    from . import metrics
+except ImportError:  # the extra `metrics` is not installed
+    metrics = None  # type: ignore[assignment]
 
 log = logging.getLogger("headway")
 
@@ -41,7 +57,7 @@ class Headway:
     """The Flask extension: operations, their runs, and the routes to them.
 
     `authorize` takes the request and gives its owner, or `None` (or raises a `Problem`) to refuse it. `log` and `clock`
-    replace the event log that the settings name, and the machine's clock, in tests.
+    replace the event log that the settings name, and the machine's clock, in tests. `observers` are told what happens.
     """
 
     def __init__(  # each is optional
@@ -53,9 +69,11 @@ class Headway:
         authorize: Authorize | None = None,
         log: EventLog | None = None,
         clock: Clock | None = None,
+        observers: Iterable[Observer] = (),
         **defaults: Any,
     ) -> None:
         self.operations = list(operations)
+        self.observers = list(observers)
         self.settings = Settings()
         self._authorize = authorize
         self._log = log
@@ -81,6 +99,7 @@ class Headway:
                 authorize=self._authorize,
                 log=self._log,
                 clock=self._clock,
+                observers=self.observers,
                 **self._defaults,
             )
             return
@@ -98,6 +117,11 @@ class Headway:
         if self._runner is None or self._runner.home is not here:
             return here.call(self._make_runner)
         return self._runner
+
+    @cached_property
+    def observer(self) -> Observers:
+        """The observers as one, with Prometheus among them where its library is installed."""
+        return Observers([*self.observers, *([] if metrics is None else [metrics.prometheus()])])
 
     @property
     def authorize(self) -> Authorize | None:
@@ -129,7 +153,15 @@ class Headway:
         with self._making:  # the first requests may come together, and it waits for its log and its nursery
             if self._runner is None or self._runner.home is not home():
                 event_log = self._log or open_log(self.settings)
-                self._runner = Runner(self.operations, event_log, self.settings, self._clock)
+                pulse_ = pulse(home())
+                self._runner = Runner(
+                    self.operations,
+                    event_log,
+                    self.settings,
+                    self._clock,
+                    self.observer,
+                    streams=lambda: len(pulse_.viewers),
+                )
             return self._runner
 
     def _owner_of_key(self, asked: Request) -> str | None:
@@ -158,8 +190,11 @@ class _Routes:
         add("/runs/<run>/answer", view_func=self.answer, methods=["POST"])
         add("/health/live", view_func=self.live)
         add("/health/ready", view_func=self.ready)
+        add("/metrics", view_func=self.metrics)
+        add("/openapi.json", view_func=self.openapi)
         self.blueprint.before_request(_guarded(self._admit))
         self.blueprint.after_request(self._allow_origin)
+        self.blueprint.after_request(self._count_refusal)
         # What the host's own checks raise; other errors of the host's are for the handlers of the host.
         self.blueprint.register_error_handler(HTTPException, problem_response)
         self.blueprint.register_error_handler(HeadwayError, problem_response)
@@ -203,7 +238,7 @@ class _Routes:
         headers = {"Location": url_for(".snapshot", run=run), "Run-Id": run}
         if source is None:
             return self._snapshot(self._find(run), 202, {**headers, "Preference-Applied": "respond-async"})
-        return self._stream(source, operation, after=0, headers=headers)
+        return self._stream(source, operation.name, run, after=0, headers=headers)
 
     def snapshot(self, run: str) -> Response:
         return self._snapshot(self._find(run))
@@ -218,7 +253,7 @@ class _Routes:
         self._check_streams()
         runner = self._headway.runner
         source = runner.home.call(RunSource, runner.log, run)
-        return self._stream(source, runner.operations.get(record.info.operation), after=after)
+        return self._stream(source, record.info.operation, run, after=after)
 
     def cancel(self, run: str) -> Response:
         runner = self._headway.runner
@@ -261,6 +296,16 @@ class _Routes:
         runner.home.call(runner.log.ready)
         return _json({"status": "ready"})
 
+    def metrics(self) -> Response:
+        if metrics is None:
+            raise NotImplementedHere("the package prometheus-client is not installed: pip install headway[metrics]")
+        return Response(metrics.prometheus().text(), content_type=metrics.CONTENT_TYPE)
+
+    def openapi(self) -> Response:
+        base = url_for(".openapi").removesuffix("/openapi.json")
+        operations = self._headway.runner.operations.values()
+        return _json(openapi.describe(operations, base, keys=self._headway.authorize is not None))
+
     # -- before and after each of them --------------------------------------------------------------------------
 
     def _admit(self) -> None:
@@ -287,6 +332,12 @@ class _Routes:
                 response.headers["Access-Control-Max-Age"] = "600"
         return response
 
+    def _count_refusal(self, response: Response) -> Response:
+        problem: Problem | None = g.pop("headway_problem", None)
+        if problem is not None:
+            self._headway.observer.refused(Refused(problem.code, problem.status))
+        return response
+
     # -- helpers ------------------------------------------------------------------------------------------------
 
     def _find(self, run: str) -> Record:
@@ -310,9 +361,11 @@ class _Routes:
         return runner.home.call(runner.log.reached, run)
 
     def _stream(
-        self, source: RunSource, operation: Operation | None, *, after: int, headers: dict[str, str] | None = None
+        self, source: RunSource, name: str, run: str, *, after: int, headers: dict[str, str] | None = None
     ) -> Response:
         settings = self._headway.settings
+        operation = self._headway.runner.operations.get(name)
+        self._headway.observer.stream_opened(StreamOpened(run, name, after))
         viewer = Viewer(
             source,
             environ=request.environ,
@@ -352,6 +405,7 @@ def problem_response(error: Exception) -> Response:
     else:
         log.error("a request failed", exc_info=error)
         problem = Problem("The server failed to answer this request.")
+    g.headway_problem = problem
     response = Response(orjson.dumps(problem.as_dict()), problem.status)
     if isinstance(error, HTTPException):
         response.headers.extend(error.get_headers())  # such as `Allow`, which 405 must have

@@ -19,13 +19,16 @@ HeadwayError
     ├── UnsupportedMedia        415  unsupported_media_type
     ├── InvalidInput            422  invalid_input, with `errors`
     ├── TooMany                 429  too_many_runs, with Retry-After
-    └── Unavailable             503  unavailable, with Retry-After
+    ├── NotImplementedHere      501  not_installed
+    ├── Unavailable             503  unavailable, with Retry-After
+    └── UpstreamProblem         as the upstream of a gateway said, with its code, or upstream_failed
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, TypedDict
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, ClassVar, Final, TypedDict
 
 
 class HeadwayError(Exception):
@@ -156,5 +159,37 @@ class TooMany(Problem):
     status, title, code = 429, "Too many runs", "too_many_runs"
 
 
+class NotImplementedHere(Problem):
+    status, title, code = 501, "Not implemented", "not_installed"
+
+
 class Unavailable(Problem):
     status, title, code = 503, "Unavailable", "unavailable"
+
+
+class UpstreamProblem(Problem):
+    """A gateway's upstream answered with `upstream_status`; `said` is its problem document, empty where it sent none.
+
+    It is passed on with its status and all its members. What is no refusal (a redirect) is a 502.
+    """
+
+    status, title, code = 502, "Bad gateway", "upstream_failed"
+
+    def __init__(self, upstream_status: int, said: Mapping[str, Any], *, retry_after: int | None = None) -> None:
+        code, detail = said.get("code"), said.get("detail")
+        super().__init__(
+            detail if isinstance(detail, str) else f"The upstream answered {upstream_status}.",
+            code=code if isinstance(code, str) else None,
+            retry_after=retry_after,
+        )
+        self.upstream_status = upstream_status
+        if 400 <= upstream_status <= 599:
+            self.status = upstream_status  # type: ignore[misc]  # the class holds the default
+            self.title = HTTPStatus(upstream_status).phrase if upstream_status in _KNOWN else "Refused"  # type: ignore[misc]
+        self._said = said
+
+    def as_dict(self) -> dict[str, object]:
+        return {**super().as_dict(), **self._said, "status": self.status, "code": self.code}
+
+
+_KNOWN: Final = frozenset(HTTPStatus)

@@ -1,0 +1,206 @@
+"""The OpenAPI document: valid, complete, and true of what the routes answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import jsonschema
+import pytest
+from flask.testing import FlaskClient
+from openapi_spec_validator import OpenAPIV32SpecValidator
+from pydantic import BaseModel
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
+from werkzeug.test import TestResponse
+
+from streaming import Event, Upload, operation
+from tests.apps.serving import create_app, offered
+from tests.clients import Message, parse_frames
+
+Document = dict[str, Any]
+
+ACTS = ["progress", "delta", "partial", "event", "text"]
+
+
+class Tree(BaseModel):
+    """An input with a definition of its own in its schema."""
+
+    branches: list[Tree] = []
+
+
+class Counted(BaseModel):
+    """A result."""
+
+    branches: int
+
+
+class Form(BaseModel):
+    """An input that needs a file."""
+
+    file: Upload
+
+
+@operation
+def grow(input: Tree) -> Counted:
+    """Counts."""
+    return Counted(branches=len(input.branches))
+
+
+@operation
+def read(input: Form) -> Iterator[Event]:
+    """Reads."""
+    yield from ()
+
+
+@pytest.fixture(scope="module")
+def client() -> FlaskClient:
+    """A client of an application that offers every sample operation."""
+    return create_app(operations=[*offered(), grow, read]).test_client()
+
+
+@pytest.fixture(scope="module")
+def document(client: FlaskClient) -> Document:
+    """Its document."""
+    found: Document = client.get("/openapi.json").get_json()
+    return found
+
+
+def check(document: Document, schema: Document, value: Any) -> None:
+    """Fails where `value` does not fit a schema of the document."""
+    registry: Registry[Any] = Registry().with_resource("urn:document", DRAFT202012.create_resource(document))
+    within = {"$id": "urn:document", **schema} if "$ref" in schema else schema
+    jsonschema.Draft202012Validator(_absolute(within), registry=registry).validate(value)
+
+
+def _absolute(schema: Any) -> Any:
+    """References into the document, spelled out."""
+    if isinstance(schema, list):
+        return [_absolute(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    spelled = {key: _absolute(value) for key, value in schema.items() if key != "$id"}
+    if str(spelled.get("$ref", "")).startswith("#/components/"):
+        spelled["$ref"] = f"urn:document{spelled['$ref']}"
+    return spelled
+
+
+def fits(document: Document, item: Document, message: Message) -> None:
+    """Fails where an event is none of those that `itemSchema` tells of."""
+    fields = {"id": str(message.id), "event": message.event, "data": message.data}
+    check(document, item, fields)
+    for known in item["oneOf"]:
+        if known["properties"]["event"].get("const") == message.event:
+            check(document, known["properties"]["data"]["contentSchema"], json.loads(message.data))
+
+
+def item_of(document: Document, path: str, method: str = "post") -> Document:
+    """The `itemSchema` of a route's stream."""
+    item: Document = document["paths"][path][method]["responses"]["200"]["content"]["text/event-stream"]["itemSchema"]
+    return document["components"]["schemas"]["Event"] if "$ref" in item else item
+
+
+def started(client: FlaskClient, name: str, **said: Any) -> TestResponse:
+    """The response to a start, with its whole stream."""
+    response = client.post(f"/operations/{name}", **said)
+    assert response.status_code == 200, response.text
+    assert response.data
+    return response
+
+
+def events(response: TestResponse) -> list[Message]:
+    """The events of a stream."""
+    return parse_frames(response.data.removeprefix(b"retry: 2000\n\n"))
+
+
+def test_the_document_is_openapi(document: Document) -> None:
+    """It is valid OpenAPI 3.2, its schemas valid JSON Schema."""
+    OpenAPIV32SpecValidator(document).validate()
+
+
+def test_every_route_is_in_it(client: FlaskClient, document: Document) -> None:
+    """Each rule of the blueprint is a path, each operation one of its own; only the document itself is left out."""
+    rules = {rule.rule.replace("<run>", "{run}") for rule in client.application.url_map.iter_rules()}
+    rules -= {"/operations/<name>", "/static/<path:filename>", "/openapi.json"}
+    assert rules <= set(document["paths"])
+    operations = {path.rpartition("/")[2] for path in document["paths"] if path.startswith("/operations/")}
+    assert operations == {one.name for one in [*offered(), grow, read]}
+
+
+def test_methods(client: FlaskClient, document: Document) -> None:
+    """Each method that a path describes is one that its rule takes."""
+    urls = client.application.url_map.bind("localhost")
+    for path, item in document["paths"].items():
+        for method in set(item) - {"parameters"}:
+            assert urls.test(path, method.upper()), (path, method)
+
+
+def test_streams_fit(client: FlaskClient, document: Document) -> None:
+    """What a run streams are items of its stream, its result and its failure too."""
+    item = item_of(document, "/operations/scripted")
+    for acts in ([*ACTS, "return"], ["fail"], ["refuse"]):
+        seen = events(started(client, "scripted", json={"acts": acts}))
+        for message in seen:
+            fits(document, item, message)
+        fits(document, item_of(document, "/runs/{run}/events", "get"), seen[0])
+
+
+def test_results_fit(client: FlaskClient, document: Document) -> None:
+    """The result of an operation that says what it returns is described as such."""
+    item = item_of(document, "/operations/grow")
+    result, _ = events(started(client, "grow", json={"branches": [{}, {}]}))[-2:]
+    fits(document, item, result)
+    wrong = replace(result, data=json.dumps({**result.json, "result": {"branches": "two"}}))
+    with pytest.raises(jsonschema.ValidationError):
+        fits(document, item, wrong)
+
+
+def test_snapshots_and_problems_fit(client: FlaskClient, document: Document) -> None:
+    """So are the snapshot of a run, the list of runs, the catalogue, and a refusal."""
+    run = started(client, "grow", json={}).headers["Run-Id"]
+    schemas = document["components"]["schemas"]
+    check(document, schemas["Snapshot"], client.get(f"/runs/{run}").get_json())
+    check(document, schemas["Problem"], client.get("/runs/unknown").get_json())
+    check(document, schemas["Problem"], client.post("/operations/grow", json={"branches": 5}).get_json())
+    for path in ("/runs", "/operations"):
+        answer = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        check(document, answer, client.get(path).get_json())
+
+
+def test_bodies(document: Document) -> None:
+    """An input with a file comes as a form, one that has none as JSON, one that may have one as either."""
+    kinds = {
+        name: set(document["paths"][f"/operations/{name}"]["post"]["requestBody"]["content"])
+        for name in ("read", "grow", "filed")
+    }
+    assert kinds["read"] == {"multipart/form-data"}
+    assert kinds["grow"] == {"application/json"}
+    assert "multipart/form-data" in kinds["filed"]
+
+
+def test_an_input_with_definitions(document: Document) -> None:
+    """References within an input's schema hold where it stands in the document."""
+    content = document["paths"]["/operations/grow"]["post"]["requestBody"]["content"]
+    schema = content["application/json"]["schema"]
+    jsonschema.Draft202012Validator(schema).validate({"branches": [{"branches": []}]})
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(schema).validate({"branches": [{"branches": 1}]})
+
+
+@pytest.mark.parametrize(("prefix", "server"), [(None, "/"), ("/api", "/api")])
+def test_the_base(prefix: str | None, server: str) -> None:
+    """The document says under which path the routes are."""
+    found = create_app(url_prefix=prefix).test_client().get(f"{prefix or ''}/openapi.json").get_json()
+    assert found["servers"] == [{"url": server}]
+    assert "security" not in found
+
+
+def test_keys() -> None:
+    """With API keys the document needs one, and says so; health stays open."""
+    client = create_app({"API_KEYS": "ann:secret"}).test_client()
+    assert client.get("/openapi.json").status_code == 401
+    found = client.get("/openapi.json", headers={"Authorization": "Bearer secret"}).get_json()
+    assert found["security"] == [{"key": []}]
+    assert found["paths"]["/health/ready"]["get"]["security"] == []
