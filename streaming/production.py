@@ -17,6 +17,7 @@ import gevent
 from greenlet import GreenletExit
 
 from . import watchdog
+from .answers import check_schema
 from .clock import Clock, Timer, rfc3339
 from .errors import EncodeError, OperationError, Refused
 from .events import FLUSH, LIFECYCLE, Event, Passed, Question, encode_json, raw_event
@@ -266,6 +267,7 @@ class Production:
         self._write()
 
     def _put_question(self, asked: Question) -> Any:
+        check_schema(asked.schema)
         expires = None if asked.within is None else rfc3339(self._clock.now() + asked.within)
         numbered = question(asked, self.recorder.last + 1, expires)
         self._asked = numbered.data["question"]

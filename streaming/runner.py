@@ -56,7 +56,7 @@ class Run:
             clock=runner.clock,
             flush=operation.flush,
             run=info.id,
-            timeout=operation.timeout,
+            timeout=operation.time_limit(checked),
             fold=fold,
             ended=self._ended,
         )

@@ -279,6 +279,29 @@ def test_a_cancel_may_come_at_any_moment_of_a_process(stage: Stage) -> None:
         assert ending(stage.events(run)) in [("cancelled", "requested"), ("succeeded", None)]
 
 
+def descriptors() -> set[str]:
+    """The open descriptors of this process."""
+    return {path.name for path in Path("/proc/self/fd").iterdir()}
+
+
+def test_a_cancel_while_the_order_waits(world: World, fresh: nurseries.Nursery) -> None:
+    """A run that is stopped before the nursery has taken its order leaves no descriptor behind."""
+
+    def stopped_while_waiting() -> tuple[set[str], set[str]]:
+        fresh.warm([])
+        open_before = descriptors()
+        with fresh._lock:
+            waiting = gevent.spawn(fresh.fork, scripted)
+            gevent.sleep(0.01)
+            assert len(descriptors()) == len(open_before) + 4
+            waiting.kill()
+        return open_before, descriptors()
+
+    before, after = world.call(stopped_while_waiting)
+    assert after == before
+    assert fresh._children == {}
+
+
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch, world: World) -> Iterator[nurseries.Nursery]:
     """A nursery that has not been started."""

@@ -12,8 +12,9 @@ from typing import Any
 
 import gevent
 import pytest
+from pydantic import BaseModel
 
-from streaming import Event, ManualClock, Operation, progress
+from streaming import Event, ManualClock, Operation, ask, operation, progress
 from streaming.clock import SystemClock
 from streaming.errors import Conflict, NotFound, TooMany, Unavailable
 from streaming.logs.base import Block
@@ -250,6 +251,30 @@ def test_a_timeout_is_counted_from_the_start(stage: Stage, clock: ManualClock) -
     assert messages[-2].json["code"] == "timeout"
     assert messages[-2].json["message"] == "The work took longer than the 60 seconds it may take."
     assert stage.snapshot(run)["error"]["code"] == "timeout"
+
+
+class Muddle(BaseModel):
+    """The schema of a question."""
+
+    schema_: dict[str, Any]
+
+
+@operation(linger=None)
+def muddled(input: Muddle) -> Iterator[Event]:
+    """Asks with a schema that is none."""
+    yield ask("Which?", schema=input.schema_)
+
+
+@pytest.mark.parametrize("schema", [{"type": "colour"}, {"properties": []}, {"pattern": "("}, {"minimum": "one"}])
+def test_a_question_with_a_schema_that_is_none(
+    world: World, clock: ManualClock, schema: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody could answer it: it is not asked, and its run fails with the reason in the log."""
+    stage = Stage(world, muddled, clock=clock)
+    messages = stage.events(stage.start(muddled, Muddle(schema_=schema)))
+    assert [message.event for message in messages] == ["start", "error", "done"]
+    assert ending(messages) == ("failed", "operation_failed")
+    assert "the schema of a question is none" in caplog.text
 
 
 def test_a_question_is_open_for_its_time(stage: Stage, clock: ManualClock) -> None:

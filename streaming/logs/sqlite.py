@@ -310,8 +310,8 @@ class SqliteLog(EventLog):
 
     def close(self) -> None:
         self.flush()
+        self._poller.kill()
         self._closed = True
-        self._poller.kill(block=False)
         expected = any(local.viewers and not local.tail.fold.over for local in self._runs.values())
         self._lease.end(at_once=not expected)
         self._writers.join()

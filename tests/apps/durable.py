@@ -28,12 +28,16 @@ HOUR: Final = 3600.0
 
 
 class Count(BaseModel):
-    """`count` events of `size` bytes, `pause` seconds after each; whatever ends the work, it leaves `note`."""
+    """`count` events of `size` bytes, `pause` seconds after each; whatever ends the work, it leaves `note`.
+
+    It begins once somebody has left the note `gate`, where that is named.
+    """
 
     count: int = 10
     size: int = 10
     pause: float = 0
     note: str = ""
+    gate: str = ""
 
 
 class Question(BaseModel):
@@ -46,6 +50,8 @@ class Question(BaseModel):
 def numbers(input: Count) -> Work:
     """Deltas that carry their own number, so that a hole or a repeat shows in the data as well as in the ids."""
     try:
+        while input.gate and not notes.of_this_process().has(input.gate):
+            gevent.sleep(0.05)
         for number in range(1, input.count + 1):
             yield delta(f"{number}".ljust(input.size))
             gevent.sleep(input.pause)

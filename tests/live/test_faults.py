@@ -21,11 +21,15 @@ import gevent
 import pytest
 
 from streaming import ManualClock
+from streaming.logs.base import EventLog
+from streaming.logs.redis import RedisLog
 from streaming.logs.sqlite import SqliteLog
 from tests.apps.durable import Count, Question, counting, curious
 from tests.clients import Cut, Message, wait_until
-from tests.live.workers import JSON, STORES, Workers, check_numbers, closing, worker_of, workers
+from tests.live.figures import tell_fault
+from tests.live.workers import JSON, STORES, Workers, check_numbers, closing, store_in, worker_of, workers
 from tests.runs import Stage, entered
+from tests.servers import free_port, redis, scratch
 
 log = logging.getLogger("figures")
 
@@ -79,27 +83,14 @@ class Viewer:
         self.seen.append(message)
 
     @property
-    def lost(self) -> int:
-        """How many numbers between the first event and the last it has not seen."""
-        numbers = {message.id for message in self.seen if message.id is not None}
-        return max(numbers) - len(numbers)
-
-    @property
-    def repeated(self) -> int:
-        """How many events it has seen more than once."""
-        return len(self.seen) - len({message.id for message in self.seen})
-
-    @property
     def switches(self) -> int:
         """How often it has changed its worker."""
         return sum(one != other for one, other in zip(self.served, self.served[1:], strict=False))
 
 
 def tell(fault: str, tries: int, viewers: list[Viewer]) -> None:
-    """Logs a line of the table: the fault, tries, events lost and repeated, and the longest silence."""
-    lost, repeated = (sum(getattr(viewer, name) for viewer in viewers) for name in ("lost", "repeated"))
-    silence = max(viewer.silence for viewer in viewers)
-    log.info("| %s | %d | %d | %d | %.2f s |", fault, tries, lost, repeated, silence)
+    """Logs a line of the table of faults."""
+    tell_fault(fault, tries, [viewer.seen for viewer in viewers], max(viewer.silence for viewer in viewers))
 
 
 @every_store
@@ -143,6 +134,39 @@ def test_workers_that_are_killed(store: str) -> None:
             assert (ending, last.event) in (("succeeded", "result"), ("failed", "error"))
             assert ending == "succeeded" or last.json["code"] == "producer_lost"
             assert viewer.silence < 10
+
+
+# Redis
+
+
+@pytest.mark.parametrize("persistent", [True, False], ids=["kept", "lost"])
+def test_a_redis_that_is_killed(persistent: bool) -> None:
+    """While it is away starts are refused and heartbeats go on; back with its data or without, nothing is missing."""
+    with contextlib.ExitStack() as stack:
+        folder, port = stack.enter_context(scratch()), free_port()
+        first = stack.enter_context(redis(persistent=persistent, folder=folder, port=port))
+        env = {"HEADWAY_STORE": first.url, "HEADWAY_HEARTBEAT": "0.5"}
+        shared = stack.enter_context(workers("redis", 2, env=env))
+        runs = [shared.begin("counting", shared.pids[n % 2], count=100, pause=0.04) for n in range(6)]
+        viewers = [Viewer(shared, run, random.Random(SEED + n)) for n, run in enumerate(runs * 2)]
+        heartbeats = shared.watch(shared.begin("silent", shared.pids[0]), shared.pids[1])
+        heartbeats.until("progress")
+        with ThreadPoolExecutor(len(viewers)) as pool:
+            following = [pool.submit(viewer.follow, 0, []) for viewer in viewers]
+            wait_until(lambda: all(len(viewer.seen) > 10 for viewer in viewers), "all viewers are under way")
+            first.kill()
+            assert refused(shared) < 4
+            heartbeats.comment()
+            stack.enter_context(redis(persistent=persistent, folder=folder, port=port))
+            for each in following:
+                each.result()
+        tell(f"SIGKILL of Redis, data {'kept' if persistent else 'lost'}", 1, viewers)
+        for viewer in viewers:
+            check_numbers(viewer.seen)
+            assert (len(viewer.seen), viewer.seen[-1].json["status"]) == (103, "succeeded")
+        for run in runs:  # and whoever comes later sees the same
+            check_numbers(shared.watch(run, after=0).until("done"))
+        wait_until(lambda: shared.ask("GET", "/health/ready").get("status") == "ready", "the store is ready again")
 
 
 # The file of sqlite
@@ -248,13 +272,14 @@ def test_many_workers_that_start_at_once() -> None:
 # A clock that jumps
 
 
-@pytest.mark.parametrize("store", ["memory", "sqlite"])
+@pytest.mark.parametrize("store", ["memory", "sqlite", "redis"])
 @pytest.mark.parametrize("jump", [86_400.0, -86_400.0])
 def test_a_clock_that_jumps(store: str, jump: float, tmp_path: Path) -> None:
     """When the wall clock jumps, live runs go on, and questions stay open for as long as they were to."""
     clock = ManualClock()
-    with entered("own hub") as world:
-        stage = world.call(lambda: Stage(world, counting, curious, clock=clock, log=_log(store, tmp_path, clock)))
+    with contextlib.ExitStack() as started, entered("own hub") as world:
+        url = "" if store == "memory" else started.enter_context(store_in(store, tmp_path))
+        stage = world.call(lambda: Stage(world, counting, curious, clock=clock, log=_log(url, clock)))
         run = stage.start(counting, Count(count=50, pause=0.01))
         asking = stage.start(curious, Question(within=100))
         world.until(lambda: _status(stage, asking) == "waiting", "the question is open")
@@ -278,8 +303,10 @@ def _status(stage: Stage, run: str) -> str:
     return record.status
 
 
-def _log(store: str, folder: Path, clock: ManualClock) -> SqliteLog | None:
-    return None if store == "memory" else SqliteLog(folder / "runs.db", clock=clock)
+def _log(url: str, clock: ManualClock) -> EventLog | None:
+    if url.startswith("redis:"):
+        return RedisLog(url, clock=clock)
+    return SqliteLog(url.removeprefix("sqlite:///"), clock=clock) if url else None
 
 
 def test_leases_do_not_look_at_the_clock() -> None:

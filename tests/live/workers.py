@@ -23,8 +23,8 @@ from tests.servers import Server, gunicorn, redis, scratch
 APP: Final = "tests.apps.durable:app"
 JSON: Final = {"Content-Type": "application/json"}
 
-STORES: Final = tuple(os.environ.get("TEST_STORES", "sqlite").split(","))
-"""The stores to share: `TEST_STORES=sqlite,redis` runs all of this over Redis too, which `tests/logs` covers anyway."""
+STORES: Final = tuple(os.environ.get("TEST_STORES", "sqlite,redis").split(","))
+"""The stores to share: `TEST_STORES=redis pytest -m live` keeps to one of them."""
 
 names = map("note{}".format, itertools.count())
 
@@ -145,7 +145,7 @@ def workers(
     """A gunicorn of `number` workers over a store of this kind; in the same `folder` it is the same store."""
     with contextlib.ExitStack() as started:
         home = folder or started.enter_context(scratch())
-        url = started.enter_context(store_in(store, home))
+        url = started.enter_context(store_in(store, home, persistent=folder is not None))
         variables = {
             "HEADWAY_STORE": url,
             VARIABLE: str(home),
@@ -160,10 +160,10 @@ def workers(
 
 
 @contextlib.contextmanager
-def store_in(kind: str, folder: Path) -> Iterator[str]:
-    """The URL of a store of this kind that keeps its files in a folder."""
+def store_in(kind: str, folder: Path, *, persistent: bool = False) -> Iterator[str]:
+    """The URL of a store of this kind that keeps its files in a folder; Redis keeps none unless it is `persistent`."""
     if kind == "redis":
-        with redis(persistent=True, folder=folder) as server:
+        with redis(persistent=persistent, folder=folder) as server:
             yield server.url
     else:
         yield f"sqlite:///{folder}/runs.db"

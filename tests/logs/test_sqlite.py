@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 
+from streaming.logs import sqlite
 from streaming.logs.base import EventLog
 from streaming.logs.sqlite import SqliteLog
-from tests.logs.contract import EventLogContract
+from tests.logs.contract import EventLogContract, opened
 
 
 class TestSqliteLog(EventLogContract):
@@ -25,3 +27,16 @@ class TestSqliteLog(EventLogContract):
         """In a file of its own."""
         self.files += 1
         return SqliteLog(self.tmp_path / f"{self.files}.db", **said)
+
+
+def test_a_close_is_no_trouble(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is closed while others are looked at says nothing, at whatever moment that is."""
+    monkeypatch.setattr(sqlite, "POLL", 0.0)
+    for number in range(30):
+        log = SqliteLog(tmp_path / "runs.db")
+        log.create(opened(f"r{number}"))
+        gevent.sleep(0.0001 * number)
+        log.close()
+    assert not caplog.records
