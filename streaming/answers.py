@@ -39,8 +39,10 @@ def complaints(answer: Any, schema: dict[str, Any]) -> list[FieldError]:
     if not schema:
         return []
     from jsonschema import Draft202012Validator
+    from referencing import Registry
 
-    found = Draft202012Validator(schema).iter_errors(answer)
+    # A registry of its own: the default one fetches what a reference names, from wherever that is.
+    found = Draft202012Validator(schema, registry=Registry()).iter_errors(answer)
     return [{"loc": ["answer", *error.absolute_path], "msg": error.message} for error in found]
 
 
@@ -61,3 +63,23 @@ def check_schema(schema: Mapping[str, Any]) -> None:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         raise EncodeError(f"the schema of a question is none: {error.json_path}: {error.message}") from None
+    _check_references(schema)
+
+
+def _check_references(schema: Mapping[str, Any]) -> None:
+    """Raises `EncodeError` where a `$ref` leads out of the schema, or nowhere."""
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+    from referencing.jsonschema import DRAFT202012
+
+    root = DRAFT202012.create_resource(dict(schema))
+    waiting = [(Registry[Any]().resolver_with_root(root), root)]
+    while waiting:
+        resolver, resource = waiting.pop()
+        reference = resource.contents.get("$ref") if isinstance(resource.contents, dict) else None
+        try:
+            if reference is not None:
+                resolver.lookup(reference)
+        except Unresolvable:
+            raise EncodeError(f"the schema of a question refers to {reference!r}, which is not in it") from None
+        waiting += [(resolver.in_subresource(inner), inner) for inner in resource.subresources()]

@@ -14,7 +14,7 @@ import gevent
 import pytest
 from pydantic import BaseModel
 
-from streaming import Event, ManualClock, Operation, ask, operation, progress
+from streaming import Event, ManualClock, Operation, answers, ask, operation, progress
 from streaming.clock import SystemClock
 from streaming.errors import Conflict, NotFound, TooMany, Unavailable
 from streaming.logs.base import Block
@@ -275,6 +275,36 @@ def test_a_question_with_a_schema_that_is_none(
     assert [message.event for message in messages] == ["start", "error", "done"]
     assert ending(messages) == ("failed", "operation_failed")
     assert "the schema of a question is none" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#/$defs/missing"},
+        {"properties": {"colour": {"$ref": "https://example.org/colour.json"}}},
+        {"anyOf": [{"$ref": "#nowhere"}]},
+    ],
+)
+def test_a_question_whose_schema_refers_elsewhere(
+    world: World, clock: ManualClock, schema: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is not in the schema is not fetched from anywhere: such a question is not asked either."""
+    stage = Stage(world, muddled, clock=clock)
+    messages = stage.events(stage.start(muddled, Muddle(schema_=schema)))
+    assert ending(messages) == ("failed", "operation_failed")
+    assert "which is not in it" in caplog.text
+
+
+def test_a_schema_may_refer_to_itself() -> None:
+    """References within a schema are followed, in the check of the answer too."""
+    tree = {
+        "$id": "https://example.org/tree",
+        "$defs": {"leaf": {"type": "integer"}},
+        "anyOf": [{"$ref": "#/$defs/leaf"}, {"type": "array", "items": {"$ref": "https://example.org/tree"}}],
+    }
+    answers.check_schema(tree)
+    assert answers.complaints([1, [2, [3]]], tree) == []
+    assert answers.complaints([1, ["two"]], tree)
 
 
 def test_a_question_is_open_for_its_time(stage: Stage, clock: ManualClock) -> None:
