@@ -63,7 +63,7 @@ class Cutter:
 
     def _serve(self, client: socket.socket) -> None:
         end = time.monotonic() + LIFE
-        with client, self.upstream.connect() as server:
+        with client, self.upstream.connect() as server, contextlib.suppress(ConnectionError):  # one of them left first
             to = {client: server, server: client}
             while (left := end - time.monotonic()) > 0 and not self._over.is_set():
                 for source in select.select(list(to), [], [], min(left, 0.1))[0]:

@@ -1,0 +1,13 @@
+"""`python -m streaming`: the command line over `streaming.client`. Needs the extra `cli` (httpx, click, rich)."""
+
+from __future__ import annotations
+
+import sys
+
+if __name__ == "__main__":
+    try:
+        from .client.commands import main
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"headway: the command line needs {error.name}; pip install 'headway[cli]' brings it\n")
+        sys.exit(2)
+    main()

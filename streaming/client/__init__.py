@@ -1,0 +1,84 @@
+"""The Python client: start a run, or watch one, and read its typed events. It loads neither Flask nor gevent.
+
+    with Client("http://127.0.0.1:8000") as headway, headway.start("extract", {"file": Path("report.pdf")}) as run:
+        for event in run:
+            match event:
+                case Progress(percent=percent) if percent is not None: print(f"{percent:.0f} %")
+                case Delta(text=text): print(text, end="")
+        print(run.result())
+
+A connection that is lost is made again, and goes on after the last event; see `streaming.client.viewing`. Needs the
+extra `client` (httpx).
+"""
+
+from .aio import AsyncClient, AsyncRun
+from .errors import (
+    ClientError,
+    Conflict,
+    Interrupted,
+    InvalidInput,
+    Left,
+    NotAStream,
+    NotFound,
+    Overloaded,
+    RequestRefused,
+    RunCancelled,
+    RunFailed,
+    Unauthorized,
+    Unreachable,
+)
+from .events import (
+    Answer,
+    Attempt,
+    Delta,
+    Done,
+    Error,
+    Other,
+    Partial,
+    Progress,
+    Question,
+    Reset,
+    Result,
+    RunEvent,
+    Snapshot,
+    Start,
+)
+from .requests import File
+from .sync import Client, Run
+from .viewing import Backoff
+
+__all__ = [
+    "Answer",
+    "AsyncClient",
+    "AsyncRun",
+    "Attempt",
+    "Backoff",
+    "Client",
+    "ClientError",
+    "Conflict",
+    "Delta",
+    "Done",
+    "Error",
+    "File",
+    "Interrupted",
+    "InvalidInput",
+    "Left",
+    "NotAStream",
+    "NotFound",
+    "Other",
+    "Overloaded",
+    "Partial",
+    "Progress",
+    "Question",
+    "RequestRefused",
+    "Reset",
+    "Result",
+    "Run",
+    "RunCancelled",
+    "RunEvent",
+    "RunFailed",
+    "Snapshot",
+    "Start",
+    "Unauthorized",
+    "Unreachable",
+]

@@ -1,0 +1,202 @@
+"""What can go wrong for a client, in one tree.
+
+HeadwayError
+└── ClientError
+    ├── RequestRefused          the service answered with a problem (RFC 9457); nothing was changed
+    │   ├── Unauthorized        401, 403  no key, or one that is not known
+    │   ├── NotFound            404       no such operation, or no such run for this caller
+    │   ├── Conflict            409       an Idempotency-Key with another body, or a question that is closed
+    │   ├── InvalidInput        400, 422  with `errors`, which name the fields
+    │   └── Overloaded          429, 503  with `retry_after`
+    ├── Unreachable             no answer came from the URL
+    ├── NotAStream              an answer came that is no event stream, or holds an event that is too large
+    ├── Interrupted             the stream was cut and did not come back; the run may well go on
+    ├── Left                    a result was asked for after `disconnect()`
+    ├── RunFailed               the run ended in `error`
+    └── RunCancelled            the run was cancelled, whoever asked for it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import orjson
+
+from ..errors import FieldError, HeadwayError
+
+BUSY: Final = frozenset({408, 425, 429})
+"""Client errors after which the same request may be answered (RFC 9110, section 15.5.9; RFC 8470; RFC 6585)."""
+
+
+class ClientError(HeadwayError):
+    """The root of what `streaming.client` raises; `transient` says whether the same request may succeed later."""
+
+    transient = False
+
+
+class RequestRefused(ClientError):
+    """The service answered with a problem document, or something in front of it with an error of its own.
+
+    `status` is HTTP's, `code` the stable word for programs ("" where the answer was no problem document), `title` and
+    `detail` are for people, `errors` says which fields are wrong, and `retry_after` is in seconds.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        *,
+        title: str,
+        detail: str,
+        code: str,
+        errors: Sequence[FieldError],
+        retry_after: float | None,
+    ) -> None:
+        super().__init__(status, code, detail)
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.code = code
+        self.errors = list(errors)
+        self.retry_after = retry_after
+        self.transient = status in BUSY or (status >= 500 and status != 501)
+
+    def __str__(self) -> str:
+        said = f"{self.status} {self.title}: {self.detail}" if self.detail else f"{self.status} {self.title}"
+        wrong = [f"{'.'.join(map(str, error['loc'])) or 'input'}: {error['msg']}" for error in self.errors]
+        return "; ".join([said, *wrong])
+
+
+class Unauthorized(RequestRefused):
+    """401 or 403."""
+
+
+class NotFound(RequestRefused):
+    """404: it does not exist, or not for this caller."""
+
+
+class Conflict(RequestRefused):
+    """409: the same Idempotency-Key with another body, or a question that has its answer."""
+
+
+class InvalidInput(RequestRefused):
+    """400 or 422: what was sent does not fit; `errors` names the fields."""
+
+
+class Overloaded(RequestRefused):
+    """429 or 503: come back after `retry_after` seconds."""
+
+
+class Unreachable(ClientError):
+    """No answer came: nobody listens there, the connection broke, or it stayed silent for too long."""
+
+    def __init__(self, message: str, *, transient: bool = True) -> None:
+        super().__init__(message)
+        self.transient = transient
+
+
+class NotAStream(ClientError):
+    """A success that is not what was asked for: another service's page, or an event beyond `max_event`."""
+
+    code = "not_an_event_stream"
+
+    def __init__(self, message: str, *, status: int = 200, transient: bool = False) -> None:
+        super().__init__(message)
+        self.status = status
+        self.transient = transient
+
+
+class Interrupted(ClientError):
+    """The stream ended without `done`, and all attempts to come back were in vain.
+
+    The run may go on: `watch(run, after=last_event_id)` reads on from there.
+    """
+
+    def __init__(self, message: str, *, run: str, last_event_id: int) -> None:
+        super().__init__(message)
+        self.run = run
+        self.last_event_id = last_event_id
+
+
+class Left(ClientError):
+    """The viewing was ended by `disconnect()` before the run was over."""
+
+
+class RunFailed(ClientError):
+    """The run ended in `error`: its `code`, its `message`, and whether the same input may succeed later."""
+
+    def __init__(self, code: str, message: str, *, retryable: bool = False) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.retryable = retryable
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+class RunCancelled(ClientError):
+    """The run was cancelled; `reason` is `requested`, `disconnected`, `timeout` or `shutdown`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the run was cancelled: {self.reason or 'no reason was given'}"
+
+
+_BY_STATUS: Final[dict[int, type[RequestRefused]]] = {
+    400: InvalidInput,
+    401: Unauthorized,
+    403: Unauthorized,
+    404: NotFound,
+    409: Conflict,
+    422: InvalidInput,
+    429: Overloaded,
+    503: Overloaded,
+}
+
+
+def refusal(status: int, reason: str, headers: Mapping[str, str], body: bytes) -> RequestRefused:
+    """The error for an answer that is neither a success nor a redirect; `headers` are read without regard to case."""
+    document = _document(body)
+    detail = _text(document.get("detail"))
+    if 300 <= status < 400:
+        detail = f"the service is at {headers.get('location', 'another URL')}"
+    return _BY_STATUS.get(status, RequestRefused)(
+        status,
+        title=_text(document.get("title")) or reason,
+        detail=detail,
+        code=_text(document.get("code")),
+        errors=[error for error in _list(document.get("errors")) if {"loc", "msg"} <= set(error)],
+        retry_after=retry_after(headers.get("retry-after", "")),
+    )
+
+
+def retry_after(value: str) -> float | None:
+    """The seconds that `Retry-After` asks for: a number, or a date (RFC 9110, section 10.2.3)."""
+    if value.strip().isdecimal() and len(value) < 10:
+        return float(value)
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _list(value: Any) -> list[Any]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []

@@ -1,0 +1,408 @@
+"""The Python client against real servers: blocking, and with `await`, which is spoken to through a portal."""
+
+from __future__ import annotations
+
+import re
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, Self
+
+import anyio.from_thread
+import httpx
+import pytest
+
+from streaming.client import (
+    AsyncClient,
+    AsyncRun,
+    Backoff,
+    Client,
+    Conflict,
+    Delta,
+    Done,
+    InvalidInput,
+    Left,
+    NotFound,
+    Partial,
+    Progress,
+    Question,
+    RunCancelled,
+    RunEvent,
+    RunFailed,
+    Snapshot,
+    Unauthorized,
+)
+from tests.apps.notes import VARIABLE, Notes
+from tests.clients import wait_until
+from tests.conftest import Certificate
+from tests.live.asking import APP
+from tests.live.test_eventsource import Cutter
+from tests.live.workers import Workers, workers
+from tests.pdfs import report
+from tests.servers import ROOT, Server, environment, gunicorn, nginx
+
+DOCUMENTATION: Final = ROOT / "docs" / "clients.md"
+QUICK: Final = Backoff(retry_delay=0.1, max_delay=0.5)
+
+
+class AwaitingRun:
+    """An `AsyncRun` for a test without an event loop."""
+
+    def __init__(self, portal: anyio.from_thread.BlockingPortal, run: AsyncRun) -> None:
+        self._portal = portal
+        self._run = run
+        self.id = run.id
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.disconnect()
+
+    def __iter__(self) -> Iterator[RunEvent]:
+        while (event := self._portal.call(self._next)) is not None:
+            yield event
+
+    async def _next(self) -> RunEvent | None:
+        async for event in self._run:
+            return event
+        return None
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return lambda *args, **named: self._portal.call(lambda: getattr(self._run, name)(*args, **named))
+
+
+class Awaiting:
+    """An `AsyncClient` for a test without an event loop."""
+
+    def __init__(self, portal: anyio.from_thread.BlockingPortal, url: str, **options: Any) -> None:
+        self._portal = portal
+        self._client = AsyncClient(url, **options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._portal.call(self._client.aclose)
+
+    def start(self, *args: Any, **named: Any) -> AwaitingRun:
+        """Starts a run."""
+
+        async def start() -> AsyncRun:
+            return await self._client.start(*args, **named)
+
+        return AwaitingRun(self._portal, self._portal.call(start))
+
+    def watch(self, run: str, **named: Any) -> AwaitingRun:
+        """Watches a run."""
+        return AwaitingRun(self._portal, self._client.watch(run, **named))
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return lambda *args, **named: self._portal.call(lambda: getattr(self._client, name)(*args, **named))
+
+
+Speak = Callable[..., Any]
+
+
+@pytest.fixture(scope="module", params=["blocking", "awaiting"])
+def speak(request: pytest.FixtureRequest) -> Iterator[Speak]:
+    """What makes a client: the tests below are held with both kinds."""
+    if request.param == "blocking":
+        yield Client
+        return
+    with anyio.from_thread.start_blocking_portal() as portal:
+        yield lambda url, **options: Awaiting(portal, url, **options)
+
+
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
+    """What operations and tests tell each other."""
+    return Notes(tmp_path_factory.mktemp("notes"))
+
+
+@pytest.fixture(scope="module")
+def server(notes: Notes) -> Iterator[Server]:
+    """The application of the stream tests."""
+    with gunicorn(APP, env={VARIABLE: str(notes.folder), "HEADWAY_HEARTBEAT": "0.5"}) as started:
+        yield started
+
+
+@pytest.fixture
+def headway(server: Server, speak: Speak) -> Iterator[Any]:
+    """A client of it."""
+    with speak(f"{server.url}/api", backoff=QUICK) as client:
+        yield client
+
+
+def test_a_run_from_its_start_to_its_result(headway: Any) -> None:
+    """Every event comes once, in order and typed, and then the result."""
+    with headway.start("steps", {"count": 20, "steps": 1, "every": 10}) as run:
+        events = list(run)
+        assert run.result() == 20
+    assert [event.id for event in events] == list(range(1, len(events) + 1))
+    assert [event.done for event in events if isinstance(event, Progress)] == list(range(1, 21))
+    assert [event.text for event in events if isinstance(event, Delta)] == ["delta 10", "delta 20"]
+    assert [(event.key, event.value) for event in events if isinstance(event, Partial)] == [
+        ("partial 10", 10),
+        ("partial 20", 20),
+    ]
+    assert [event.type for event in (events[0], events[-2], events[-1])] == ["start", "result", "done"]
+
+
+def test_the_catalogue_and_the_runs(headway: Any) -> None:
+    """What there is to run, and what was run."""
+    assert "pour" in {entry["name"] for entry in headway.operations()}
+    run = headway.start("pour", {"count": 1})
+    assert run.result() == 1
+    assert run.id in {entry["id"] for entry in headway.runs(operation="pour", status="succeeded")}
+
+
+def test_a_bad_input_names_its_field(headway: Any) -> None:
+    """And starts nothing."""
+    with pytest.raises(InvalidInput) as caught:
+        headway.start("pour", {"count": "many"})
+    assert [error["loc"] for error in caught.value.errors] == [["count"]]
+
+
+def test_what_does_not_exist(headway: Any) -> None:
+    """An operation, and a run."""
+    with pytest.raises(NotFound):
+        headway.start("nothing")
+    with pytest.raises(NotFound):
+        list(headway.watch("nobody-knows-me"))
+
+
+def test_a_run_that_fails(headway: Any) -> None:
+    """Its `error` is the error of its result, and the iteration ends after `done`."""
+    with headway.start("simulate", {"steps": 3, "interval": 0, "fail_at": 2}) as run:
+        assert [event.type for event in run] == ["start", "progress", "error", "done"]
+        with pytest.raises(RunFailed) as caught:
+            run.result()
+    assert (caught.value.code, caught.value.retryable) == ("simulated_failure", False)
+
+
+def test_cancel_ends_the_work(headway: Any) -> None:
+    """`done` follows on the same stream, and says that it was asked for."""
+    with headway.start("simulate", {"steps": 1, "interval": 600}) as run:
+        events = iter(run)
+        while not isinstance(next(events), Progress):
+            pass
+        assert run.cancel().status in ("cancelling", "cancelled")
+        last = list(events)[-1]
+        assert isinstance(last, Done)
+        assert (last.status, last.reason) == ("cancelled", "requested")
+        with pytest.raises(RunCancelled, match="requested"):
+            run.result()
+        assert run.cancel().status == "cancelled"
+
+
+def test_disconnect_ends_only_the_viewing(headway: Any) -> None:
+    """The work of an operation that lingers goes on, and can be watched again from where one was."""
+    run = headway.start("lasting", {"count": 8, "pause": 0.2})
+    with run:
+        assert [event.id for event, _ in zip(run, range(2), strict=False)] == [1, 2]
+    with pytest.raises(Left):
+        run.result()
+    wait_until(lambda: not headway.snapshot(run.id).viewers, "the viewer is counted out")
+    assert not headway.snapshot(run.id).over
+    with headway.watch(run.id, after=2) as again:
+        assert [event.id for event in again] == list(range(3, 12))
+        assert again.result() == 8
+
+
+def test_disconnect_from_elsewhere(headway: Any) -> None:
+    """A thread, or a task, that waits for the next event finds the iteration over."""
+    run = headway.start("simulate", {"steps": 1, "interval": 600})
+    events = iter(run)
+    while not isinstance(next(events), Progress):
+        pass
+    rest: list[Any] = []
+    reading = threading.Thread(target=lambda: rest.append(list(events)))
+    reading.start()
+    time.sleep(0.1)  # most likely it waits by now; before that it is no harder to end
+    run.disconnect()
+    reading.join(10)
+    assert rest == [[]]
+    wait_until(lambda: headway.snapshot(run.id).over, "its last viewer has left the run")
+
+
+def test_an_answer(headway: Any) -> None:
+    """A wrong one is refused with the schema's complaint; the right one goes to the open question, once."""
+    with headway.start("curious") as run:
+        for event in run:
+            if isinstance(event, Question):
+                assert event.schema == {"type": "boolean"}
+                with pytest.raises(InvalidInput) as caught:
+                    run.answer("perhaps")
+                assert caught.value.code == "invalid_answer"
+                assert isinstance(run.answer(False), Snapshot)
+                with pytest.raises(Conflict):
+                    run.answer(True, question=event.question)
+        assert run.result() is False
+
+
+def test_a_detached_start(headway: Any) -> None:
+    """It runs without a viewer, and is watched once it is iterated over."""
+    run = headway.start("pour", {"count": 3}, detached=True)
+    wait_until(lambda: run.snapshot().over, "it runs by itself")
+    assert [event.id for event in run] == [1, 2, 3, 4, 5, 6]
+    assert run.result() == 3
+
+
+def test_a_run_that_is_over_and_was_read(headway: Any) -> None:
+    """Coming after the last event, one is told how it ended by its snapshot."""
+    run = headway.start("pour", {"count": 1})
+    list(run)
+    late = headway.watch(run.id, after=4)
+    (only,) = list(late)
+    assert (only.id, only.type, only.snapshot["status"]) == (4, "reset", "succeeded")
+    assert late.result() == 1
+
+
+def test_one_key_is_one_run(headway: Any) -> None:
+    """The same key joins the run; with another body it is refused."""
+    first = headway.start("lasting", {"count": 2}, idempotency_key=(key := f"key {time.monotonic_ns()}"))
+    assert headway.start("lasting", {"count": 2}, idempotency_key=key).id == first.id
+    with pytest.raises(Conflict):
+        headway.start("lasting", {"count": 3}, idempotency_key=key)
+
+
+def test_heartbeats_keep_a_silent_stream(server: Server) -> None:
+    """A run that says nothing for longer than 2.5 heartbeats is not taken for dead, as long as heartbeats come."""
+    lost: list[Any] = []
+    with Client(f"{server.url}/api", heartbeat=2.0, on_lost=lambda *told: lost.append(told)) as client:
+        assert client.start("simulate", {"steps": 0, "silent": 6}).result()["steps"] == 0
+    assert lost == []
+
+
+@pytest.fixture(scope="module")
+def impatient(notes: Notes) -> Iterator[Server]:
+    """An nginx that cuts streams which are silent for a second, before a service with a slower heartbeat."""
+    env = {VARIABLE: str(notes.folder), "HEADWAY_HEARTBEAT": "60"}
+    with gunicorn(APP, env=env) as silent, nginx(silent, read_timeout=1) as proxy:
+        yield proxy
+
+
+def test_a_proxy_that_cuts_silent_streams(impatient: Server, notes: Notes, speak: Speak) -> None:
+    """The client comes back by itself, says so, and sees each event once."""
+    lost: list[Any] = []
+    note = f"cut {time.monotonic_ns()}"
+
+    def told(*what: Any) -> None:
+        lost.append(what)
+        notes.leave(f"{note} {len(lost) + 1}")
+
+    notes.leave(f"{note} 1")
+    with speak(f"{impatient.url}/api", on_lost=told, backoff=QUICK) as client:
+        run = client.start("gated", {"count": 2, "note": note})
+        assert [event.id for event in run] == [1, 2, 3, 4, 5]
+        assert run.result() == 2
+    assert lost
+
+
+def test_disconnect_over_tls(certificate: Certificate) -> None:
+    """A thread that waits in a TLS connection is woken as well."""
+    trusting = ssl.create_default_context(cafile=str(certificate.authority))
+    with (
+        gunicorn(APP, certfile=certificate.certfile, keyfile=certificate.keyfile) as secure,
+        httpx.Client(verify=trusting) as http,
+        Client(f"{secure.url}/api", http=http) as client,
+    ):
+        run = client.start("simulate", {"steps": 1, "interval": 600})
+        assert next(run).type == "start"
+        rest: list[Any] = []
+        reading = threading.Thread(target=lambda: rest.append([event.type for event in run]))
+        reading.start()
+        time.sleep(0.3)  # most likely it waits by now; before that it is no harder to end
+        run.disconnect()
+        reading.join(10)
+        assert rest in ([["progress"]], [[]])
+        wait_until(lambda: client.snapshot(run.id).over, "its last viewer has left the run")
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Workers]:
+    """Two workers over one store."""
+    with workers("sqlite", 2) as started:
+        yield started
+
+
+def test_connections_that_are_cut_every_second(shared: Workers, speak: Speak) -> None:
+    """On whichever worker the client lands, it sees every event once, and the result."""
+    with Cutter(shared.server.address).serving() as cutter, speak(cutter.url, backoff=QUICK) as client:
+        run = client.start("counting", {"count": 30, "pause": 0.1})
+        texts = [int(event.text) for event in run if isinstance(event, Delta)]
+        assert run.result() == 30
+        assert cutter.cuts >= 1
+    assert texts == list(range(1, 31))
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Server]:
+    """The application, for those who have a key."""
+    with gunicorn(APP, env={"HEADWAY_API_KEYS": "ann:a-key"}) as started:
+        yield started
+
+
+def test_keys_and_fresh_tokens(guarded: Server, speak: Speak) -> None:
+    """Without a key nothing is told; a function gives the one that is right by now."""
+    url = f"{guarded.url}/api"
+    with speak(url) as nobody, pytest.raises(Unauthorized):
+        nobody.start("pour")
+    with speak(url, api_key="a-key") as ann:
+        assert ann.start("pour", {"count": 1}).result() == 1
+    tokens = iter(["a-key"] * 3)
+    with speak(url, headers=lambda: {"Authorization": f"Bearer {next(tokens)}"}) as fresh:
+        assert len(fresh.operations()) > 1
+        assert fresh.start("pour", {"count": 1}).result() == 1
+    assert next(tokens) == "a-key"
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Server]:
+    """The service with its own operations."""
+    with gunicorn("app:app", env={"HEADWAY_STORE": "memory:"}) as started:
+        yield started
+
+
+def test_a_file_is_uploaded(service: Server, speak: Speak, tmp_path: Path) -> None:
+    """A path in the input goes as a form, beside the other fields."""
+    path = tmp_path / "three pages.pdf"
+    path.write_bytes(report(3))
+    with speak(service.url) as client:
+        run = client.start("extract", {"file": path, "pages": "2-3", "tables": False})
+        assert [event.key for event in run if isinstance(event, Partial)] == ["page-2", "page-3"]
+        assert run.result()["filename"] == "three pages.pdf"
+
+
+def test_the_example_of_the_documentation(service: Server, tmp_path: Path) -> None:
+    """What `docs/clients.md` shows first of Python runs as it stands there, but for the address."""
+    text = DOCUMENTATION.read_text()
+    example = re.findall(r"```python\n(.*?)```", text[text.index("\n## Python\n") :], re.DOTALL)[0]
+    assert "http://127.0.0.1:8000" in example
+    (tmp_path / "report.pdf").write_bytes(report(3))
+    code = example.replace("http://127.0.0.1:8000", service.url).replace("1-10", "1-2")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=environment({"PYTHONPATH": str(ROOT)}),
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Page 2 100.0" in done.stdout
+    assert "page-2 {" in done.stdout
+
+
+def test_the_callers_own_http_client(server: Server) -> None:
+    """It is used, and left open."""
+    seen: list[str] = []
+    with httpx.Client(event_hooks={"request": [lambda request: seen.append(request.url.path)]}) as http:
+        with Client(f"{server.url}/api", http=http) as client:
+            client.operations()
+        assert seen == ["/api/operations"]
+        assert http.get(f"{server.url}/api/health/live").status_code == 200

@@ -1,0 +1,84 @@
+"""Writes `recorded/*.json`: `python -m tests.streams.record`, from a real server and over real sockets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from tests.clients import Connection, Message, parse_frame
+from tests.live.asking import APP, JSON, ask, snapshot, start
+from tests.servers import Server, gunicorn
+
+HERE: Final = Path(__file__).parent / "recorded"
+
+Act = Callable[[Server, str, Message], None]
+
+
+def answer_it(server: Server, run: str, message: Message) -> None:
+    """Says yes to a question."""
+    if message.event == "question":
+        body = json.dumps({"question": message.json["question"], "answer": True}).encode()
+        ask(server, "POST", f"/api/runs/{run}/answer", JSON, body)
+
+
+def cancel_it(server: Server, run: str, message: Message) -> None:
+    """Cancels at the first progress."""
+    if message.event == "progress":
+        ask(server, "DELETE", f"/api/runs/{run}")
+
+
+def leave_it(server: Server, run: str, message: Message) -> None:
+    """Only looks on."""
+
+
+RECORDINGS: Final[dict[str, tuple[str, str, dict[str, Any], Act]]] = {
+    "everything": ("Events of every kind, and a result.", "steps", {"count": 4, "every": 2, "size": 20}, leave_it),
+    "question": ("A question, its answer, and a result that is true.", "curious", {}, answer_it),
+    "failed": ("A run that fails after a step.", "simulate", {"steps": 3, "interval": 0.1, "fail_at": 2}, leave_it),
+    "cancelled": ("A run that is cancelled.", "simulate", {"steps": 2, "interval": 60}, cancel_it),
+}
+
+
+def record(server: Server, title: str, operation: str, input: dict[str, Any], act: Act) -> dict[str, Any]:
+    """One run, as the files hold it."""
+    with Connection(server) as viewer:
+        run = start(viewer, operation, **input)
+        frames = []
+        while (frame := viewer.frame()) is not None:
+            frames.append(frame.decode() + "\n\n")
+            act(server, run, parse_frame(frame))
+    messages = [parse_frame(frame.encode().removesuffix(b"\n\n")) for frame in frames[1:]]
+    end = snapshot(server, run) | {"viewers": 0}
+    return {
+        "title": title,
+        "operation": operation,
+        "run": run,
+        "frames": frames,
+        "snapshot": end,
+        "events": [{"id": each.id, "type": each.event, "data": each.json} for each in messages],
+        "ending": ending(end, messages[-1].json),
+    }
+
+
+def ending(snapshot: dict[str, Any], done: dict[str, Any]) -> dict[str, Any]:
+    """What a client must say of it in the end."""
+    status = done["status"]
+    if status == "succeeded":
+        return {"status": status, "result": snapshot["result"]}
+    if status == "failed":
+        return {"status": status, "error": {key: snapshot["error"][key] for key in ("code", "message", "retryable")}}
+    return {"status": status, "reason": done["reason"]}
+
+
+def main() -> None:
+    """Records them all."""
+    with gunicorn(APP) as server:
+        for name, script in RECORDINGS.items():
+            recorded = json.dumps(record(server, *script), indent=2, ensure_ascii=False)
+            (HERE / f"{name}.json").write_text(recorded + "\n")
+
+
+if __name__ == "__main__":
+    main()
