@@ -1,0 +1,288 @@
+"""`analyze` on a real server: files by multipart, places in a queue over two workers, and ends of all kinds.
+
+The servers have a folder of temporary files of their own, in which a test sees what is left of a run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import httpx
+import pytest
+
+from tests.apps.agent_model import ScriptedModel
+from tests.clients import Connection, Message, parse_frames, wait_until
+from tests.servers import ROOT, Server, environment, flask_run, gunicorn, processes
+
+PATIENCE = 60.0
+"""Seconds for a run that ends by itself."""
+
+FOREVER = "SELECT count(*) FROM range(10000000000) a, range(10000000000) b WHERE hash(a.range + b.range) = 1"
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the servers' temporary files are."""
+    return tmp_path_factory.mktemp("temporary")
+
+
+@pytest.fixture(scope="module")
+def service(temporary: Path) -> Iterator[Server]:
+    """The service as it is deployed, with two workers and one turn."""
+    env = {
+        "HEADWAY_STORE": f"sqlite:///{temporary}/runs.db",
+        "HEADWAY_TURNS": "analytics=1",
+        "HEADWAY_LINGER": "0",
+        "TMPDIR": str(temporary),
+    }
+    with gunicorn("app:app", workers=2, env=env) as server:
+        yield server
+
+
+def post(service: Server, files: list[tuple[str, bytes]] | None = None, **fields: str) -> httpx.Response:
+    """What the service answers to a form."""
+    form = [("file", (name, content, "application/octet-stream")) for name, content in files or []]
+    if not form:
+        return httpx.post(f"{service.url}/operations/analyze", json=fields, timeout=PATIENCE)
+    return httpx.post(f"{service.url}/operations/analyze", files=form, data=fields, timeout=PATIENCE)
+
+
+def analyzed(service: Server, files: list[tuple[str, bytes]] | None = None, **fields: str) -> list[Message]:
+    """The whole stream of a run."""
+    response = post(service, files, **fields)
+    assert response.status_code == 200, response.text
+    return parse_frames(response.content)
+
+
+def result(messages: list[Message]) -> Any:
+    """The result of a run that has succeeded."""
+    assert [messages[-2].event, messages[-1].json.get("status")] == ["result", "succeeded"], messages[-2:]
+    return messages[-2].json["result"]
+
+
+@contextlib.contextmanager
+def running(service: Server, sql: str = FOREVER) -> Iterator[tuple[Connection, str]]:
+    """A viewer of a run whose statement is at work, and the run's URL."""
+    with Connection(service, timeout=PATIENCE) as viewer:
+        run = begin(service, viewer, sql)
+        at_step(viewer, "query")
+        yield viewer, run
+
+
+def begin(service: Server, viewer: Connection, sql: str) -> str:
+    """Starts a run whose stream `viewer` then reads; gives its URL."""
+    head = viewer.request("POST", "/operations/analyze", JSON, httpx.Request("POST", "/", json={"sql": sql}).read())
+    assert head.status == 200
+    return f"{service.url}/runs/{head.headers['run-id']}"
+
+
+def at_step(viewer: Connection, step: str) -> Message:
+    """The first progress of this step."""
+    return next(message for message in viewer.messages() if message.json.get("step") == step)
+
+
+def folders(temporary: Path) -> list[Path]:
+    """What is there of databases, and of the files that came with a form."""
+    return [*temporary.glob("headway-analytics-*"), *temporary.glob("headway-*/0")]
+
+
+def databases(temporary: Path) -> list[int]:
+    """The processes of databases whose folder is in `temporary`."""
+    return [process.pid for process in processes() if str(temporary) in command(process.pid)]
+
+
+def command(pid: int) -> str:
+    """The command line of a process that runs a database; of any other, nothing."""
+    try:
+        found = Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+    return found if "operations.analytics.child" in found else ""
+
+
+def is_clean(temporary: Path) -> bool:
+    """Whether nothing is left of any run."""
+    return not databases(temporary) and not folders(temporary)
+
+
+@pytest.fixture(scope="module")
+def parquet(temporary: Path) -> bytes:
+    """A file of a thousand days, each with a number."""
+    path = temporary / "points.parquet"
+    days = "SELECT DATE '2025-01-01' + range::INTEGER AS day, range AS n FROM range(1000)"
+    duckdb.execute(f"COPY ({days}) TO '{path}'")
+    return path.read_bytes()
+
+
+def test_files_of_every_kind_in_one_form(service: Server, temporary: Path, parquet: bytes) -> None:
+    """Several files in the field `file` are tables that one statement joins; nothing of them is left afterwards."""
+    files = [
+        ("sales 2024.csv", b"region,amount\nNorth,10.5\nSouth,7\n"),
+        ("managers.json", b'[{"region": "North", "name": "Ada"}, {"region": "South", "name": "Bob"}]'),
+        ("points.parquet", parquet),
+    ]
+    sql = "SELECT name, amount, (SELECT max(n) FROM points) AS most FROM data JOIN managers USING (region) ORDER BY 1"
+    messages = analyzed(service, files, sql=sql)
+    assert [message.id for message in messages] == list(range(1, len(messages) + 1))
+    assert messages[0].event == "start"
+    found = result(messages)
+    assert found["rows"] == [
+        {"name": "Ada", "amount": 10.5, "most": 999},
+        {"name": "Bob", "amount": 7.0, "most": 999},
+    ]
+    assert [table["name"] for table in found["tables"]] == ["sales_2024", "managers", "points"]
+    wait_until(lambda: is_clean(temporary), "nothing is left of the run")
+
+
+def test_batches_come_as_partials(service: Server, parquet: bytes) -> None:
+    """Columns come first, then rows in batches, and their sum is the result."""
+    messages = analyzed(service, [("p.parquet", parquet)], sql="SELECT day, n FROM p ORDER BY day")
+    partials = [message.json for message in messages if message.event == "partial"]
+    assert [partial["key"] for partial in partials] == [
+        *("tables", "columns", "rows-1", "rows-2", "rows-3", "rows-4", "chart")
+    ]
+    found = result(messages)
+    assert [row for partial in partials[2:6] for row in partial["value"]] == found["rows"]
+    assert found["chart"]["mark"]["type"] == "line"
+
+
+def test_a_question_is_put_to_the_model(temporary: Path) -> None:
+    """Its first SQL fails, it is told why, and its second is run; a model that is away is told, too."""
+    wrong, right = '{"sql": "SELECT town FROM orders"}', '{"sql": "SELECT count(*) AS n FROM orders"}'
+    with contextlib.ExitStack() as servers:
+        with ScriptedModel(wrong, right) as model:
+            env = {"HEADWAY_STORE": "memory:", "TMPDIR": str(temporary), **model.settings()}
+            asking = servers.enter_context(gunicorn("app:app", env=env))
+            messages = analyzed(asking, question="How many orders are there?")
+        *_, error, done = analyzed(asking, question="How many orders are there?")
+    assert result(messages)["rows"] == [{"n": 1596}]
+    partials = [message.json for message in messages if message.event == "partial"]
+    told = [partial["value"] for partial in partials if partial["key"] == "sql"]
+    assert told == ["SELECT town FROM orders", "SELECT count(*) AS n FROM orders"]
+    assert "CREATE TABLE orders" in model.prompt(0)
+    assert 'Referenced column "town" not found' in model.prompt(1)
+    assert (error.json["code"], error.json["retryable"], done.json["status"]) == ("model_away", True, "failed")
+    wait_until(lambda: is_clean(temporary), "nothing is left of the runs")
+
+
+def test_places_in_the_queue_over_all_workers(service: Server, temporary: Path) -> None:
+    """Runs of both workers wait for one turn, hear their places, and move up as others leave or are done."""
+    with (
+        running(service) as (_, first),
+        Connection(service, PATIENCE) as second,
+        Connection(service, PATIENCE) as third,
+    ):
+        left = begin(service, second, "SELECT 1")
+        assert at_step(second, "queue").json["message"] == "Waiting for a turn: place 1 in the queue."
+        begin(service, third, "SELECT 3 AS three")
+        waiting = at_step(third, "queue").json
+        assert (waiting["done"], waiting["total"]) == (0, 2)
+        httpx.delete(left)
+        assert second.until("done")[-1].json["reason"] == "requested"
+        assert at_step(third, "queue").json["done"] == 1
+        httpx.delete(first)
+        assert third.until("result")[-1].json["result"]["rows"] == [{"three": 3}]
+    wait_until(lambda: is_clean(temporary), "nothing is left of the runs")
+
+
+def test_a_cancel_interrupts_the_statement(service: Server, temporary: Path) -> None:
+    """The run ends as cancelled, and its process and its folder are gone."""
+    with running(service) as (viewer, run):
+        assert len(databases(temporary)) == 1
+        assert httpx.delete(run).status_code == 202
+        assert viewer.until("done")[-1].json["reason"] == "requested"
+    wait_until(lambda: is_clean(temporary), "nothing is left of the run")
+    assert "ignores its cancel" not in service.log()
+
+
+def test_a_viewer_who_leaves_takes_the_statement_along(service: Server, temporary: Path) -> None:
+    """With the service's linger of 0, nothing is computed for nobody."""
+    with running(service) as (_, run):
+        assert databases(temporary)
+    wait_until(lambda: httpx.get(run).json()["status"] == "cancelled", "the run is cancelled", PATIENCE)
+    wait_until(lambda: is_clean(temporary), "nothing is left of the run")
+
+
+def test_a_worker_that_is_killed_takes_its_databases_along(service: Server, temporary: Path) -> None:
+    """The process notices that its worker has gone, ends in the middle of its statement, and clears its folder."""
+    with running(service):
+        [database] = databases(temporary)
+        parent = next(process.parent for process in processes() if process.pid == database)
+        before = service.worker_pids()
+        assert parent in before
+        os.kill(parent, signal.SIGKILL)
+        wait_until(lambda: not databases(temporary), "the database has ended")
+        wait_until(lambda: len(set(service.worker_pids()) - {parent}) == 2, "another worker stands in", PATIENCE)
+        wait_until(lambda: not list(temporary.glob("headway-analytics-*")), "its folder is gone")
+    # The turn that it held is free again.
+    assert result(analyzed(service, sql="SELECT 1 AS one"))["rows"] == [{"one": 1}]
+
+
+def test_a_statement_at_work_holds_up_nobody(service: Server) -> None:
+    """While a statement computes, the same workers answer everybody else."""
+    with running(service) as (_, run):
+        for _ in range(20):
+            assert httpx.get(f"{service.url}/health/live", timeout=5).status_code == 200
+        assert httpx.get(run).json()["status"] == "running"
+
+
+def test_greed_costs_one_run(service: Server) -> None:
+    """A statement that would take gigabytes ends with its code, and its worker goes on."""
+    workers = service.worker_pids()
+    *_, error, done = analyzed(service, sql="SELECT length(repeat('x', 4000000000))")
+    assert (error.json["code"], done.json["status"]) == ("too_large", "failed")
+    assert service.worker_pids() == workers
+
+
+@pytest.mark.parametrize(
+    ("files", "fields", "code"),
+    [
+        ([], {"sql": "SELEC 1"}, "wrong_sql"),
+        ([], {"sql": "SELECT 1; SELECT 2"}, "not_a_query"),
+        ([], {"sql": "SELECT * FROM read_csv('/etc/passwd')"}, "not_allowed"),
+        ([("a.csv", b"")], {"sql": "SELECT 1"}, "empty_file"),
+        ([("a.parquet", b"no")], {"sql": "SELECT 1"}, "unreadable_file"),
+    ],
+)
+def test_failures_have_codes(
+    service: Server, files: list[tuple[str, bytes]], fields: dict[str, str], code: str
+) -> None:
+    """A run that cannot give a result says why, and tells nothing of the server."""
+    *_, error, done = analyzed(service, files, **fields)
+    assert (error.json["code"], error.json["retryable"], done.json["status"]) == (code, False, "failed")
+    assert "headway-" not in error.json["message"]
+
+
+def test_bad_input_is_refused_before_a_run(service: Server) -> None:
+    """The answer is a problem that names the field."""
+    refused = post(service, [("a.csv", b"a\n1\n")], sql="SELECT 1", question="What?")
+    assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
+    assert [error["loc"] for error in refused.json()["errors"]] == [["question"]]
+
+
+def test_it_works_without_gevents_patches(temporary: Path) -> None:
+    """Under `flask run`, a run gives its result, and a cancel ends it."""
+    with flask_run("app:app", env={"HEADWAY_STORE": "memory:", "TMPDIR": str(temporary)}) as server:
+        assert result(analyzed(server, sql="SELECT 1 AS one"))["rows"] == [{"one": 1}]
+        with running(server) as (viewer, run):
+            httpx.delete(run)
+            assert viewer.until("done")[-1].json["reason"] == "requested"
+    wait_until(lambda: is_clean(temporary), "nothing is left of the runs")
+
+
+def test_turns_that_cannot_be_read_stop_the_start() -> None:
+    """One line names the variable, its value and what it takes."""
+    env = environment({"HEADWAY_TURNS": "analytics=many"})
+    done = subprocess.run([sys.executable, "-c", "import app"], cwd=ROOT, env=env, capture_output=True, text=True)
+    assert done.returncode == 3
+    [line] = done.stderr.splitlines()
+    assert line == "headway: HEADWAY_TURNS='analytics=many': it takes KIND=NUMBER,..., as in model=8,analytics=4"
