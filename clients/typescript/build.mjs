@@ -1,0 +1,36 @@
+// `node build.mjs [FOLDER]` builds FOLDER (dist/): `index.js` and `react.js` for whoever imports the package, their types, and the command `headway-types`.
+// eventsource-parser is bundled in, so that a page can import the files as they are; React is the page's own.
+
+import {execFileSync} from 'node:child_process'
+import {chmodSync} from 'node:fs'
+import {createRequire} from 'node:module'
+import {dirname, join, resolve} from 'node:path'
+import {fileURLToPath} from 'node:url'
+
+import {build} from 'esbuild'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const dist = resolve(process.argv[2] ?? join(here, 'dist'))
+
+const modules = {bundle: true, format: 'esm', target: 'es2022', outdir: dist, absWorkingDir: here, logLevel: 'warning'}
+
+await build({
+  ...modules,
+  entryPoints: ['src/index.ts', 'src/react.ts'],
+  splitting: true, // what both need is there once, in a chunk of its own
+  chunkNames: 'shared',
+  minify: true,
+  sourcemap: true,
+  external: ['react'],
+})
+await build({
+  ...modules,
+  entryPoints: {'headway-types': 'src/headway-types.ts'},
+  platform: 'node',
+  packages: 'external',
+})
+chmodSync(join(dist, 'headway-types.js'), 0o755)
+
+const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
+const types = ['--project', join(here, 'tsconfig.build.json'), '--outDir', dist]
+execFileSync(process.execPath, [tsc, ...types], {stdio: 'inherit'})

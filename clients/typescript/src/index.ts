@@ -1,0 +1,29 @@
+/**
+ * Starts and follows runs of a Headway service.
+ *
+ *     const run = startRun('/operations/count', {pages: 3})
+ *     for await (const event of run) console.log(event.id, event.type, event.data)
+ *     console.log(await run.result)
+ *
+ * Works wherever there is `fetch` with streamed bodies: browsers, Node.js 20 and newer, Deno, Bun.
+ */
+
+export type {FieldError, ProblemDocument} from './errors.ts'
+export {Disconnected, HeadwayError, Interrupted, Problem, RunCancelled, RunFailed} from './errors.ts'
+export type {
+  Ending,
+  EventData,
+  Failure,
+  Operation,
+  Progress,
+  Question,
+  Reason,
+  RunEvent,
+  Schema,
+  Snapshot,
+  Stamped,
+  Status,
+} from './events.ts'
+export type {Connection, HeaderSource, StartOptions, WatchOptions} from './options.ts'
+export type {Run} from './run.ts'
+export {startRun, watchRun} from './run.ts'

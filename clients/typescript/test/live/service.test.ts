@@ -1,0 +1,181 @@
+/** The client against a real service, at HEADWAY_URL: `tests.apps.typescript`, started by tests/test_typescript.py. */
+
+import {expect, test} from 'vitest'
+
+import {Problem, RunCancelled, type RunEvent, RunFailed, startRun, watchRun} from '../../src/index.ts'
+import {cutting} from './cutter.ts'
+
+const BASE = process.env['HEADWAY_URL'] as string
+
+function operation(name: string, base = BASE): string {
+  return `${base}/api/operations/${name}`
+}
+
+async function events(run: AsyncIterable<RunEvent>): Promise<RunEvent[]> {
+  const all: RunEvent[] = []
+  for await (const event of run) all.push(event)
+  return all
+}
+
+function types(all: RunEvent[]): string[] {
+  return all.map(({type}) => type)
+}
+
+test('a run comes with its events, its id, its result and its snapshot', async () => {
+  const run = startRun(operation('simulate'), {steps: 3, interval: 0.01})
+  const all = await events(run)
+  expect(types(all)).toEqual(['start', 'progress', 'progress', 'progress', 'result', 'done'])
+  expect(all.map(({id}) => id)).toEqual([1, 2, 3, 4, 5, 6])
+  expect(all[1]?.data).toMatchObject({message: 'Step 1 of 3', done: 1, total: 3, unit: 'steps'})
+  expect(await run.result).toEqual({steps: 3, stopped: false})
+  expect(run.url).toBe(`${BASE}/api/runs/${run.id}`)
+  expect(await run.snapshot()).toMatchObject({id: run.id, status: 'succeeded', last_event_id: run.lastEventId})
+})
+
+test('a run is watched from its first event, or after any', async () => {
+  const run = startRun(operation('simulate'), {steps: 3, interval: 0})
+  await run.result
+  const whole = await events(watchRun(run.url as string))
+  expect(whole.map(({id}) => id)).toEqual([1, 2, 3, 4, 5, 6])
+  expect(await events(watchRun(run.url as string, {lastEventId: 4}))).toEqual(whole.slice(4))
+})
+
+test('a run that is over and known to its end is told by its snapshot', async () => {
+  const run = startRun(operation('simulate'), {steps: 1, interval: 0})
+  await run.result
+  const again = watchRun(run.url as string, {lastEventId: run.lastEventId})
+  expect(types(await events(again))).toEqual(['reset'])
+  expect(await again.result).toEqual({steps: 1, stopped: false})
+})
+
+test('cuts every now and then lose nothing, and repeat nothing', async () => {
+  const cutter = await cutting(BASE, 400)
+  try {
+    const run = startRun(operation('lasting', cutter.url), {count: 60, size: 10, pause: 0.05}, {retryDelay: 0.05})
+    const all: RunEvent[] = []
+    const seen = (async () => {
+      for await (const event of run) all.push(event)
+    })()
+    await seen
+    expect(all.map(({id}) => id)).toEqual(Array.from({length: 63}, (_, n) => n + 1))
+    const texts = all
+      .filter(({type}) => type === 'delta')
+      .map(({data}) => Number((data as {text: string}).text.trim().slice(0, 8)))
+    expect(texts).toEqual(Array.from({length: 60}, (_, n) => n))
+    expect(cutter.cuts).toBeGreaterThan(0)
+  } finally {
+    await cutter.close()
+  }
+})
+
+test('cancel ends the work, although it is silent', async () => {
+  const run = startRun(operation('simulate'), {steps: 1, interval: 600})
+  const all: RunEvent[] = []
+  for await (const event of run) {
+    all.push(event)
+    if (event.type === 'progress') await run.cancel()
+  }
+  expect(all.at(-1)).toMatchObject({type: 'done', data: {status: 'cancelled', reason: 'requested'}})
+  await expect(run.result).rejects.toThrow(RunCancelled)
+  expect(await run.cancel()).toMatchObject({status: 'cancelled'})
+})
+
+test('disconnect ends the viewing, and with it a run that lingers for nobody', async () => {
+  const run = startRun(operation('simulate'), {steps: 1, interval: 600})
+  for await (const event of run) if (event.type === 'progress') run.disconnect()
+  await expect(run.result).rejects.toMatchObject({code: 'disconnected'})
+  await expect.poll(async () => (await run.snapshot()).status, {timeout: 10_000}).toBe('cancelled')
+})
+
+test('disconnect leaves a run alone that goes on', async () => {
+  const run = startRun(operation('lasting'), {count: 10, pause: 0.02})
+  for await (const event of run) if (event.type === 'delta') break
+  const again = watchRun(run.url as string, {lastEventId: run.lastEventId})
+  expect(await again.result).toBe(10)
+})
+
+test('a question is answered, once it has an answer that fits', async () => {
+  const run = startRun(operation('curious'))
+  for await (const event of run) {
+    if (event.type !== 'question') continue
+    expect(event.data).toMatchObject({prompt: 'Keep going?', schema: {type: 'boolean'}})
+    await expect(run.answer('maybe')).rejects.toMatchObject({
+      status: 422,
+      code: 'invalid_answer',
+      errors: [{loc: ['answer']}],
+    })
+    expect(await run.answer(true)).toMatchObject({id: run.id})
+  }
+  expect(await run.result).toBe(true)
+})
+
+test('a question is answered by a viewer who has not seen it', async () => {
+  const run = startRun(operation('curious'))
+  const asked = (async () => {
+    for await (const event of run) if (event.type === 'question') return event.id
+    return 0
+  })()
+  const watching = watchRun((await run.started) && (run.url as string))
+  await expect.poll(async () => (await watching.snapshot()).status).toBe('waiting')
+  await watching.answer(false)
+  expect(await watching.result).toBe(false)
+  await asked
+})
+
+test('files travel as a form, made of an object or given as one', async () => {
+  const file = new File(['Größe'], 'words.txt', {type: 'text/plain'})
+  const others = [new File(['1'], 'one'), new File(['2'], 'two')]
+  const run = startRun(operation('received'), {file, others, tags: ['a', 'b'], copies: 2, nothing: undefined})
+  const came = {filename: 'words.txt', size: 7, others: ['one', 'two'], tags: ['a', 'b'], copies: 2}
+  expect(await run.result).toEqual(came)
+  const form = new FormData()
+  form.append('file', file)
+  expect(await startRun(operation('received'), form).result).toMatchObject({filename: 'words.txt', copies: 1})
+})
+
+test('one key starts one run', async () => {
+  const options = {idempotencyKey: crypto.randomUUID()}
+  const both = [0, 1].map(() => startRun(operation('lasting'), {count: 3, pause: 0.05}, options))
+  const ids = await Promise.all(both.map((run) => run.started))
+  expect(new Set(ids).size).toBe(1)
+  const [first, second] = await Promise.all(both.map(events))
+  expect(first).toEqual(second)
+})
+
+test('what the service refuses is thrown, with the fields that are wrong', async () => {
+  const wrong = startRun(operation('simulate'), {steps: 'many'})
+  await expect(events(wrong)).rejects.toThrow(Problem)
+  await expect(wrong.result).rejects.toMatchObject({status: 422, code: 'invalid_input', errors: [{loc: ['steps']}]})
+  await expect(startRun(operation('nothing')).result).rejects.toMatchObject({status: 404, code: 'operation_not_found'})
+  await expect(watchRun(`${BASE}/api/runs/nothing`).result).rejects.toMatchObject({status: 404})
+})
+
+test('a run that fails says why, and its events come to their end', async () => {
+  const run = startRun(operation('simulate'), {steps: 2, interval: 0, fail_at: 1})
+  expect(types(await events(run))).toEqual(['start', 'error', 'done'])
+  await expect(run.result).rejects.toThrow(RunFailed)
+  await expect(run.result).rejects.toMatchObject({code: 'simulated_failure', retryable: false})
+})
+
+test('the stream of a helper, which belongs to no run, is read too', async () => {
+  const run = startRun(`${BASE}/report`)
+  const all = await events(run)
+  expect(types(all)).toEqual(['start', 'progress', 'delta', 'delta', 'partial', 'note', 'plain', 'result', 'done'])
+  expect(all[6]?.data).toBe('one line\nand another')
+  expect(await run.result).toEqual({pages: 2})
+  expect([run.id, await run.started]).toEqual([undefined, ''])
+})
+
+test('a run that is asked for without its stream is watched all the same', async () => {
+  const run = startRun(operation('lasting'), {count: 2}, {headers: {Prefer: 'respond-async'}})
+  expect(await run.result).toBe(2)
+})
+
+test('ten thousand events come through in order', async () => {
+  let last = 0
+  for await (const {id} of startRun(operation('pour'), {count: 10_000, size: 100})) {
+    expect(id).toBe(last + 1)
+    last = id
+  }
+  expect(last).toBe(10_003)
+})

@@ -1,0 +1,181 @@
+/** The package as it is built: what it exports, what it needs, and how much it weighs. */
+
+import {execFileSync} from 'node:child_process'
+import {mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {fileURLToPath} from 'node:url'
+import {gzipSync} from 'node:zlib'
+
+import {afterAll, beforeAll, expect, test} from 'vitest'
+
+import {type CatalogueEntry, typesOf} from '../src/types.ts'
+
+const CLIENT = fileURLToPath(new URL('..', import.meta.url))
+const MODULES = join(CLIENT, '../../node_modules')
+const TSC = join(MODULES, 'typescript/bin/tsc')
+
+let home = ''
+let dist = ''
+
+beforeAll(() => {
+  home = mkdtempSync(join(tmpdir(), 'headway-client-'))
+  dist = join(home, 'dist')
+  node(join(CLIENT, 'build.mjs'), dist)
+  writeFileSync(join(home, 'package.json'), '{"type": "module"}')
+  symlinkSync(MODULES, join(home, 'node_modules'))
+})
+
+afterAll(() => rmSync(home, {recursive: true, force: true}))
+
+function node(...args: string[]): string {
+  try {
+    return execFileSync(process.execPath, args, {cwd: home || CLIENT, encoding: 'utf8', stdio: 'pipe'})
+  } catch (error) {
+    const {stdout, stderr} = error as {stdout: string; stderr: string}
+    throw new Error(`${args[0]}\n${stdout}${stderr}`)
+  }
+}
+
+/** The modules that one imports, itself included, and what it imports by name. */
+function needed(module: string): {files: string[]; names: string[]} {
+  const text = readFileSync(join(dist, module), 'utf8')
+  const from = [...text.matchAll(/(?:from|import)\s*"([^"]+)"/g)].map(([, name]) => name as string)
+  const inner = from.filter((name) => name.startsWith('./')).map((name) => needed(name))
+  const names = from.filter((name) => !name.startsWith('./'))
+  return {
+    files: [module, ...inner.flatMap(({files}) => files)],
+    names: [...names, ...inner.flatMap((one) => one.names)],
+  }
+}
+
+function compile(text: string): string {
+  const options = [
+    '--strict',
+    '--noEmit',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2022',
+    '--types',
+    '',
+    '--skipLibCheck',
+  ]
+  const libs = ['--lib', 'es2022,dom,dom.iterable,dom.asynciterable', '--jsx', 'react-jsx']
+  writeFileSync(join(home, 'page.tsx'), text)
+  return node(TSC, ...options, ...libs, 'page.tsx')
+}
+
+test('index.js weighs less than 6 kB compressed, with all that it imports', () => {
+  const {files, names} = needed('index.js')
+  const weight = files.map((file) => gzipSync(readFileSync(join(dist, file)), {level: 9}).length)
+  expect(weight.reduce((sum, each) => sum + each)).toBeLessThan(6_000)
+  expect(names).toEqual([])
+})
+
+test('react.js needs React, and nothing else', () => {
+  expect(needed('react.js').names).toEqual(['react'])
+})
+
+test('the modules export what the documentation names', async () => {
+  const script = `const [a, b] = [await import('./dist/index.js'), await import('./dist/react.js')]
+    console.log(JSON.stringify([Object.keys(a), Object.keys(b)]))`
+  const errors = ['Disconnected', 'HeadwayError', 'Interrupted', 'Problem', 'RunCancelled', 'RunFailed']
+  expect(JSON.parse(node('--input-type=module', '-e', script))).toEqual([
+    [...errors, 'startRun', 'watchRun'],
+    [...errors, 'useRun'],
+  ])
+})
+
+test('its errors are the same ones in both modules', async () => {
+  const script = `const [a, b] = [await import('./dist/index.js'), await import('./dist/react.js')]
+    console.log(a.Problem === b.Problem)`
+  expect(node('--input-type=module', '-e', script).trim()).toBe('true')
+})
+
+test('its types narrow an event by its kind, and know the result', () => {
+  compile(`
+    import {startRun, type Operation} from './dist/index.js'
+    import {useRun} from './dist/react.js'
+    interface Count extends Operation {
+      input: {pages: number}
+      result: {pages: number}
+      events: {chart: {points: number[]}; plain: string}
+    }
+    const run = startRun<Count>('/operations/count', {pages: 3})
+    for await (const event of run) {
+      if (event.type === 'progress') { const done: number | undefined = event.data.done }
+      if (event.type === 'chart') { const [first]: number[] = event.data.points; event.data.timestamp.length }
+      if (event.type === 'plain') event.data.trim()
+      // @ts-expect-error: there is no such kind
+      if (event.type === 'grogress') {}
+    }
+    const pages: number = (await run.result).pages
+    // @ts-expect-error: the input is of another type
+    startRun<Count>('/operations/count', {pages: 'three'})
+    export function Page() {
+      const {result, start, percent} = useRun<Count>('/operations/count')
+      return <button onClick={() => start({pages: 3})}>{result?.pages.toFixed()} {percent}</button>
+    }
+    startRun('/operations/count', new FormData())
+  `)
+})
+
+const CATALOGUE: CatalogueEntry[] = [
+  {
+    name: 'count-pages',
+    description: 'Counts.',
+    input: {
+      title: 'Input',
+      type: 'object',
+      additionalProperties: false,
+      required: ['file', 'range'],
+      properties: {
+        file: {anyOf: [{type: 'string', format: 'binary'}, {type: 'null'}], title: 'File'},
+        range: {$ref: '#/$defs/Range'},
+        title: {type: 'string', title: 'Title', default: ''},
+      },
+      $defs: {
+        Range: {
+          title: 'Range',
+          type: 'object',
+          required: ['first'],
+          properties: {first: {type: 'integer', title: 'First'}},
+        },
+      },
+    },
+    result: {
+      type: 'object',
+      required: ['range'],
+      properties: {range: {$ref: '#/$defs/Range'}},
+      $defs: {Range: {type: 'object', required: ['last'], properties: {last: {enum: ['one', 'two']}}}},
+    },
+  },
+  {name: 'other', input: {type: 'object', title: 'Input', properties: {}}},
+]
+
+test('types are made of a catalogue, and a page that goes by them compiles', async () => {
+  const text = await typesOf(CATALOGUE, 'http://service.test')
+  writeFileSync(join(home, 'operations.ts'), text)
+  compile(`
+    import {startRun} from './dist/index.js'
+    import type {Operations} from './operations.js'
+    const input: Operations['count-pages']['input'] = {file: new File([], 'a.pdf'), range: {first: 1}}
+    const run = startRun<Operations['count-pages']>('/operations/count-pages', input)
+    const last: 'one' | 'two' = (await run.result).range.last
+    // @ts-expect-error: the range of the input has no last
+    input.range.last satisfies string
+    // @ts-expect-error: nobody knows what the other one gives
+    ;(await startRun<Operations['other']>('/operations/other').result).pages
+    // @ts-expect-error: a required field is missing
+    startRun<Operations['count-pages']>('/operations/count-pages', {range: {first: 1}})
+  `)
+  expect(text).toContain('/**\n * Counts.\n */\nexport interface CountPages {')
+})
+
+test('headway-types says how it is used, and what went wrong', async () => {
+  const command = join(dist, 'headway-types.js')
+  expect(() => node(command)).toThrow(/usage: headway-types/)
+  expect(() => node(command, '--nonsense')).toThrow(/usage: headway-types/)
+  expect(() => node(command, 'http://127.0.0.1:1')).toThrow(/^headway-types: http:\/\/127\.0\.0\.1:1: fetch failed/m)
+})

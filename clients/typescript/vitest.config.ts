@@ -1,0 +1,27 @@
+import {fileURLToPath} from 'node:url'
+
+import {defineConfig} from 'vitest/config'
+
+const react18 = fileURLToPath(new URL('../../tests/react-18/node_modules/', import.meta.url))
+
+// The hook is tested with both Reacts that it supports: `react` in a test is the one of its project.
+const hook = ['test/react/**/*.test.tsx']
+
+export default defineConfig({
+  test: {
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    maxWorkers: 1, // a good neighbour to the other tests of a small machine
+    projects: [
+      {extends: true, test: {name: 'client', include: ['test/*.test.ts']}},
+      {extends: true, test: {name: 'live', include: ['test/live/*.test.ts']}},
+      {extends: true, test: {name: 'example', include: ['test/example/*.test.ts']}},
+      {extends: true, test: {name: 'react-19', include: hook, environment: 'happy-dom', env: {REACT: '19'}}},
+      {
+        extends: true,
+        resolve: {alias: [{find: /^(react|react-dom)(\/.*)?$/, replacement: `${react18}$1$2`}]},
+        test: {name: 'react-18', include: hook, environment: 'happy-dom', env: {REACT: '18'}},
+      },
+    ],
+  },
+})

@@ -1,0 +1,55 @@
+"""An application for the TypeScript client: the operations of `streams`, one that takes files, and a bare stream."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, TypedDict
+
+from flask import Flask
+from pydantic import BaseModel
+
+from streaming import Headway, Upload, delta, operation
+from tests.apps.streams import OPERATIONS, view_report
+
+
+class Parcel(BaseModel):
+    """Files, and words that came with them."""
+
+    file: Upload
+    others: list[Upload] = []
+    tags: list[str] = []
+    copies: int = 1
+
+
+class Received(TypedDict):
+    """What has arrived."""
+
+    filename: str
+    size: int
+    others: list[str]
+    tags: list[str]
+    copies: int
+
+
+@operation
+def received(input: Parcel) -> Generator[Any, Any, Received]:
+    """Reads the files, and says what they are."""
+    yield delta(input.file.path.read_text())
+    return {
+        "filename": input.file.filename,
+        "size": input.file.size,
+        "others": [other.filename for other in input.others],
+        "tags": input.tags,
+        "copies": input.copies,
+    }
+
+
+def create_app() -> Flask:
+    """The application."""
+    app = Flask(__name__)
+    Headway(app, operations=[*OPERATIONS, received], url_prefix="/api")
+    app.add_url_rule("/report", view_func=view_report, methods=["POST"])
+    return app
+
+
+app = create_app()

@@ -1,0 +1,146 @@
+"""The TypeScript client: its own tests (clients/typescript/test, in vitest), alone and against real servers."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live.workers import workers
+from tests.servers import Server, gunicorn, program, scratch
+
+ROOT = Path(__file__).resolve().parent.parent
+CLIENT = ROOT / "clients" / "typescript"
+APP = "tests.apps.typescript:app"
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
+
+
+def node(*command: str | Path, **variables: str) -> str:
+    """What a program of Node's writes; a failure shows all of it."""
+    env = {**os.environ, "NO_COLOR": "1", **variables}
+    done = subprocess.run(
+        [program("node"), *map(str, command)], cwd=CLIENT, env=env, capture_output=True, text=True, timeout=170
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def vitest(*projects: str, **variables: str) -> None:
+    """Runs the tests of these projects of clients/typescript/vitest.config.ts."""
+    chosen = [part for project in projects for part in ("--project", project)]
+    node(ROOT / "node_modules/vitest/vitest.mjs", "run", *chosen, **variables)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """The service that the client is tried on."""
+    with gunicorn(APP) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def built() -> Iterator[Path]:
+    """The package, built of the sources as they are."""
+    with scratch() as folder:
+        node(CLIENT / "build.mjs", folder)
+        (folder / "node_modules").symlink_to(ROOT / "node_modules")
+        (folder / "package.json").write_text('{"type": "module"}')
+        yield folder
+
+
+@dataclass
+class Follower:
+    """A client of another process that follows a run, and what it has said."""
+
+    process: subprocess.Popen[str]
+    connections: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def read(self, events: int) -> None:
+        """Reads until it has told of so many events."""
+        while len(self.events) < events:
+            line = self._line()
+            (self.events if "type" in line else self.connections).append(line)
+
+    def result(self) -> Any:
+        """Reads to the end; gives the result."""
+        while "result" not in (line := self._line()):
+            (self.events if "type" in line else self.connections).append(line)
+        return line["result"]
+
+    def _line(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line: dict[str, Any] = json.loads(self.process.stdout.readline() or '{"result": "nothing: it has ended"}')
+        return line
+
+
+@contextlib.contextmanager
+def following(built: Path, *what: str) -> Iterator[Follower]:
+    """A client in a process of its own; follow.mjs says what it may be told."""
+    command = [program("node"), str(CLIENT / "test/live/follow.mjs"), str(built / "index.js"), *what]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield Follower(process)
+        finally:
+            process.kill()
+
+
+def test_the_client_by_itself() -> None:
+    """The client reads every recorded and every faulty stream as it should, and the hook is one for both Reacts."""
+    vitest("client", "react-18", "react-19")
+
+
+def test_the_client_and_a_server(server: Server) -> None:
+    """The client, npm's `eventsource` and `fetch-event-source` get along with a real server."""
+    vitest("live", HEADWAY_URL=server.url)
+
+
+def test_a_service_that_is_reloaded(built: Path) -> None:
+    """A client that a leaving worker sends away loses no event of its run, and is given none twice."""
+    with workers("sqlite", 2, env={"HEADWAY_DRAIN": "30"}) as shared:
+        producer = shared.pids[0]
+        run = f"{shared.server.url}/runs/{shared.begin('counting', producer, count=100, pause=0.05)}"
+        with following(built, "watch", run, str(producer)) as follower:
+            follower.read(1)
+            before = len(follower.connections)
+            os.kill(shared.server.pid, signal.SIGHUP)
+            assert follower.result() == 100
+    assert [event["id"] for event in follower.events] == list(range(1, 104))
+    assert len(follower.connections) > before
+
+
+def test_a_worker_that_is_killed(built: Path) -> None:
+    """A client whose run loses its worker is told of the next attempt, and has its result."""
+    with workers("sqlite", 2, env={"DURABLE_LEASE": "1.5"}) as shared:
+        operation = f"{shared.server.url}/operations/again"
+        with following(built, "start", operation, json.dumps({"note": "tried"})) as follower:
+            follower.read(2)
+            shared.kill(follower.connections[0]["worker"])
+            assert follower.result() == "the second time"
+    names = [event["type"] for event in follower.events]
+    assert names == ["start", "progress", "attempt", "progress", "result", "done"]
+
+
+def test_the_command_that_writes_types(server: Server, built: Path) -> None:
+    """`headway-types` writes the operations of a running service."""
+    written = node(built / "headway-types.js", f"{server.url}/api")
+    assert "export interface SimulateInput {" in written
+    assert '"received": Received;' in written
+    assert "others?: Blob[];" in written
+
+
+def test_the_example() -> None:
+    """The example in examples/react keeps its run through reloads and lost networks, in a browser."""
+    with gunicorn(
+        "app:app", env={"HEADWAY_SIMULATE": "1", "HEADWAY_LINGER": "30", "HEADWAY_STORE": "memory:"}
+    ) as service:
+        vitest("example", HEADWAY_URL=service.url, CHROMIUM=program("chromium"))
