@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bench import load
 from bench.load import Viewer, blocks, delays, first_event, open_viewers, wait_for_event
-from bench.servers import HOST, NAIVE, RUN, SSE_STARLETTE, STREAM, Contender, Server, get
+from bench.servers import HOST, NAIVE, RUN, SSE_STARLETTE, STREAM, Contender, Server, get, in_front_of
 
 Figures = dict[str, float]
 
@@ -62,6 +62,10 @@ FIGURES = {
     "fan-out": Figure(
         "fan-out of one run, 1,000 offered to 1,000 viewers", "k frames/s", None, 500, more_is_better=True
     ),
+    "added delay": Figure("delay p50 that a relay (a gateway) adds, 1 stream of 50 events/s", "ms", 1, 1),
+    "passed memory": Figure("growth of a relay over a million events", "MB", 5),
+    "passed rate": Figure("throughput through a relay, 1 stream", "k events/s", more_is_better=True),
+    "passed cpu": Figure("processor time a million events, the relay's own", "s"),
     "beside p99": Figure("lateness p99 of a paced stream beside one that never waits", "ms", 20),
 }
 
@@ -198,6 +202,34 @@ def fan_out(server: Server, viewers: int = 1_000, tokens: float = 1_000, seconds
     return {"fan-out": frames / seconds / 1000}
 
 
+def passing_on(server: Server, seconds: float = 4.0) -> Figures:
+    """What a relay (for `stream()`) or a gateway (for a run) adds to the delay of the server that it stands before.
+
+    Both servers share a core, so it is one stream: the events of several would wait for each other.
+    """
+    with Server(in_front_of(server, as_runs=server.contender.as_runs)) as between:
+        medians = []
+        for way in (server, between):
+            viewers = open_viewers(way.port, way.request("paced", rate=PACE), 1)
+            medians.append(percentile(delays(viewers, seconds), 0.5))
+            for viewer in viewers:
+                viewer.reset()
+    return {"added delay": medians[1] - medians[0]}
+
+
+def a_million(server: Server, count: int = 1_000_000) -> Figures:
+    """Growth of a relay over a million events; a first hundred thousand fill its buffers."""
+    with Server(in_front_of(server, as_runs=False)) as between:
+        load.rate(between.port, between.request("pages", count=count // 10), 1, expected=count // 10)
+        memory, cpu = between.memory(), between.cpu()
+        rate = load.rate(between.port, between.request("pages", count=count), 1, expected=count)
+        return {
+            "passed memory": (between.memory() - memory) / 2**20,
+            "passed rate": rate / 1000,
+            "passed cpu": (between.cpu() - cpu) / count * 1e6,
+        }
+
+
 PEERS = (STREAM, NAIVE, SSE_STARLETTE)
 ALL = (*PEERS, RUN)
 
@@ -209,6 +241,8 @@ MEASUREMENTS = (
     Measurement("disconnect", stopping, ALL, repeat=2),
     Measurement("beside a greedy stream", beside_greedy, ALL),
     Measurement("fan-out", fan_out, (RUN,)),
+    Measurement("gateway delay", passing_on, (STREAM, RUN)),
+    Measurement("gateway memory", a_million, (STREAM,), repeat=1, quick=False),
     Measurement("2,000 idle streams", idle(2_000), ALL, repeat=1),
     Measurement("10,000 idle streams", idle(10_000), PEERS, repeat=2, quick=False),
 )

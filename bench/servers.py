@@ -150,6 +150,25 @@ def headway() -> "Flask":
     return app
 
 
+def through(port: int) -> "Flask":
+    """What stands in front of the `headway` on `port`: its streams relayed, and its operations as gateways."""
+    from flask import Flask, Response, request
+
+    from streaming import Headway, gateway, relay
+
+    origin = f"http://{HOST}:{port}"
+    app = Flask("through")
+    app.config.update(MAX_STREAMS=20_000, MAX_RUNS=20_000, MAX_RUNS_PER_CLIENT=20_000)
+    Headway(app, operations=[gateway(f"{origin}/operations/{name}") for name in ("pages", "paced")])
+
+    @app.get("/<any(pages, paced):scene>")
+    def relayed(scene: str) -> Response:
+        return relay(f"{origin}/{scene}?{request.query_string.decode()}")
+
+    app.get("/pid")(lambda: str(os.getpid()))
+    return app
+
+
 def naive() -> "Flask":
     """The helper that everyone writes by hand: a Flask generator of f-strings, with a sleep where it waits."""
     import gevent
@@ -275,12 +294,12 @@ class Contender:
         ).encode()
 
 
-def gunicorn(factory: str) -> Callable[[int], list[str]]:
+def gunicorn(factory: str, arguments: str = "") -> Callable[[int], list[str]]:
     """The command line of one gevent worker; the backlog holds a wave of viewers."""
     options = ["-k", "gevent", "-w", "1", "--worker-connections", "20000", "--log-level", "warning"]
     return lambda port: [
         *(sys.executable, "-m", "gunicorn", "-b", f"{HOST}:{port}", *options, "--no-control-socket"),
-        f"bench.servers:{factory}()",
+        f"bench.servers:{factory}({arguments})",
     ]
 
 
@@ -294,6 +313,12 @@ STREAM = Contender("stream()", gunicorn("headway"))
 RUN = Contender("run", gunicorn("headway"), as_runs=True)
 NAIVE = Contender("naive Flask", gunicorn("naive"))
 SSE_STARLETTE = Contender("sse-starlette", uvicorn("sse_starlette"))
+
+
+def in_front_of(server: "Server", *, as_runs: bool) -> Contender:
+    """A relay to that server's streams, or gateways to its operations."""
+    name = "gateway" if as_runs else "relay"
+    return Contender(name, gunicorn("through", str(server.port)), as_runs)
 
 
 def plain_environment() -> dict[str, str]:

@@ -15,6 +15,7 @@ from gevent.lock import Semaphore
 from werkzeug.exceptions import HTTPException
 
 from . import answers, openapi
+from .admission import leave_later, refused
 from .clock import Clock
 from .drain import drain, extensions
 from .errors import (
@@ -28,13 +29,14 @@ from .errors import (
     Unauthorized,
     Unavailable,
 )
+from .gateways import Gateway
 from .hub import home
 from .inputs import read_body, read_input
 from .logs import open_log
 from .logs.base import EventLog, Record
 from .observe import Observer, Observers, Refused, StreamOpened
 from .operation import Operation
-from .response import RunSource, Viewer, head, pulse, respond
+from .response import RunSource, Viewer, beat_viewers, head, pulse, respond
 from .runner import Runner
 from .settings import Settings
 
@@ -220,11 +222,12 @@ class _Routes:
         key = request.headers.get("Idempotency-Key")
         # Read here: `begin` may run in another thread, which knows no request.
         owner, address = g.headway_owner, request.remote_addr
+        asked = operation.asked(taken.checked, request.headers.get)
 
-        def begin() -> tuple[str, RunSource | None]:
-            run, _ = runner.start(
+        def begin() -> tuple[str, bool, RunSource | None]:
+            run, new = runner.start(
                 operation,
-                taken.checked,
+                asked,
                 owner=owner,
                 client=owner or f"address {address}",
                 key=key,
@@ -232,9 +235,11 @@ class _Routes:
                 cleanup=taken.discard,
             )
             # Counted in the same turn of the hub: nobody can find the run without its viewer.
-            return run, None if detached else RunSource(runner.log, run)
+            return run, new, None if detached else RunSource(runner.log, run)
 
-        run, source = runner.home.call(begin)
+        run, new, source = runner.home.call(begin)
+        if new and isinstance(operation, Gateway):
+            self._await_admission(operation, asked, run, source)
         headers = {"Location": url_for(".snapshot", run=run), "Run-Id": run}
         if source is None:
             return self._snapshot(self._find(run), 202, {**headers, "Preference-Applied": "respond-async"})
@@ -339,6 +344,15 @@ class _Routes:
         return response
 
     # -- helpers ------------------------------------------------------------------------------------------------
+
+    def _await_admission(self, operation: Gateway, asked: Any, run: str, source: RunSource | None) -> None:
+        """Raises what the upstream of a gateway has against a start."""
+        asked.admission.on_beat = partial(self._headway.runner.home.soon, beat_viewers, run)
+        refusal = refused(asked.admission, request.environ, operation.patience)
+        if refusal is not None:
+            if source is not None:
+                self._headway.runner.home.soon(leave_later, source)
+            raise refusal
 
     def _find(self, run: str) -> Record:
         runner = self._headway.runner

@@ -27,6 +27,9 @@ LIFECYCLE: Final = frozenset({"start", "question", "answer", "result", "error", 
 TYPED: Final = frozenset({"progress", "delta", "partial"})
 """Names whose data the library knows."""
 
+PROGRESS_KEYS: Final = frozenset({"message", "done", "total", "unit", "step", "eta"})
+"""What `progress` takes."""
+
 SPLITTERS: Final = tuple((c.encode(), b"\\u%04x" % ord(c)) for c in "\x85\u2028\u2029")
 """Allowed raw in JSON and in event streams, but many a client cuts lines with a `splitlines` that breaks on them."""
 
@@ -49,6 +52,17 @@ class Event:
     def data(self) -> Any:
         """What the event carries, decoded: a `dict`, or a `str` where it is plain text."""
         return self.body.decode() if self.text else json.loads(self.body)
+
+    def replace(self, *, name: str | None = None, data: Mapping[str, Any] | str | None = None) -> Event:
+        """This event under another name, or with other data. Raises `EncodeError`.
+
+        A `progress` that the library understands stays one whose `done` and `eta` it minds.
+        """
+        given = self.data if data is None else data
+        called = self.name if name is None else name
+        if called == "progress" and isinstance(given, Mapping) and set(given) <= PROGRESS_KEYS:
+            return progress(**given)
+        return raw_event(called, given)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Event):
@@ -89,6 +103,35 @@ class Question(Event):
         super().__init__("question", body)
         self.schema = schema
         self.within = within
+
+
+class Passed(Event):
+    """An event of another service that goes out as it came, whatever it is called and whatever is in it.
+
+    No timestamp is put into it, and where an operation yields it, it may be a lifecycle event (`gateway`). `id` is the
+    one that it came with, for a stream without a run.
+    """
+
+    __slots__ = ("id",)
+
+    def __init__(self, name: str, body: bytes, id: str = "") -> None:
+        super().__init__(name, body, text=True)
+        self.id = id
+
+    def replace(self, *, name: str | None = None, data: Mapping[str, Any] | str | None = None) -> Passed:
+        called = check_name(self.name if name is None else name)
+        if data is None:
+            return Passed(called, self.body, self.id)
+        return Passed(called, check_text(data) if isinstance(data, str) else encode_json(dict(data)), self.id)
+
+    @property
+    def data(self) -> Any:
+        """A `dict` where it is a JSON object, else the text."""
+        try:
+            said = json.loads(self.body)
+        except ValueError:
+            said = None
+        return said if isinstance(said, dict) else self.body.decode()
 
 
 class Flush:
@@ -225,7 +268,7 @@ def encode_json(value: Any) -> bytes:
     else:
         if b"null" in body:
             body = _encode_with_care(value)
-    return body if body.isascii() else _escape_splitters(body)
+    return body if body.isascii() else escape_splitters(body)
 
 
 def _default(value: Any) -> Any:
@@ -269,7 +312,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _escape_splitters(body: bytes) -> bytes:
+def escape_splitters(body: bytes) -> bytes:
+    """A JSON text without the characters of `SPLITTERS`, which means the same."""
     for character, escape in SPLITTERS:
         body = body.replace(character, escape)
     return body

@@ -80,7 +80,8 @@ class Operation:
     """A named kind of work, as the catalogue shows it and the runner calls it.
 
     `where` picks the place by the input, for the rare operation that runs in several; the catalogue shows `runs_in`.
-    `timeout` is in seconds and `memory` in bytes of the child of a process operation; `None` sets no limit.
+    `timeout` is in seconds, or picks them by the input, and `memory` in bytes of the child of a process operation;
+    `None` sets no limit.
     `retries` says how often a run begins anew after its producer was lost.
     """
 
@@ -94,7 +95,7 @@ class Operation:
         runs_in: Where = "greenlet",
         where: Callable[[Any], Where] | None = None,
         flush: FlushPolicy = "ready",
-        timeout: float | None = None,
+        timeout: float | Callable[[Any], float] | None = None,
         memory: int | None = None,
         retries: int = 0,
     ) -> None:
@@ -126,6 +127,14 @@ class Operation:
     def begin(self, checked: BaseModel) -> Iterator[Any]:
         """The generator that does the work on an input."""
         return as_work(self.fn(checked) if self.takes_input else self.fn())
+
+    def time_limit(self, checked: BaseModel) -> float | None:
+        """How many seconds a run on an input may take."""
+        return self.timeout(checked) if callable(self.timeout) else self.timeout
+
+    def asked(self, checked: BaseModel, header: Callable[[str], str | None]) -> BaseModel:
+        """The input for `begin`, out of a request whose headers `header` gives; a gateway has some of them go on."""
+        return checked
 
     @property
     def takes_input(self) -> bool:
@@ -161,7 +170,7 @@ class Operation:
                 f"{self.name}: runs_in is one of {', '.join(get_args(Where))}, not {self.runs_in!r}"
             )
         check_flush(self.flush)
-        for field, limit in (("linger", self.linger), ("timeout", self.timeout)):
+        for field, limit in (("linger", self.linger), ("timeout", None if callable(self.timeout) else self.timeout)):
             if limit is not UNSET and limit is not None and not _is_amount(limit, int | float):
                 raise RegistrationError(f"{self.name}: {field} is 0 or more seconds, or None, not {limit!r}")
         for field, number in (("memory", 0 if self.memory is None else self.memory), ("retries", self.retries)):
@@ -190,7 +199,7 @@ def operation(
     runs_in: Where = "greenlet",
     where: Callable[[Any], Where] | None = None,
     flush: FlushPolicy = "ready",
-    timeout: float | None = None,
+    timeout: float | Callable[[Any], float] | None = None,
     memory: int | None = None,
     retries: int = 0,
 ) -> Callable[[Callable[..., Any]], Operation]: ...
@@ -319,11 +328,15 @@ def _flat(annotation: Any) -> Iterator[Any]:
 
 
 class CancelHooks:
-    """The calls to make when one run is cancelled; a hook that comes after the cancel is called at once."""
+    """The calls to make when one run is cancelled; a hook that comes after the cancel is called at once.
 
-    __slots__ = ("_calls", "_fired")
+    `run` is the id of that run; `None` for a stream without one.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_calls", "_fired", "run")
+
+    def __init__(self, run: str | None = None) -> None:
+        self.run = run
         self._calls: list[Callable[[], Any]] = []
         self._fired = False
 

@@ -44,7 +44,9 @@ ROOM: Final = BLOCK_BYTES
 
 
 class Source(Protocol):
-    """Where a viewer's frames come from; all in the hub."""
+    """Where a viewer's frames come from; all in the hub. `preface` goes ahead of them, and is never empty."""
+
+    preface: bytes
 
     def read(self, after: int, *, frames: int, merge: bool) -> Batch:
         """The frames after number `after`."""
@@ -60,6 +62,9 @@ class Source(Protocol):
 
     def left(self) -> None:
         """The viewer is gone, for whatever reason."""
+
+    def begin(self) -> None:
+        """Begins a production that is for this viewer alone, where there is one that has not begun."""
 
     def stop(self) -> bool:
         """Ends a production that is for this viewer alone, with its last events; false where there is none."""
@@ -148,6 +153,15 @@ class Viewer:
         # has seen it, so none closes it. Nothing else refers to a viewer before its first byte.
         if not self._closed:
             self._home.soon(gevent.spawn, self._source.left)
+
+    def begin(self) -> Source:
+        """Has the production of `stream()` begin, and gives its source."""
+        self._home.call(self._source.begin)
+        return self._source
+
+    def watches(self, what: str | Source) -> bool:
+        """Whether this is a stream of that run, or has that source."""
+        return self._source is what or (isinstance(self._source, RunSource) and self._source.run == what)
 
     def gone(self) -> None:
         """Told by the disconnect watch."""
@@ -239,7 +253,7 @@ class Viewer:
         try:
             self._home.call(self._open)
             # gunicorn sends the head with the first bytes, so there are some at once, whatever the log holds.
-            block = RETRY + self._read()
+            block = self._source.preface + self._read()
             while True:
                 if block:
                     self.writing = True
@@ -355,26 +369,35 @@ def _make_pulse(here: Home) -> Pulse:
     return _pulse
 
 
+def beat_viewers(what: str | Source) -> None:
+    """Has those who watch a run in this worker, or read from that source, sent a heartbeat; called in the hub."""
+    for viewer in pulse(home()).viewers:
+        if viewer.watches(what):
+            viewer.beat()
+
+
 class RunSource:
     """A run's event log as a viewer's source; the viewer counts for the run's linger."""
 
+    preface = RETRY
+
     def __init__(self, event_log: EventLog, run: str) -> None:
         self._log = event_log
-        self._run = run
+        self.run = run
         self._expected = False
         event_log.count(run, +1)
 
     def read(self, after: int, *, frames: int, merge: bool) -> Batch:
         try:
-            return self._log.read(self._run, after, frames=frames, merge=merge)
+            return self._log.read(self.run, after, frames=frames, merge=merge)
         except StoreAway:
             return Batch(b"", after, over=False)  # heartbeats go on meanwhile, and the log wakes its watchers later
 
     def watch(self, signal: Signal) -> Callable[[], None]:
-        return self._log.watch(self._run, signal.set)
+        return self._log.watch(self.run, signal.set)
 
     def reset(self, batch: Batch) -> bytes:
-        record = self._log.find(self._run)
+        record = self._log.find(self.run)
         assert record is not None  # it was just read from
         snapshot = record.snapshot()
         stamp = record.fold.updated.encode()
@@ -386,11 +409,14 @@ class RunSource:
     def left(self) -> None:
         # Whom the server sends away has not left the run: its place is kept until this worker's lease has lapsed.
         if not self._expected:
-            self._log.count(self._run, -1)
+            self._log.count(self.run, -1)
 
     @property
     def producing(self) -> bool:
         return False
+
+    def begin(self) -> None:
+        pass
 
     def stop(self) -> bool:
         return False
@@ -399,9 +425,10 @@ class RunSource:
 class Channel:
     """The source of `stream()`: one producer, one viewer, and as much between them as one write takes."""
 
-    __slots__ = ("_begin", "_frames", "_last", "_more", "_over", "_room", "_size", "production")
+    __slots__ = ("_begin", "_frames", "_last", "_more", "_over", "_room", "_size", "preface", "production")
 
     def __init__(self) -> None:
+        self.preface = RETRY
         self._frames: list[bytes] = []
         self._last = 0
         self._size = 0
@@ -415,6 +442,12 @@ class Channel:
         """Takes the production on, to begin it with the first read."""
         self.production = production
         self._begin = production.begin
+
+    def begin(self) -> None:
+        """Begins it, once."""
+        if self._begin is not None:
+            begin, self._begin = self._begin, None
+            begin()
 
     def put(self, block: Block, recorder: Recorder) -> None:
         self._frames.extend(block.frames)
@@ -434,11 +467,9 @@ class Channel:
         self._more()
 
     def read(self, after: int, *, frames: int, merge: bool) -> Batch:
-        if self._begin is not None:
-            # Not earlier: the view has returned by now, and its request's contexts are no longer in use there
-            # (`stream_with_context` enters them elsewhere); and a stream that nobody reads (HEAD) does no work.
-            begin, self._begin = self._begin, None
-            begin()
+        # Not earlier: the view has returned by now, and its request's contexts are no longer in use there
+        # (`stream_with_context` enters them elsewhere); and a stream that nobody reads (HEAD) does no work.
+        self.begin()
         block = b"".join(self._frames[:frames])
         del self._frames[:frames]
         self._size -= len(block)
@@ -488,6 +519,16 @@ def head() -> Response:
 def respond(viewer: Viewer, headers: dict[str, str] | None = None) -> Response:
     """The response whose body the viewer is."""
     return StreamResponse(viewer, headers={**HEADERS, **(headers or {})})
+
+
+def begin(response: Response) -> Source:
+    """Has the generator of a `stream()` begin before its viewer reads: for one that needs no request. Gives its source.
+
+    For the viewer itself nothing may be held: what the host application throws away has to be let go of.
+    """
+    viewer: Any = response.response
+    source: Source = viewer.begin()
+    return source
 
 
 def stream(

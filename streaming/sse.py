@@ -39,6 +39,8 @@ def frame(number: int, event: Event, timestamp: bytes, more: bytes = b"") -> byt
     """
     body = event.body
     if event.text:
+        if not event.name:
+            return body  # a whole frame, which a relay passes on
         return b"id: %d\nevent: %b\ndata: %b\n\n" % (number, event.name.encode(), _lines(body))
     if len(body) == 2:
         return b'id: %d\nevent: %b\ndata: {"timestamp":"%b"}\n\n' % (number, event.name.encode(), timestamp)
@@ -144,10 +146,13 @@ class Parser:
     for the rest of the stream has lost its beginning; messages that the raising call had completed are in `completed`.
     A connection opened anew needs a new parser.
 
-    `on_comment`, if given, gets the text of every comment line: heartbeats show there.
+    `on_comment`, if given, gets the text of every comment line: heartbeats show there. With `own_ids` a message has the
+    id of its own frame, and "" where that has none, so that a repeated event can be told from one without an id.
     """
 
-    def __init__(self, *, max_bytes: int = MAX_EVENT, on_comment: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, *, max_bytes: int = MAX_EVENT, on_comment: Callable[[str], None] | None = None, own_ids: bool = False
+    ) -> None:
         if max_bytes < 1:
             raise ValueError(f"max_bytes is one or more, not {max_bytes}")
         self.last_event_id = ""
@@ -158,6 +163,7 @@ class Parser:
         """What the `feed` that raised `EventTooLarge` would have given; empty before."""
         self._max_bytes = max_bytes
         self._on_comment = on_comment
+        self._own_ids = own_ids
         self._start: bytes | None = b""  # held back while it may be a BOM; None once that is settled
         self._after_cr = False
         self._too_large = False
@@ -165,6 +171,7 @@ class Parser:
         self._data = bytearray()  # the standard's "data buffer"
         self._event = b""  # its "event type buffer"
         self._id = ""  # its "last event ID buffer"
+        self._has_id = False  # whether this event has set it
         self._room = max_bytes  # what the unfinished event may still take
 
     def feed(self, chunk: bytes) -> list[Message]:
@@ -182,6 +189,11 @@ class Parser:
         if len(self._line) > self._room:
             raise self._give_up(messages)
         return messages
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the stream stands within an event: an end here would be a cut."""
+        return bool(self._line or self._data or self._event or self._start)
 
     def _cut(self, chunk: bytes) -> list[bytes]:
         """The lines that `chunk` completes, without their ends: CR, LF, or both (section 9.2.5, `end-of-line`)."""
@@ -223,6 +235,7 @@ class Parser:
         elif field == b"id":
             if b"\0" not in value:
                 self._id = value.decode("utf-8", "replace")
+                self._has_id = True
         elif field == b"retry":
             if value.isdigit() and len(value) <= MAX_RETRY_DIGITS:
                 self.retry = int(value)
@@ -234,9 +247,11 @@ class Parser:
         if self._data:
             del self._data[-1]
             event = self._event.decode("utf-8", "replace") or "message"
-            messages.append(Message(self._id, event, self._data.decode("utf-8", "replace"), self.retry))
+            number = "" if self._own_ids and not self._has_id else self._id
+            messages.append(Message(number, event, self._data.decode("utf-8", "replace"), self.retry))
             self._data.clear()
         self._event = b""
+        self._has_id = False
         self._room = self._max_bytes
 
     def _give_up(self, completed: list[Message]) -> EventTooLarge:

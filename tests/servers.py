@@ -1,4 +1,4 @@
-"""Real servers for the tests: gunicorn, gevent.pywsgi, `flask run`, nginx and redis, each a process of its own.
+"""Real servers for the tests: gunicorn, gevent.pywsgi, `flask run`, nginx, redis, PostgreSQL, each its own process.
 
 Every context manager below starts one on a free loopback port (or a unix socket), waits until it answers, gives a
 `Server`, and ends it. Applications are named as gunicorn names them: `"tests.apps.echo:app"`. What a server wrote is
@@ -11,6 +11,7 @@ shown under a test that fails.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import random
 import shutil
@@ -26,7 +27,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.clients import Address, request_bytes, wait_until
+from tests.clients import Address, Reachable, request_bytes, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -309,7 +310,7 @@ HTTP_1_1 = 'proxy_http_version 1.1; proxy_set_header Connection "";'
 
 @contextlib.contextmanager
 def nginx(
-    upstream: Server, *, read_timeout: int = 60, directives: str = "", conf_template: str = SITE
+    upstream: Reachable, *, read_timeout: int = 60, directives: str = "", conf_template: str = SITE
 ) -> Iterator[Server]:
     """nginx in front of a server, with its own defaults: buffering on, HTTP/1.0 to the upstream.
 
@@ -365,6 +366,48 @@ def redis(*, persistent: bool = False, folder: Path | None = None, port: int | N
         url = f"redis://{address.host}:{address.port}/0"
         with launched("redis", command, address, home, ready=answers_redis, url=url) as server:
             yield server
+
+
+@contextlib.contextmanager
+def postgres(*, folder: Path | None = None, port: int | None = None) -> Iterator[Server]:
+    """PostgreSQL, new and empty; its `url` is what SQLAlchemy takes.
+
+    With the same `folder` and `port`, a second one stands in for a restart.
+    """
+    address = Address(port=port or free_port())
+    binaries = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), default=Path())
+    with contextlib.nullcontext(folder) if folder else scratch() as home:
+        data = home / "data"
+        if not data.exists():
+            init = [program(str(binaries / "initdb")), "-D", str(data), "-U", "headway", "-A", "trust", "--no-sync"]
+            subprocess.run(_unprivileged(init, home), check=True, capture_output=True, cwd="/")
+        command = [str(binaries / "postgres"), "-D", str(data), "-k", str(home), "-h", address.host]
+        command += ["-p", str(address.port), "-c", "fsync=off"]
+        url = f"postgresql+psycopg://headway@{address.host}:{address.port}/postgres"
+        ready = functools.partial(answers_postgres, url)
+        with launched("postgres", _unprivileged(command, home), address, home, ready=ready, url=url) as server:
+            yield server
+            server.process.send_signal(signal.SIGQUIT)  # at once, but its shared memory is given back
+            server.process.wait()
+
+
+def _unprivileged(command: Sequence[str], folder: Path) -> list[str]:
+    """The command as a user that PostgreSQL accepts: it refuses root."""
+    if os.geteuid() != 0:
+        return list(command)
+    shutil.chown(folder, "postgres", "postgres")
+    return [program("setpriv"), "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
+
+
+def answers_postgres(url: str, address: Address) -> bool:
+    """Whether PostgreSQL takes queries."""
+    import psycopg
+
+    try:
+        psycopg.connect(url.replace("+psycopg", ""), connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def answers_redis(address: Address) -> bool:

@@ -237,6 +237,14 @@ def test_a_declaration_that_is_taken(said: dict[str, Any]) -> None:
     assert {name: getattr(declared, name) for name in said} == said
 
 
+def test_a_time_limit_may_depend_on_the_input() -> None:
+    """A number holds for every run, a callable gives that of an input."""
+    declared = operation(timeout=lambda given: 2.5 * given.pages)(count.fn)
+    assert declared.time_limit(Pages(pages=4)) == 10
+    assert heavy.time_limit(Pages(pages=4)) == 60
+    assert count.time_limit(Pages(pages=4)) is None
+
+
 def test_a_process_has_to_find_its_operation() -> None:
     """An operation that stands inside a function is not one that a process can import."""
     with pytest.raises(RegistrationError, match="top of a module"):

@@ -36,6 +36,7 @@ def test_the_names_of_the_contract() -> None:
 def test_what_is_exported_is_listed_and_what_is_listed_is_exported() -> None:
     """`__all__` is sorted, without a name twice, and the package holds no other public name but its modules."""
     assert streaming.__all__ == sorted(set(streaming.__all__))
+    assert all(hasattr(streaming, name) for name in streaming.__all__)  # some are loaded when they are asked for
     public = {
         name
         for name, value in vars(streaming).items()
