@@ -1,0 +1,19 @@
+import {StrictMode} from 'react'
+import {createRoot} from 'react-dom/client'
+import {App} from './app'
+import './styles/fonts.css'
+import './styles/tokens.css'
+import './styles/base.css'
+import './styles/shell.css'
+import './styles/forms.css'
+import './styles/run.css'
+import './styles/values.css'
+
+const root = document.getElementById('root')
+if (root) {
+  createRoot(root).render(
+    <StrictMode>
+      <App />
+    </StrictMode>,
+  )
+}

@@ -1,0 +1,185 @@
+// How far a run is, and how it ended.
+import type {UseRun} from '@headway/client/react'
+import {useMemo} from 'react'
+import {type Progress, serverNow} from '../api'
+import {LIVE, useNow} from '../controls'
+import {bytes, duration, number, remaining} from '../format'
+import {Icon} from '../icons'
+
+export function ProgressCard({run}: {run: UseRun}) {
+  if (run.status === 'idle') return <Waiting />
+  const live = LIVE.has(run.status)
+  if (!live) return <Ending run={run} />
+  return <Going run={run} />
+}
+
+function Waiting() {
+  return (
+    <section className="card progress-card" aria-label="Progress">
+      <p className="progress-message nothing">Looking for the run …</p>
+      <div className="bar bar-unknown" />
+    </section>
+  )
+}
+
+function Going({run}: {run: UseRun}) {
+  const {progress, percent, eta, events} = run
+  const now = useNow(true, 250)
+  const elapsed = run.startedAt ? Math.max(0, (now - Date.parse(run.startedAt)) / 1000) : 0
+  const left = useCountdown(eta, run.progress?.timestamp, now)
+  const steps = useSteps(events)
+  const unknown = percent === undefined
+  return (
+    <section className="card progress-card" aria-label="Progress">
+      <div className="progress-top">
+        {!unknown && (
+          <p className="progress-percent" aria-hidden="true">
+            {Math.floor(percent)}
+            <span>%</span>
+          </p>
+        )}
+        <div className="progress-words">
+          <p className="progress-message">{messageOf(run)}</p>
+          <p className="progress-facts">
+            {progress?.done !== undefined && progress.unit !== 'percent' && <span>{count(progress)}</span>}
+            {left !== undefined && run.status === 'running' && <span>{remaining(left)}</span>}
+            <span>{duration(elapsed)} elapsed</span>
+          </p>
+        </div>
+      </div>
+      <div
+        className={`bar ${unknown ? 'bar-unknown' : ''} ${run.status === 'waiting' ? 'bar-still' : ''}`}
+        role="progressbar"
+        aria-label="Progress of the run"
+        aria-valuemin={0}
+        aria-valuemax={100}
+        aria-valuenow={unknown ? undefined : Math.floor(percent)}
+        aria-valuetext={unknown ? 'unknown' : `${Math.floor(percent)} percent`}
+      >
+        <Fill percent={percent} />
+      </div>
+      {steps.length > 1 && <Steps steps={steps} done={false} />}
+    </section>
+  )
+}
+
+/** Its width is set by the browser's object model, since the policy forbids `style` attributes. */
+function Fill({percent}: {percent: number | undefined}) {
+  return <div className="bar-fill" style={percent === undefined ? undefined : {width: `${Math.max(percent, 0.5)}%`}} />
+}
+
+function messageOf(run: UseRun): string {
+  if (run.status === 'waiting') return 'Waiting for an answer'
+  if (run.status === 'cancelling') return 'Ending the work'
+  const step = run.progress?.step
+  return (
+    run.progress?.message ??
+    (step === undefined ? (run.status === 'queued' ? 'Waiting for its turn' : 'Working') : `Step ${step}`)
+  )
+}
+
+function count({done = 0, total, unit}: Progress): string {
+  if (unit === 'bytes') return total === undefined ? bytes(done) : `${bytes(done)} of ${bytes(total)}`
+  const words = total === undefined ? number(done) : `${number(done)} of ${number(total)}`
+  return unit ? `${words} ${unit}` : words
+}
+
+/** The eta runs down between the events that tell it. */
+function useCountdown(eta: number | undefined, timestamp: string | undefined, now: number): number | undefined {
+  return useMemo(() => {
+    if (eta === undefined) return undefined
+    const since = timestamp ? (Math.min(now, serverNow()) - Date.parse(timestamp)) / 1000 : 0
+    return Math.max(0, eta - Math.max(0, since))
+  }, [eta, timestamp, now])
+}
+
+/** The steps that were named so far, in their order. */
+function useSteps(events: UseRun['events']): string[] {
+  return useMemo(() => {
+    const names = new Set<string>()
+    for (const event of events) {
+      if (event.type === 'attempt') names.clear()
+      const step = event.type === 'progress' ? (event.data as Progress).step : undefined
+      if (step !== undefined) names.add(String(step))
+    }
+    return [...names]
+  }, [events])
+}
+
+function Steps({steps, done}: {steps: readonly string[]; done: boolean}) {
+  return (
+    <ol className="steps" aria-label="Steps">
+      {steps.slice(-8).map((step, at, all) => {
+        const present = !done && at === all.length - 1
+        return (
+          <li key={step} className={present ? 'step-present' : 'step-done'} aria-current={present ? 'step' : undefined}>
+            {!present && <Icon name="check" />}
+            {step}
+          </li>
+        )
+      })}
+    </ol>
+  )
+}
+
+const reasons: Record<string, string> = {
+  requested: 'Somebody asked for it to end.',
+  disconnected: 'Nobody was watching any more, and this operation does not go on alone.',
+  timeout: 'It took longer than it may.',
+  shutdown: 'The service was stopped.',
+}
+
+function Ending({run}: {run: UseRun}) {
+  const {status, elapsed, error, progress, events} = run
+  const took = elapsed === undefined ? '' : duration(elapsed)
+  const steps = useSteps(events)
+  if (status === 'succeeded')
+    return (
+      <section className="card ending ending-succeeded" aria-label="Ending">
+        <span className="ending-sign">
+          <Icon name="check" />
+        </span>
+        <div>
+          <h2>Done{took && ` in ${took}`}</h2>
+          <p>
+            {steps.length <= 1 &&
+            progress?.done !== undefined &&
+            progress.total !== undefined &&
+            progress.unit !== 'percent'
+              ? count(progress)
+              : `${number(events.length)} events`}
+          </p>
+          {steps.length > 1 && <Steps steps={steps} done />}
+        </div>
+      </section>
+    )
+  if (status === 'failed')
+    return (
+      <section className="card ending ending-failed" aria-label="Ending">
+        <span className="ending-sign">
+          <Icon name="alert" />
+        </span>
+        <div>
+          <h2>Failed{took && ` after ${took}`}</h2>
+          <p>{error?.message ?? 'It does not say why.'}</p>
+          {error && (
+            <p className="ending-code">
+              <code>{error.code}</code>
+              {error.retryable && <span>Another try may succeed.</span>}
+            </p>
+          )}
+        </div>
+      </section>
+    )
+  return (
+    <section className="card ending" aria-label="Ending">
+      <span className="ending-sign">
+        <Icon name="stop" />
+      </span>
+      <div>
+        <h2>Cancelled{took && ` after ${took}`}</h2>
+        <p>{reasons[run.reason ?? ''] ?? 'The work was ended.'}</p>
+      </div>
+    </section>
+  )
+}

@@ -1,0 +1,142 @@
+// The list of runs, a page at a time, with what to narrow it by.
+import {useCallback, useEffect, useState} from 'react'
+import {listRuns, type Problem, type Snapshot} from './api'
+import {useCatalogue, useTitle} from './catalogue'
+import {Notice, STATUSES, StatusBadge, statusWord, useDocumentTitle, useNow} from './controls'
+import {ago, duration, moment} from './format'
+import {go, link} from './router'
+
+const PAGE = 20
+
+interface Filter {
+  operation?: string
+  status?: string
+}
+
+export function Runs({operation, status}: Filter) {
+  useDocumentTitle('Runs')
+  return (
+    <>
+      <header className="page-head">
+        <h1>Runs</h1>
+        <p className="lead">Newest first. A finished run stays until its retention is over.</p>
+      </header>
+      <Filters operation={operation} status={status} />
+      <Pages key={`${operation} ${status}`} operation={operation} status={status} />
+    </>
+  )
+}
+
+function Filters({operation, status}: Filter) {
+  const {operations} = useCatalogue()
+  return (
+    <form className="filters" aria-label="Which runs" onSubmit={(event) => event.preventDefault()}>
+      <label>
+        <span>Operation</span>
+        <select
+          className="input input-select"
+          value={operation ?? ''}
+          onChange={(event) => go({page: 'runs', operation: event.target.value || undefined, status})}
+        >
+          <option value="">All</option>
+          {operations.map(({name, title}) => (
+            <option key={name} value={name}>
+              {title}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        <span>Status</span>
+        <select
+          className="input input-select"
+          value={status ?? ''}
+          onChange={(event) => go({page: 'runs', operation, status: event.target.value || undefined})}
+        >
+          <option value="">Any</option>
+          {STATUSES.map((each) => (
+            <option key={each} value={each}>
+              {statusWord(each)}
+            </option>
+          ))}
+        </select>
+      </label>
+    </form>
+  )
+}
+
+function Pages({operation, status}: Filter) {
+  const {runs, more, problem, loading, older, again} = useRuns(operation, status)
+  const title = useTitle()
+  const now = useNow(true, 10_000)
+  if (problem)
+    return (
+      <Notice kind="bad" title="The runs could not be listed" retry={again}>
+        {problem.message}
+      </Notice>
+    )
+  if (!loading && runs.length === 0) return <p className="empty">No run fits. Start one from the operations.</p>
+  return (
+    <>
+      <div className="table-box" role="group" aria-label="Runs" tabIndex={0}>
+        <table className="table runs">
+          <thead>
+            <tr>
+              <th scope="col">Operation</th>
+              <th scope="col">Status</th>
+              <th scope="col">Started</th>
+              <th scope="col">Took</th>
+              <th scope="col">Last said</th>
+            </tr>
+          </thead>
+          <tbody>
+            {runs.map((run) => (
+              <tr key={run.id}>
+                <td>
+                  <a href={link({page: 'run', id: run.id, view: 'output'})}>{title(run.operation)}</a>
+                </td>
+                <td>
+                  <StatusBadge status={run.status} />
+                </td>
+                <td title={moment(run.created)}>{ago(run.created, now)}</td>
+                <td className="numeric">{took(run)}</td>
+                <td className="runs-said">{run.error?.message ?? run.progress?.message ?? ''}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {more && (
+        <button type="button" className="button button-quiet" onClick={older} disabled={loading}>
+          Older runs
+        </button>
+      )}
+    </>
+  )
+}
+
+const took = (run: Snapshot): string => duration((Date.parse(run.updated) - Date.parse(run.created)) / 1000)
+
+function useRuns(operation?: string, status?: string) {
+  const [state, setState] = useState<{runs: Snapshot[]; more: boolean; loading: boolean; problem?: Problem}>({
+    runs: [],
+    more: false,
+    loading: true,
+  })
+  const load = useCallback(
+    (before: Snapshot[], signal?: AbortSignal) => {
+      setState({runs: before, more: false, loading: true})
+      listRuns({operation, status, limit: PAGE, before: before.at(-1)?.id}, signal).then(
+        (found) => setState({runs: [...before, ...found], more: found.length === PAGE, loading: false}),
+        (problem: Problem) => signal?.aborted || setState({runs: before, more: false, loading: false, problem}),
+      )
+    },
+    [operation, status],
+  )
+  useEffect(() => {
+    const leaving = new AbortController()
+    load([], leaving.signal)
+    return () => leaving.abort()
+  }, [load])
+  return {...state, older: () => load(state.runs), again: () => load([])}
+}

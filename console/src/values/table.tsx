@@ -1,0 +1,82 @@
+// A table of any size: the first rows at once, more when asked for, so that a hundred thousand rows stay a light page.
+import {memo, useState} from 'react'
+import {number} from '../format'
+import type {Grid} from './shapes'
+
+const STEP = 50
+
+export const Table = memo(function Table({
+  grid,
+  label,
+  growing = false,
+}: {
+  grid: Grid
+  label: string
+  growing?: boolean
+}) {
+  const [shown, setShown] = useState(STEP)
+  const {columns, rows} = grid
+  const named = columns.some((column) => column.name)
+  const left = rows.length - shown
+  return (
+    <div className="table-whole">
+      <div className="table-box" role="group" aria-label={label} tabIndex={0}>
+        <table className="table">
+          {named && (
+            <thead>
+              <tr>
+                {columns.map((column, at) => (
+                  <th key={at} scope="col" className={column.numeric ? 'numeric' : undefined}>
+                    {column.name}
+                    {column.type && <span className="table-type">{column.type.toLowerCase()}</span>}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+          )}
+          <tbody>
+            {rows.slice(0, shown).map((row, at) => (
+              <tr key={at}>
+                {columns.map((column, place) => (
+                  <Cell key={place} value={row[place]} numeric={column.numeric} />
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {(left > 0 || growing) && (
+        <p className="table-foot">
+          {number(rows.length)} rows{growing && ' so far'}
+          {left > 0 && (
+            <button
+              type="button"
+              className="button button-quiet button-small"
+              onClick={() => setShown(shown + STEP * 4)}
+            >
+              Show {number(Math.min(left, STEP * 4))} more
+            </button>
+          )}
+        </p>
+      )}
+    </div>
+  )
+})
+
+function Cell({value, numeric}: {value: unknown; numeric: boolean}) {
+  if (value === null || value === undefined)
+    return (
+      <td className="nothing">
+        <span className="visually-hidden">none</span>
+      </td>
+    )
+  return <td className={numeric ? 'numeric' : undefined}>{asCell(value)}</td>
+}
+
+function asCell(value: unknown): string {
+  if (typeof value === 'number')
+    return Number.isInteger(value) && Math.abs(value) < 10_000 ? String(value) : number(value)
+  if (Array.isArray(value))
+    return value.map((each) => (typeof each === 'object' ? JSON.stringify(each) : String(each))).join(', ')
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}
