@@ -11,11 +11,15 @@ A run that cannot give a result ends with one of these codes:
     pages_out_of_range, too_many_pages                     `pages` and the document do not fit
     host_not_allowed, fetch_failed                         `document_url` was refused, or did not answer
     too_large, timeout                                     it wants more than `MEMORY`, `TIMEOUT` or a bound of `pdf`
+    model_...                                              with `fields`, what `llm.errors` says of the model
+
+With `fields` the pages, once they are all read, go to a model one by one (`filling`); without it no model is asked.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 from collections.abc import Generator, Iterator
 from pathlib import PurePosixPath
@@ -31,6 +35,8 @@ from .pdf.text import one_line
 
 TIMEOUT = 300.0
 """Seconds: 2,000 pages with tables and thumbnails take about 30 on one core."""
+TIMEOUT_WITH_FIELDS = 3600.0
+"""The same where a model reads the pages too: seconds for each."""
 MEMORY = 1 << 30
 """Bytes of address space: the child has 100 MB before it begins, and the pictures of a page are unpacked in memory."""
 MAX_PAGES = 2_000
@@ -46,7 +52,27 @@ def _none_if_blank(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
+def _from_text(value: Any) -> Any:
+    """A form sends JSON as text."""
+    if isinstance(value, str) and value.strip():
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise ValueError("no JSON") from None
+    return value
+
+
 OrBlank = BeforeValidator(_none_if_blank)
+
+FIELDS = {
+    "type": "object",
+    "properties": {
+        "invoice_number": {"type": "string"},
+        "date": {"type": "string", "format": "date", "description": "The day of the invoice"},
+        "total": {"type": "number", "description": "What is to be paid, with tax"},
+    },
+}
+"""An example."""
 
 
 class Extract(BaseModel):
@@ -77,6 +103,22 @@ class Extract(BaseModel):
         default=False, title="Thumbnails", description="Whether each page comes with a small picture of itself."
     )
 
+    fields: Annotated[dict[str, Any] | None, BeforeValidator(_from_text), OrBlank] = Field(
+        default=None,
+        title="Fields",
+        description="What a language model is to look for on each page: a JSON Schema of an object.",
+        examples=[FIELDS],
+    )
+
+    @field_validator("fields")
+    @classmethod
+    def _form(cls, fields: dict[str, Any] | None) -> dict[str, Any] | None:
+        if fields is not None:
+            from .fields import form_of
+
+            form_of(fields)
+        return fields
+
     @field_validator("document_url")
     @classmethod
     def _one_document(cls, url: HttpUrl | None, info: ValidationInfo) -> HttpUrl | None:
@@ -94,9 +136,13 @@ class Extract(BaseModel):
         return pages
 
 
-@operation(title="Extract a PDF", runs_in="process", timeout=TIMEOUT, memory=MEMORY)
+def _seconds(input: Extract) -> float:
+    return TIMEOUT if input.fields is None else TIMEOUT_WITH_FIELDS
+
+
+@operation(title="Extract a PDF", runs_in="process", timeout=_seconds, memory=MEMORY)
 def extract(input: Extract) -> Generator[Event, None, dict[str, Any]]:
-    """Reads a PDF page by page: text, headings, tables and key-value pairs, with its metadata and outline."""
+    """Reads a PDF page by page: text, headings, tables and key-value pairs, and with a model the fields you name."""
     source = (yield from _fetched(str(input.document_url))) if input.document_url else _upload(input).path
     yield progress("Opening the document", step="open")
     from .pdf.engine import Document  # loads PDFium, which the service's own process is to be spared
@@ -111,7 +157,14 @@ def extract(input: Extract) -> Generator[Event, None, dict[str, Any]]:
         for done, page in enumerate(reader.pages(), 1):
             yield partial(f"page-{page['page']}", page)
             yield progress(f"Page {page['page']}", done=done, total=total, unit="pages", step="pages")
-        return {"filename": _filename(input), **reader.result()}
+        result = {"filename": _filename(input), **reader.result()}
+    return result if input.fields is None else {**result, **(yield from _filled(input.fields, result["pages"]))}
+
+
+def _filled(fields: dict[str, Any], pages: list[dict[str, Any]]) -> Generator[Event, None, dict[str, Any]]:
+    from .filling import Filling  # the model's client takes longer to import than most documents to read
+
+    return (yield from Filling(fields).filled((page["page"], page["text"]) for page in pages))
 
 
 def chosen(pages: str | None, count: int) -> list[int]:

@@ -1,0 +1,93 @@
+"""`think` on a real server: leaving, waiting for a turn, and models that fail, as viewers see it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import httpx
+
+from tests.apps.llm_fake import Fake, Reply, fake_model, finish, problem, said, text
+from tests.clients import Connection, Message, parse_frames, wait_until
+from tests.live.test_llm_embedded import APP, JSON, PATIENCE
+from tests.runs import assert_grammatical
+from tests.servers import Server, gunicorn, scratch
+
+INPUT = json.dumps({"prompt": "What is two and two?"}).encode()
+THOUGHT = said(reasoning_content="Two, and two.")
+
+
+@contextmanager
+def service(fake: Fake, **env: str) -> Iterator[Server]:
+    """A service whose model is this one."""
+    with scratch() as temporary:
+        settings: Mapping[str, str] = {"TMPDIR": str(temporary), "HEADWAY_LLM_BASE_URL": fake.url, **env}
+        with gunicorn(APP, env=settings) as server:
+            yield server
+
+
+def think(server: Server) -> list[Message]:
+    """The whole stream of a run."""
+    answer = httpx.post(f"{server.url}/operations/think", content=INPUT, headers=JSON, timeout=PATIENCE)
+    messages = parse_frames(answer.content)
+    assert_grammatical(messages)
+    return messages
+
+
+def grown(fake: Fake, count: str, before: int) -> None:
+    """Waits until the model's server has counted one more."""
+    wait_until(lambda: getattr(fake, count) > before, f"the model's server counts one more {count}", PATIENCE)
+
+
+def test_who_leaves_stops_the_model_wherever_it_is() -> None:
+    """Before its first word, and between two: the connection to the model's server ends with the last viewer."""
+    replies = [Reply(finish(), silence=60), Reply(THOUGHT, text("Four."), silence=60), Reply(THOUGHT, finish())]
+    with fake_model(*replies) as fake, service(fake) as server:
+        for event in ("start", "delta"):
+            waiting, left = fake.waiting, fake.left
+            with Connection(server, PATIENCE) as viewer:
+                viewer.request("POST", "/operations/think", JSON, INPUT)
+                viewer.until(event)
+                grown(fake, "waiting", waiting)
+            grown(fake, "left", left)
+        assert think(server)[-1].json["status"] == "succeeded"
+
+
+def test_a_run_waits_for_its_turn_and_says_so() -> None:
+    """More than the limit at a time wait, and are told their place."""
+    replies = [Reply(THOUGHT, text("Four."), silence=60), Reply(THOUGHT, text("Four."), finish())]
+    with fake_model(*replies) as fake, service(fake, HEADWAY_TURNS="model=1") as server:
+        with Connection(server, PATIENCE) as first:
+            first.request("POST", "/operations/think", JSON, INPUT)
+            first.until("delta")
+            second = Connection(server, PATIENCE)
+            second.request("POST", "/operations/think", JSON, INPUT)
+            waiting = second.until("progress")[-1].json
+            assert (waiting["step"], waiting["total"]) == ("queue", 1)
+            assert len(fake.requests) == 1
+        with second:
+            assert second.until("done")[-1].json["status"] == "succeeded"
+
+
+FAULTS: dict[str, tuple[Reply, str, bool]] = {
+    "a key that is refused": (problem(401, "Bad key sk-abcdef"), "model_refused", False),
+    "too small a context": (problem(400, "", code="context_length_exceeded"), "model_context_too_small", False),
+    "silence": (Reply(THOUGHT, finish(), silence=60), "model_too_slow", True),
+    "a cut": (Reply(THOUGHT, promised=100), "model_away", True),
+    "no end": (Reply(THOUGHT, text("Fo")), "model_away", True),
+    "something else": (Reply(b"<!doctype html>", headers={"Content-Type": "text/html"}), "model_unfit", False),
+    "a refusal": (Reply(said(refusal="No."), finish()), "model_refused", False),
+}
+
+
+def test_a_model_that_fails_fails_the_run_and_not_the_service() -> None:
+    """Each fault ends in `error` with its code, and `done`; the next run is as good as ever."""
+    with fake_model() as fake, service(fake, HEADWAY_LLM_TIMEOUT="0.5") as server:
+        for reply, code, retryable in FAULTS.values():
+            fake.replies = [reply]
+            *_, error, done = think(server)
+            assert (error.json["code"], error.json["retryable"], done.json["status"]) == (code, retryable, "failed")
+            assert "sk-abcdef" not in error.data
+        fake.replies = [Reply(THOUGHT, text("Four."), finish())]
+        assert think(server)[-2].json["result"]["text"] == "Four."
