@@ -8,9 +8,15 @@ import sys
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 
+import console
+from operations import llm, turns
+from operations.agent import agent
+from operations.analyze import analyze
 from operations.extract import extract
 from operations.simulate import simulate
-from streaming import Headway, Operation, SettingError
+from operations.think import think
+from operations.tools.box import box
+from streaming import Headway, Operation, RegistrationError, SettingError, gateway
 from streaming.blueprint import problem_response
 from streaming.settings import Settings
 
@@ -25,21 +31,33 @@ def create_app() -> Flask:
     """The Flask application. A setting that cannot be read stops the start with one line."""
     try:
         settings = Settings.read(os.environ)
+        turns.limits()  # read at each turn; one that cannot be is told at the start
+        box()  # so are the agent's tools, of whose settings it has some
+        offered = operations(settings)
     except SettingError as error:
         sys.stderr.write(f"headway: {error}\n")
         raise SystemExit(BOOT_ERROR) from None
+    llm.hold()
     app = Flask(__name__)
     # Under no blueprint: what is said of a path that does not exist, or of a method that a path does not take.
     app.register_error_handler(HTTPException, problem_response)
-    Headway(app, operations=operations(settings), store=STORE)
+    Headway(app, operations=offered, store=STORE)
+    app.register_blueprint(console.blueprint)
     return app
 
 
 def operations(settings: Settings) -> list[Operation]:
-    """What this service offers under its settings."""
-    offered: list[Operation] = [extract]
+    """What this service offers under its settings. Raises `SettingError`."""
+    offered: list[Operation] = [extract, think, agent, analyze]
     if settings.simulate:
         offered.append(simulate)
+    for name, url in (settings.gateway or {}).items():
+        if name in {operation.name for operation in offered}:
+            raise SettingError(f"HEADWAY_GATEWAY names {name!r}, which there is already; it takes name=URL,name=URL")
+        try:
+            offered.append(gateway(url, name=name))
+        except RegistrationError as error:
+            raise SettingError(f"HEADWAY_GATEWAY names {name!r}; it takes name=URL,name=URL: {error}") from None
     return offered
 
 

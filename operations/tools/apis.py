@@ -1,0 +1,216 @@
+"""Five public APIs that need no key, cut down to what a model can use.
+
+Each one's answers are as its documentation describes them: Open-Meteo (geocoding and forecasts; free for uses that are
+not commercial), Nager.Date, Frankfurter (the European Central Bank's reference rates), and Wikipedia's REST API. What
+leaves the machine is the arguments of a call and nothing else. `HEADWAY_AGENT_..._URL` puts another server in the
+place of each: a mirror, a paid plan, a test.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+
+from pydantic import Field
+
+from .base import Tool, ToolError, tool
+from .web import get_json
+
+Json = dict[str, Any]
+
+SERVERS: Final = {
+    "geocode": ("HEADWAY_AGENT_GEOCODING_URL", "https://geocoding-api.open-meteo.com"),
+    "weather": ("HEADWAY_AGENT_WEATHER_URL", "https://api.open-meteo.com"),
+    "holidays": ("HEADWAY_AGENT_HOLIDAYS_URL", "https://date.nager.at"),
+    "exchange_rate": ("HEADWAY_AGENT_EXCHANGE_URL", "https://api.frankfurter.dev"),
+    "encyclopedia": ("HEADWAY_AGENT_ENCYCLOPEDIA_URL", "https://en.wikipedia.org"),
+}
+"""The setting and the public server of each tool."""
+
+
+def server(name: str) -> str:
+    """The base URL of a tool's server."""
+    variable, public = SERVERS[name]
+    return (os.environ.get(variable) or public).rstrip("/")
+
+
+# --- places ----------------------------------------------------------------------------------------------------------
+
+PLACE: Final = ("name", "country", "country_code", "admin1", "latitude", "longitude", "timezone", "population")
+
+
+@tool
+def geocode(
+    place: Annotated[
+        str, Field(min_length=2, max_length=100, description="a city or postal code, without its country")
+    ],
+) -> list[Json]:
+    """Finds the coordinates, country code and time zone of a place by its name."""
+    found = get_json(f"{server('geocode')}/v1/search", {"name": place, "count": 3, "format": "json"})
+    # A search that finds nothing has no `results` at all.
+    places = [{key: entry[key] for key in PLACE if key in entry} for entry in found.get("results", [])]
+    if not places:
+        raise ToolError("not_found", f"No place is called {place!r}.")
+    return places
+
+
+# --- weather ---------------------------------------------------------------------------------------------------------
+
+SKIES: Final = {
+    0: "clear sky",
+    1: "mainly clear",
+    2: "partly cloudy",
+    3: "overcast",
+    45: "fog",
+    48: "fog with rime",
+    51: "light drizzle",
+    53: "drizzle",
+    55: "heavy drizzle",
+    56: "light freezing drizzle",
+    57: "freezing drizzle",
+    61: "light rain",
+    63: "rain",
+    65: "heavy rain",
+    66: "light freezing rain",
+    67: "freezing rain",
+    71: "light snow",
+    73: "snow",
+    75: "heavy snow",
+    77: "snow grains",
+    80: "light showers",
+    81: "showers",
+    82: "violent showers",
+    85: "light snow showers",
+    86: "snow showers",
+    95: "thunderstorm",
+    96: "thunderstorm with light hail",
+    99: "thunderstorm with hail",
+}
+"""WMO weather interpretation codes, as Open-Meteo documents them."""
+
+NOW: Final = {
+    "temperature_2m": "temperature",
+    "apparent_temperature": "feels_like",
+    "relative_humidity_2m": "humidity",
+    "precipitation": "precipitation",
+    "wind_speed_10m": "wind",
+}
+DAILY: Final = {
+    "temperature_2m_min": "min",
+    "temperature_2m_max": "max",
+    "precipitation_sum": "precipitation",
+    "precipitation_probability_max": "chance_of_precipitation",
+}
+
+
+@tool
+def weather(
+    latitude: Annotated[float, Field(ge=-90, le=90)],
+    longitude: Annotated[float, Field(ge=-180, le=180)],
+    days: Annotated[int, Field(ge=1, le=16, description="how many days from today, 1 to 16")] = 3,
+) -> Json:
+    """The weather now and on the next days at coordinates (geocode finds those of a place)."""
+    wanted = {
+        "latitude": latitude,
+        "longitude": longitude,
+        "current": ",".join(["weather_code", *NOW]),
+        "daily": ",".join(["weather_code", *DAILY]),
+        "timezone": "auto",
+        "forecast_days": days,
+    }
+    found = get_json(f"{server('weather')}/v1/forecast", wanted)
+    return {
+        "timezone": found["timezone"],
+        "now": {"time": found["current"]["time"], **_measured(found["current"], found["current_units"], NOW)},
+        "days": [{"date": day["time"], **_measured(day, found["daily_units"], DAILY)} for day in _rows(found["daily"])],
+    }
+
+
+def _rows(columns: Mapping[str, list[Any]]) -> list[Json]:
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _measured(values: Mapping[str, Any], units: Mapping[str, str], named: Mapping[str, str]) -> Json:
+    """What was measured, with its units; what is not known at a place is left out."""
+    told: Json = {}
+    if values.get("weather_code") is not None:
+        told["sky"] = SKIES.get(values["weather_code"], "unknown")
+    for key, name in named.items():
+        if values.get(key) is not None:
+            told[name] = f"{values[key]} {units.get(key, '')}".strip()
+    return told
+
+
+# --- holidays --------------------------------------------------------------------------------------------------------
+
+
+@tool
+def holidays(
+    country_code: Annotated[
+        str, Field(pattern="^[A-Za-z]{2}$", min_length=2, max_length=2, description="ISO 3166-1, as in DE")
+    ],
+    year: Annotated[int, Field(ge=1975, le=2075)],
+) -> list[Json]:
+    """The public holidays of a country in a year."""
+    found = get_json(f"{server('holidays')}/api/v3/PublicHolidays/{year}/{country_code.upper()}")
+    return [
+        {
+            "date": day["date"],
+            "name": day["name"],
+            "local_name": day["localName"],
+            # Null stands for everywhere.
+            **({} if day.get("global", True) else {"only_in": day.get("counties")}),
+        }
+        for day in found
+    ]
+
+
+# --- money -----------------------------------------------------------------------------------------------------------
+
+Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$", min_length=3, max_length=3)]
+
+
+@tool
+def exchange_rate(
+    base: Annotated[Currency, Field(description="the currency to convert from, ISO 4217, as in EUR")],
+    target: Annotated[Currency, Field(description="the currency to convert to")],
+    amount: Annotated[float, Field(ge=0, le=1e15, description="how much of the base currency")] = 1,
+    day: Annotated[date | None, Field(description="a past day as YYYY-MM-DD; null for the latest rate")] = None,
+) -> Json:
+    """Converts an amount of money at the European Central Bank's reference rate."""
+    wanted = {"base": base.upper(), "symbols": target.upper()}
+    found = get_json(f"{server('exchange_rate')}/v1/{day or 'latest'}", wanted)
+    rate = found["rates"][target.upper()]
+    return {
+        "date": found["date"],
+        "base": found["base"],
+        "target": target.upper(),
+        "rate": rate,
+        "amount": amount,
+        "converted": round(amount * rate, 4),
+    }
+
+
+# --- articles --------------------------------------------------------------------------------------------------------
+
+
+@tool
+def encyclopedia(
+    title: Annotated[
+        str, Field(min_length=1, max_length=200, description="the title of an article, as in Ada Lovelace")
+    ],
+) -> Json:
+    """The summary of an encyclopedia article."""
+    found = get_json(
+        f"{server('encyclopedia')}/api/rest_v1/page/summary/{quote(title.strip().replace(' ', '_'), safe='')}"
+    )
+    told = {"title": found["title"], "description": found.get("description"), "summary": found.get("extract", "")}
+    if found.get("type") == "disambiguation":
+        told["note"] = "Several articles are called so: ask for one of them by its full title."
+    return {**told, "url": found.get("content_urls", {}).get("desktop", {}).get("page")}
+
+
+APIS: Final[tuple[Tool, ...]] = (geocode, weather, holidays, exchange_rate, encyclopedia)

@@ -1,0 +1,61 @@
+"""Reads one document in a process of its own: `python -m operations.tools.reading PATH`, pages as JSON on its output.
+
+A PDF is a program that a stranger wrote. Here it may take `MEMORY` and `SECONDS`, and if it brings its process down,
+the call of the tool has failed and the agent goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+MEMORY: Final = 1 << 30
+"""Bytes of address space."""
+SECONDS: Final = 60
+"""Of processor time."""
+MAX_PAGES: Final = 500
+MAX_TEXT: Final = 2_000_000
+"""Characters of all pages."""
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The texts of the pages, as far as the bounds allow; raises `Unreadable`."""
+    if path.open("rb").read(1024).find(b"%PDF-") < 0:
+        text = path.read_bytes()[: 4 * MAX_TEXT].decode(errors="replace")
+        return {"page_count": 1, "pages": [text[:MAX_TEXT]]}
+    from operations.pdf.engine import Document
+    from operations.pdf.errors import Unreadable
+
+    pages: list[str] = []
+    with Document(path) as document:
+        for number in range(1, min(document.page_count, MAX_PAGES) + 1):
+            try:
+                pages.append(document.read(number).text)
+            except Unreadable as error:
+                if error.code != "damaged_page":
+                    raise
+                pages.append("")
+            if sum(map(len, pages)) > MAX_TEXT:
+                break
+        return {"page_count": document.page_count, "pages": pages}
+
+
+def main(path: str) -> None:
+    """Writes what was read, or the reason why not."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    from operations.pdf.errors import Unreadable
+
+    try:
+        told = read(Path(path))
+    except Unreadable as error:
+        told = {"code": error.code, "message": error.message}
+    sys.stdout.write(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

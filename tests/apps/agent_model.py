@@ -1,0 +1,159 @@
+"""A model that says what a test has written down: an OpenAI-compatible server in a thread of its own.
+
+    with ScriptedModel(calls(("geocode", {"place": "Oslo"})), answer("Cold.")) as model:
+        monkeypatch.setenv(...)             # every variable of `model.settings()`
+        assert model.requests[0]["messages"]
+
+Its replies come in pieces, as a model writes them, and must satisfy the schema that was asked for; a reply that is a
+`Refusal` is an error, and one that is a function is called with the request.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final, Self
+
+from jsonschema import Draft202012Validator
+
+Json = dict[str, Any]
+
+PIECE: Final = 9
+"""Characters at a time."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An error of the model's server."""
+
+    status: int
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Loose:
+    """A reply that need not satisfy the schema, as of a server that takes no notice of it."""
+
+    text: str
+    pause: float = 0.0
+    """Seconds between its pieces."""
+    finish_reason: str = "stop"
+
+
+Reply = str | Refusal | Loose | Callable[[Json], Any]
+
+
+def calls(*made: tuple[str, Json], part: str = "Something is missing.") -> str:
+    """A reply that calls tools; every argument that the schema wants has to be there."""
+    said = [{"for": part, "tool": tool, "arguments": arguments} for tool, arguments in made]
+    return json.dumps({**_parts(part), "next": {"calls": said}}, ensure_ascii=False)
+
+
+def answer(text: str, part: str = "Nothing is missing.") -> str:
+    """A reply that answers."""
+    return json.dumps({**_parts(part), "next": {"answer": text}}, ensure_ascii=False)
+
+
+def _parts(part: str) -> Json:
+    return {"parts": [{"part": part, "observation": None}]}
+
+
+class ScriptedModel(ThreadingHTTPServer):
+    """The server. `requests` are the bodies that have come, `unsent` the replies that nobody has asked for."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, *replies: Reply) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.unsent = list(replies)
+        self.requests: list[Json] = []
+        self.complaints: list[str] = []
+        self.cut = threading.Event()
+        """Set once a client has gone in the middle of a reply."""
+        self.gone = threading.Event()
+        self.lock = threading.Lock()
+
+    def settings(self) -> dict[str, str]:
+        """The variables that make it the model."""
+        return {"HEADWAY_LLM_BASE_URL": f"http://127.0.0.1:{self.server_port}/v1", "HEADWAY_LLM_MODEL": "scripted"}
+
+    def prompt(self, number: int) -> str:
+        """Everything that was said to it in a request, counted from 0."""
+        return "\n".join(message["content"] for message in self.requests[number]["messages"])
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.gone.set()
+        self.shutdown()
+        self.server_close()
+        assert kind or not self.complaints, self.complaints
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ScriptedModel
+
+    def do_POST(self) -> None:  # the name that the standard library calls
+        """`POST /v1/chat/completions`, streamed."""
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.server.lock:
+            self.server.requests.append(request)
+            reply: Any = (
+                self.server.unsent.pop(0) if self.server.unsent else Refusal(500, "script", "nothing left to say")
+            )
+        reply = reply(request) if callable(reply) else reply
+        if isinstance(reply, Refusal):
+            self._refuse(reply)
+            return
+        if isinstance(reply, str):
+            self._check(reply, request)
+            reply = Loose(reply)
+        self._stream(reply)
+
+    def _check(self, reply: str, request: Json) -> None:
+        schema = request["response_format"]["json_schema"]["schema"]
+        for error in Draft202012Validator(schema).iter_errors(json.loads(reply)):
+            self.server.complaints.append(f"{reply}: {error.message}")
+
+    def _refuse(self, refusal: Refusal) -> None:
+        said = {"error": {"message": refusal.message, "code": refusal.code, "type": refusal.code}}
+        body = json.dumps(said).encode()
+        self.send_response(refusal.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _stream(self, reply: Loose) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        try:
+            for chunk in _chunks(reply):
+                self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+                self.wfile.flush()
+                if reply.pause and self.server.gone.wait(reply.pause):
+                    return
+            self.wfile.write(b"data: [DONE]\n\n")
+        except OSError:
+            self.server.cut.set()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Says nothing."""
+
+
+def _chunks(reply: Loose) -> Iterator[Json]:
+    about = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted"}
+    pieces = [reply.text[at : at + PIECE] for at in range(0, len(reply.text), PIECE)]
+    for piece in pieces:
+        yield {**about, "choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]}
+    yield {**about, "choices": [{"index": 0, "delta": {}, "finish_reason": reply.finish_reason}]}
+    usage = {"prompt_tokens": 100, "completion_tokens": len(pieces), "total_tokens": 100 + len(pieces)}
+    yield {**about, "choices": [], "usage": usage}

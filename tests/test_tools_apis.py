@@ -1,0 +1,133 @@
+"""The five public APIs as tools, against a local server that answers and fails as they do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from operations.tools import ToolError
+from operations.tools.apis import APIS, SERVERS, encyclopedia, exchange_rate, geocode, holidays, weather
+from operations.tools.base import Tool
+from operations.tools.box import box
+from tests.apps.agent_calls import call, code_of
+from tests.apps.apis import Apis, Fault
+
+
+@pytest.fixture
+def apis(monkeypatch: pytest.MonkeyPatch) -> Iterator[Apis]:
+    """The server that the settings name for all five."""
+    with Apis() as server:
+        for name, value in server.settings().items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+def test_the_public_servers_are_the_default() -> None:
+    """Without a setting a tool asks the API itself, by https, and the list of hosts holds those five and no more."""
+    assert {public for _, public in SERVERS.values()} == {box().tools[tool.name].reaches for tool in APIS}
+    assert all(public.startswith("https://") for _, public in SERVERS.values())
+    assert box().reach.hosts == {public.removeprefix("https://") for _, public in SERVERS.values()}
+    assert box().reach.private == frozenset()
+
+
+def test_a_place_is_found_by_its_name(apis: Apis) -> None:
+    """With what the other tools need of it."""
+    [place] = call(geocode, place="oslo")
+    assert (place["name"], place["country_code"], place["timezone"]) == ("Oslo", "NO", "Europe/Oslo")
+    assert (place["latitude"], place["longitude"]) == (59.91273, 10.74609)
+    assert "feature_code" not in place
+    assert apis.paths == ["/v1/search?name=oslo&count=3&format=json"]
+
+
+def test_a_place_that_there_is_not(apis: Apis) -> None:
+    """Is told as not found, not as an empty list that a model might take for an answer."""
+    assert code_of(geocode, place="Atlantis") == "not_found"
+
+
+def test_the_weather_comes_with_its_units(apis: Apis) -> None:
+    """Now and by day, the sky in words; what the region's model does not know is left out."""
+    found = call(weather, latitude=59.91, longitude=10.75, days=2)
+    assert found["now"] == {
+        "time": "2026-11-23T09:30",
+        "sky": "overcast",
+        "temperature": "-2.1 °C",
+        "feels_like": "-3.1 °C",
+        "humidity": "71 %",
+        "precipitation": "0.0 mm",
+        "wind": "12.2 km/h",
+    }
+    assert [day["date"] for day in found["days"]] == ["2026-11-23", "2026-11-24"]
+    assert found["days"][1] == {
+        "date": "2026-11-24",
+        "sky": "overcast",
+        "min": "-6.1 °C",
+        "max": "-0.1 °C",
+        "precipitation": "0.4 mm",
+    }
+
+
+def test_holidays_say_where_they_are(apis: Apis) -> None:
+    """Those of a part of the country name it."""
+    first, second = call(holidays, country_code="ch", year=2027)
+    assert first == {"date": "2027-01-01", "name": "New Year's Day", "local_name": "Neujahr"}
+    assert second["only_in"] == ["CH-ZH"]
+    assert apis.paths == ["/api/v3/PublicHolidays/2027/CH"]
+
+
+def test_money_is_converted(apis: Apis) -> None:
+    """At the latest rate or that of a day, multiplied here: models cannot."""
+    found = call(exchange_rate, base="eur", target="chf", amount=250)
+    assert (found["date"], found["rate"], found["converted"]) == ("2026-11-20", 0.94, 235.0)
+    assert call(exchange_rate, base="USD", target="JPY", day="2026-01-02")["date"] == "2026-01-02"
+    assert apis.paths == ["/v1/latest?base=EUR&symbols=CHF", "/v1/2026-01-02?base=USD&symbols=JPY"]
+
+
+def test_an_article_is_found_by_its_title(apis: Apis) -> None:
+    """Through a redirect too, with where to read on."""
+    found = call(encyclopedia, title="Lady Lovelace")
+    assert found["title"] == "Ada Lovelace"
+    assert found["summary"].startswith("Augusta Ada King")
+    assert found["url"] == "https://en.wikipedia.org/wiki/Ada_Lovelace"
+    assert apis.paths == [f"/api/rest_v1/page/summary/{title}" for title in ("Lady_Lovelace", "Ada_Lovelace")]
+
+
+def test_a_title_of_several_articles_is_told(apis: Apis) -> None:
+    """With a note that says what to do."""
+    assert "full title" in call(encyclopedia, title="Mercury")["note"]
+
+
+def test_a_title_is_one_part_of_the_path(apis: Apis) -> None:
+    """Whatever signs it holds."""
+    assert code_of(encyclopedia, title="AC/DC?x=../..#") == "http_404"
+    assert apis.paths == ["/api/rest_v1/page/summary/AC%2FDC%3Fx%3D..%2F..%23"]
+
+
+WRONG: list[tuple[Tool, dict[str, Any], str]] = [
+    (holidays, {"country_code": "XX", "year": 2027}, "http_404"),
+    (exchange_rate, {"base": "EUR", "target": "XXX"}, "http_404"),
+    (encyclopedia, {"title": "No such article"}, "http_404"),
+    (weather, {"latitude": 91, "longitude": 0}, "invalid_arguments"),
+    (weather, {"latitude": 0, "longitude": 0, "days": 17}, "invalid_arguments"),
+    (holidays, {"country_code": "Switzerland", "year": 2027}, "invalid_arguments"),
+    (holidays, {"country_code": "C/", "year": 2027}, "invalid_arguments"),
+    (exchange_rate, {"base": "EUR", "target": "C&F"}, "invalid_arguments"),
+    (exchange_rate, {"base": "EUR", "target": "CHF", "day": "../latest"}, "invalid_arguments"),
+    (geocode, {"place": "x"}, "invalid_arguments"),
+]
+
+
+@pytest.mark.parametrize(("tool", "arguments", "code"), WRONG, ids=lambda each: getattr(each, "name", None))
+def test_what_an_api_refuses_is_a_failure(apis: Apis, tool: Tool, arguments: dict[str, Any], code: str) -> None:
+    """With its status, or before it is asked where the arguments are plainly wrong."""
+    assert code_of(tool, **arguments) == code
+    assert bool(apis.seen) == code.startswith("http_")
+
+
+def test_what_an_api_says_of_its_error_is_told(apis: Apis) -> None:
+    """It is what a model can learn from."""
+    apis.faults["/v1/forecast"] = [Fault(400, json.dumps({"error": True, "reason": "Data is not available"}).encode())]
+    with pytest.raises(ToolError, match="Data is not available"):
+        call(weather, latitude=1, longitude=1)
