@@ -16,7 +16,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from .observe import Load, Observer, Refused, RunEnded, RunStarted, StreamOpened
 
-SHARED: Final = "PROMETHEUS_MULTIPROC_DIR"
+SHARED: Final = bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
+"""Whether there is such a folder: settled at the import, as the library settles it for itself."""
 
 SECONDS: Final = (0.1, 0.3, 1, 3, 10, 30, 60, 120, 300, 600, 1800)
 """Upper bounds of the buckets of a run's length."""
@@ -64,7 +65,7 @@ class Prometheus(Observer):
     def text(self) -> bytes:
         """The figures of all workers, in Prometheus's text format."""
         registry = self._registry
-        if os.environ.get(SHARED):
+        if SHARED:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)

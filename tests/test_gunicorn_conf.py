@@ -10,6 +10,12 @@ import pytest
 CONF = Path(__file__).resolve().parent.parent / "gunicorn.conf.py"
 
 
+@pytest.fixture(autouse=True)
+def given_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A folder for the figures, so that none is made, and named in this process, for good."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("drain", "graceful"),
     [(None, 22), ("60", 72), ("2.5", 14), ("0", 12), ("-3", 12), ("nan", 22), ("inf", 22), ("x", 22)],
