@@ -19,10 +19,11 @@ run: setup  ## serve on http://127.0.0.1:8000, with every operation
 # CI=true: what a test needs and does not find is a failure, never a skip. The live tests mostly wait, so three files go
 # side by side. A machine that stands still for some seconds fails one of them now and then: what failed is run once
 # more, alone, and both outcomes are printed.
+AGAIN := --last-failed --last-failed-no-failures none
 test: setup  ## run every test, against real servers, proxies and stores too
 	tools/system-packages $(SYSTEM_PACKAGES)
-	CI=true $(BIN)/pytest -m 'not live' -n auto --maxprocesses 4
-	CI=true $(BIN)/pytest -m live -n 3 --dist loadfile || CI=true $(BIN)/pytest -m live --last-failed --last-failed-no-failures none
+	CI=true $(BIN)/pytest -m 'not live' -n auto --maxprocesses 4 || CI=true $(BIN)/pytest -m 'not live' $(AGAIN)
+	CI=true $(BIN)/pytest -m live -n 3 --dist loadfile || CI=true $(BIN)/pytest -m live $(AGAIN)
 
 check: setup  ## formatter, linter, types
 	$(BIN)/ruff format --check .

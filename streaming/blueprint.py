@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial, wraps
 from typing import Any, Final
 
@@ -50,8 +50,10 @@ log = logging.getLogger("headway")
 Authorize = Callable[[Request], str | None]
 
 ALLOWED_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, traceparent"
-EXPOSED_HEADERS: Final = "Location, Run-Id, Retry-After"
+EXPOSED_HEADERS: Final = "Location, Run-Id, Retry-After, Preference-Applied"
 MAX_PAGE: Final = 100
+MOST_LINGER: Final = 300.0
+"""Seconds that a caller may have its run go on without viewers, where the operation says less: enough for a reload."""
 STATUSES: Final = ("queued", "running", "waiting", "cancelling", "succeeded", "failed", "cancelled")
 
 
@@ -215,9 +217,11 @@ class _Routes:
         operation = runner.operations.get(name)
         if operation is None:
             raise NotFound(f"there is no operation {name!r}", code="operation_not_found")
-        detached = _wants_snapshot()
+        preferences = _preferences()
+        detached = _wants_snapshot(preferences)
         if not detached:
             self._check_streams()
+        linger = _preferred_linger(preferences)
         taken = read_input(request, operation, self._headway.settings.max_body)
         key = request.headers.get("Idempotency-Key")
         # Read here: `begin` may run in another thread, which knows no request.
@@ -232,6 +236,7 @@ class _Routes:
                 client=owner or f"address {address}",
                 key=key,
                 digest=taken.digest if key else None,
+                linger=linger,
                 cleanup=taken.discard,
             )
             # Counted in the same turn of the hub: nobody can find the run without its viewer.
@@ -240,9 +245,12 @@ class _Routes:
         run, new, source = runner.home.call(begin)
         if new and isinstance(operation, Gateway):
             self._await_admission(operation, asked, run, source)
+        applied = ["respond-async"] * detached + [f"linger={linger:g}"] * bool(linger)
         headers = {"Location": url_for(".snapshot", run=run), "Run-Id": run}
+        if applied:
+            headers["Preference-Applied"] = ", ".join(applied)
         if source is None:
-            return self._snapshot(self._find(run), 202, {**headers, "Preference-Applied": "respond-async"})
+            return self._snapshot(self._find(run), 202, headers)
         return self._stream(source, operation.name, run, after=0, headers=headers)
 
     def snapshot(self, run: str) -> Response:
@@ -442,16 +450,22 @@ def _open_endpoints(asked: Request) -> tuple[str, str]:
     return (f"{asked.blueprint}.live", f"{asked.blueprint}.ready")
 
 
-def _wants_snapshot() -> bool:
+def _preferences() -> dict[str, str]:
+    """The preferences of a request, without their parameters (RFC 7240, section 2)."""
+    words = (word.partition(";")[0].partition("=") for word in request.headers.get("Prefer", "").split(","))
+    return {name.strip().lower(): value.strip().strip('"') for name, _, value in words}
+
+
+def _wants_snapshot(preferences: Mapping[str, str]) -> bool:
     """`Prefer: respond-async` (RFC 7240, section 4.1), or an `Accept` of JSON alone."""
-    preferences = {_bare(word) for word in request.headers.get("Prefer", "").split(",")}
-    accepted = [_bare(kind) for kind, quality in request.accept_mimetypes if quality > 0]
+    accepted = [kind.partition(";")[0].strip().lower() for kind, quality in request.accept_mimetypes if quality > 0]
     return "respond-async" in preferences or accepted == ["application/json"]
 
 
-def _bare(word: str) -> str:
-    """A word of a header without its parameters."""
-    return word.partition(";")[0].strip().lower()
+def _preferred_linger(preferences: Mapping[str, str]) -> float:
+    """`Prefer: linger=SECONDS`, as far as it is granted; one that cannot be read is ignored, as the RFC has it."""
+    given = preferences.get("linger", "")
+    return min(float(given), MOST_LINGER) if given.isascii() and given.isdigit() and len(given) < 9 else 0.0
 
 
 def _limit() -> int:

@@ -186,7 +186,7 @@ def _start(operation: Operation) -> Schema:
     answer["description"] = operation.description
     answer["parameters"] = [
         _header("Idempotency-Key", "The same key with the same body joins the run that it started."),
-        _header("Prefer", "`respond-async` answers with the snapshot at once."),
+        _header("Prefer", "`respond-async`: the snapshot at once; `linger=60`: go on for 60 seconds without viewers."),
     ]
     answer["requestBody"] = {"required": operation.takes_input, "content": media}
     headers = {"Location": {"schema": STRING}, "Run-Id": {"schema": STRING}}

@@ -181,15 +181,16 @@ class Runner:
         client: str = "",
         key: str | None = None,
         digest: str | None = None,
+        linger: float = 0.0,
         cleanup: Callable[[], None] = lambda: None,
     ) -> tuple[str, bool]:
         """Starts a run, or joins the one that the same owner and key started; gives its id, and whether it is new.
 
-        `cleanup` is called once the run is over, or at once where none was started. Raises `Unavailable`, `TooMany`
-        and `Conflict`.
+        It lingers for `linger` seconds at least. `cleanup` is called once the run is over, or at once where none was
+        started. Raises `Unavailable`, `TooMany` and `Conflict`.
         """
         try:
-            info = self._info(operation, checked, owner, client, key, digest)
+            info = self._info(operation, checked, owner, client, key, digest, linger)
             settled = self.log.joined(info)
             if settled is None:
                 self._check_room()
@@ -301,15 +302,23 @@ class Runner:
             raise Unavailable("this worker has as many live runs as it may have", code="too_many_runs", retry_after=5)
 
     def _info(
-        self, operation: Operation, checked: BaseModel, owner: str, client: str, key: str | None, digest: str | None
+        self,
+        operation: Operation,
+        checked: BaseModel,
+        owner: str,
+        client: str,
+        key: str | None,
+        digest: str | None,
+        linger: float,
     ) -> RunInfo:
+        usual = self.linger_of(operation)
         return RunInfo(
             id=secrets.token_urlsafe(18),
             operation=operation.name,
             created=rfc3339(self.clock.now()),
             owner=owner,
             client=client,
-            linger=self.linger_of(operation),
+            linger=None if usual is None else max(usual, linger),
             key=key,
             digest=digest,
             input=checked.model_dump_json().encode() if operation.retries and not operation.file_fields() else None,

@@ -153,6 +153,38 @@ def assert_problem(response: TestResponse, status: int, code: str) -> dict[str, 
     return problem
 
 
+# Preferences
+
+
+@pytest.mark.parametrize(
+    ("preferred", "operation", "linger", "applied"),
+    [
+        ("linger=60", "scripted", 60, "linger=60"),
+        ('Linger = "60"', "scripted", 60, "linger=60"),
+        ("linger=60", "patient", 60, "linger=60"),
+        ("linger=5", "patient", 30, "linger=5"),
+        ("linger=9999", "scripted", 300, "linger=300"),
+        ("linger=60", "lasting", None, "linger=60"),
+        ("linger=soon", "scripted", 0, None),
+        ("linger=-1", "scripted", 0, None),
+        ("linger", "scripted", 0, None),
+        ("wait=10", "scripted", 0, None),
+    ],
+)
+def test_a_run_lingers_as_its_caller_prefers(
+    api: Api, preferred: str, operation: str, linger: float | None, applied: str | None
+) -> None:
+    """At least so long as is preferred, up to a bound; what cannot be read is ignored."""
+    body = {"acts": ["wait"]} if operation == "scripted" else {}
+    headers = {"Prefer": f"respond-async, {preferred}"}
+    response = api.ask("POST", f"/operations/{operation}", json=body, headers=headers)
+    run = response.headers["Run-Id"]
+    found = api.world.call(api.headway.runner.log.find, run)
+    assert found.info.linger == linger
+    assert response.headers["Preference-Applied"] == ", ".join(filter(None, ["respond-async", applied]))
+    api.ask("DELETE", f"/runs/{run}")
+
+
 # The catalogue
 
 

@@ -112,6 +112,9 @@ export function listRuns(filter: RunFilter, signal?: AbortSignal): Promise<Snaps
 export const snapshotOf = (run: string, signal?: AbortSignal): Promise<Snapshot> =>
   request<Snapshot>(`runs/${encodeURIComponent(run)}`, {signal})
 
+/** Seconds that a run of this page goes on at least without it: enough for a reload. */
+export const LINGER = 60
+
 /**
  * Starts a run without a stream: its page is the first to watch it. `key` makes a repeated start the same run.
  * Throws `Problem`; 422 tells the fields.
@@ -121,7 +124,7 @@ export function startRun(operation: string, body: FormData | string, key: string
   return request<Snapshot>(`operations/${encodeURIComponent(operation)}`, {
     method: 'POST',
     body,
-    headers: {...kind, Prefer: 'respond-async', 'Idempotency-Key': key},
+    headers: {...kind, Prefer: `respond-async, linger=${LINGER}`, 'Idempotency-Key': key},
   })
 }
 

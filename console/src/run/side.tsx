@@ -2,6 +2,7 @@
 import type {UseRun} from '@headway/client/react'
 import {type ReactNode, useEffect, useState} from 'react'
 import {type Snapshot, snapshotOf} from '../api'
+import {useBegun} from '../begun'
 import {useCatalogue} from '../catalogue'
 import {Copy, LIVE} from '../controls'
 import {duration, moment, number} from '../format'
@@ -20,6 +21,7 @@ const LINES: Record<UseRun['connection'], string> = {
 export function Side({id, run}: {id: string; run: UseRun}) {
   const {operations} = useCatalogue()
   const operation = operations.find(({name}) => name === run.operation)
+  const ours = useBegun().includes(id)
   const live = run.status === 'idle' || LIVE.has(run.status)
   const viewers = useViewers(id, live, run.connection)
   return (
@@ -41,7 +43,7 @@ export function Side({id, run}: {id: string; run: UseRun}) {
         <Fact name="Viewers">{live && viewers !== undefined && number(viewers)}</Fact>
         <Fact name="Last event">{run.events.length > 0 && `no. ${number(run.events.at(-1)?.id ?? 0)}`}</Fact>
       </dl>
-      {live && operation && <p className="side-note">{afterLeaving(operation.linger)}.</p>}
+      {live && ours && operation && <p className="side-note">{afterLeaving(operation.linger)}.</p>}
       <div className="side-acts">
         <Copy text={() => location.href.replace(/\/events$/, '')} label="Copy the link" />
         <Copy text={id} label="Copy the id" />
