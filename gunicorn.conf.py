@@ -9,6 +9,7 @@ This file runs in the master, which is never patched by gevent: import nothing o
 
 import atexit
 import contextlib
+import fcntl
 import os
 import resource
 import shutil
@@ -69,16 +70,35 @@ os.environ.setdefault("GEVENT_TRACK_GREENLET_TREE", "false")
 # The workers share their figures through files (streaming/metrics.py); a folder that was given stays as it is.
 
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
+METRICS_FOLDER = "headway-metrics-"
 
 
 def share_metrics() -> None:
     """Makes a folder for the figures of this master's workers, unless there is one, and removes it in the end."""
-    ours = Path(tempfile.gettempdir(), f"headway-metrics-{os.getpid()}-")
-    given = os.environ.get(METRICS, "")
+    temporary = Path(tempfile.gettempdir())
+    ours = f"{METRICS_FOLDER}{os.getpid()}-"
+    given = Path(os.environ.get(METRICS, "."))
     # One of ours that is another master's was inherited over an upgrade (USR2), and goes with that master.
-    if not given or (given.startswith(str(ours.parent / "headway-metrics-")) and not given.startswith(str(ours))):
-        os.environ[METRICS] = tempfile.mkdtemp(prefix=ours.name)
+    inherited = given.parent == temporary and given.name.startswith(METRICS_FOLDER) and not given.name.startswith(ours)
+    if METRICS not in os.environ or inherited:
+        for left in temporary.glob(f"{METRICS_FOLDER}*"):
+            with contextlib.suppress(OSError):  # somebody else's, or gone meanwhile
+                os.close(lock_of(left))
+                shutil.rmtree(left, ignore_errors=True)
+        os.environ[METRICS] = tempfile.mkdtemp(prefix=ours)
+        lock_of(Path(os.environ[METRICS]))
         atexit.register(remove_metrics, os.environ[METRICS], os.getpid())
+
+
+def lock_of(folder: Path) -> int:
+    """Locks a folder for as long as this process or a worker of it lives; raises `OSError` where it is locked."""
+    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise
+    return lock
 
 
 def remove_metrics(folder: str, master: int) -> None:

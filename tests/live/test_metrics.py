@@ -48,10 +48,19 @@ def test_a_scrape_tells_of_all_workers(server: Server) -> None:
     assert scraped(server)["headway_runs_started_total", "curious"] == 8
 
 
+def folders(master: int) -> list[Path]:
+    """The folders of a master's figures."""
+    return list(Path(tempfile.gettempdir()).glob(f"headway-metrics-{master}-*"))
+
+
 def test_the_folder_goes_with_the_server() -> None:
-    """Nothing of the figures is left behind."""
+    """Nothing of the figures is left behind by a server that stops; of one that was killed, the next one removes it."""
+    with gunicorn("tests.apps.streams:app") as killed:
+        scraped(killed)
+        (left,) = folders(killed.pid)
+    assert list(left.iterdir())
     with gunicorn("tests.apps.streams:app") as server:
-        scraped(server)
-        (folder,) = Path(tempfile.gettempdir()).glob(f"headway-metrics-{server.pid}-*")
-        assert list(folder.iterdir())
-    assert not folder.exists()
+        assert not left.exists()
+        assert folders(server.pid)
+        server.stop()
+        assert not folders(server.pid)
