@@ -180,6 +180,7 @@ def test_a_run_lingers_as_its_caller_prefers(
     response = api.ask("POST", f"/operations/{operation}", json=body, headers=headers)
     run = response.headers["Run-Id"]
     found = api.world.call(api.headway.runner.log.find, run)
+    assert found
     assert found.info.linger == linger
     assert response.headers["Preference-Applied"] == ", ".join(filter(None, ["respond-async", applied]))
     api.ask("DELETE", f"/runs/{run}")
