@@ -132,6 +132,20 @@ def test_a_run_that_nobody_here_knows(shared: Workers) -> None:
             assert client.request(method, f"/runs/nobody-knows-it{path}").status == 404
 
 
+def is_forgotten(forgetful: Workers, run: str, pid: int, seen: list[Message]) -> bool:
+    """Whether a viewer that comes after event 2 is told of a gap; `seen` is what it gets.
+
+    A worker that has been reading a run has more in its memory than the store keeps, for a while: then there is no gap.
+    """
+    seen[:] = forgetful.watch(run, pid, after=2).messages()
+    forgetful.leave()
+    if seen[0].event == "reset":
+        return True
+    check_numbers(seen, 3)
+    time.sleep(0.2)
+    return False
+
+
 @pytest.mark.parametrize("store", STORES)
 def test_a_gap_is_told(store: str) -> None:
     """A viewer that missed what the store has dropped gets a snapshot first, on any worker, and what follows it."""
@@ -141,10 +155,9 @@ def test_a_gap_is_told(store: str) -> None:
         for pid in forgetful.pids:
             forgetful.watch(run, pid).until("done")
             forgetful.leave()
-            # A worker that somebody reads from has more in its memory than the store has kept.
-            wait_until(lambda pid=pid: forgetful.ask("GET", "/worker", pid=pid)["streams"] == 0, "nobody reads there")  # type: ignore[misc]
-            reset, *rest = forgetful.watch(run, pid, after=2).messages()
-            assert reset.event == "reset"
+            seen: list[Message] = []
+            wait_until(lambda pid=pid, seen=seen: is_forgotten(forgetful, run, pid, seen), "its worker has forgotten")  # type: ignore[misc]
+            reset, *rest = seen
             assert reset.json["snapshot"]["id"] == run
             assert reset.json["snapshot"]["last_event_id"] == 303
             assert reset.id is not None
