@@ -17,7 +17,7 @@ from operations.simulate import simulate
 from operations.think import think
 from operations.tools.box import box
 from streaming import Headway, Operation, RegistrationError, SettingError, gateway
-from streaming.blueprint import problem_response
+from streaming.http.extension import problem_response
 from streaming.settings import Settings
 
 BOOT_ERROR = 3

@@ -122,6 +122,6 @@ def child_exit(server: Any, worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Hands the worker's stop to the library's drain: gunicorn alone waits for open streams, and then cuts them."""
-    from streaming.drain import drain_with
+    from streaming.http.drain import drain_with
 
     drain_with(worker)

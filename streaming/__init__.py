@@ -3,27 +3,19 @@
 import typing
 
 from .clock import ManualClock
-from .errors import (
-    EncodeError,
-    EventTooLarge,
-    HeadwayError,
-    OperationError,
-    Problem,
-    RegistrationError,
-    SettingError,
-)
-from .events import Event, ask, delta, event, flush, partial, progress
-from .operation import Operation, Upload, on_cancel, operation
-from .sse import Message, Parser, comment, encode
+from .errors import EncodeError, EventTooLarge, HeadwayError, OperationError, Problem, RegistrationError, SettingError
+from .protocol.events import Event, ask, delta, event, flush, partial, progress
+from .protocol.sse import Message, Parser, comment, encode
+from .runs.operation import Operation, Upload, on_cancel, operation
 
 if typing.TYPE_CHECKING:
-    from .blueprint import Headway
-    from .dialects import from_anthropic, from_openai
-    from .gateways import gateway, result
-    from .logs.memory import MemoryLog
-    from .relays import relay
-    from .response import stream
-    from .saving import save_events, save_result
+    from .gateways.dialects import from_anthropic, from_openai
+    from .gateways.gateway import gateway, result
+    from .gateways.saving import save_events, save_result
+    from .http.extension import Headway
+    from .http.relay import relay
+    from .http.viewer import stream
+    from .stores.memory import MemoryLog
 else:
     # What needs Flask and gevent comes when it is asked for (PEP 562): a script that uses only `streaming.client`, or
     # the child process of an operation, loads neither.
@@ -31,16 +23,16 @@ else:
         from importlib import import_module
 
         homes = {
-            "Headway": ".blueprint",
-            "MemoryLog": ".logs.memory",
-            "from_anthropic": ".dialects",
-            "from_openai": ".dialects",
-            "gateway": ".gateways",
-            "relay": ".relays",
-            "result": ".gateways",
-            "save_events": ".saving",
-            "save_result": ".saving",
-            "stream": ".response",
+            "Headway": ".http.extension",
+            "MemoryLog": ".stores.memory",
+            "from_anthropic": ".gateways.dialects",
+            "from_openai": ".gateways.dialects",
+            "gateway": ".gateways.gateway",
+            "relay": ".http.relay",
+            "result": ".gateways.gateway",
+            "save_events": ".gateways.saving",
+            "save_result": ".gateways.saving",
+            "stream": ".http.viewer",
         }
         if name not in homes:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

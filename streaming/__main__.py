@@ -6,7 +6,7 @@ import sys
 
 if __name__ == "__main__":
     try:
-        from .client.commands import main
+        from .client.cli.commands import main
     except ModuleNotFoundError as error:
         sys.stderr.write(f"headway: the command line needs {error.name}; pip install 'headway[cli]' brings it\n")
         sys.exit(2)

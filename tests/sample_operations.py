@@ -21,20 +21,8 @@ from gevent import monkey
 from greenlet import GreenletExit, getcurrent
 from pydantic import BaseModel, Field
 
-from streaming import (
-    Event,
-    OperationError,
-    Upload,
-    ask,
-    delta,
-    event,
-    flush,
-    on_cancel,
-    operation,
-    partial,
-    progress,
-)
-from streaming.events import Flush
+from streaming import Event, OperationError, Upload, ask, delta, event, flush, on_cancel, operation, partial, progress
+from streaming.protocol.events import Flush
 
 HOUR: Final = 3600.0
 

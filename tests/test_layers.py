@@ -1,11 +1,4 @@
-"""The floors of the house: imports point downward only, and the library stands on four packages.
-
-client  the Python client and the command line; it loads neither Flask nor gevent
-HTTP    requests, responses, and the socket under them
-work    operations, and what runs them
-memory  event logs, with the clock and the hub that every floor above waits with
-pure    bytes and values: no socket, no clock, no Flask, no gevent
-"""
+"""The floors of the house: folders of `streaming`, which import downward only, and the packages each may stand on."""
 
 from __future__ import annotations
 
@@ -24,22 +17,26 @@ import streaming
 
 ROOT = Path(__file__).resolve().parent.parent
 
-FLOORS = {
-    "client": "__main__ client client.aio client.commands client.doctor client.errors client.events client.flags"
-    " client.following client.requests client.show client.sync client.viewing",
-    "HTTP": "admission relays blueprint metrics openapi response inputs drain disconnect",
-    "work": "gateways dialects saving upstream outbound runner production recorder operation executors nursery child"
-    " answers watchdog",
-    "memory": "logs logs.base logs.drift logs.lease logs.memory logs.redis logs.scripts logs.sqlite logs.statements"
-    " logs.tail logs.wire logs.writer clock hub",
-    "pure": "vocabulary events sse lifecycle errors observe settings",
+ALL = None
+"""Any package that is installed: what an extra brings is said by the modules that need it."""
+
+PURE = {"orjson", "pydantic", "pydantic_core"}
+GREEN = {*PURE, "gevent", "greenlet"}
+
+FLOORS: dict[str, tuple[set[str], set[str] | None]] = {
+    "client": ({"protocol"}, ALL),
+    "http": ({"gateways", "runs", "stores", "runtime", "protocol"}, ALL),
+    "gateways": ({"runs", "runtime", "protocol"}, ALL),
+    "runs": ({"stores", "runtime", "protocol"}, {*GREEN, "jsonschema", "referencing"}),
+    "stores": ({"runtime", "protocol"}, {*GREEN, "redis"}),
+    "runtime": ({"protocol"}, GREEN),
+    "protocol": (set(), PURE),
 }
-"""The modules of `streaming`, the highest floor first. A new module is entered here."""
+"""The floors, the highest first: which others each imports, and which packages besides the standard library."""
 
-FLOOR_OF = {module: floor for floor, modules in FLOORS.items() for module in modules.split()}
-HEIGHT = {floor: height for height, floor in enumerate(reversed(FLOORS))}
+GROUND = {"errors", "settings", "clock"}
+"""What every floor may import; these import one another, and `clock` waits with gevent."""
 
-PURE_PACKAGES = {"orjson", "pydantic"}
 IMPURE_STANDARD_LIBRARY = {"asyncio", "multiprocessing", "select", "selectors", "socket", "ssl", "subprocess"} | {
     "threading",
     "time",
@@ -68,41 +65,65 @@ def imports(path: Path) -> Iterator[tuple[str, str]]:
             yield from ((module, alias.name) for alias in node.names)
 
 
+def floor_of(module: str) -> str:
+    """The folder that a module of `streaming` stands in, or its name where it stands on the ground."""
+    return module.split(".", maxsplit=1)[0]
+
+
 def imported_modules(path: Path) -> Iterator[str]:
-    """The modules of `streaming` that a file imports, by their names in the table above."""
+    """The modules of `streaming` that a file imports, by their names within it."""
+    known = modules("streaming")
     for module, name in imports(path):
         if module.split(".")[0] == "streaming":
             whole = f"{module}.{name}".removeprefix("streaming.")
-            yield whole if whole in FLOOR_OF else module.removeprefix("streaming").lstrip(".")
+            yield whole if whole in known else module.removeprefix("streaming").lstrip(".")
 
 
-def test_every_module_has_a_floor() -> None:
-    """The table names the modules of the library, no fewer and no more."""
-    assert set(modules("streaming")) == set(FLOOR_OF)
+def test_every_module_stands_on_a_floor() -> None:
+    """`streaming` holds the folders of the table, the modules on the ground, and the command line's front door."""
+    assert {floor_of(module) for module in modules("streaming")} == {*FLOORS, *GROUND, "__main__"}
 
 
-@pytest.mark.parametrize("module", sorted(FLOOR_OF))
+@pytest.mark.parametrize("module", sorted(modules("streaming")))
 def test_imports_point_downward(module: str) -> None:
-    """A module imports its own floor and those below, and nothing through the package's front door."""
+    """A module imports its own floor, those that the table allows and the ground; nothing by the front door."""
+    floor = "client" if module == "__main__" else floor_of(module)
+    allowed = {floor, *GROUND, *(FLOORS[floor][0] if floor in FLOORS else ())}
     for imported in imported_modules(modules("streaming")[module]):
-        assert imported in FLOOR_OF, f"streaming.{module} imports streaming.{imported}"
-        above = HEIGHT[FLOOR_OF[imported]] > HEIGHT[FLOOR_OF[module]]
-        assert not above, f"{module} ({FLOOR_OF[module]}) imports {imported} ({FLOOR_OF[imported]})"
+        assert floor_of(imported) in allowed, f"streaming.{module} imports streaming.{imported}"
 
 
-@pytest.mark.parametrize("module", sorted(FLOOR_OF))
+@pytest.mark.parametrize("module", sorted(modules("streaming")))
 def test_the_library_knows_nothing_of_the_service(module: str) -> None:
     """Nothing in `streaming` imports the operations or the application."""
     roots = {imported.split(".")[0] for imported, _ in imports(modules("streaming")[module])}
     assert not roots & {"operations", "app", "bench", "tests"}
 
 
-@pytest.mark.parametrize("module", FLOORS["pure"].split())
-def test_the_pure_floor_is_pure(module: str) -> None:
-    """It imports the standard library without its sockets, threads and clocks, pydantic and orjson."""
-    allowed = (sys.stdlib_module_names - IMPURE_STANDARD_LIBRARY) | PURE_PACKAGES | {"streaming"}
+@pytest.mark.parametrize(
+    "module", sorted(module for module in modules("streaming") if FLOORS.get(floor_of(module), ((), ALL))[1] is not ALL)
+)
+def test_a_floor_stands_on_its_packages(module: str) -> None:
+    """It imports the standard library and the packages of its row; the protocol has no sockets, threads and clocks."""
+    floor = floor_of(module)
+    allowed = {*sys.stdlib_module_names, *(FLOORS[floor][1] or ()), "streaming"}
+    if floor == "protocol":
+        allowed -= IMPURE_STANDARD_LIBRARY
     roots = {imported.split(".")[0] for imported, _ in imports(modules("streaming")[module])}
     assert roots <= allowed, f"streaming.{module} imports {sorted(roots - allowed)}"
+
+
+def test_only_http_and_the_gateways_know_of_flask() -> None:
+    """Requests are the matter of one floor; what is below it works without Flask."""
+    for module, path in modules("streaming").items():
+        if any(imported.split(".")[0] in ("flask", "werkzeug") for imported, _ in imports(path)):
+            assert floor_of(module) == "http", f"streaming.{module} imports Flask"
+
+
+def test_no_module_bears_a_public_name() -> None:
+    """A child module takes the place of a function of its name, once it is imported: `streaming.gateway`, say."""
+    children = {module.split(".")[0] for module in modules("streaming")}
+    assert not children & set(streaming.__all__)
 
 
 @pytest.mark.parametrize("module", sorted(modules("operations")))

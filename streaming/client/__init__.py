@@ -12,6 +12,7 @@ extra `client` (httpx).
 """
 
 from .aio import AsyncClient, AsyncRun
+from .cli.viewing import Backoff
 from .errors import (
     ClientError,
     Conflict,
@@ -45,7 +46,6 @@ from .events import (
 )
 from .requests import File
 from .sync import Client, Run
-from .viewing import Backoff
 
 __all__ = [
     "Answer",

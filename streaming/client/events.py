@@ -16,7 +16,7 @@ import orjson
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from ..lifecycle import OVER, Ending, Status
+from ..protocol.state import OVER, Ending, Status
 
 _CONFIG: Final = ConfigDict(strict=True)
 

@@ -13,10 +13,10 @@ from typing import Any, Final
 import click
 import orjson
 
+from .cli.flags import field_of
+from .cli.show import View, printable
 from .errors import ClientError, Conflict, InvalidInput, RunCancelled, RunFailed
 from .events import Question
-from .flags import field_of
-from .show import View, printable
 from .sync import Run
 
 SUCCEEDED: Final = 0

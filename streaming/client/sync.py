@@ -12,7 +12,8 @@ from uuid import uuid4
 
 import httpx
 
-from ..sse import MAX_EVENT
+from ..protocol.sse import MAX_EVENT
+from .cli.viewing import Backoff, Viewing
 from .errors import ClientError, refusal
 from .events import Reset, RunEvent, Snapshot
 from .requests import (
@@ -32,7 +33,6 @@ from .requests import (
     timeouts,
     unreachable,
 )
-from .viewing import Backoff, Viewing
 
 
 class Client:

@@ -15,11 +15,11 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 
 from streaming import Headway, ask, delta, operation, progress
-from streaming.hub import home
-from streaming.logs.base import EventLog
-from streaming.logs.lease import LEASE
-from streaming.logs.sqlite import KEEP_BYTES, SqliteLog
-from streaming.response import pulse
+from streaming.http.viewer import pulse
+from streaming.runtime.hub import home
+from streaming.stores.base import EventLog
+from streaming.stores.lease import LEASE
+from streaming.stores.sqlite.store import KEEP_BYTES, SqliteLog
 from tests.apps import notes
 
 Work = Generator[Any, Any, Any]
@@ -140,7 +140,7 @@ def special_log() -> EventLog | None:
     if (lease, keep) == (LEASE, KEEP_BYTES):
         return None
     if url.startswith("redis:"):
-        from streaming.logs.redis import RedisLog
+        from streaming.stores.redis.store import RedisLog
 
         return RedisLog(url, lease=lease, keep_bytes=keep)
     return SqliteLog(url.removeprefix("sqlite:///"), lease=lease, keep_bytes=keep)

@@ -23,12 +23,12 @@ from greenlet import getcurrent, greenlet
 from pydantic import BaseModel
 
 from streaming import Event, Headway, ask, delta, on_cancel, operation, partial, progress, stream
-from streaming.executors import GreenletWork, ProcessWork, ThreadWork
-from streaming.hub import home
-from streaming.nursery import Child
-from streaming.production import Production
-from streaming.response import Viewer, pulse
-from streaming.runner import Run
+from streaming.http.viewer import Viewer, pulse
+from streaming.runs.executors.base import GreenletWork, ProcessWork, ThreadWork
+from streaming.runs.executors.process.fork_server import Child
+from streaming.runs.producer import Production
+from streaming.runs.runner import Run
+from streaming.runtime.hub import home
 from tests.apps import notes
 
 HOUR: Final = 3600.0

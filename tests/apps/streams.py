@@ -18,21 +18,9 @@ from greenlet import greenlet
 from pydantic import BaseModel
 
 from operations.simulate import simulate
-from streaming import (
-    Headway,
-    MemoryLog,
-    OperationError,
-    ask,
-    delta,
-    event,
-    flush,
-    operation,
-    partial,
-    progress,
-    stream,
-)
-from streaming.hub import home
-from streaming.response import pulse
+from streaming import Headway, MemoryLog, OperationError, ask, delta, event, flush, operation, partial, progress, stream
+from streaming.http.viewer import pulse
+from streaming.runtime.hub import home
 from tests.apps import notes
 
 Work = Generator[Any, Any, Any]

@@ -22,8 +22,8 @@ from operations.tools.schema import for_model
 from tests.apps.agent_model import Loose, Reply, ScriptedModel, answer, calls
 from tests.apps.apis import Apis, Fault
 from tests.clients import Connection, Message, parse_frames, wait_until
-from tests.runs import assert_grammatical, is_gone
 from tests.servers import Server, flask_run, gunicorn
+from tests.worlds import assert_grammatical, is_gone
 
 Json = dict[str, Any]
 JSON = {"Content-Type": "application/json"}

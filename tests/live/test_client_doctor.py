@@ -13,7 +13,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from streaming.client.doctor import Finding, examine, report
+from streaming.client.cli.doctor import Finding, examine, report
 from tests.servers import HTTP_1_1, Server, deployed, environment, gunicorn, nginx
 
 SIMULATE: Final = {"HEADWAY_STORE": "memory:", "HEADWAY_SIMULATE": "1", "HEADWAY_HEARTBEAT": "1"}

@@ -24,7 +24,7 @@ from typing import Any, Final
 import pytest
 
 from streaming.client import Client
-from streaming.client.commands import main
+from streaming.client.cli.commands import main
 from tests.clients import wait_until
 from tests.pdfs import report
 from tests.servers import Server, environment, gunicorn, program

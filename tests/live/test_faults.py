@@ -21,15 +21,15 @@ import gevent
 import pytest
 
 from streaming import ManualClock
-from streaming.logs.base import EventLog
-from streaming.logs.redis import RedisLog
-from streaming.logs.sqlite import SqliteLog
+from streaming.stores.base import EventLog
+from streaming.stores.redis.store import RedisLog
+from streaming.stores.sqlite.store import SqliteLog
 from tests.apps.durable import Count, Question, counting, curious
 from tests.clients import Cut, Message, wait_until
 from tests.live.figures import tell_fault
 from tests.live.workers import JSON, STORES, Workers, check_numbers, closing, store_in, worker_of, workers
-from tests.runs import Stage, entered
 from tests.servers import free_port, redis, scratch
+from tests.worlds import Stage, entered
 
 log = logging.getLogger("figures")
 

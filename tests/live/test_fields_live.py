@@ -12,8 +12,8 @@ from tests import pdfs
 from tests.apps.llm_fake import Reply, fake_model, finish, text
 from tests.clients import Connection, Message, parse_frames, wait_until
 from tests.live.test_llm_embedded import APP, PATIENCE, Embedded, service
-from tests.runs import assert_grammatical
 from tests.servers import Server, gunicorn, scratch
+from tests.worlds import assert_grammatical
 
 FIELDS = {
     "type": "object",

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from streaming.sse import HEARTBEAT
+from streaming.protocol.sse import HEARTBEAT
 from tests.apps.gateway_upstream import START, Call, Upstream, frame, promptly, stamped
 from tests.clients import Connection, Reachable, request_bytes, wait_until
 from tests.live.asking import JSON, ask, inside, names, snapshot

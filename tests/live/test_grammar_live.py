@@ -1,6 +1,6 @@
 """Operations that behave badly, on real servers: the grammar holds, and the worker lives on.
 
-What each act is to end in is told by `tests.test_grammar`, which plays them without a server.
+What each act is to end in is told by `tests.runs.test_grammar`, which plays them without a server.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import pytest
 
 from tests import sample_operations as sample
 from tests.clients import Message, parse_frames, wait_until
-from tests.runs import assert_grammatical, ending
+from tests.runs.test_grammar import FAILURES, SECRET
 from tests.servers import ROOT, Server, environment, flask_run, gunicorn
-from tests.test_grammar import FAILURES, SECRET
+from tests.worlds import assert_grammatical, ending
 
 APP: Final = "tests.apps.serving:create_app()"
 ASYNC: Final = {"Prefer": "respond-async"}

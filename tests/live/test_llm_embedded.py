@@ -18,8 +18,8 @@ import httpx
 import pytest
 
 from tests.clients import Connection, Message, parse_frames, wait_until
-from tests.runs import is_gone
 from tests.servers import Server, children, flask_run, gunicorn, processes, scratch
+from tests.worlds import is_gone
 
 APP = "tests.apps.llm:app"
 JSON = {"Content-Type": "application/json"}

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.clients import Connection, wait_until
+from tests.http.test_metrics import figures
 from tests.live.asking import start
 from tests.servers import Server, gunicorn
-from tests.test_metrics import figures
 
 pytestmark = pytest.mark.live
 

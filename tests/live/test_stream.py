@@ -13,8 +13,8 @@ from typing import Any, Final
 import pytest
 
 from streaming import RegistrationError, stream
-from streaming.hub import home
-from streaming.response import pulse
+from streaming.http.viewer import pulse
+from streaming.runtime.hub import home
 from tests.apps.notes import VARIABLE, Notes
 from tests.apps.streams import SECRET, create_app
 from tests.clients import Connection, Cut, Message, parse_frames, request_bytes, wait_until

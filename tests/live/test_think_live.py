@@ -11,8 +11,8 @@ import httpx
 from tests.apps.llm_fake import Fake, Reply, fake_model, finish, problem, said, text
 from tests.clients import Connection, Message, parse_frames, wait_until
 from tests.live.test_llm_embedded import APP, JSON, PATIENCE
-from tests.runs import assert_grammatical
 from tests.servers import Server, gunicorn, scratch
+from tests.worlds import assert_grammatical
 
 INPUT = json.dumps({"prompt": "What is two and two?"}).encode()
 THOUGHT = said(reasoning_content="Two, and two.")

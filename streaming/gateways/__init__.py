@@ -1,0 +1,1 @@
+"""Another service's event stream as an operation, or as an answer."""

@@ -1,0 +1,1 @@
+"""Requests and responses, and the socket under them: the only floor with `flask.request`."""

@@ -1,0 +1,77 @@
+"""The figures of a worker as Prometheus text: an observer like any other, on the library `prometheus_client`.
+
+A scrape reaches one worker of several, so the workers of one server share their figures through files in the folder
+that `PROMETHEUS_MULTIPROC_DIR` names (the library's own variable; `gunicorn.conf.py` sets it). Without it the figures
+are those of the process that answers.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Final
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from ..runs.observers import Load, Observer, Refused, RunEnded, RunStarted, StreamOpened
+
+SHARED: Final = bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
+"""Whether there is such a folder: settled at the import, as the library settles it for itself."""
+
+SECONDS: Final = (0.1, 0.3, 1, 3, 10, 30, 60, 120, 300, 600, 1800)
+"""Upper bounds of the buckets of a run's length."""
+
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+
+
+class Prometheus(Observer):
+    """Counts what it is told of."""
+
+    def __init__(self) -> None:
+        registry = self._registry = CollectorRegistry()
+        self._started = Counter("headway_runs_started", "Runs begun.", ["operation"], registry=registry)
+        self._ended = Counter("headway_runs_ended", "Runs over.", ["operation", "status", "reason"], registry=registry)
+        self._seconds = Histogram(
+            "headway_run_seconds", "How long runs took.", ["operation"], buckets=SECONDS, registry=registry
+        )
+        self._events = Counter("headway_events", "Events of runs that are over.", ["operation"], registry=registry)
+        self._streams = Counter("headway_streams", "Streams opened.", ["operation", "resumed"], registry=registry)
+        self._refused = Counter("headway_refused", "Problems answered.", ["code", "status"], registry=registry)
+        self._gauges = {
+            "runs": Gauge("headway_runs_live", "Runs at work.", multiprocess_mode="livesum", registry=registry),
+            "streams": Gauge("headway_streams_open", "Streams open.", multiprocess_mode="livesum", registry=registry),
+            "draining": Gauge("headway_draining", "Workers stopping.", multiprocess_mode="livesum", registry=registry),
+        }
+
+    def run_started(self, seen: RunStarted) -> None:
+        self._started.labels(seen.operation).inc()
+
+    def run_ended(self, seen: RunEnded) -> None:
+        self._ended.labels(seen.operation, seen.status or "lost", seen.reason or "").inc()
+        self._seconds.labels(seen.operation).observe(seen.seconds)
+        self._events.labels(seen.operation).inc(seen.events)
+
+    def stream_opened(self, seen: StreamOpened) -> None:
+        self._streams.labels(seen.operation, "yes" if seen.after else "no").inc()
+
+    def refused(self, seen: Refused) -> None:
+        self._refused.labels(seen.code, str(seen.status)).inc()
+
+    def load(self, seen: Load) -> None:
+        for name, gauge in self._gauges.items():
+            gauge.set(getattr(seen, name))
+
+    def text(self) -> bytes:
+        """The figures of all workers, in Prometheus's text format."""
+        registry = self._registry
+        if SHARED:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+
+
+@cache
+def prometheus() -> Prometheus:
+    """The one of this process: two of them would write over each other's figures in the shared files."""
+    return Prometheus()

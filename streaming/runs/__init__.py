@@ -1,0 +1,1 @@
+"""Operations, and what becomes of them: start, find, cancel, question, lease, end."""

@@ -1,0 +1,1 @@
+"""Where operations run: a greenlet, a thread or a process. `base` has the interface."""

@@ -1,0 +1,1 @@
+"""Operations in processes of their own: the fork server, and the children that it forks."""

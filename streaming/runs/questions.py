@@ -1,0 +1,85 @@
+"""Answers to a run's question: what a person sent, checked against the question's schema.
+
+jsonschema is needed only by those who ask with a schema, so it is no requirement of the library (extra `questions`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from ..errors import BadRequest, Conflict, EncodeError, FieldError, InvalidInput, RegistrationError
+
+
+def checked(body: bytes, question: bytes | None) -> tuple[str, bytes]:
+    """The question that `body` answers, and the answer as JSON.
+
+    Raises `BadRequest` for a body that is no answer, `Conflict` where that question is not open, and `InvalidInput`
+    with the schema's complaints.
+    """
+    try:
+        given = orjson.loads(body)
+        asked, answer = given["question"], given["answer"]
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        shape = '{"question": ID, "answer": ...}'
+        raise BadRequest(f"an answer is {shape}", errors=[{"loc": [], "msg": f"is {shape}"}]) from error
+    open_question = None if question is None else orjson.loads(question)
+    if open_question is None or open_question["question"] != asked:
+        raise Conflict("this question is not open", code="question_not_open")
+    errors = complaints(answer, open_question["schema"])
+    if errors:
+        raise InvalidInput("the answer does not fit the question's schema", code="invalid_answer", errors=errors)
+    return asked, orjson.dumps(answer)
+
+
+def complaints(answer: Any, schema: dict[str, Any]) -> list[FieldError]:
+    """What JSON Schema (2020-12) has to say against an answer."""
+    if not schema:
+        return []
+    from jsonschema import Draft202012Validator
+    from referencing import Registry
+
+    # A registry of its own: the default one fetches what a reference names, from wherever that is.
+    found = Draft202012Validator(schema, registry=Registry()).iter_errors(answer)
+    return [{"loc": ["answer", *error.absolute_path], "msg": error.message} for error in found]
+
+
+def check_schema(schema: Mapping[str, Any]) -> None:
+    """Raises `EncodeError` for what is no JSON Schema (2020-12), so that no question is asked that nobody can answer.
+
+    Raises `RegistrationError` where jsonschema is not installed.
+    """
+    if not schema:
+        return
+    try:
+        from jsonschema import Draft202012Validator, SchemaError
+    except ModuleNotFoundError as missing:
+        raise RegistrationError(
+            "a question with a schema needs jsonschema: pip install 'headway[questions]'"
+        ) from missing
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        raise EncodeError(f"the schema of a question is none: {error.json_path}: {error.message}") from None
+    _check_references(schema)
+
+
+def _check_references(schema: Mapping[str, Any]) -> None:
+    """Raises `EncodeError` where a `$ref` leads out of the schema, or nowhere."""
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+    from referencing.jsonschema import DRAFT202012
+
+    root = DRAFT202012.create_resource(dict(schema))
+    waiting = [(Registry[Any]().resolver_with_root(root), root)]
+    while waiting:
+        resolver, resource = waiting.pop()
+        reference = resource.contents.get("$ref") if isinstance(resource.contents, dict) else None
+        try:
+            if reference is not None:
+                resolver.lookup(reference)
+        except Unresolvable:
+            raise EncodeError(f"the schema of a question refers to {reference!r}, which is not in it") from None
+        waiting += [(resolver.in_subresource(inner), inner) for inner in resource.subresources()]

@@ -1,0 +1,335 @@
+"""Runs: start, cancel, linger, limits, and what becomes of those that others have left behind.
+
+A `Run` is a production whose sink is an event log that outlives its viewers.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, Final
+
+import gevent
+import orjson
+from pydantic import BaseModel
+
+from ..clock import Clock, SystemClock, rfc3339
+from ..errors import NotFound, OperationError, RegistrationError, StoreAway, Unavailable
+from ..protocol.events import Event, raw_event
+from ..protocol.frames import Block
+from ..protocol.recorder import Recorder
+from ..protocol.state import Fold, Reason
+from ..runtime.hub import Home, home
+from ..settings import Settings
+from ..stores.base import EventLog, Record, RunInfo
+from .executors import base as executors
+from .executors.process.fork_server import nursery
+from .observers import Load, Observer, RunEnded, RunStarted
+from .operation import UNSET, CancelHooks, Operation
+from .producer import Production, error_event
+
+log = logging.getLogger("headway")
+
+HOUSEKEEPING: Final = 1.0
+"""Seconds between two looks at runs that others have left behind."""
+
+STORE_LOST: Final = "The store of the runs could not be reached for too long."
+
+
+class Run:
+    """A live run of this worker: its production, its log, and the policy for when its last viewer has gone."""
+
+    def __init__(
+        self, runner: Runner, operation: Operation, info: RunInfo, checked: BaseModel, fold: Fold | None = None
+    ) -> None:
+        self.info = info
+        self._runner = runner
+        self._log = runner.log
+        self._lingering: Any = None
+        hooks = CancelHooks(info.id)
+        self.production = Production(
+            operation.name,
+            executors.start(runner.home, operation, checked, hooks),
+            hooks,
+            self,
+            clock=runner.clock,
+            flush=operation.flush,
+            run=info.id,
+            timeout=operation.time_limit(checked),
+            fold=fold,
+            ended=self._ended,
+        )
+        self.cleanup: list[Callable[[], None]] = []
+
+    def begin(self, first: Event | None = None) -> None:
+        """Sets it going; with `first`, where another producer had left off."""
+        self._unwatch = self._log.watch(self.info.id, self._heed)
+        self.production.begin(first)
+        attempt = 1 if first is None else first.data["attempt"]
+        self._runner.observer.run_started(RunStarted(self.info.id, self.info.operation, attempt))
+
+    def put(self, block: Block, recorder: Recorder) -> None:
+        self._log.append(self.info.id, block, recorder.fold)
+
+    def wait_for_room(self) -> None:
+        self._log.wait_for_room(self.info.id)
+
+    def _heed(self) -> None:
+        """Does what others ask of this run; called whenever anything about it has changed."""
+        if self.production.over:
+            return
+        control = self._log.control(self.info.id)
+        if isinstance(control.lost, StoreAway):
+            self.production.fail(OperationError("operation_failed", STORE_LOST, retryable=True))
+            return
+        if control.lost is not None:
+            self.production.lose(control.lost)
+            return
+        if control.cancel is not None:
+            self.production.cancel(control.cancel)
+        for asked, body in control.answers.items():
+            self.production.answer(asked, orjson.loads(body))
+        self._mind_the_viewers(control.viewers, control.watched)
+
+    def _mind_the_viewers(self, viewers: int, watched: bool) -> None:
+        if viewers or not watched or self.info.linger is None:
+            if self._lingering is not None:
+                self._lingering.cancel()
+                self._lingering = None
+        elif self._lingering is None:
+            self._lingering = self._runner.clock.later(self.info.linger, self._left)
+
+    def _left(self) -> None:
+        gevent.spawn(self._abandon)
+
+    def _abandon(self) -> None:
+        if not self.production.over and not self._log.abandon(self.info.id):
+            self._lingering = None
+            self._heed()
+
+    def _ended(self) -> None:
+        self._unwatch()
+        if self._lingering is not None:
+            self._lingering.cancel()
+        for call in self.cleanup:
+            call()
+        self._runner.forget(self)
+        self._runner.observer.run_ended(self._outcome())
+
+    def _outcome(self) -> RunEnded:
+        production = self.production
+        status = production.recorder.fold.ending
+        return RunEnded(
+            self.info.id,
+            self.info.operation,
+            status,
+            production.cancelled if status == "cancelled" else None,
+            production.elapsed,
+            production.recorder.last,
+        )
+
+
+class Runner:
+    """The runs of one worker. Its methods are called in the hub (`Home.call`)."""
+
+    def __init__(
+        self,
+        operations: Iterable[Operation],
+        event_log: EventLog,
+        settings: Settings,
+        clock: Clock | None = None,
+        observer: Observer | None = None,
+        streams: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self.operations = self.check(operations)
+        self.observer = observer or Observer()
+        self._streams = streams
+        self.log = event_log
+        self.settings = settings
+        self.clock: Clock = clock or SystemClock()
+        self.home: Home = home()
+        self.draining = False
+        self._runs: dict[str, Run] = {}
+        self._starting = 0
+        self._warm()
+        self._house: gevent.Greenlet[..., None] = gevent.spawn(self._keep_house)
+
+    @staticmethod
+    def check(operations: Iterable[Operation]) -> dict[str, Operation]:
+        """The operations by their names; raises `RegistrationError` for what cannot be offered."""
+        named: dict[str, Operation] = {}
+        for operation in operations:
+            if not isinstance(operation, Operation):
+                raise RegistrationError(f"{operation!r} is no operation; decorate it with @operation")
+            if operation.runs_in == "process" and not operation.is_found_by_name():
+                raise RegistrationError(
+                    f"{operation.name}: a process finds its operation by the name of its function, "
+                    f"and {operation.fn.__module__}.{operation.fn.__qualname__} is another"
+                )
+            if operation.name in named:
+                raise RegistrationError(f"two operations are named {operation.name!r}")
+            named[operation.name] = operation
+        return named
+
+    def start(  # what a request says
+        self,
+        operation: Operation,
+        checked: BaseModel,
+        *,
+        owner: str = "",
+        client: str = "",
+        key: str | None = None,
+        digest: str | None = None,
+        linger: float = 0.0,
+        cleanup: Callable[[], None] = lambda: None,
+    ) -> tuple[str, bool]:
+        """Starts a run, or joins the one that the same owner and key started; gives its id, and whether it is new.
+
+        It lingers for `linger` seconds at least. `cleanup` is called once the run is over, or at once where none was
+        started. Raises `Unavailable`, `TooMany` and `Conflict`.
+        """
+        try:
+            info = self._info(operation, checked, owner, client, key, digest, linger)
+            settled = self.log.joined(info)
+            if settled is None:
+                self._check_room()
+                settled = self._create(info)
+            if settled.id != info.id:
+                cleanup()
+                return settled.id, False
+            run = self._runs[info.id] = Run(self, operation, info, checked)
+        except BaseException:
+            cleanup()
+            raise
+        run.cleanup.append(cleanup)
+        run.begin()
+        return info.id, True
+
+    def _create(self, info: RunInfo) -> RunInfo:
+        self._starting += 1
+        try:
+            return self.log.create(info, limit=self.settings.max_runs_per_client)
+        finally:
+            self._starting -= 1
+
+    def find(self, run: str, owner: str) -> Record:
+        """The run as it stands; raises `NotFound`, also for the runs of other owners."""
+        record = self.log.find(run)
+        if record is None or record.info.owner != owner:
+            raise NotFound("there is no such run", code="run_not_found")
+        return record
+
+    def cancel(self, run: str, owner: str, reason: Reason = "requested") -> tuple[Record, bool]:
+        """Asks for a cancel; gives the run as it stands after it, and whether it was still live."""
+        record = self.find(run, owner)
+        if record.fold.over:
+            return record, False
+        self.log.cancel(run, reason)
+        return self.find(run, owner), True
+
+    def forget(self, run: Run) -> None:
+        self._runs.pop(run.info.id, None)
+
+    @property
+    def live(self) -> int:
+        """How many runs are at work in this worker."""
+        return len(self._runs)
+
+    def stop(self, reason: Reason = "shutdown") -> None:
+        """Cancels what is left, and waits for it."""
+        for run in list(self._runs.values()):
+            run.production.cancel(reason)
+        while self._runs:
+            gevent.sleep(0.01)
+
+    def close(self) -> None:
+        """Ends what is left of this runner, and lets go of its log."""
+        self.stop()
+        self._house.kill(block=False)
+        self.log.close()
+
+    def _keep_house(self) -> None:
+        """Takes care of runs that others have left behind, and of those that are over."""
+        while True:
+            gevent.sleep(HOUSEKEEPING)
+            self.observer.load(Load(len(self._runs), self._streams(), self.draining))
+            try:
+                if not self.draining:
+                    for orphan in self.log.orphans():
+                        self._take_care_of(orphan)
+                self.log.sweep()
+            except StoreAway as away:
+                log.warning("the store of the runs does not answer: %s", away)
+            except Exception:
+                log.exception("the housekeeping of the runs failed")
+
+    def _take_care_of(self, orphan: Record) -> None:
+        """Adopts it, whatever is wrong with it: its viewers wait, and no other worker will look at it again."""
+        try:
+            self._adopt(orphan)
+        except Exception:
+            log.exception("run %s could not begin anew", orphan.info.id)
+            self._end(orphan)
+
+    def _adopt(self, orphan: Record) -> None:
+        """Begins a run anew whose producer was lost, where its operation allows that; else it has failed."""
+        operation = self.operations.get(orphan.info.operation)
+        attempt = orphan.attempt + 1
+        if operation is None or orphan.info.input is None or attempt > operation.retries + 1 or orphan.cancelling:
+            self._end(orphan)
+            return
+        checked = operation.input.model_validate_json(orphan.info.input)
+        run = self._runs[orphan.info.id] = Run(self, operation, orphan.info, checked, orphan.fold)
+        # One that was lost before its first event was kept has yet to begin.
+        begun = orphan.fold.last_event_id > 0
+        run.begin(raw_event("attempt", {"attempt": attempt, "reason": "producer_lost"}) if begun else None)
+
+    def _end(self, orphan: Record) -> None:
+        recorder = Recorder(self.clock, fold=orphan.fold)
+        elapsed = max(self.clock.now() - datetime.fromisoformat(orphan.info.created).timestamp(), 0)
+        if not recorder.last:
+            recorder.add(raw_event("start", {"run": orphan.info.id, "operation": orphan.info.operation}))
+        recorder.add(error_event("producer_lost", "The worker that ran this has died.", retryable=True))
+        recorder.add(raw_event("done", {"status": "failed", "elapsed": round(elapsed, 3)}))
+        self.log.append(orphan.info.id, recorder.take(), recorder.fold)
+
+    def _check_room(self) -> None:
+        if self.draining:
+            raise Unavailable("this worker is stopping; come back in a moment", code="draining", retry_after=1)
+        # Starts that wait for the store count too, or a burst of them would all find room.
+        if len(self._runs) + self._starting >= self.settings.max_runs:
+            raise Unavailable("this worker has as many live runs as it may have", code="too_many_runs", retry_after=5)
+
+    def _info(
+        self,
+        operation: Operation,
+        checked: BaseModel,
+        owner: str,
+        client: str,
+        key: str | None,
+        digest: str | None,
+        linger: float,
+    ) -> RunInfo:
+        usual = self.linger_of(operation)
+        return RunInfo(
+            id=secrets.token_urlsafe(18),
+            operation=operation.name,
+            created=rfc3339(self.clock.now()),
+            owner=owner,
+            client=client,
+            linger=None if usual is None else max(usual, linger),
+            key=key,
+            digest=digest,
+            input=checked.model_dump_json().encode() if operation.retries and not operation.file_fields() else None,
+        )
+
+    def linger_of(self, operation: Operation) -> float | None:
+        """Seconds that a run of it goes on without viewers; `None` for ever."""
+        return self.settings.linger if operation.linger is UNSET else operation.linger
+
+    def _warm(self) -> None:
+        modules = {op.fn.__module__ for op in self.operations.values() if op.runs_in == "process"}
+        if modules:
+            self.home.call(nursery().warm, sorted(modules))

@@ -1,0 +1,1 @@
+"""What a worker process has once: its hub, and the watch over what blocks it."""

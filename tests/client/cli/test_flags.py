@@ -1,0 +1,155 @@
+"""Command-line flags out of JSON Schemas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, Field
+
+from streaming import Upload
+from streaming.client import File
+from streaming.client.cli.flags import command_of, fields_of, input_of
+
+
+class Inner(BaseModel):
+    """An object within."""
+
+    deep: int = 1
+
+
+class Input(BaseModel):
+    """Something of every kind."""
+
+    text: str = "x"
+    page_count: int | None = Field(None, description="How many pages.")
+    share: float = 0.5
+    tables: bool = True
+    mode: Literal["fast", "good"] = "fast"
+    level: Literal[1, 2, "max"] = 1
+    tags: list[str] = []
+    numbers: list[int] = []
+    inner: Inner | None = None
+    anything: Any = None
+    either: int | str = 0
+    url: str = ""
+    files: list[Upload] = []
+    cover: Upload | None = None
+
+
+SCHEMA = Input.model_json_schema()
+
+
+def parsed(*flags: str, schema: dict[str, Any] = SCHEMA) -> dict[str, Any]:
+    """The input that these arguments make."""
+    command = command_of("try", "Tries it.", schema)
+    with command.make_context("try", list(flags)) as context:
+        return input_of(context.params, schema)
+
+
+def test_nothing_given_is_nothing_sent() -> None:
+    """Defaults are the service's."""
+    assert parsed() == {}
+
+
+@pytest.mark.parametrize(
+    ("flags", "sent"),
+    [
+        (["--text", "a b"], {"text": "a b"}),
+        (["--text="], {"text": ""}),
+        (["--page-count", "3"], {"page_count": 3}),
+        (["--page_count=3"], {"page_count": 3}),
+        (["--share", "0.25"], {"share": 0.25}),
+        (["--tables"], {"tables": True}),
+        (["--no-tables"], {"tables": False}),
+        (["--mode", "good"], {"mode": "good"}),
+        (["--level", "2"], {"level": 2}),
+        (["--level", "max"], {"level": "max"}),
+        (["--tags", "a", "--tags", "b"], {"tags": ["a", "b"]}),
+        (["--numbers", "1", "--numbers", "2"], {"numbers": [1, 2]}),
+        (["--inner", '{"deep": 2}'], {"inner": {"deep": 2}}),
+        (["--anything", "[1]"], {"anything": [1]}),
+        (["--anything", "word"], {"anything": "word"}),
+        (["--either", "5"], {"either": 5}),
+        (["--input-url", "here"], {"url": "here"}),
+    ],
+)
+def test_each_kind_of_field(flags: list[str], sent: dict[str, Any]) -> None:
+    """A flag's value arrives as its schema wants it."""
+    assert parsed(*flags) == sent
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--page-count", "three"], "--page-count"),
+        (["--share", "half"], "--share"),
+        (["--mode", "slow"], "--mode"),
+        (["--inner", "{"], "--inner"),
+        (["--cover", "/no/such/file"], "--cover"),
+        (["--nothing", "1"], "--nothing"),
+    ],
+)
+def test_what_cannot_be_read_names_its_flag(flags: list[str], named: str) -> None:
+    """Before anything is sent."""
+    with pytest.raises(click.UsageError) as caught:
+        parsed(*flags)
+    assert named in caught.value.format_message()
+
+
+def test_files_go_to_the_fields_that_take_them(tmp_path: Path) -> None:
+    """By themselves in the order of the fields, or each by its flag."""
+    paths = [tmp_path / name for name in ("a", "b", "c")]
+    for path in paths:
+        path.write_bytes(b"")
+    a, b, c = map(str, paths)
+    assert parsed(a, b) == {"files": [Path(a), Path(b)]}
+    assert parsed("--cover", c, a) == {"files": [Path(a)], "cover": Path(c)}
+    assert parsed("--files", a, "--files", b, c) == {"files": [Path(a), Path(b)], "cover": Path(c)}
+    with pytest.raises(click.UsageError, match="one file too many"):
+        parsed("--files", a, b, c)
+
+
+def test_the_standard_input_is_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`-` names it."""
+    (tmp_path / "in").write_bytes(b"%PDF")
+    with (tmp_path / "in").open() as standard_input:
+        monkeypatch.setattr("sys.stdin", standard_input)
+        assert parsed("--cover", "-") == {"cover": File("stdin", b"%PDF")}
+
+
+def test_an_operation_without_files_takes_none() -> None:
+    """What stands there by itself is wrong usage."""
+    with pytest.raises(click.UsageError, match="unexpected extra argument"):
+        parsed("stray", schema={"properties": {"a": {"type": "string"}}})
+
+
+def test_the_help_says_what_the_schema_says() -> None:
+    """Descriptions, defaults, and what is required."""
+    fields = {field.name: field for field in fields_of(SCHEMA)}
+    assert fields["page_count"].help == "How many pages."
+    assert fields["text"].help == "Text [default: x]"
+    (needed,) = fields_of({"properties": {"a": {"type": "string"}}, "required": ["a"]})
+    assert needed.help == "[required]"
+
+
+def test_a_schema_that_refers_to_itself_is_json() -> None:
+    """There is an end to following references."""
+    whole = {"$defs": {"a": {"$ref": "#/$defs/a"}}, "properties": {"x": {"$ref": "#/$defs/a"}, "y": {"$ref": "#/no"}}}
+    assert parsed("--x", "1", "--y", '"z"', schema=whole) == {"x": 1, "y": "z"}
+
+
+names = st.text(min_size=1, max_size=8)
+parts = st.sampled_from(
+    [{"type": "string"}, {"type": "boolean"}, {"type": "array", "items": {}}, {}, {"enum": [1, "a"]}]
+)
+
+
+@given(st.dictionaries(names, parts, max_size=4))
+def test_no_schema_breaks_the_command_line(properties: dict[str, Any]) -> None:
+    """Whatever fields are called, the command is made, and sends nothing that was not given."""
+    assert parsed(schema={"properties": properties}) == {}

@@ -1,0 +1,104 @@
+"""How the command line shows a run on a terminal, drawn into memory."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from streaming.client.cli.show import Screen, printable
+from streaming.client.events import make_event
+
+
+def drawn(*events: tuple[str, dict[str, Any]], width: int = 60) -> str:
+    """What stands on the screen in the end, without what was drawn over."""
+    out = io.StringIO()
+    with Screen(Console(file=out, width=width, height=30, force_terminal=False)) as screen:
+        for number, (name, data) in enumerate(events, 1):
+            screen.show(make_event(number, name, data))
+    return out.getvalue()
+
+
+def deltas(text: str, *, size: int = 3, channel: str = "text") -> list[tuple[str, dict[str, Any]]]:
+    """A text in small pieces."""
+    return [("delta", {"text": text[at : at + size], "channel": channel}) for at in range(0, len(text), size)]
+
+
+def test_text_is_written_line_by_line() -> None:
+    """Words are kept whole, and a line break is one."""
+    text = "Let me think about it for a while, because it is a long line of thought.\n\nYes, [bold]42[/bold]."
+    assert drawn(*deltas(text)).splitlines()[:4] == [
+        "Let me think about it for a while, because it is a long line",
+        "of thought.",
+        "",
+        "Yes, [bold]42[/bold].",
+    ]
+
+
+@given(st.text(st.sampled_from("ab \n文😀"), max_size=200), st.integers(1, 50))
+def test_no_text_is_lost(text: str, size: int) -> None:
+    """However it is cut, all that is no space comes out once, in order."""
+    shown = drawn(*deltas(text, size=size), width=12)
+    assert re.sub(r"\s", "", shown) == re.sub(r"\s", "", text)
+
+
+def test_each_kind_of_event() -> None:
+    """What was finished stands above, the bars below it, and under them how it ended."""
+    shown = drawn(
+        ("start", {"run": "r1", "operation": "extract"}),
+        ("progress", {"step": "open", "message": "Opening"}),
+        ("progress", {"step": "pages", "message": "Page 2", "done": 2, "total": 4, "unit": "pages", "eta": 1.5}),
+        ("partial", {"key": "page-1", "value": {"text": "x" * 100}}),
+        ("note", {"timestamp": "now", "colour": "blue"}),
+        ("result", {"result": {"pages": 4}}),
+        ("done", {"status": "succeeded", "elapsed": 2}),
+    )
+    lines = [line.rstrip() for line in shown.splitlines()]
+    assert lines[0] == "extract  run r1"
+    assert lines[1].startswith('● page-1  {"text":"xxx')
+    assert lines[1].endswith("x…")
+    assert lines[2] == 'note  {"colour":"blue"}'
+    assert lines[3:6] == ["{", '  "pages": 4', "}"]
+    assert any(line.startswith("✓ Opening") for line in lines[6:])
+    assert any("Page 2" in line and "2/4" in line for line in lines[6:])
+    assert lines[-1] == "succeeded in 2.0 s"
+
+
+def test_a_new_attempt_drops_the_bars() -> None:
+    """What was there before no longer counts."""
+    shown = drawn(
+        ("progress", {"step": "old", "message": "An old step", "done": 1, "total": 2}),
+        ("attempt", {"attempt": 2, "reason": "producer_lost"}),
+        ("error", {"code": "broken", "message": "It broke."}),
+        ("done", {"status": "failed", "elapsed": 0}),
+    )
+    assert "begins anew, attempt 2: producer_lost" in shown
+    assert "An old step" not in shown
+    assert "✗ broken: It broke." in shown
+
+
+def test_a_run_that_is_over_says_so() -> None:
+    """Where a viewer comes after the end, the snapshot stands for the events."""
+    assert "the run is succeeded" in drawn(("reset", {"snapshot": {"status": "succeeded"}}))
+
+
+def test_a_long_result_is_cut() -> None:
+    """And it is said how to have the rest."""
+    shown = drawn(("result", {"result": list(range(100))}))
+    assert "62 lines more: `--output json` has all of it" in shown
+
+
+@pytest.mark.parametrize("name", ["delta", "progress", "partial", "error", "result", "note", "start"])
+def test_escape_sequences_of_others_are_not_obeyed(name: str) -> None:
+    """A text cannot move the cursor, set the title or ring the bell."""
+    evil = "a\x1b]0;title\x07\x9b2Jb\r"
+    data = {"text": evil, "message": evil, "key": evil, "value": evil, "code": evil, "operation": evil, "run": evil}
+    data["result"] = evil
+    shown = drawn((name, data), ("done", {"status": "failed"}))
+    assert not set(shown) & {"\x1b", "\x07", "\x9b", "\r"}
+    assert printable(evil) == "a\ufffd]0;title\ufffd\ufffd2Jb"

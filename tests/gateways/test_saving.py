@@ -1,0 +1,302 @@
+"""What a gateway passes on is in the database before anybody sees it, or the policy says what happens."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    DateTime,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    select,
+)
+from sqlalchemy import event as listening
+
+from streaming import OperationError, RegistrationError, event, flush, progress
+from streaming.gateways.gateway import Events, result
+from streaming.gateways.saving import MOST_WAITING, events_table, results_table, save_events, save_result
+from streaming.protocol.events import Event, Passed
+from tests.clients import wait_until
+
+Transform = Callable[[Iterable[Any]], Iterator[Any]]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A database file that is not there yet."""
+    return tmp_path / "saved.db"
+
+
+@pytest.fixture
+def engine(path: Path) -> Engine:
+    """An engine on it."""
+    return create_engine(f"sqlite:///{path}")
+
+
+def rows(path: Path, columns: str = "number, name, data", table: str = "headway_events") -> list[Any]:
+    """What another connection sees of the table."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(f"select {columns} from {table} order by 1").fetchall()
+
+
+def through(transform: Transform, events: Iterable[Any], run: str | None = "run-1") -> Iterator[Any]:
+    """What comes out of a transform, as a gateway uses it."""
+    return transform(Events(iter(events), run))
+
+
+def numbered(count: int) -> Iterator[Event]:
+    """So many events, at once."""
+    for number in range(1, count + 1):
+        yield event("row", {"number": number})
+
+
+def test_saved_before_it_is_seen(engine: Engine, path: Path) -> None:
+    """Whenever an event comes out, its row is committed; items that are no events pass as they are."""
+    given = [
+        progress("one"),
+        flush(),
+        event("text", "plain"),
+        Passed("raw", b"[DONE]"),
+        event("row", {"at": [1, None]}),
+    ]
+    for number, item in enumerate(through(save_events(engine), given), 1):
+        assert item is given[number - 1]
+        seen = [data for name, data in ((row[1], row[2]) for row in rows(path))]
+        assert len(seen) >= sum(isinstance(each, Event) for each in given[:number])
+    assert rows(path) == [
+        (1, "progress", '{"message": "one"}'),
+        (2, "text", '"plain"'),
+        (3, "raw", '"[DONE]"'),
+        (4, "row", '{"at": [1, null]}'),
+    ]
+    assert rows(path, "run", "headway_events") == [("run-1",)] * 4
+
+
+def test_a_burst_is_a_batch(engine: Engine, path: Path) -> None:
+    """Thousands of events take a handful of transactions, and none is late: they come out as they went in."""
+    commits: list[object] = []
+    listening.listen(engine, "commit", commits.append)
+    count = 5 * MOST_WAITING
+    assert [each.data["number"] for each in through(save_events(engine), numbered(count))] == [*range(1, count + 1)]
+    assert len(rows(path)) == count
+    assert len(commits) < 20
+
+
+def test_runs_share_transactions(engine: Engine, path: Path) -> None:
+    """What comes while one transaction is under way is written by the next, of whichever run it is."""
+    commits: list[object] = []
+    listening.listen(engine, "commit", commits.append)
+    saving = save_events(engine)
+    runs = [gevent.spawn(lambda run: list(through(saving, numbered(3), run)), f"run-{n}") for n in range(50)]
+    assert [len(run.get(timeout=30)) for run in runs] == [3] * 50
+    assert len(set(rows(path, "run, number"))) == 150
+    assert len(commits) < 50
+
+
+def test_a_run_that_begins_anew_replaces_its_rows(engine: Engine, path: Path) -> None:
+    """Nothing of the attempt before is left, and the rows of other runs are."""
+    saving = save_events(engine)
+    for run, count in (("run-1", 5), ("run-2", 2), ("run-1", 3)):
+        assert len(list(through(saving, numbered(count), run))) == count
+    assert [row for row in rows(path, "run, number") if row[0] == "run-1"] == [("run-1", n) for n in (1, 2, 3)]
+    assert [row for row in rows(path, "run, number") if row[0] == "run-2"] == [("run-2", n) for n in (1, 2)]
+
+
+def test_streams_without_a_run(engine: Engine, path: Path) -> None:
+    """Each has a name of its own."""
+    saving = save_events(engine)
+    for _ in range(2):
+        list(through(saving, numbered(1), None))
+    names = {row[0] for row in rows(path, "run")}
+    assert len(names) == 2
+    assert all(name.startswith("stream-") for name in names)
+
+
+@pytest.mark.parametrize("value", [{"pages": 3}, [1, 2], "text", 5, None, True])
+def test_the_result(engine: Engine, value: Any) -> None:
+    """It is saved before it is passed on; other events are not."""
+    seen = list(through(save_result(engine), [progress("one"), result(value)]))
+    assert [each.name for each in seen] == ["progress", "result"]
+    table = results_table()
+    with engine.connect() as connection:
+        assert connection.execute(select(table.c.run, table.c.result)).all() == [("run-1", value)]
+
+
+def test_no_result(engine: Engine, path: Path) -> None:
+    """A stream without a result writes nothing."""
+    assert len(list(through(save_result(engine), numbered(3)))) == 3
+    assert not path.exists()
+
+
+def test_a_url_will_do(path: Path) -> None:
+    """The engine may be made of its URL, in the worker, on first need."""
+    list(through(save_events(f"sqlite:///{path}"), numbered(2)))
+    assert len(rows(path)) == 2
+
+
+def test_what_failed_upstream_fails_here(engine: Engine, path: Path) -> None:
+    """An error comes after what came before it, which is saved."""
+
+    def failing() -> Iterator[Event]:
+        yield from numbered(2)
+        raise OperationError("upstream_failed", "No more.")
+
+    seen: list[Any] = []
+    with pytest.raises(OperationError, match="No more"):
+        seen.extend(through(save_events(engine), failing()))
+    assert len(seen) == len(rows(path)) == 2
+
+
+def test_the_source_is_closed(engine: Engine) -> None:
+    """A viewer that goes ends the reading, wherever it stands."""
+    closed = []
+
+    def endless() -> Iterator[Event]:
+        try:
+            yield event("row")
+            gevent.sleep(60)
+        finally:
+            closed.append(True)
+
+    events = through(save_events(engine), endless())
+    next(events)
+    events.close()  # type: ignore[attr-defined]
+    assert closed
+
+
+def test_a_fast_source_waits(engine: Engine) -> None:
+    """What has not been saved is bounded."""
+    made = []
+
+    def fast() -> Iterator[Event]:
+        for each in numbered(10 * MOST_WAITING):
+            made.append(each)
+            yield each
+
+    events = through(save_events(engine), fast())
+    next(events)
+    gevent.sleep(0.05)
+    assert len(made) <= 2 * MOST_WAITING
+    events.close()  # type: ignore[attr-defined]
+
+
+# A database that is away
+
+
+def test_stop(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """By default the run ends in an error that tells nothing of the database, and nothing has been passed on."""
+    seen: list[Any] = []
+    with pytest.raises(OperationError) as raised:
+        seen.extend(through(save_events(f"sqlite:///{tmp_path}/missing/folder.db"), numbered(3)))
+    assert not seen
+    assert (raised.value.code, raised.value.retryable) == ("operation_failed", True)
+    assert "sqlite" not in str(raised.value)
+    assert "run run-1 ends, for it could not be saved: OperationalError" in caplog.text
+
+
+def test_pass(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Asked to, it goes on without; the log says so when it begins, and how many are missing in the end."""
+    saving = save_events(f"sqlite:///{tmp_path}/missing/folder.db", on_error="pass")
+    assert len(list(through(saving, numbered(7)))) == 7
+    assert caplog.text.count("passed on without being saved") == 1
+    assert "of run run-1, 7 rows were not saved" in caplog.text
+
+
+@pytest.fixture
+def locked(engine: Engine, path: Path) -> Iterator[sqlite3.Connection]:
+    """The database, held by another writer."""
+    list(through(save_events(engine), numbered(1), "earlier"))
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        yield other
+
+
+def test_a_slow_database_stops_a_run(engine: Engine, path: Path, locked: sqlite3.Connection) -> None:
+    """A batch that takes longer than it may counts as not saved, and meanwhile others have their turns."""
+    saving = save_events(engine, within=0.2)
+    turns: list[float] = []
+
+    def tick() -> None:
+        while True:
+            gevent.sleep(0.01)
+            turns.append(0.01)
+
+    ticking = gevent.spawn(tick)
+    with pytest.raises(OperationError):
+        list(through(saving, numbered(3)))
+    ticking.kill()
+    assert len(turns) >= 3
+    locked.execute("rollback")
+    wait_until(lambda: is_saved(saving, path, "run-2"), "it answers again")
+
+
+def is_saved(saving: Transform, path: Path, run: str) -> bool:
+    """Whether what another run gives is saved."""
+    with contextlib.suppress(OperationError):
+        list(through(saving, numbered(1), run))
+    return (run,) in rows(path, "run")
+
+
+def test_a_slow_database_is_passed_by(engine: Engine, path: Path, locked: sqlite3.Connection) -> None:
+    """It costs its time once, not for every batch; once it answers, rows are saved again."""
+    saving = save_events(engine, within=0.2, on_error="pass")
+
+    def one_by_one() -> Iterator[Event]:
+        for each in numbered(20):
+            gevent.sleep(0.01)
+            yield each
+
+    with gevent.Timeout(10):
+        assert len(list(through(saving, one_by_one()))) == 20
+    locked.execute("rollback")
+    wait_until(lambda: is_saved(saving, path, "run-2"), "it answers again")
+
+
+def test_one_run_does_not_keep_back_another(path: Path) -> None:
+    """Rows that the database refuses fail their own run only, though they were in one transaction with others."""
+    choosy = Table(
+        "choosy",
+        MetaData(),
+        Column("run", String, primary_key=True),
+        Column("number", Integer, primary_key=True),
+        Column("name", String),
+        Column("data", String),
+        Column("saved", DateTime),
+        CheckConstraint("name <> 'bad'"),
+    )
+    saving = save_events(create_engine(f"sqlite:///{path}"), table=choosy)
+
+    def one(name: str) -> list[Any]:
+        return list(through(saving, [Passed(name, b"text")], f"run-{name}"))
+
+    runs = {name: gevent.spawn(one, name) for name in ("good", "bad", "fine")}
+    gevent.joinall(list(runs.values()), timeout=30)
+    assert [run.successful() for run in runs.values()] == [True, False, True]
+    assert {row[0] for row in rows(path, "run", "choosy")} == {"run-good", "run-fine"}
+
+
+def test_tables_of_ones_own(engine: Engine, path: Path) -> None:
+    """A table of another name is made like the usual one."""
+    list(through(save_events(engine, table=events_table("steps")), numbered(1)))
+    list(through(save_result(engine, table=results_table("outcomes")), [result(1)]))
+    assert len(rows(path, table="steps")) == len(rows(path, "run", "outcomes")) == 1
+
+
+@pytest.mark.parametrize("said", [{"on_error": "ignore"}, {"within": 0}, {"within": -1}])
+def test_what_is_refused(engine: Engine, said: dict[str, Any]) -> None:
+    """Policies that do not exist are refused where they are given."""
+    with pytest.raises(RegistrationError):
+        save_events(engine, **said)

@@ -1,0 +1,368 @@
+"""The input of a run out of a form: fields, files, and what becomes of the files."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import TestResponse, encode_multipart
+
+from streaming import Headway, Upload, operation
+from tests import sample_operations as sample
+from tests.clients import Message, parse_frames
+from tests.worlds import PLACES, Place, World, WorldName, ending, entered
+
+
+class Order(BaseModel):
+    """Fields of every kind that a form can carry."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pages: int = 1
+    ratio: float = 0.5
+    render: bool = False
+    title: str = ""
+    words: list[str] = Field(default_factory=list)
+    numbers: list[int] | None = None
+    kind: str = Field("", alias="type")
+
+
+@operation
+def ordered(input: Order) -> dict[str, Any]:
+    """Gives back what it understood."""
+    return input.model_dump()
+
+
+class Tree(BaseModel):
+    """A model that holds itself."""
+
+    name: str = ""
+    branches: list[Tree] = Field(default_factory=list)
+
+
+@operation
+def grown(input: Tree) -> str:
+    """Takes a model that holds itself."""
+    return input.name
+
+
+class Numbers(RootModel[list[int]]):
+    """A model without fields."""
+
+
+@operation
+def summed(input: Numbers) -> int:
+    """Takes a list."""
+    return sum(input.root)
+
+
+@operation
+def nothing() -> str:
+    """Takes nothing."""
+    return "done"
+
+
+class Named(BaseModel):
+    """A file under another name than the field's."""
+
+    document: Upload = Field(alias="file")
+    more: tuple[Upload, ...] = ()
+
+
+@operation
+def named(input: Named) -> list[str]:
+    """Says what it was sent."""
+    return [upload.filename for upload in (input.document, *input.more)]
+
+
+@pytest.fixture(params=PLACES, ids=str)
+def place(request: pytest.FixtureRequest) -> Place:
+    """Each place in turn, where a test asks for it."""
+    found: Place = request.param
+    return found
+
+
+@pytest.fixture
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """The world of the place, or the one of a server without a hub."""
+    name: WorldName = request.getfixturevalue("place").world if "place" in request.fixturenames else "hub beside"
+    with entered(name) as world:
+        yield world
+
+
+@pytest.fixture
+def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder where files are spooled."""
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture
+def app(world: World, spool: Path) -> Iterator[Flask]:
+    """An application with the operations of this module."""
+    app = Flask(__name__)
+    operations = [ordered, grown, summed, nothing, named, sample.filed]
+    headway = Headway(app, operations=operations, max_body=1_000_000, max_runs=3)
+    yield app
+    if headway._runner is not None:
+        world.call(headway._runner.close)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """Whoever sends the forms."""
+    return app.test_client()
+
+
+def file(content: str = "content", name: str = "a.txt") -> tuple[io.BytesIO, str]:
+    """A file for a form."""
+    return io.BytesIO(content.encode()), name
+
+
+def large(fields: dict[str, Any]) -> dict[str, Any]:
+    """A form that is written in memory; the test client would leave a temporary file behind."""
+    boundary, body = encode_multipart(fields)
+    return {"data": body, "content_type": f"multipart/form-data; boundary={boundary}"}
+
+
+def events(response: TestResponse) -> list[Message]:
+    """The events of a whole stream."""
+    assert response.status_code == 200, response.text
+    return parse_frames(response.data.removeprefix(b"retry: 2000\n\n"))
+
+
+def result(response: TestResponse) -> Any:
+    """What the run gave."""
+    messages = events(response)
+    assert ending(messages) == ("succeeded", None), messages
+    return messages[-2].json["result"]
+
+
+def complaints(response: TestResponse) -> list[list[str | int]]:
+    """Where the input does not fit."""
+    assert response.status_code == 422, response.text
+    return [error["loc"] for error in response.get_json()["errors"]]
+
+
+# Fields
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data", "application/x-www-form-urlencoded"])
+def test_fields_of_a_form(client: FlaskClient, kind: str) -> None:
+    """They are texts, and are read as what the operation takes; repeated ones are lists where it takes lists."""
+    data = {
+        "pages": "3",
+        "ratio": "0.25",
+        "render": "true",
+        "title": "naïve",
+        "words": ["a", "b"],
+        "numbers": ["1"],
+        "type": "x",
+    }
+    assert result(client.post("/operations/ordered", data=data, content_type=kind)) == {
+        "pages": 3,
+        "ratio": 0.25,
+        "render": True,
+        "title": "naïve",
+        "words": ["a", "b"],
+        "numbers": [1],
+        "kind": "x",
+    }
+
+
+def test_a_field_that_is_repeated(client: FlaskClient) -> None:
+    """Of a field that takes one value the first one counts."""
+    assert result(client.post("/operations/ordered", data={"title": ["first", "second"]}))["title"] == "first"
+
+
+def test_an_empty_form(client: FlaskClient) -> None:
+    """It is an input of which everything is left out."""
+    response = client.post("/operations/ordered", data={}, content_type="multipart/form-data; boundary=x")
+    assert result(response)["pages"] == 1
+
+
+def test_fields_that_do_not_fit(client: FlaskClient) -> None:
+    """They are told by their names in the form, unknown ones too."""
+    response = client.post(
+        "/operations/ordered", data={"pages": "many", "words": "a", "numbers": ["1", "x"], "other": 1}
+    )
+    assert complaints(response) == [["pages"], ["numbers", 1], ["other"]]
+
+
+def test_a_long_text(client: FlaskClient) -> None:
+    """A field may be as long as a body may."""
+    title = "x" * 900_000
+    response = client.post("/operations/ordered", **large({"title": title}))
+    assert result(response)["title"] == title
+
+
+@pytest.mark.parametrize(
+    ("path", "data"), [("grown", {"name": "oak"}), ("nothing", {"any": "thing"}), ("grown", {}), ("nothing", {})]
+)
+def test_models_of_other_kinds(client: FlaskClient, path: str, data: dict[str, str]) -> None:
+    """A model that holds itself, and none at all, take a form as well as others."""
+    response = client.post(f"/operations/{path}", data=data, content_type="multipart/form-data")
+    assert result(response) == data.get("name", "" if path == "grown" else "done")
+
+
+def test_a_model_without_fields(client: FlaskClient) -> None:
+    """What is a list and no object cannot come as a form, and can as JSON."""
+    assert complaints(client.post("/operations/summed", data={"root": "1"})) == [[]]
+    assert result(client.post("/operations/summed", json=[1, 2, 3])) == 6
+
+
+# Files
+
+
+def test_a_file(client: FlaskClient, place: Place, spool: Path) -> None:
+    """An operation gets its files wherever it runs, with what the client said of them."""
+    data = {"file": (*file("naïve", "a b.txt"), "text/markdown"), "runs_in": place.runs_in}
+    messages = events(client.post("/operations/filed", data=data))
+    said = messages[1].json
+    assert said["key"] == "a b.txt"
+    assert (
+        said["value"].items()
+        >= {"filename": "a b.txt", "content_type": "text/markdown", "size": 6, "text": "naïve"}.items()
+    )
+    assert Path(said["value"]["path"]).is_relative_to(spool)
+    assert ending(messages) == ("succeeded", None)
+
+
+def test_several_files(client: FlaskClient) -> None:
+    """A field that takes several gets them in their order; one that takes one is apart from them."""
+    data = {"file": file("0", "z.txt"), "more": [file(str(number), f"{number}.txt") for number in range(12)]}
+    messages = events(client.post("/operations/filed", data=data))
+    told = [message.json["value"] for message in messages if message.event == "partial"]
+    assert [value["filename"] for value in told] == ["z.txt", *(f"{number}.txt" for number in range(12))]
+    assert len({value["path"] for value in told}) == 13
+
+
+def test_files_under_other_names(client: FlaskClient) -> None:
+    """A field's alias is its name in the form; tuples take several, too."""
+    data = {"file": file(name="a"), "more": [file(name="b"), file(name="c")]}
+    assert result(client.post("/operations/named", data=data)) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("name", ["../../../etc/passwd", "/etc/passwd", "..", "a/b", "a\\b", "\u2028", "x" * 3000])
+def test_a_file_with_a_wicked_name(client: FlaskClient, spool: Path, name: str) -> None:
+    """The name is passed on as a text, and is no part of any path."""
+    (said,) = (
+        message.json
+        for message in events(client.post("/operations/filed", data={"file": file(name=name)}))
+        if message.event == "partial"
+    )
+    path = Path(said["value"]["path"])
+    assert path.parent.parent == spool
+    assert path.name == "0"
+
+
+def test_an_empty_file(client: FlaskClient) -> None:
+    """It is a file."""
+    messages = events(client.post("/operations/filed", data={"file": file("")}))
+    assert (messages[1].json["value"]["size"], messages[1].json["value"]["text"]) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("data", "loc"),
+    [
+        ({}, [["file"]]),
+        ({"file": "text"}, [["file"]]),
+        ({"other": file(), "file": file()}, [["other"]]),
+        ({"file": [file(), file()]}, [["file"]]),
+        ({"file": file(), "runs_in": "cloud"}, [["runs_in"]]),
+    ],
+    ids=["none", "no file", "unknown", "two", "field"],
+)
+def test_files_that_do_not_fit(client: FlaskClient, spool: Path, data: dict[str, Any], loc: list[list[str]]) -> None:
+    """They are refused by name, and nothing of them is kept."""
+    response = client.post("/operations/filed", data=data, content_type="multipart/form-data")
+    assert complaints(response) == loc
+    assert list(spool.iterdir()) == []
+
+
+def test_a_file_cannot_be_sent_as_json(client: FlaskClient) -> None:
+    """And the answer says how it can."""
+    response = client.post("/operations/filed", json={"file": "/etc/passwd"})
+    assert complaints(response) == [["file"]]
+    assert "multipart/form-data" in response.get_json()["errors"][0]["msg"]
+
+
+def test_a_file_that_is_too_large(client: FlaskClient, spool: Path) -> None:
+    """The limit is that of the whole request."""
+    response = client.post("/operations/filed", **large({"file": FileStorage(*file("x" * 1_000_000))}))
+    assert (response.status_code, response.get_json()["code"]) == (413, "too_large")
+    assert list(spool.iterdir()) == []
+
+
+# What becomes of them
+
+
+@pytest.mark.parametrize("act", ["progress", "fail", "refuse", "return_nan", "yield_none", "fail_in_finally"])
+def test_files_go_with_their_run(client: FlaskClient, world: World, place: Place, spool: Path, act: str) -> None:
+    """However a run ends by itself, nothing is left of its files."""
+    data = {"file": file(), "more": [file()], "acts": [act], "runs_in": place.runs_in}
+    messages = events(client.post("/operations/filed", data=data))
+    assert messages[-1].event == "done"
+    world.until(lambda: not list(spool.iterdir()), "the files go")
+
+
+def test_files_stay_for_their_run(client: FlaskClient, app: Flask, world: World, place: Place, spool: Path) -> None:
+    """They are there as long as the operation is at work, and gone when it was cancelled."""
+    data = {"file": file(), "acts": ["wait"], "runs_in": place.runs_in}
+    run = client.post("/operations/filed", data=data, headers={"Prefer": "respond-async"}).headers["Run-Id"]
+    runner = app.extensions["headway"].runner
+    world.until(lambda: runner.log.find(run).fold.progress, "it is at work")
+    (folder,) = spool.iterdir()
+    assert [path.read_text() for path in folder.iterdir()] == ["content"]
+    client.delete(f"/runs/{run}")
+    world.until(lambda: not runner.live, "it ends")
+    assert list(spool.iterdir()) == []
+
+
+def test_files_of_a_refused_run(client: FlaskClient, app: Flask, spool: Path) -> None:
+    """A run that is not started leaves none."""
+    app.extensions["headway"].runner.draining = True
+    response = client.post("/operations/filed", data={"file": file()})
+    assert response.status_code == 503
+    assert list(spool.iterdir()) == []
+
+
+def test_files_of_a_run_that_is_joined(client: FlaskClient, spool: Path) -> None:
+    """The same files join the run that has them, however the form was written; those sent again are not kept."""
+    headers = {"Idempotency-Key": "k", "Prefer": "respond-async"}
+
+    def send(content: str, name: str = "a.txt", **more: Any) -> TestResponse:
+        return client.post(
+            "/operations/filed", data={"file": file(content, name), "acts": ["wait"], **more}, headers=headers
+        )
+
+    run = send("one").headers["Run-Id"]
+    assert send("one").headers["Run-Id"] == run
+    assert len(list(spool.iterdir())) == 1
+    assert send("two").status_code == 409
+    assert send("one", runs_in="thread").status_code == 409
+    assert len(list(spool.iterdir())) == 1
+    client.delete(f"/runs/{run}")
+
+
+def test_a_run_that_fails_to_start_leaves_no_file(
+    client: FlaskClient, app: Flask, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong between the upload and the run."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("a secret of the server's")
+
+    monkeypatch.setattr(app.extensions["headway"].runner.log, "create", fail)
+    assert client.post("/operations/filed", data={"file": file()}).status_code == 500
+    assert list(spool.iterdir()) == []

@@ -1,0 +1,120 @@
+"""Observers are told what happens, and Prometheus reads it off `/metrics`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from streaming import Event, operation, progress
+from streaming.http import extension
+from streaming.runs.observers import Observer, Refused, RunEnded, RunStarted, StreamOpened
+from tests.apps.serving import create_app
+
+
+@dataclass
+class Notebook(Observer):
+    """Keeps everything that it is told, but for the load."""
+
+    seen: list[Any] = field(default_factory=list)
+
+    def run_started(self, seen: RunStarted) -> None:
+        """Kept."""
+        self.seen.append(seen)
+
+    run_ended = stream_opened = refused = run_started  # type: ignore[assignment]
+
+
+class Broken(Observer):
+    """Fails at everything."""
+
+    def run_started(self, seen: RunStarted) -> None:
+        """Fails."""
+        raise LookupError
+
+
+@operation
+def counted() -> Iterator[Event]:
+    """Counts to one."""
+    yield progress(done=1, total=1)
+
+
+@operation
+def failing() -> Iterator[Event]:
+    """Fails."""
+    yield progress("so far")
+    raise LookupError
+
+
+@pytest.fixture
+def notebook() -> Notebook:
+    """An observer."""
+    return Notebook()
+
+
+@pytest.fixture
+def client(notebook: Notebook) -> FlaskClient:
+    """A client of an application with observers, one of them broken."""
+    return create_app(operations=[counted, failing], observers=[Broken(), notebook]).test_client()
+
+
+def figures(text: str) -> dict[tuple[str, str], float]:
+    """The samples of Prometheus's text, by their names and the operation (or code) that they are of."""
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    found: dict[tuple[str, str], float] = {}
+    for sample in samples:
+        label = sample.labels.get("operation") or sample.labels.get("code") or ""
+        found[sample.name, label] = found.get((sample.name, label), 0.0) + sample.value
+    return found
+
+
+def test_observers_are_told(client: FlaskClient, notebook: Notebook, caplog: pytest.LogCaptureFixture) -> None:
+    """Of each start, stream, end and refusal; one that fails is named, and keeps nothing from the others."""
+    response = client.post("/operations/counted")
+    assert b"event: done" in response.data
+    run = response.headers["Run-Id"]
+    client.get("/runs/unknown")
+    (ended,) = [seen for seen in notebook.seen if isinstance(seen, RunEnded)]
+    notebook.seen.remove(ended)  # before its stream was opened, or after: it is a short one
+    assert notebook.seen == [
+        RunStarted(run, "counted"),
+        StreamOpened(run, "counted", 0),
+        Refused("run_not_found", 404),
+    ]
+    assert (ended.run, ended.operation, ended.status, ended.events) == (run, "counted", "succeeded", 4)
+    assert 0 <= ended.seconds < 60
+    assert "an observer failed" in caplog.text
+
+
+def test_failed_runs_are_told(client: FlaskClient, notebook: Notebook) -> None:
+    """A run that fails has ended as well."""
+    assert b"event: error" in client.post("/operations/failing").data
+    (ended,) = [seen for seen in notebook.seen if isinstance(seen, RunEnded)]
+    assert (ended.status, ended.reason, ended.events) == ("failed", None, 4)
+
+
+def test_the_text(client: FlaskClient) -> None:
+    """What has happened since is added to what Prometheus reads."""
+    before = figures(client.get("/metrics").text)
+    assert client.post("/operations/counted").data
+    client.get("/runs/unknown")
+    response = client.get("/metrics")
+    assert response.content_type.startswith("text/plain; version=")
+    after = figures(response.text)
+    grown = {key: value - before.get(key, 0) for key, value in after.items() if value != before.get(key, 0)}
+    for name in ("headway_runs_started_total", "headway_runs_ended_total", "headway_streams_total"):
+        assert grown[name, "counted"] == 1
+    assert grown["headway_events_total", "counted"] == 4
+    assert grown["headway_refused_total", "run_not_found"] == 1
+
+
+def test_without_the_library(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The route says what is missing, and everything else works."""
+    monkeypatch.setattr(extension, "metrics", None)
+    response = client.get("/metrics")
+    assert (response.status_code, response.get_json()["code"]) == (501, "not_installed")
+    assert b"event: done" in client.post("/operations/counted").data

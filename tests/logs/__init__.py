@@ -1,5 +1,0 @@
-"""The contract of an event log (`contract`), and each store against it."""
-
-import pytest
-
-pytest.register_assert_rewrite("tests.logs.contract")

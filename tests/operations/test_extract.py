@@ -1,0 +1,671 @@
+"""`extract` as a function: what it finds in documents that are known, and what it says of those it cannot read.
+
+The limits on its time and memory, and the form that brings a file, are the library's: `tests/live/test_extract_live.py`
+tries them on a real server.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from pydantic import ValidationError
+
+from operations import fetch
+from operations.extract import MAX_PAGES, Extract, chosen, extract
+from operations.pdf import engine, reader
+from operations.pdf.text import clean
+from streaming import Event, OperationError, Upload
+from tests import pdfs
+
+
+@dataclass
+class Outcome:
+    """Everything that one run of the operation said."""
+
+    events: list[Event] = field(default_factory=list)
+    result: dict[str, Any] = field(default_factory=dict)
+
+    def page(self, number: int) -> dict[str, Any]:
+        """The page with this number, out of the result."""
+        return next(page for page in self.result["pages"] if page["page"] == number)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., Outcome]:
+    """Runs the operation in this process, on the bytes of a file or on nothing but options."""
+
+    def run(pdf: bytes | None = None, **options: Any) -> Outcome:
+        if pdf is not None:
+            path = tmp_path / "upload"
+            path.write_bytes(pdf)
+            options["file"] = Upload(path, options.pop("filename", "file.pdf"), "application/pdf", len(pdf))
+        outcome = Outcome()
+        work = extract.fn(Extract(**options))
+        while True:
+            try:
+                outcome.events.append(next(work))
+            except StopIteration as end:
+                outcome.result = end.value
+                return outcome
+
+    return run
+
+
+Run = Callable[..., Outcome]
+
+
+def code_of(run: Run, *args: Any, **options: Any) -> str:
+    """The code with which a run fails."""
+    with pytest.raises(OperationError) as failed:
+        run(*args, **options)
+    return failed.value.code
+
+
+# --- what is found ---------------------------------------------------------------------------------------------------
+
+STYLES = {
+    "every cell ruled": pdfs.GRID,
+    "no rules between the rows": pdfs.COLUMNS_ONLY,
+    "no outer border": pdfs.INNER_ONLY,
+    "no rules at all": pdfs.UNRULED,
+    "striped": pdfs.STRIPES,
+}
+
+
+@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
+def test_a_table_is_found_however_it_is_ruled(run: Run, style: Any) -> None:
+    """The one table of an invoice comes cell by cell, with its header, whatever lines are drawn."""
+    tables = run(pdfs.invoice(*style)).page(1)["tables"]
+    assert tables == [{"rows": [list(row) for row in pdfs.ITEMS], "header": True}]
+
+
+def test_tables_are_not_looked_for_where_they_are_not_wanted(run: Run) -> None:
+    """`tables=False` leaves the list of tables empty."""
+    assert run(pdfs.invoice(*pdfs.GRID), tables=False).page(1)["tables"] == []
+
+
+def test_merged_cells_are_one_cell(run: Run) -> None:
+    """What no rule parts stands in the first of its cells, and the others are empty."""
+    sheet = pdfs.Sheet()
+    rows = [("Region", "", "Sum"), ("North", "East", "12"), ("South", "West", "30")]
+    sheet.table(60, 100, rows, *pdfs.GRID, ("SPAN", (0, 0), (1, 0)))
+    assert run(sheet.pdf()).page(1)["tables"][0]["rows"] == [list(row) for row in rows]
+
+
+PROSE = [f"word{number} and some more words in this line of it" for number in range(8)]
+NO_TABLES: dict[str, list[tuple[float, list[str]]]] = {
+    "two columns of prose": [(60, PROSE), (330, PROSE)],
+    "a list with bullets": [(60, ["•"] * 6), (90, ["one", "two", "three", "four", "five", "six"])],
+    "a numbered list": [(60, ["1.", "2.", "3.", "4."]), (90, ["one", "two", "three", "four"])],
+    "a table of contents": [(60, ["Introduction", "Methods", "Results", "Index"]), (400, ["1", "7", "12", "30"])],
+    "a form": [(60, ["Name:", "Street:", "Town:", "Country:"]), (200, ["Ada", "Mill Lane", "London", "England"])],
+    "a program": [(60, ["{", "int", "return", "}"]), (120, ["int a;", "b = 1;", "a + b;", "// done {"])],
+}
+
+
+@pytest.mark.parametrize("columns", NO_TABLES.values(), ids=NO_TABLES)
+def test_what_only_aligns_is_no_table(run: Run, columns: list[tuple[float, list[str]]]) -> None:
+    """Prose, lists, contents, forms and programs line up too, and are not taken for tables."""
+    sheet = pdfs.Sheet()
+    for x, lines in columns:
+        sheet.paragraph(x, 100, lines)
+    assert run(sheet.pdf()).page(1)["tables"] == []
+
+
+def test_pairs_stand_beside_and_below_their_keys(run: Run) -> None:
+    """All three layouts of key and value are read, and a colon inside a paragraph makes no pair."""
+    pairs = {pair["key"]: pair["value"] for pair in run(pdfs.invoice(*pdfs.GRID)).page(1)["pairs"]}
+    assert pairs == {
+        "Invoice number": "2026-0042",
+        "Date": "23 November 2026",
+        "Customer": "K-1138",
+        "Due": "2026-12-23",
+        "Bill to": "Example Works Ltd\n12 Mill Lane\nSpringfield",
+        "Total": "1,651.00",
+    }
+
+
+@pytest.mark.parametrize("text", ["https://example.org/a", "std::vector is one", "at 10:30", "C:\\files", "see: below"])
+def test_other_colons_make_no_pairs(run: Run, text: str) -> None:
+    """URLs, names in programs, times, paths and asides have colons and no keys."""
+    sheet = pdfs.Sheet()
+    sheet.text(60, 100, text)
+    assert run(sheet.pdf()).page(1)["pairs"] == []
+
+
+def test_filled_form_fields_are_pairs(run: Run) -> None:
+    """A form's fields come under the names that people see; an empty one does not come."""
+    pairs = [tuple(pair.values()) for pair in run(pdfs.form()).page(1)["pairs"]]
+    assert pairs == [("Surname", "Lovelace"), ("Member", "yes"), ("Newsletter", "no")]
+
+
+def headings(outcome: Outcome, page: int) -> list[tuple[str, int]]:
+    """The headings of a page and their levels."""
+    return [(heading["text"], heading["level"]) for heading in outcome.page(page)["headings"]]
+
+
+@pytest.mark.parametrize("outline", [False, True])
+def test_headings_have_the_levels_of_their_type_or_their_outline(run: Run, outline: bool) -> None:
+    """Larger type stands higher, bold type is a heading too, and the running title of every page is none."""
+    outcome = run(pdfs.report(4, outline=outline))
+    for page in range(1, 5):
+        chapter = (f"{page}. Chapter number {page}", 1)
+        assert headings(outcome, page) == [chapter, (f"{page}.1 What it is about", 2), ("A remark", 3)]
+
+
+def test_the_outline_gives_levels_that_the_type_does_not_show(run: Run) -> None:
+    """A heading that the outline names has the outline's level, though it is set like the body."""
+    sheet = pdfs.Sheet()
+    sheet.paragraph(60, 200, pdfs.BODY)
+    sheet.text(60, 300, "4.2 Plainly set")
+    sheet.canvas.bookmarkPage("top")
+    sheet.canvas.addOutlineEntry("Top", "top", level=0)
+    sheet.canvas.bookmarkPage("deep")
+    sheet.canvas.addOutlineEntry("Plainly Set", "deep", level=1)
+    assert headings(run(sheet.pdf()), 1) == [("4.2 Plainly set", 2)]
+
+
+def test_a_heading_of_two_lines_is_one(run: Run) -> None:
+    """Lines of one type that stand close together make one heading."""
+    sheet = pdfs.Sheet()
+    sheet.paragraph(60, 100, ["All that is known of the", "habits of lazy dogs"], 20)
+    sheet.paragraph(60, 200, pdfs.BODY * 2)
+    assert headings(run(sheet.pdf()), 1) == [("All that is known of the habits of lazy dogs", 1)]
+
+
+def test_the_outline_is_the_documents_own_or_that_of_its_headings(run: Run) -> None:
+    """A document without an outline is given that of its headings, and it is said which one it is."""
+    own = run(pdfs.report(2, outline=True)).result
+    made = run(pdfs.report(2)).result
+    first = {"title": "Chapter number 1", "level": 1, "page": 1}
+    assert (own["outline_from"], own["outline"][0], len(own["outline"])) == ("document", first, 4)
+    assert (made["outline_from"], made["outline"][0]["title"], len(made["outline"])) == (
+        "headings",
+        "1. Chapter number 1",
+        6,
+    )
+
+
+def test_the_title_is_told_or_shown(run: Run) -> None:
+    """The metadata's title goes first, unless a program made it up; then comes the first heading."""
+    assert run(pdfs.report(1, title="The Truth")).result["title"] == "The Truth"
+    assert run(pdfs.report(1, title="untitled")).result["title"] == "1. Chapter number 1"
+
+
+def test_metadata_are_plain_json(run: Run) -> None:
+    """Dates are RFC 3339, and what the document does not say is null."""
+    metadata = run(pdfs.report(1, title="Truth")).result["metadata"]
+    assert metadata["title"] == "Truth"
+    assert metadata["created"] == "2000-01-01T00:00:00Z"
+    assert metadata["encrypted"] is False
+    assert metadata["producer"].startswith("ReportLab")
+
+
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [
+        ("D:20150518143719-06'00'", "2015-05-18T14:37:19-06:00"),
+        ("D:20150518143719Z", "2015-05-18T14:37:19Z"),
+        ("D:2015", "2015-01-01T00:00:00Z"),
+        ("D:20151399", None),
+        ("D:20150518143719+99'00'", None),
+        ("yesterday", None),
+        ("", None),
+    ],
+)
+def test_dates_are_rfc_3339(text: str, date: str | None) -> None:
+    """A PDF date (ISO 32000-1, 7.9.4) becomes RFC 3339, and nonsense becomes nothing."""
+    assert engine.date(text) == date
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_page_is_read_the_way_its_text_stands(run: Run, degrees: int) -> None:
+    """A page that lies on its side or on its head is read like any other."""
+    upright, turned = pdfs.invoice(*pdfs.GRID), pdfs.rotated(pdfs.invoice(*pdfs.GRID), degrees)
+    assert run(turned).result["pages"] == run(upright).result["pages"]
+
+
+def test_counts_add_up(run: Run) -> None:
+    """`counts` tells of the pages that were read what their lists hold."""
+    result = run(pdfs.report(3), pages="2-3").result
+    texts = [page["text"] for page in result["pages"]]
+    assert result["counts"] == {
+        "pages": 2,
+        "words": sum(len(text.split()) for text in texts),
+        "characters": sum(map(len, texts)),
+        "headings": 6,
+        "tables": 0,
+        "pairs": 0,
+    }
+    assert result["page_count"] == 3
+
+
+def test_a_broken_word_is_mended(run: Run) -> None:
+    """A word that is broken at the end of a line is whole again in the text."""
+    sheet = pdfs.Sheet()
+    sheet.paragraph(60, 100, ["The minutes of the extra-", "ordinary meeting were read"])
+    assert run(sheet.pdf()).page(1)["text"] == "The minutes of the extraordinary\nmeeting were read"
+
+
+def test_text_that_no_font_should_tell_is_left_out(run: Run) -> None:
+    """Half a surrogate pair and a NUL in a font's map do not reach the text."""
+    outcome = run(pdfs.unicode_holes())
+    text = outcome.page(1)["text"]
+    assert text.endswith("Z")
+    assert "\0" not in text
+    assert text.encode()
+
+
+@given(st.text(st.characters(codec=None, categories=None)))
+def test_clean_text_can_be_handed_on(text: str) -> None:
+    """Whatever comes in, what comes out is UTF-8 without controls but tab and LF, and is clean already."""
+    cleaned = clean(text)
+    cleaned.encode()
+    assert not [character for character in cleaned if character < " " and character not in "\t\n"]
+    assert clean(cleaned) == cleaned
+
+
+def test_a_scan_is_told(run: Run) -> None:
+    """A page that is nothing but a picture has no text, and a warning says so."""
+    outcome = run(pdfs.scan())
+    assert outcome.page(1)["text"] == ""
+    assert [(warning["code"], warning["pages"]) for warning in outcome.result["warnings"]] == [("no_text", [1])]
+
+
+# --- how it is told --------------------------------------------------------------------------------------------------
+
+
+def test_pages_come_one_by_one_with_their_progress(run: Run) -> None:
+    """A word ahead of the work, then each page and how far that is; the result holds the same pages."""
+    outcome = run(pdfs.report(3))
+    told = [(event.name, event.data.get("key"), event.data.get("done")) for event in outcome.events]
+    assert told == [
+        ("progress", None, None),
+        ("progress", None, 0),
+        *(step for page in (1, 2, 3) for step in (("partial", f"page-{page}", None), ("progress", None, page))),
+    ]
+    assert all(e.data["total"] == 3 and e.data["unit"] == "pages" for e in outcome.events[1:] if e.name == "progress")
+    assert [e.data["value"] for e in outcome.events if e.name == "partial"] == outcome.result["pages"]
+
+
+def test_the_file_name_is_a_name(run: Run) -> None:
+    """Of what the client called its file, the folders are dropped."""
+    assert run(pdfs.report(1), filename="../../C:\\temp\\report.pdf").result["filename"] == "report.pdf"
+
+
+def test_thumbnails_are_small_pictures(run: Run) -> None:
+    """`render` gives each page a JPEG in a data URL, and without it there is none."""
+    kind, _, data = run(pdfs.report(1), render=True).page(1)["thumbnail"].partition(",")
+    picture = Image.open(io.BytesIO(base64.b64decode(data)))
+    assert kind == "data:image/jpeg;base64"
+    assert (picture.format, max(picture.size)) == ("JPEG", engine.THUMBNAIL)
+    assert len(set(picture.convert("L").tobytes())) > 2, "nothing is drawn on it"
+    assert "thumbnail" not in run(pdfs.report(1)).page(1)
+
+
+@pytest.mark.parametrize("box", [b"[0 0 9000000 9000000]", b"[0 0 9000000 1]", b"[0 0 0 0]"])
+def test_a_page_of_any_size_makes_a_small_picture(run: Run, box: bytes) -> None:
+    """What a page says of its size does not decide how much memory its picture takes."""
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox" + box
+    thumbnail = run(pdfs.one_page(b"0 0 m 100 100 l S", page=page), render=True).page(1)["thumbnail"]
+    picture = Image.open(io.BytesIO(base64.b64decode(thumbnail.partition(",")[2])))
+    assert max(picture.size) <= engine.THUMBNAIL
+
+
+# --- what is asked for -----------------------------------------------------------------------------------------------
+
+
+def test_pages_are_chosen_by_number_and_range(run: Run) -> None:
+    """`pages` gives those pages, once each and in their order."""
+    outcome = run(pdfs.report(5), pages=" 4, 1-2 ,2")
+    assert [page["page"] for page in outcome.result["pages"]] == [1, 2, 4]
+
+
+@pytest.mark.parametrize(
+    "pages", ["0", "5-2", "1-", "-3", "1,,2", "1;2", "two", "1.5", "٣-", "1" * 9, "1," * 600 + "1"]
+)
+def test_rubbish_is_no_choice_of_pages(pages: str) -> None:
+    """A choice of pages that says nothing is refused before the run, under the field's name."""
+    with pytest.raises(ValidationError) as refused:
+        Extract(file=Upload(Path("x"), "x", "", 1), pages=pages)
+    assert [error["loc"] for error in refused.value.errors()] == [("pages",)]
+
+
+def test_pages_that_are_not_there_are_refused(run: Run) -> None:
+    """Where the document is shorter than the choice, the run says so."""
+    assert code_of(run, pdfs.report(2), pages="1,3") == "pages_out_of_range"
+
+
+def test_a_run_has_a_bound_on_its_pages(run: Run) -> None:
+    """A document of thousands of pages is refused, unless a part of it is chosen."""
+    pdf = pdfs.many_pages(MAX_PAGES + 1)
+    assert code_of(run, pdf) == "too_many_pages"
+    assert run(pdf, pages=f"{MAX_PAGES + 1}").result["counts"]["pages"] == 1
+
+
+def test_choosing_costs_nothing_before_it_is_bounded() -> None:
+    """Ranges that repeat millions of pages are refused without being counted out."""
+    with pytest.raises(OperationError, match="too_many_pages"):
+        chosen(",".join(["1-9999999"] * 80), 9_999_999)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"file": Upload(Path("x"), "x.pdf", "", 1), "document_url": "https://example.org/x.pdf"},
+        {"document_url": "ftp://example.org/x.pdf"},
+        {"document_url": "https://ann:secret@example.org/x.pdf"},
+        {"document_url": "https://"},
+    ],
+)
+def test_there_is_one_document(given: dict[str, Any]) -> None:
+    """A file or an HTTP URL without credentials, and not both."""
+    with pytest.raises(ValidationError) as refused:
+        Extract(**given)
+    assert [error["loc"] for error in refused.value.errors()] == [("document_url",)]
+
+
+def test_empty_fields_of_a_form_are_left_out() -> None:
+    """A browser sends every field of a form, and an empty nameless file for one that was not chosen."""
+    nothing = Upload(Path("x"), "", "application/octet-stream", 0)
+    form = {"document_url": "https://example.org/x.pdf", "pages": " ", "password": "", "file": nothing}
+    checked = Extract.model_validate({**form, "tables": "false", "render": "on"})
+    assert (checked.pages, checked.password, checked.file, checked.tables, checked.render) == (
+        None,
+        None,
+        None,
+        False,
+        True,
+    )
+
+
+def test_the_form_can_be_made_of_the_schema() -> None:
+    """Every field has a title and a description, the password is one, and unknown fields are refused."""
+    schema = Extract.model_json_schema()
+    assert all({"title", "description"} <= set(described) for described in schema["properties"].values())
+    assert {"format": "password", "writeOnly": True, "type": "string"} in schema["properties"]["password"]["anyOf"]
+    assert schema["additionalProperties"] is False
+
+
+def test_a_password_stays_out_of_what_is_written() -> None:
+    """The input does not show the password where somebody logs it."""
+    assert "secret" not in repr(Extract(file=Upload(Path("x"), "x", "", 1), password="secret"))
+
+
+# --- what cannot be read ---------------------------------------------------------------------------------------------
+
+ALGORITHMS = ["RC4-40", "RC4-128", "AES-128", "AES-256-R5", "AES-256"]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_an_encrypted_document_opens_with_its_password_alone(run: Run, algorithm: str) -> None:
+    """Without a password, and with a wrong one, the run says which; with the right one it reads."""
+    pdf = pdfs.encrypted(pdfs.report(1), "Grüße", algorithm) if algorithm == "AES-256" else None
+    pdf = pdf or pdfs.encrypted(pdfs.report(1), "sesame", algorithm)
+    password = "Grüße" if algorithm == "AES-256" else "sesame"
+    assert code_of(run, pdf) == "password_required"
+    assert code_of(run, pdf, password="mustard") == "wrong_password"
+    assert code_of(run, pdf, password="\ud800") == "wrong_password"
+    result = run(pdf, password=password).result
+    assert (result["metadata"]["encrypted"], result["counts"]["headings"]) == (True, 3)
+
+
+def test_a_password_that_is_not_needed_does_no_harm(run: Run) -> None:
+    """A document that is not encrypted is read whatever the password."""
+    assert run(pdfs.report(1), password="sesame").result["counts"]["pages"] == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "empty_file"),
+        (b"hello", "not_a_pdf"),
+        (b"PK\x03\x04" + b"\0" * 5000, "not_a_pdf"),
+        (b"\0" * 2000 + b"%PDF-1.7\nstartxref\n0\n%%EOF", "not_a_pdf"),
+        (b"%PDF-1.7\n", "truncated_pdf"),
+        (b"%PDF-1.7\nnothing else\nstartxref\n9\n%%EOF\n", "damaged_pdf"),
+        (b"%PDF-1.7\n1 0 obj<</Linearized 1/L 9999>>endobj startxref\n0\n%%EOF", "truncated_pdf"),
+    ],
+)
+def test_what_is_no_whole_pdf_is_told_apart(run: Run, content: bytes, code: str) -> None:
+    """Empty, of another kind, cut short or damaged: each has its own code."""
+    assert code_of(run, content) == code
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.98])
+def test_a_truncated_document_is_never_half_a_result(run: Run, share: float) -> None:
+    """Wherever a file was cut, the run fails instead of giving the pages that are left."""
+    pdf = pdfs.report(5)
+    assert code_of(run, pdf[: int(share * len(pdf))]) == "truncated_pdf"
+
+
+@pytest.mark.parametrize("pdf", [pdfs.deep_tree(3000), pdfs.looped_tree()], ids=["deep", "looped"])
+def test_a_page_tree_without_an_end_is_damage(run: Run, pdf: bytes) -> None:
+    """Trees that nest for ever, or hold themselves, end in an error and not in a crash."""
+    assert code_of(run, pdf) == "damaged_pdf"
+
+
+def test_one_damaged_page_does_not_cost_the_others(run: Run) -> None:
+    """The other pages are read, and the damaged one is named."""
+    outcome = run(pdfs.damaged_page(), render=True)
+    assert outcome.result["warnings"] == [
+        {"code": "damaged_page", "message": "These pages are damaged and could not be read.", "pages": [2]}
+    ]
+    assert [page["thumbnail"] is None for page in outcome.result["pages"]] == [False, True, False]
+
+
+def test_too_much_text_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page with more characters than a page has, and pages with more than a document has, are `too_large`."""
+    with monkeypatch.context() as patched:
+        patched.setattr(engine, "MAX_CHARACTERS", 100)
+        assert code_of(run, pdfs.report(1)) == "too_large"
+    monkeypatch.setattr(reader, "MAX_TEXT", 1000)
+    assert code_of(run, pdfs.report(3)) == "too_large"
+
+
+def test_a_drawing_is_no_table(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page with more lines than are looked at is read as text alone."""
+    sheet = pdfs.Sheet()
+    sheet.table(60, 100, [("North", "12"), ("South", "30")], *pdfs.GRID)
+    pdf = sheet.pdf()
+    assert len(run(pdf).page(1)["tables"]) == 1
+    monkeypatch.setattr(engine, "MAX_OBJECTS", 5)
+    page = run(pdf).page(1)
+    assert (page["tables"], page["text"]) == ([], "North 12\nSouth 30")
+
+
+def test_the_service_is_spared_what_only_the_child_needs() -> None:
+    """Importing the operation loads neither PDFium nor Pillow nor httpx."""
+    script = "import sys, operations.extract; print([m for m in ('pypdfium2', 'PIL', 'httpx') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+# --- from a URL ------------------------------------------------------------------------------------------------------
+
+
+class _Web(BaseHTTPRequestHandler):
+    """A small web: each path is one thing that a host may do."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """Answers by the path."""
+        port = self.connection.getsockname()[1]
+        answers: dict[str, tuple[int, dict[str, str], bytes]] = {
+            "/report.pdf": (200, {}, pdfs.report(2)),
+            "/moved": (302, {"Location": "/report.pdf"}, b""),
+            "/abroad": (302, {"Location": f"http://localhost:{port}/report.pdf"}, b""),
+            "/file": (302, {"Location": "file:///etc/passwd"}, b""),
+            "/ann": (302, {"Location": f"http://ann:x@127.0.0.1:{port}/report.pdf"}, b""),
+            "/round": (302, {"Location": "/round"}, b""),
+            "/broken": (500, {}, b""),
+            "/packed": (200, {"Content-Encoding": "gzip"}, b"x"),
+            "/page.html": (200, {}, b"<!doctype html>"),
+        }
+        status, headers, body = answers.get(self.path, (404, {}, b""))
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[str]:
+    """The host and port of that web."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Web)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@contextmanager
+def allowing(hosts: str) -> Iterator[None]:
+    """Puts hosts on the list."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("HEADWAY_DOCUMENT_HOSTS", hosts)
+        yield
+
+
+@pytest.mark.parametrize("path", ["report.pdf", "moved"])
+def test_a_document_is_fetched_from_a_host_on_the_list(run: Run, web: str, path: str) -> None:
+    """The document is read as if it had been uploaded; a redirect within the list is followed."""
+    with allowing(f"example.org, {web}"):
+        outcome = run(document_url=f"http://{web}/{path}")
+    assert outcome.result["counts"]["pages"] == 2
+    assert outcome.result["filename"] == path
+    assert outcome.events[0].data["step"] == "fetch"
+
+
+def test_a_large_document_tells_how_far_it_is(run: Run, web: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While bytes arrive, progress counts them."""
+    monkeypatch.setattr(fetch, "STEP", 500)
+    with allowing(web):
+        fetched = [e.data for e in run(document_url=f"http://{web}/report.pdf").events if e.data.get("step") == "fetch"]
+    assert fetched[-1]["unit"] == "bytes"
+    assert 0 < fetched[-1]["done"] <= fetched[-1]["total"] == len(pdfs.report(2))
+
+
+@pytest.mark.parametrize("hosts", ["", "example.org", "127.0.0.1", "127.0.0.1:1", "*", "localhost:{port}"])
+def test_no_other_host_is_asked(run: Run, web: str, hosts: str) -> None:
+    """The list is empty by default, a host without its port is that of the scheme, and nothing is a wildcard."""
+    with allowing(hosts.format(port=web.partition(":")[2])):
+        assert code_of(run, document_url=f"http://{web}/report.pdf") == "host_not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts"),
+    [
+        ("https://example.org/a", "example.org"),
+        ("http://EXAMPLE.org:80/a", "example.org"),
+        ("http://[::1]:8/", "[::1]:8"),
+    ],
+)
+def test_names_on_the_list_are_matched_as_the_connection_is_made(url: str, hosts: str) -> None:
+    """The scheme's own port may be written or not, case does not matter, and IPv6 stands in brackets."""
+    download = fetch.Download(url, frozenset({hosts}))
+    download._check()
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "retryable"),
+    [
+        ("abroad", "host_not_allowed", False),
+        ("file", "fetch_failed", False),
+        ("ann", "fetch_failed", False),
+        ("round", "fetch_failed", False),
+        ("missing", "fetch_failed", False),
+        ("broken", "fetch_failed", True),
+        ("packed", "fetch_failed", False),
+        ("page.html", "not_a_pdf", False),
+    ],
+)
+def test_what_goes_wrong_on_the_way_is_told(run: Run, web: str, path: str, code: str, retryable: bool) -> None:
+    """Redirects off the list or round in circles, errors and other content each end the run with their code."""
+    with allowing(web), pytest.raises(OperationError) as failed:
+        run(document_url=f"http://{web}/{path}")
+    assert (failed.value.code, failed.value.retryable) == (code, retryable)
+
+
+def test_a_host_that_does_not_answer_may_do_so_later(run: Run, web: str) -> None:
+    """A refused connection is a failure that is worth another try."""
+    with allowing("127.0.0.1:1"), pytest.raises(OperationError) as failed:
+        run(document_url="http://127.0.0.1:1/report.pdf")
+    assert (failed.value.code, failed.value.retryable) == ("fetch_failed", True)
+
+
+def test_a_document_that_is_too_large_is_not_fetched(run: Run, web: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither by what the host says of its size nor by what it sends does a document grow past the bound."""
+    monkeypatch.setattr(fetch, "MAX_BYTES", 1000)
+    with allowing(web):
+        assert code_of(run, document_url=f"http://{web}/report.pdf") == "too_large"
+
+
+# --- real documents --------------------------------------------------------------------------------------------------
+
+
+def test_the_filesystem_hierarchy_standard(run: Run) -> None:
+    """Fifty pages of somebody else's: chapters, sections and all 33 tables, whose outer borders are open."""
+    outcome = run(pdfs.debian("fhs/fhs-3.0.pdf"))
+    assert outcome.result["title"] == "Filesystem Hierarchy Standard"
+    assert outcome.result["counts"]["pages"] == 50
+    assert headings(outcome, 10) == [
+        ("Chapter 3. The Root Filesystem", 1),
+        ("3.1. Purpose", 2),
+        ("Rationale", 5),
+        ("Rationale", 5),
+    ]
+    assert outcome.page(9)["tables"][0] == {
+        "rows": [
+            ["", "shareable", "unshareable"],
+            ["static", "/usr\n/opt", "/etc\n/boot"],
+            ["variable", "/var/mail\n/var/spool/news", "/var/run\n/var/lock"],
+        ],
+        "header": True,
+    }
+    assert outcome.page(33)["tables"][0]["rows"][2] == [
+        "English",
+        "United Kingdom",
+        "Unicode UTF-8",
+        "/usr/share/man/\nen_GB.10646",
+    ]
+    headed = [table for page in outcome.result["pages"] for table in page["tables"] if table["header"]]
+    assert len(headed) == 33
+    assert outcome.result["counts"]["pairs"] == 0
+    json.dumps(outcome.result, allow_nan=False).encode()
+
+
+def test_the_debian_policy_manual(run: Run) -> None:
+    """Set by TeX, with an outline of 339 entries: no page of contents or of prose is a table."""
+    outcome = run(pdfs.debian("policy.pdf"), pages="1-60")
+    assert (outcome.result["outline_from"], len(outcome.result["outline"])) == ("document", 339)
+    assert outcome.result["counts"]["tables"] == 0
+    assert headings(outcome, 24) == [
+        ("3.2 The version of a package", 2),
+        ("3.2.1 Version numbers based on dates", 3),
+        ("3.2.2 Uniqueness of version numbers", 3),
+    ]

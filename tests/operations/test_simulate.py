@@ -1,0 +1,186 @@
+"""`simulate`: each thing that it can be told, in each place where it can run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from operations.simulate import Simulation, simulate
+from streaming.runs.operation import UNSET
+from tests.clients import Message
+from tests.worlds import PLACES, Place, Stage, ending, entered
+
+STEP = 0.02
+
+
+@pytest.fixture(params=PLACES, ids=str)
+def place(request: pytest.FixtureRequest) -> Place:
+    """Each place in turn."""
+    found: Place = request.param
+    return found
+
+
+@pytest.fixture
+def stage(place: Place) -> Iterator[Stage]:
+    """A runner that offers it."""
+    with entered(place.world) as world:
+        stage = Stage(world, simulate)
+        yield stage
+        stage.close()
+
+
+def start(stage: Stage, place: Place, **said: Any) -> str:
+    """Starts a simulation; it takes three steps without a pause unless it is told otherwise."""
+    return stage.start(simulate, Simulation(**{"steps": 3, "interval": 0, "runs_in": place.runs_in, **said}))
+
+
+def simulated(stage: Stage, place: Place, **said: Any) -> list[Message]:
+    """The events of a whole simulation."""
+    return stage.events(start(stage, place, **said))
+
+
+def seconds(messages: list[Message]) -> float:
+    """How long it took."""
+    elapsed: float = messages[-1].json["elapsed"]
+    return elapsed
+
+
+def test_steps(stage: Stage, place: Place) -> None:
+    """A progress for each step, with what is done of the total, and a result that counts them."""
+    messages = simulated(stage, place, steps=5)
+    steps = [message.json for message in messages[1:-2]]
+    assert [(step["done"], step["total"], step["unit"]) for step in steps] == [(n, 5, "steps") for n in range(1, 6)]
+    assert messages[-2].json["result"] == {"steps": 5, "stopped": False}
+    assert ending(messages) == ("succeeded", None)
+
+
+def test_no_steps(stage: Stage, place: Place) -> None:
+    """It may do nothing at all."""
+    assert [message.event for message in simulated(stage, place, steps=0)] == ["start", "result", "done"]
+
+
+def test_an_interval(stage: Stage, place: Place) -> None:
+    """It waits between its steps, and the viewers see them as they come."""
+    run = start(stage, place, interval=STEP)
+    seen = []
+    for count in range(1, 4):
+        stage.until(run, "progress", count)
+        seen.append(time.monotonic())
+    assert all(later - earlier > STEP / 2 for earlier, later in pairwise(seen))
+    assert seconds(stage.events(run)) >= 3 * STEP
+
+
+def test_a_silence(stage: Stage, place: Place) -> None:
+    """After its last step it says nothing for a while, and then how it ended."""
+    run = start(stage, place, silent=5 * STEP)
+    stage.until(run, "progress", 3)
+    messages = stage.events(run)
+    assert len(messages) == 6
+    assert seconds(messages) >= 5 * STEP
+
+
+@pytest.mark.parametrize("payload", [1, 10, 45, 1000, 100_000])
+def test_a_payload(stage: Stage, place: Place, payload: int) -> None:
+    """Each step's message has so many bytes."""
+    messages = simulated(stage, place, payload=payload)
+    assert [len(message.json["message"].encode()) for message in messages[1:-2]] == [payload] * 3
+
+
+def test_a_failure(stage: Stage, place: Place) -> None:
+    """It fails at the step that it is told, with an error of its own, and not before."""
+    messages = simulated(stage, place, steps=5, fail_at=3)
+    assert [message.json["done"] for message in messages if message.event == "progress"] == [1, 2]
+    assert ending(messages) == ("failed", "simulated_failure")
+    assert "step 3" in messages[-2].json["message"]
+
+
+@pytest.mark.parametrize("said", [{"fail_at": 9}, {"ask_at": 9}])
+def test_what_is_never_reached(stage: Stage, place: Place, said: dict[str, int]) -> None:
+    """A step beyond the last one does not come."""
+    assert ending(simulated(stage, place, **said)) == ("succeeded", None)
+
+
+def test_a_burn(stage: Stage, place: Place) -> None:
+    """Each step burns processor time."""
+    begun = time.process_time()
+    messages = simulated(stage, place, burn=0.03)
+    assert seconds(messages) >= 0.09
+    if place.runs_in != "process":
+        assert time.process_time() - begun >= 0.09
+
+
+@pytest.mark.parametrize(
+    ("answer", "result"), [(True, {"steps": 3, "stopped": False}), (False, {"steps": 1, "stopped": True})]
+)
+def test_a_question(stage: Stage, place: Place, answer: bool, result: dict[str, Any]) -> None:
+    """It asks at the step that it is told whether to go on, and does as it is told."""
+    run = start(stage, place, ask_at=2)
+    question = stage.until(run, "question")[-1].json
+    assert question["schema"] == {"type": "boolean"}
+    assert question["expires"] is not None
+    assert [message.event for message in stage.so_far(run)] == ["start", "progress", "question"]
+    stage.answer(run, answer)
+    messages = stage.events(run)
+    assert messages[-2].json["result"] == result
+
+
+@pytest.mark.parametrize(
+    "said", [{"interval": 3600}, {"silent": 3600}, {"ask_at": 1}, {"steps": 10**6, "interval": 0}], ids=str
+)
+def test_a_cancel(stage: Stage, place: Place, said: dict[str, Any]) -> None:
+    """It is stopped at once, whatever it waits for."""
+    run = start(stage, place, **said)
+    stage.until(run, "question" if "ask_at" in said else "progress")
+    stage.cancel(run)
+    messages = stage.events(run)
+    assert ending(messages) == ("cancelled", "requested")
+    assert seconds(messages) < 60
+
+
+def test_it_sets_no_linger_and_no_limit() -> None:
+    """The settings' linger is its own, and it may take its time."""
+    assert simulate.linger is UNSET
+    assert (simulate.timeout, simulate.memory, simulate.retries) == (None, None, 0)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"steps": -1},
+        {"steps": 10**9},
+        {"interval": -1},
+        {"interval": float("nan")},
+        {"silent": -1},
+        {"payload": -1},
+        {"payload": 10**9},
+        {"fail_at": 0},
+        {"ask_at": 0},
+        {"burn": -1},
+        {"runs_in": "celery"},
+        {"stepz": 1},
+    ],
+    ids=str,
+)
+def test_what_it_refuses(said: dict[str, Any]) -> None:
+    """Every field has its bounds, and a field that it does not know is not passed over."""
+    with pytest.raises(ValidationError):
+        Simulation(**said)
+
+
+def test_the_defaults_make_a_run_that_one_can_watch() -> None:
+    """Ten steps, half a second each, in a greenlet."""
+    assert Simulation().model_dump() == {
+        "steps": 10,
+        "interval": 0.5,
+        "silent": 0,
+        "payload": 0,
+        "fail_at": None,
+        "burn": 0,
+        "ask_at": None,
+        "runs_in": "greenlet",
+    }

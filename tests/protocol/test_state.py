@@ -1,0 +1,200 @@
+"""The life of a run: every step that the table allows, every one that it refuses, and what the events amount to."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streaming.errors import RunClosed
+from streaming.protocol.state import Fold, step
+
+STATES = ("", "running", "waiting", "ending", "over")
+NAMES = (
+    "start",
+    "progress",
+    "delta",
+    "partial",
+    "question",
+    "answer",
+    "attempt",
+    "result",
+    "error",
+    "done",
+    "chart",
+    "(any other)",
+)
+
+ALLOWED = {
+    ("", "start"): "running",
+    ("running", "progress"): "running",
+    ("running", "delta"): "running",
+    ("running", "partial"): "running",
+    ("running", "chart"): "running",
+    ("running", "(any other)"): "running",
+    ("running", "question"): "waiting",
+    ("running", "attempt"): "running",
+    ("running", "result"): "ending",
+    ("running", "error"): "ending",
+    ("running", "done"): "over",
+    ("waiting", "progress"): "waiting",
+    ("waiting", "delta"): "waiting",
+    ("waiting", "partial"): "waiting",
+    ("waiting", "chart"): "waiting",
+    ("waiting", "(any other)"): "waiting",
+    ("waiting", "answer"): "running",
+    ("waiting", "attempt"): "running",
+    ("waiting", "error"): "ending",
+    ("waiting", "done"): "over",
+    ("ending", "done"): "over",
+}
+"""The contract's grammar, pair by pair; what is not here is refused."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("state", STATES)
+def test_every_step(state: str, name: str) -> None:
+    """Each event in each state leads where the grammar says, or is refused."""
+    if (state, name) in ALLOWED:
+        assert step(state, name) == ALLOWED[state, name]
+    else:
+        with pytest.raises(RunClosed, match=re.escape(repr(name))):
+            step(state, name)
+
+
+@pytest.mark.parametrize(
+    ("state", "name"), sorted({(state, name) for state in STATES for name in NAMES} - set(ALLOWED))
+)
+def test_a_refused_event_changes_nothing(state: str, name: str) -> None:
+    """A fold that refuses an event is the fold that it was."""
+    fold = Fold(state=state, last_event_id=7, updated="before", progress=b"{}", question=b"{}")
+    before = replace(fold)
+    with pytest.raises(RunClosed):
+        fold.add(name, b'{"status":"succeeded"}', "after")
+    assert fold == before
+
+
+# Sequences
+
+LETTERS = {
+    "start": "s",
+    "progress": "p",
+    "chart": "p",
+    "question": "q",
+    "answer": "a",
+    "attempt": "t",
+    "result": "r",
+    "error": "e",
+    "done": "d",
+}
+SENTENCE = re.compile(r"(s([pt]|qp*[at])*(rd?|(qp*)?e?d?))?")
+"""The beginnings of all runs that the grammar allows; only `done` follows a result or an error, and nothing `done`."""
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+Named = tuple[str, dict[str, Any]]
+
+
+def bodies(name: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Data as the library writes it under this name."""
+    if name == "done":
+        return st.fixed_dictionaries({"status": st.sampled_from(["succeeded", "failed", "cancelled"])})
+    if name == "result":
+        return st.fixed_dictionaries({"result": JSON})
+    return st.dictionaries(st.text(), JSON, max_size=3)
+
+
+EVENTS = st.sampled_from(list(LETTERS)).flatmap(lambda name: st.tuples(st.just(name), bodies(name)))
+WORK = st.sampled_from(["progress", "chart", "question", "answer"]).flatmap(
+    lambda name: st.tuples(st.just(name), bodies(name))
+)
+RUNS = st.one_of(
+    st.lists(EVENTS, max_size=12),
+    st.lists(WORK, max_size=12).map(lambda events: [("start", dict[str, Any]()), *events]),
+)
+
+
+def encoded(data: dict[str, Any]) -> bytes:
+    """The body of an event."""
+    return json.dumps(data, separators=(",", ":")).encode()
+
+
+@given(RUNS)
+def test_any_sequence_folds_or_is_refused(events: list[Named]) -> None:
+    """Of any sequence of events exactly the grammatical ones are taken, and the fold is what those amount to."""
+    fold, taken = Fold(), list[Named]()
+    for name, data in events:
+        letters = "".join(LETTERS[event] for event, _ in [*taken, (name, data)])
+        if SENTENCE.fullmatch(letters):
+            fold.add(name, encoded(data), f"at {name}")
+            taken.append((name, data))
+        else:
+            before = replace(fold)
+            with pytest.raises(RunClosed):
+                fold.add(name, encoded(data), f"at {name}")
+            assert fold == before
+    assert_amounts_to(fold, taken)
+
+
+def assert_amounts_to(fold: Fold, taken: Sequence[Named]) -> None:
+    """The fold against a reckoning of its own."""
+    names = [name for name, _ in taken]
+    assert fold.last_event_id == len(taken)
+    assert fold.updated == (f"at {names[-1]}" if taken else "")
+    since = names[len(names) - names[::-1].index("attempt") :] if "attempt" in names else names
+    assert decoded(fold.progress) == last(taken[len(taken) - len(since) :], "progress")
+    assert decoded(fold.error) == last(taken, "error")
+    assert decoded(fold.result) == (last(taken, "result") or {}).get("result")
+    assert fold.over == ("done" in names)
+    assert_standing(fold, taken, names)
+
+
+def assert_standing(fold: Fold, taken: Sequence[Named], names: list[str]) -> None:
+    """The status, and the question while it is open."""
+    settling = [name for name in names if name in ("question", "answer", "attempt", "error", "done")]
+    is_open = settling[-1:] == ["question"]
+    assert decoded(fold.question) == (last(taken, "question") if is_open else None)
+    if fold.over:
+        done = last(taken, "done")
+        assert done is not None
+        assert fold.status == done["status"]
+    else:
+        assert fold.status == ("waiting" if is_open else "running")
+
+
+def last(taken: Sequence[Named], name: str) -> dict[str, Any] | None:
+    """The data of the last event of this name."""
+    return next((data for event, data in reversed(taken) if event == name), None)
+
+
+def decoded(body: bytes | None) -> Any:
+    """What the fold keeps encoded."""
+    return None if body is None else json.loads(body)
+
+
+def test_a_run_as_it_goes() -> None:
+    """The status of a run follows its events: running, waiting while it asks, and at last what its end says."""
+    fold = Fold()
+    seen = []
+    events: list[Named] = [
+        ("start", {}),
+        ("question", {"question": "q2"}),
+        ("progress", {"done": 1}),
+        ("answer", {"question": "q2", "answer": True}),
+        ("result", {"result": None}),
+        ("done", {"status": "succeeded"}),
+    ]
+    for name, data in events:
+        fold.add(name, encoded(data), "now")
+        seen.append(fold.status)
+    assert seen == ["running", "waiting", "waiting", "running", "running", "succeeded"]
+    assert fold.result == b"null"

@@ -1,0 +1,373 @@
+"""Where operations run: what a thread and a process are given, what they give back, and what they leave behind.
+
+How they end, in every way there is, is in `test_grammar`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+
+from streaming import Operation, OperationError
+from streaming.runs.executors import base as executors
+from streaming.runs.executors.base import AHEAD, GreenletWork, ThreadWork
+from streaming.runs.executors.process import child as children
+from streaming.runs.executors.process import fork_server as nurseries
+from streaming.runs.operation import CancelHooks
+from tests import sample_operations as sample
+from tests.clients import wait_until
+from tests.sample_operations import Parcel, Script, scripted
+from tests.worlds import WORLDS, Stage, World, WorldName, ending, entered, is_gone
+
+
+@pytest.fixture(params=WORLDS)
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """Each world in turn."""
+    name: WorldName = request.param
+    with entered(name) as world:
+        yield world
+
+
+@pytest.fixture
+def stage(world: World) -> Iterator[Stage]:
+    """A runner with everything that this module starts."""
+    stage = Stage(world, *(value for value in vars(sample).values() if isinstance(value, Operation)))
+    yield stage
+    stage.close()
+
+
+@pytest.fixture
+def own_hub() -> Iterator[World]:
+    """The world in which works can be driven by hand."""
+    with entered("own hub") as world:
+        yield world
+
+
+def entries(folder: str) -> int:
+    """How many there are in a folder of proc(5)."""
+    return len(list(Path(folder).iterdir()))
+
+
+# Records between a process and its worker
+
+
+def test_records_are_read_as_they_were_written() -> None:
+    """However they are cut on their way, records come out whole and in order, and what is unfinished stays."""
+    records = [(b"e", b"name", b"body"), (b"f", b"", b""), (b"r", b"x" * 1000, b"\0\n")]
+    wire = b"".join(children.pack(*record) for record in records)
+    for size in (1, 7, 100, len(wire)):
+        buffer, read = bytearray(), list[tuple[bytes, bytes, bytes]]()
+        for at in range(0, len(wire), size):
+            buffer += wire[at : at + size]
+            read += children.unpack(buffer)
+        assert read == records
+        assert not buffer
+
+
+# Threads
+
+
+def works(*items: Any, log: list[Any] | None = None) -> Callable[[], Iterator[Any]]:
+    """What begins a generator of these items, which notes each that it is asked for."""
+
+    def begin() -> Iterator[Any]:
+        for item in items:
+            if log is not None:
+                log.append(item)
+            yield item
+
+    return begin
+
+
+def drained(work: executors.Work) -> list[Any]:
+    """Everything that a work yields."""
+    items: list[Any] = []
+    try:
+        while True:
+            items.append(work.send(None))
+    except StopIteration:
+        return items
+
+
+@pytest.mark.parametrize("count", [0, 1, AHEAD, 3 * AHEAD])
+def test_a_thread_hands_everything_over(own_hub: World, count: int) -> None:
+    """As many events as there are, in their order."""
+    work = ThreadWork(own_hub.home, works(*range(count)), CancelHooks())
+    assert drained(work) == list(range(count))
+    work.close()
+
+
+def test_a_thread_does_not_run_away(own_hub: World) -> None:
+    """A producer in a thread that nobody listens to waits, and goes on when somebody does."""
+    produced: list[Any] = []
+    work = ThreadWork(own_hub.home, works(*range(3 * AHEAD), log=produced), CancelHooks())
+    work.send(None)
+    wait_until(lambda: len(produced) > AHEAD, "it gets as far as it may")
+    gevent.sleep(0.05)
+    assert len(produced) <= AHEAD + 2
+    assert len(drained(work)) == 3 * AHEAD - 1
+    work.close()
+
+
+def test_a_thread_is_a_thread_of_its_own(own_hub: World) -> None:
+    """The operation runs outside the thread of the hub, which goes on meanwhile."""
+    asked: list[int] = []
+
+    def begin() -> Iterator[Any]:
+        asked.append(threading.get_ident())
+        yield "first"
+
+    work = ThreadWork(own_hub.home, begin, CancelHooks())
+    assert work.send(None) == "first"
+    assert asked != [threading.get_ident()]
+    work.close()
+
+
+@pytest.mark.parametrize("kind", [GreenletWork, ThreadWork])
+def test_a_failure_is_handed_over_as_it_is(own_hub: World, kind: type) -> None:
+    """What the operation raises is raised where its events are taken, with its own traceback."""
+
+    def begin() -> Iterator[Any]:
+        yield "first"
+        raise OperationError("no_pages", "None.")
+
+    work = kind(own_hub.home, begin, CancelHooks()) if kind is ThreadWork else kind(begin, CancelHooks())
+    assert work.send(None) == "first"
+    with pytest.raises(OperationError, match="no_pages") as caught:
+        work.send(None)
+    assert caught.traceback[-1].name == "begin"
+    work.close()
+
+
+CALLER: ContextVar[str] = ContextVar("caller", default="nobody")
+
+
+def test_a_thread_has_the_context_of_its_run(own_hub: World) -> None:
+    """Context variables of the caller are seen in the thread, and what the thread sets is its own."""
+
+    def begin() -> Iterator[Any]:
+        yield CALLER.get()
+        CALLER.set("the thread")
+        yield CALLER.get()
+
+    CALLER.set("the test")
+    work = ThreadWork(own_hub.home, begin, CancelHooks())
+    assert drained(work) == ["the test", "the thread"]
+    assert CALLER.get() == "the test"
+    work.close()
+
+
+@pytest.mark.parametrize("kind", [GreenletWork, ThreadWork])
+def test_what_was_never_begun_has_nothing_to_close(own_hub: World, kind: type) -> None:
+    """A work that is closed before its first event has not called the operation."""
+    begun: list[Any] = []
+    begin = works("never", log=begun)
+    work = kind(own_hub.home, begin, CancelHooks()) if kind is ThreadWork else kind(begin, CancelHooks())
+    work.close()
+    work.close()
+    assert begun == []
+
+
+def test_threads_are_gone_afterwards(stage: Stage) -> None:
+    """Runs in threads leave no thread behind, however they ended."""
+    before = entries("/proc/self/task")
+    runs = [stage.start(scripted, Script(acts=[act], runs_in="thread")) for act in ("progress", "fail", "wait") * 5]
+    for run in runs:
+        stage.until(run, "start")
+        if stage.record(run).fold.over:
+            continue
+        stage.cancel(run)
+        stage.events(run)
+    stage.world.until(lambda: entries("/proc/self/task") <= before, "the threads end")
+
+
+# Processes
+
+
+def result(stage: Stage, operation: Operation) -> Any:
+    """What an operation without an input returns."""
+    return stage.events(stage.start(operation))[-2].json["result"]
+
+
+def test_a_process_is_a_process_of_its_own(stage: Stage) -> None:
+    """Its own session, without threads, patches and cores; a child of the nursery, which is a child of the worker."""
+    first, second = result(stage, sample.portrait), result(stage, sample.portrait)
+    nursery = stage.world.nursery._process
+    assert first["pid"] != second["pid"]
+    for portrait in (first, second):
+        assert portrait["session"] == portrait["pid"]
+        assert portrait["parent"] == portrait["imported by"] == nursery
+        assert (portrait["threads"], portrait["gevent"], portrait["cores"]) == (1, False, 0)
+    assert parent_of(nursery) == os.getpid()
+
+
+def parent_of(pid: int) -> int:
+    """A process's parent (proc(5))."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_a_process_inherits_no_socket(stage: Stage) -> None:
+    """Of the worker's descriptors a process has the standard ones; its own are its line, and the nursery's pipe."""
+    reader, writer = os.pipe()
+    os.set_inheritable(reader, True)
+    try:
+        descriptors = result(stage, sample.portrait)["descriptors"]
+        assert str(Path(f"/proc/self/fd/{reader}").readlink()) not in descriptors
+        assert not [link for link in descriptors if link.startswith("socket:")]
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def test_many_processes_at_once(stage: Stage) -> None:
+    """Runs that are started together each have their own line."""
+    runs = {text: stage.start(sample.echoing, Parcel(content=text)) for text in map(str, range(20))}
+    for text, run in runs.items():
+        stage.until(run, "question")
+        stage.answer(run, f"answer to {text}")
+    for text, run in runs.items():
+        messages = stage.events(run)
+        assert messages[1].json["value"] == text
+        assert messages[-2].json["result"] == f"answer to {text}"
+
+
+def test_large_things_reach_a_process_and_come_back(stage: Stage) -> None:
+    """An input, an event, an answer and a result may each be larger than any pipe."""
+    content = "naïve \u2028 \0 \n " * 100_000
+    run = stage.start(sample.echoing, Parcel(content=content))
+    stage.until(run, "question")
+    stage.answer(run, [content, 2**53, None])
+    messages = stage.events(run)
+    assert messages[1].json["value"] == content
+    assert messages[-2].json["result"] == [content, 2**53, None]
+
+
+def test_stray_prints_do_not_reach_the_events(stage: Stage) -> None:
+    """What a process writes to its standard output is no event, and no part of one."""
+    messages = stage.events(stage.start(scripted, Script(acts=["print", "progress", "print"], runs_in="process")))
+    assert [message.event for message in messages] == ["start", "progress", "result", "done"]
+
+
+def test_processes_leave_no_descriptor_behind(stage: Stage) -> None:
+    """After runs that succeed, fail, die and are cancelled the worker has as many descriptors as before."""
+    stage.events(stage.start(scripted, Script(runs_in="process")))
+    before = entries("/proc/self/fd")
+    for act in ("progress", "fail", "wait") * 3:
+        run = stage.start(scripted, Script(acts=[act], runs_in="process"))
+        if act == "wait":
+            stage.until(run, "progress")
+            stage.cancel(run)
+        stage.events(run)
+    stage.events(stage.start(sample.dying, sample.Death(by="SIGKILL")))
+    stage.world.until(lambda: entries("/proc/self/fd") <= before, "descriptors are closed")
+    assert stage.world.nursery._children == {}
+
+
+def test_a_cancel_may_come_at_any_moment_of_a_process(stage: Stage) -> None:
+    """From before it is forked until after it has ended, a cancel ends the run, and rightly."""
+    for delay in [0.0, 0.001, 0.002, 0.004, 0.008, 0.012, 0.016, 0.02] * 2:
+        run = stage.start(scripted, Script(acts=["rest", "progress", "rest"], runs_in="process"))
+        stage.world.call(gevent.sleep, delay)
+        stage.cancel(run)
+        assert ending(stage.events(run)) in [("cancelled", "requested"), ("succeeded", None)]
+
+
+def descriptors() -> set[str]:
+    """The open descriptors of this process."""
+    return {path.name for path in Path("/proc/self/fd").iterdir()}
+
+
+def test_a_cancel_while_the_order_waits(world: World, fresh: nurseries.Nursery) -> None:
+    """A run that is stopped before the nursery has taken its order leaves no descriptor behind."""
+
+    def stopped_while_waiting() -> tuple[set[str], set[str]]:
+        fresh.warm([])
+        open_before = descriptors()
+        with fresh._lock:
+            waiting = gevent.spawn(fresh.fork, scripted)
+            gevent.sleep(0.01)
+            assert len(descriptors()) == len(open_before) + 4
+            waiting.kill()
+        return open_before, descriptors()
+
+    before, after = world.call(stopped_while_waiting)
+    assert after == before
+    assert fresh._children == {}
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch, world: World) -> Iterator[nurseries.Nursery]:
+    """A nursery that has not been started."""
+    nursery = nurseries.Nursery()
+    monkeypatch.setattr(nurseries, "_nursery", nursery)
+    yield nursery
+    if nursery._channel is not None:
+        os.kill(nursery._process, signal.SIGKILL)
+        world.until(lambda: nursery._channel is None, "the nursery is gone")
+
+
+def test_a_module_that_only_the_worker_can_import(world: World, fresh: nurseries.Nursery) -> None:
+    """A module that ends whoever imports it ends the run and not the nursery, and the log says why."""
+    from tests.apps.homebound import homebound
+
+    stage = Stage(world, homebound, scripted)
+    messages = stage.events(stage.start(homebound))
+    assert ending(messages) == ("failed", "operation_failed")
+    assert "secret" not in "".join(message.data for message in messages)
+    first = fresh._process
+    assert ending(stage.events(stage.start(scripted, Script(runs_in="process")))) == ("succeeded", None)
+    assert fresh._process == first
+    stage.close()
+
+
+def test_modules_are_imported_ahead(world: World, fresh: nurseries.Nursery) -> None:
+    """The nursery of a worker with operations for processes has imported them before the first run."""
+    stage = Stage(world, sample.portrait)
+    assert fresh._process
+    assert result(stage, sample.portrait)["imported by"] == fresh._process
+    stage.close()
+
+
+def test_no_nursery_without_need(world: World, fresh: nurseries.Nursery) -> None:
+    """A worker whose operations run elsewhere has none."""
+    stage = Stage(world, scripted)
+    stage.events(stage.start(scripted, Script(acts=["progress"])))
+    assert not fresh._process
+    stage.close()
+
+
+def test_a_nursery_ends_with_its_line(world: World, fresh: nurseries.Nursery) -> None:
+    """When its worker goes, a nursery goes, and so do its children."""
+    stage = Stage(world, sample.whereabouts, scripted)
+    run = stage.start(sample.whereabouts, Script(acts=["wait"]))
+    child = stage.until(run, "partial")[1].json["value"]
+    nursery = fresh._process
+    world.call(fresh._channel.shutdown, 2)  # SHUT_RDWR, as the kernel does it for a process that has gone
+    for pid in (child, nursery):
+        world.until(lambda pid=pid: is_gone(pid), "it is gone")  # type: ignore[misc]
+    assert ending(stage.events(run)) == ("failed", "operation_failed")
+    stage.close()
+
+
+def test_a_fork_has_a_nursery_of_its_own() -> None:
+    """A worker that was forked from another does not talk to that one's nursery."""
+    before = nurseries.nursery()
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if nurseries.nursery() is not before else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_an_event_of_a_process_is_an_event(stage: Stage) -> None:
+    """What the library reckons with comes over too: a `done` that falls is held there as here."""
+    run = stage.start(scripted, Script(acts=["many", "progress"], runs_in="process"))
+    *_, last, _, _ = stage.events(run)
+    assert last.json["done"] == 2999

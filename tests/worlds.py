@@ -1,0 +1,253 @@
+"""Runs without HTTP: the two worlds in which they live, a stage to start them on, and the grammar that they keep.
+
+A **world** is where the hub is: in the thread that serves requests, as under gunicorn's gevent workers, or in a thread
+of its own beside it, as under `flask run`. One test process holds both, and enters one at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+
+import gevent
+import orjson
+import pytest
+from gevent.event import Event as GreenEvent
+from pydantic import BaseModel
+
+from streaming import MemoryLog, Operation
+from streaming.clock import Clock
+from streaming.protocol.state import Reason
+from streaming.runs.executors.process import fork_server as nursery
+from streaming.runs.operation import NoInput
+from streaming.runs.runner import Runner
+from streaming.runtime import hub
+from streaming.runtime.hub import Home
+from streaming.settings import Settings
+from streaming.stores.base import EventLog, Record
+from tests.clients import PATIENCE, Message, parse_frames
+
+T = TypeVar("T")
+
+WorldName = Literal["own hub", "hub beside"]
+WORLDS: Final[tuple[WorldName, ...]] = ("own hub", "hub beside")
+
+TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+@dataclass(frozen=True)
+class World:
+    """A hub, and the nursery that its processes are forked by."""
+
+    name: WorldName
+    home: Home
+    nursery: nursery.Nursery
+    server: Any
+    """Stands for the server, whose listening socket keeps a hub from finding that it waits for nothing."""
+
+    def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """What `function` gives in the hub, where it may wait."""
+        return self.home.call(lambda: function(*args, **kwargs))
+
+    def until(self, condition: Callable[[], object], what: str) -> None:
+        """Waits until a condition holds that is looked at in the hub; fails after `PATIENCE` seconds."""
+        self.call(_until, condition, what)
+
+
+def _until(condition: Callable[[], object], what: str) -> None:
+    with gevent.Timeout(PATIENCE, AssertionError(f"{what}: not within {PATIENCE} s")):
+        while not condition():
+            gevent.sleep(0.001)
+
+
+_entered: dict[WorldName, World] = {}
+
+
+@contextmanager
+def entered(name: WorldName) -> Iterator[World]:
+    """The world of that name, as the one that the library finds itself in."""
+    if name not in _entered:
+        home = Home(gevent.get_hub(), native=False) if name == "own hub" else hub._start_thread()
+        server = home.hub.loop.async_()
+        if name == "own hub":
+            server.start(lambda: None)
+        _entered[name] = World(name, home, nursery.Nursery(), server)
+    world = _entered[name]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hub, "_home", world.home)
+        patch.setattr(nursery, "_nursery", world.nursery)
+        yield world
+
+
+@dataclass(frozen=True)
+class Place:
+    """One way for an operation to run: an executor in a world."""
+
+    world: WorldName
+    runs_in: Literal["greenlet", "thread", "process"]
+
+    def __str__(self) -> str:
+        return f"{self.runs_in} ({self.world})"
+
+
+PLACES: Final = (
+    Place("own hub", "greenlet"),
+    Place("own hub", "thread"),
+    Place("own hub", "process"),
+    Place("hub beside", "greenlet"),  # a thread there, for want of a hub
+    Place("hub beside", "process"),
+)
+
+
+class Stage:
+    """A runner in a world, and what a test asks of it; all of it waits where it has to."""
+
+    def __init__(
+        self,
+        world: World,
+        *operations: Operation,
+        clock: Clock | None = None,
+        log: EventLog | None = None,
+        **settings: Any,
+    ) -> None:
+        self.world = world
+        self.log = log or MemoryLog(clock=clock)
+        self.runner: Runner = world.call(Runner, operations, self.log, Settings(**settings), clock)
+
+    def start(self, operation: Operation, input: BaseModel | None = None, **said: Any) -> str:
+        """Starts a run, and gives its id."""
+        run, _ = self.world.call(self.runner.start, operation, input or NoInput(), **said)
+        return run
+
+    def cancel(self, run: str, reason: Reason = "requested") -> None:
+        """Asks for the run's end."""
+        self.world.call(self.log.cancel, run, reason)
+
+    def answer(self, run: str, value: Any, question: str | None = None) -> bool:
+        """Answers the open question, or the one that is named."""
+        asked = question or orjson.loads(self.record(run).fold.question or b"{}")["question"]
+        return self.world.call(self.log.answer, run, asked, json.dumps(value).encode())
+
+    def record(self, run: str) -> Record:
+        """The run as it stands."""
+        record = self.world.call(self.log.find, run)
+        assert record is not None
+        return record
+
+    def snapshot(self, run: str) -> dict[str, Any]:
+        """The same, as a client gets it."""
+        snapshot: dict[str, Any] = orjson.loads(self.record(run).snapshot())
+        return snapshot
+
+    def watch(self, run: str) -> None:
+        """Counts a viewer in."""
+        self.world.call(self.log.count, run, +1)
+
+    def leave(self, run: str) -> None:
+        """Counts a viewer out."""
+        self.world.call(self.log.count, run, -1)
+
+    def so_far(self, run: str) -> list[Message]:
+        """The events that the log holds."""
+        return self.world.call(self._read, run)
+
+    def until(self, run: str, event: str, times: int = 1) -> list[Message]:
+        """The events so far, once as many of this name are among them."""
+        self.world.call(self._wait, run, lambda: self._count(run, event) >= times, f"{event!r} of {run}")
+        return self.so_far(run)
+
+    def events(self, run: str) -> list[Message]:
+        """All events of the run, once it is over; they keep the grammar."""
+        self.world.call(self._wait, run, lambda: self._over(run), f"the end of {run}")
+        messages = self.so_far(run)
+        assert_grammatical(messages)
+        return messages
+
+    def close(self) -> None:
+        """Ends what is left."""
+        self.world.call(self.runner.close)
+
+    def _count(self, run: str, event: str) -> int:
+        return [message.event for message in self._read(run)].count(event)
+
+    def _over(self, run: str) -> bool:
+        record = self.log.find(run)
+        return record is not None and record.fold.over and run not in self.runner._runs
+
+    def _read(self, run: str) -> list[Message]:
+        messages: list[Message] = []
+        while batch := self.log.read(run, messages[-1].id or 0 if messages else 0):
+            if not batch.block:
+                break
+            messages += parse_frames(batch.block)
+        return messages
+
+    def _wait(self, run: str, condition: Callable[[], bool], what: str) -> None:
+        changed = GreenEvent()
+        unwatch = self.log.watch(run, changed.set)
+        try:
+            with gevent.Timeout(PATIENCE, AssertionError(f"{what}: not within {PATIENCE} s")):
+                while not condition():
+                    changed.wait(0.01)  # that the runner has forgotten a run is told by nobody
+                    changed.clear()
+        finally:
+            unwatch()
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended, reaped or not (proc(5))."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+# The grammar of the contract
+
+MIDDLE: Final = {"progress", "delta", "partial", "question", "answer", "attempt"}
+SENTENCE: Final = re.compile(r"start( middle)*( (result|error))? done")
+REASONS: Final = {"requested", "disconnected", "timeout", "shutdown"}
+
+
+def assert_grammatical(messages: Sequence[Message]) -> None:
+    """The events of one whole run: numbered without holes, stamped, in order, and ended once.
+
+    `start (progress | delta | partial | question | answer | attempt | other)* (result | error)? done`
+    """
+    names = [message.event for message in messages]
+    kinds = [name if name in ("start", "result", "error", "done", "reset") else "middle" for name in names]
+    assert SENTENCE.fullmatch(" ".join(kinds)), names
+    assert [message.id for message in messages] == list(range(1, len(messages) + 1))
+    for message in messages:
+        if message.event != "text":
+            assert TIMESTAMP.fullmatch(message.json["timestamp"]), message
+    assert_ending(messages)
+
+
+def assert_ending(messages: Sequence[Message]) -> None:
+    """`done` says what the event before it says."""
+    *_, before, done = messages
+    ending = done.json
+    assert ending["elapsed"] >= 0
+    assert ("reason" in ending) == (ending["status"] == "cancelled")
+    if ending["status"] == "succeeded":
+        assert before.event == "result"
+    elif ending["status"] == "failed":
+        assert before.event == "error"
+    else:
+        assert ending["reason"] in REASONS
+        assert (before.event == "error") == (ending["reason"] == "timeout")
+        assert before.event != "result"
+
+
+def ending(messages: Sequence[Message]) -> tuple[str, str | None]:
+    """How a run ended: its status, and the code of its error or the reason of its cancel."""
+    *_, before, done = messages
+    if done.json["status"] == "cancelled":
+        return "cancelled", done.json["reason"]
+    return done.json["status"], before.json["code"] if before.event == "error" else None
