@@ -6,6 +6,7 @@ from .clock import ManualClock
 from .errors import EncodeError, EventTooLarge, HeadwayError, OperationError, Problem, RegistrationError, SettingError
 from .protocol.events import Event, ask, delta, event, flush, partial, progress
 from .protocol.sse import Message, Parser, comment, encode
+from .runs.observers import Observer
 from .runs.operation import Operation, Upload, on_cancel, operation
 
 if typing.TYPE_CHECKING:
@@ -15,29 +16,28 @@ if typing.TYPE_CHECKING:
     from .http.extension import Headway
     from .http.relay import relay
     from .http.viewer import stream
-    from .stores.memory import MemoryLog
+    from .stores.memory import MemoryLog, MemoryStore
 else:
-    # What needs Flask and gevent comes when it is asked for (PEP 562): a script that uses only `streaming.client`, or
-    # the child process of an operation, loads neither.
+    # What needs Flask or gevent is imported when it is first used (PEP 562): a script that uses only
+    # `streaming.client`, and the child process of an operation, need neither.
     def __getattr__(name):
         from importlib import import_module
 
-        homes = {
-            "Headway": ".http.extension",
-            "MemoryLog": ".stores.memory",
-            "from_anthropic": ".gateways.dialects",
-            "from_openai": ".gateways.dialects",
-            "gateway": ".gateways.gateway",
-            "relay": ".http.relay",
-            "result": ".gateways.gateway",
-            "save_events": ".gateways.saving",
-            "save_result": ".gateways.saving",
-            "stream": ".http.viewer",
+        modules = {
+            "gateways.dialects": ("from_anthropic", "from_openai"),
+            "gateways.gateway": ("gateway", "result"),
+            "gateways.saving": ("save_events", "save_result"),
+            "http.extension": ("Headway",),
+            "http.relay": ("relay",),
+            "http.viewer": ("stream",),
+            "stores.memory": ("MemoryStore", "MemoryLog"),
         }
-        if name not in homes:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        globals()[name] = getattr(import_module(homes[name], __name__), name)
-        return globals()[name]
+        for module, names in modules.items():
+            if name in names:
+                value = getattr(import_module(f"{__name__}.{module}"), name)
+                globals()[name] = value
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 __all__ = [
@@ -48,7 +48,9 @@ __all__ = [
     "HeadwayError",
     "ManualClock",
     "MemoryLog",
+    "MemoryStore",
     "Message",
+    "Observer",
     "Operation",
     "OperationError",
     "Parser",

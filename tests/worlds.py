@@ -20,7 +20,7 @@ import pytest
 from gevent.event import Event as GreenEvent
 from pydantic import BaseModel
 
-from streaming import MemoryLog, Operation
+from streaming import MemoryStore, Operation
 from streaming.clock import Clock
 from streaming.protocol.state import Reason
 from streaming.runs.executors.process import fork_server as nursery
@@ -29,7 +29,7 @@ from streaming.runs.runner import Runner
 from streaming.runtime import hub
 from streaming.runtime.hub import Home
 from streaming.settings import Settings
-from streaming.stores.base import EventLog, Record
+from streaming.stores.base import Record, Store
 from tests.clients import PATIENCE, Message, parse_frames
 
 T = TypeVar("T")
@@ -112,12 +112,12 @@ class Stage:
         world: World,
         *operations: Operation,
         clock: Clock | None = None,
-        log: EventLog | None = None,
+        store: Store | None = None,
         **settings: Any,
     ) -> None:
         self.world = world
-        self.log = log or MemoryLog(clock=clock)
-        self.runner: Runner = world.call(Runner, operations, self.log, Settings(**settings), clock)
+        self.store = store or MemoryStore(clock=clock)
+        self.runner: Runner = world.call(Runner, operations, self.store, Settings(**settings), clock)
 
     def start(self, operation: Operation, input: BaseModel | None = None, **said: Any) -> str:
         """Starts a run, and gives its id."""
@@ -126,16 +126,16 @@ class Stage:
 
     def cancel(self, run: str, reason: Reason = "requested") -> None:
         """Asks for the run's end."""
-        self.world.call(self.log.cancel, run, reason)
+        self.world.call(self.store.cancel, run, reason)
 
     def answer(self, run: str, value: Any, question: str | None = None) -> bool:
         """Answers the open question, or the one that is named."""
         asked = question or orjson.loads(self.record(run).fold.question or b"{}")["question"]
-        return self.world.call(self.log.answer, run, asked, json.dumps(value).encode())
+        return self.world.call(self.store.answer, run, asked, json.dumps(value).encode())
 
     def record(self, run: str) -> Record:
         """The run as it stands."""
-        record = self.world.call(self.log.find, run)
+        record = self.world.call(self.store.find, run)
         assert record is not None
         return record
 
@@ -146,11 +146,11 @@ class Stage:
 
     def watch(self, run: str) -> None:
         """Counts a viewer in."""
-        self.world.call(self.log.count, run, +1)
+        self.world.call(self.store.count, run, +1)
 
     def leave(self, run: str) -> None:
         """Counts a viewer out."""
-        self.world.call(self.log.count, run, -1)
+        self.world.call(self.store.count, run, -1)
 
     def so_far(self, run: str) -> list[Message]:
         """The events that the log holds."""
@@ -176,12 +176,12 @@ class Stage:
         return [message.event for message in self._read(run)].count(event)
 
     def _over(self, run: str) -> bool:
-        record = self.log.find(run)
+        record = self.store.find(run)
         return record is not None and record.fold.over and run not in self.runner._runs
 
     def _read(self, run: str) -> list[Message]:
         messages: list[Message] = []
-        while batch := self.log.read(run, messages[-1].id or 0 if messages else 0):
+        while batch := self.store.read(run, messages[-1].id or 0 if messages else 0):
             if not batch.block:
                 break
             messages += parse_frames(batch.block)
@@ -189,7 +189,7 @@ class Stage:
 
     def _wait(self, run: str, condition: Callable[[], bool], what: str) -> None:
         changed = GreenEvent()
-        unwatch = self.log.watch(run, changed.set)
+        unwatch = self.store.watch(run, changed.set)
         try:
             with gevent.Timeout(PATIENCE, AssertionError(f"{what}: not within {PATIENCE} s")):
                 while not condition():

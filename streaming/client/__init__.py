@@ -7,12 +7,11 @@
                 case Delta(text=text): print(text, end="")
         print(run.result())
 
-A connection that is lost is made again, and goes on after the last event; see `streaming.client.viewing`. Needs the
+A connection that is lost is made again, and goes on after the last event; see `streaming.client.reader`. Needs the
 extra `client` (httpx).
 """
 
 from .aio import AsyncClient, AsyncRun
-from .cli.viewing import Backoff
 from .errors import (
     ClientError,
     Conflict,
@@ -44,6 +43,7 @@ from .events import (
     Snapshot,
     Start,
 )
+from .reader import Backoff
 from .requests import File
 from .sync import Client, Run
 

@@ -13,9 +13,9 @@ import anyio
 import httpx
 
 from ..protocol.sse import MAX_EVENT
-from .cli.viewing import Backoff, Viewing
 from .errors import ClientError, refusal
 from .events import Reset, RunEvent, Snapshot
+from .reader import Backoff, Viewing
 from .requests import (
     LIMITS,
     Headers,

@@ -27,7 +27,7 @@ from typing import Any, Final
 import orjson
 
 from ..errors import EncodeError, OperationError
-from ..protocol.events import LIFECYCLE, Event, Passed, check_name, escape_splitters
+from ..protocol.events import LIFECYCLE, Event, RawEvent, check_name, escape_splitters
 from ..protocol.sse import Message
 
 OPENAI_END: Final = "[DONE]"
@@ -51,7 +51,7 @@ def truncated(message: str) -> UpstreamFailed:
     return UpstreamFailed("upstream_truncated", message, retryable=True)
 
 
-class Vocabulary:
+class StreamFormat:
     """Follows one upstream stream, over as many connections as it takes.
 
     `ends_with` names the event that ends it well. With `unchanged` every event is given as it came, lifecycle and all:
@@ -119,7 +119,7 @@ class Vocabulary:
         if self.ended and self._failure is not None:
             raise self._failure
         if name == "attempt":
-            return Passed(name, data.encode())
+            return RawEvent(name, data.encode())
         # The others are answered for by the run that passes them on.
         return self._passed(name, data) if name in ("result", "question") else None
 
@@ -129,14 +129,14 @@ class Vocabulary:
         except EncodeError as error:
             raise UpstreamFailed("upstream_failed", "The upstream sent an event whose name cannot be sent.") from error
         if self._unchanged:
-            return Passed(name, data.encode(), self._id)
+            return RawEvent(name, data.encode(), self._id)
         trimmed = data.strip()
         if trimmed[:1] != "{" or (said := _object(trimmed)) is None:
             return Event(name, data.encode(), text=True)
         body = trimmed.replace("\n", " ").encode()  # in JSON, a bare line end stands between tokens only
         if b'"timestamp"' in body and "timestamp" in said:
             if not (self.headway and STAMPED.match(body)):
-                return Passed(name, body)
+                return RawEvent(name, body)
             body = b"{" + body[STAMP_BYTES:].removeprefix(b",")
         return Event(name, body if body.isascii() else escape_splitters(body))
 
@@ -181,14 +181,14 @@ class Vocabulary:
 
 
 _TAKEN: Final = {
-    "start": Vocabulary._take_start,
-    "error": Vocabulary._take_error,
-    "done": Vocabulary._take_done,
-    "result": Vocabulary._take_result,
-    "question": Vocabulary._take_of_headway,
-    "answer": Vocabulary._take_of_headway,
-    "attempt": Vocabulary._take_of_headway,
-    "reset": Vocabulary._take_reset,
+    "start": StreamFormat._take_start,
+    "error": StreamFormat._take_error,
+    "done": StreamFormat._take_done,
+    "result": StreamFormat._take_result,
+    "question": StreamFormat._take_of_headway,
+    "answer": StreamFormat._take_of_headway,
+    "attempt": StreamFormat._take_of_headway,
+    "reset": StreamFormat._take_reset,
 }
 
 

@@ -50,10 +50,10 @@ import orjson
 from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr
 
 from ..errors import EncodeError, Problem, RegistrationError
-from ..protocol.events import LIFECYCLE, Event, Flush, Question, encode_json, raw_event
+from ..protocol.events import LIFECYCLE, Event, Flush, Question, encode_json, make_event
 from ..runs.operation import NAME, UNSET, FlushPolicy, Operation, Upload, cancel_hooks, close_work
 from ..runtime.hub import home
-from .formats import Vocabulary
+from .formats import StreamFormat
 
 if TYPE_CHECKING:
     from .upstream import Content, Upstream, UpstreamStream
@@ -86,7 +86,7 @@ class Events:
         return next(self._events)
 
 
-class Admission:
+class Handshake:
     """Whether the upstream has let a request in: for who waits with the answer to the one it came with.
 
     `on_beat`, set by them, has the viewers here sent a heartbeat; from any thread.
@@ -125,7 +125,7 @@ class Asked(BaseModel):
 
     input: BaseModel
     headers: list[tuple[str, str]] = []
-    admission: Admission | None = None
+    admission: Handshake | None = None
 
 
 class Gateway(Operation):
@@ -141,7 +141,7 @@ class Gateway(Operation):
         from .upstream import chosen
 
         passed_on = chosen(header, self.upstream)
-        return Asked.model_construct(input=checked, headers=passed_on, admission=Admission())
+        return Asked.model_construct(input=checked, headers=passed_on, admission=Handshake())
 
     def begin(self, checked: BaseModel) -> Iterator[Any]:
         asked = checked if isinstance(checked, Asked) else Asked.model_construct(input=checked)
@@ -153,8 +153,8 @@ class Gateway(Operation):
     def _work(self, asked: Asked) -> Generator[Event | Flush, Any, Any]:
         from .upstream import Refusal, UpstreamStream
 
-        admitted = Admission() if asked.admission is None else asked.admission
-        vocabulary = Vocabulary(ends_with=self.upstream.ends_with)
+        admitted = Handshake() if asked.admission is None else asked.admission
+        vocabulary = StreamFormat(ends_with=self.upstream.ends_with)
         stream = UpstreamStream(
             self.upstream,
             partial(content_of, asked.input),
@@ -249,7 +249,7 @@ def gateway(  # one keyword for each thing that can be said of an upstream
 
 def result(value: Any) -> Event:
     """The event that makes `value` the result of a gateway's run; for transforms. Raises `EncodeError`."""
-    return raw_event("result", {"result": value})
+    return make_event("result", {"result": value})
 
 
 def _function(model: type[BaseModel], description: str | None) -> Callable[[Any], Any]:

@@ -34,7 +34,7 @@ from ..errors import EventTooLarge, RegistrationError, UpstreamProblem
 from ..protocol.events import Event
 from ..protocol.sse import Parser
 from ..runs.operation import Upload
-from .formats import UpstreamFailed, Vocabulary, truncated
+from .formats import StreamFormat, UpstreamFailed, truncated
 from .pool import Exchange, Network, Request, multipart, network
 
 log = logging.getLogger("headway")
@@ -102,7 +102,7 @@ OWN_HEADERS: Final = HOP_BY_HOP | {
 """Headers that a gateway writes itself, or never."""
 
 TRACING: Final = ("traceparent", "tracestate")
-"""Passed on always (W3C Trace Context)."""
+"""RawEvent on always (W3C Trace Context)."""
 
 
 def chosen(header: Callable[[str], str | None], upstream: Upstream) -> list[tuple[str, str]]:
@@ -144,7 +144,7 @@ class UpstreamStream:
         upstream: Upstream,
         content: Callable[[str], Content],
         headers: Sequence[tuple[str, str]],
-        vocabulary: Vocabulary,
+        vocabulary: StreamFormat,
         opened: Callable[[], None] = lambda: None,
         beat: Callable[[], None] = lambda: None,
     ) -> None:

@@ -46,7 +46,7 @@ def drain(runner: Runner, pulse: Pulse, seconds: float) -> None:
     runner.draining = True
     _wait(seconds, lambda: bool(runner.live) or pulse.producing)
     runner.stop()
-    runner.log.flush()  # what has just ended is to be told to its viewers before they are sent away
+    runner.store.flush()  # what has just ended is to be told to its viewers before they are sent away
     end_streams(pulse, 0)
 
 

@@ -33,8 +33,8 @@ from ..runs.operation import Operation
 from ..runs.runner import Runner
 from ..runtime.hub import home
 from ..settings import Settings
-from ..stores import open_log
-from ..stores.base import EventLog, Record
+from ..stores import open_store
+from ..stores.base import Record, Store
 from . import openapi
 from .drain import drain, extensions
 from .handshake import leave_later, refused
@@ -72,7 +72,7 @@ class Headway:
         operations: Iterable[Operation] = (),
         url_prefix: str | None = None,
         authorize: Authorize | None = None,
-        log: EventLog | None = None,
+        log: Store | None = None,
         clock: Clock | None = None,
         observers: Iterable[Observer] = (),
         **defaults: Any,
@@ -157,11 +157,11 @@ class Headway:
     def _make_runner(self) -> Runner:
         with self._making:  # the first requests may come together, and it waits for its log and its nursery
             if self._runner is None or self._runner.home is not home():
-                event_log = self._log or open_log(self.settings)
+                store = self._log or open_store(self.settings)
                 pulse_ = pulse(home())
                 self._runner = Runner(
                     self.operations,
-                    event_log,
+                    store,
                     self.settings,
                     self._clock,
                     self.observer,
@@ -241,7 +241,7 @@ class _Routes:
                 cleanup=taken.discard,
             )
             # Counted in the same turn of the hub: nobody can find the run without its viewer.
-            return run, new, None if detached else RunSource(runner.log, run)
+            return run, new, None if detached else RunSource(runner.store, run)
 
         run, new, source = runner.home.call(begin)
         if new and isinstance(operation, Gateway):
@@ -266,7 +266,7 @@ class _Routes:
             return head()
         self._check_streams()
         runner = self._headway.runner
-        source = runner.home.call(RunSource, runner.log, run)
+        source = runner.home.call(RunSource, runner.store, run)
         return self._stream(source, record.info.operation, run, after=after)
 
     def cancel(self, run: str) -> Response:
@@ -278,8 +278,8 @@ class _Routes:
         record = self._find(run)
         given = read_body(request, self._headway.settings.max_body)
         question, body = questions.checked(given, record.fold.question)
-        log_ = self._headway.runner.log
-        if not self._headway.runner.home.call(log_.answer, run, question, body):
+        store = self._headway.runner.store
+        if not self._headway.runner.home.call(store.answer, run, question, body):
             raise Conflict("this question has its answer", code="already_answered")
         return self._snapshot(self._find(run), 202)
 
@@ -291,7 +291,7 @@ class _Routes:
             )
         runner = self._headway.runner
         find = partial(
-            runner.log.page,
+            runner.store.page,
             owner=g.headway_owner,
             operation=request.args.get("operation"),
             status=status,
@@ -307,7 +307,7 @@ class _Routes:
         runner = self._headway.runner
         if runner.draining:
             raise Unavailable("this worker is stopping", code="draining", retry_after=1)
-        runner.home.call(runner.log.ready)
+        runner.home.call(runner.store.ready)
         return _json({"status": "ready"})
 
     def metrics(self) -> Response:
@@ -381,7 +381,7 @@ class _Routes:
 
     def _reached(self, run: str) -> int:
         runner = self._headway.runner
-        return runner.home.call(runner.log.reached, run)
+        return runner.home.call(runner.store.reached, run)
 
     def _stream(
         self, source: RunSource, name: str, run: str, *, after: int, headers: dict[str, str] | None = None

@@ -12,7 +12,7 @@ from typing import Any, Final
 import gevent
 
 from ..errors import Problem
-from ..gateways.gateway import Admission
+from ..gateways.gateway import Handshake
 from ..runtime.hub import home
 from . import transport
 from .transport import Peer
@@ -22,7 +22,7 @@ TIME_TO_FAIL: Final = 1.0
 """Seconds; a run without viewers would be cancelled at once, where it has no linger."""
 
 
-def refused(admission: Admission, environ: Mapping[str, Any], patience: float) -> Problem | None:
+def refused(admission: Handshake, environ: Mapping[str, Any], patience: float) -> Problem | None:
     """What the upstream has against a request, where it says so within `patience` seconds."""
     peer = Peer.of(environ)
     if peer is None:
@@ -45,11 +45,11 @@ def leave_later(source: RunSource) -> None:
 class _Caller:
     """Ends the wait of one who goes."""
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Handshake) -> None:
         self.gone = self.probe = admission.give_up
 
 
-def _watch(peer: Peer, admission: Admission) -> None:
+def _watch(peer: Peer, admission: Handshake) -> None:
     watch = transport.watch(home())
     if watch is not None:
         watch.add(peer, _Caller(admission))

@@ -20,9 +20,9 @@ from werkzeug.exceptions import HTTPException
 
 from ..clock import rfc3339
 from ..errors import OperationError, RegistrationError
-from ..gateways.formats import UpstreamFailed, Vocabulary
-from ..gateways.gateway import Admission, Auth, Transform, passing
-from ..protocol.events import Event, Flush, Passed, raw_event
+from ..gateways.formats import StreamFormat, UpstreamFailed
+from ..gateways.gateway import Auth, Handshake, Transform, passing
+from ..protocol.events import Event, Flush, RawEvent, make_event
 from ..protocol.sse import HEARTBEAT, encode
 from ..runs.operation import FlushPolicy
 from ..runs.producer import error_event
@@ -79,7 +79,7 @@ def relay(  # one keyword for each thing that can be said of an upstream
     )
     if request.method == "HEAD":
         return head()
-    admission, vocabulary, content = Admission(), Vocabulary(ends_with=ends_with, unchanged=True), _body(request)
+    admission, vocabulary, content = Handshake(), StreamFormat(ends_with=ends_with, unchanged=True), _body(request)
     source = UpstreamStream(
         upstream, lambda _: content, chosen(request.headers.get, upstream), vocabulary, admission.tell, admission.beat
     )
@@ -100,7 +100,7 @@ def relay(  # one keyword for each thing that can be said of an upstream
     return response
 
 
-def _relayed(source: Any, through: list[Transform], admission: Admission) -> Generator[Event | Flush, None, None]:
+def _relayed(source: Any, through: list[Transform], admission: Handshake) -> Generator[Event | Flush, None, None]:
     began, failure = time.monotonic(), None
     try:
         with passing(source.events(), through, None) as events:
@@ -115,12 +115,12 @@ def _relayed(source: Any, through: list[Transform], admission: Admission) -> Gen
     finally:
         admission.tell(getattr(failure, "problem", None))
     yield _framed(error_event(failure.code, failure.message, retryable=failure.retryable))
-    yield _framed(raw_event("done", {"status": "failed", "elapsed": round(time.monotonic() - began, 3)}))
+    yield _framed(make_event("done", {"status": "failed", "elapsed": round(time.monotonic() - began, 3)}))
 
 
 def _framed(event: Event) -> Event:
     """The frame of an event as it came, or with the time where it was made here; without a name where it has none."""
-    if isinstance(event, Passed):
+    if isinstance(event, RawEvent):
         named = b"" if event.name == "message" else b"event: %b\n" % event.name.encode()
         numbered = b"id: %b\n" % event.id.encode() if event.id else b""
         return Event("", b"%b%bdata: %b\n\n" % (numbered, named, event.body.replace(b"\n", b"\ndata: ")), text=True)

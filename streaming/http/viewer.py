@@ -21,9 +21,9 @@ from ..protocol.recorder import Recorder
 from ..protocol.sse import HEARTBEAT, retry
 from ..runs.executors import base as executors
 from ..runs.operation import CancelHooks, FlushPolicy, as_work, check_flush
-from ..runs.producer import Production
+from ..runs.producer import Producer
 from ..runtime.hub import GreenSignal, Home, Signal, home
-from ..stores.base import EventLog
+from ..stores.base import Store
 from . import transport
 from .transport import Peer, Uptake
 
@@ -383,11 +383,11 @@ class RunSource:
 
     preface = RETRY
 
-    def __init__(self, event_log: EventLog, run: str) -> None:
-        self._log = event_log
+    def __init__(self, store: Store, run: str) -> None:
+        self._log = store
         self.run = run
         self._expected = False
-        event_log.count(run, +1)
+        store.count(run, +1)
 
     def read(self, after: int, *, frames: int, merge: bool) -> Batch:
         try:
@@ -437,10 +437,10 @@ class Channel:
         self._over = False
         self._more: Callable[[], None] = lambda: None
         self._room = GreenSignal()
-        self.production: Production | None = None
+        self.production: Producer | None = None
         self._begin: Callable[[], None] | None = None
 
-    def carry(self, production: Production) -> None:
+    def carry(self, production: Producer) -> None:
         """Takes the production on, to begin it with the first read."""
         self.production = production
         self._begin = production.begin
@@ -560,7 +560,7 @@ def stream(
         channel, hooks = Channel(), CancelHooks()
         work = executors.in_thread_or_here(here, lambda: as_work(events), hooks, thread=False)
         channel.carry(
-            Production(
+            Producer(
                 name, work, hooks, channel, clock=SystemClock(), flush=flush, lifecycle=lifecycle, ended=channel.finish
             )
         )

@@ -62,7 +62,7 @@ class Event:
         called = self.name if name is None else name
         if called == "progress" and isinstance(given, Mapping) and set(given) <= PROGRESS_KEYS:
             return progress(**given)
-        return raw_event(called, given)
+        return make_event(called, given)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Event):
@@ -105,7 +105,7 @@ class Question(Event):
         self.within = within
 
 
-class Passed(Event):
+class RawEvent(Event):
     """An event of another service that goes out as it came, whatever it is called and whatever is in it.
 
     No timestamp is put into it, and where an operation yields it, it may be a lifecycle event (`gateway`). `id` is the
@@ -118,11 +118,11 @@ class Passed(Event):
         super().__init__(name, body, text=True)
         self.id = id
 
-    def replace(self, *, name: str | None = None, data: Mapping[str, Any] | str | None = None) -> Passed:
+    def replace(self, *, name: str | None = None, data: Mapping[str, Any] | str | None = None) -> RawEvent:
         called = check_name(self.name if name is None else name)
         if data is None:
-            return Passed(called, self.body, self.id)
-        return Passed(called, check_text(data) if isinstance(data, str) else encode_json(dict(data)), self.id)
+            return RawEvent(called, self.body, self.id)
+        return RawEvent(called, check_text(data) if isinstance(data, str) else encode_json(dict(data)), self.id)
 
     @property
     def data(self) -> Any:
@@ -203,7 +203,7 @@ def event(name: str, data: Mapping[str, Any] | str | None = None) -> Event:
     Raises `EncodeError` for the names of `LIFECYCLE`, for a name or text that the wire cannot carry, and for data
     that holds the reserved key `timestamp`.
     """
-    made = raw_event(name, data)
+    made = make_event(name, data)
     if name in LIFECYCLE:
         raise EncodeError(f"event: {name!r} is the library's own; operations use return, raise and ask()")
     if name in TYPED:
@@ -211,7 +211,7 @@ def event(name: str, data: Mapping[str, Any] | str | None = None) -> Event:
     return made
 
 
-def raw_event(name: str, data: Mapping[str, Any] | str | None = None) -> Event:
+def make_event(name: str, data: Mapping[str, Any] | str | None = None) -> Event:
     """`event` without the bar on the library's names: for the library itself, and for gateways."""
     check_name(name)
     if isinstance(data, str):

@@ -18,7 +18,7 @@ from greenlet import GreenletExit
 
 from ..clock import Clock, Timer, rfc3339
 from ..errors import EncodeError, OperationError, Refused
-from ..protocol.events import FLUSH, LIFECYCLE, Event, Passed, Question, encode_json, raw_event
+from ..protocol.events import FLUSH, LIFECYCLE, Event, Question, RawEvent, encode_json, make_event
 from ..protocol.frames import Block
 from ..protocol.recorder import Recorder, question
 from ..protocol.state import Ending, Fold, Reason
@@ -62,7 +62,7 @@ class Sink(Protocol):
         """Waits, in the producing greenlet, while there is too much that nobody has taken."""
 
 
-class Production:
+class Producer:
     """One generator on its way into one sink."""
 
     __slots__ = (
@@ -145,7 +145,7 @@ class Production:
         """Writes `start`, or `first` in its place, and sets the work going."""
         if self._lifecycle:
             about = {} if self.run is None else {"run": self.run}
-            self._write_now(first or raw_event("start", {**about, "operation": self.name}))
+            self._write_now(first or make_event("start", {**about, "operation": self.name}))
         if self._timeout is not None:
             self._timers.append(self._clock.later(self._timeout, lambda: self.cancel("timeout")))
         self._greenlet.start()
@@ -188,7 +188,7 @@ class Production:
         try:
             self._finish_with_result(self._pump())
         except BaseException as error:  # noqa: BLE001  # SystemExit of an operation ends its run, not the worker
-            self._finish_witherror_event(error)
+            self._finish_with_error(error)
         finally:
             watchdog.leave(self)
 
@@ -209,7 +209,7 @@ class Production:
                 if isinstance(item, Event):
                     if item.__class__ is Question:
                         answer = self._put_question(item)
-                    elif item.name in LIFECYCLE and self._lifecycle and item.__class__ is not Passed:
+                    elif item.name in LIFECYCLE and self._lifecycle and item.__class__ is not RawEvent:
                         raise EncodeError(f"an operation yields no {item.name!r}: it returns, raises, or asks")
                     else:
                         self._put(item)
@@ -283,7 +283,7 @@ class Production:
                 timer.cancel()
         if answer is _UNANSWERED:
             raise OperationError("timeout", "Nobody answered the question in time.", retryable=True)
-        self._write_now(raw_event("answer", {"question": numbered.data["question"], "answer": answer}))
+        self._write_now(make_event("answer", {"question": numbered.data["question"], "answer": answer}))
         return answer
 
     def _close_work(self) -> None:
@@ -303,11 +303,11 @@ class Production:
         try:
             ending = Event("result", encode_json({"result": value}))
         except EncodeError as error:
-            self._finish_witherror_event(error)
+            self._finish_with_error(error)
             return
         self._finish("succeeded", ending)
 
-    def _finish_witherror_event(self, error: BaseException) -> None:
+    def _finish_with_error(self, error: BaseException) -> None:
         if self.cancelled is None:
             self._finish("failed", self._told(error))
             return
@@ -366,7 +366,7 @@ class Production:
         data: dict[str, Any] = {"status": status, "elapsed": round(self.elapsed, 3)}
         if status == "cancelled":
             data["reason"] = self.cancelled or "shutdown"
-        return raw_event("done", data)
+        return make_event("done", data)
 
     # -- cancel -------------------------------------------------------------------------------------------------
 
@@ -397,7 +397,7 @@ class Production:
 
 def error_event(code: str, message: str, *, retryable: bool = False) -> Event:
     """The `error` of a run."""
-    return raw_event("error", {"code": str(code), "message": str(message), "retryable": bool(retryable)})
+    return make_event("error", {"code": str(code), "message": str(message), "retryable": bool(retryable)})
 
 
 _UNANSWERED: Final = object()

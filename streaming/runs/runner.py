@@ -17,18 +17,18 @@ from pydantic import BaseModel
 
 from ..clock import Clock, SystemClock, rfc3339
 from ..errors import NotFound, OperationError, RegistrationError, StoreAway, Unavailable
-from ..protocol.events import Event, raw_event
+from ..protocol.events import Event, make_event
 from ..protocol.frames import Block
 from ..protocol.recorder import Recorder
 from ..protocol.state import Fold, Reason
 from ..runtime.hub import Home, home
 from ..settings import Settings
-from ..stores.base import EventLog, Record, RunInfo
+from ..stores.base import Record, RunInfo, Store
 from .executors import base as executors
 from .executors.process.fork_server import nursery
 from .observers import Load, Observer, RunEnded, RunStarted
 from .operation import UNSET, CancelHooks, Operation
-from .producer import Production, error_event
+from .producer import Producer, error_event
 
 log = logging.getLogger("headway")
 
@@ -46,10 +46,10 @@ class Run:
     ) -> None:
         self.info = info
         self._runner = runner
-        self._log = runner.log
+        self._store = runner.store
         self._lingering: Any = None
         hooks = CancelHooks(info.id)
-        self.production = Production(
+        self.production = Producer(
             operation.name,
             executors.start(runner.home, operation, checked, hooks),
             hooks,
@@ -65,22 +65,22 @@ class Run:
 
     def begin(self, first: Event | None = None) -> None:
         """Sets it going; with `first`, where another producer had left off."""
-        self._unwatch = self._log.watch(self.info.id, self._heed)
+        self._unwatch = self._store.watch(self.info.id, self._heed)
         self.production.begin(first)
         attempt = 1 if first is None else first.data["attempt"]
         self._runner.observer.run_started(RunStarted(self.info.id, self.info.operation, attempt))
 
     def put(self, block: Block, recorder: Recorder) -> None:
-        self._log.append(self.info.id, block, recorder.fold)
+        self._store.append(self.info.id, block, recorder.fold)
 
     def wait_for_room(self) -> None:
-        self._log.wait_for_room(self.info.id)
+        self._store.wait_for_room(self.info.id)
 
     def _heed(self) -> None:
         """Does what others ask of this run; called whenever anything about it has changed."""
         if self.production.over:
             return
-        control = self._log.control(self.info.id)
+        control = self._store.control(self.info.id)
         if isinstance(control.lost, StoreAway):
             self.production.fail(OperationError("operation_failed", STORE_LOST, retryable=True))
             return
@@ -105,7 +105,7 @@ class Run:
         gevent.spawn(self._abandon)
 
     def _abandon(self) -> None:
-        if not self.production.over and not self._log.abandon(self.info.id):
+        if not self.production.over and not self._store.abandon(self.info.id):
             self._lingering = None
             self._heed()
 
@@ -137,7 +137,7 @@ class Runner:
     def __init__(
         self,
         operations: Iterable[Operation],
-        event_log: EventLog,
+        store: Store,
         settings: Settings,
         clock: Clock | None = None,
         observer: Observer | None = None,
@@ -146,7 +146,7 @@ class Runner:
         self.operations = self.check(operations)
         self.observer = observer or Observer()
         self._streams = streams
-        self.log = event_log
+        self.store = store
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
         self.home: Home = home()
@@ -192,7 +192,7 @@ class Runner:
         """
         try:
             info = self._info(operation, checked, owner, client, key, digest, linger)
-            settled = self.log.joined(info)
+            settled = self.store.joined(info)
             if settled is None:
                 self._check_room()
                 settled = self._create(info)
@@ -210,13 +210,13 @@ class Runner:
     def _create(self, info: RunInfo) -> RunInfo:
         self._starting += 1
         try:
-            return self.log.create(info, limit=self.settings.max_runs_per_client)
+            return self.store.create(info, limit=self.settings.max_runs_per_client)
         finally:
             self._starting -= 1
 
     def find(self, run: str, owner: str) -> Record:
         """The run as it stands; raises `NotFound`, also for the runs of other owners."""
-        record = self.log.find(run)
+        record = self.store.find(run)
         if record is None or record.info.owner != owner:
             raise NotFound("there is no such run", code="run_not_found")
         return record
@@ -226,7 +226,7 @@ class Runner:
         record = self.find(run, owner)
         if record.fold.over:
             return record, False
-        self.log.cancel(run, reason)
+        self.store.cancel(run, reason)
         return self.find(run, owner), True
 
     def forget(self, run: Run) -> None:
@@ -248,7 +248,7 @@ class Runner:
         """Ends what is left of this runner, and lets go of its log."""
         self.stop()
         self._house.kill(block=False)
-        self.log.close()
+        self.store.close()
 
     def _keep_house(self) -> None:
         """Takes care of runs that others have left behind, and of those that are over."""
@@ -257,9 +257,9 @@ class Runner:
             self.observer.load(Load(len(self._runs), self._streams(), self.draining))
             try:
                 if not self.draining:
-                    for orphan in self.log.orphans():
+                    for orphan in self.store.orphans():
                         self._take_care_of(orphan)
-                self.log.sweep()
+                self.store.sweep()
             except StoreAway as away:
                 log.warning("the store of the runs does not answer: %s", away)
             except Exception:
@@ -284,16 +284,16 @@ class Runner:
         run = self._runs[orphan.info.id] = Run(self, operation, orphan.info, checked, orphan.fold)
         # One that was lost before its first event was kept has yet to begin.
         begun = orphan.fold.last_event_id > 0
-        run.begin(raw_event("attempt", {"attempt": attempt, "reason": "producer_lost"}) if begun else None)
+        run.begin(make_event("attempt", {"attempt": attempt, "reason": "producer_lost"}) if begun else None)
 
     def _end(self, orphan: Record) -> None:
         recorder = Recorder(self.clock, fold=orphan.fold)
         elapsed = max(self.clock.now() - datetime.fromisoformat(orphan.info.created).timestamp(), 0)
         if not recorder.last:
-            recorder.add(raw_event("start", {"run": orphan.info.id, "operation": orphan.info.operation}))
+            recorder.add(make_event("start", {"run": orphan.info.id, "operation": orphan.info.operation}))
         recorder.add(error_event("producer_lost", "The worker that ran this has died.", retryable=True))
-        recorder.add(raw_event("done", {"status": "failed", "elapsed": round(elapsed, 3)}))
-        self.log.append(orphan.info.id, recorder.take(), recorder.fold)
+        recorder.add(make_event("done", {"status": "failed", "elapsed": round(elapsed, 3)}))
+        self.store.append(orphan.info.id, recorder.take(), recorder.fold)
 
     def _check_room(self) -> None:
         if self.draining:

@@ -97,7 +97,7 @@ def _json(body: bytes | None) -> Any:
     return None if body is None else orjson.Fragment(body)
 
 
-class EventLog(ABC):
+class Store(ABC):
     """Where the events of runs are kept. Times in seconds."""
 
     @abstractmethod

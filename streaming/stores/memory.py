@@ -9,13 +9,13 @@ from ..clock import Clock, SystemClock
 from ..errors import Conflict, RunClosed
 from ..protocol.frames import BLOCK_FRAMES, Batch, Block
 from ..protocol.state import Fold, Reason
-from .base import Control, EventLog, Record, RunInfo, full
-from .recent import Tail
+from .base import Control, Record, RunInfo, Store, full
+from .recent import RecentEvents
 
 KEEP_BYTES: Final = 64 * 1024 * 1024
 
 
-class MemoryLog(EventLog):
+class MemoryStore(Store):
     """Runs in dictionaries. A finished run goes `retention` seconds after its end.
 
     Of one run it keeps `keep_bytes` of frames; past that the oldest go, and a viewer that has not read them is told
@@ -26,7 +26,7 @@ class MemoryLog(EventLog):
         self._retention = retention
         self._keep_bytes = keep_bytes
         self._clock: Clock = clock or SystemClock()
-        self._runs: dict[str, Tail] = {}
+        self._runs: dict[str, RecentEvents] = {}
         self._ended: dict[str, float] = {}
         self._keys: dict[tuple[str, str], str] = {}
         self._live: dict[str, int] = {}
@@ -39,7 +39,7 @@ class MemoryLog(EventLog):
             raise full()
         if info.key is not None:
             self._keys[info.owner, info.key] = info.id
-        self._runs[info.id] = Tail(info)
+        self._runs[info.id] = RecentEvents(info)
         self._live[info.client] = self._live.get(info.client, 0) + 1
         return info
 
@@ -130,3 +130,7 @@ class MemoryLog(EventLog):
             info = self._runs.pop(run).info
             if info.key is not None:
                 self._keys.pop((info.owner, info.key), None)
+
+
+MemoryLog = MemoryStore
+"""The name of the class in version 0.1."""

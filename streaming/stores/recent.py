@@ -10,7 +10,7 @@ from ..protocol.state import Fold
 from .base import Control, Record, RunInfo
 
 
-class Tail:
+class RecentEvents:
     """The frames from number `oldest` on, the fold over all there were, and the watchers."""
 
     __slots__ = (

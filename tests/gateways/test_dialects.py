@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from streaming import OperationError, Parser, event
 from streaming.gateways.dialects import _REPEATED, from_anthropic, from_openai
-from streaming.gateways.formats import Vocabulary
+from streaming.gateways.formats import StreamFormat
 from streaming.protocol.events import Event
 
 RECORDED: Final = Path(__file__).parents[1] / "recorded"
@@ -23,7 +23,7 @@ Transform = Callable[[Iterable[Event]], Iterator[Any]]
 
 def arriving(name: str) -> Iterator[Event]:
     """The events of a recorded stream, as a gateway hands them to its transforms."""
-    vocabulary = Vocabulary()
+    vocabulary = StreamFormat()
     for message in Parser().feed((RECORDED / f"{name}.sse").read_bytes()):
         came = vocabulary.take(message)
         if came is not None:

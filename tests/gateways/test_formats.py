@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from streaming.errors import EncodeError, OperationError
-from streaming.gateways.formats import UpstreamFailed, Vocabulary
-from streaming.protocol.events import LIFECYCLE, Event, Passed, Progress, event
+from streaming.gateways.formats import StreamFormat, UpstreamFailed
+from streaming.protocol.events import LIFECYCLE, Event, Progress, RawEvent, event
 from streaming.protocol.sse import Message, Parser
 from tests.apps.gateway_upstream import START, frame, stamped
 
@@ -18,9 +18,9 @@ Said = list[tuple[str, Any]]
 CHUNK = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "Hi"}}]}
 
 
-def heard(said: Said, **how: Any) -> tuple[list[Event], Vocabulary]:
+def heard(said: Said, **how: Any) -> tuple[list[Event], StreamFormat]:
     """The events that a stream of these names and data makes, and the vocabulary after it."""
-    vocabulary = Vocabulary(**how)
+    vocabulary = StreamFormat(**how)
     parser = Parser()
     messages = [message for name, data in said for message in parser.feed(frame(name, data))]
     return [event for message in messages if (event := vocabulary.take(message)) is not None], vocabulary
@@ -31,7 +31,7 @@ def shown(events: list[Event]) -> Said:
     return [(event.name, event.data) for event in events]
 
 
-def fails(vocabulary: Vocabulary) -> str:
+def fails(vocabulary: StreamFormat) -> str:
     """The code with which an end here is refused."""
     with pytest.raises(UpstreamFailed) as failure:
         vocabulary.check_end()
@@ -70,7 +70,7 @@ def test_data_is_a_dict_or_the_text_that_came(sent: str, got: Any) -> None:
 def test_a_timestamp_of_another_service_stays() -> None:
     """It is data, and none is put beside it."""
     (found,), _ = heard([("tick", '{"n":1,"timestamp":1790000000}')])
-    assert isinstance(found, Passed)
+    assert isinstance(found, RawEvent)
     assert found.body == b'{"n":1,"timestamp":1790000000}'
     assert found.data == {"n": 1, "timestamp": 1790000000}
 
@@ -93,7 +93,7 @@ def test_an_odd_timestamp_of_headway_is_left_alone() -> None:
 def test_a_name_that_cannot_be_sent() -> None:
     """A NUL in a name would be refused by every reader after this one: the upstream has failed."""
     with pytest.raises(UpstreamFailed) as failure:
-        Vocabulary().take(Message("", "a\0b", "data", None))
+        StreamFormat().take(Message("", "a\0b", "data", None))
     assert failure.value.code == "upstream_failed"
 
 
@@ -120,7 +120,7 @@ def test_replace_keeps_what_came_as_it_came() -> None:
     """A timestamp of another service stays where the event is changed otherwise."""
     (passed,), _ = heard([("tick", {"n": 1, "timestamp": 17})])
     changed = passed.replace(name="tock", data={**passed.data, "n": 2})
-    assert isinstance(changed, Passed)
+    assert isinstance(changed, RawEvent)
     assert (changed.name, changed.body) == ("tock", b'{"n":2,"timestamp":17}')
     assert passed.replace(data="text").data == "text"
 
@@ -180,13 +180,13 @@ def test_a_run_that_begins_anew() -> None:
     """`attempt` passes whole: viewers drop what they have of the attempt before."""
     attempt = stamped(attempt=2, reason="producer_lost")
     (found,), _ = heard([("start", START), ("attempt", attempt)])
-    assert isinstance(found, Passed)
+    assert isinstance(found, RawEvent)
     assert found.data == attempt
 
 
 def test_a_gap_is_a_failure() -> None:
     """`reset` tells that events are lost, which no trying again brings back."""
-    vocabulary = Vocabulary()
+    vocabulary = StreamFormat()
     vocabulary.expect_headway()
     with pytest.raises(UpstreamFailed) as failure:
         vocabulary.take(Message("9", "reset", json.dumps(stamped(snapshot={})), None))

@@ -140,7 +140,7 @@ def test_progress_of_another_vocabulary(world: World, upstream: Upstream) -> Non
     with Passage(world, upstream.url) as passage:
         assert passage.events() == [("progress", "42 %"), ("progress", "43 %")]
         assert passage.stage.snapshot(passage.run)["progress"] is None
-        merged = world.call(passage.stage.log.read, passage.run, 0, merge=True)
+        merged = world.call(passage.stage.store.read, passage.run, 0, merge=True)
         assert merged.block.count(b"event: progress") == 2
 
 

@@ -28,7 +28,7 @@ from sqlalchemy import event as listening
 from streaming import OperationError, RegistrationError, event, flush, progress
 from streaming.gateways.gateway import Events, result
 from streaming.gateways.saving import MOST_WAITING, events_table, results_table, save_events, save_result
-from streaming.protocol.events import Event, Passed
+from streaming.protocol.events import Event, RawEvent
 from tests.clients import wait_until
 
 Transform = Callable[[Iterable[Any]], Iterator[Any]]
@@ -69,7 +69,7 @@ def test_saved_before_it_is_seen(engine: Engine, path: Path) -> None:
         progress("one"),
         flush(),
         event("text", "plain"),
-        Passed("raw", b"[DONE]"),
+        RawEvent("raw", b"[DONE]"),
         event("row", {"at": [1, None]}),
     ]
     for number, item in enumerate(through(save_events(engine), given), 1):
@@ -280,7 +280,7 @@ def test_one_run_does_not_keep_back_another(path: Path) -> None:
     saving = save_events(create_engine(f"sqlite:///{path}"), table=choosy)
 
     def one(name: str) -> list[Any]:
-        return list(through(saving, [Passed(name, b"text")], f"run-{name}"))
+        return list(through(saving, [RawEvent(name, b"text")], f"run-{name}"))
 
     runs = {name: gevent.spawn(one, name) for name in ("good", "bad", "fine")}
     gevent.joinall(list(runs.values()), timeout=30)

@@ -321,7 +321,7 @@ def test_files_stay_for_their_run(client: FlaskClient, app: Flask, world: World,
     data = {"file": file(), "acts": ["wait"], "runs_in": place.runs_in}
     run = client.post("/operations/filed", data=data, headers={"Prefer": "respond-async"}).headers["Run-Id"]
     runner = app.extensions["headway"].runner
-    world.until(lambda: runner.log.find(run).fold.progress, "it is at work")
+    world.until(lambda: runner.store.find(run).fold.progress, "it is at work")
     (folder,) = spool.iterdir()
     assert [path.read_text() for path in folder.iterdir()] == ["content"]
     client.delete(f"/runs/{run}")
@@ -363,6 +363,6 @@ def test_a_run_that_fails_to_start_leaves_no_file(
     def fail(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("a secret of the server's")
 
-    monkeypatch.setattr(app.extensions["headway"].runner.log, "create", fail)
+    monkeypatch.setattr(app.extensions["headway"].runner.store, "create", fail)
     assert client.post("/operations/filed", data={"file": file()}).status_code == 500
     assert list(spool.iterdir()) == []

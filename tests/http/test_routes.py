@@ -19,12 +19,12 @@ from flask.testing import FlaskClient
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
-from streaming import Headway, MemoryLog, RegistrationError, SettingError
+from streaming import Headway, MemoryStore, RegistrationError, SettingError
 from streaming.errors import StoreAway, Unauthorized
 from streaming.http import extension
 from streaming.http.extension import problem_response
 from streaming.settings import Settings
-from streaming.stores.base import EventLog
+from streaming.stores.base import Store
 from tests import sample_operations as sample
 from tests.apps.serving import create_app, offered
 from tests.clients import Message, parse_frames
@@ -86,7 +86,7 @@ class Api:
 
     def until(self, run: str, status: str) -> dict[str, Any]:
         """A run's snapshot, once its status is this."""
-        self.world.until(lambda: self.headway.runner.log.find(run).status == status, status)  # type: ignore[union-attr]
+        self.world.until(lambda: self.headway.runner.store.find(run).status == status, status)  # type: ignore[union-attr]
         return self.snapshot(run)
 
     def close(self) -> None:
@@ -180,7 +180,7 @@ def test_a_run_lingers_as_its_caller_prefers(
     headers = {"Prefer": f"respond-async, {preferred}"}
     response = api.ask("POST", f"/operations/{operation}", json=body, headers=headers)
     run = response.headers["Run-Id"]
-    found = api.world.call(api.headway.runner.log.find, run)
+    found = api.world.call(api.headway.runner.store.find, run)
     assert found
     assert found.info.linger == linger
     assert response.headers["Preference-Applied"] == ", ".join(filter(None, ["respond-async", applied]))
@@ -497,7 +497,7 @@ def test_a_look_at_the_head_is_no_viewer(api: Api) -> None:
 
 def test_a_gap_is_told(make: Make) -> None:
     """Where events that a viewer has not seen are gone, a `reset` with the snapshot stands in their place."""
-    api = make(log=MemoryLog(keep_bytes=4000))
+    api = make(log=MemoryStore(keep_bytes=4000))
     run = api.start("scripted", "many")
     api.until(run, "succeeded")
     reset, *rest = events_of(api.get(f"/runs/{run}/events", headers={"Last-Event-ID": "7"}))
@@ -512,7 +512,7 @@ def test_a_gap_is_told(make: Make) -> None:
 
 def test_no_gap_where_there_is_none(make: Make) -> None:
     """A viewer that has seen what is gone misses nothing."""
-    api = make(log=MemoryLog(keep_bytes=4000))
+    api = make(log=MemoryStore(keep_bytes=4000))
     run = api.start("scripted", "many")
     api.until(run, "succeeded")
     messages = events_of(api.get(f"/runs/{run}/events", headers={"Last-Event-ID": "3000"}))
@@ -539,7 +539,7 @@ def test_a_cancel_that_takes_its_time(api: Api, tmp_path: Any) -> None:
     """As long as the operation is on its way out, the run is seen to be cancelling, also by who cancels again."""
     release = tmp_path / "release"
     run = api.ask("POST", "/operations/stubborn", json={"file": str(release)}, headers=ASYNC).headers["Run-Id"]
-    api.world.until(lambda: api.headway.runner.log.find(run).fold.progress, "it is at work")  # type: ignore[union-attr]
+    api.world.until(lambda: api.headway.runner.store.find(run).fold.progress, "it is at work")  # type: ignore[union-attr]
     for _ in range(2):
         response = api.ask("DELETE", f"/runs/{run}")
         assert (response.status_code, response.get_json()["status"]) == (202, "cancelling")
@@ -682,7 +682,7 @@ def test_health(api: Api) -> None:
     assert response.headers["Retry-After"] == "1"
 
 
-class AwayLog(MemoryLog):
+class AwayLog(MemoryStore):
     """A store that does not answer."""
 
     def ready(self, *_: Any, **__: Any) -> Any:
@@ -1000,11 +1000,11 @@ def test_two_applications_in_one_process(make: Make) -> None:
 def test_many_first_requests_at_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many come first, and however long the log takes to open, there is one, and every run is found in it."""
 
-    def slowly(settings: Settings) -> EventLog:
+    def slowly(settings: Settings) -> Store:
         gevent.sleep(0.02)
-        return MemoryLog()
+        return MemoryStore()
 
-    monkeypatch.setattr(extension, "open_log", slowly)
+    monkeypatch.setattr(extension, "open_store", slowly)
     api = make()
     gate, runs = threading.Barrier(8), list[str]()
 
@@ -1089,7 +1089,7 @@ def test_an_error_of_the_servers(make: Make, config: dict[str, Any], caplog: pyt
     assert "a secret of the server's" in caplog.text
 
 
-class BrokenLog(MemoryLog):
+class BrokenLog(MemoryStore):
     """A store with an error in it."""
 
     def find(self, run: str) -> Any:

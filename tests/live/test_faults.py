@@ -21,9 +21,9 @@ import gevent
 import pytest
 
 from streaming import ManualClock
-from streaming.stores.base import EventLog
-from streaming.stores.redis.store import RedisLog
-from streaming.stores.sqlite.store import SqliteLog
+from streaming.stores.base import Store
+from streaming.stores.redis.store import RedisStore
+from streaming.stores.sqlite.store import SqliteStore
 from tests.apps.durable import Count, Question, counting, curious
 from tests.clients import Cut, Message, wait_until
 from tests.live.figures import tell_fault
@@ -284,7 +284,7 @@ def test_a_clock_that_jumps(store: str, jump: float, tmp_path: Path) -> None:
         asking = stage.start(curious, Question(within=100))
         world.until(lambda: _status(stage, asking) == "waiting", "the question is open")
         clock.jump(jump)
-        world.call(stage.log.sweep)
+        world.call(stage.store.sweep)
         messages = stage.events(run)
         assert [message.id for message in messages] == list(range(1, 54))
         assert messages[-1].json["status"] == "succeeded"
@@ -298,15 +298,15 @@ def test_a_clock_that_jumps(store: str, jump: float, tmp_path: Path) -> None:
 
 
 def _status(stage: Stage, run: str) -> str:
-    record = stage.log.find(run)
+    record = stage.store.find(run)
     assert record is not None
     return record.status
 
 
-def _log(url: str, clock: ManualClock) -> EventLog | None:
+def _log(url: str, clock: ManualClock) -> Store | None:
     if url.startswith("redis:"):
-        return RedisLog(url, clock=clock)
-    return SqliteLog(url.removeprefix("sqlite:///"), clock=clock) if url else None
+        return RedisStore(url, clock=clock)
+    return SqliteStore(url.removeprefix("sqlite:///"), clock=clock) if url else None
 
 
 def test_leases_do_not_look_at_the_clock() -> None:

@@ -26,9 +26,9 @@ from streaming.protocol.events import (
     delta,
     event,
     flush,
+    make_event,
     partial,
     progress,
-    raw_event,
 )
 
 HUGE = pytest.param(10**5000, id="huge")
@@ -112,8 +112,8 @@ def test_flush_is_no_event() -> None:
 
 def test_events_are_equal_by_what_they_say() -> None:
     """Events compare by name, data and kind, whichever maker built them."""
-    assert progress(done=1) == raw_event("progress", {"done": 1})
-    assert len({progress(done=1), raw_event("progress", {"done": 1}), progress(done=2)}) == 2
+    assert progress(done=1) == make_event("progress", {"done": 1})
+    assert len({progress(done=1), make_event("progress", {"done": 1}), progress(done=2)}) == 2
     assert event("note", "{}") != event("note", {})
     assert event("a") != event("b")
     assert event("a") != "a"
@@ -137,7 +137,7 @@ def test_an_event_shows_its_name_and_data() -> None:
         ("key", lambda wrong: partial(wrong, 1)),
         ("prompt", ask),
         ("an event name", event),
-        ("an event name", raw_event),
+        ("an event name", make_event),
     ],
 )
 def test_what_must_be_a_string(field: str, build: Callable[[Any], Event], wrong: Any) -> None:
@@ -185,10 +185,10 @@ def test_a_schema_is_a_json_object(wrong: Any) -> None:
 
 @pytest.mark.parametrize("name", sorted(LIFECYCLE))
 def test_operations_cannot_forge_the_lifecycle(name: str) -> None:
-    """`event` refuses the names that the library's own promises hang on; `raw_event` is the library's way to them."""
+    """`event` refuses the names that the library's own promises hang on; `make_event` is the library's way to them."""
     with pytest.raises(EncodeError, match="the library's own"):
         event(name, {})
-    assert raw_event(name, {}).name == name
+    assert make_event(name, {}).name == name
 
 
 def test_the_reserved_names_are_the_contracts() -> None:
@@ -217,7 +217,7 @@ def test_the_timestamp_is_reserved(data: Any) -> None:
     with pytest.raises(EncodeError, match="'timestamp' is reserved"):
         event("row", data)
     with pytest.raises(EncodeError, match="'timestamp' is reserved"):
-        raw_event("row", data)
+        make_event("row", data)
     assert event("row", {"a": {"timestamp": 1}}).data == {"a": {"timestamp": 1}}
 
 
@@ -283,7 +283,7 @@ def test_a_maker_makes_an_event_or_raises_encode_error(a: Any, b: Any, c: Any, d
         lambda: partial(a, b),
         lambda: ask(a, schema=b, within=c),
         lambda: event(a, b),
-        lambda: raw_event(a, b),
+        lambda: make_event(a, b),
     ]
     for call in calls:
         with suppress(EncodeError):

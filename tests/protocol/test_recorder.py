@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streaming import ManualClock, delta, event, partial, progress
 from streaming.errors import RunClosed
-from streaming.protocol.events import Event, Progress, ask, raw_event
+from streaming.protocol.events import Event, Progress, ask, make_event
 from streaming.protocol.frames import merged
 from streaming.protocol.recorder import STEPS, Recorder, question
 from streaming.protocol.state import Fold
@@ -27,7 +27,7 @@ class Recording:
 
     def started(self) -> Recording:
         """After the first event, which is taken away."""
-        self.recorder.add(raw_event("start", {"operation": "test"}))
+        self.recorder.add(make_event("start", {"operation": "test"}))
         self.recorder.take()
         return self
 
@@ -55,7 +55,7 @@ def recording() -> Recording:
 def test_numbers_have_no_holes() -> None:
     """Events are numbered from 1 on, across the blocks that they are taken in."""
     recorder = Recorder(ManualClock())
-    recorder.add(raw_event("start"))
+    recorder.add(make_event("start"))
     recorder.add(delta("one"))
     first = recorder.take()
     recorder.add(delta("two"))
@@ -67,11 +67,11 @@ def test_numbers_have_no_holes() -> None:
 
 def test_a_refused_event_costs_no_number(recording: Recording) -> None:
     """What the grammar has no place for leaves no trace, whatever its kind."""
-    recording.add(raw_event("result", {"result": 1}))
-    for late in (progress("late"), progress(done=1), delta("late"), raw_event("result", {"result": 2})):
+    recording.add(make_event("result", {"result": 1}))
+    for late in (progress("late"), progress(done=1), delta("late"), make_event("result", {"result": 2})):
         with pytest.raises(RunClosed):
             recording.recorder.add(late)
-    assert [message.id for message in recording.add(raw_event("done", {"status": "succeeded"}))] == [3]
+    assert [message.id for message in recording.add(make_event("done", {"status": "succeeded"}))] == [3]
 
 
 def test_a_block_tells_its_size(recording: Recording) -> None:
@@ -87,7 +87,7 @@ def test_a_block_tells_its_size(recording: Recording) -> None:
 def test_a_recorder_goes_on_where_another_left_off() -> None:
     """With the fold of a run, numbers and grammar go on after the events of its last producer."""
     recorder = Recorder(ManualClock(), fold=Fold(state="waiting", last_event_id=7))
-    recorder.add(raw_event("attempt", {"attempt": 2}))
+    recorder.add(make_event("attempt", {"attempt": 2}))
     assert recorder.take().first == 8
     assert recorder.fold.status == "running"
 
@@ -150,7 +150,7 @@ def test_done_never_falls_where_steps_take_turns(recording: Recording) -> None:
 def test_done_begins_anew_with_an_attempt(recording: Recording) -> None:
     """After an `attempt` the progress of the attempt before counts no more, and a snapshot shows none of it."""
     recording.recorder.add(progress(done=5))
-    recording.recorder.add(raw_event("attempt", {"attempt": 2}))
+    recording.recorder.add(make_event("attempt", {"attempt": 2}))
     assert recording.add()[-1].event == "attempt"
     assert recording.recorder.fold.progress is None
     assert recording.add(progress(done=1))[0].json["done"] == 1
@@ -260,7 +260,7 @@ def test_a_question_has_a_name_of_its_own() -> None:
 def frames_of(*events: Event) -> list[bytes]:
     """The frames of these events, in a run that has started."""
     recorder = Recorder(ManualClock())
-    recorder.add(raw_event("start"))
+    recorder.add(make_event("start"))
     for each in events:
         recorder.add(each)
     return list(recorder.take().frames)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, RootModel
 
 from streaming.errors import EncodeError
-from streaming.protocol.events import Event, delta, encode_json, event, partial, progress, raw_event
+from streaming.protocol.events import Event, delta, encode_json, event, make_event, partial, progress
 from streaming.protocol.sse import HEARTBEAT, Message, Parser, comment, encode, frame, retry
 
 TIMESTAMP = "2026-11-23T09:30:00.125Z"
@@ -93,7 +93,7 @@ def test_any_name_id_and_text_come_back_or_are_refused(name: str, id: str | int,
     """A name, an id and text are read as they were written, or refused because they cannot be carried."""
     refused = not name or breaks_a_line(name) or breaks_a_line(str(id)) or "\r" in text or has_surrogate(text)
     try:
-        wire = encode(raw_event(name, text), id=id)
+        wire = encode(make_event(name, text), id=id)
     except EncodeError:
         assert refused
     else:

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from streaming.errors import EventTooLarge
-from streaming.protocol.events import raw_event
+from streaming.protocol.events import make_event
 from streaming.protocol.sse import HEARTBEAT, MAX_RETRY_DIGITS, Message, Parser, comment, encode
 from tests.eventsource import Peer, PeerMessage
 
@@ -453,7 +453,7 @@ def test_agreement_with_the_peer_on_any_stream(peer: Peer, chunks: list[bytes]) 
 )
 def test_the_peer_reads_what_we_encode(peer: Peer, events: list[tuple[str, str, str]]) -> None:
     """What we write is what an independent parser reads, between comments."""
-    chunks = [comment("note") + encode(raw_event(name, text), id=number) for name, number, text in events]
+    chunks = [comment("note") + encode(make_event(name, text), id=number) for name, number, text in events]
     assert peer.messages(chunks) == [PeerMessage(number, name, text, None) for name, number, text in events]
 
 

@@ -197,7 +197,7 @@ def test_a_cancel_before_it_begins(stage: Stage, place: Place) -> None:
 
     def start_and_cancel() -> str:
         run, _ = stage.runner.start(scripted, Script(acts=["tidy", "wait"], runs_in=place.runs_in))
-        stage.log.cancel(run, "requested")
+        stage.store.cancel(run, "requested")
         return run
 
     messages = stage.events(stage.world.call(start_and_cancel))
@@ -486,7 +486,7 @@ def test_any_sequence_of_acts(stage: Stage, place: Place, acts: list[str], end: 
     run = stage.start(script_of(stage), script)
 
     def far_enough() -> bool:
-        record = stage.log.find(run)
+        record = stage.store.find(run)
         assert record is not None
         standing = record.status == "waiting" or b"waiting" in (record.fold.progress or b"")
         return record.fold.over or record.fold.last_event_id > cancel_at or standing

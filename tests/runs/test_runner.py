@@ -21,7 +21,7 @@ from streaming.protocol.frames import Block
 from streaming.protocol.recorder import Recorder
 from streaming.runs import questions
 from streaming.runs.operation import CancelHooks, NoInput
-from streaming.runs.producer import GIVE_UP_AFTER, IGNORES_AFTER, Production
+from streaming.runs.producer import GIVE_UP_AFTER, IGNORES_AFTER, Producer
 from tests import sample_operations as sample
 from tests.clients import parse_frames
 from tests.sample_operations import Script, scripted
@@ -401,7 +401,7 @@ class Frames(list[bytes]):
 def test_a_cancel_does_not_interrupt_the_closing(world: World) -> None:
     """Work that is on its way out already is not hurried: the last event waits for it."""
     work, frames, closed_at_the_end = SlowToClose(), Frames(), list[bool]()
-    production = Production(
+    production = Producer(
         "slow",
         work,
         CancelHooks(),
@@ -586,5 +586,5 @@ def test_finished_runs_go_after_their_retention(name: str) -> None:
         run = stage.start(sample.plain, sample.Where())
         stage.events(run)
         clock.advance(3601)
-        stage.world.until(lambda: stage.log.find(run) is None, "the run goes")
+        stage.world.until(lambda: stage.store.find(run) is None, "the run goes")
         stage.close()

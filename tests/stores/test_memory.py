@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from streaming import ManualClock, MemoryLog, event
-from streaming.stores.base import EventLog
+from streaming import ManualClock, MemoryStore, event
+from streaming.stores.base import Store
 from tests.clients import parse_frames
 from tests.stores.contract import EventLogContract, Producer, opened, start
 
@@ -13,14 +13,14 @@ from tests.stores.contract import EventLogContract, Producer, opened, start
 class TestMemoryLog(EventLogContract):
     """It keeps the contract."""
 
-    def make(self, **said: Any) -> EventLog:
+    def make(self, **said: Any) -> Store:
         """In memory."""
-        return MemoryLog(**said)
+        return MemoryStore(**said)
 
 
-def trimmed(keep_bytes: int) -> tuple[MemoryLog, Producer]:
+def trimmed(keep_bytes: int) -> tuple[MemoryStore, Producer]:
     """A log that keeps little, and a run of a hundred events in it."""
-    log, clock = MemoryLog(keep_bytes=keep_bytes), ManualClock()
+    log, clock = MemoryStore(keep_bytes=keep_bytes), ManualClock()
     log.create(opened("r"))
     producer = Producer(log, "r", clock)
     producer.write(start())
@@ -51,7 +51,7 @@ def test_the_newest_frame_is_kept_however_large() -> None:
 def test_a_run_that_is_read_stays_for_its_reader() -> None:
     """A finished run that somebody still watches is there until nobody does."""
     clock = ManualClock()
-    log = MemoryLog(retention=10, clock=clock)
+    log = MemoryStore(retention=10, clock=clock)
     log.create(opened("r"))
     producer = Producer(log, "r", clock)
     producer.write(start())

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from streaming.stores.base import EventLog
+from streaming.stores.base import Store
 from streaming.stores.redis.connection import Wire
-from streaming.stores.redis.store import RedisLog
+from streaming.stores.redis.store import RedisStore
 from tests.servers import Server, redis
 from tests.stores.contract import EventLogContract
 
@@ -31,9 +31,9 @@ class TestRedisLog(EventLogContract):
         """Where the runs of one test are."""
         self.url = server.url
 
-    def make(self, **said: Any) -> EventLog:
+    def make(self, **said: Any) -> Store:
         """In a Redis that holds nothing yet."""
         wire = Wire(self.url)
         wire.ask([("FLUSHALL",)])
         wire.close()
-        return RedisLog(self.url, **said)
+        return RedisStore(self.url, **said)

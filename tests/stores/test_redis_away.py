@@ -14,11 +14,11 @@ import pytest
 
 from streaming import event
 from streaming.errors import SettingError, StoreAway
-from streaming.protocol.events import raw_event
+from streaming.protocol.events import make_event
 from streaming.settings import Settings
-from streaming.stores import open_log
+from streaming.stores import open_store
 from streaming.stores.redis.connection import Wire
-from streaming.stores.redis.store import AWAY_BYTES, RedisLog
+from streaming.stores.redis.store import AWAY_BYTES, RedisStore
 from tests.clients import Address
 from tests.conftest import Certificate
 from tests.servers import Server, answers_redis, free_port, launched, program, redis, scratch
@@ -50,12 +50,12 @@ def wire(server: Server) -> Iterator[Wire]:
 
 
 @pytest.fixture
-def worker(server: Server, wire: Wire) -> Iterator[Callable[..., RedisLog]]:
+def worker(server: Server, wire: Wire) -> Iterator[Callable[..., RedisStore]]:
     """Makes the log of a worker."""
     with contextlib.ExitStack() as made:
 
-        def make(url: str = server.url, **said: Any) -> RedisLog:
-            log = RedisLog(url, **said)
+        def make(url: str = server.url, **said: Any) -> RedisStore:
+            log = RedisStore(url, **said)
             made.callback(log.close)
             return log
 
@@ -77,7 +77,7 @@ def back(condition: Callable[[], object], what: str) -> None:
         until(condition, what)
 
 
-def answers(log: RedisLog) -> bool:
+def answers(log: RedisStore) -> bool:
     """Whether the worker would say that it is ready."""
     with contextlib.suppress(StoreAway):
         log.ready()
@@ -106,7 +106,7 @@ def turning() -> Iterator[None]:
 # Killed and restarted
 
 
-def test_a_restart_with_persistence(tmp_path: Path, worker: Callable[..., RedisLog]) -> None:
+def test_a_restart_with_persistence(tmp_path: Path, worker: Callable[..., RedisStore]) -> None:
     """While Redis is away starts are refused and nothing is shown; once it is back, nothing is missing anywhere."""
     port = free_port()
     with redis(persistent=True, folder=tmp_path, port=port) as first:
@@ -134,7 +134,7 @@ def test_a_restart_with_persistence(tmp_path: Path, worker: Callable[..., RedisL
                     each.close()
 
 
-def test_a_restart_without_persistence(tmp_path: Path, worker: Callable[..., RedisLog]) -> None:
+def test_a_restart_without_persistence(tmp_path: Path, worker: Callable[..., RedisStore]) -> None:
     """A Redis that comes back empty is told of live runs by their producers, silent ones too: no viewer notices."""
     port = free_port()
     with redis(port=port) as first:
@@ -151,7 +151,7 @@ def test_a_restart_without_persistence(tmp_path: Path, worker: Callable[..., Red
                 stranger = worker(first.url)
                 back(lambda: stranger.find("silent"), "the silent run is there again")
                 assert stranger.find("silent").status == "cancelling"  # type: ignore[union-attr]
-                put(busy, raw_event("done", {"status": "succeeded"}))
+                put(busy, make_event("done", {"status": "succeeded"}))
                 back(lambda: len(far) == 12, "the viewer sees the end")
                 assert numbers(told(stranger, "busy")) == numbers(far) == list(range(1, 13))
                 assert stranger.create(opened("again", key="k", digest="d")) == silent.log.find("silent").info  # type: ignore[union-attr]
@@ -160,7 +160,7 @@ def test_a_restart_without_persistence(tmp_path: Path, worker: Callable[..., Red
                     each.close()
 
 
-def test_a_run_that_is_lost_with_its_producer(wire: Wire, worker: Callable[..., RedisLog]) -> None:
+def test_a_run_that_is_lost_with_its_producer(wire: Wire, worker: Callable[..., RedisStore]) -> None:
     """Where nobody is left to tell of it, the viewers of a run are let go, and nobody waits for ever."""
     log, other = worker(), worker(lease=0.3)
     producing(log)
@@ -174,7 +174,7 @@ def test_a_run_that_is_lost_with_its_producer(wire: Wire, worker: Callable[..., 
     assert other.find("r") is None
 
 
-def test_a_failover_that_lost_the_last_moments(wire: Wire, worker: Callable[..., RedisLog]) -> None:
+def test_a_failover_that_lost_the_last_moments(wire: Wire, worker: Callable[..., RedisStore]) -> None:
     """Events that a replica had not seen yet are told again before what follows them."""
     producer = producing(worker())
     producer.write(*(event("tick") for _ in range(5)))
@@ -187,7 +187,7 @@ def test_a_failover_that_lost_the_last_moments(wire: Wire, worker: Callable[...,
     assert (batch.block, batch.last) == (b"".join(producer.frames), 9)
 
 
-def test_connections_that_are_cut(wire: Wire, worker: Callable[..., RedisLog]) -> None:
+def test_connections_that_are_cut(wire: Wire, worker: Callable[..., RedisStore]) -> None:
     """However often its connections are cut, a worker loses and repeats nothing."""
     log, other = worker(), worker()
     producer = producing(log)
@@ -202,7 +202,7 @@ def test_connections_that_are_cut(wire: Wire, worker: Callable[..., RedisLog]) -
     assert numbers(told(worker(), "r")) == list(range(1, 92))
 
 
-def test_scripts_that_are_forgotten(wire: Wire, worker: Callable[..., RedisLog]) -> None:
+def test_scripts_that_are_forgotten(wire: Wire, worker: Callable[..., RedisStore]) -> None:
     """A server that forgets its scripts is given them again."""
     producer = producing(worker())
     wire.ask([("SCRIPT", "FLUSH")])
@@ -227,7 +227,7 @@ REFUSALS: Any = {
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-def test_a_server_that_takes_nothing(wire: Wire, worker: Callable[..., RedisLog], refusal: str) -> None:
+def test_a_server_that_takes_nothing(wire: Wire, worker: Callable[..., RedisStore], refusal: str) -> None:
     """Starts are refused, nothing is shown that is not kept, no run is taken over, and afterwards all goes on."""
     log, other = worker(lease=1.0), worker(lease=1.0)
     producer = producing(log)
@@ -254,7 +254,7 @@ def test_a_server_that_takes_nothing(wire: Wire, worker: Callable[..., RedisLog]
     log.create(opened("r4"))
 
 
-def test_what_a_run_may_have_waiting_is_bounded(wire: Wire, worker: Callable[..., RedisLog]) -> None:
+def test_what_a_run_may_have_waiting_is_bounded(wire: Wire, worker: Callable[..., RedisStore]) -> None:
     """Past its bound a run is told that the store is lost; the ending that it then writes is kept once it can be."""
     log = worker()
     producer = producing(log)
@@ -269,7 +269,7 @@ def test_what_a_run_may_have_waiting_is_bounded(wire: Wire, worker: Callable[...
             assert size < 2 * AWAY_BYTES
         assert isinstance(log.control("r").lost, StoreAway)
         assert size > AWAY_BYTES - 200_000
-        put(producer, raw_event("error", {"code": "operation_failed"}), raw_event("done", {"status": "failed"}))
+        put(producer, make_event("error", {"code": "operation_failed"}), make_event("done", {"status": "failed"}))
     finally:
         wire.ask([("CONFIG", "SET", "maxmemory", 0)])
     stranger = worker()
@@ -277,7 +277,7 @@ def test_what_a_run_may_have_waiting_is_bounded(wire: Wire, worker: Callable[...
     assert stranger.find("r").status == "failed"  # type: ignore[union-attr]
 
 
-def test_a_slow_server_does_not_stop_the_hub(wire: Wire, worker: Callable[..., RedisLog]) -> None:
+def test_a_slow_server_does_not_stop_the_hub(wire: Wire, worker: Callable[..., RedisStore]) -> None:
     """While Redis answers nobody, a start is refused in time, everything else in the worker goes on, and so do runs."""
     log = worker()
     producer = producing(log)
@@ -292,7 +292,7 @@ def test_a_slow_server_does_not_stop_the_hub(wire: Wire, worker: Callable[..., R
     until(lambda: [record.info.id for record in worker().orphans()] in ([], ["r2"]), "r2 is nobody's, or never was")
 
 
-def test_a_server_that_is_not_there(worker: Callable[..., RedisLog]) -> None:
+def test_a_server_that_is_not_there(worker: Callable[..., RedisStore]) -> None:
     """A worker begins without it, refuses what it cannot keep, and ends in time."""
     log = worker(f"redis://127.0.0.1:{free_port()}/0")
     with pytest.raises(StoreAway):
@@ -322,7 +322,7 @@ def special(*arguments: str) -> Iterator[tuple[Path, int]]:
 
 def write_and_read(url: str) -> None:
     """A run's life over this URL."""
-    log = open_log(Settings.read({"HEADWAY_STORE": url}))
+    log = open_store(Settings.read({"HEADWAY_STORE": url}))
     try:
         with turning():
             producing(log).end()
@@ -332,7 +332,7 @@ def write_and_read(url: str) -> None:
         log.close()
 
 
-def test_a_password_and_a_database(worker: Callable[..., RedisLog]) -> None:
+def test_a_password_and_a_database(worker: Callable[..., RedisStore]) -> None:
     """A URL may hold a user, a password and a database."""
     with redis() as server:
         Wire(server.url).ask([("ACL", "SETUSER", "ann", "on", ">s3cret/", "~headway:*", "+@all")])
@@ -353,7 +353,7 @@ def test_a_unix_socket() -> None:
         write_and_read(f"unix://{folder}/s?db=1")
 
 
-def test_tls(certificate: Certificate, worker: Callable[..., RedisLog]) -> None:
+def test_tls(certificate: Certificate, worker: Callable[..., RedisStore]) -> None:
     """A URL may ask for TLS, and a server whose certificate nobody here has heard of is not trusted."""
     tls = free_port()
     files = ["--tls-cert-file", str(certificate.certfile), "--tls-key-file", str(certificate.keyfile)]

@@ -15,7 +15,7 @@ import gevent
 import pytest
 
 from streaming import event
-from streaming.stores.redis.store import RedisLog
+from streaming.stores.redis.store import RedisStore
 from tests.clients import Address
 from tests.servers import answers_redis, free_port, launched, program, scratch
 from tests.stores.contract import until
@@ -70,12 +70,12 @@ def server() -> Iterator[Shifted]:
 
 
 @pytest.fixture
-def worker(server: Shifted) -> Iterator[Callable[[], RedisLog]]:
+def worker(server: Shifted) -> Iterator[Callable[[], RedisStore]]:
     """Makes the log of a worker."""
     with contextlib.ExitStack() as made:
 
-        def make() -> RedisLog:
-            log = RedisLog(server.url, lease=LEASE)
+        def make() -> RedisStore:
+            log = RedisStore(server.url, lease=LEASE)
             made.callback(log.close)
             return log
 
@@ -83,7 +83,7 @@ def worker(server: Shifted) -> Iterator[Callable[[], RedisLog]]:
 
 
 @pytest.mark.parametrize("jump", [DAY, -DAY])
-def test_live_runs_go_on(server: Shifted, worker: Callable[[], RedisLog], jump: int) -> None:
+def test_live_runs_go_on(server: Shifted, worker: Callable[[], RedisStore], jump: int) -> None:
     """No worker takes another for dead, viewers elsewhere count, and each event is seen once."""
     log, other = worker(), worker()
     producer = producing(log)
@@ -107,7 +107,7 @@ def test_live_runs_go_on(server: Shifted, worker: Callable[[], RedisLog], jump: 
 
 
 @pytest.mark.parametrize("jump", [DAY, -DAY])
-def test_a_dead_worker_is_found_all_the_same(server: Shifted, worker: Callable[[], RedisLog], jump: int) -> None:
+def test_a_dead_worker_is_found_all_the_same(server: Shifted, worker: Callable[[], RedisStore], jump: int) -> None:
     """The runs of a worker that died before the jump are taken over within three leases after it."""
     dead, other = worker(), worker()
     producing(dead)
@@ -126,7 +126,7 @@ def test_a_dead_worker_is_found_all_the_same(server: Shifted, worker: Callable[[
     assert adopted == ["r"]
 
 
-def test_a_cancel_after_a_jump_back(server: Shifted, worker: Callable[[], RedisLog]) -> None:
+def test_a_cancel_after_a_jump_back(server: Shifted, worker: Callable[[], RedisStore]) -> None:
     """A message to a worker is heard though it bears an older moment than the one before."""
     log, other = worker(), worker()
     for run in ("r1", "r2"):

@@ -12,14 +12,14 @@ import pytest
 
 from streaming import Event, ManualClock, event, operation
 from streaming.errors import Fenced
-from streaming.protocol.events import raw_event
+from streaming.protocol.events import make_event
 from streaming.runs.operation import NoInput
 from streaming.runs.runner import Runner
 from streaming.settings import Settings
-from streaming.stores.base import EventLog, Record
+from streaming.stores.base import Record, Store
 from streaming.stores.redis.connection import Wire
 from streaming.stores.redis.scripts import Command
-from streaming.stores.redis.store import RedisLog
+from streaming.stores.redis.store import RedisStore
 from tests.clients import Message, parse_frames
 from tests.servers import Server, redis
 from tests.stores.contract import Producer, opened, shown, start, until
@@ -47,19 +47,19 @@ def wire(server: Server) -> Iterator[Wire]:
 
 
 @pytest.fixture
-def worker(server: Server, wire: Wire) -> Iterator[Callable[..., RedisLog]]:
+def worker(server: Server, wire: Wire) -> Iterator[Callable[..., RedisStore]]:
     """Makes the log of a worker."""
     with contextlib.ExitStack() as made:
 
-        def make(**said: Any) -> RedisLog:
-            log = RedisLog(server.url, **said)
+        def make(**said: Any) -> RedisStore:
+            log = RedisStore(server.url, **said)
             made.callback(log.close)
             return log
 
         yield make
 
 
-def producing(log: EventLog, run: str = "r", **said: Any) -> Producer:
+def producing(log: Store, run: str = "r", **said: Any) -> Producer:
     """A run of that worker which has begun."""
     log.create(opened(run, **said))
     producer = Producer(log, run, ManualClock())
@@ -67,19 +67,19 @@ def producing(log: EventLog, run: str = "r", **said: Any) -> Producer:
     return producer
 
 
-def crash(log: RedisLog) -> None:
+def crash(log: RedisStore) -> None:
     """What a SIGKILL leaves: a lease that nobody renews."""
     gevent.killall(log._greenlets)
     log._lease.end(at_once=False)
     log._greenlets = []
 
 
-def lapse(log: RedisLog) -> None:
+def lapse(log: RedisStore) -> None:
     """What a long stall does: the worker is there, its lease is not."""
     log._lease.end(at_once=True)
 
 
-def told(log: EventLog, run: str) -> list[Message]:
+def told(log: Store, run: str) -> list[Message]:
     """All events of a run as a reader of this log gets them."""
     messages: list[Message] = []
     while batch := log.read(run, messages[-1].id or 0 if messages else 0):
@@ -95,7 +95,7 @@ def numbers(messages: Sequence[Message]) -> list[int | None]:
 
 
 @contextlib.contextmanager
-def watching(log: EventLog, run: str) -> Iterator[list[Message]]:
+def watching(log: Store, run: str) -> Iterator[list[Message]]:
     """What a viewer on this worker has seen so far."""
     seen: list[Message] = []
 
@@ -120,7 +120,7 @@ def soon(condition: Callable[[], object], what: str) -> None:
 # Viewers elsewhere
 
 
-def test_a_viewer_elsewhere_sees_events_and_the_end(worker: Callable[..., RedisLog]) -> None:
+def test_a_viewer_elsewhere_sees_events_and_the_end(worker: Callable[..., RedisStore]) -> None:
     """A viewer on another worker sees what was there, each event that comes, and the last one, without a hole."""
     producer, other = producing(worker()), worker()
     with watching(other, "r") as seen:
@@ -133,7 +133,7 @@ def test_a_viewer_elsewhere_sees_events_and_the_end(worker: Callable[..., RedisL
     assert other.read("r", 22).over
 
 
-def test_a_run_that_is_followed_later_is_heard_at_once(worker: Callable[..., RedisLog]) -> None:
+def test_a_run_that_is_followed_later_is_heard_at_once(worker: Callable[..., RedisStore]) -> None:
     """The reader that waits for one run is interrupted for the next, and nobody waits for its round to end."""
     producers = [producing(worker(), f"r{number}") for number in range(3)]
     other = worker()
@@ -145,7 +145,7 @@ def test_a_run_that_is_followed_later_is_heard_at_once(worker: Callable[..., Red
             soon(lambda seen=seen: len(seen) == 2, "an event is seen elsewhere")  # type: ignore[misc]
 
 
-def test_resume_after_any_number(worker: Callable[..., RedisLog]) -> None:
+def test_resume_after_any_number(worker: Callable[..., RedisStore]) -> None:
     """A worker that knows nothing of a run reads on after every number, within a block of events and between two."""
     producer = producing(worker())
     for size in (1, 5, 1, 7):
@@ -159,7 +159,7 @@ def test_resume_after_any_number(worker: Callable[..., RedisLog]) -> None:
     assert stranger.read("r", 2, frames=5).block == b"".join(producer.frames[2:7])
 
 
-def test_what_was_let_go_is_a_gap(worker: Callable[..., RedisLog], wire: Wire) -> None:
+def test_what_was_let_go_is_a_gap(worker: Callable[..., RedisStore], wire: Wire) -> None:
     """A run keeps so many bytes; a reader elsewhere is told where the rest begins, and misses nothing of it."""
     producer = producing(worker(keep_bytes=5000))
     for _ in range(200):
@@ -174,7 +174,7 @@ def test_what_was_let_go_is_a_gap(worker: Callable[..., RedisLog], wire: Wire) -
 # What others ask
 
 
-def test_a_cancel_reaches_a_silent_run_elsewhere(worker: Callable[..., RedisLog]) -> None:
+def test_a_cancel_reaches_a_silent_run_elsewhere(worker: Callable[..., RedisStore]) -> None:
     """A producer that says nothing hears at once of a cancel on another worker, and the first reason stands."""
     log, other = worker(), worker()
     producing(log)
@@ -188,10 +188,10 @@ def test_a_cancel_reaches_a_silent_run_elsewhere(worker: Callable[..., RedisLog]
     assert record.status == "cancelling"
 
 
-def test_one_answer_wins(worker: Callable[..., RedisLog]) -> None:
+def test_one_answer_wins(worker: Callable[..., RedisStore]) -> None:
     """Of the answers that come at the same time on several workers one is taken, and that one reaches the producer."""
     log, *others = worker(), worker(), worker(), worker()
-    producing(log).write(raw_event("question", {"question": "q2"}))
+    producing(log).write(make_event("question", {"question": "q2"}))
     tries = [gevent.spawn(other.answer, "r", "q2", b"%d" % n) for n, other in enumerate([*others, *others])]
     taken = [n for n, each in enumerate(tries) if each.get(timeout=10)]
     assert len(taken) == 1
@@ -199,7 +199,7 @@ def test_one_answer_wins(worker: Callable[..., RedisLog]) -> None:
     assert log.control("r").answers == {"q2": b"%d" % taken[0]}
 
 
-def test_viewers_are_counted_over_all_workers(worker: Callable[..., RedisLog]) -> None:
+def test_viewers_are_counted_over_all_workers(worker: Callable[..., RedisStore]) -> None:
     """The producer knows of viewers on each worker, and so does everybody's snapshot."""
     log, one, two = worker(), worker(), worker()
     producing(log)
@@ -215,7 +215,7 @@ def test_viewers_are_counted_over_all_workers(worker: Callable[..., RedisLog]) -
     assert log.control("r").watched
 
 
-def test_a_last_viewer_is_not_taken_for_the_last_one(worker: Callable[..., RedisLog]) -> None:
+def test_a_last_viewer_is_not_taken_for_the_last_one(worker: Callable[..., RedisStore]) -> None:
     """Where the viewers of a run change workers, its producer is never told that there is none."""
     log, other = worker(), worker()
     producing(log)
@@ -231,7 +231,7 @@ def test_a_last_viewer_is_not_taken_for_the_last_one(worker: Callable[..., Redis
     assert 0 not in told
 
 
-def test_one_key_starts_one_run(worker: Callable[..., RedisLog]) -> None:
+def test_one_key_starts_one_run(worker: Callable[..., RedisStore]) -> None:
     """However many requests with one key come at the same time on however many workers, they join one run."""
     logs = [worker(), worker(), worker()]
     tries = [
@@ -242,7 +242,7 @@ def test_one_key_starts_one_run(worker: Callable[..., RedisLog]) -> None:
     assert [log.live("ann") for log in logs] == [1, 1, 1]
 
 
-def test_a_viewer_of_a_worker_that_has_just_begun(worker: Callable[..., RedisLog]) -> None:
+def test_a_viewer_of_a_worker_that_has_just_begun(worker: Callable[..., RedisStore]) -> None:
     """Its viewers count before it has given its first sign of life."""
     log, other = worker(), worker()
     producing(log)
@@ -256,7 +256,7 @@ def test_a_viewer_of_a_worker_that_has_just_begun(worker: Callable[..., RedisLog
 
 
 def test_a_viewer_that_comes_at_the_last_moment(
-    worker: Callable[..., RedisLog], monkeypatch: pytest.MonkeyPatch
+    worker: Callable[..., RedisStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A viewer elsewhere that is counted while the word that a run was left is on its way has saved the run."""
     log, other = worker(), worker()
@@ -284,7 +284,7 @@ def test_a_viewer_that_comes_at_the_last_moment(
 # Workers that die
 
 
-def test_the_runs_of_a_dead_worker_are_found_once(worker: Callable[..., RedisLog]) -> None:
+def test_the_runs_of_a_dead_worker_are_found_once(worker: Callable[..., RedisStore]) -> None:
     """Once its lease has lapsed, each of its live runs is some other worker's, and no run is two workers'."""
     dead, *others = worker(lease=0.3), worker(), worker()
     for number in range(10):
@@ -303,7 +303,7 @@ def test_the_runs_of_a_dead_worker_are_found_once(worker: Callable[..., RedisLog
     assert not any(other.orphans() for other in others)
 
 
-def test_a_dead_workers_run_goes_on_elsewhere(worker: Callable[..., RedisLog]) -> None:
+def test_a_dead_workers_run_goes_on_elsewhere(worker: Callable[..., RedisStore]) -> None:
     """Whoever takes a run over writes on where its last producer stopped, and its viewers everywhere see that."""
     dead, heir, other = worker(lease=0.3), worker(), worker()
     producing(dead).write(event("tick"))
@@ -319,7 +319,7 @@ def test_a_dead_workers_run_goes_on_elsewhere(worker: Callable[..., RedisLog]) -
         assert (orphans[0].attempt, orphans[0].fold.last_event_id) == (1, 2)
         successor = Producer(heir, "r", ManualClock())
         successor.recorder.fold, successor.recorder.last = orphans[0].fold, 2
-        successor.write(raw_event("error", {"code": "producer_lost"}), raw_event("done", {"status": "failed"}))
+        successor.write(make_event("error", {"code": "producer_lost"}), make_event("done", {"status": "failed"}))
         soon(lambda: len(near) == len(far) == 4, "both see the end")
     assert numbers(near) == numbers(far) == [1, 2, 3, 4]
     record = other.find("r")
@@ -327,7 +327,7 @@ def test_a_dead_workers_run_goes_on_elsewhere(worker: Callable[..., RedisLog]) -
     assert (record.status, record.attempt) == ("failed", 2)
 
 
-def test_a_worker_that_wakes_up_late_can_write_nothing(worker: Callable[..., RedisLog]) -> None:
+def test_a_worker_that_wakes_up_late_can_write_nothing(worker: Callable[..., RedisStore]) -> None:
     """Where a run was taken over meanwhile, its old producer is told so, and its events are nowhere."""
     late, heir = worker(), worker()
     producer = producing(late)
@@ -345,7 +345,7 @@ def test_a_worker_that_wakes_up_late_can_write_nothing(worker: Callable[..., Red
     assert [message.event for message in seen] == ["start", "tick"]
 
 
-def test_a_silent_worker_that_wakes_up_late_is_told(worker: Callable[..., RedisLog]) -> None:
+def test_a_silent_worker_that_wakes_up_late_is_told(worker: Callable[..., RedisStore]) -> None:
     """Also where it writes nothing: it must not go on for hours with work that nobody will see."""
     late, heir = worker(), worker()
     producing(late)
@@ -354,7 +354,7 @@ def test_a_silent_worker_that_wakes_up_late_is_told(worker: Callable[..., RedisL
     soon(lambda: isinstance(late.control("r").lost, Fenced), "the old producer is told")
 
 
-def test_viewers_die_with_their_worker(worker: Callable[..., RedisLog]) -> None:
+def test_viewers_die_with_their_worker(worker: Callable[..., RedisStore]) -> None:
     """The viewers of a worker that has died count no more."""
     log, dead = worker(lease=0.5), worker(lease=0.5)
     producing(log)
@@ -367,7 +367,7 @@ def test_viewers_die_with_their_worker(worker: Callable[..., RedisLog]) -> None:
 # What is left
 
 
-def test_a_live_run_never_expires(worker: Callable[..., RedisLog], wire: Wire) -> None:
+def test_a_live_run_never_expires(worker: Callable[..., RedisStore], wire: Wire) -> None:
     """Nothing of a live run has a time to live, and after its end all of it has the retention's."""
     producer = producing(worker(retention=100), owner="ann", key="k", digest="d")
     log = producer.log
@@ -384,7 +384,7 @@ def test_a_live_run_never_expires(worker: Callable[..., RedisLog], wire: Wire) -
     assert all(90_000 < life <= 100_000 for life in left)
 
 
-def test_nothing_is_left(worker: Callable[..., RedisLog], wire: Wire) -> None:
+def test_nothing_is_left(worker: Callable[..., RedisStore], wire: Wire) -> None:
     """Once the retention is over and the workers have gone, Redis holds the number of runs there were, and no more."""
     clock = ManualClock()
     log, other = worker(clock=clock, retention=10), worker(clock=clock)
@@ -415,7 +415,7 @@ def ticking() -> Iterator[Event]:
         gevent.sleep(0.001)
 
 
-def test_producers_that_write_at_the_same_moment(worker: Callable[..., RedisLog]) -> None:
+def test_producers_that_write_at_the_same_moment(worker: Callable[..., RedisStore]) -> None:
     """They share one writer, which each of them may wake, and all of them go on."""
     log = worker()
     runner = Runner([ticking], log, Settings())

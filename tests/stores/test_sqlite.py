@@ -8,9 +8,9 @@ from typing import Any
 import gevent
 import pytest
 
-from streaming.stores.base import EventLog
+from streaming.stores.base import Store
 from streaming.stores.sqlite import store as sqlite
-from streaming.stores.sqlite.store import SqliteLog
+from streaming.stores.sqlite.store import SqliteStore
 from tests.stores.contract import EventLogContract, opened
 
 
@@ -23,10 +23,10 @@ class TestSqliteLog(EventLogContract):
         self.tmp_path = tmp_path
         self.files = 0
 
-    def make(self, **said: Any) -> EventLog:
+    def make(self, **said: Any) -> Store:
         """In a file of its own."""
         self.files += 1
-        return SqliteLog(self.tmp_path / f"{self.files}.db", **said)
+        return SqliteStore(self.tmp_path / f"{self.files}.db", **said)
 
 
 def test_a_close_is_no_trouble(
@@ -35,7 +35,7 @@ def test_a_close_is_no_trouble(
     """A file that is closed while others are looked at says nothing, at whatever moment that is."""
     monkeypatch.setattr(sqlite, "POLL", 0.0)
     for number in range(30):
-        log = SqliteLog(tmp_path / "runs.db")
+        log = SqliteStore(tmp_path / "runs.db")
         log.create(opened(f"r{number}"))
         gevent.sleep(0.0001 * number)
         log.close()

@@ -20,12 +20,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..errors import ClientError, NotAStream, RequestRefused, Unreachable
-from ..following import INTERRUPTED, REFUSED, UNREACHABLE, USAGE, Follower, as_json
+from ..reader import Backoff
 from ..sync import Client
 from . import doctor as checks
 from .flags import command_of, input_of
-from .show import LEFT, Lines, Screen, View, printable, write_line
-from .viewing import Backoff
+from .follow import INTERRUPTED, REFUSED, UNREACHABLE, USAGE, Follower, as_json
+from .output import LEFT, Lines, Screen, View, printable, write_line
 
 URL: Final = "http://127.0.0.1:8000"
 EPILOG: Final = """\b

@@ -27,7 +27,7 @@ from ..errors import ClientError, NotFound, RequestRefused, Unauthorized
 from ..events import RunEvent, read_event
 from ..requests import base_url, path_of, unreachable
 from ..sync import Client
-from .show import write_line
+from .output import write_line
 
 Outcome = Literal["ok", "wrong", "note", "unchecked"]
 SIGNS: Final[dict[Outcome, str]] = {"ok": "✓", "wrong": "✗", "note": "!", "unchecked": "-"}

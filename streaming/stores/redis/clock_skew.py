@@ -13,7 +13,7 @@ SLACK: Final = 0.5
 """Seconds by which the clocks may part between two looks; a lease has several times that left when it is renewed."""
 
 
-class Drift:
+class ClockSkew:
     """What is known of the distance between the two clocks; used by the hub and by the thread of the lease."""
 
     __slots__ = ("_known", "jumped")

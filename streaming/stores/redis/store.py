@@ -2,7 +2,7 @@
 
 **Writing.** A worker has one connection for what it writes and one batch in flight; what gathers meanwhile makes the
 next batch, one round trip, in which each run's part is a script of its own: kept whole, or not at all. Viewers are
-shown what is kept, out of memory (`Tail`).
+shown what is kept, out of memory (`RecentEvents`).
 **Reading.** One blocking `XREAD` a worker, however many viewers: over the streams of the runs of other workers that are
 followed here, and over the worker's inbox, into which others put the names of runs that it should look at again. A
 run that is newly followed is put into the question by a message to oneself. Everything is looked at once every
@@ -11,7 +11,7 @@ run that is newly followed is put into the question by a message to oneself. Eve
 its runs. Once that has expired, any other worker may take them over, which raises their epoch: a producer that wakes
 up late finds its epoch gone, and can write nothing (fencing). While Redis was away nobody could renew anything, so for
 the length of a lease after it nobody takes runs over, and viewers elsewhere still count; nor when Redis's clock has
-jumped, by which its keys expire (`Drift`).
+jumped, by which its keys expire (`ClockSkew`).
 **Loss.** Redis may come back without the last moments (a fail-over), or without anything (a restart without
 persistence). A producer that notices tells it again, out of its own memory; what had been let go of there is a gap.
 Runs whose producer is gone as well are lost: the streams of their viewers end without a last event, as cut ones do.
@@ -37,11 +37,11 @@ from ...errors import Conflict, Fenced, RunClosed, StoreAway
 from ...protocol.frames import BLOCK_BYTES, BLOCK_FRAMES, Batch, Block
 from ...protocol.state import Fold, Reason
 from ...runtime.hub import GreenSignal
-from ..base import ASK_AGAIN, Control, EventLog, Record, RunInfo, full
+from ..base import ASK_AGAIN, Control, Record, RunInfo, Store, full
 from ..lease import LEASE, Lease
-from ..recent import Tail
+from ..recent import RecentEvents
 from . import scripts
-from .clock_skew import SLACK, Drift
+from .clock_skew import SLACK, ClockSkew
 from .connection import TIMEOUT, Wire, Wires
 from .scripts import Command, call
 from .writer import AWAY, PATIENCE, RETRY, Order, Writer
@@ -75,7 +75,7 @@ LEAST_RETENTION: Final = 5.0
 class _Local:
     """What this worker holds of a run: the tail, and where it produces it, what is yet to be written."""
 
-    tail: Tail
+    tail: RecentEvents
     epoch: int = 0
     viewers: int = 0
     elsewhere: int = 0
@@ -98,7 +98,7 @@ class _Append:
 
     dropped = False
 
-    def __init__(self, owner: RedisLog, local: _Local) -> None:
+    def __init__(self, owner: RedisStore, local: _Local) -> None:
         self.local = local
         self.blocks, local.blocks = local.blocks, []
         self.fold = local.fold or local.tail.fold
@@ -123,7 +123,7 @@ class _Append:
         return True
 
 
-class RedisLog(EventLog):
+class RedisStore(Store):
     """Runs in the Redis at `url` (`redis://`, `rediss://` or `unix://`, as redis-py reads them).
 
     A finished run goes `retention` seconds after its end. Of one run it keeps `keep_bytes` of frames. `lease` is in
@@ -155,7 +155,7 @@ class RedisLog(EventLog):
         self._writer = Writer(url, self._gathered, self._turned)
         self._listener = Wire(url, BLOCK_SECONDS + TIMEOUT)
         self._wires = Wires(url)
-        self._drift = Drift()
+        self._drift = ClockSkew()
         self._lease = _Lease(url, self.worker, lease, self._drift)
         self._greenlets = [gevent.spawn(work) for work in (self._writer.serve, self._listen, self._keep_looking)]
 
@@ -168,7 +168,7 @@ class RedisLog(EventLog):
             raise full()
         if row:
             return _known(row, info)
-        self._runs[info.id] = _Local(Tail(info), epoch=1)
+        self._runs[info.id] = _Local(RecentEvents(info), epoch=1)
         return info
 
     def joined(self, info: RunInfo) -> RunInfo | None:
@@ -230,7 +230,7 @@ class RedisLog(EventLog):
         if not row:
             return []
         record = scripts.record(row)
-        local = self._runs.setdefault(run, _Local(Tail(record.info, record.fold)))
+        local = self._runs.setdefault(run, _Local(RecentEvents(record.info, record.fold)))
         # Viewers here may have followed it: what its producer wrote since, they read from the store.
         local.tail.skip_to(record.fold)
         local.tail.attempt, local.epoch = record.attempt, scripts.epoch(row)
@@ -488,7 +488,7 @@ class RedisLog(EventLog):
         (record,) = self._look((run,))
         if record is None:
             raise KeyError(run)
-        local = self._runs.setdefault(run, _Local(Tail(record.info, record.fold, attempt=record.attempt)))
+        local = self._runs.setdefault(run, _Local(RecentEvents(record.info, record.fold, attempt=record.attempt)))
         local.tail.control.watched = True
         self._wake()
         return local
@@ -662,7 +662,7 @@ def _known(row: Any, info: RunInfo) -> RunInfo:
 class _Lease(Lease):
     """This worker's key; its gevent sockets find a hub of the thread's that renews it."""
 
-    def __init__(self, url: str, worker: str, seconds: float, drift: Drift) -> None:
+    def __init__(self, url: str, worker: str, seconds: float, drift: ClockSkew) -> None:
         super().__init__(seconds)
         self._drift = drift
         self._wire = Wire(url)

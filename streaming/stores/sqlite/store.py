@@ -1,7 +1,7 @@
 """The event log in an sqlite file: several workers of one machine share it, and it outlives them.
 
 **Writing.** A worker has one writing thread and one batch in flight; what gathers meanwhile makes the next batch, one
-transaction (`BEGIN IMMEDIATE`; write-ahead log). Viewers are shown what is committed, out of memory (`Tail`).
+transaction (`BEGIN IMMEDIATE`; write-ahead log). Viewers are shown what is committed, out of memory (`RecentEvents`).
 **Reading.** Frames that are in no tail, and runs of other workers, are read by a thread of its own. A round of
 `PRAGMA data_version`, every `POLL` seconds while anybody waits, tells that somebody has committed something, and the
 columns `appended` and `asked` which runs it was: they hold the number of the transaction that last touched them.
@@ -35,9 +35,9 @@ from ...errors import Fenced, RunClosed, StoreAway
 from ...protocol.frames import BLOCK_FRAMES, Batch, Block
 from ...protocol.state import Fold, Reason
 from ...runtime.hub import GreenSignal
-from ..base import ASK_AGAIN, Control, EventLog, Record, RunInfo
+from ..base import ASK_AGAIN, Control, Record, RunInfo, Store
 from ..lease import LEASE, Lease
-from ..recent import Tail
+from ..recent import RecentEvents
 from . import statements
 
 log = logging.getLogger("headway")
@@ -68,7 +68,7 @@ UNSURE: Final = 30.0
 class _Local:
     """What this worker holds of a run: the tail, and where it produces it, what is yet to be written."""
 
-    tail: Tail
+    tail: RecentEvents
     epoch: int = 0
     viewers: int = 0
     taken: bool = False
@@ -93,7 +93,7 @@ class _Order:
     dropped: bool = False
 
 
-class SqliteLog(EventLog):
+class SqliteStore(Store):
     """Runs in the file at `path`; a finished run goes `retention` seconds after its end.
 
     Of one run it keeps `keep_bytes` of frames. Raises `StoreAway` where the file cannot be opened.
@@ -144,7 +144,7 @@ class SqliteLog(EventLog):
             lambda db: statements.create(db, info, self.worker, limit), late=lambda _: self._disown([info.id])
         )
         if settled.id == info.id:
-            self._runs[info.id] = _Local(Tail(info), epoch=1)
+            self._runs[info.id] = _Local(RecentEvents(info), epoch=1)
             self._interest.set()
         return settled
 
@@ -190,7 +190,7 @@ class SqliteLog(EventLog):
             late=lambda late: self._disown([record.info.id for record, _ in late]),
         )
         for record, epoch in adopted:
-            local = self._runs.setdefault(record.info.id, _Local(Tail(record.info, record.fold)))
+            local = self._runs.setdefault(record.info.id, _Local(RecentEvents(record.info, record.fold)))
             # Viewers here may have followed it; they are owed what its last producer wrote since.
             self._catch_up({record.info.id: local.tail.fold.last_event_id})
             local.epoch, local.tail.attempt = epoch, record.attempt + 1
@@ -469,7 +469,7 @@ class SqliteLog(EventLog):
         record: Record | None = self._read(lambda db: statements.find(db, run))
         if record is None:
             raise KeyError(run)
-        local = self._runs.setdefault(run, _Local(Tail(record.info, record.fold, attempt=record.attempt)))
+        local = self._runs.setdefault(run, _Local(RecentEvents(record.info, record.fold, attempt=record.attempt)))
         local.tail.control.watched = True
         self._behind.add(run)  # what has come since that was read may have been looked at already
         return local

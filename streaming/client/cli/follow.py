@@ -13,11 +13,11 @@ from typing import Any, Final
 import click
 import orjson
 
-from .cli.flags import field_of
-from .cli.show import View, printable
-from .errors import ClientError, Conflict, InvalidInput, RunCancelled, RunFailed
-from .events import Question
-from .sync import Run
+from ..errors import ClientError, Conflict, InvalidInput, RunCancelled, RunFailed
+from ..events import Question
+from ..sync import Run
+from .flags import field_of
+from .output import View, printable
 
 SUCCEEDED: Final = 0
 FAILED: Final = 1

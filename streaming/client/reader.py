@@ -26,11 +26,11 @@ from dataclasses import dataclass
 from random import random
 from typing import Any, Final
 
-from ...errors import EventTooLarge
-from ...protocol.sse import MAX_EVENT, Message, Parser
-from ...protocol.state import Ending
-from ..errors import ClientError, Interrupted, Left, NotAStream, RequestRefused, RunCancelled, RunFailed
-from ..events import (
+from ..errors import EventTooLarge
+from ..protocol.sse import MAX_EVENT, Message, Parser
+from ..protocol.state import Ending
+from .errors import ClientError, Interrupted, Left, NotAStream, RequestRefused, RunCancelled, RunFailed
+from .events import (
     Answer,
     Attempt,
     Done,
