@@ -114,7 +114,7 @@ class Extract(BaseModel):
     @classmethod
     def _form(cls, fields: dict[str, Any] | None) -> dict[str, Any] | None:
         if fields is not None:
-            from .fields import form_of
+            from .form.schema import form_of
 
             form_of(fields)
         return fields
@@ -162,9 +162,9 @@ def extract(input: Extract) -> Generator[Event, None, dict[str, Any]]:
 
 
 def _filled(fields: dict[str, Any], pages: list[dict[str, Any]]) -> Generator[Event, None, dict[str, Any]]:
-    from .filling import Filling  # the model's client takes longer to import than most documents to read
+    from .form.filler import FormFiller  # importing the model's client takes longer than reading most documents
 
-    return (yield from Filling(fields).filled((page["page"], page["text"]) for page in pages))
+    return (yield from FormFiller(fields).fill((page["page"], page["text"]) for page in pages))
 
 
 def chosen(pages: str | None, count: int) -> list[int]:

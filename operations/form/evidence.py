@@ -1,7 +1,7 @@
-"""Whether a value stands in the text of a page, however the page writes it.
+"""Whether a value stands in the text of a page, in whatever notation the page uses.
 
-Case, kinds of blanks, dashes and quotes do not count, a number is looked for among the numbers (`1,234.50`,
-`1.234,50` and `1 234.5` are one), and an ISO date also in the ways in which people write dates.
+Case, kinds of white space, dashes and quotes do not matter. A number is compared with the numbers of the page
+(`1,234.50`, `1.234,50` and `1 234.5` are equal), and an ISO date also matches the common notations of dates.
 """
 
 from __future__ import annotations
@@ -26,49 +26,49 @@ _MONTHS: Final = (
 )
 
 
-def plain(text: str) -> str:
-    """Text without what does not count."""
+def normalize(text: str) -> str:
+    """The text without the differences that do not matter."""
     return " ".join(unicodedata.normalize("NFKC", text).translate(_PLAIN).casefold().split())
 
 
 class PageText:
-    """The text of one page, to be asked about values."""
+    """The text of one page, and which values stand in it."""
 
     def __init__(self, number: int, text: str) -> None:
         self.number = number
-        self._text = plain(text)
+        self._text = normalize(text)
 
     def has(self, value: Any) -> bool:
-        """Whether a string, a number or an ISO date stands there. Nothing else can: true and false are judgements."""
+        """Whether a string, a number or an ISO date stands there. True and false are judgements: they never do."""
         if isinstance(value, bool):
             return False
         if isinstance(value, int | float):
             return self._has_number(format(Decimal(str(value)), "f"))
-        if not isinstance(value, str) or not plain(value):
+        if not isinstance(value, str) or not normalize(value):
             return False
-        return self._has_words(plain(value)) or self._has_number(plain(value)) or self._has_date(value)
+        return self._has_words(normalize(value)) or self._has_number(normalize(value)) or self._has_date(value)
 
     def _has_words(self, words: str) -> bool:
-        """Whether they stand there, and not as a part of longer ones."""
+        """Whether the words stand there, and not as a part of longer ones."""
         before = r"(?<!\w)" if words[0].isalnum() else ""
         after = r"(?!\w)" if words[-1].isalnum() else ""
         return re.search(before + re.escape(words) + after, self._text) is not None
 
-    def _has_number(self, written: str) -> bool:
-        return bool(_NUMERIC.fullmatch(written)) and not self._numbers.isdisjoint(readings(written))
+    def _has_number(self, text: str) -> bool:
+        return bool(_NUMERIC.fullmatch(text)) and not self._numbers.isdisjoint(readings(text))
 
-    def _has_date(self, written: str) -> bool:
+    def _has_date(self, text: str) -> bool:
         try:
-            day = date.fromisoformat(written)
+            day = date.fromisoformat(text)
         except ValueError:
             return False
-        return any(re.search(rf"(?<!\d){way}(?!\d)", self._text) for way in _ways(day))
+        return any(re.search(rf"(?<!\d){pattern}(?!\d)", self._text) for pattern in _date_patterns(day))
 
     @cached_property
     def _numbers(self) -> frozenset[Decimal]:
-        """Every number of the page, with each sense that its separators may have."""
-        found = [*_NUMBER.finditer(self._text), *_SPACED.finditer(self._text)]
-        return frozenset(number for match in found for number in self._signed(match))
+        """Every number of the page, in each reading that its separators allow."""
+        matches = [*_NUMBER.finditer(self._text), *_SPACED.finditer(self._text)]
+        return frozenset(number for match in matches for number in self._signed(match))
 
     def _signed(self, match: re.Match[str]) -> Iterator[Decimal]:
         for number in readings(match[0]):
@@ -77,9 +77,9 @@ class PageText:
                 yield -number
 
 
-def readings(written: str) -> set[Decimal]:
-    """The numbers that may be meant: `1.234` is a thousand to some and little more than one to others."""
-    bare = written.replace(" ", "").replace("'", "")
+def readings(text: str) -> set[Decimal]:
+    """The numbers that `text` may mean: `1.234` is above a thousand in some countries and just above one in others."""
+    bare = text.replace(" ", "").replace("'", "")
     sign, digits = (-1, bare[1:]) if bare.startswith("-") else (1, bare.removeprefix("+"))
     return {sign * Decimal(reading) for reading in _digits(digits.strip(".,"))}
 
@@ -88,22 +88,22 @@ def _digits(digits: str) -> Iterator[str]:
     points, commas = digits.count("."), digits.count(",")
     if points and commas:
         last = max(digits.rfind("."), digits.rfind(","))
-        yield _joined(digits[:last]) + "." + digits[last + 1 :]
+        yield _without_separators(digits[:last]) + "." + digits[last + 1 :]
     elif points + commas == 1:
         whole, _, rest = digits.replace(",", ".").partition(".")
         yield f"{whole}.{rest}"
         if len(rest) == 3:
             yield whole + rest
     else:
-        yield _joined(digits)
+        yield _without_separators(digits)
 
 
-def _joined(digits: str) -> str:
+def _without_separators(digits: str) -> str:
     return digits.replace(".", "").replace(",", "")
 
 
-def _ways(day: date) -> Iterator[str]:
-    """Patterns of the ways in which a date is written, English names of months included."""
+def _date_patterns(day: date) -> Iterator[str]:
+    """Patterns of the common notations of a date, with the English names of months."""
     d, m, month, year = day.day, day.month, _MONTHS[day.month - 1], f"{day.year:04}"
     name = rf"(?:{month}|{month[:3]}\.?)"
     yield rf"0?{d}(?:st|nd|rd|th)?\.? (?:of )?{name},? {year}"

@@ -1,0 +1,126 @@
+"""`FormFiller` with a scripted model, alone and inside `extract`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operations.extract import FIELDS, TIMEOUT, Extract, extract
+from operations.form.filler import FormFiller
+from operations.form.prompt import page_schema
+from streaming import Event, OperationError, Upload
+from tests import pdfs
+from tests.apps.llm_fake import Fake, Reply, fake_model, finish, outcome, problem, text
+from tests.operations.form.invoice import FORM, INVOICE
+
+
+def answers(*values: Any) -> list[Reply]:
+    """Replies with these answers, one after the other."""
+    return [Reply(text(json.dumps(each)), finish(prompt=100, completion=20)) for each in values]
+
+
+def fill(fake: Fake, pages: Sequence[str], schema: dict[str, Any] = INVOICE) -> tuple[list[Event], dict[str, Any]]:
+    """The events and the result for pages of these texts."""
+    events: list[Event] = []
+    with pytest.MonkeyPatch.context() as settings:
+        settings.setenv("HEADWAY_LLM_BASE_URL", fake.url)
+        result = outcome(FormFiller(schema).fill(enumerate(pages, 1)), events.append)
+    return events, result
+
+
+def test_pages_are_filled_one_by_one() -> None:
+    """Each page with text gives a partial and progress; the result has evidence, model and usage."""
+    with fake_model(*answers({"number": "42"}, {"number": "42", "total": 9})) as fake:
+        events, result = fill(fake, ["No. 42", " ", "42 again"])
+    partials = [event.data for event in events if event.name == "partial"]
+    assert [(each["key"], each["value"]["page"], each["value"]["unverified"]) for each in partials] == [
+        ("fields-1", 1, []),
+        ("fields-3", 3, ["/total"]),
+    ]
+    done = [event.data["done"] for event in events if event.data.get("step") == "fields"]
+    assert (done, {event.data["total"] for event in events if event.name == "progress"}) == ([0, 1, 2], {2})
+    assert result == {
+        "fields": {"number": "42", "total": 9, "paid": None, "seller": {"name": None, "town": None}, "items": []},
+        "evidence": {"/number": {"pages": [1, 3], "verified": True}, "/total": {"pages": [3], "verified": False}},
+        "unverified": ["/total"],
+        "incomplete": [],
+        "model": "fake-1",
+        "usage": {"prompt_tokens": 200, "completion_tokens": 40},
+    }
+    assert ["No. 42" in request["messages"][-1]["content"] for request in fake.requests] == [True, False]
+    assert fake.requests[0]["response_format"]["json_schema"]["schema"] == page_schema(FORM)
+
+
+def test_a_page_that_does_not_fit_is_sent_in_pieces() -> None:
+    """It is halved until the pieces fit; all are evidence of the one page."""
+    small = problem(400, "", code="context_length_exceeded")
+    page = "\n".join(f"Line {number} of the page, No. {number}" for number in range(30))
+    with fake_model(small, *answers({"number": "3"}, {"number": "29"})) as fake:
+        _, result = fill(fake, [page])
+    assert len(fake.requests) > 2
+    assert result["fields"]["number"] == "3"
+    assert result["evidence"]["/number"]["pages"] == [1]
+    sent = "".join(re.findall(r"---\n(.*)\n---", r["messages"][-1]["content"], re.DOTALL)[0] for r in fake.requests[1:])
+    assert "".join(sent.split()) == "".join(page.split())
+
+
+def test_a_context_that_is_too_small_for_any_piece() -> None:
+    """The run fails; pieces are not halved for ever."""
+    with fake_model(problem(400, "", code="context_length_exceeded")) as fake:
+        with pytest.raises(OperationError, match="model_context_too_small"):
+            fill(fake, ["word " * 1000])
+        assert len(fake.requests) < 10
+
+
+def test_a_page_that_fails_does_not_fail_the_run() -> None:
+    """The result lists it as incomplete; if every page fails, the run does."""
+    with fake_model(Reply(text("I see no form."), finish()), *answers({"number": "42"})) as fake:
+        _, result = fill(fake, ["one", "42"])
+    assert (result["incomplete"], result["fields"]["number"]) == ([1], "42")
+    with (
+        fake_model(Reply(text("I see no form."), finish())) as fake,
+        pytest.raises(OperationError, match="model_unfit"),
+    ):
+        fill(fake, ["one", "two"])
+
+
+def test_the_complete_values_of_an_answer_that_is_cut_off_count() -> None:
+    """The result lists the page as incomplete."""
+    with fake_model(Reply(text('{"number": "42", "items": [{"name": "In'), finish("length"))) as fake:
+        _, result = fill(fake, ["42"])
+    assert (result["fields"]["number"], result["incomplete"]) == ("42", [1])
+
+
+def test_a_document_without_text_asks_no_model_about_it() -> None:
+    """The model gets no request for a scan."""
+    with fake_model() as fake:
+        _, result = fill(fake, ["", "\n"])
+        assert (fake.requests, result["evidence"]) == ([], {})
+
+
+def test_fields_do_not_change_how_the_document_is_read(tmp_path: Path) -> None:
+    """The result has the same pages, with the fields beside them; without `fields` no model is asked."""
+    path = tmp_path / "upload"
+    path.write_bytes(pdfs.invoice())
+    file = Upload(path, "invoice.pdf", "application/pdf", path.stat().st_size)
+    answer = {"invoice_number": "2026-0042", "date": "2026-11-23", "total": 1651}
+    with fake_model(*answers(answer)) as fake, pytest.MonkeyPatch.context() as settings:
+        settings.setenv("HEADWAY_LLM_BASE_URL", fake.url)
+        plain = outcome(extract.fn(Extract(file=file)))
+        assert fake.requests == []
+        filled = outcome(extract.fn(Extract(file=file, fields=FIELDS)))
+    assert {name: filled[name] for name in plain} == plain
+    assert filled["fields"] == answer
+    assert filled["unverified"] == []
+
+
+def test_a_run_with_fields_has_more_time() -> None:
+    """Reading a PDF takes minutes at most, and a model some seconds for each page."""
+    file = Upload(Path("x"), "x", "", 1)
+    assert extract.time_limit(Extract(file=file)) == TIMEOUT
+    assert (extract.time_limit(Extract(file=file, fields=FIELDS)) or 0) > TIMEOUT
