@@ -42,12 +42,11 @@ from streaming.client import (
     Unauthorized,
     Unreachable,
     errors,
-    following,
 )
-from streaming.client.cli import show
-from streaming.client.cli.viewing import Viewing
+from streaming.client.cli import follow, output
 from streaming.client.errors import refusal, retry_after
 from streaming.client.events import make_event, read_event
+from streaming.client.reader import Viewing
 
 STAMP = "2026-11-23T09:30:00.125Z"
 STREAM = {"content-type": "text/event-stream"}
@@ -455,6 +454,6 @@ def test_the_exit_codes_are_documented() -> None:
     """The table of `docs/clients.md` has each of them, and no other."""
     documentation = Path(__file__).parents[2] / "docs" / "clients.md"
     table = documentation.read_text().split("| exit code | |")[1].split("\n\n")[0]
-    codes = [following.SUCCEEDED, following.FAILED, following.USAGE, following.CANCELLED, following.INTERRUPTED]
-    codes += [following.REFUSED, following.UNREACHABLE, show.LEFT]
+    codes = [follow.SUCCEEDED, follow.FAILED, follow.USAGE, follow.CANCELLED, follow.INTERRUPTED]
+    codes += [follow.REFUSED, follow.UNREACHABLE, output.LEFT]
     assert [int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)] == codes

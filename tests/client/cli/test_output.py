@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from streaming.client.cli.show import Screen, printable
+from streaming.client.cli.output import Screen, printable
 from streaming.client.events import make_event
 
 
