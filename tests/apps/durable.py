@@ -17,9 +17,9 @@ from pydantic import BaseModel
 from streaming import Headway, ask, delta, operation, progress
 from streaming.http.viewer import pulse
 from streaming.runtime.hub import home
-from streaming.stores.base import EventLog
+from streaming.stores.base import Store
 from streaming.stores.lease import LEASE
-from streaming.stores.sqlite.store import KEEP_BYTES, SqliteLog
+from streaming.stores.sqlite.store import KEEP_BYTES, SqliteStore
 from tests.apps import notes
 
 Work = Generator[Any, Any, Any]
@@ -132,7 +132,7 @@ def curious(input: Question) -> Work:
 OPERATIONS: Final = [counting, fleeting, lingering, silent, watched, again, stubborn, curious]
 
 
-def special_log() -> EventLog | None:
+def special_log() -> Store | None:
     """The store with what the variables say of it; `None` for the one that the settings name, as it is."""
     url = os.environ.get("HEADWAY_STORE", "")
     lease = float(os.environ.get("DURABLE_LEASE", LEASE))
@@ -140,10 +140,10 @@ def special_log() -> EventLog | None:
     if (lease, keep) == (LEASE, KEEP_BYTES):
         return None
     if url.startswith("redis:"):
-        from streaming.stores.redis.store import RedisLog
+        from streaming.stores.redis.store import RedisStore
 
-        return RedisLog(url, lease=lease, keep_bytes=keep)
-    return SqliteLog(url.removeprefix("sqlite:///"), lease=lease, keep_bytes=keep)
+        return RedisStore(url, lease=lease, keep_bytes=keep)
+    return SqliteStore(url.removeprefix("sqlite:///"), lease=lease, keep_bytes=keep)
 
 
 app = Flask(__name__)

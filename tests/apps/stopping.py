@@ -26,14 +26,14 @@ from streaming import Event, Headway, ask, delta, on_cancel, operation, partial,
 from streaming.http.viewer import Viewer, pulse
 from streaming.runs.executors.base import GreenletWork, ProcessWork, ThreadWork
 from streaming.runs.executors.process.fork_server import Child
-from streaming.runs.producer import Production
+from streaming.runs.producer import Producer
 from streaming.runs.runner import Run
 from streaming.runtime.hub import home
 from tests.apps import notes
 
 HOUR: Final = 3600.0
 EPOLLRDHUP: Final = 0x2000
-OURS: Final = (Viewer, Run, Production, GreenletWork, ThreadWork, ProcessWork, Child)
+OURS: Final = (Viewer, Run, Producer, GreenletWork, ThreadWork, ProcessWork, Child)
 
 Work = Generator[Event, Any, Any]
 

@@ -18,7 +18,19 @@ from greenlet import greenlet
 from pydantic import BaseModel
 
 from operations.simulate import simulate
-from streaming import Headway, MemoryLog, OperationError, ask, delta, event, flush, operation, partial, progress, stream
+from streaming import (
+    Headway,
+    MemoryStore,
+    OperationError,
+    ask,
+    delta,
+    event,
+    flush,
+    operation,
+    partial,
+    progress,
+    stream,
+)
 from streaming.http.viewer import pulse
 from streaming.runtime.hub import home
 from tests.apps import notes
@@ -131,7 +143,7 @@ def curious(input: Pour) -> Work:
 OPERATIONS: Final = [pour, lasting, steps, gated, burning, curious, simulate]
 
 
-def create_app(log: MemoryLog | None = None) -> Flask:
+def create_app(log: MemoryStore | None = None) -> Flask:
     """The application; `log` keeps its runs."""
     app = Flask(__name__)
     Headway(app, operations=OPERATIONS, url_prefix="/api", log=log)
@@ -148,7 +160,7 @@ def replaced(response: Response) -> Response:
 
 def forgetful() -> Flask:
     """The application, with a log that keeps no more than a few dozen events of a run."""
-    return create_app(MemoryLog(keep_bytes=8_000))
+    return create_app(MemoryStore(keep_bytes=8_000))
 
 
 def view_report() -> Response:
