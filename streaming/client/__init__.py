@@ -7,7 +7,7 @@
                 case Delta(text=text): print(text, end="")
         print(run.result())
 
-A connection that is lost is made again, and goes on after the last event; see `streaming.client.reader`. Needs the
+A lost connection is opened again, and the stream goes on after the last event: see `streaming.client.reader`. Needs the
 extra `client` (httpx).
 """
 

@@ -1,19 +1,19 @@
-"""What can go wrong for a client, in one tree.
+"""The errors of a client, in one tree.
 
 HeadwayError
 └── ClientError
     ├── RequestRefused          the service answered with a problem (RFC 9457); nothing was changed
-    │   ├── Unauthorized        401, 403  no key, or one that is not known
+    │   ├── Unauthorized        401, 403  the key is missing, or not accepted
     │   ├── NotFound            404       no such operation, or no such run for this caller
-    │   ├── Conflict            409       an Idempotency-Key with another body, or a question that is closed
+    │   ├── Conflict            409       an Idempotency-Key used with another body, or a question that is closed
     │   ├── InvalidInput        400, 422  with `errors`, which name the fields
     │   └── Overloaded          429, 503  with `retry_after`
     ├── Unreachable             no answer came from the URL
-    ├── NotAStream              an answer came that is no event stream, or holds an event that is too large
-    ├── Interrupted             the stream was cut and did not come back; the run may well go on
-    ├── Left                    a result was asked for after `disconnect()`
+    ├── NotAStream              the answer is no event stream, or holds an event that is too large
+    ├── Interrupted             the stream was cut and could not be resumed; the run may go on
+    ├── Left                    `result()` was called after `disconnect()`
     ├── RunFailed               the run ended in `error`
-    └── RunCancelled            the run was cancelled, whoever asked for it
+    └── RunCancelled            the run was cancelled, by anyone
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ import orjson
 
 from ..errors import FieldError, HeadwayError
 
-BUSY: Final = frozenset({408, 425, 429})
-"""Client errors after which the same request may be answered (RFC 9110, section 15.5.9; RFC 8470; RFC 6585)."""
+RETRYABLE: Final = frozenset({408, 425, 429})
+"""Client errors (4xx) after which the same request may succeed (RFC 9110, section 15.5.9; RFC 8470; RFC 6585)."""
 
 
 class ClientError(HeadwayError):
-    """The root of what `streaming.client` raises; `transient` says whether the same request may succeed later."""
+    """The base of all errors of `streaming.client`; `transient` says whether the same request may succeed later."""
 
     transient = False
 
 
 class RequestRefused(ClientError):
-    """The service answered with a problem document, or something in front of it with an error of its own.
+    """The service answered with a problem document, or a proxy in front of it with an error of its own.
 
-    `status` is HTTP's, `code` the stable word for programs ("" where the answer was no problem document), `title` and
-    `detail` are for people, `errors` says which fields are wrong, and `retry_after` is in seconds.
+    `status` is the HTTP status, `code` a stable word for programs ("" where the answer is no problem document), `title`
+    and `detail` are for people, `errors` names the invalid fields, and `retry_after` is in seconds.
     """
 
     def __init__(
@@ -61,12 +61,12 @@ class RequestRefused(ClientError):
         self.code = code
         self.errors = list(errors)
         self.retry_after = retry_after
-        self.transient = status in BUSY or (status >= 500 and status != 501)
+        self.transient = status in RETRYABLE or (status >= 500 and status != 501)
 
     def __str__(self) -> str:
-        said = f"{self.status} {self.title}: {self.detail}" if self.detail else f"{self.status} {self.title}"
-        wrong = [f"{'.'.join(map(str, error['loc'])) or 'input'}: {error['msg']}" for error in self.errors]
-        return "; ".join([said, *wrong])
+        message = f"{self.status} {self.title}: {self.detail}" if self.detail else f"{self.status} {self.title}"
+        fields = [f"{'.'.join(map(str, error['loc'])) or 'input'}: {error['msg']}" for error in self.errors]
+        return "; ".join([message, *fields])
 
 
 class Unauthorized(RequestRefused):
@@ -74,23 +74,23 @@ class Unauthorized(RequestRefused):
 
 
 class NotFound(RequestRefused):
-    """404: it does not exist, or not for this caller."""
+    """404: there is no such operation or run, or none that this caller may see."""
 
 
 class Conflict(RequestRefused):
-    """409: the same Idempotency-Key with another body, or a question that has its answer."""
+    """409: the Idempotency-Key was used with another body, or the question is already answered."""
 
 
 class InvalidInput(RequestRefused):
-    """400 or 422: what was sent does not fit; `errors` names the fields."""
+    """400 or 422: the input is invalid; `errors` names the fields."""
 
 
 class Overloaded(RequestRefused):
-    """429 or 503: come back after `retry_after` seconds."""
+    """429 or 503: try again after `retry_after` seconds."""
 
 
 class Unreachable(ClientError):
-    """No answer came: nobody listens there, the connection broke, or it stayed silent for too long."""
+    """No answer came: nothing listens there, the connection broke, or it was silent for too long."""
 
     def __init__(self, message: str, *, transient: bool = True) -> None:
         super().__init__(message)
@@ -98,7 +98,7 @@ class Unreachable(ClientError):
 
 
 class NotAStream(ClientError):
-    """A success that is not what was asked for: another service's page, or an event beyond `max_event`."""
+    """The answer is a success, but not the expected one: another service's page, or an event beyond `max_event`."""
 
     code = "not_an_event_stream"
 
@@ -109,9 +109,9 @@ class NotAStream(ClientError):
 
 
 class Interrupted(ClientError):
-    """The stream ended without `done`, and all attempts to come back were in vain.
+    """The stream ended without `done`, and all attempts to resume it failed.
 
-    The run may go on: `watch(run, after=last_event_id)` reads on from there.
+    The run may go on: `watch(run, after=last_event_id)` continues from there.
     """
 
     def __init__(self, message: str, *, run: str, last_event_id: int) -> None:
@@ -121,11 +121,11 @@ class Interrupted(ClientError):
 
 
 class Left(ClientError):
-    """The viewing was ended by `disconnect()` before the run was over."""
+    """`disconnect()` was called before the run was over."""
 
 
 class RunFailed(ClientError):
-    """The run ended in `error`: its `code`, its `message`, and whether the same input may succeed later."""
+    """The run ended in `error`; `retryable` says whether the same input may succeed later."""
 
     def __init__(self, code: str, message: str, *, retryable: bool = False) -> None:
         super().__init__(code, message)
@@ -161,7 +161,7 @@ _BY_STATUS: Final[dict[int, type[RequestRefused]]] = {
 
 
 def refusal(status: int, reason: str, headers: Mapping[str, str], body: bytes) -> RequestRefused:
-    """The error for an answer that is neither a success nor a redirect; `headers` are read without regard to case."""
+    """The error for an answer that is no success; the names in `headers` are not case-sensitive."""
     document = _document(body)
     detail = _text(document.get("detail"))
     if 300 <= status < 400:

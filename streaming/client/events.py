@@ -1,11 +1,11 @@
-"""The events of a run as a client gets them: one class for each name that the grammar knows, and `Other` for the rest.
+"""The events of a run for a client: one class for each name of the grammar, and `Other` for the rest.
 
     match event:
         case Progress(done=done, total=total): ...
         case Delta(text=text): ...
 
-Every event has its `id` (its number in the run; where it had none, that of the event before), its `type` (the name),
-and its `data`: a `dict`, or a `str` as it came where that was no JSON object, as a gateway may send.
+Every event has its `id` (its number in the run, or that of the event before where it has none), its `type` (the name),
+and its `data`: a `dict`, or the text as a `str` where it is no JSON object, as a gateway may send.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CONFIG: Final = ConfigDict(strict=True)
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class RunEvent:
-    """What all events have."""
+    """The fields of every event."""
 
     id: int
     type: str
@@ -31,14 +31,14 @@ class RunEvent:
 
     @property
     def timestamp(self) -> str | None:
-        """When the service wrote it: RFC 3339, UTC, with milliseconds; `None` in data that is no JSON object."""
-        found = self.data.get("timestamp") if isinstance(self.data, dict) else None
-        return found if isinstance(found, str) else None
+        """When the service wrote it: RFC 3339, UTC, with milliseconds; `None` where the data has none."""
+        timestamp = self.data.get("timestamp") if isinstance(self.data, dict) else None
+        return timestamp if isinstance(timestamp, str) else None
 
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class Start(RunEvent):
-    """Event 1."""
+    """The first event of every run."""
 
     operation: str
     run: str = ""
@@ -46,7 +46,7 @@ class Start(RunEvent):
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class Progress(RunEvent):
-    """How far the run is; `eta` is in seconds."""
+    """The progress of the run; `eta` is the seconds left."""
 
     done: float | None = None
     total: float | None = None
@@ -57,7 +57,7 @@ class Progress(RunEvent):
 
     @property
     def percent(self) -> float | None:
-        """`done` of `total`, 0 to 100; `None` where either is not known."""
+        """`done` of `total`, 0 to 100; `None` where either is unknown."""
         if self.done is None or not self.total:
             return None
         return min(100.0, 100.0 * self.done / self.total)
@@ -65,7 +65,7 @@ class Progress(RunEvent):
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class Delta(RunEvent):
-    """A piece of text as it is written; `channel` is `text` or `thinking`."""
+    """The next piece of a text; `channel` is `text` or `thinking`."""
 
     text: str
     channel: str = "text"
@@ -91,14 +91,14 @@ class Question(RunEvent):
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class Answer(RunEvent):
-    """The question has its answer."""
+    """The question is answered."""
 
     question: str
 
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class Result(RunEvent):
-    """What the run gives; `done` follows."""
+    """The result of the run; `done` follows."""
 
     result: Any
 
@@ -123,7 +123,7 @@ class Done(RunEvent):
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class Attempt(RunEvent):
-    """The run begins anew: its partials, deltas and progress so far no longer count."""
+    """Another attempt starts: partials, deltas and progress so far no longer count."""
 
     attempt: int
     reason: str | None = None
@@ -131,19 +131,19 @@ class Attempt(RunEvent):
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class Reset(RunEvent):
-    """Events before this one are gone; `snapshot` says where the run stood instead."""
+    """Earlier events are no longer kept; `snapshot` is the state of the run in their place."""
 
     snapshot: Any
 
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class Other(RunEvent):
-    """An event of the operation's own, or one that lacks what its name promises."""
+    """An event with a name of the operation's own, or one whose data does not fit its name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """Where a run stands. Times are RFC 3339; `progress`, `error` and `question` are the data of those events."""
+    """The state of a run. Times are RFC 3339; `progress`, `error` and `question` are the data of those events."""
 
     id: str
     operation: str
@@ -163,36 +163,36 @@ class Snapshot:
         return self.status in OVER
 
 
-_KINDS: Final[dict[str, type[RunEvent]]] = {
-    kind.__name__.lower(): kind
-    for kind in (Start, Progress, Delta, Partial, Question, Answer, Result, Error, Done, Attempt, Reset)
+_CLASSES: Final[dict[str, type[RunEvent]]] = {
+    cls.__name__.lower(): cls
+    for cls in (Start, Progress, Delta, Partial, Question, Answer, Result, Error, Done, Attempt, Reset)
 }
 _SNAPSHOT: Final = TypeAdapter(Snapshot)
 
 
 def read_event(id: int, type: str, data: str) -> RunEvent | None:
-    """The event in a message of the stream; `None` for one of the library's that is none.
+    """The event in a message of the stream.
 
-    That is an event whose data is no object, and a `done` that does not say how.
+    `None` for a malformed one: a name of the grammar with data that is no object, or a `done` without a valid status.
     """
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
         value = data
     if not isinstance(value, dict):
-        return None if type in _KINDS else Other(id=id, type=type, data=data)
+        return None if type in _CLASSES else Other(id=id, type=type, data=data)
     event = make_event(id, type, value)
     return None if type == "done" and not isinstance(event, Done) else event
 
 
 def make_event(id: int, type: str, data: dict[str, Any]) -> RunEvent:
-    """The event of this name with this data."""
+    """The event of this name with this data; an `Other` where the data does not fit the name."""
     try:
-        return _KINDS.get(type, Other)(**{**data, "id": id, "type": type, "data": data})
+        return _CLASSES.get(type, Other)(**{**data, "id": id, "type": type, "data": data})
     except ValidationError:
         return Other(id=id, type=type, data=data)
 
 
 def read_snapshot(body: Any) -> Snapshot:
-    """A snapshot out of its JSON. Raises `ValueError`."""
+    """The snapshot in `body`, decoded JSON. Raises `ValueError` where it is none."""
     return _SNAPSHOT.validate_python(body)

@@ -1,20 +1,20 @@
-"""One viewer's reading of one run, over as many connections as it takes. No socket, no clock.
+"""Reads one run over as many connections as it takes. No socket, no clock.
 
-A `Viewing` is told what happens to the connection and says what to do about it; `Run` and `AsyncRun` do that.
+`Run` and `AsyncRun` own the connection. They report to the `RunReader` what happens to it, and do what it answers:
 
-    what happened                                        what the viewing says
+    what happens                                         what follows
     ---------------------------------------------------  ---------------------------------------------------------
-    an event whose id is above the last one's            give it; the attempts begin to count anew
-    an event without an id that is a number              the same, under the last one's
-    an event whose id is not above the last one's        nothing: a proxy or a repeat brought it twice
-    a comment (heartbeat)                                nothing; the attempts begin to count anew
-    `done`                                               over
-    204                                                  over: the snapshot tells how, and is given as a `reset`
-    the body ends, breaks off or stays silent            come back after a while, with `Last-Event-ID`
-    no answer; 408, 425, 429, 500 and above but 501      come back after a while, `Retry-After` at the least
-    a success that is no event stream                    the same, but at the very start that error
+    an event whose id is above the last event's          it is returned; failed attempts are counted from 0 again
+    an event without a number as its id                  the same, with the last event's id
+    an event whose id is not above the last event's      it is dropped: a proxy or a repeat sent it twice
+    a comment (heartbeat)                                failed attempts are counted from 0 again
+    `done`                                               the run is over
+    204                                                  the run is over; its snapshot is returned as a `reset`
+    the body ends, breaks off or is silent for too long  wait, then connect again with `Last-Event-ID`
+    no answer; 408, 425, 429; 500 and above, but 501     the same; `Retry-After` is the least that is waited
+    a success that is no event stream                    the same, but on the first connection that error
     any other refusal                                    that error
-    `max_attempts` that brought nothing, in a row        `Interrupted`
+    `max_attempts` failed attempts in a row              `Interrupted`
 
 A stream that ends without `done` is never a success.
 """
@@ -45,17 +45,17 @@ from .events import (
     read_event,
 )
 
-PATIENCE: Final = 300.0
-"""Seconds: a `Retry-After` beyond this is told to the caller instead of waited for."""
+MAX_RETRY_AFTER: Final = 300.0
+"""Seconds: a refusal with a longer `Retry-After` is raised instead of waited for."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backoff:
-    """How a client comes back: after `retry_delay` seconds, then twice as many each time, up to `max_delay`.
+    """When a client connects again: after `retry_delay` seconds, then twice as long each time, up to `max_delay`.
 
-    It gives up after `max_attempts` in a row that brought nothing; with 0 it never comes back. The stream's `retry:`
-    replaces `retry_delay`, and `Retry-After` is a lower bound. Each wait is lengthened by up to a quarter at random, so
-    that the viewers of a service that restarts do not all come at once.
+    It gives up after `max_attempts` failed attempts in a row; with 0 it never connects again. The stream's `retry:`
+    replaces `retry_delay`, and `Retry-After` is a lower bound. Each wait is lengthened at random by up to a quarter, so
+    that the viewers of a service that restarts do not all return at once.
     """
 
     max_attempts: int = 10
@@ -64,19 +64,19 @@ class Backoff:
 
     def __post_init__(self) -> None:
         if self.max_attempts < 0 or not (self.retry_delay >= 0 and 0 <= self.max_delay < float("inf")):
-            raise ValueError(f"numbers of 0 or more, not {self}")
+            raise ValueError(f"attempts and delays must be 0 or more, and max_delay finite, not {self}")
 
     def wait(self, waits: int, *, retry: float | None, retry_after: float | None, chance: float) -> float:
-        """The seconds before the next attempt after so many `waits` in a row; `chance` is from 0 to 1."""
+        """The seconds before the next attempt after `waits` of them in a row; `chance` is from 0 to 1."""
         least = self.retry_delay if retry is None else retry
         grown = max(least, min(least * 2.0 ** min(waits, 30), self.max_delay))
         return max(grown, retry_after or 0.0) * (1 + chance / 4)
 
 
-class Viewing:
-    """What is known of a run so far, and what to do next; see the table above.
+class RunReader:
+    """The state of a run as far as it was read; see the table above.
 
-    `run` is its id, "" before it is known. `after` is the number of the last event that the caller has had already.
+    `run` is its id, "" until it is known. `after` is the number of the last event that the caller already has.
     """
 
     def __init__(
@@ -91,9 +91,9 @@ class Viewing:
         self.run = run
         self.last_event_id = after
         self.question: Question | None = None
-        """The question that is open."""
+        """The open question."""
         self.status: Ending | None = None
-        """How the run ended; `None` as long as it is not over."""
+        """How the run ended; `None` while it is not over."""
         self._reason = ""
         self._result: list[Any] = []  # empty until there is one
         self._error: Mapping[str, Any] | None = None
@@ -104,9 +104,9 @@ class Viewing:
         self._parser = self._new_parser()
         self._was_open = False
         self._has_events = False
-        self._brought = False  # whether this connection has brought anything
-        self._failures = 0  # attempts in a row that brought nothing
-        self._waits = 0  # since the last one that brought something
+        self._is_alive = False  # whether this connection has carried an event or a heartbeat
+        self._failures = 0  # attempts in a row that carried nothing
+        self._waits = 0  # since the last connection that carried something
 
     @property
     def over(self) -> bool:
@@ -116,63 +116,64 @@ class Viewing:
     # -- a connection -------------------------------------------------------------------------------------------
 
     def headers(self) -> dict[str, str]:
-        """What the next request for the stream carries."""
+        """The headers that continue the stream after the last event."""
         return {"Last-Event-ID": str(self.last_event_id)} if self.last_event_id else {}
 
-    def opened(self, status: int, headers: Mapping[str, str]) -> None:
-        """A connection was answered with a success. Raises `NotAStream`."""
-        kind = headers.get("content-type", "")
-        if not kind.lower().startswith("text/event-stream"):
-            message = f"the answer is {kind or 'of no type'} and no event stream"
+    def connection_opened(self, status: int, headers: Mapping[str, str]) -> None:
+        """To be called when a request for the stream is answered with a success. Raises `NotAStream`."""
+        media_type = headers.get("content-type", "")
+        if not media_type.lower().startswith("text/event-stream"):
+            message = f"the answer is {media_type or 'without a type'}, not an event stream"
             raise NotAStream(message, status=status, transient=self._was_open)
         self._parser = self._new_parser()
         self._was_open = True
 
     def receive(self, chunk: bytes) -> list[RunEvent]:
-        """The events that these bytes complete, and that are new. Raises `NotAStream` for one that is too large."""
+        """The new events that these bytes complete. Raises `NotAStream` for one that is too large."""
         try:
             messages = self._parser.feed(chunk)
         except EventTooLarge as error:
             raise NotAStream(str(error)) from error
         if self._parser.retry is not None:
             self._retry = self._parser.retry / 1000
-        return [event for message in messages if not self.over and (event := self._take(message))]
+        return [event for message in messages if not self.over and (event := self._read(message))]
 
-    def lost(self, error: ClientError | None = None) -> float:
-        """The connection is gone, or did not come about; gives the seconds to wait before the next one.
+    def connection_lost(self, error: ClientError | None = None) -> float:
+        """To be called when a connection ends or cannot be opened; returns the seconds until the next attempt.
 
-        `error` is what happened, `None` where the body just ended. Raises it where coming back is of no use, and
-        `Interrupted` once too many attempts have failed.
+        `error` is the reason, `None` where the body ended. It is raised where another attempt would not help, and
+        `Interrupted` after too many failed attempts.
         """
-        after = error.retry_after if isinstance(error, RequestRefused) else None
-        if error is not None and (not error.transient or (after or 0) > PATIENCE):
+        retry_after = error.retry_after if isinstance(error, RequestRefused) else None
+        if error is not None and (not error.transient or (retry_after or 0) > MAX_RETRY_AFTER):
             raise error
-        if not self._brought:
+        if not self._is_alive:
             self._failures += 1
-        self._brought = False
+        self._is_alive = False
         if self._failures >= self._backoff.max_attempts or (self._has_events and not self.run):
-            raise self._interrupted(error) from error
-        wait = self._backoff.wait(self._waits, retry=self._retry, retry_after=after, chance=self._chance())
+            raise self._interruption(error) from error
+        wait = self._backoff.wait(self._waits, retry=self._retry, retry_after=retry_after, chance=self._chance())
         self._waits += 1
         return wait
 
     def open_question(self) -> str:
-        """The id of the question that is open. Raises `ValueError` where none is."""
+        """The id of the open question. Raises `ValueError` where there is none."""
         if self.question is None:
-            raise ValueError("no question is open, as far as was read")
+            raise ValueError("no question is open, as far as the stream was read")
         return self.question.question
 
     # -- the end ------------------------------------------------------------------------------------------------
 
     @property
-    def settled(self) -> bool:
-        """Whether `outcome` needs no snapshot: false where a viewer came after the result, or after the error."""
-        return bool(self.status == "cancelled" or self._result or self._error is not None)
+    def needs_snapshot(self) -> bool:
+        """Whether `outcome` needs `end_with`: `done` was read, but the result or error before it was not."""
+        return self.over and self.status != "cancelled" and not self._result and self._error is None
 
-    def settle(self, snapshot: Snapshot, data: Any) -> Reset:
-        """Takes the ending from a snapshot, whose JSON is `data`; gives it as the event that tells of it."""
+    def end_with(self, snapshot: Snapshot, data: Any) -> Reset:
+        """Takes the end of the run from its snapshot, whose JSON is `data`; returns the `reset` that stands for it."""
         if snapshot.status not in ("succeeded", "failed", "cancelled"):
-            raise NotAStream(f"there is nothing to read of run {self.run}, which is {snapshot.status}", transient=True)
+            message = f"the stream of run {self.run} has ended, but the run is {snapshot.status}"
+            raise NotAStream(message, transient=True)
         self.status = snapshot.status
         self._result = [snapshot.result]
         self._error = snapshot.error
@@ -181,7 +182,7 @@ class Viewing:
         return Reset(id=self.last_event_id, type="reset", data=body, snapshot=data)
 
     def outcome(self) -> Any:
-        """The result. Raises `RunFailed`, `RunCancelled`, and `Left` where the run is not over as far as was read."""
+        """The result. Raises `RunFailed`, `RunCancelled`, and `Left` where the run was not read to its end."""
         if self.status is None:
             raise Left(f"run {self.run} was left before it was over")
         if self.status == "failed":
@@ -195,26 +196,26 @@ class Viewing:
     # -- helpers ------------------------------------------------------------------------------------------------
 
     def _new_parser(self) -> Parser:
-        return Parser(max_bytes=self._max_event, on_comment=lambda _: self._alive(), own_ids=True)
+        return Parser(max_bytes=self._max_event, on_comment=lambda _: self._reset_failures(), own_ids=True)
 
-    def _alive(self) -> None:
-        self._brought = True
+    def _reset_failures(self) -> None:
+        self._is_alive = True
         self._failures = self._waits = 0
 
-    def _take(self, message: Message) -> RunEvent | None:
+    def _read(self, message: Message) -> RunEvent | None:
         if message.id.isascii() and message.id.isdecimal() and len(message.id) < 16:
             number = int(message.id)
             if number <= self.last_event_id:
                 return None
             self.last_event_id = number
-        self._alive()
+        self._reset_failures()
         self._has_events = True
         event = read_event(self.last_event_id, message.event, message.data)
         if event is not None:
-            self._learn(event)
+            self._update(event)
         return event
 
-    def _learn(self, event: RunEvent) -> None:
+    def _update(self, event: RunEvent) -> None:
         match event:
             case Start(run=run):
                 self.run = self.run or run
@@ -223,7 +224,7 @@ class Viewing:
             case Answer() | Attempt():
                 self.question = None
             case Reset(snapshot=snapshot):
-                self.question = _asked(event.id, snapshot)
+                self.question = _question_in(snapshot, event.id)
             case Result(result=result):
                 self._result = [result]
             case Error(data=data):
@@ -231,16 +232,16 @@ class Viewing:
             case Done(status=status, reason=reason):
                 self.status, self._reason, self.question = status, reason or "", None
 
-    def _interrupted(self, error: ClientError | None) -> ClientError:
+    def _interruption(self, error: ClientError | None) -> ClientError:
         if error is not None and not self._was_open and not self.run:
-            return error  # nothing was started, as far as one knows
-        why = str(error) if error else "the stream ended without `done`"
-        message = f"run {self.run} was interrupted after event {self.last_event_id}: {why}"
+            return error  # as far as the client knows, nothing was started
+        reason = str(error) if error else "the stream ended without `done`"
+        message = f"run {self.run} was interrupted after event {self.last_event_id}: {reason}"
         return Interrupted(message, run=self.run, last_event_id=self.last_event_id)
 
 
-def _asked(id: int, snapshot: Any) -> Question | None:
-    """The question that is open in a snapshot: it was asked in events that are gone."""
-    asked = snapshot.get("question") if isinstance(snapshot, dict) else None
-    question = make_event(id, "question", asked) if isinstance(asked, dict) else None
+def _question_in(snapshot: Any, id: int) -> Question | None:
+    """The open question of a snapshot, whose own event is no longer kept."""
+    data = snapshot.get("question") if isinstance(snapshot, dict) else None
+    question = make_event(id, "question", data) if isinstance(data, dict) else None
     return question if isinstance(question, Question) else None

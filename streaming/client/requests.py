@@ -1,6 +1,6 @@
-"""What a client asks for, as data: URLs, headers and bodies. The sync and the async client send them.
+"""Requests and answers as data, without I/O: the blocking and the async client share these functions.
 
-An input with a file in it goes as `multipart/form-data`, any other as JSON.
+An input with a file is sent as `multipart/form-data`, any other as JSON.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from .errors import ClientError, NotAStream, Unreachable
 from .events import Snapshot, read_snapshot
 
 Headers = Mapping[str, str] | Callable[[], Mapping[str, str]]
-"""Headers for every request, or a function that gives them, called for each (so that a token is a fresh one)."""
+"""Headers for every request, or a function that returns them: it is called for each, so that a token is fresh."""
 
 OnLost = Callable[[float, ClientError | None], None]
-"""Told of a lost connection: the seconds until the next attempt, and what happened."""
+"""Called when a connection is lost: the seconds until the next attempt, and the error (`None` for a clean end)."""
 
-SILENT_BEATS: Final = 2.5
-"""Heartbeats without a byte after which a connection is taken for dead."""
+SILENT_HEARTBEATS: Final = 2.5
+"""A connection is dead once it was silent for this many heartbeats."""
 
 LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-"""httpx would open a hundred connections at the most, and a stream occupies one."""
+"""httpx opens at most 100 connections by default, and a stream occupies one."""
 
 
 @dataclass(frozen=True)
 class File:
-    """A file for an input that is in memory: its name, its bytes, and its media type. A `Path` does for one on disk."""
+    """A file of an input, in memory: its name, bytes and media type. For a file on disk, pass a `Path`."""
 
     name: str
     content: bytes
@@ -45,56 +45,56 @@ Input = Mapping[str, Any] | BaseModel | None
 
 
 def timeouts(heartbeat: float) -> httpx.Timeout:
-    """How long a connection may take to come about, and be silent, when heartbeats come every so many seconds."""
+    """The timeouts for a service whose heartbeats are `heartbeat` seconds apart. Raises `ValueError`."""
     if not heartbeat > 0:
-        raise ValueError(f"heartbeat is seconds above 0, not {heartbeat!r}")
-    return httpx.Timeout(30.0, read=SILENT_BEATS * heartbeat)
+        raise ValueError(f"heartbeat must be above 0 seconds, not {heartbeat!r}")
+    return httpx.Timeout(30.0, read=SILENT_HEARTBEATS * heartbeat)
 
 
 def base_url(url: str) -> str:
-    """The URL under which `/operations` and `/runs` are. Raises `Unreachable` for one that cannot be asked."""
+    """The URL that `/operations` and `/runs` follow. Raises `Unreachable` for one that is not http or https."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise Unreachable(f"{url!r} is no http or https URL of a service", transient=False)
+        raise Unreachable(f"{url!r} is not the http or https URL of a service", transient=False)
     return url.rstrip("/")
 
 
 def path_of(*parts: str) -> str:
-    """A path below the base, of parts that may hold anything. Raises `ValueError` for one that is empty."""
+    """A path below the base URL, its parts quoted. Raises `ValueError` where the id of a run is empty."""
     if "" in parts:
-        raise ValueError("this stream has no run")
+        raise ValueError("this stream belongs to no run")
     return "".join(f"/{quote(part, safe='')}" for part in parts)
 
 
 def start_headers(key: str, *, detached: bool) -> dict[str, str]:
-    """What a start carries. Its Idempotency-Key lets it be repeated without a second run being started."""
-    wants = {"Prefer": "respond-async", "Accept": "application/json"} if detached else stream_headers()
-    return {"Idempotency-Key": key, **wants}
+    """The headers of a start. A repeated start with the same Idempotency-Key joins the first one's run."""
+    accept = {"Prefer": "respond-async", "Accept": "application/json"} if detached else stream_headers()
+    return {"Idempotency-Key": key, **accept}
 
 
 def stream_headers() -> dict[str, str]:
-    """What a request for a stream carries: compressing would hold events back."""
+    """The headers of a request for a stream. Compression would delay events."""
     return {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
 
 
 @contextlib.contextmanager
 def body_of(input: Input) -> Iterator[dict[str, Any]]:
-    """The body of a start, as arguments of httpx; its files are open until the block ends."""
+    """The body of a start, as arguments for httpx; its files stay open until the block ends."""
     fields = _fields(input)
     with contextlib.ExitStack() as stack:
-        if any(_is_file(entry) for value in fields.values() for entry in _several(value)):
+        if any(isinstance(entry, Path | File) for value in fields.values() for entry in _as_list(value)):
             yield _form(fields, stack)
         else:
             yield json_body(fields)
 
 
 def json_body(value: Any) -> dict[str, Any]:
-    """A body of JSON, as arguments of httpx."""
+    """A JSON body, as arguments for httpx."""
     return {"content": orjson.dumps(value), "headers": {"Content-Type": "application/json"}}
 
 
 def run_of(response: httpx.Response) -> str:
-    """The id of the run that a start was answered with; "" where there is none, as with `stream()`."""
+    """The id of the run in an answer's headers; "" where there is none, as with `stream()`."""
     return str(response.headers.get("run-id") or response.headers.get("location", "").rpartition("/")[2])
 
 
@@ -109,17 +109,16 @@ def snapshot_of(response: httpx.Response) -> Snapshot:
 def list_of(response: httpx.Response, name: str) -> list[dict[str, Any]]:
     """The list of this name in an answer. Raises `NotAStream` where there is none."""
     try:
-        found = response.json()[name]
+        return list(response.json()[name])
     except (ValueError, KeyError, TypeError) as error:
-        raise NotAStream(f"the answer holds no {name}: is this the URL of the service?") from error
-    return list(found)
+        raise NotAStream(f"the answer has no {name}: is this the URL of the service?") from error
 
 
 def unreachable(error: Exception, url: str) -> Unreachable:
-    """What httpx raised, in the client's words."""
-    said = str(error) or "it stayed silent" if isinstance(error, httpx.TimeoutException) else str(error)
+    """The error of the client for one of httpx."""
+    default = "no answer in time" if isinstance(error, httpx.TimeoutException) else type(error).__name__
     transient = not isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol | httpx.InvalidURL)
-    return Unreachable(f"{url} cannot be reached: {said or type(error).__name__}", transient=transient)
+    return Unreachable(f"{url} cannot be reached: {str(error) or default}", transient=transient)
 
 
 def _fields(input: Input) -> dict[str, Any]:
@@ -128,19 +127,15 @@ def _fields(input: Input) -> dict[str, Any]:
     return dict(input or {})
 
 
-def _several(value: Any) -> Sequence[Any]:
+def _as_list(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list | tuple) else [value]
-
-
-def _is_file(value: Any) -> bool:
-    return isinstance(value, Path | File)
 
 
 def _form(fields: Mapping[str, Any], stack: contextlib.ExitStack) -> dict[str, Any]:
     files: list[tuple[str, tuple[str, Any] | tuple[str, Any, str]]] = []
     data: dict[str, list[str]] = {}
     for name, value in fields.items():
-        for entry in _several(value):
+        for entry in _as_list(value):
             if isinstance(entry, Path):
                 files.append((name, (entry.name, stack.enter_context(entry.open("rb")))))
             elif isinstance(entry, File):
@@ -155,4 +150,6 @@ def _form_text(name: str, value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str | int | float):
         return str(value)
-    raise ValueError(f"{name}: beside a file a form carries text, numbers and booleans, not a {type(value).__name__}")
+    raise ValueError(
+        f"{name}: an input with a file may hold text, numbers and booleans besides, not a {type(value).__name__}"
+    )

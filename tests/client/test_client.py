@@ -46,7 +46,7 @@ from streaming.client import (
 from streaming.client.cli import follow, output
 from streaming.client.errors import refusal, retry_after
 from streaming.client.events import make_event, read_event
-from streaming.client.reader import Viewing
+from streaming.client.reader import RunReader
 
 STAMP = "2026-11-23T09:30:00.125Z"
 STREAM = {"content-type": "text/event-stream"}
@@ -170,33 +170,33 @@ def test_a_retry_after_of_an_hour_is_told_instead_of_waited_for() -> None:
     """Nobody wants a program that stands still for so long without a word."""
     refused = refusal(503, "Unavailable", {"retry-after": "3600"}, b"")
     with pytest.raises(Overloaded):
-        Viewing("r1").lost(refused)
+        RunReader("r1").connection_lost(refused)
 
 
 def test_an_event_that_is_too_large_is_no_reason_to_come_back() -> None:
     """It would be as large the next time."""
-    viewing = Viewing("r1", max_event=50)
-    viewing.opened(200, STREAM)
+    reader = RunReader("r1", max_event=50)
+    reader.connection_opened(200, STREAM)
     with pytest.raises(NotAStream) as caught:
-        viewing.receive(b"id: 1\ndata: " + b"x" * 100)
+        reader.receive(b"id: 1\ndata: " + b"x" * 100)
     with pytest.raises(NotAStream):
-        viewing.lost(caught.value)
+        reader.connection_lost(caught.value)
 
 
 def test_the_question_that_is_open() -> None:
     """It is known from its event, or from the snapshot where that is gone, until it has its answer."""
-    viewing = Viewing("r1")
-    viewing.opened(200, STREAM)
+    reader = RunReader("r1")
+    reader.connection_opened(200, STREAM)
     asked = {"question": "q1", "prompt": "Go on?", "schema": {"type": "boolean"}}
-    (reset,) = viewing.receive(frame(4, "reset", {"snapshot": {"id": "r1", "question": asked}}))
+    (reset,) = reader.receive(frame(4, "reset", {"snapshot": {"id": "r1", "question": asked}}))
     assert isinstance(reset, Reset)
-    assert viewing.open_question() == "q1"
-    viewing.receive(frame(5, "answer", {"question": "q1", "answer": True}))
+    assert reader.open_question() == "q1"
+    reader.receive(frame(5, "answer", {"question": "q1", "answer": True}))
     with pytest.raises(ValueError, match="no question"):
-        viewing.open_question()
-    (again,) = viewing.receive(frame(6, "question", {**asked, "question": "q2"}))
+        reader.open_question()
+    (again,) = reader.receive(frame(6, "question", {**asked, "question": "q2"}))
     assert isinstance(again, Question)
-    assert (viewing.open_question(), again.schema) == ("q2", {"type": "boolean"})
+    assert (reader.open_question(), again.schema) == ("q2", {"type": "boolean"})
 
 
 def frame(number: int, name: str, data: dict[str, Any]) -> bytes:
