@@ -1,9 +1,9 @@
-"""PDFium, and nothing above it: opens a document and reads what stands on a page, through pypdfium2's raw functions.
+"""Opens documents and reads pages with PDFium, through the raw functions of pypdfium2.
 
-PDFium is not thread-safe, keeps state for the whole process and ends it (`abort`) where memory runs out, so that this
-module is imported in a child process alone. Its errors become `Unreadable` here and nowhere else.
+PDFium is not thread-safe, keeps state for the whole process and aborts it when memory runs out, so only a child process
+imports this module. It is the only one that turns PDFium's errors into `Unreadable`.
 
-The raw functions are used where pypdfium2's helpers would cost an object for each character.
+It uses the raw functions because pypdfium2's helpers would cost an object for each character.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from .layout import Box, Line, Page, Rule, Word, around
 from .text import clean, one_line
 
 MAX_CHARACTERS = 300_000
-"""Characters a page may hold: a hundred times a dense one."""
+"""Characters of a page: a hundred times those of a dense one."""
 MAX_OBJECTS = 20_000
-"""Objects and path segments looked at on one page for rules; a page with more is a drawing."""
+"""Objects and path segments of one page that are searched for rules; a page with more is a drawing."""
 MAX_FIELDS = 2_000
 """Form fields of one page."""
 MAX_OUTLINE = 10_000
 """Entries of an outline."""
 THUMBNAIL = 320
-"""Pixels of a thumbnail's longer side, whatever size the page claims to have."""
+"""Pixels of a thumbnail's longer side, whatever the size of the page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the outline; `level` and `page` count from 1, `page` is `None` where it leads elsewhere."""
+    """One entry of the outline; `level` and `page` count from 1, `page` is `None` if its target is no page."""
 
     title: str
     level: int
@@ -56,23 +56,23 @@ class Entry:
 
 
 def check_envelope(head: bytes, tail: bytes, size: int) -> None:
-    """Refuses what is empty, no PDF, or cut short. `head` and `tail` are the first and last 4 KB.
+    """Refuses a file that is empty, not a PDF, or truncated. `head` and `tail` are the first and last 4 KB.
 
-    PDFium rebuilds a file that was cut and gives the pages that are left without a word about the others, so the cut
-    has to be seen here: a PDF ends with `startxref` (ISO 32000-1, 7.5.5), and a linearized one says its own length
-    (annex F, table F.1). The header may stand anywhere in the first kilobyte (annex H, note 13).
+    PDFium repairs a truncated file and returns the remaining pages without an error, so the check is made here: a PDF
+    ends with `startxref` (ISO 32000-1, 7.5.5), and a linearized one contains its own length (annex F, table F.1). The
+    header may be anywhere in the first kilobyte (annex H, note 13).
     """
     if size == 0:
         raise Unreadable("empty_file", "The file is empty.")
     if b"%PDF-" not in head[:1024]:
-        raise Unreadable("not_a_pdf", "The file is no PDF: it has no %PDF header.")
-    told = re.search(rb"/Linearized\b[^>]{0,400}?/L\s+(\d{1,15})\b", head[:2048])
-    if b"startxref" not in tail or (told and size < int(told[1])):
+        raise Unreadable("not_a_pdf", "The file is not a PDF: it has no %PDF header.")
+    linearized = re.search(rb"/Linearized\b[^>]{0,400}?/L\s+(\d{1,15})\b", head[:2048])
+    if b"startxref" not in tail or (linearized and size < int(linearized[1])):
         raise Unreadable("truncated_pdf", "The file ends too early: a part of the PDF is missing.")
 
 
 def envelope(source: Path | bytes) -> tuple[bytes, bytes, int]:
-    """The first and the last 4 KB of `source`, and how many bytes it has."""
+    """The first and the last 4 KB of `source`, and its size in bytes."""
     if isinstance(source, bytes):
         return source[:4096], source[-4096:], len(source)
     with source.open("rb") as file:
@@ -101,7 +101,7 @@ class Document:
             raise _refusal(error.err_code, password) from error
         except UnicodeEncodeError as error:  # a password of lone surrogates
             raise _refusal(c.FPDF_ERR_PASSWORD, password) from error
-        with contextlib.suppress(pdfium.PdfiumError):  # a damaged form does not keep the text from being read
+        with contextlib.suppress(pdfium.PdfiumError):  # the text can be read even if the form is damaged
             self._pdf.init_forms()
         self.page_count = len(self._pdf)
 
@@ -116,19 +116,19 @@ class Document:
     def metadata(self) -> dict[str, Any]:
         """Title, author, subject, keywords, creator, producer; created and modified as RFC 3339; version, encrypted.
 
-        What the document does not say is `None`.
+        Missing entries are `None`.
         """
-        told = {key: self._meta(key) for key in pdfium.PdfDocument.METADATA_KEYS}
+        entries = {key: self._meta(key) for key in pdfium.PdfDocument.METADATA_KEYS}
         version = self._pdf.get_version()
         return {
-            "title": told["Title"],
-            "author": told["Author"],
-            "subject": told["Subject"],
-            "keywords": told["Keywords"],
-            "creator": told["Creator"],
-            "producer": told["Producer"],
-            "created": date(told["CreationDate"] or ""),
-            "modified": date(told["ModDate"] or ""),
+            "title": entries["Title"],
+            "author": entries["Author"],
+            "subject": entries["Subject"],
+            "keywords": entries["Keywords"],
+            "creator": entries["Creator"],
+            "producer": entries["Producer"],
+            "created": date(entries["CreationDate"] or ""),
+            "modified": date(entries["ModDate"] or ""),
             "version": f"{version // 10}.{version % 10}" if version else None,
             "encrypted": c.FPDF_GetSecurityHandlerRevision(self._pdf) != -1,
             "tagged": bool(self._pdf.is_tagged()),
@@ -138,7 +138,7 @@ class Document:
         return one_line(_utf16(partial(c.FPDF_GetMetaText, self._pdf, key.encode()))) or None
 
     def outline(self) -> list[Entry]:
-        """The entries of the outline in the order of the document, at most `MAX_OUTLINE` of them."""
+        """The entries of the outline in the order of the document, at most `MAX_OUTLINE`."""
         entries: list[Entry] = []
         for mark in self._pdf.get_toc():
             title = one_line(_utf16(partial(c.FPDFBookmark_GetTitle, mark)))
@@ -157,7 +157,7 @@ class Document:
         try:
             text = page.get_textpage()
             turns = _turns(text)
-            if turns != rotation:  # PDFium puts the words of a line in the order of the page as it is viewed
+            if turns != rotation:  # PDFium orders the words of a line by the rotation of the page
                 c.FPDFPage_SetRotation(page, turns)
                 text = page.get_textpage()
             return self._content(number, page, text, Frame.of(page, turns))
@@ -220,9 +220,9 @@ def _refusal(code: int | None, password: str | None) -> Unreadable:
 
 
 def date(text: str) -> str | None:
-    """A PDF date (ISO 32000-1, 7.9.4: `D:20150518143719-06'00'`) as RFC 3339, or `None` where it is none.
+    """A PDF date (ISO 32000-1, 7.9.4: `D:20150518143719-06'00'`) as RFC 3339, or `None` if it is not a date.
 
-    A date that names no zone is taken as UTC.
+    A date without a zone is in UTC.
     """
     match = re.match(r"(?:D:)?(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:([+-])(\d\d)'?(\d\d)?)?", text)
     if match is None:
@@ -242,7 +242,7 @@ _LOWEST = ("1", "1", "1", "0", "0", "0")
 
 
 def _utf16(read: Callable[[Any, int], int]) -> str:
-    """What a PDFium function writes into a buffer, asked for the size first; it ends with a NUL of two bytes."""
+    """The text that a PDFium function writes into a buffer, with two NUL bytes at its end."""
     size = read(None, 0)
     if size <= 2:
         return ""
@@ -255,7 +255,7 @@ _BUTTONS = (c.FPDF_FORMFIELD_RADIOBUTTON, c.FPDF_FORMFIELD_PUSHBUTTON, c.FPDF_FO
 
 
 def _field(forms: pdfium.PdfFormEnv, annotation: Any) -> Iterator[tuple[str, str]]:
-    """The name and the value of a form field that is filled in; buttons tell whether they are checked."""
+    """The name and the value of a form field that is filled in; those of a checkbox are "yes" and "no"."""
 
     def wide(function: Callable[..., int]) -> str:
         buffer_of = ctypes.POINTER(c.FPDF_WCHAR)
@@ -287,22 +287,22 @@ class Matrix(NamedTuple):
     f: float = 0.0
 
     def at(self, x: float, y: float) -> tuple[float, float]:
-        """Where a point comes to lie."""
+        """The transformed point."""
         return self.a * x + self.c * y + self.e, self.b * x + self.d * y + self.f
 
     def then(self, other: Matrix) -> Matrix:
-        """This transformation, and the other one after it."""
-        (a, b), (c, d) = other.turned(self.a, self.b), other.turned(self.c, self.d)
+        """This transformation, followed by the other one."""
+        (a, b), (c, d) = other.direction(self.a, self.b), other.direction(self.c, self.d)
         return Matrix(a, b, c, d, *other.at(self.e, self.f))
 
-    def turned(self, x: float, y: float) -> tuple[float, float]:
-        """Where a direction comes to point."""
+    def direction(self, x: float, y: float) -> tuple[float, float]:
+        """The transformed direction, without the translation."""
         return self.a * x + self.c * y, self.b * x + self.d * y
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """From a page's own coordinates to points from its top left corner, the page held so that its text is upright."""
+    """The way from a page's own coordinates to points from the top left corner of the page with its text upright."""
 
     matrix: Matrix
     width: float
@@ -310,7 +310,7 @@ class Frame:
 
     @classmethod
     def of(cls, page: pdfium.PdfPage, turns: int) -> Frame:
-        """The frame of a page: its visible box, turned clockwise by so many right angles."""
+        """The frame of a page: its visible box, turned clockwise by `turns` right angles."""
         box = c.FS_RECTF()
         c.FPDF_GetPageBoundingBox(page, box)
         width, height = box.right - box.left, box.top - box.bottom
@@ -325,16 +325,16 @@ class Frame:
                 return cls(Matrix(1, 0, 0, -1, -box.left, box.top), width, height)
 
     def box(self, left: float, bottom: float, right: float, top: float) -> Box:
-        """A rectangle of the page in the view."""
+        """A rectangle in the coordinates of the frame."""
         x0, y0 = self.matrix.at(left, top)
         x1, y1 = self.matrix.at(right, bottom)
         return Box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
 
 
 def _turns(text: pdfium.PdfTextPage) -> int:
-    """Right angles, clockwise, after which most of a page's text reads from left to right; 0 where it has none.
+    """Right angles, clockwise, after which most of a page's text reads from left to right; 0 without text.
 
-    The page's own rotation is not asked: scanners and plotters set it for the paper and not for the text.
+    The page's own rotation does not help: scanners and plotters set it for the paper and not for the text.
     """
     directions: Counter[int] = Counter()
     matrix, count = c.FS_MATRIX(), c.FPDFText_CountChars(text)
@@ -349,50 +349,50 @@ def _turns(text: pdfium.PdfTextPage) -> int:
 
 _BLANKS = frozenset({9, 11, 12, 32, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000})
 _LINE_ENDS = frozenset({10, 13, 0x2028, 0x2029})
-_BROKEN = 2
-"""What PDFium gives for the hyphen at which a word goes on in the next line."""
+_HYPHEN = 2
+"""PDFium's code for the hyphen of a word that continues in the next line."""
 _BOLD = re.compile(r"bold|black|heavy|semi|demi(?!a)|[-,]bd\b|cmb|bx\d", re.IGNORECASE)
 _FORCE_BOLD = 1 << 18
 """The flag of a font descriptor (ISO 32000-1, table 123)."""
 
 
 class _Characters:
-    """Makes lines of words of one page's characters."""
+    """The characters of one page, and the words and lines that they make."""
 
     def __init__(self, text: pdfium.PdfTextPage, frame: Frame) -> None:
         count = c.FPDFText_CountChars(text)
         if count > MAX_CHARACTERS:
-            raise Unreadable("too_large", f"A page holds {count:,} characters; {MAX_CHARACTERS:,} are taken.")
+            raise Unreadable("too_large", f"A page has {count:,} characters, more than {MAX_CHARACTERS:,}.")
         self._text = text
         self._frame = frame
-        self._fonts: dict[int, bool] = {}  # by address, which is a font's own only while the page is open
+        self._fonts: dict[int, bool] = {}  # by address, which may be reused once the page is closed
         self._codes = [c.FPDFText_GetUnicode(self._text, index) for index in range(count)]
         self._rectangles = c.FS_RECTF(), c.FS_RECTF()
         self._matrix = c.FS_MATRIX()
 
     def lines(self) -> Iterator[Line]:
-        """The lines in PDFium's order; the second half of a broken word stands with the first."""
+        """The lines in PDFium's order; a word that continues in the next line belongs to the first line."""
         words: list[Word] = []
-        broken = False
+        hyphenated = False
         for start, end, last in self._spans():
             word = self._word(start, end)
-            if word and broken:
-                words[-1] = _joined(words[-1], word)
+            if word and hyphenated:
+                words[-1] = _join(words[-1], word)
                 word = None
             if word:
                 words.append(word)
-            broken_before, broken = broken, bool(words) and end < len(self._codes) and self._codes[end] == _BROKEN
-            if words and not broken and (last or broken_before):
+            before, hyphenated = hyphenated, bool(words) and self._codes[end : end + 1] == [_HYPHEN]
+            if words and not hyphenated and (last or before):
                 yield Line(tuple(words))
                 words = []
         if words:
             yield Line(tuple(words))
 
     def _spans(self) -> Iterator[tuple[int, int, bool]]:
-        """First index, index past the end, and whether the line ends there, of each run without white space."""
+        """Start and end of each run without white space, and whether the line ends there."""
         start = 0
         for index, code in enumerate(self._codes):
-            if code in _BLANKS or code in _LINE_ENDS or code == _BROKEN:
+            if code in _BLANKS or code in _LINE_ENDS or code == _HYPHEN:
                 if index > start or code in _LINE_ENDS:
                     yield start, index, code in _LINE_ENDS
                 start = index + 1
@@ -406,7 +406,7 @@ class _Characters:
         box = self._box(start, end - 1)
         c.FPDFText_GetMatrix(self._text, start, self._matrix)
         matrix = self._matrix
-        across, down = self._frame.matrix.turned(matrix.a, matrix.b)
+        across, down = self._frame.matrix.direction(matrix.a, matrix.b)
         return Word(
             text,
             box,
@@ -416,7 +416,7 @@ class _Characters:
         )
 
     def _box(self, first: int, last: int) -> Box:
-        """What surrounds the characters from the first to the last one of a word."""
+        """The box around the first and the last character of a word."""
         one, other = self._rectangles
         c.FPDFText_GetLooseCharBox(self._text, first, one)
         c.FPDFText_GetLooseCharBox(self._text, last, other)
@@ -446,8 +446,8 @@ def _is_bold(font: Any) -> bool:
     return bool(_BOLD.search(name)) or c.FPDFFont_GetFlags(font) & _FORCE_BOLD != 0
 
 
-def _joined(first: Word, second: Word) -> Word:
-    """A word that was broken at the end of a line; the hyphen stays where it may belong to the word itself."""
+def _join(first: Word, second: Word) -> Word:
+    """Both parts of a hyphenated word; the hyphen stays if it may belong to the word itself."""
     plain = first.text[-1:].isalpha() and second.text[:1].islower()
     text = first.text + ("" if plain else "-") + second.text
     return Word(text, first.box, first.size, first.bold, first.upright)
@@ -456,56 +456,56 @@ def _joined(first: Word, second: Word) -> Word:
 # --- rules -----------------------------------------------------------------------------------------------------------
 
 _THIN = 3.0
-"""Points up to which a filled rectangle is a line."""
+"""Points of a filled rectangle that counts as a line, at most."""
 _SLANT = 0.7
-"""Points by which a line may be out of true."""
+"""Points by which the ends of a straight line may differ."""
 _WHITE = 250
-"""Red, green and blue of what is not seen on paper."""
-_DEEPEST = 5
-"""Form objects inside form objects that are followed."""
+"""Red, green and blue of colours that are invisible on paper, at least."""
+_MAX_DEPTH = 5
+"""Levels of form objects inside form objects."""
 
 
 class _Objects:
-    """Walks the objects of a page for its ruled lines and pictures."""
+    """The ruled lines of a page, and the number of its pictures."""
 
     def __init__(self, page: pdfium.PdfPage, frame: Frame) -> None:
         self.images = 0
         self.rules: list[Rule] = []
         self._frame = frame
-        self._left = MAX_OBJECTS
+        self._budget = MAX_OBJECTS
         objects = (c.FPDFPage_GetObject(page, index) for index in range(c.FPDFPage_CountObjects(page)))
         self._walk(objects, frame.matrix, 1)
-        if self._left <= 0:
+        if self._budget <= 0:
             self.rules = []
 
     def _walk(self, objects: Iterator[Any], matrix: Matrix, depth: int) -> None:
         for item in objects:
-            self._left -= 1
-            if self._left <= 0:
+            self._budget -= 1
+            if self._budget <= 0:
                 return
             kind = c.FPDFPageObj_GetType(item)
             if kind == c.FPDF_PAGEOBJ_PATH:
                 self._path(item, _matrix(item).then(matrix))
             elif kind == c.FPDF_PAGEOBJ_IMAGE:
                 self.images += 1
-            elif kind == c.FPDF_PAGEOBJ_FORM and depth < _DEEPEST:
+            elif kind == c.FPDF_PAGEOBJ_FORM and depth < _MAX_DEPTH:
                 inner = (c.FPDFFormObj_GetObject(item, index) for index in range(c.FPDFFormObj_CountObjects(item)))
                 self._walk(inner, _matrix(item).then(matrix), depth + 1)
 
     def _path(self, path: Any, matrix: Matrix) -> None:
         fill, stroke = ctypes.c_int(), ctypes.c_int()
         c.FPDFPath_GetDrawMode(path, fill, stroke)
-        stroked = stroke.value and _seen(path, c.FPDFPageObj_GetStrokeColor)
-        filled = fill.value and _seen(path, c.FPDFPageObj_GetFillColor)
+        stroked = stroke.value and _is_visible(path, c.FPDFPageObj_GetStrokeColor)
+        filled = fill.value and _is_visible(path, c.FPDFPageObj_GetFillColor)
         if not (stroked or filled):
             return
-        self._left -= c.FPDFPath_CountSegments(path)
-        if self._left > 0:
+        self._budget -= c.FPDFPath_CountSegments(path)
+        if self._budget > 0:
             for outline in _outlines(path, matrix):
                 self.rules.extend(_strokes(outline) if stroked else self._sides(outline))
 
     def _sides(self, outline: list[tuple[float, float]]) -> Iterator[Rule]:
-        """A filled rectangle: a line if it is thin, else its four sides, unless it is the ground of the whole page."""
+        """A filled rectangle: a line if it is thin, else its four sides, unless it is the background of the page."""
         box = around(Box(x, y, x, y) for x, y in outline)
         width, height = box.x1 - box.x0, box.bottom - box.top
         if height <= _THIN < width:
@@ -522,7 +522,7 @@ def _matrix(item: Any) -> Matrix:
     return Matrix(matrix.a, matrix.b, matrix.c, matrix.d, matrix.e, matrix.f)
 
 
-def _seen(path: Any, colour: Callable[..., int]) -> bool:
+def _is_visible(path: Any, colour: Callable[..., int]) -> bool:
     red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
     if not colour(path, red, green, blue, alpha):
         return True
@@ -530,7 +530,7 @@ def _seen(path: Any, colour: Callable[..., int]) -> bool:
 
 
 def _outlines(path: Any, matrix: Matrix) -> Iterator[list[tuple[float, float]]]:
-    """The straight outlines of a path as points in the view; what has a curve in it is left out."""
+    """The outlines of a path without curves, as points in the coordinates of the matrix."""
     points: list[tuple[float, float]] = []
     x, y = ctypes.c_float(), ctypes.c_float()
     for index in range(c.FPDFPath_CountSegments(path)):
@@ -549,7 +549,7 @@ def _outlines(path: Any, matrix: Matrix) -> Iterator[list[tuple[float, float]]]:
 
 
 def _strokes(points: list[tuple[float, float]]) -> Iterator[Rule]:
-    """The upright and level parts of an outline."""
+    """The horizontal and vertical parts of an outline."""
     for (x0, y0), (x1, y1) in pairwise(points):
         if abs(y1 - y0) <= _SLANT and abs(x1 - x0) > _SLANT:
             yield Rule(True, (y0 + y1) / 2, min(x0, x1), max(x0, x1))

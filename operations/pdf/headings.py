@@ -1,9 +1,9 @@
 """Headings, from the outline and from the type.
 
-Where the document has an outline, a line that says what an entry for its page says is a heading of that level. Other
-lines are headings by their type: larger than the body, or bold where the body is not. How large the body is, which
-types headings are set in and what stands in the margins of every page is learned from a few pages (`learn`) before
-the first one is given out, so that page 1 and page 50 are judged alike.
+If the document has an outline, a line with the text of an entry for its page is a heading of the entry's level. Other
+lines are headings by their type: larger than the body text, or bold if the body text is not. `learn` reads the type of
+the body, the types of headings and the running titles from some pages before the first page is returned, so that all
+pages are judged alike.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from dataclasses import dataclass, field, replace
 from .layout import Box, Line, Page, Words, cells
 
 LARGER = 1.12
-"""How much larger than the body a heading is set that is not bold."""
+"""How many times larger than the body a heading is that is not bold."""
 MAX_WORDS = 24
-"""Words of a heading; more of them are a paragraph in large type."""
-DEEPEST = 6
-"""Levels that are told apart."""
+"""Words of a heading; more than that is a paragraph in large type."""
+MAX_LEVEL = 6
+"""Deeper headings have this level too."""
 MARGIN = 0.1
-"""Share of the page's height, at its top and at its bottom, where running titles stand."""
+"""Share of the page's height, at its top and at its bottom, where running titles are."""
 
 Type = tuple[float, bool]
-"""Size to half a point, and whether it is bold."""
+"""Size, rounded to half a point, and whether it is bold."""
 
 _NUMBER = re.compile(r"(?:\d+(?:\.\d+)*|[A-Z](?:\.\d+)*|[IVXLC]+)[.:)]?")
 _PREFIX = re.compile(rf"^(?:(?:(?:chapter|section|part|appendix)\s+|{_NUMBER.pattern}\s+))+", re.IGNORECASE)
@@ -34,7 +34,7 @@ _LETTERS = re.compile(r"[^\W\d_]{2}")
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A heading, its level from 1, and where it stands on the page."""
+    """A heading, its level from 1, and its place on the page."""
 
     text: str
     level: int
@@ -43,10 +43,10 @@ class Heading:
 
 @dataclass(frozen=True)
 class Profile:
-    """What a document's headings are known by.
+    """How the headings of a document look.
 
-    `levels` are the types of headings and their levels. `running` are running titles, by place (thirds of an inch
-    from the top) and by text. `entries` are the outline's titles as `plain` gives them, with their levels, by page.
+    `levels` are the levels of the types of headings. `running` are running titles, by place (thirds of an inch from
+    the top) and by text. `entries` are, by page, the outline's titles as `plain` returns them, with their levels.
     """
 
     body: Type = (0.0, False)
@@ -60,56 +60,56 @@ def learn(samples: Sequence[Page], outline: Iterable[tuple[str, int, int | None]
     entries: dict[int, dict[str, int]] = defaultdict(dict)
     for title, level, page in outline:
         if page is not None:
-            entries[page].setdefault(plain(title), min(level, DEEPEST))
+            entries[page].setdefault(plain(title), min(level, MAX_LEVEL))
     profile = Profile(_body(samples), {}, _running(samples), dict(entries))
     return replace(profile, levels=_levels(samples, profile))
 
 
 def find(page: Page, profile: Profile, tables: Iterable[Box] = ()) -> list[Heading]:
-    """The headings of a page in reading order; lines inside `tables` are none."""
+    """The headings of a page in reading order, except lines inside `tables`."""
     boxes = list(tables)
     lines = [line for line in page.lines if not any(box.holds(*line.middle) for box in boxes)]
     headings = []
-    for block in _together(lines):
+    for block in _blocks(lines):
         text = " ".join(line.text for line in block)
-        level = _told(text, block[0], page, profile) or _shown(text, block, page, profile)
+        level = _level_in_outline(text, block[0], page, profile) or _level_of_type(text, block, page, profile)
         if level:
             headings.append(Heading(text, level, block[0].box))
     return headings
 
 
 def plain(text: str) -> str:
-    """A title without its number, its case and its punctuation, to be compared with another."""
+    """A title without number, case and punctuation, for comparison with another."""
     return " ".join(re.findall(r"\w+", _PREFIX.sub("", text.strip()).casefold())) or text
 
 
-def _told(text: str, line: Line, page: Page, profile: Profile) -> int | None:
-    """The level that the outline gives to this text."""
-    if _runs(line, page, profile):
+def _level_in_outline(text: str, line: Line, page: Page, profile: Profile) -> int | None:
+    """The level of this text in the outline."""
+    if _is_running_title(line, page, profile):
         return None
     return profile.entries.get(page.number, {}).get(plain(text))
 
 
-def _shown(text: str, block: list[Line], page: Page, profile: Profile) -> int | None:
-    """The level that the type of these lines gives them."""
+def _level_of_type(text: str, block: list[Line], page: Page, profile: Profile) -> int | None:
+    """The level of these lines by their type."""
     if not all(_stands_out(line, page, profile) for line in block) or not _reads_as_heading(text):
         return None
     own = _type(block[0])
     if text.endswith(":") and own[0] < LARGER * profile.body[0]:
         return None  # a label
-    larger = (level for known, level in profile.levels.items() if known > own)
-    return profile.levels.get(own) or min(1 + max(larger, default=0), DEEPEST)
+    larger = (level for type_, level in profile.levels.items() if type_ > own)
+    return profile.levels.get(own) or min(1 + max(larger, default=0), MAX_LEVEL)
 
 
 def _stands_out(line: Line, page: Page, profile: Profile) -> bool:
-    """Whether the line is set as headings are: upright, alone in its row, larger or bolder than the body."""
+    """Whether the line looks like a heading: upright, alone in its row, larger or bolder than the body."""
     size, bold = profile.body
     emphasised = line.size >= LARGER * size or (line.bold and not bold and line.size >= 0.95 * size)
-    return emphasised and line.upright and _is_one(line) and not _runs(line, page, profile)
+    return emphasised and line.upright and _is_one_cell(line) and not _is_running_title(line, page, profile)
 
 
-def _is_one(line: Line) -> bool:
-    """Whether nothing in the line stands apart but the number of a heading."""
+def _is_one_cell(line: Line) -> bool:
+    """Whether the line has no gap, except after the number of a heading."""
     first, *others = cells(line.words)
     return not others or (len(others) == 1 and _NUMBER.fullmatch(first.text) is not None)
 
@@ -120,11 +120,11 @@ def _reads_as_heading(text: str) -> bool:
     return words <= MAX_WORDS and not ends_as_sentence and _LETTERS.search(text) is not None
 
 
-def _together(lines: Iterable[Line]) -> Iterator[list[Line]]:
-    """Lines that make one heading, if they are one: set alike, and close below each other."""
+def _blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:
+    """Groups of lines that would be one heading: of the same type, and close below each other."""
     block: list[Line] = []
     for line in lines:
-        if block and not _goes_on(block[-1], line):
+        if block and not _continues(block[-1], line):
             yield block
             block = []
         block.append(line)
@@ -132,7 +132,7 @@ def _together(lines: Iterable[Line]) -> Iterator[list[Line]]:
         yield block
 
 
-def _goes_on(above: Line, below: Line) -> bool:
+def _continues(above: Line, below: Line) -> bool:
     gap = below.box.top - above.box.bottom
     numbered = _NUMBER.fullmatch(below.words[0].text) is not None
     return _type(above) == _type(below) and -0.5 * above.size < gap < 0.45 * above.size and not numbered
@@ -146,7 +146,7 @@ def _type(words: Words) -> Type:
 
 
 def _body(samples: Sequence[Page]) -> Type:
-    """The type that most characters are set in."""
+    """The type of most characters."""
     types: Counter[Type] = Counter()
     for page in samples:
         for line in page.lines:
@@ -155,24 +155,24 @@ def _body(samples: Sequence[Page]) -> Type:
 
 
 def _levels(samples: Sequence[Page], profile: Profile) -> dict[Type, int]:
-    """Levels of the types of headings, the largest first: what the outline says of them, else one below the last."""
-    told: dict[Type, Counter[int]] = defaultdict(Counter)
+    """Levels of the types of headings, largest first: those of the outline, else one below the type before."""
+    counts: dict[Type, Counter[int]] = defaultdict(Counter)
     for page in samples:
-        for block in _together(page.lines):
+        for block in _blocks(page.lines):
             text = " ".join(line.text for line in block)
-            if _shown(text, block, page, profile):
-                told[_type(block[0])][_told(text, block[0], page, profile) or 0] += 1
+            if _level_of_type(text, block, page, profile):
+                counts[_type(block[0])][_level_in_outline(text, block[0], page, profile) or 0] += 1
     levels: dict[Type, int] = {}
     last = 0
-    for type_ in sorted(told, reverse=True):
-        told[type_].pop(0, None)
-        last = told[type_].most_common(1)[0][0] if told[type_] else min(last + 1, DEEPEST)
+    for type_ in sorted(counts, reverse=True):
+        counts[type_].pop(0, None)  # headings that are not in the outline
+        last = counts[type_].most_common(1)[0][0] if counts[type_] else min(last + 1, MAX_LEVEL)
         levels[type_] = last
     return levels
 
 
 def _running(samples: Sequence[Page]) -> frozenset[int | str]:
-    """Places in the margins, and texts there, that most of the pages share."""
+    """Places and texts in the margins that most of the pages share."""
     shared: Counter[int | str] = Counter()
     for page in samples:
         in_margin = [line for line in page.lines if _in_margin(line, page)]
@@ -180,8 +180,8 @@ def _running(samples: Sequence[Page]) -> frozenset[int | str]:
     return frozenset(key for key, count in shared.items() if count >= max(3, 0.6 * len(samples)))
 
 
-def _runs(line: Line, page: Page, profile: Profile) -> bool:
-    """Whether this is a running title; in large type its text has to tell, since the titles of slides share a place."""
+def _is_running_title(line: Line, page: Page, profile: Profile) -> bool:
+    """Whether this is a running title. In large type only its text decides: the titles of slides share a place."""
     if not _in_margin(line, page):
         return False
     larger = line.size >= LARGER * profile.body[0]

@@ -1,7 +1,7 @@
-"""Words, lines, rows and rules of a page, in points from the top left corner of the page as it is read.
+"""Words, lines, rows and rules of a page, in points from the top left corner of the upright page.
 
-A **line** is one that PDFium reads in one go; a **row** is what stands side by side on the page, whichever line it
-came from, cut into **cells** wherever the gap is wider than any between words.
+A **line** is a line of text as PDFium returns it. A **row** holds the words at one height of the page, from whichever
+line, and is cut into **cells** at gaps wider than those between words.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 CELL_GAP = 1.0
-"""Ems between two words that belong to different cells. Justified text seldom opens more than 0.8."""
+"""Ems between two words of different cells. Justified text seldom opens more than 0.8."""
 
 
 class Box(NamedTuple):
@@ -41,7 +41,7 @@ class Word:
 
     @property
     def middle(self) -> tuple[float, float]:
-        """The point that says which cell or table the word belongs to."""
+        """The point that decides which cell or table the word belongs to."""
         return (self.box.x0 + self.box.x1) / 2, (self.box.top + self.box.bottom) / 2
 
 
@@ -53,12 +53,12 @@ class Words:
 
     @cached_property
     def text(self) -> str:
-        """The words with blanks between them."""
+        """The words, separated by spaces."""
         return " ".join(word.text for word in self.words)
 
     @cached_property
     def box(self) -> Box:
-        """What surrounds all the words."""
+        """The box around all the words."""
         return around(word.box for word in self.words)
 
     @property
@@ -73,32 +73,32 @@ class Words:
 
     @cached_property
     def bold(self) -> bool:
-        """Whether all of it is."""
+        """Whether all the words are bold."""
         return all(word.bold for word in self.words)
 
     @cached_property
     def upright(self) -> bool:
-        """Whether all of it reads from left to right."""
+        """Whether all the words read from left to right."""
         return all(word.upright for word in self.words)
 
 
 class Line(Words):
-    """One line of text as PDFium reads it."""
+    """One line of text as PDFium returns it."""
 
 
 class Cell(Words):
-    """A part of a row that stands apart from the rest of it."""
+    """A part of a row, with gaps on both sides."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """What stands side by side, from left to right."""
+    """Cells at one height of the page, from left to right."""
 
     cells: tuple[Cell, ...]
 
     @cached_property
     def box(self) -> Box:
-        """What surrounds all the cells."""
+        """The box around all the cells."""
         return around(cell.box for cell in self.cells)
 
     @cached_property
@@ -108,7 +108,7 @@ class Row:
 
 
 class Rule(NamedTuple):
-    """A ruled line: horizontal ones lie at a height and run over x, vertical ones the other way round."""
+    """A ruled line. `at` is the y of a horizontal one and the x of a vertical one; `start` and `end` are its ends."""
 
     horizontal: bool
     at: float
@@ -118,9 +118,9 @@ class Rule(NamedTuple):
 
 @dataclass(frozen=True)
 class Page:
-    """What was read off one page, before anything is made of it.
+    """One page as the engine reads it.
 
-    `number` counts from 1. `fields` are the filled form fields, `images` how many pictures it holds.
+    `number` counts from 1. `fields` are the filled form fields, `images` is the number of pictures.
     """
 
     number: int
@@ -138,7 +138,7 @@ class Page:
 
 
 def around(boxes: Iterable[Box]) -> Box:
-    """The smallest box that holds all of `boxes`, of which there is at least one."""
+    """The smallest box that holds all of `boxes`, at least one."""
     lefts, tops, rights, bottoms = zip(*boxes, strict=True)
     return Box(min(lefts), min(tops), max(rights), max(bottoms))
 
@@ -152,12 +152,12 @@ def common_size(words: Iterable[Word]) -> float:
 
 
 def rows(words: Iterable[Word]) -> list[Row]:
-    """The upright words as rows from the top of the page to its bottom."""
+    """The upright words as rows, from top to bottom."""
     return [Row(tuple(cells(band))) for band in _bands(word for word in words if word.upright)]
 
 
 def _bands(words: Iterable[Word]) -> Iterator[list[Word]]:
-    """Words whose middles lie within half a line of each other, band after band."""
+    """Words whose middles lie within half a line of each other."""
     band: list[Word] = []
     for word in sorted(words, key=lambda word: word.middle[1]):
         if band and word.middle[1] - band[0].middle[1] > 0.5 * min(word.size, band[0].size):
@@ -169,7 +169,7 @@ def _bands(words: Iterable[Word]) -> Iterator[list[Word]]:
 
 
 def cells(words: Iterable[Word]) -> Iterator[Cell]:
-    """Words of one row, parted wherever two are further apart than `CELL_GAP`."""
+    """Words of one row, split at gaps wider than `CELL_GAP`."""
     cell: list[Word] = []
     for word in sorted(words, key=lambda word: word.box.x0):
         if cell and word.box.x0 - cell[-1].box.x1 > CELL_GAP * min(word.size, cell[-1].size):

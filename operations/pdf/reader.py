@@ -1,4 +1,4 @@
-"""One document from beginning to end, page after page, as plain JSON."""
+"""One document, page by page, as plain JSON."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from .errors import Unreadable
 from .layout import Page
 
 SAMPLES = 8
-"""Pages that the headings of the whole are learned from."""
+"""Pages from which the heading types of the document are learned."""
 MAX_TEXT = 20_000_000
-"""Characters of all the pages that are read: four times the Bible."""
+"""Characters of all pages of a run: four times the Bible."""
 NO_TITLES = {"untitled", "anonymous", "(anonymous)", "unspecified", "(unspecified)"}
-"""What programs write where nobody has given a title."""
+"""What programs write when a document has no title."""
 
 Json = dict[str, Any]
 
@@ -23,8 +23,8 @@ Json = dict[str, Any]
 class Reader:
     """Reads the pages `numbers` (from 1, in order) of an open document.
 
-    `pages` gives them one by one, `result` the whole once they are read. A page that is damaged is an empty one, told
-    in `warnings`; a document without any other is `Unreadable` with `damaged_pdf`, and one whose text outgrows
+    `pages` yields them one by one; after that, `result` returns the whole. A damaged page is empty and listed in
+    `warnings`. A document without any other page is `Unreadable` with `damaged_pdf`, and one whose text exceeds
     `MAX_TEXT` with `too_large`.
     """
 
@@ -36,10 +36,10 @@ class Reader:
         self._outline = document.outline()
         self._damaged: list[int] = []
         self._scanned: list[int] = []
-        self._read: list[Json] = []
+        self._pages: list[Json] = []
 
     def pages(self) -> Iterator[Json]:
-        """Each page: `page`, `text`, `headings`, `tables`, `pairs`, and `thumbnail` where that is wanted."""
+        """Each page: `page`, `text`, `headings`, `tables`, `pairs`, and with `with_thumbnails` also `thumbnail`."""
         samples = {number: self._page(number) for number in self._samples()}
         profile = headings.learn(list(samples.values()), [(e.title, e.level, e.page) for e in self._outline])
         characters = 0
@@ -48,31 +48,31 @@ class Reader:
             characters += len(page["text"])
             if characters > MAX_TEXT:
                 raise Unreadable("too_large", f"The text is longer than {MAX_TEXT:,} characters: choose fewer `pages`.")
-            self._read.append(page)
+            self._pages.append(page)
             yield page
         if len(self._damaged) == len(self._numbers):
             raise Unreadable("damaged_pdf", "The PDF is damaged: none of its pages can be read.")
 
     def result(self) -> Json:
-        """The whole document; what `pages` gave stands in it again."""
+        """The whole document, with everything that `pages` has yielded."""
         metadata = self._document.metadata()
         outline = [{"title": e.title, "level": e.level, "page": e.page} for e in self._outline]
-        found = [
-            {"title": h["text"], "level": h["level"], "page": p["page"]} for p in self._read for h in p["headings"]
+        from_headings = [
+            {"title": h["text"], "level": h["level"], "page": p["page"]} for p in self._pages for h in p["headings"]
         ]
         return {
             "title": self._title(metadata["title"]),
             "metadata": metadata,
             "page_count": self._document.page_count,
-            "outline": outline or found,
+            "outline": outline or from_headings,
             "outline_from": "document" if outline else "headings",
-            "pages": self._read,
+            "pages": self._pages,
             "counts": self._counts(),
             "warnings": list(self._warnings()),
         }
 
     def _samples(self) -> Sequence[int]:
-        """Pages spread over those that are read."""
+        """Some of the pages, evenly spread."""
         count = len(self._numbers)
         return (
             [self._numbers[index * count // SAMPLES] for index in range(SAMPLES)] if count > SAMPLES else self._numbers
@@ -90,34 +90,34 @@ class Reader:
     def _content(self, page: Page, profile: headings.Profile) -> Json:
         if page.images and not page.lines:
             self._scanned.append(page.number)
-        grids = tables.find(page) if self._with_tables else []
-        boxes = [table.box for table in grids]
-        titles = headings.find(page, profile, boxes)
+        page_tables = tables.find(page) if self._with_tables else []
+        boxes = [table.box for table in page_tables]
+        page_headings = headings.find(page, profile, boxes)
         content: Json = {
             "page": page.number,
             "text": page.text,
-            "headings": [{"text": heading.text, "level": heading.level} for heading in titles],
-            "tables": [{"rows": table.rows, "header": table.header} for table in grids],
-            "pairs": [pair._asdict() for pair in pairs.find(page, [heading.box for heading in titles], boxes)],
+            "headings": [{"text": heading.text, "level": heading.level} for heading in page_headings],
+            "tables": [{"rows": table.rows, "header": table.header} for table in page_tables],
+            "pairs": [pair._asdict() for pair in pairs.find(page, [heading.box for heading in page_headings], boxes)],
         }
         if self._with_thumbnails:
             content["thumbnail"] = None if page.number in self._damaged else self._document.thumbnail(page.number)
         return content
 
-    def _title(self, told: str | None) -> str | None:
-        """What the metadata call it, or the foremost heading of the first page with one."""
-        if told and told.casefold() not in NO_TITLES:
-            return told
-        first: list[Json] = next((page["headings"] for page in self._read[:3] if page["headings"]), [])
+    def _title(self, title: str | None) -> str | None:
+        """The title in the metadata, or the highest heading of the first page with any."""
+        if title and title.casefold() not in NO_TITLES:
+            return title
+        first: list[Json] = next((page["headings"] for page in self._pages[:3] if page["headings"]), [])
         return min(first, key=lambda heading: int(heading["level"]))["text"] if first else None
 
     def _counts(self) -> Json:
-        texts = [page["text"] for page in self._read]
+        texts = [page["text"] for page in self._pages]
         return {
-            "pages": len(self._read),
+            "pages": len(self._pages),
             "words": sum(len(text.split()) for text in texts),
             "characters": sum(map(len, texts)),
-            **{kind: sum(len(page[kind]) for page in self._read) for kind in ("headings", "tables", "pairs")},
+            **{kind: sum(len(page[kind]) for page in self._pages) for kind in ("headings", "tables", "pairs")},
         }
 
     def _warnings(self) -> Iterator[Json]:
@@ -125,5 +125,7 @@ class Reader:
             message = "These pages are damaged and could not be read."
             yield {"code": "damaged_page", "message": message, "pages": sorted(self._damaged)}
         if self._scanned:
-            message = "These pages hold pictures and no text, as scans do; their text is not recognised."
+            message = (
+                "These pages are pictures without text, such as scans; the text in the pictures is not recognised."
+            )
             yield {"code": "no_text", "message": message, "pages": self._scanned}
