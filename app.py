@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 
 import console
-from operations import llm, turns
+from operations import llm
 from operations.agent import agent
 from operations.analyze import analyze
 from operations.extract import extract
+from operations.settings import ServiceSettings, configure
 from operations.simulate import simulate
 from operations.think import think
 from operations.tools.box import box
 from streaming import Headway, Operation, RegistrationError, SettingError, gateway
 from streaming.http.extension import problem_response
-from streaming.settings import Settings
 
 BOOT_ERROR = 3
 """The status with which a worker tells gunicorn to give up; after any other it starts the next one, for ever."""
@@ -27,37 +28,36 @@ STORE = "sqlite:///var/headway.db"
 """Where runs are kept unless HEADWAY_STORE says otherwise: shared by all workers, and still there after a restart."""
 
 
-def create_app() -> Flask:
-    """The Flask application. A setting that cannot be read stops the start with one line."""
+def create_app(config: Mapping[str, Any] | None = None) -> Flask:
+    """The Flask application. A setting that cannot be read, in `config` or the environment, stops the start."""
+    app = Flask(__name__)
+    app.config.from_mapping(config)
+    # Under no blueprint: what is said of a path that does not exist, or of a method that a path does not take.
+    app.register_error_handler(HTTPException, problem_response)
     try:
-        settings = Settings.read(os.environ)
-        turns.limits()  # read at each turn; one that cannot be is told at the start
-        box()  # so are the agent's tools, of whose settings it has some
-        offered = operations(settings)
+        offered = operations(configure(app.config))
+        box()  # reads the agent's tools, which may have errors of their own
+        Headway(app, operations=offered, store=STORE)
     except SettingError as error:
         sys.stderr.write(f"headway: {error}\n")
         raise SystemExit(BOOT_ERROR) from None
     llm.hold()
-    app = Flask(__name__)
-    # Under no blueprint: what is said of a path that does not exist, or of a method that a path does not take.
-    app.register_error_handler(HTTPException, problem_response)
-    Headway(app, operations=offered, store=STORE)
     app.register_blueprint(console.blueprint)
     return app
 
 
-def operations(settings: Settings) -> list[Operation]:
+def operations(settings: ServiceSettings) -> list[Operation]:
     """What this service offers under its settings. Raises `SettingError`."""
     offered: list[Operation] = [extract, think, agent, analyze]
     if settings.simulate:
         offered.append(simulate)
     for name, url in (settings.gateway or {}).items():
         if name in {operation.name for operation in offered}:
-            raise SettingError(f"HEADWAY_GATEWAY names {name!r}, which there is already; it takes name=URL,name=URL")
+            raise settings.error("gateway", name, "there is an operation of this name already")
         try:
             offered.append(gateway(url, name=name))
         except RegistrationError as error:
-            raise SettingError(f"HEADWAY_GATEWAY names {name!r}; it takes name=URL,name=URL: {error}") from None
+            raise settings.error("gateway", f"{name}={url}", str(error)) from None
     return offered
 
 

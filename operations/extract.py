@@ -32,6 +32,7 @@ from streaming import Event, OperationError, Upload, operation, partial, progres
 
 from .pdf.errors import Unreadable
 from .pdf.text import one_line
+from .settings import settings
 
 TIMEOUT = 300.0
 """Seconds: 2,000 pages with tables and thumbnails take about 30 on one core."""
@@ -190,9 +191,9 @@ def _ranges(pages: str) -> list[tuple[int, int]]:
 
 
 def _fetched(url: str) -> Generator[Event, None, bytes]:
-    from .fetch import Download, allowed_hosts  # httpx takes longer to import than most uploads to read
+    from .fetch import Download  # httpx takes longer to import than most uploads to read
 
-    download = Download(url, allowed_hosts())
+    download = Download(url, settings().document_hosts)
     yield progress("Fetching the document", step="fetch")
     for received in download:
         yield progress("Fetching the document", done=received, total=download.total, unit="bytes", step="fetch")

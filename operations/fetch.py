@@ -8,7 +8,6 @@ left alone. A name on the list is trusted together with every address that it re
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 
@@ -28,15 +27,10 @@ STEP = 1 << 20
 HEADERS = {"Accept": "application/pdf, */*;q=0.1", "Accept-Encoding": "identity", "User-Agent": "headway"}
 
 
-def allowed_hosts() -> frozenset[str]:
-    """`HEADWAY_DOCUMENT_HOSTS`: host names, each with `:PORT` where that is not the scheme's own."""
-    names = os.environ.get("HEADWAY_DOCUMENT_HOSTS", "").lower().split(",")
-    return frozenset(name.strip() for name in names if name.strip())
-
-
 class Download:
     """One document on its way: iterate over it for the bytes received so far, then take `content`.
 
+    `hosts` are the names that may be fetched from, each with `:PORT` where that is not the scheme's own.
     `total` is what the host says the size is, if it does. Raises `OperationError` with `host_not_allowed`,
     `fetch_failed` (retryable where another try may succeed) or `too_large`.
     """

@@ -24,22 +24,22 @@ import contextlib
 import fcntl
 import logging
 import os
-import re
 import stat
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Final, Self
 
 import gevent
 from gevent._hub_local import get_hub_if_exists
 
-from streaming import Event, SettingError, progress
+from streaming import Event, progress
+
+from .settings import KIND, settings
 
 log = logging.getLogger("headway")
 
-VARIABLE: Final = "HEADWAY_TURNS"
 LIMITS: Final = {"model": 4, "analytics": 2}
 """How many at a time, by the kind of work; `HEADWAY_TURNS` (`model=8,analytics=4`) says otherwise."""
 
@@ -63,9 +63,9 @@ class Turn:
     """
 
     def __init__(self, kind: str, limit: int = OTHERS) -> None:
-        if not _KIND.fullmatch(kind):
+        if not KIND.fullmatch(kind):
             raise ValueError(f"a kind of work is letters, digits and hyphens, not {kind!r}")
-        self.limit = limits().get(kind, limit)
+        self.limit = {**LIMITS, **(settings().turns or {})}.get(kind, limit)
         self._kind = kind
         self._ticket: _Ticket | None = None
 
@@ -106,21 +106,6 @@ class Turn:
                 yield place
                 told = place
             _sleep(min(LOOK_AFTER * place, LOOK_AT_LEAST))
-
-
-def limits(environ: Mapping[str, str] = os.environ) -> dict[str, int]:
-    """The limit of each kind of work that has one by name. Raises `SettingError`."""
-    said = dict(LIMITS)
-    for part in filter(None, environ.get(VARIABLE, "").replace(" ", "").split(",")):
-        kind, _, number = part.partition("=")
-        if not _KIND.fullmatch(kind) or not number.isdecimal() or not 1 <= int(number) <= _MOST:
-            raise SettingError(f"{VARIABLE}={environ[VARIABLE]!r}: it takes KIND=NUMBER,..., as in model=8,analytics=4")
-        said[kind] = int(number)
-    return said
-
-
-_KIND: Final = re.compile(r"[a-zA-Z0-9-]{1,64}")
-_MOST: Final = 10_000
 
 
 def _sleep(seconds: float) -> None:

@@ -1,14 +1,15 @@
-"""Headway's settings: one frozen object, read from a mapping (the environment, or a Flask application's `config`).
+"""Headway's settings: one frozen object, read from the environment and from a Flask application's `config`.
 
-A setting that cannot be read raises `SettingError`, whose one line names the variable, its value and what it takes.
+Both spell a setting alike, with the prefix: `HEADWAY_STORE`. A value that cannot be read raises `SettingError`, whose
+one line names the variable, its value and what it takes; a value that may hold a password or a key is not shown.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, dataclass, field
+from typing import Any, ClassVar, Final, Self
 from urllib.parse import urlsplit
 
 from .errors import SettingError
@@ -21,6 +22,85 @@ STORES: Final = {
     "rediss": "rediss://USER:PASSWORD@HOST:PORT/DB (TLS)",
     "unix": "unix://PATH?db=DB",
 }
+
+
+def setting(default: Any, read: Callable[[str], Any], takes: str, *, secret: bool = False) -> Any:
+    """A field of a class of settings, as the `field` of a dataclass.
+
+    `read` makes its value of a text, or raises `ValueError`; `takes` says in an error what it takes. A value that is
+    `secret` is never shown.
+    """
+    return field(default=default, repr=not secret, metadata={"read": read, "takes": takes, "secret": secret})
+
+
+class BaseSettings:
+    """What a class of settings inherits: a frozen dataclass whose fields are made by `setting`."""
+
+    __slots__ = ()
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    @classmethod
+    def read(cls, *mappings: Mapping[str, Any], **defaults: Any) -> Self:
+        """The settings in `mappings`, of which the last one wins; `defaults` are for those that none of them has.
+
+        Raises `SettingError` for a value that cannot be read.
+        """
+        values = dict(defaults)
+        for mapping in mappings:
+            for name, value in cls._values(mapping):
+                try:
+                    values[name] = cls.__dataclass_fields__[name].metadata["read"](_text(value))
+                except (ValueError, TypeError):
+                    raise cls.error(name, value) from None
+        return cls(**values)
+
+    @classmethod
+    def variables(cls, mapping: Mapping[str, Any]) -> dict[str, str]:
+        """The settings in `mapping`, as text: what an environment needs to hold to say the same."""
+        return {_variable(name): _text(value) for name, value in cls._values(mapping)}
+
+    @classmethod
+    def error(cls, name: str, value: object, reason: str = "") -> SettingError:
+        """The error to raise for a value, or a part of it, that cannot be used.
+
+        Where the value may hold a password or a key, neither it nor the `reason`, which may quote it, is shown.
+        """
+        metadata = cls.__dataclass_fields__[name].metadata
+        text = f"{value!r} ({reason})" if reason else repr(value)
+        if metadata["secret"] or _may_hold_credentials(str(value)):
+            text = "(not shown)"
+        return SettingError(f"{_variable(name)} is {text}; it takes {metadata['takes']}")
+
+    @classmethod
+    def _values(cls, mapping: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        """The settings that `mapping` has. An empty one is unset, and so is one that is `None`, except a linger."""
+        for name, setting in cls.__dataclass_fields__.items():
+            value = mapping.get(_variable(name), "")
+            if value != "" and (value is not None or setting.metadata["read"] is _linger):
+                yield name, value
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, list | tuple) and all(isinstance(entry, str) for entry in value):
+        return ",".join(value)
+    if isinstance(value, Mapping | list | tuple):
+        raise TypeError
+    return str(value)
+
+
+_PLAIN_URLS: Final = re.compile(r"(?:[\w,=+. /-]|:(?=/|$)|(?<=\w):\d{1,5}(?![^/,]))*", re.ASCII)
+"""URLs of hosts, ports and paths: every colon in them stands before a slash, a port or the end."""
+
+
+def _may_hold_credentials(text: str) -> bool:
+    """Whether a text could be a URL with a password, or with a key in its query."""
+    return bool(re.search("[@?#]", text)) or ("/" in text and ":" in text and not _PLAIN_URLS.fullmatch(text))
 
 
 def _seconds(text: str) -> float:
@@ -48,13 +128,6 @@ def _linger(text: str) -> float | None:
     return None if text.strip().lower() == "none" else _seconds(text)
 
 
-def _switch(text: str) -> bool:
-    word = text.strip().lower()
-    if word not in ("1", "true", "yes", "on", "0", "false", "no", "off", ""):
-        raise ValueError
-    return word in ("1", "true", "yes", "on")
-
-
 def _store(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in STORES or (parts.scheme == "sqlite" and (parts.netloc or len(parts.path) < 2)):
@@ -74,13 +147,6 @@ def _url(text: str) -> str:
     return text
 
 
-def _pairs(text: str, between: str) -> dict[str, str]:
-    pairs = [entry.strip().partition(between) for entry in text.split(",") if entry.strip()]
-    if not all(left.strip() and right.strip() for left, _, right in pairs):
-        raise ValueError
-    return {left.strip(): right.strip() for left, _, right in pairs}
-
-
 def _api_keys(text: str) -> Mapping[str, str]:
     """Owners by their key: a key names one owner, an owner may have several keys."""
     entries = [entry.strip().partition(":") for entry in text.split(",") if entry.strip()]
@@ -88,13 +154,6 @@ def _api_keys(text: str) -> Mapping[str, str]:
     if not entries or len(keys) < len(entries) or not all(key and owner for key, owner in keys.items()):
         raise ValueError
     return keys
-
-
-def _gateways(text: str) -> Mapping[str, str]:
-    gateways = _pairs(text, "=")
-    for url in gateways.values():
-        _url(url)
-    return gateways
 
 
 def _origins(text: str) -> tuple[str, ...]:
@@ -105,60 +164,19 @@ def _origins(text: str) -> tuple[str, ...]:
     return origins
 
 
-def _setting(default: Any, read: Callable[[str], Any], takes: str) -> Any:
-    return field(default=default, metadata={"read": read, "takes": takes})
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What a worker was told. Times are seconds, sizes bytes."""
+class Settings(BaseSettings):
+    """The settings of the library. Times are seconds, sizes bytes."""
 
-    store: str = _setting("memory:", _store, " or ".join(STORES.values()))
-    heartbeat: float = _setting(15.0, _above_zero, "seconds above 0")
-    linger: float | None = _setting(0.0, _linger, "seconds of 0 or more, or 'none'")
-    retention: float = _setting(3600.0, _seconds, "seconds of 0 or more")
-    send_timeout: float = _setting(30.0, _above_zero, "seconds above 0")
-    max_runs: int = _setting(100, _count, "a whole number above 0")
-    max_streams: int = _setting(10_000, _count, "a whole number above 0")
-    max_runs_per_client: int = _setting(20, _count, "a whole number above 0")
-    max_body: int = _setting(67_108_864, _count, "bytes, a whole number above 0")
-    drain: float = _setting(10.0, _seconds, "seconds of 0 or more")
-    api_keys: Mapping[str, str] | None = _setting(None, _api_keys, "owner:key,owner:key with no key twice")
-    cors_origins: tuple[str, ...] = _setting((), _origins, "origins such as https://example.org, separated by commas")
-    llm_base_url: str | None = _setting(None, _url, "an http or https URL")
-    llm_api_key: str | None = _setting(None, str, "text")
-    llm_model: str | None = _setting(None, str, "text")
-    gateway: Mapping[str, str] | None = _setting(None, _gateways, "name=URL,name=URL")
-    simulate: bool = _setting(False, _switch, "1 or 0")
-    celery_broker: str | None = _setting(None, str, "a broker's URL")
-
-    @classmethod
-    def read(cls, mapping: Mapping[str, Any], *, prefix: str = PREFIX, **defaults: Any) -> Settings:
-        """The settings in `mapping`, whose names carry `prefix`; `defaults` are for those that it leaves out.
-
-        Raises `SettingError` for a value that cannot be read.
-        """
-        found: dict[str, Any] = dict(defaults)
-        for setting in fields(cls):
-            variable = prefix + setting.name.upper()
-            value = mapping.get(variable)
-            if value is None and variable in mapping and setting.name == "linger":
-                found["linger"] = None  # in Python's own words: no environment holds a None
-            if value is None or (value == "" and setting.name != "simulate"):
-                continue
-            try:
-                found[setting.name] = setting.metadata["read"](_text(value))
-            except (ValueError, KeyError, TypeError):
-                shown = "(not shown)" if setting.name in ("api_keys", "llm_api_key") else repr(value)
-                raise SettingError(f"{variable} is {shown}; it takes {setting.metadata['takes']}") from None
-        return cls(**found)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    if isinstance(value, list | tuple) and all(isinstance(entry, str) for entry in value):
-        return ",".join(value)
-    if isinstance(value, Mapping | list | tuple):
-        raise TypeError
-    return str(value)
+    store: str = setting("memory:", _store, " or ".join(STORES.values()))
+    heartbeat: float = setting(15.0, _above_zero, "seconds above 0")
+    linger: float | None = setting(0.0, _linger, "seconds of 0 or more, or 'none'")
+    retention: float = setting(3600.0, _seconds, "seconds of 0 or more")
+    send_timeout: float = setting(30.0, _above_zero, "seconds above 0")
+    max_runs: int = setting(100, _count, "a whole number above 0")
+    max_streams: int = setting(10_000, _count, "a whole number above 0")
+    max_runs_per_client: int = setting(20, _count, "a whole number above 0")
+    max_body: int = setting(67_108_864, _count, "bytes, a whole number above 0")
+    drain: float = setting(10.0, _seconds, "seconds of 0 or more")
+    api_keys: Mapping[str, str] | None = setting(None, _api_keys, "owner:key,owner:key with no key twice", secret=True)
+    cors_origins: tuple[str, ...] = setting((), _origins, "origins such as https://example.org, separated by commas")

@@ -4,13 +4,12 @@ All three are generators that yield `Event`s, to be handed on as they are: the s
 in the queue, how much of the prompt has been read. Each call of a model takes a turn by itself (`turns`), so that an
 operation must not hold one. Closing a generator ends its connection, which stops the generation at the server.
 
-Settings, from the environment: `HEADWAY_LLM_BASE_URL`, `HEADWAY_LLM_API_KEY`, `HEADWAY_LLM_MODEL` name another model
-than the embedded one; `HEADWAY_LLM_TIMEOUT` is how many seconds a server may be silent (120).
+The settings `llm_base_url`, `llm_api_key` and `llm_model` name another model than the embedded one; `llm_timeout` is
+how many seconds a server may be silent.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,8 +19,9 @@ import orjson
 from greenlet import GreenletExit
 from pydantic_core import from_json
 
-from streaming import Event, progress
+from streaming import Event, SettingError, progress
 
+from ..settings import ServiceSettings, settings
 from ..turns import Turn
 from . import embedded, errors
 from .wire import Line, calling, client, cuttable, sdk
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 Message: TypeAlias = Mapping[str, Any]
 """A message of a chat, as the API has it: `role` and `content`."""
 
-SILENCE: Final = 120.0
-"""Seconds that a model's server may be silent, unless `HEADWAY_LLM_TIMEOUT` says otherwise."""
 ATTEMPTS: Final = 3
 """How often a call is made that fails before its answer has begun, where that may pass."""
 NOT_THE_API: Final = "The model's server does not answer as an OpenAI-compatible one does."
@@ -96,16 +94,13 @@ def connect() -> Generator[Event, None, Model]:
 
     Raises `OperationError` with `model_missing`, or with another code of `errors` where its server does not answer.
     """
-    base_url, api_key, name = (os.environ.get(f"HEADWAY_LLM_{which}") or None for which in _SETTINGS)
-    if base_url is None:
-        if api_key or name:
+    service = _settings()
+    if service.llm_base_url is None:
+        if service.llm_api_key or service.llm_model:
             raise errors.missing("HEADWAY_LLM_API_KEY or HEADWAY_LLM_MODEL is set, and HEADWAY_LLM_BASE_URL is not.")
         return (yield from _embedded())
-    found = client(base_url, api_key or NO_KEY, _silence())
-    return Model(name or _first_model(found), found)
-
-
-_SETTINGS: Final = ("BASE_URL", "API_KEY", "MODEL")
+    found = client(service.llm_base_url, service.llm_api_key or NO_KEY, service.llm_timeout)
+    return Model(service.llm_model or _first_model(found), found)
 
 
 def chat(
@@ -191,16 +186,15 @@ def _parsed(written: str, schema: Mapping[str, Any], *, partly: bool) -> Any:
 
 def _embedded() -> Generator[Event, None, Model]:
     address = yield from embedded.address()
-    found = client(address.url, address.key, _silence(), loopback=True)
+    found = client(address.url, address.key, _settings().llm_timeout, loopback=True)
     return Model(embedded.NAME, found, embedded=True, context=embedded.CONTEXT)
 
 
-def _silence() -> float:
-    told = os.environ.get("HEADWAY_LLM_TIMEOUT") or SILENCE
+def _settings() -> ServiceSettings:
     try:
-        return max(0.001, float(told))
-    except ValueError:
-        raise errors.missing(f"HEADWAY_LLM_TIMEOUT is {told!r}; it takes seconds.") from None
+        return settings()
+    except SettingError as error:
+        raise errors.missing(f"{error}.") from None
 
 
 def _first_model(found: openai.OpenAI) -> str:

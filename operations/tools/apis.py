@@ -8,7 +8,6 @@ place of each: a mirror, a paid plan, a test.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Final
@@ -16,25 +15,25 @@ from urllib.parse import quote
 
 from pydantic import Field
 
+from ..settings import settings
 from .base import Tool, ToolError, tool
 from .web import get_json
 
 Json = dict[str, Any]
 
 SERVERS: Final = {
-    "geocode": ("HEADWAY_AGENT_GEOCODING_URL", "https://geocoding-api.open-meteo.com"),
-    "weather": ("HEADWAY_AGENT_WEATHER_URL", "https://api.open-meteo.com"),
-    "holidays": ("HEADWAY_AGENT_HOLIDAYS_URL", "https://date.nager.at"),
-    "exchange_rate": ("HEADWAY_AGENT_EXCHANGE_URL", "https://api.frankfurter.dev"),
-    "encyclopedia": ("HEADWAY_AGENT_ENCYCLOPEDIA_URL", "https://en.wikipedia.org"),
+    "geocode": "agent_geocoding_url",
+    "weather": "agent_weather_url",
+    "holidays": "agent_holidays_url",
+    "exchange_rate": "agent_exchange_url",
+    "encyclopedia": "agent_encyclopedia_url",
 }
-"""The setting and the public server of each tool."""
+"""The setting that names the server of each tool."""
 
 
 def server(name: str) -> str:
     """The base URL of a tool's server."""
-    variable, public = SERVERS[name]
-    return (os.environ.get(variable) or public).rstrip("/")
+    return str(getattr(settings(), SERVERS[name])).rstrip("/")
 
 
 # --- places ----------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from string import Template
 from typing import Annotated, Any, Final, Literal
@@ -31,24 +31,19 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from streaming import SettingError
-
+from ..settings import ServiceSettings
 from .base import NAME, Json, Tool, ToolError, invalid, tool
 from .schema import for_model
 from .web import SAFE, request
 
-FUNCTIONS: Final = "HEADWAY_AGENT_TOOLS"
-FILE: Final = "HEADWAY_AGENT_TOOLS_FILE"
-
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 
 
-def own_tools(environ: Mapping[str, str] = os.environ) -> Iterator[Tool]:
+def own_tools(settings: ServiceSettings) -> Iterator[Tool]:
     """The tools that the settings name; raises `SettingError`."""
-    for name in filter(None, (part.strip() for part in environ.get(FUNCTIONS, "").split(","))):
-        yield _imported(name)
-    if path := environ.get(FILE):
-        yield from _described(path)
+    yield from map(_imported, settings.agent_tools)
+    if settings.agent_tools_file:
+        yield from _described(settings.agent_tools_file)
 
 
 # --- functions -------------------------------------------------------------------------------------------------------
@@ -60,7 +55,7 @@ def _imported(name: str) -> Tool:
         found: Any = getattr(importlib.import_module(module), attribute)
         return found if isinstance(found, Tool) else tool(found)
     except (ImportError, AttributeError, ValueError, NameError, TypeError) as error:
-        raise SettingError(f"{FUNCTIONS} is {name!r} ({error}); it takes module:function,module:function") from error
+        raise ServiceSettings.error("agent_tools", name, _first_line(error)) from error
 
 
 # --- entries of a file -----------------------------------------------------------------------------------------------
@@ -116,9 +111,7 @@ def _described(path: str) -> Iterator[Tool]:
     try:
         entries = Entries.model_validate(read(Path(path).read_text()))
     except (OSError, ValueError) as error:
-        raise SettingError(
-            f"{FILE} is {path!r} ({_first_line(error)}); it takes a TOML or JSON file of tools"
-        ) from error
+        raise ServiceSettings.error("agent_tools_file", path, _first_line(error)) from error
     return map(_tool_of, entries.tools)
 
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import json
-import os
 import socket
 import ssl
 import time
@@ -28,6 +27,7 @@ from typing import Any, Final
 import httpx
 import stamina
 
+from ..settings import settings
 from .base import ToolError, surroundings
 
 LIBRARY: Final = f"httpx/{httpx.__version__}"
@@ -46,8 +46,6 @@ PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses that another try may not meet."""
 TOLD: Final = 200
 """Characters of what a host says of its own error."""
-CONTACT: Final = "HEADWAY_AGENT_CONTACT"
-"""Names an address or a URL for the hosts that want to know whom to write to (Wikimedia's User-Agent policy)."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,7 @@ class _Request:
     def headers_at(self, url: httpx.URL) -> dict[str, str]:
         """The headers for one hop: what the caller added, such as a token, is for the host that it named."""
         there = (url.scheme, url.netloc) == (self.url.scheme, self.url.netloc)
-        contact = os.environ.get(CONTACT)
+        contact = settings().agent_contact  # some hosts want one (Wikimedia's User-Agent policy)
         return {
             "Accept": "application/json, text/*;q=0.5",
             "Accept-Encoding": "identity",

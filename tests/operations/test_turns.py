@@ -23,6 +23,7 @@ import pytest
 from pydantic import BaseModel
 
 from operations import turns
+from operations.settings import ServiceSettings
 from operations.turns import Turn
 from streaming import Event, SettingError, operation
 from tests.clients import wait_until
@@ -43,7 +44,7 @@ def own_queues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Queues that no other test stands in."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
-    monkeypatch.setenv(turns.VARIABLE, "model=1,analytics=2")
+    monkeypatch.setenv("HEADWAY_TURNS", "model=1,analytics=2")
     return tmp_path
 
 
@@ -216,15 +217,16 @@ def test_somebody_elses_folder_is_not_used(own_queues: Path, caplog: pytest.LogC
 )
 def test_limits_that_cannot_be_read(value: str) -> None:
     """The error names the variable, its value, and what it takes."""
-    with pytest.raises(SettingError, match=rf"HEADWAY_TURNS='{value}': it takes KIND=NUMBER"):
-        turns.limits({turns.VARIABLE: value})
+    with pytest.raises(SettingError, match=rf"^HEADWAY_TURNS is '{value}'; it takes KIND=NUMBER"):
+        ServiceSettings.read({"HEADWAY_TURNS": value})
 
 
-def test_limits_are_what_the_setting_says() -> None:
+def test_limits_are_what_the_setting_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kinds that are not named keep their own limit, and any word is a kind."""
-    assert turns.limits({turns.VARIABLE: " model=9, mine=3,"}) == {**turns.LIMITS, "model": 9, "mine": 3}
     assert Turn("of-my-own", limit=7).limit == 7
     assert Turn("model", limit=7).limit == 1  # the fixture's setting
+    monkeypatch.setenv("HEADWAY_TURNS", " model=9, mine=3,")
+    assert [Turn(kind).limit for kind in ("model", "mine", "analytics")] == [9, 3, turns.LIMITS["analytics"]]
     with pytest.raises(ValueError, match="a kind of work is"):
         Turn("../model")
 
@@ -252,7 +254,7 @@ def thread_worker(input: Among) -> Iterator[Event]:
 @operation(runs_in="process")
 def process_worker(input: Among) -> Iterator[Event]:
     """The same in a process."""
-    os.environ[turns.VARIABLE] = "model=1"
+    os.environ["HEADWAY_TURNS"] = "model=1"
     yield from greenlet_worker(input)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from operations.settings import ServiceSettings
 from operations.tools import ToolError
 from operations.tools.apis import APIS, SERVERS, encyclopedia, exchange_rate, geocode, holidays, weather
 from operations.tools.base import Tool
@@ -27,9 +28,11 @@ def apis(monkeypatch: pytest.MonkeyPatch) -> Iterator[Apis]:
 
 def test_the_public_servers_are_the_default() -> None:
     """Without a setting a tool asks the API itself, by https, and the list of hosts holds those five and no more."""
-    assert {public for _, public in SERVERS.values()} == {box().tools[tool.name].reaches for tool in APIS}
-    assert all(public.startswith("https://") for _, public in SERVERS.values())
-    assert box().reach.hosts == {public.removeprefix("https://") for _, public in SERVERS.values()}
+    public = {getattr(ServiceSettings(), setting) for setting in SERVERS.values()}
+    assert len(public) == 5
+    assert public == {box().tools[tool.name].reaches for tool in APIS}
+    assert all(url.startswith("https://") for url in public)
+    assert box().reach.hosts == {url.removeprefix("https://") for url in public}
     assert box().reach.private == frozenset()
 
 

@@ -11,14 +11,17 @@ from typing import Any
 import pytest
 
 from operations.tools.base import Tool
-from operations.tools.box import HOSTS, PRIVATE, box
-from operations.tools.own import FILE, FUNCTIONS
+from operations.tools.box import box
 from streaming import SettingError
 from tests.apps.agent_calls import call, code_of
 from tests.apps.apis import Apis, Fault
 from tests.servers import ROOT
 
 HERE = "tests.apps.agent_calls"
+HOSTS = "HEADWAY_AGENT_HOSTS"
+PRIVATE = "HEADWAY_AGENT_PRIVATE_HOSTS"
+FUNCTIONS = "HEADWAY_AGENT_TOOLS"
+FILE = "HEADWAY_AGENT_TOOLS_FILE"
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from operations.tools import ToolError, request, tool
-from operations.tools.web import ATTEMPTS, CONTACT, MAX_BYTES, Reach, is_public
+from operations.tools.web import ATTEMPTS, MAX_BYTES, Reach, is_public
 from tests.apps.agent_calls import call, code_of, look
 from tests.apps.apis import Apis, Fault
 
@@ -60,7 +60,7 @@ def test_an_allowed_host_is_asked(apis: Apis, reach: Reach) -> None:
 
 def test_hosts_may_be_told_whom_to_write_to(apis: Apis, reach: Reach, monkeypatch: pytest.MonkeyPatch) -> None:
     """`HEADWAY_AGENT_CONTACT` stands in the `User-Agent`."""
-    monkeypatch.setenv(CONTACT, "ops@example.org")
+    monkeypatch.setenv("HEADWAY_AGENT_CONTACT", "ops@example.org")
     call(look, reach=reach, url=f"{apis.url}/there")
     assert apis.seen[0][2]["User-Agent"].startswith("headway (ops@example.org) httpx/")
 

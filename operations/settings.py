@@ -1,0 +1,115 @@
+"""The service's settings: one frozen object, which an operation reads wherever it runs.
+
+An operation gets its input and nothing else, and may run in a process of its own. What all these places share is the
+environment, so `configure` writes there what a Flask application's `config` says.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from streaming import BaseSettings, setting
+
+KIND: Final = re.compile(r"[a-zA-Z0-9-]{1,64}")
+"""A kind of work that is done in turns."""
+MOST_TURNS: Final = 10_000
+
+
+def _url(text: str) -> str:
+    if urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).hostname:
+        raise ValueError
+    return text
+
+
+def _above_zero(text: str) -> float:
+    if not 0 < float(text) < float("inf"):
+        raise ValueError
+    return float(text)
+
+
+def _switch(text: str) -> bool:
+    word = text.strip().lower()
+    if word not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
+        raise ValueError
+    return word in ("1", "true", "yes", "on")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (name.strip() for name in text.split(","))))
+
+
+def _hosts(text: str) -> frozenset[str]:
+    return frozenset(_names(text.lower()))
+
+
+def _pairs(text: str) -> dict[str, str]:
+    pairs = [entry.partition("=") for entry in _names(text)]
+    if not all(left.strip() and right.strip() for left, _, right in pairs):
+        raise ValueError
+    return {left.strip(): right.strip() for left, _, right in pairs}
+
+
+def _gateways(text: str) -> Mapping[str, str]:
+    return {name: _url(url) for name, url in _pairs(text).items()}
+
+
+def _turns(text: str) -> Mapping[str, int]:
+    limits = {kind: int(number) for kind, number in _pairs(text).items()}
+    if not all(KIND.fullmatch(kind) and 1 <= limit <= MOST_TURNS for kind, limit in limits.items()):
+        raise ValueError
+    return limits
+
+
+URL: Final = "an http or https URL"
+HOSTS: Final = "host,host:port"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ServiceSettings(BaseSettings):
+    """What the operations that ship with Headway, and the service that offers them, take from their deployment."""
+
+    llm_base_url: str | None = setting(None, _url, URL)
+    llm_api_key: str | None = setting(None, str, "text", secret=True)
+    llm_model: str | None = setting(None, str, "text")
+    llm_timeout: float = setting(120.0, _above_zero, "seconds above 0")
+    turns: Mapping[str, int] | None = setting(None, _turns, "KIND=NUMBER,KIND=NUMBER, as in model=8,analytics=4")
+    document_hosts: frozenset[str] = setting(frozenset(), _hosts, HOSTS)
+    agent_hosts: frozenset[str] = setting(frozenset(), _hosts, HOSTS)
+    agent_private_hosts: frozenset[str] = setting(frozenset(), _hosts, HOSTS)
+    agent_tools: tuple[str, ...] = setting((), _names, "module:function,module:function")
+    agent_tools_file: str | None = setting(None, str, "a TOML or JSON file of tools")
+    agent_contact: str | None = setting(None, str, "text")
+    agent_geocoding_url: str = setting("https://geocoding-api.open-meteo.com", _url, URL)
+    agent_weather_url: str = setting("https://api.open-meteo.com", _url, URL)
+    agent_holidays_url: str = setting("https://date.nager.at", _url, URL)
+    agent_exchange_url: str = setting("https://api.frankfurter.dev", _url, URL)
+    agent_encyclopedia_url: str = setting("https://en.wikipedia.org", _url, URL)
+    gateway: Mapping[str, str] | None = setting(None, _gateways, "name=URL,name=URL")
+    simulate: bool = setting(False, _switch, "1 or 0")
+
+
+def configure(config: Mapping[str, Any]) -> ServiceSettings:
+    """The settings of the environment and of an application's `config`, which wins; from now on those of `settings`.
+
+    Call it before the first run: processes take over the environment as it is when they are started. Raises
+    `SettingError`.
+    """
+    service = ServiceSettings.read(os.environ, config)
+    os.environ.update(ServiceSettings.variables(config))
+    return service
+
+
+def settings() -> ServiceSettings:
+    """The settings of this process: the same object for as long as they stay the same. Raises `SettingError`."""
+    return _read(tuple(ServiceSettings.variables(os.environ).items()))
+
+
+@lru_cache(maxsize=4)
+def _read(variables: tuple[tuple[str, str], ...]) -> ServiceSettings:
+    return ServiceSettings.read(dict(variables))
