@@ -8,6 +8,7 @@ from .protocol.events import Event, ask, delta, event, flush, partial, progress
 from .protocol.sse import Message, Parser, comment, encode
 from .runs.observers import Observer
 from .runs.operation import Operation, Upload, on_cancel, operation
+from .settings import BaseSettings, setting
 
 if typing.TYPE_CHECKING:
     from .gateways.dialects import from_anthropic, from_openai
@@ -41,6 +42,7 @@ else:
 
 
 __all__ = [
+    "BaseSettings",
     "EncodeError",
     "Event",
     "EventTooLarge",
@@ -75,5 +77,6 @@ __all__ = [
     "result",
     "save_events",
     "save_result",
+    "setting",
     "stream",
 ]

@@ -150,9 +150,7 @@ class Headway:
             self._runner.home.call(self._runner.close)
 
     def _read_settings(self, app: Flask) -> Settings:
-        from_environment = Settings.read(os.environ, **self._defaults)
-        given = {name: getattr(from_environment, name) for name in Settings.__dataclass_fields__}
-        return Settings.read(app.config, prefix="", **given)
+        return Settings.read(os.environ, app.config, **self._defaults)
 
     def _make_runner(self) -> Runner:
         with self._making:  # the first requests may come together, and it waits for its log and its nursery

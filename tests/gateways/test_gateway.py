@@ -15,12 +15,12 @@ import gevent
 import pytest
 from pydantic import BaseModel, Field, SecretStr
 
+from operations.settings import ServiceSettings
 from streaming import Event, OperationError, RegistrationError, Upload, delta, event, flush, gateway, result
 from streaming.errors import SettingError
 from streaming.gateways.gateway import Anything, Events, Gateway
 from streaming.gateways.pool import trusting
 from streaming.gateways.upstream import run_url
-from streaming.settings import Settings
 from tests.apps.gateway_upstream import Call, Script, Upstream, frame, promptly, stamped
 from tests.clients import PATIENCE, Message
 from tests.conftest import Certificate
@@ -970,7 +970,7 @@ def offered(value: str) -> dict[str, Any]:
     """What the service offers with this HEADWAY_GATEWAY, by name."""
     import app
 
-    return {operation.name: operation for operation in app.operations(Settings.read({"HEADWAY_GATEWAY": value}))}
+    return {operation.name: operation for operation in app.operations(ServiceSettings.read({"HEADWAY_GATEWAY": value}))}
 
 
 def test_the_setting_offers_gateways(world: World, upstream: Upstream) -> None:
@@ -987,5 +987,5 @@ def test_the_setting_offers_gateways(world: World, upstream: Upstream) -> None:
 @pytest.mark.parametrize("value", ["extract=http://host/x", "no name=http://host/x"])
 def test_a_setting_that_cannot_be_offered(value: str) -> None:
     """One line names the variable, the entry and what it takes."""
-    with pytest.raises(SettingError, match=r"HEADWAY_GATEWAY names '.*it takes name=URL"):
+    with pytest.raises(SettingError, match=r"^HEADWAY_GATEWAY is '.*it takes name=URL"):
         offered(value)
