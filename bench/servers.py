@@ -123,7 +123,7 @@ def headway() -> "Flask":
             yield delta(f"token {number} of a text that is as long as a page event is ... ")
 
     app = Flask("headway")
-    app.config.update(MAX_STREAMS=20_000, MAX_RUNS=20_000, MAX_RUNS_PER_CLIENT=20_000)
+    app.config.update(HEADWAY_MAX_STREAMS=20_000, HEADWAY_MAX_RUNS=20_000, HEADWAY_MAX_RUNS_PER_CLIENT=20_000)
     scenes: dict[str, Callable[..., Any]]
     scenes = {"pages": countable_pages, "paced": paced, "quiet": quiet, "tokens": tokens}
     Headway(app, operations=[operation(name=name)(scene) for name, scene in scenes.items()])
@@ -158,7 +158,7 @@ def through(port: int) -> "Flask":
 
     origin = f"http://{HOST}:{port}"
     app = Flask("through")
-    app.config.update(MAX_STREAMS=20_000, MAX_RUNS=20_000, MAX_RUNS_PER_CLIENT=20_000)
+    app.config.update(HEADWAY_MAX_STREAMS=20_000, HEADWAY_MAX_RUNS=20_000, HEADWAY_MAX_RUNS_PER_CLIENT=20_000)
     Headway(app, operations=[gateway(f"{origin}/operations/{name}") for name in ("pages", "paced")])
 
     @app.get("/<any(pages, paced):scene>")

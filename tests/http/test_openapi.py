@@ -199,7 +199,7 @@ def test_the_base(prefix: str | None, server: str) -> None:
 
 def test_keys() -> None:
     """With API keys the document needs one, and says so; health stays open."""
-    client = create_app({"API_KEYS": "ann:secret"}).test_client()
+    client = create_app({"HEADWAY_API_KEYS": "ann:secret"}).test_client()
     assert client.get("/openapi.json").status_code == 401
     found = client.get("/openapi.json", headers={"Authorization": "Bearer secret"}).get_json()
     assert found["security"] == [{"key": []}]

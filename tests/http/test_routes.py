@@ -349,7 +349,7 @@ def test_an_unknown_operation(api: Api) -> None:
 
 def test_a_body_that_is_too_large(make: Make) -> None:
     """A body is refused past its limit, and taken up to it."""
-    api = make({"MAX_BODY": 100})
+    api = make({"HEADWAY_MAX_BODY": 100})
     largest = json.dumps({"acts": [], "file": ""}).replace('""', '"' + "x" * 100 + '"')[:98] + '"}'
     assert len(largest) == 100
     assert api.ask("POST", "/operations/scripted", data=largest, content_type="application/json").status_code == 200
@@ -624,7 +624,7 @@ def test_an_answer_that_is_none(api: Api, asking: tuple[str, str], body: bytes) 
 
 def test_an_answer_that_is_too_large(make: Make) -> None:
     """The limit for requests holds for answers, too."""
-    api = make({"MAX_BODY": 100})
+    api = make({"HEADWAY_MAX_BODY": 100})
     run = api.start("scripted", "ask")
     question = api.until(run, "waiting")["question"]["question"]
     response = api.ask("POST", f"/runs/{run}/answer", json={"question": question, "answer": "x" * 100})
@@ -723,7 +723,7 @@ def assert_come_back(response: TestResponse, status: int, code: str) -> None:
 
 def test_a_worker_with_too_many_runs(make: Make) -> None:
     """Past HEADWAY_MAX_RUNS it is 503, until a run has ended."""
-    api = make({"MAX_RUNS": 1})
+    api = make({"HEADWAY_MAX_RUNS": 1})
     run = api.start("scripted", "wait")
     assert_come_back(api.ask("POST", "/operations/plain"), 503, "too_many_runs")
     api.ask("DELETE", f"/runs/{run}")
@@ -734,7 +734,7 @@ def test_a_worker_with_too_many_runs(make: Make) -> None:
 
 def test_a_client_with_too_many_runs(make: Make) -> None:
     """Past HEADWAY_MAX_RUNS_PER_CLIENT it is 429, and for another client it is not."""
-    api = make({"MAX_RUNS_PER_CLIENT": 1, "API_KEYS": "ann:k1,ann:k2,bob:k3"})
+    api = make({"HEADWAY_MAX_RUNS_PER_CLIENT": 1, "HEADWAY_API_KEYS": "ann:k1,ann:k2,bob:k3"})
     api.headers = {"Authorization": "Bearer k1"}
     api.start("scripted", "wait")
     for key in ("k1", "k2"):
@@ -745,7 +745,7 @@ def test_a_client_with_too_many_runs(make: Make) -> None:
 
 def test_clients_without_a_name_are_told_apart_by_address(make: Make) -> None:
     """Where nobody has a key, the address is the client."""
-    api = make({"MAX_RUNS_PER_CLIENT": 1})
+    api = make({"HEADWAY_MAX_RUNS_PER_CLIENT": 1})
     api.start("scripted", "wait", environ_base={"REMOTE_ADDR": "192.0.2.1"})
     response = api.ask("POST", "/operations/plain", environ_base={"REMOTE_ADDR": "192.0.2.1"})
     assert_come_back(response, 429, "too_many_runs")
@@ -755,7 +755,7 @@ def test_clients_without_a_name_are_told_apart_by_address(make: Make) -> None:
 
 def test_a_worker_with_too_many_streams(make: Make) -> None:
     """Past HEADWAY_MAX_STREAMS it is 503 for old runs and new ones, and none is started; a snapshot needs no stream."""
-    api = make({"MAX_STREAMS": 1})
+    api = make({"HEADWAY_MAX_STREAMS": 1})
     response = api.ask("POST", "/operations/scripted", json={"acts": ["wait"]})
     run = response.headers["Run-Id"]
     assert_come_back(api.get(f"/runs/{run}/events"), 503, "unavailable")
@@ -798,7 +798,7 @@ def test_a_key_with_another_request(api: Api, path: str, body: dict[str, Any]) -
 
 def test_keys_of_two_owners(make: Make) -> None:
     """The same key of another owner is another key."""
-    api = make({"API_KEYS": "ann:k1,bob:k2"})
+    api = make({"HEADWAY_API_KEYS": "ann:k1,bob:k2"})
     said = {"Idempotency-Key": "k", **ASYNC}
     first = api.ask("POST", "/operations/plain", headers={"Authorization": "Bearer k1", **said})
     second = api.ask("POST", "/operations/plain", headers={"Authorization": "Bearer k2", **said})
@@ -811,7 +811,7 @@ def test_keys_of_two_owners(make: Make) -> None:
 @pytest.fixture
 def owned(make: Make) -> Api:
     """An application with keys, asked by Ann."""
-    api = make({"API_KEYS": "ann:k1,bob:k2"})
+    api = make({"HEADWAY_API_KEYS": "ann:k1,bob:k2"})
     api.headers = {"Authorization": "Bearer k1"}
     return api
 
@@ -878,7 +878,7 @@ def test_a_callback_names_the_owner(make: Make) -> None:
 
 def test_a_callback_goes_before_the_keys(make: Make) -> None:
     """Who brings a callback of their own means it."""
-    api = make({"API_KEYS": "ann:k1"}, authorize=lambda _: "carl")
+    api = make({"HEADWAY_API_KEYS": "ann:k1"}, authorize=lambda _: "carl")
     assert api.get("/runs").status_code == 200
 
 
@@ -915,7 +915,7 @@ def test_no_origin_is_let_in_unasked(api: Api, origin: str | None) -> None:
 )
 def test_origins_that_may_call(make: Make, origins: str, origin: str, allowed: str | None) -> None:
     """Those of the setting, to the letter, on every answer: streams, refusals and preflights."""
-    api = make({"CORS_ORIGINS": origins, "API_KEYS": "ann:k1"})
+    api = make({"HEADWAY_CORS_ORIGINS": origins, "HEADWAY_API_KEYS": "ann:k1"})
     key = {"Authorization": "Bearer k1", "Origin": origin}
     stream = api.ask("POST", "/operations/plain", headers=key)
     refusal = api.get("/runs/x", headers={"Origin": origin})
@@ -975,7 +975,7 @@ def test_one_extension_in_several_applications(world: World, make: Make) -> None
     """Each application has its own settings and its own runs: keys of one are not dropped by another."""
     headway = Headway(operations=offered())
     closed, opened = Flask("closed"), Flask("opened")
-    closed.config["API_KEYS"] = "ann:k1"
+    closed.config["HEADWAY_API_KEYS"] = "ann:k1"
     headway.init_app(closed)
     headway.init_app(opened, url_prefix="/api")
     first, second = Api(world, closed), Api(world, opened, "/api")
@@ -990,7 +990,7 @@ def test_one_extension_in_several_applications(world: World, make: Make) -> None
 
 def test_two_applications_in_one_process(make: Make) -> None:
     """They know nothing of each other's runs and settings."""
-    first, second = make({"MAX_RUNS": 1}), make(operations=[sample.plain])
+    first, second = make({"HEADWAY_MAX_RUNS": 1}), make(operations=[sample.plain])
     run = first.start("scripted", "wait")
     assert_problem(second.get(f"/runs/{run}"), 404, "run_not_found")
     assert_problem(second.ask("POST", "/operations/scripted"), 404, "operation_not_found")
@@ -1130,7 +1130,14 @@ def test_a_path_that_is_not_there(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", [{"MAX_RUNS": "many"}, {"STORE": "postgres://x"}, {"API_KEYS": 5}, {"HEARTBEAT": 0}], ids=str
+    "key",
+    [
+        {"HEADWAY_MAX_RUNS": "many"},
+        {"HEADWAY_STORE": "postgres://x"},
+        {"HEADWAY_API_KEYS": 5},
+        {"HEADWAY_HEARTBEAT": 0},
+    ],
+    ids=str,
 )
 def test_a_setting_that_cannot_be_read(make: Make, key: dict[str, Any]) -> None:
     """It stops the start, with one line that names it."""
@@ -1138,14 +1145,14 @@ def test_a_setting_that_cannot_be_read(make: Make, key: dict[str, Any]) -> None:
     with pytest.raises(SettingError, match=f"^{name} is .*; it takes ") as caught:
         make(key)
     assert "\n" not in str(caught.value)
-    assert name == "API_KEYS" or repr(value) in str(caught.value)
+    assert name == "HEADWAY_API_KEYS" or repr(value) in str(caught.value)
 
 
 def test_settings_from_the_environment(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are read where they are named in full; the application's own configuration goes before them."""
     monkeypatch.setenv("HEADWAY_LINGER", "7")
     monkeypatch.setenv("HEADWAY_RETENTION", "60")
-    api = make({"RETENTION": 120})
+    api = make({"HEADWAY_RETENTION": 120})
     assert (api.headway.settings.linger, api.headway.settings.retention) == (7.0, 120.0)
     monkeypatch.setenv("HEADWAY_DRAIN", "soon")
     with pytest.raises(SettingError, match=r"^HEADWAY_DRAIN is 'soon'; it takes "):
