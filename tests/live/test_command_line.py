@@ -297,7 +297,7 @@ def test_failed(server: Server) -> None:
     [
         (("run", "nothing"), "there is no operation 'nothing'; the service offers "),
         (("run", "simulate", "--steps", "many"), "--steps"),
-        (("run", "simulate", "--json", "[]"), "the input is an object"),
+        (("run", "simulate", "--json", "[]"), "the input must be an object"),
         (("run", "simulate", "stray"), "unexpected extra argument"),
         (("fly",), "fly"),
         (("run",), ""),
@@ -366,7 +366,7 @@ def test_ctrl_c_twice_leaves(server: Server) -> None:
         run = until(process, "start")["data"]["run"]
         process.send_signal(signal.SIGINT)
         assert process.stderr
-        assert b"Ctrl-C once more leaves" in process.stderr.readline()
+        assert b"press Ctrl-C again to leave" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 130
         assert b"Traceback" not in process.stderr.read()
@@ -414,7 +414,7 @@ def test_ctrl_c_on_a_terminal(server: Server) -> None:
         screen.until("1/1 steps")
         screen.type(b"\x03")
         assert screen.end() == 3
-        assert "cancelling; Ctrl-C once more leaves" in screen.text
+        assert "cancelling; press Ctrl-C again to leave" in screen.text
         assert "cancelled (requested)" in screen.text
     with terminal(server, "run", "simulate", "--interval", "0", "--ask-at", "1") as screen:
         screen.until("Go on?")

@@ -1,7 +1,7 @@
-"""How the command line shows a run: `Lines` writes one JSON object an event, `Screen` draws on a terminal.
+"""The outputs of the command line: `JsonLines` writes one JSON object an event, `Screen` draws on a terminal.
 
-On a screen finished lines scroll up, and what still changes stands below them: the line of text that is being written,
-and a bar for each step.
+On a screen, finished lines scroll up. Below them stands what still changes: the last line of text, and a bar for each
+step.
 """
 
 from __future__ import annotations
@@ -21,24 +21,21 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from ..events import Attempt, Delta, Done, Error, Other, Partial, Progress, Reset, Result, RunEvent, Start
-
-LEFT: Final = 130
-"""The exit code of a viewer that left: the shell's for Ctrl-C."""
+from .exit_codes import ExitCode
 
 RESULT_LINES: Final = 40
-"""Lines of a result that a screen shows; all of it is in the lines of a pipe."""
-
+"""Lines of a result that a screen shows; `--output json` shows all of it."""
 
 _CONTROLS: Final = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if code not in (9, 10)} | {13: None}
 
 
 def printable(text: str) -> str:
-    """Text from a service for a terminal, which would obey an escape sequence in it, whoever wrote that."""
+    """The text of a service without its control characters: a terminal would obey the escape sequences."""
     return text.translate(_CONTROLS)
 
 
-class View(Protocol):
-    """What shows a run."""
+class Output(Protocol):
+    """Shows a run."""
 
     def __enter__(self) -> Self: ...
 
@@ -48,17 +45,17 @@ class View(Protocol):
         """Shows an event."""
 
     def note(self, text: str) -> None:
-        """Says something that is no event."""
+        """Shows a message that is no event."""
 
     def pause(self) -> None:
-        """Leaves the screen to somebody else, until `go_on`."""
+        """Leaves the terminal to a prompt, until `resume`."""
 
-    def go_on(self) -> None:
-        """Has the screen again."""
+    def resume(self) -> None:
+        """Draws again."""
 
 
-class Lines:
-    """One JSON object an event on the standard output, `{"id", "type", "data"}`; notes go to the standard error."""
+class JsonLines:
+    """Writes each event as a line of JSON, `{"id", "type", "data"}`, to the standard output, notes to the error."""
 
     def __enter__(self) -> Self:
         return self
@@ -75,22 +72,22 @@ class Lines:
     def pause(self) -> None:
         pass
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         pass
 
 
 def write_line(value: Any) -> None:
-    """A JSON object on a line of the standard output, at once. Leaves where nobody reads any more, as after `head`."""
+    """Writes a line of JSON to the standard output, at once. Exits where nobody reads it any more, as with `head`."""
     try:
         sys.stdout.buffer.write(orjson.dumps(value) + b"\n")
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left goes nowhere, at exit too
-        raise SystemExit(LEFT) from None
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python flushes at exit
+        raise SystemExit(ExitCode.LEFT) from None
 
 
 class Screen:
-    """A terminal: text as it comes, a bar for each step, and the result at the end."""
+    """Draws on a terminal: text as it arrives, a bar for each step, and the result at the end."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -104,9 +101,9 @@ class Screen:
             console=console,
         )
         self._tasks: dict[str, TaskID] = {}
-        self._writing = ""
+        self._line = ""
         self._channel = "text"
-        self._live = Live(console=console, get_renderable=self._changing, refresh_per_second=10, transient=True)
+        self._live = Live(console=console, get_renderable=self._live_part, refresh_per_second=10, transient=True)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -119,41 +116,40 @@ class Screen:
     def show(self, event: RunEvent) -> None:  # noqa: C901  # one line for each event of the grammar
         match event:
             case Start():
-                self._say(f"[bold]{escape(event.operation)}[/]  run {escape(event.run)}")
+                self._print(f"[bold]{escape(event.operation)}[/]  run {escape(event.run)}")
             case Progress():
                 self._progress(event)
             case Delta():
                 self._write(event.text, event.channel)
             case Partial():
-                self._say(f"[green]●[/] {escape(event.key)}  [dim]{escape(self._short(event.value, event.key))}[/]")
+                self._print(f"[green]●[/] {escape(event.key)}  [dim]{escape(self._shorten(event.value, event.key))}[/]")
             case Attempt():
-                self._begin_anew(f"begins anew, attempt {event.attempt}: {event.reason or 'no reason given'}")
+                self._start_over(f"attempt {event.attempt} starts: {event.reason or 'no reason was given'}")
             case Reset():
-                stands = event.snapshot.get("status") if isinstance(event.snapshot, Mapping) else None
-                self._begin_anew(f"events before this are gone; the run is {stands or 'what follows'}")
+                self._start_over(f"earlier events are not shown; the status of the run is {_status_in(event.snapshot)}")
             case Result():
                 self._result(event.result)
             case Error():
-                self._say(f"[red]✗ {escape(event.code)}[/]: {escape(event.message)}")
+                self._print(f"[red]✗ {escape(event.code)}[/]: {escape(event.message)}")
             case Done():
                 self._done(event)
             case Other():
-                self._say(f"[dim]{escape(event.type)}[/]  {escape(self._short(event.data, event.type))}")
+                self._print(f"[dim]{escape(event.type)}[/]  {escape(self._shorten(event.data, event.type))}")
 
     def note(self, text: str) -> None:
-        self._say(f"[yellow]{escape(text)}[/]")
+        self._print(f"[yellow]{escape(text)}[/]")
 
     def pause(self) -> None:
         self._end_text()
         self._live.stop()
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         self._live.start()
 
-    # -- what changes -------------------------------------------------------------------------------------------
+    # -- the live part -------------------------------------------------------------------------------------------
 
-    def _changing(self) -> RenderableType:
-        return Group(self._styled(self._writing), self._bars) if self._writing else self._bars
+    def _live_part(self) -> RenderableType:
+        return Group(self._styled(self._line), self._bars) if self._line else self._bars
 
     def _progress(self, event: Progress) -> None:
         step = event.step or ""
@@ -170,21 +166,21 @@ class Screen:
         )
 
     def _finish_steps(self) -> None:
-        """A step that never said how far it was is over when the next one begins."""
+        """A step without a total is over when the next one starts."""
         for task in self._bars.tasks:
             if task.total is None:
                 self._bars.update(task.id, total=1, completed=1)
 
-    def _begin_anew(self, text: str) -> None:
-        self._writing = ""
+    def _start_over(self, text: str) -> None:
+        self._line = ""
         for task in self._tasks.values():
             self._bars.remove_task(task)
         self._tasks.clear()
         self.note(text)
 
-    # -- what is finished ---------------------------------------------------------------------------------------
+    # -- finished lines ---------------------------------------------------------------------------------------
 
-    def _say(self, markup: str) -> None:
+    def _print(self, markup: str) -> None:
         self._end_text()
         self._console.print(printable(markup), highlight=False, soft_wrap=True)
 
@@ -192,23 +188,23 @@ class Screen:
         if channel != self._channel:
             self._end_text()
             self._channel = channel
-        *finished, self._writing = (self._writing + printable(text)).split("\n")
+        *finished, self._line = (self._line + printable(text)).split("\n")
         if full := self._full_lines():
-            finished.append(self._writing[:full].rstrip())
-            self._writing = self._writing[full:]
+            finished.append(self._line[:full].rstrip())
+            self._line = self._line[full:]
         for line in finished:
             self._console.print(self._styled(line))
 
     def _full_lines(self) -> int:
-        """How many characters of the line that is being written belong to lines which are full."""
-        wrapped = Text(self._writing).wrap(self._console, self._console.width)
-        last = wrapped[-1].plain.rstrip() if len(wrapped) > 1 else self._writing
-        return self._writing.rindex(last) if last else 0
+        """The number of characters of the last line that fill whole rows of the terminal."""
+        wrapped = Text(self._line).wrap(self._console, self._console.width)
+        last = wrapped[-1].plain.rstrip() if len(wrapped) > 1 else self._line
+        return self._line.rindex(last) if last else 0
 
     def _end_text(self) -> None:
-        written, self._writing = self._writing, ""  # first: printing draws what changes anew
-        if written:
-            self._console.print(self._styled(written))
+        line, self._line = self._line, ""  # before printing, which draws the live part again
+        if line:
+            self._console.print(self._styled(line))
 
     def _styled(self, text: str) -> Text:
         return Text(text, style="dim italic" if self._channel == "thinking" else "")
@@ -218,14 +214,14 @@ class Screen:
         lines = JSON(printable(orjson.dumps(result).decode())).text.split("\n")
         self._console.print(Text("\n").join(lines[:RESULT_LINES]), soft_wrap=True)
         if len(lines) > RESULT_LINES:
-            self.note(f"... and {len(lines) - RESULT_LINES} lines more: `--output json` has all of it")
+            self.note(f"... and {len(lines) - RESULT_LINES} more lines; `--output json` shows all of them")
 
-    def _short(self, value: Any, beside: str) -> str:
-        """A value on what is left of a line, cut where it is longer."""
-        text = value if isinstance(value, str) else orjson.dumps(_stripped(value)).decode()
+    def _shorten(self, value: Any, name: str) -> str:
+        """A value as text, cut to fit on the line after `name`."""
+        text = value if isinstance(value, str) else orjson.dumps(_without_timestamp(value)).decode()
         text = " ".join(text.split())
-        most = max(20, self._console.width - len(beside) - 4)
-        return text if len(text) <= most else f"{text[: most - 1]}…"
+        width = max(20, self._console.width - len(name) - 4)
+        return text if len(text) <= width else f"{text[: width - 1]}…"
 
     def _done(self, event: Done) -> None:
         self._end_text()
@@ -237,7 +233,11 @@ class Screen:
         style = {"succeeded": "green", "failed": "red"}.get(event.status, "yellow")
         reason = f" ({escape(event.reason)})" if event.reason else ""
         elapsed = f" in {event.elapsed:.1f} s" if event.elapsed is not None else ""
-        self._say(f"[bold {style}]{event.status}[/]{reason}{elapsed}")
+        self._print(f"[bold {style}]{event.status}[/]{reason}{elapsed}")
+
+
+def _status_in(snapshot: Any) -> Any:
+    return (snapshot.get("status") if isinstance(snapshot, Mapping) else None) or "unknown"
 
 
 def _amount(event: Progress) -> str:
@@ -247,5 +247,5 @@ def _amount(event: Progress) -> str:
     return escape(printable(f"{event.done:g}{of} {event.unit or ''}".strip()))
 
 
-def _stripped(value: Any) -> Any:
+def _without_timestamp(value: Any) -> Any:
     return {key: item for key, item in value.items() if key != "timestamp"} if isinstance(value, Mapping) else value

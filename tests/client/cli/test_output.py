@@ -77,20 +77,20 @@ def test_a_new_attempt_drops_the_bars() -> None:
         ("error", {"code": "broken", "message": "It broke."}),
         ("done", {"status": "failed", "elapsed": 0}),
     )
-    assert "begins anew, attempt 2: producer_lost" in shown
+    assert "attempt 2 starts: producer_lost" in shown
     assert "An old step" not in shown
     assert "✗ broken: It broke." in shown
 
 
 def test_a_run_that_is_over_says_so() -> None:
     """Where a viewer comes after the end, the snapshot stands for the events."""
-    assert "the run is succeeded" in drawn(("reset", {"snapshot": {"status": "succeeded"}}))
+    assert "the status of the run is succeeded" in drawn(("reset", {"snapshot": {"status": "succeeded"}}))
 
 
 def test_a_long_result_is_cut() -> None:
     """And it is said how to have the rest."""
     shown = drawn(("result", {"result": list(range(100))}))
-    assert "62 lines more: `--output json` has all of it" in shown
+    assert "62 more lines; `--output json` shows all of them" in shown
 
 
 @pytest.mark.parametrize("name", ["delta", "progress", "partial", "error", "result", "note", "start"])
