@@ -99,8 +99,8 @@ _PLAIN_URLS: Final = re.compile(r"(?:[\w,=+. /-]|:(?=/|$)|(?<=\w):\d{1,5}(?![^/,
 
 
 def _may_hold_credentials(text: str) -> bool:
-    """Whether a text could be a URL with a password, or with a key in its query."""
-    return bool(re.search("[@?#]", text)) or ("/" in text and ":" in text and not _PLAIN_URLS.fullmatch(text))
+    """Whether a text could be a URL with a password, or with a key in its query; or a mapping, which holds anything."""
+    return bool(re.search(r"[@?#]|\{[^}]", text)) or ("/" in text and ":" in text and not _PLAIN_URLS.fullmatch(text))
 
 
 def _seconds(text: str) -> float:

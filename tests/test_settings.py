@@ -1,14 +1,22 @@
-"""The settings: what each takes, what it refuses, and in which words."""
+"""The settings, the library's and the service's: what each takes, what it refuses, in which words, and who sees it."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields
 from typing import Any
 
 import pytest
+from flask import Flask
 
-from streaming import HeadwayError, SettingError
+from operations.settings import ServiceSettings, configure, settings
+from streaming import BaseSettings, Headway, HeadwayError, SettingError
 from streaming.settings import Settings
+from tests.servers import ROOT, environment
 
 GOOD: dict[str, list[tuple[Any, Any]]] = {
     "store": [
@@ -16,6 +24,7 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
         ("sqlite:///var/headway.db", "sqlite:///var/headway.db"),
         ("sqlite:////srv/headway.db", "sqlite:////srv/headway.db"),
         ("redis://localhost:6379/0", "redis://localhost:6379/0"),
+        ("rediss://ann:secret@localhost:6379/0", "rediss://ann:secret@localhost:6379/0"),
     ],
     "heartbeat": [("15", 15.0), ("0.5", 0.5), (20, 20.0), (1.5, 1.5)],
     "linger": [("0", 0.0), ("30", 30.0), ("none", None), ("None", None), (0, 0.0), (None, None)],
@@ -42,7 +51,22 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
         )
     ],
     "simulate": [("1", True), ("0", False), ("true", True), ("OFF", False), ("", False), (True, True), (False, False)],
-    "celery_broker": [("redis://localhost/1", "redis://localhost/1")],
+    "llm_timeout": [("120", 120.0), (0.5, 0.5)],
+    "turns": [("model=8, analytics=4,", {"model": 8, "analytics": 4})],
+    "document_hosts": [
+        ("Docs.example.org, files.example.org:8443,", {"docs.example.org", "files.example.org:8443"}),
+        (["docs.example.org"], {"docs.example.org"}),
+    ],
+    "agent_hosts": [("none", {"none"})],
+    "agent_private_hosts": [("erp.example.org:8443", {"erp.example.org:8443"})],
+    "agent_tools": [("my_tools:stock, my_tools:order", ("my_tools:stock", "my_tools:order"))],
+    "agent_tools_file": [("/etc/headway/tools.toml", "/etc/headway/tools.toml")],
+    "agent_contact": [("ops@example.org", "ops@example.org")],
+    "agent_geocoding_url": [("http://127.0.0.1:8001/geo", "http://127.0.0.1:8001/geo")],
+    "agent_weather_url": [("https://a.example", "https://a.example")],
+    "agent_holidays_url": [("https://a.example", "https://a.example")],
+    "agent_exchange_url": [("https://a.example", "https://a.example")],
+    "agent_encyclopedia_url": [("https://a.example", "https://a.example")],
 }
 
 COUNTS = ["0", "-1", "1.5", "x", "ten", [1], {}]
@@ -72,9 +96,39 @@ BAD: dict[str, list[Any]] = {
     "llm_base_url": ["localhost:8080", "file:///etc/passwd", "http://"],
     "gateway": ["chat", "chat=", "=http://a.example", "chat=a.example"],
     "simulate": ["2", "maybe", "yes please"],
+    "llm_timeout": ["0", "-1", "long", "nan", "inf"],
+    "turns": ["model", "model=0", "model=two", "mo/del=2", "model=10001"],
+    "agent_geocoding_url": ["example.org"],
+    "agent_weather_url": ["ftp://example.org", "http://"],
+    "agent_holidays_url": ["example.org"],
+    "agent_exchange_url": ["example.org"],
+    "agent_encyclopedia_url": ["example.org"],
 }
 
 SECRETS = {"api_keys", "llm_api_key"}
+ANY_TEXT = {"llm_api_key", "llm_model", "agent_contact", "agent_tools_file"}
+ANY_LIST = {"document_hosts", "agent_hosts", "agent_private_hosts", "agent_tools"}
+LISTS_OF_SECRETS = [["s3cret"], {"user": "s3cret"}]
+
+WITH_SECRETS: dict[str, list[Any]] = {
+    "store": [
+        "redis://:s3cret@cache:port/0",
+        "redis://ann:s3cret@cache:6379/zero",
+        "redis://ann:s3cret",
+        "redis://:s3cret",
+        "rediss://cache:6379/0x?password=s3cret",
+        "http://ann:s3cret@cache",
+        "ann:s3cret@cache",
+        "postgres://cache/db?password=s3cret#x",
+        "postgres://cache/ann:s3cret",
+        "redis://ann%3As3cret%40cache/x",
+    ],
+    "api_keys": ["s3cret", "ann:", "ann:s3cret,bob:s3cret", *LISTS_OF_SECRETS],
+    "cors_origins": ["https://a.example,ftp://ann:s3cret@b.example"],
+    "llm_base_url": ["ftp://ann:s3cret@a.example", "a.example/v1?key=s3cret", "https//:s3cret@a.example"],
+    "gateway": ["chat=ftp://ann:s3cret@a.example", "a=https://ok.example,b=a.example?token=s3cret", {"a": "s3cret"}],
+    "agent_weather_url": ["ftp://ann:s3cret@a.example/", "a.example/?key=s3cret"],
+}
 
 
 def cases(table: dict[str, list[Any]]) -> list[Any]:
@@ -82,17 +136,23 @@ def cases(table: dict[str, list[Any]]) -> list[Any]:
     return [pytest.param(name, value, id=f"{name}={value!r}") for name, values in table.items() for value in values]
 
 
+def class_of(name: str) -> type[BaseSettings]:
+    """Where a setting is: in the library's, or in the service's."""
+    return Settings if name in {field.name for field in fields(Settings)} else ServiceSettings
+
+
 def test_every_setting_is_tried() -> None:
-    """The tables of this module leave no setting out; three of them take any text."""
-    assert set(GOOD) == {field.name for field in fields(Settings)}
-    assert set(GOOD) - set(BAD) == {"llm_api_key", "llm_model", "celery_broker"}
+    """The tables of this module leave no setting out; some of them take any text."""
+    names = [field.name for kind in (Settings, ServiceSettings) for field in fields(kind)]
+    assert sorted(names) == sorted(GOOD)
+    assert set(GOOD) - set(BAD) == ANY_TEXT | ANY_LIST
 
 
 @pytest.mark.parametrize(("name", "case"), cases(GOOD))
 def test_a_value_that_is_taken(name: str, case: tuple[Any, Any]) -> None:
     """A setting is read out of text as the environment has it, and out of Python's own values."""
-    given, expected = case
-    assert getattr(Settings.read({f"HEADWAY_{name.upper()}": given}), name) == expected
+    value, expected = case
+    assert getattr(class_of(name).read({f"HEADWAY_{name.upper()}": value}), name) == expected
 
 
 @pytest.mark.parametrize(("name", "value"), cases(BAD))
@@ -100,12 +160,42 @@ def test_a_value_that_is_refused(name: str, value: Any) -> None:
     """A value that cannot be read is refused in one line with the variable, the value and what it takes."""
     variable = f"HEADWAY_{name.upper()}"
     with pytest.raises(SettingError) as caught:
-        Settings.read({variable: value})
+        class_of(name).read({variable: value})
     (line,) = str(caught.value).splitlines()
     shown = "(not shown)" if name in SECRETS else repr(value)
-    takes = next(field.metadata["takes"] for field in fields(Settings) if field.name == name)
-    assert line == f"{variable} is {shown}; it takes {takes}"
+    assert line == f"{variable} is {shown}; it takes {takes(name)}"
     assert isinstance(caught.value, HeadwayError)
+
+
+def takes(name: str) -> str:
+    """What a setting takes, as errors say it."""
+    return str(class_of(name).__dataclass_fields__[name].metadata["takes"])
+
+
+@pytest.mark.parametrize(("name", "value"), cases(WITH_SECRETS))
+def test_an_error_shows_no_secret(name: str, value: Any) -> None:
+    """A value that may hold a password or a key is not shown, in whatever way it is wrong; the rest is said."""
+    variable = f"HEADWAY_{name.upper()}"
+    with pytest.raises(SettingError) as caught:
+        class_of(name).read({variable: value})
+    assert str(caught.value) == f"{variable} is (not shown); it takes {takes(name)}"
+    assert caught.value.__suppress_context__  # the reader's own error may quote it
+
+
+def test_an_error_of_ones_own_shows_no_secret() -> None:
+    """Where the value is not shown, the reason, which may quote it, is not either."""
+    error = ServiceSettings.error("agent_tools_file", "https://ann:s3cret@a.example/x", "no file: https://ann:s3cret@")
+    assert str(error) == "HEADWAY_AGENT_TOOLS_FILE is (not shown); it takes a TOML or JSON file of tools"
+    error = ServiceSettings.error("agent_tools_file", "/etc/x.toml", "No such file")
+    assert (
+        str(error) == "HEADWAY_AGENT_TOOLS_FILE is '/etc/x.toml' (No such file); it takes a TOML or JSON file of tools"
+    )
+
+
+def test_keys_are_not_in_the_text_of_the_settings() -> None:
+    """A log that prints the settings holds no key."""
+    assert "s3cret" not in repr(Settings.read({"HEADWAY_API_KEYS": "ann:s3cret"}))
+    assert "s3cret" not in repr(ServiceSettings.read({"HEADWAY_LLM_API_KEY": "s3cret"}))
 
 
 def test_a_value_of_several_lines_is_refused_in_one() -> None:
@@ -137,13 +227,15 @@ def test_the_defaults() -> None:
         drain=10.0,
         api_keys=None,
         cors_origins=(),
-        llm_base_url=None,
-        llm_api_key=None,
-        llm_model=None,
-        gateway=None,
-        simulate=False,
-        celery_broker=None,
     )
+    service = ServiceSettings.read({})
+    assert (service.llm_base_url, service.llm_api_key, service.llm_model, service.llm_timeout) == (
+        None,
+        None,
+        None,
+        120,
+    )
+    assert (service.gateway, service.simulate, service.document_hosts) == (None, False, frozenset())
 
 
 def test_defaults_of_the_callers_own_give_way() -> None:
@@ -153,14 +245,132 @@ def test_defaults_of_the_callers_own_give_way() -> None:
     assert (settings.linger, settings.drain) == (7.0, 1.0)
 
 
-def test_names_without_a_prefix() -> None:
-    """Where the names have no prefix, an error names them as they are."""
-    assert Settings.read({"MAX_RUNS": "3", "HEADWAY_MAX_RUNS": "5"}, prefix="").max_runs == 3
-    with pytest.raises(SettingError, match=r"^MAX_RUNS is 'x'; it takes a whole number above 0$"):
-        Settings.read({"MAX_RUNS": "x"}, prefix="")
+def test_the_last_mapping_wins() -> None:
+    """A setting that it leaves out, or empty, is that of the one before."""
+    environ = {"HEADWAY_DRAIN": "1", "HEADWAY_LINGER": "7", "HEADWAY_RETENTION": "60", "HEADWAY_MAX_RUNS": "5"}
+    config = {"HEADWAY_DRAIN": 2, "HEADWAY_LINGER": None, "HEADWAY_RETENTION": None, "HEADWAY_MAX_RUNS": ""}
+    read = Settings.read(environ, config)
+    assert (read.drain, read.linger, read.retention, read.max_runs) == (2.0, None, 60.0, 5)
+    with pytest.raises(SettingError, match=r"^HEADWAY_DRAIN is 'x'; "):
+        Settings.read(environ, {"HEADWAY_DRAIN": "x"})
+
+
+def test_names_without_the_prefix_are_not_read() -> None:
+    """They belong to somebody else: another extension has a `STORE` and `API_KEYS` of its own."""
+    others = {name.upper(): "nonsense" for name in GOOD} | {"headway_drain": "x", "Headway_Store": "x"}
+    assert Settings.read(others) == Settings()
+    assert repr(ServiceSettings.read(others)) == repr(ServiceSettings())
 
 
 def test_settings_do_not_change() -> None:
     """What a worker was told at its start holds."""
     with pytest.raises(FrozenInstanceError):
         Settings().drain = 5.0  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        ServiceSettings().simulate = True  # type: ignore[misc]
+
+
+# --- Flask's config --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def unset(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment without settings, and as it was after the test, whatever the test has put there."""
+    for name in GOOD:
+        monkeypatch.setenv(f"HEADWAY_{name.upper()}", "")
+    return monkeypatch
+
+
+@pytest.mark.parametrize(("name", "case"), cases(GOOD))
+def test_every_setting_is_read_from_an_applications_config(
+    unset: pytest.MonkeyPatch, name: str, case: tuple[Any, Any]
+) -> None:
+    """Under the same name as in the environment, which it goes before."""
+    value, expected = case
+    app = Flask(__name__)
+    app.config[f"HEADWAY_{name.upper()}"] = value
+    unset.setenv(f"HEADWAY_{name.upper()}", "" if value == "" else str(OTHERWISE.get(name, GOOD[name][-1][0])))
+    read: Callable[[], Any] = (lambda: configure(app.config)) if class_of(name) is ServiceSettings else headway_of(app)
+    assert getattr(read(), name) == expected
+    if class_of(name) is ServiceSettings:
+        assert getattr(settings(), name) == expected
+
+
+OTHERWISE = {"cors_origins": "https://c.example", "document_hosts": "c.example"}
+"""Values for an environment, of settings whose last one in `GOOD` is a list of Python's."""
+
+
+def headway_of(app: Flask) -> Callable[[], Settings]:
+    """The settings of an application's extension."""
+    return lambda: Headway(app).settings
+
+
+def test_bare_names_in_a_config_are_ignored(unset: pytest.MonkeyPatch) -> None:
+    """`app.config["STORE"]` is another extension's: neither the library nor the service reads it."""
+    app = Flask(__name__)
+    app.config.update(
+        STORE="postgres://x", API_KEYS=["k"], CORS_ORIGINS="*", MAX_RUNS="many", SIMULATE="maybe", TURNS=1
+    )
+    assert Headway(app).settings == Settings()
+    assert repr(configure(app.config)) == repr(ServiceSettings())
+
+
+def test_settings_are_one_object_until_they_change(unset: pytest.MonkeyPatch) -> None:
+    """What is made of them, such as the agent's tools, is kept for as long as they stay the same."""
+    assert settings() is settings()
+    before = settings()
+    unset.setenv("HEADWAY_LLM_MODEL", "another")
+    assert settings() is not before
+    assert settings().llm_model == "another"
+
+
+def test_what_cannot_be_read_changes_nothing(unset: pytest.MonkeyPatch) -> None:
+    """A config with an error in it leaves the environment as it was."""
+    with pytest.raises(SettingError, match=r"^HEADWAY_SIMULATE is 'maybe'; it takes 1 or 0$"):
+        configure({"HEADWAY_LLM_MODEL": "mine", "HEADWAY_SIMULATE": "maybe"})
+    assert os.environ["HEADWAY_LLM_MODEL"] == ""
+
+
+def test_a_config_reaches_operations_wherever_they_run() -> None:
+    """In a greenlet, in a thread, and in a process that is forked from another one; it goes before the environment."""
+    config = {
+        "HEADWAY_LLM_MODEL": "mine",
+        "HEADWAY_LLM_API_KEY": "key",
+        "HEADWAY_DOCUMENT_HOSTS": ["a.example", "b.example"],
+        "HEADWAY_SIMULATE": True,
+    }
+    variables = {"HEADWAY_STORE": "memory:", "HEADWAY_LLM_MODEL": "theirs", "HEADWAY_SIMULATE": "0"}
+    command = [sys.executable, "-c", f"from tests.apps.configured import main; main({json.dumps(config)!r})"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment(variables), capture_output=True, text=True, timeout=60, check=True
+    )
+    expected = ["mine", "key", ["a.example", "b.example"], True]
+    assert json.loads(done.stdout) == dict.fromkeys(("in_greenlet", "in_thread", "in_process"), expected)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"HEADWAY_STORE": "redis://:s3cret@cache:port"},
+        {"HEADWAY_API_KEYS": "s3cret"},
+        {"HEADWAY_GATEWAY": "chat=ann:s3cret@a.example"},
+        {"HEADWAY_GATEWAY": "a b=https://ann:s3cret@a.example"},
+        {"HEADWAY_AGENT_WEATHER_URL": "https://ann:s3cret@a.exam\x01ple"},
+        {"HEADWAY_AGENT_TOOLS_FILE": "https://ann:s3cret@a.example/tools.toml"},
+        {"HEADWAY_AGENT_TOOLS": "https://ann:s3cret@a.example"},
+    ],
+    ids=str,
+)
+def test_the_service_stops_with_one_line_and_no_secret(
+    unset: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], config: dict[str, str]
+) -> None:
+    """Whatever part of it finds the error: it names the variable and what it takes."""
+    unset.setenv("HEADWAY_STORE", "memory:")
+    import app
+
+    with pytest.raises(SystemExit) as caught:
+        app.create_app(config)
+    assert caught.value.code == app.BOOT_ERROR
+    (line,) = capsys.readouterr().err.splitlines()
+    ((variable, _),) = config.items()
+    assert line.startswith(f"headway: {variable} is (not shown); it takes ")

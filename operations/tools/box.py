@@ -54,7 +54,7 @@ def _shipped(service: ServiceSettings) -> Iterator[Tool]:
         there = replace(tool, reaches=getattr(service, setting).rstrip("/"))
         try:
             _host(there)
-        except httpx.InvalidURL:
+        except (httpx.InvalidURL, ValueError):
             raise service.error(setting, there.reaches) from None
         yield there
     yield query
