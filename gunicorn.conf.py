@@ -1,10 +1,11 @@
 """How gunicorn serves the application: gevent workers, sized for streams that stay open.
 
-gunicorn finds this file by itself when it is started in this folder. Every name below that is one of its settings is
-one; the command line and `GUNICORN_CMD_ARGS` win over it (`-b HOST:PORT`, `-k gevent_pywsgi`, `--certfile` ...). The
+gunicorn finds this file by itself when it is started in this folder. A name below that is one of its settings sets it;
+the command line and `GUNICORN_CMD_ARGS` win over this file (`-b HOST:PORT`, `-k gevent_pywsgi`, `--certfile` ...). The
 number of workers is gunicorn's own variable, `WEB_CONCURRENCY`.
 
-This file runs in the master, which is never patched by gevent: import nothing of the application at its top.
+This file runs in the master, which gevent does not patch, and the workers inherit what the master has imported: import
+nothing of the application at its top, not even the settings.
 """
 
 import atexit
@@ -18,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 FILES = 65_536
-"""Descriptors asked for. A stream is one, and a proxied or a child process's one two or three."""
+"""Files that a worker may open. A stream takes one; with a gateway or a process of its own, two or three."""
 
 STOPPING = 12
-"""Seconds between the end of the drain and the kill, in which streams say their last word and `finally` blocks run."""
+"""Seconds between the end of the drain and the kill, for the last events of streams and for `finally` blocks."""
 
 bind = "127.0.0.1:8000"
 proc_name = "headway"
@@ -36,7 +37,7 @@ worker_connections = 12_000
 # into a connection that is just being closed.
 keepalive = 5
 
-# A worker's sign of life is a file that it touches; on a disk that can block the worker, in memory it cannot.
+# A worker shows that it lives by touching a file, which on a disk can block it, and in memory cannot.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  gunicorn makes an unguessable file
 
 # gunicorn's management socket is one path per user, so a second instance would take it over from the first.
@@ -53,10 +54,10 @@ def drain_seconds() -> int:
 graceful_timeout = drain_seconds() + STOPPING
 
 
-def raise_file_limit(wanted: int = FILES) -> None:
-    """Lift the soft limit of open files as far as the hard one allows; the workers inherit it."""
+def raise_file_limit(files: int = FILES) -> None:
+    """Raises the soft limit of open files as far as the hard one allows; the workers inherit it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    most = files if hard == resource.RLIM_INFINITY else min(files, hard)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
@@ -67,31 +68,33 @@ raise_file_limit()
 os.environ.setdefault("GEVENT_TRACK_GREENLET_TREE", "false")
 
 # ---------------------------------------------------------------------------------------------------- metrics
-# The workers share their figures through files (streaming/metrics.py); a folder that was given stays as it is.
+# The workers share their figures through files (streaming/http/metrics.py) in a folder, which the environment may name.
 
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
 METRICS_FOLDER = "headway-metrics-"
 
 
 def share_metrics() -> None:
-    """Makes a folder for the figures of this master's workers, unless there is one, and removes it in the end."""
+    """Makes a folder for the figures of this master's workers, unless there is one, and removes it at the exit."""
     temporary = Path(tempfile.gettempdir())
-    ours = f"{METRICS_FOLDER}{os.getpid()}-"
-    given = Path(os.environ.get(METRICS, "."))
-    # One of ours that is another master's was inherited over an upgrade (USR2), and goes with that master.
-    inherited = given.parent == temporary and given.name.startswith(METRICS_FOLDER) and not given.name.startswith(ours)
+    own = f"{METRICS_FOLDER}{os.getpid()}-"
+    current = Path(os.environ.get(METRICS, "."))
+    # After an upgrade (USR2) it may be the folder of the old master, which removes it at its own exit.
+    inherited = (
+        current.parent == temporary and current.name.startswith(METRICS_FOLDER) and not current.name.startswith(own)
+    )
     if METRICS not in os.environ or inherited:
-        for left in temporary.glob(f"{METRICS_FOLDER}*"):
-            with contextlib.suppress(OSError):  # somebody else's, or gone meanwhile
-                os.close(lock_of(left))
-                shutil.rmtree(left, ignore_errors=True)
-        os.environ[METRICS] = tempfile.mkdtemp(prefix=ours)
+        for folder in temporary.glob(f"{METRICS_FOLDER}*"):  # of masters that were killed
+            with contextlib.suppress(OSError):  # in use, another user's, or removed meanwhile
+                os.close(lock_of(folder))
+                shutil.rmtree(folder, ignore_errors=True)
+        os.environ[METRICS] = tempfile.mkdtemp(prefix=own)
         lock_of(Path(os.environ[METRICS]))
         atexit.register(remove_metrics, os.environ[METRICS], os.getpid())
 
 
 def lock_of(folder: Path) -> int:
-    """Locks a folder for as long as this process or a worker of it lives; raises `OSError` where it is locked."""
+    """Locks a folder while this process or a worker of it lives; raises `OSError` where another process holds it."""
     lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -102,7 +105,7 @@ def lock_of(folder: Path) -> int:
 
 
 def remove_metrics(folder: str, master: int) -> None:
-    """Removes the folder where the process is the master that made it; its workers are forks, and end too."""
+    """Removes the folder, in the master alone: its workers are forks of it, and run this at their exit too."""
     if os.getpid() == master:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -111,17 +114,17 @@ share_metrics()
 
 
 def child_exit(server: Any, worker: Any) -> None:
-    """Takes a dead worker out of what is counted as live; what it has counted for ever stays."""
+    """Removes the live gauges of a dead worker; its counters stay."""
     for file in Path(os.environ[METRICS]).glob(f"gauge_live*_{worker.pid}.db"):
         file.unlink(missing_ok=True)
 
 
 # ---------------------------------------------------------------------------------------------------- worker stop
-# What follows runs in the worker, after gevent has patched it, and so imports the library inside the function.
+# This runs in the worker, after gevent has patched it, and so imports the library inside the function.
 
 
 def post_worker_init(worker: Any) -> None:
-    """Hands the worker's stop to the library's drain: gunicorn alone waits for open streams, and then cuts them."""
+    """Has the library drain a worker that stops; gunicorn by itself waits for open streams, and then cuts them."""
     from streaming.http.drain import drain_with
 
     drain_with(worker)

@@ -11,8 +11,8 @@ CONF = Path(__file__).resolve().parent.parent / "gunicorn.conf.py"
 
 
 @pytest.fixture(autouse=True)
-def given_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A folder for the figures, so that none is made, and named in this process, for good."""
+def metrics_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A folder for the figures: the file would make one, and set its variable in this process for good."""
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
 
 
@@ -21,7 +21,7 @@ def given_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     [(None, 22), ("60", 72), ("2.5", 14), ("0", 12), ("-3", 12), ("nan", 22), ("inf", 22), ("x", 22)],
 )
 def test_the_kill_comes_after_the_drain(drain: str | None, graceful: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """gunicorn waits longer than HEADWAY_DRAIN before it kills, and an unreadable one is left to the application."""
+    """gunicorn kills only after HEADWAY_DRAIN; one that cannot be read is for the application to refuse."""
     monkeypatch.delenv("HEADWAY_DRAIN", raising=False)
     if drain is not None:
         monkeypatch.setenv("HEADWAY_DRAIN", drain)
@@ -29,7 +29,7 @@ def test_the_kill_comes_after_the_drain(drain: str | None, graceful: int, monkey
 
 
 def test_connections_outnumber_streams() -> None:
-    """A worker takes more connections than streams, so that it can still refuse, cancel and tell its health."""
+    """A worker takes more connections than streams, so that it can still refuse, cancel and answer health checks."""
     from streaming.settings import Settings
 
     assert runpy.run_path(str(CONF))["worker_connections"] > Settings.read({}).max_streams
