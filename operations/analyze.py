@@ -1,19 +1,18 @@
-"""`analyze`: SQL, or a question that the model turns into SQL, over files or over a data set that ships.
+"""`analyze`: SQL, or a question that the model turns into SQL, over files or over the sample data set.
 
-The files (CSV, JSON, Parquet) become tables named after them, the first also `data`. The statement runs in a DuckDB of
-the run's own, in a process with bounds on its memory, which can read these tables and nothing else (`analytics`).
-Viewers get the tables, the SQL, the columns and the rows as `partial`s as soon as they are there; the result holds them
-once more, with a chart where their shape suggests one.
+The files (CSV, JSON, Parquet) become tables named after them, the first also `data`. Each run has its own DuckDB, in a
+process with limited memory that can read these tables and nothing else (`analytics`). Viewers receive the tables, the
+SQL, the columns and the rows as `partial`s; the result repeats them, with a chart if their shape suggests one.
 
-A run that cannot give a result ends with one of these codes, or with one of the model's (`llm.errors`):
+A run without a result ends with one of these codes, or with one of the model's (`llm.errors`):
 
-    empty_file, unreadable_file    a file is not what it should be
-    wrong_sql                      DuckDB does not understand the statement, or cannot do what it says
-    not_a_query                    it is none, several, or one that does more than read
-    not_allowed                    it reaches for something else than the run's tables
-    too_large                      it wants more memory than a run may have, or gives a value of over 64 KB
-    timeout                        it takes longer than `SECONDS`
-    no_answer                      the model has found no SQL that works, within `ATTEMPTS`
+    empty_file, unreadable_file    a file has no content, or not the format of its kind
+    wrong_sql                      DuckDB rejects the statement, or it fails
+    not_a_query                    there is no statement, or several, or one that does more than read
+    not_allowed                    the statement uses something else than the run's tables
+    too_large                      more memory than a run may have, or a value of over 64 KB
+    timeout                        longer than `SECONDS`
+    no_answer                      the model's SQL failed in all of its `ATTEMPTS`
 """
 
 from __future__ import annotations
@@ -29,36 +28,36 @@ from streaming import Event, OperationError, Upload, operation, partial, progres
 
 from .analytics.charts import chart
 from .analytics.engine import Engine
-from .analytics.queries import KIND, SECONDS, Answer, Table, plain
+from .analytics.queries import KIND, SECONDS, Answer, Table, public_columns
 from .analytics.sources import SAMPLE, Source, sources
-from .analytics.wording import named
+from .analytics.sql import identifier
 from .llm import connect, fill, place, user
 from .turns import Turn
 
-MOST_ROWS: Final = 10_000
-MOST_BYTES: Final = 4 << 20
-"""Of JSON in the rows of one result: what comes after the batch that reaches this is left out."""
-MOST_FILES: Final = 20
+MAX_ROWS: Final = 10_000
+MAX_BYTES: Final = 4 << 20
+"""Of JSON in the rows of one result: rows after the batch that reaches this limit are dropped."""
+MAX_FILES: Final = 20
 ATTEMPTS: Final = 3
-"""How often the model may try."""
+"""Tries of the model."""
 
-MENDABLE: Final = frozenset({"wrong_sql", "not_a_query", "not_allowed", "model_unfit"})
-"""What is wrong with the model's SQL alone, and may be right with its next."""
+RETRYABLE: Final = frozenset({"wrong_sql", "not_a_query", "not_allowed", "model_unfit"})
+"""Errors that the model's next SQL may not have."""
 
-SHOWN_TABLES: Final = 8
-SHOWN_COLUMNS: Final = 40
-SHOWN_ROWS: Final = 3
-SHOWN_WORDS: Final = 20
-SHOWN_VALUE: Final = 40
-"""How much of the tables stands in the prompt: of their rows, of the words of a column of text, of a value."""
-WRITTEN: Final = 400
-"""Tokens that the model may write at a time."""
-AGAIN_TEMPERATURE: Final = 0.6
-"""Of later attempts: a model that is sure of itself repeats what did not work."""
+PROMPT_TABLES: Final = 8
+PROMPT_COLUMNS: Final = 40
+PROMPT_ROWS: Final = 3
+PROMPT_VALUES: Final = 20
+PROMPT_CHARACTERS: Final = 40
+"""How much of the data is in the prompt: tables, columns, rows, distinct values of a text column, characters."""
+MAX_TOKENS: Final = 400
+"""Tokens of one answer of the model."""
+RETRY_TEMPERATURE: Final = 0.6
+"""Of later attempts: at 0, a model tends to repeat the SQL that failed."""
 
 
 def _without_blanks(value: Any) -> Any:
-    """A form sends a file that nobody chose as an empty one without a name."""
+    """Drops the empty file without a name that a form sends if no file is chosen."""
     files = value if isinstance(value, list) else [value]
     return [file for file in files if not (isinstance(file, Upload) and not file.filename and not file.size)]
 
@@ -68,7 +67,7 @@ def _none_if_blank(value: Any) -> Any:
 
 
 class Analysis(BaseModel):
-    """The files, and what is to be known of them."""
+    """The files, and SQL or a question about them."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -82,7 +81,7 @@ class Analysis(BaseModel):
     question: Annotated[str | None, BeforeValidator(_none_if_blank)] = Field(
         default=None,
         title="Question",
-        description="Instead of SQL: a question in plain words, which the language model turns into SQL.",
+        description="Instead of SQL: a question, which the language model turns into SQL.",
         examples=["Which city orders the most?"],
         max_length=2_000,
         validate_default=True,
@@ -90,29 +89,29 @@ class Analysis(BaseModel):
     file: Annotated[list[Upload], BeforeValidator(_without_blanks)] = Field(
         default=[],
         title="Files",
-        description="CSV, JSON or Parquet, a table for each, named after it and the first also `data`. Without any: "
-        "`orders` and `products`, a year of a bicycle shop that does not exist.",
-        max_length=MOST_FILES,
+        description="CSV, JSON or Parquet: each is a table with the name of the file, the first also `data`. Without "
+        "files: `orders` and `products`, a year of an imaginary bicycle shop.",
+        max_length=MAX_FILES,
     )
     limit: int = Field(
         default=1_000,
         title="Rows",
-        description="How many rows the result has at the most.",
+        description="The most rows that the result may have.",
         examples=[1_000],
         ge=1,
-        le=MOST_ROWS,
+        le=MAX_ROWS,
     )
 
     @field_validator("question")
     @classmethod
-    def _one_of_both(cls, question: str | None, info: ValidationInfo) -> str | None:
+    def _sql_or_question(cls, question: str | None, info: ValidationInfo) -> str | None:
         if "sql" in info.data and (question is None) == (info.data["sql"] is None):
             raise ValueError("give either sql or a question")
         return question
 
 
 class Result(Answer):
-    """What the statement gave, with what was asked and, where one fits, a chart (Vega-Lite)."""
+    """The answer to the statement, with the question and, if one fits, a chart (Vega-Lite)."""
 
     question: str | None
     chart: dict[str, Any] | None
@@ -122,41 +121,42 @@ Work = Generator[Event, None, Result]
 
 
 def _place(input: Analysis) -> Literal["greenlet", "thread"]:
-    """SQL alone is a thread's work; a model is asked where sockets can be waited for."""
+    """SQL runs in a thread; a question runs where waiting for the model's server can be cancelled."""
     return "thread" if input.question is None else place()
 
 
 @operation(title="Analyze data", runs_in="thread", where=_place)
 def analyze(input: Analysis) -> Work:
-    """Answers SQL, or a question in plain words, over CSV, JSON and Parquet files; with a chart where one fits."""
-    found = sources(input.file or SAMPLE)
+    """Answers SQL, or a question, over CSV, JSON and Parquet files, with a chart if one fits."""
+    files = sources(input.file or SAMPLE)
     with Turn(KIND) as turn:
         yield from turn.wait()
         with Engine() as engine:
-            tables = yield from _loaded(engine, found)
+            tables = yield from _load(engine, files)
             if input.sql is not None:
-                result = yield from _answered(engine, tables, input.sql, input)
+                result = yield from _run(engine, tables, input.sql, input)
             else:
-                result = yield from _found_out(engine, tables, input)
-        return _encoded(result)
+                result = yield from _answer_question(engine, tables, input)
+        return _encode(result)
 
 
-def _encoded(result: Result) -> Result:
-    """The same as JSON that is ready: made by the library, a large one would take the hub a quarter of a second."""
+def _encode(result: Result) -> Result:
+    """The result as encoded JSON: encoding a large one in the hub would block it for a quarter of a second."""
     return cast("Result", orjson.Fragment(orjson.dumps(result)))
 
 
-def _loaded(engine: Engine, found: Sequence[Source]) -> Generator[Event, None, list[Table]]:
+def _load(engine: Engine, files: Sequence[Source]) -> Generator[Event, None, list[Table]]:
     tables: list[Table] = []
-    yield progress("Reading the data", done=0, total=len(found), unit="files", step="load")
-    for message in engine.load(found):
-        if "loaded" in message:
-            tables.append(message["loaded"])
-            read = f"Read {tables[-1]['file']}: {tables[-1]['rows']:,} rows"
-            yield progress(read, done=len(tables), total=len(found), unit="files", step="load")
+    yield progress("Reading the data", done=0, total=len(files), unit="files", step="load")
+    for message in engine.load(files):
+        if "table" in message:
+            table = message["table"]
+            tables.append(table)
+            text = f"Read {table['file']}: {table['rows']:,} rows"
+            yield progress(text, done=len(tables), total=len(files), unit="files", step="load")
         elif "progress" in message:
             done = len(tables) + message["progress"] / 100
-            yield progress("Reading the data", done=done, total=len(found), unit="files", step="load")
+            yield progress("Reading the data", done=done, total=len(files), unit="files", step="load")
     yield partial("tables", tables)
     return tables
 
@@ -165,7 +165,7 @@ def _loaded(engine: Engine, found: Sequence[Source]) -> Generator[Event, None, l
 
 
 class _Rows:
-    """The rows as they come in, up to the limits of a result."""
+    """The rows of an answer, up to the limits of a result."""
 
     def __init__(self, limit: int) -> None:
         self.columns: list[dict[str, str]] = []
@@ -176,82 +176,81 @@ class _Rows:
         self._bytes = 0
 
     def add(self, batch: list[dict[str, Any]]) -> Event | None:
-        """The next batch, as viewers get it; `None`, and `truncated` from then on, where there is no room for more."""
-        room = self._limit - len(self.rows) if self._bytes < MOST_BYTES else 0
+        """Adds a batch; returns its event, or `None` once the limit is reached. Sets `truncated` if it drops rows."""
+        room = self._limit - len(self.rows) if self._bytes < MAX_BYTES else 0
         self.truncated = len(batch) > room
         if not room:
             return None
         self._batches += 1
-        told = partial(f"rows-{self._batches}", batch[:room])
+        event = partial(f"rows-{self._batches}", batch[:room])
         self.rows += batch[:room]
-        self._bytes += len(told.body)
-        return told
+        self._bytes += len(event.body)
+        return event
 
 
-def _answered(engine: Engine, tables: list[Table], sql: str, input: Analysis, step: str = "query") -> Work:
-    """Runs a statement and passes its answer on as it comes."""
-    came = _Rows(input.limit)
+def _run(engine: Engine, tables: list[Table], sql: str, input: Analysis, step: str = "query") -> Work:
+    """Runs a statement and yields its answer as it arrives."""
+    answer = _Rows(input.limit)
     yield progress("Running the statement", step=step)
     for message in engine.ask(sql, input.limit + 1, SECONDS):
         if "progress" in message:
             yield progress("Running the statement", done=message["progress"], total=100, unit="percent", step=step)
         elif "columns" in message:
-            came.columns = message["columns"]
-            yield partial("columns", plain(came.columns))
+            answer.columns = message["columns"]
+            yield partial("columns", public_columns(answer.columns))
         elif "rows" in message:
-            told = came.add(message["rows"])
-            if told is not None:
-                yield told
-            if came.truncated:
+            if (batch := answer.add(message["rows"])) is not None:
+                yield batch
+            if answer.truncated:
                 break
-    yield progress(_count(came), done=100, total=100, unit="percent", step=step)
-    picture = None if came.truncated else chart(came.columns, came.rows)
-    if picture is not None:
-        yield partial("chart", picture)
+    yield progress(_count(answer), done=100, total=100, unit="percent", step=step)
+    drawing = None if answer.truncated else chart(answer.columns, answer.rows)
+    if drawing is not None:
+        yield partial("chart", drawing)
     return Result(
         sql=sql,
         question=input.question,
         tables=tables,
-        columns=plain(came.columns),
-        rows=came.rows,
-        truncated=came.truncated,
-        chart=picture,
+        columns=public_columns(answer.columns),
+        rows=answer.rows,
+        truncated=answer.truncated,
+        chart=drawing,
     )
 
 
-def _count(came: _Rows) -> str:
-    if came.truncated:
-        return f"Stopped at {len(came.rows):,} rows: there are more than the result may have."
-    return "One row" if len(came.rows) == 1 else f"{len(came.rows):,} rows"
+def _count(answer: _Rows) -> str:
+    if answer.truncated:
+        return f"Stopped at {len(answer.rows):,} rows: there are more than the result may have."
+    return "One row" if len(answer.rows) == 1 else f"{len(answer.rows):,} rows"
 
 
 # --- a question ------------------------------------------------------------------------------------------------------
 
 
-def _found_out(engine: Engine, tables: list[Table], input: Analysis) -> Work:
-    """Has the model write the statement, and shows it what DuckDB says of it until it works."""
+def _answer_question(engine: Engine, tables: list[Table], input: Analysis) -> Work:
+    """Asks the model for the statement, and again with DuckDB's error message if it fails."""
     model = yield from connect()
-    messages = [user((yield from _prompt(engine, tables[:SHOWN_TABLES], input.question or "")))]
-    complaint = ""
+    messages = [user((yield from _prompt(engine, tables[:PROMPT_TABLES], input.question or "")))]
+    message = ""
     for attempt in range(1, ATTEMPTS + 1):
         yield progress("Asking the model for SQL", step=f"model-{attempt}")
         sql = ""
         try:
-            temperature = 0.0 if attempt == 1 else AGAIN_TEMPERATURE
-            filled, _ = yield from fill(
-                model, messages, SCHEMA, max_tokens=WRITTEN, temperature=temperature, step=f"prompt-{attempt}"
+            temperature = 0.0 if attempt == 1 else RETRY_TEMPERATURE
+            answer, _ = yield from fill(
+                model, messages, SCHEMA, max_tokens=MAX_TOKENS, temperature=temperature, step=f"prompt-{attempt}"
             )
-            sql = str(filled["sql"])
+            sql = str(answer["sql"])
             yield partial("sql", sql)
-            return (yield from _answered(engine, tables, sql, input, step=f"query-{attempt}"))
+            return (yield from _run(engine, tables, sql, input, step=f"query-{attempt}"))
         except OperationError as error:
-            if error.code not in MENDABLE:
+            if error.code not in RETRYABLE:
                 raise
-            complaint = error.message
-        yield progress(f"That does not work: {complaint.partition(chr(10))[0]}", step=f"query-{attempt}")
+            message = error.message
+        yield progress(f"That does not work: {message.partition(chr(10))[0]}", step=f"query-{attempt}")
         if sql:
-            messages += [{"role": "assistant", "content": json.dumps({"sql": sql})}, user(AGAIN.format(complaint))]
-    raise OperationError("no_answer", f"The model has found no SQL that works. The last try: {complaint}")
+            messages += [{"role": "assistant", "content": json.dumps({"sql": sql})}, user(RETRY.format(message))]
+    raise OperationError("no_answer", f"The model found no SQL that works. The error of the last try: {message}")
 
 
 SCHEMA: Final = {
@@ -273,7 +272,7 @@ Reply with JSON: {{"sql": "SELECT ..."}}
 
 Question: {question}"""
 
-AGAIN: Final = """DuckDB refused that statement:
+RETRY: Final = """DuckDB refused that statement:
 
 {}
 
@@ -281,30 +280,30 @@ Write one that works. Reply with JSON: {{"sql": "SELECT ..."}}"""
 
 
 def _prompt(engine: Engine, tables: Sequence[Table], question: str) -> Generator[Event, None, str]:
-    told = []
+    descriptions = []
     for table in tables:
         yield progress(f"Looking at {table['name']}", step="tables")
-        told.append(_as_created(engine, table))
-    return PROMPT.format(tables="\n\n".join(told), examples="\n".join(_examples(tables)), question=question)
+        descriptions.append(_describe(engine, table))
+    return PROMPT.format(tables="\n\n".join(descriptions), examples="\n".join(_examples(tables)), question=question)
 
 
 def _examples(tables: Sequence[Table]) -> Iterator[str]:
-    """Questions about the tables with their SQL, a join among them: what small models lean on."""
+    """Questions about the tables with their SQL, including a join: small models imitate them."""
     first, second = tables[0], tables[min(1, len(tables) - 1)]
-    name, numbers = named(first["name"]), _of_type(first, NUMBERS)[:1]
+    name, numbers = identifier(first["name"]), _of_type(first, NUMBERS)[:1]
     yield _example(f"How many rows are in {name}?", f"SELECT count(*) AS n FROM {name}")  # noqa: S608  # names only
     for text, number in zip(_of_type(first, ("VARCHAR",)), numbers, strict=False):
-        yield _grouped(text, number, name)
+        yield _group_example(text, number, name)
     shared = [column["name"] for column in second["columns"] if column in first["columns"] and second is not first]
-    others = [text for text in _of_type(second, ("VARCHAR",)) if text not in map(named, shared)]
-    for text, number, key in zip(reversed(others), numbers, map(named, shared), strict=False):
-        yield _grouped(text, number, f"{name} JOIN {named(second['name'])} USING ({key})")
+    others = [text for text in _of_type(second, ("VARCHAR",)) if text not in map(identifier, shared)]
+    for text, number, key in zip(reversed(others), numbers, map(identifier, shared), strict=False):
+        yield _group_example(text, number, f"{name} JOIN {identifier(second['name'])} USING ({key})")
 
 
 NUMBERS: Final = ("BIGINT", "DOUBLE", "INTEGER", "DECIMAL")
 
 
-def _grouped(text: str, number: str, table: str) -> str:
+def _group_example(text: str, number: str, table: str) -> str:
     return _example(
         f"What is the sum of {number} for each {text}?",
         f"SELECT {text}, sum({number}) AS total FROM {table} GROUP BY {text} ORDER BY total DESC",  # noqa: S608
@@ -316,29 +315,29 @@ def _example(question: str, sql: str) -> str:
 
 
 def _of_type(table: Table, types: Sequence[str]) -> list[str]:
-    return [named(column["name"]) for column in table["columns"] if column["type"].partition("(")[0] in types]
+    return [identifier(column["name"]) for column in table["columns"] if column["type"].partition("(")[0] in types]
 
 
-def _as_created(engine: Engine, table: Table) -> str:
-    """A table as it would be created, with some of its rows, and the words of its columns of text that have few."""
-    columns = table["columns"][:SHOWN_COLUMNS]
-    names = [named(column["name"]) for column in columns]
+def _describe(engine: Engine, table: Table) -> str:
+    """A table as SQL would create it, with some rows, and the values of text columns that have few of them."""
+    columns = table["columns"][:PROMPT_COLUMNS]
+    names = [identifier(column["name"]) for column in columns]
     definition = ", ".join(f"{name} {column['type']}" for name, column in zip(names, columns, strict=True))
-    lines = [f"CREATE TABLE {named(table['name'])} ({definition}); -- {table['rows']} rows"]
-    rows = _looked_up(engine, ", ".join(map(_short, names)), table, SHOWN_ROWS)
+    lines = [f"CREATE TABLE {identifier(table['name'])} ({definition}); -- {table['rows']} rows"]
+    rows = _select(engine, ", ".join(map(_short, names)), table, PROMPT_ROWS)
     lines += [json.dumps(list(row.values()), ensure_ascii=False) for row in rows]
     for name, column in zip(names, columns, strict=True):
         if column["type"] == "VARCHAR":
-            words = _looked_up(engine, f"DISTINCT {_short(name)}", table, SHOWN_WORDS + 1)
-            if len(words) <= SHOWN_WORDS:
-                lines.append(f"-- {name} is one of: {', '.join(sorted(str(*word.values()) for word in words))}")
+            values = _select(engine, f"DISTINCT {_short(name)}", table, PROMPT_VALUES + 1)
+            if len(values) <= PROMPT_VALUES:
+                lines.append(f"-- {name} is one of: {', '.join(sorted(str(*value.values()) for value in values))}")
     return "\n".join(lines)
 
 
 def _short(name: str) -> str:
-    return f"left(CAST({name} AS VARCHAR), {SHOWN_VALUE})"
+    return f"left(CAST({name} AS VARCHAR), {PROMPT_CHARACTERS})"
 
 
-def _looked_up(engine: Engine, what: str, table: Table, limit: int) -> list[dict[str, Any]]:
-    sql = f"SELECT {what} FROM {named(table['name'])}"  # noqa: S608  # names in quotes where they need them
+def _select(engine: Engine, columns: str, table: Table, limit: int) -> list[dict[str, Any]]:
+    sql = f"SELECT {columns} FROM {identifier(table['name'])}"  # noqa: S608  # names in quotes where they need them
     return [row for message in engine.ask(sql, limit, SECONDS) for row in message.get("rows", ())]

@@ -1,6 +1,6 @@
-"""`simulate`: a run that does nothing real, for trying one's own proxies, clients and deployments.
+"""`simulate`: a run that does no work, to test proxies, clients and deployments with.
 
-Its input says where it runs, so that one can see a stop reach a greenlet, a thread and a process.
+Its input says where it runs, so that a cancel can be tested in a greenlet, a thread and a process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FILLER = "The quick brown fox jumps over the lazy dog. "
 
 
 class Simulation(BaseModel):
-    """What the run is to look like from outside."""
+    """How the run looks from outside."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -27,20 +27,20 @@ class Simulation(BaseModel):
     interval: float = Field(0.5, ge=0, le=3600, description="Seconds from one step to the next.")
     silent: float = Field(0, ge=0, le=86400, description="Seconds without any event, after the last step.")
     payload: int = Field(0, ge=0, le=1_000_000, description="Bytes of each step's message; 0 for a short one.")
-    fail_at: int | None = Field(None, ge=1, description="The step at which it fails.")
-    burn: float = Field(0, ge=0, le=60, description="Seconds of processor time that each step burns.")
-    ask_at: int | None = Field(None, ge=1, description="The step at which it asks whether to go on.")
+    fail_at: int | None = Field(None, ge=1, description="Step at which it fails.")
+    burn: float = Field(0, ge=0, le=60, description="Seconds of processor time of each step.")
+    ask_at: int | None = Field(None, ge=1, description="Step before which it asks whether to go on.")
     runs_in: Literal["greenlet", "thread", "process"] = Field("greenlet", description="Where it runs.")
 
 
 @operation(title="Simulate a run", where=lambda simulation: simulation.runs_in)
 def simulate(input: Simulation) -> Generator[Event, Any, dict[str, Any]]:  # the contract's word
-    """Takes its steps, says so, and does nothing."""
+    """Reports its steps as progress, and does nothing else."""
     for step in range(1, input.steps + 1):
         if input.ask_at == step and not (yield ask("Go on?", schema={"type": "boolean"}, within=600)):
             return {"steps": step - 1, "stopped": True}
         if input.fail_at == step:
-            raise OperationError("simulated_failure", f"The simulation fails at step {step}, as it was told to.")
+            raise OperationError("simulated_failure", f"The simulation fails at step {step}, as requested.")
         _burn(input.burn)
         yield progress(_message(step, input), done=step, total=input.steps, unit="steps")
         _pause(input.interval, input.runs_in)
@@ -49,12 +49,12 @@ def simulate(input: Simulation) -> Generator[Event, Any, dict[str, Any]]:  # the
 
 
 def _message(step: int, input: Simulation) -> str:
-    said = f"Step {step} of {input.steps}"
-    return (said + ". " + FILLER * (input.payload // len(FILLER) + 1))[: input.payload] if input.payload else said
+    text = f"Step {step} of {input.steps}"
+    return (text + ". " + FILLER * (input.payload // len(FILLER) + 1))[: input.payload] if input.payload else text
 
 
 def _pause(seconds: float, runs_in: str) -> None:
-    """Waits as work in that place would: a thread in C code, which nothing but an `on_cancel` hook can end early."""
+    """Waits as real work would: in a thread inside C code, where only an `on_cancel` hook can end the wait."""
     if not seconds:
         return
     if runs_in == "greenlet":

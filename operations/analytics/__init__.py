@@ -1,12 +1,13 @@
-"""Analytics: SQL over the files of a run, in a process of its own.
+"""Analytics: SQL over the files of a run, in its own process.
 
-    sources     the files, and what their tables are called
-    engine      the process, as the operation sees it: messages in and out, its limits, its end
-    child       the same process from inside
-    database    DuckDB in it, locked down
+    sources     the files and the names of their tables
+    engine      starts the process, exchanges messages with it, and stops it
+    child       the main loop of that process
+    database    DuckDB in that process, locked down
     values      DuckDB's values as JSON
-    charts      a picture of an answer, where its shape suggests one
+    sql         quoting, and DuckDB's error messages
+    charts      a chart of the rows, if their shape suggests one
     queries     all of it as a plain function, for other operations (`run_sql`)
 
-`child`, `database`, `values` and `wording` are what that process imports, and import nothing of the service.
+The process imports `child`, `database`, `values` and `sql`, which import nothing of the service.
 """

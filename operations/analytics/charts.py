@@ -1,12 +1,12 @@
-"""A picture of an answer, as a Vega-Lite specification, where the shape of the answer suggests one.
+"""A chart of an answer, as a Vega-Lite specification, if the shape of the answer suggests one.
 
     a category and a number             bars
     a time and a number                 a line
     a time, a category and a number     a line for each category
     two numbers                         points
 
-Anything else has none, and neither has an answer of one row, of too many for its picture, with a category that comes
-twice, or with numbers that JSON writes as text. The data stand in the specification, so that it can be drawn as it is.
+Other shapes have no chart. Nor has an answer with one row, with too many rows, with a category that occurs twice, or
+with numbers that are strings in JSON. The specification contains the data, so it can be drawn without anything else.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any, Final
 from .values import NUMBERS, TIMES, ZONED
 
 SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v6.json"
-MOST_ROWS: Final = 2_000
-MOST_BARS: Final = 50
-MOST_LINES: Final = 12
+MAX_ROWS: Final = 2_000
+MAX_BARS: Final = 50
+MAX_LINES: Final = 12
 
 CATEGORIES: Final = frozenset({"varchar", "enum", "boolean"})
 
@@ -29,16 +29,16 @@ Chart = dict[str, Any]
 
 
 def chart(columns: Sequence[dict[str, str]], rows: Sequence[Row]) -> Chart | None:
-    """The specification for these rows, or `None`; a column is `{"name", "type", "kind"}`."""
-    if not 2 <= len(rows) <= MOST_ROWS or not 2 <= len(columns) <= 3:
+    """The chart of these rows, or `None`; a column is `{"name", "type", "kind"}`."""
+    if not 2 <= len(rows) <= MAX_ROWS or not 2 <= len(columns) <= 3:
         return None
     shape = sorted((_role(column["kind"]), number) for number, column in enumerate(columns))
     roles = "".join(role for role, _ in shape)
     names = [columns[number]["name"] for _, number in shape]
-    drawn = _DRAWN.get(roles)
-    if drawn is None or not _are_numbers(rows, [name for name, role in zip(names, roles, strict=True) if role == "n"]):
+    draw = _CHARTS.get(roles)
+    if draw is None or not _are_numbers(rows, [name for name, role in zip(names, roles, strict=True) if role == "n"]):
         return None
-    return drawn(names, rows)
+    return draw(names, rows)
 
 
 def _role(kind: str) -> str:
@@ -56,22 +56,22 @@ def _are_numbers(rows: Sequence[Row], names: Sequence[str]) -> bool:
 
 def _bars(names: list[str], rows: Sequence[Row]) -> Chart | None:
     category, number = names
-    if len(rows) > MOST_BARS or not _differ(rows, category):
+    if len(rows) > MAX_BARS or not _are_distinct(rows, category):
         return None
-    # In the order of the answer, which its writer chose.
+    # In the order of the answer, which the author of the SQL chose.
     return _spec("bar", names, rows, x=_axis(category, "nominal", sort=None), y=_axis(number, "quantitative"))
 
 
 def _line(names: list[str], rows: Sequence[Row]) -> Chart | None:
     number, time = names
-    if not _differ(rows, time):
+    if not _are_distinct(rows, time):
         return None
     return _spec("line", names, rows, x=_axis(time, "temporal"), y=_axis(number, "quantitative"))
 
 
 def _lines(names: list[str], rows: Sequence[Row]) -> Chart | None:
     category, number, time = names
-    if len({row[category] for row in rows}) > MOST_LINES or not _differ(rows, category, time):
+    if len({row[category] for row in rows}) > MAX_LINES or not _are_distinct(rows, category, time):
         return None
     x, y = _axis(time, "temporal"), _axis(number, "quantitative")
     return _spec("line", names, rows, x=x, y=y, color=_axis(category, "nominal"))
@@ -84,19 +84,19 @@ def _points(names: list[str], rows: Sequence[Row]) -> Chart | None:
 
 
 _NEAR: Final = {"zero": False}
-_DRAWN: Final = {"cn": _bars, "nt": _line, "cnt": _lines, "nn": _points}
+_CHARTS: Final = {"cn": _bars, "nt": _line, "cnt": _lines, "nn": _points}
 
 
-def _differ(rows: Sequence[Row], *names: str) -> bool:
+def _are_distinct(rows: Sequence[Row], *names: str) -> bool:
     return len({tuple(row[name] for name in names) for row in rows}) == len(rows)
 
 
-def _axis(name: str, kind: str, **more: Any) -> dict[str, Any]:
-    return {"field": _escaped(name), "type": kind, "title": name, **more}
+def _axis(name: str, kind: str, **options: Any) -> dict[str, Any]:
+    return {"field": _escape(name), "type": kind, "title": name, **options}
 
 
-def _escaped(name: str) -> str:
-    """A name as a field: dots and brackets would be read as a way into an object."""
+def _escape(name: str) -> str:
+    """A name as a field: dots and brackets would be a path into an object."""
     return re.sub(r"""([\\.\[\]'"])""", r"\\\1", name)
 
 

@@ -1,20 +1,20 @@
-"""The process in which DuckDB runs: one a run, which the service can always end.
+"""The process in which DuckDB runs, one for each run; the service can always kill it.
 
-DuckDB bounds the memory of its tables and sorts, not that of its functions (`repeat('x', 4000000000)` takes four
-gigabytes, and cannot be interrupted meanwhile). So it has a process, with a bound on its address space, that can be
-killed, and that a crash does not reach beyond.
+DuckDB limits the memory of its tables and sorts, but not of its functions (`repeat('x', 4000000000)` takes four
+gigabytes, and cannot be interrupted). So it runs in its own process with a limited address space, where a crash harms
+nothing else.
 
-It takes lines of JSON on its standard input, and answers in lines on its standard output:
+The process reads lines of JSON from standard input, and writes lines of JSON to standard output:
 
     {"load": [{"path", "filename", "kind", "table"}], "alias": NAME}
-        -> {"loaded": TABLE} each, {"end": true}
+        -> {"table": TABLE} for each, {"end": true}
     {"sql": SQL, "limit": ROWS}
         -> {"columns": [...]}, {"rows": [...]} in batches, {"end": true}
     {"interrupt": true}
-        -> {"refused": "interrupted", ...} from what is running, if anything is
+        -> {"error": "interrupted", ...} from the command that runs, if any
 
-and meanwhile {"progress": PERCENT}, or {"refused": CODE, "message": TEXT} in place of the end. When its input ends, it
-ends too. Each command is at work in a thread, while the main thread listens and watches its progress.
+{"progress": PERCENT} may come before the end, and {"error": CODE, "message": TEXT} instead of it. The process exits at
+the end of its input. A thread runs each command, while the main thread reads input and reports progress.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from .database import TOO_LARGE, Database, Refusal, one_statement
+from .database import TOO_LARGE, Database, DatabaseError, one_statement
 
 ADDRESS_SPACE: Final = 2 << 30
-"""Bytes: DuckDB's own limit, twice over for what it does not count, and what the process has before it begins."""
+"""Bytes: DuckDB's own limit, twice that for memory that it does not count, and the process itself."""
 
 FILE_SIZE: Final = 2 << 30
 COLUMNS: Final = 1_000
-"""Of a file, and of an answer."""
+"""Of a file and of an answer, at most."""
 ROW_BYTES: Final = 1 << 20
-PORTION_BYTES: Final = 256 << 10
-"""Of JSON: each portion becomes one event."""
+BATCH_BYTES: Final = 256 << 10
+"""Of JSON: each batch becomes one event."""
 NICE: Final = 5
-"""How far it stands back behind the workers, whose streams are to flow while it computes (nice(2))."""
-LOOK_AFTER: Final = 0.1
-"""Seconds between two looks at the progress."""
-NEARLY: Final = 99
-"""The most percent that are told before the end: DuckDB may reckon that it is done long before that."""
+"""nice(2): the workers' streams go first."""
+POLL_SECONDS: Final = 0.1
+"""Between two looks at the progress."""
+MAX_PERCENT: Final = 99
+"""Before the end: DuckDB may report 100 percent long before it is done."""
 OOM_SCORE: Final = b"500"
 
 
@@ -56,139 +56,139 @@ class Child:
 
     def __init__(self, folder: str) -> None:
         self._database = Database(folder)
-        self._writing = threading.Lock()
+        self._write_lock = threading.Lock()
         self._unread = b""
         self._interrupted = False
-        self._told = 0
-        self._woken, self._wake = os.pipe()
+        self._percent = 0
+        self._wake_read, self._wake_write = os.pipe()
 
     def serve(self) -> None:
-        """Does what it is told until its input ends."""
+        """Runs commands until the end of the input."""
         for command in self._commands():
-            work = threading.Thread(target=self._perform, args=(self._work_of(command),), daemon=True)
-            self._told = 0
+            thread = threading.Thread(target=self._run, args=(self._work_of(command),), daemon=True)
+            self._percent = 0
             self._interrupted = False
-            work.start()
-            if not self._watch(work):
+            thread.start()
+            if not self._watch(thread):
                 return
 
     def _commands(self) -> Iterator[dict[str, Any]]:
         while True:
             while b"\n" not in self._unread:
-                if not self._listen():
+                if not self._read():
                     return
             line, _, self._unread = self._unread.partition(b"\n")
             command = json.loads(line)
-            if "interrupt" not in command:  # one that came late is for what has ended
+            if "interrupt" not in command:  # a late one is for a command that has ended
                 yield command
 
-    def _listen(self) -> bytes:
+    def _read(self) -> bytes:
         data = os.read(0, 65536)
         self._unread += data
         return data
 
-    def _watch(self, work: threading.Thread) -> bool:
-        """Waits for the end of the work; gives whether anybody is left to tell."""
+    def _watch(self, thread: threading.Thread) -> bool:
+        """Waits for the end of a command; returns whether the input is still open."""
         while True:
-            ready, _, _ = select.select([0, self._woken], [], [], LOOK_AFTER)
-            if self._woken in ready:
-                os.read(self._woken, 1)
+            ready, _, _ = select.select([0, self._wake_read], [], [], POLL_SECONDS)
+            if self._wake_read in ready:
+                os.read(self._wake_read, 1)
                 return True
-            if ready and not self._listen():
-                self._stop(work)
+            if ready and not self._read():
+                self._stop(thread)
                 return False
-            self._interrupted |= self._is_told_to_stop()
-            if self._interrupted:  # again and again: the first may have come before the work had begun
+            self._interrupted |= self._has_interrupt()
+            if self._interrupted:  # repeated: the first one may come before the statement has begun
                 self._database.interrupt()
             else:
-                self._tell_progress()
+                self._send_progress()
 
-    def _is_told_to_stop(self) -> bool:
-        return b'"interrupt"' in self._unread[: self._unread.rfind(b"\n") + 1]  # nothing else is said meanwhile
+    def _has_interrupt(self) -> bool:
+        return b'"interrupt"' in self._unread[: self._unread.rfind(b"\n") + 1]  # nothing else comes during a command
 
-    def _stop(self, work: threading.Thread) -> None:
+    def _stop(self, thread: threading.Thread) -> None:
         for _ in range(10):
             self._database.interrupt()
-            work.join(LOOK_AFTER)
+            thread.join(POLL_SECONDS)
 
-    def _tell_progress(self) -> None:
-        percent = min(int(self._database.progress()), NEARLY)
-        if percent > self._told:
-            self._told = percent
-            self._say({"progress": percent})
+    def _send_progress(self) -> None:
+        percent = min(int(self._database.progress()), MAX_PERCENT)
+        if percent > self._percent:
+            self._percent = percent
+            self._send({"progress": percent})
 
     def _work_of(self, command: dict[str, Any]) -> Callable[[], None]:
         if "load" in command:
             return lambda: self._load(command["load"], command["alias"])
         return lambda: self._ask(command["sql"], command["limit"])
 
-    def _perform(self, work: Callable[[], None]) -> None:
-        with contextlib.suppress(BrokenPipeError):  # nobody is there any more
-            self._say(self._outcome(work))
-        os.write(self._wake, b".")
+    def _run(self, work: Callable[[], None]) -> None:
+        with contextlib.suppress(BrokenPipeError):  # the service has gone
+            self._send(self._outcome(work))
+        os.write(self._wake_write, b".")
 
     def _outcome(self, work: Callable[[], None]) -> dict[str, Any]:
-        """How a command has ended."""
+        """The last message of a command."""
         try:
             work()
-        except Refusal as refusal:
-            return {"refused": refusal.code, "message": refusal.message}
+        except DatabaseError as error:
+            return {"error": error.code, "message": error.message}
         except MemoryError:
-            return {"refused": "too_large", "message": TOO_LARGE}
+            return {"error": "too_large", "message": TOO_LARGE}
         except BrokenPipeError:
             raise
-        except BaseException:  # noqa: BLE001  # nobody else is there to tell of it
+        except BaseException:  # noqa: BLE001  # nothing above would report it
             traceback.print_exc()
             return {"failed": True}
         return {"end": True}
 
     def _load(self, files: list[dict[str, str]], alias: str) -> None:
         for file in files:
-            self._told = 0
-            loaded = self._database.load(**file)
-            _check_columns(loaded["columns"])
-            self._say({"loaded": loaded})
+            self._percent = 0
+            table = self._database.load(**file)
+            _check_columns(table["columns"])
+            self._send({"table": table})
         self._database.lock(files[0]["table"], alias)
 
     def _ask(self, sql: str, limit: int) -> None:
         statement = one_statement(sql)
         columns = self._database.columns(statement)
         _check_columns(columns)
-        self._say({"columns": [column.as_dict() for column in columns]})
+        self._send({"columns": [column.as_dict() for column in columns]})
         for batch in self._database.rows(statement, columns, limit):
-            for portion in _portions(batch):
-                self._say({"rows": portion})
+            for part in _split(batch):
+                self._send({"rows": part})
 
-    def _say(self, message: dict[str, Any]) -> None:
+    def _send(self, message: dict[str, Any]) -> None:
         line = memoryview(json.dumps(message).encode() + b"\n")
-        with self._writing:
+        with self._write_lock:
             while line:
                 line = line[os.write(1, line) :]
 
 
 def _check_columns(columns: Sequence[Any]) -> None:
     if len(columns) > COLUMNS:
-        raise Refusal("too_large", f"There are {len(columns):,} columns, and {COLUMNS:,} at the most are taken.")
+        raise DatabaseError("too_large", f"There are {len(columns):,} columns, more than {COLUMNS:,}.")
 
 
-def _portions(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """The rows in as many portions as keep each near `PORTION_BYTES`."""
-    portion: list[dict[str, Any]] = []
+def _split(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """The rows in parts of about `BATCH_BYTES`."""
+    part: list[dict[str, Any]] = []
     size = 0
     for row in rows:
         length = len(json.dumps(row))
         if length > ROW_BYTES:
-            raise Refusal("too_large", f"A row has more than {ROW_BYTES:,} bytes: take less of it.")
-        if portion and size + length > PORTION_BYTES:
-            yield portion
-            portion, size = [], 0
-        portion.append(row)
+            raise DatabaseError("too_large", f"A row has more than {ROW_BYTES:,} bytes: select less of it.")
+        if part and size + length > BATCH_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(row)
         size += length
-    yield portion
+    yield part
 
 
 def main(folder: str) -> None:
-    """The life of the process; `folder` is its own, and goes with it."""
+    """Runs the process; `folder` is its own, and is removed at its end."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_SIZE, FILE_SIZE))
@@ -200,4 +200,4 @@ def main(folder: str) -> None:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         sys.stderr.flush()
-        os._exit(0)  # a thread may be deep in DuckDB still
+        os._exit(0)  # a thread may still be inside DuckDB

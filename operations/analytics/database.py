@@ -1,10 +1,10 @@
-"""The database of one run: DuckDB in memory, the run's files as tables, and nothing else within reach.
+"""The database of one run: DuckDB in memory, with the run's files as tables and access to nothing else.
 
-The files are read first. Then the door is locked behind them: no file, no network, no extension, no setting, and one
-statement at a time that can only read. That is DuckDB's own lock (`enable_external_access`, `lock_configuration`);
-the process around it (`child`) bounds what DuckDB does not: the memory of its functions and the time of a statement.
+The files are read first. Then DuckDB is locked (`enable_external_access`, `lock_configuration`): statements run one at
+a time, can only read, and reach no file, network, extension or setting. The process (`child`) limits what DuckDB does
+not: the memory of its functions and the time of a statement.
 
-Imported in that process only: it takes a quarter of a second, and no other worker needs it.
+Only that process imports this module: it takes a quarter of a second, and no worker needs it.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any, Final
 import duckdb
 
 from . import values
+from .sql import error_message, quote
 from .values import Value
-from .wording import complaint, quoted
 
 MEMORY: Final = "512MB"
-"""What DuckDB may hold in memory before it writes to its folder,"""
+"""What DuckDB holds in memory before it writes to its folder, at most."""
 SPILL: Final = "2GB"
-"""and there."""
+"""What it writes there, at most."""
 THREADS: Final = 2
 BATCH: Final = 250
-"""Rows that are fetched, and told, at once."""
+"""Rows that are fetched at once."""
 
 CONFIGURATION: Final[dict[str, str | bool | int | float | list[str]]] = {
     "allow_community_extensions": False,
@@ -34,7 +34,7 @@ CONFIGURATION: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoload_known_extensions": False,
     "max_temp_directory_size": SPILL,
     "memory_limit": MEMORY,
-    "python_enable_replacements": False,  # a name in SQL is no variable of Python's
+    "python_enable_replacements": False,  # a name in SQL is not a Python variable
     "threads": THREADS,
 }
 
@@ -54,14 +54,14 @@ LOCK: Final = """
     SET lock_configuration = true;
 """
 
-TOO_LARGE: Final = "It needs more memory than a run may have."
+TOO_LARGE: Final = "The statement or file needs more memory than a run may have."
 
-READING: Final = frozenset({"SELECT", "MULTI"})
-"""The kinds of statement that only read: DESCRIBE, SHOW and SUMMARIZE are SELECTs to DuckDB, and a PIVOT is several."""
+READ_ONLY: Final = frozenset({"SELECT", "MULTI"})
+"""The types of statements that only read: to DuckDB, DESCRIBE, SHOW and SUMMARIZE are SELECTs, a PIVOT is several."""
 
 
-class Refusal(Exception):
-    """What the one who asked is told: a code and a sentence."""
+class DatabaseError(Exception):
+    """A wrong file or statement; `code` and `message` are for the user."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code, message)
@@ -83,18 +83,18 @@ class Column:
 
 
 class Database:
-    """One DuckDB in memory, which writes what does not fit there to `folder`.
+    """One DuckDB in memory, which spills to `folder`.
 
-    `interrupt` and `progress` may be called while another thread waits in one of the other methods, which raise
-    `Refusal` for what is wrong with a file or a statement.
+    `interrupt` and `progress` may be called while another thread is inside one of the other methods, which raise
+    `DatabaseError` for a wrong file or statement.
     """
 
     def __init__(self, folder: str) -> None:
         self._root = duckdb.connect(":memory:", config={**CONFIGURATION, "temp_directory": folder})
-        self._loading = self._cursor()
-        self._asking = self._cursor()  # of its own: its progress begins anew
-        self._busy = self._loading
-        self._ours = {folder: "its folder"}
+        self._load_cursor = self._cursor()
+        self._query_cursor = self._cursor()  # separate, so that its progress begins at zero
+        self._busy = self._load_cursor
+        self._paths = {folder: "its folder"}
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         cursor = self._root.cursor()
@@ -104,41 +104,41 @@ class Database:
     # --- files ---------------------------------------------------------------------------------------------------
 
     def load(self, path: str, filename: str, kind: str, table: str) -> dict[str, Any]:
-        """Makes a table of a file; gives its name, columns and number of rows."""
-        self._ours[path] = filename
-        reading = [f"{READERS[kind]}({quoted(path, chr(39))}{options})" for options in OPTIONS[kind]]
-        for number, reader in enumerate(reading, 1):
+        """Makes a table of a file; returns its name, columns and number of rows."""
+        self._paths[path] = filename
+        readers = [f"{READERS[kind]}({quote(path, chr(39))}{options})" for options in OPTIONS[kind]]
+        for number, reader in enumerate(readers, 1):
             try:
-                self._loading.execute(f"CREATE TABLE {quoted(table)} AS FROM {reader}")
+                self._load_cursor.execute(f"CREATE TABLE {quote(table)} AS FROM {reader}")
                 break
             except duckdb.Error as error:
-                if number == len(reading) or not isinstance(error, WRONG_FILE):
-                    raise self._refused(error, "unreadable_file", about=f"{filename} could not be read: ") from error
-        return {"name": table, "file": filename, **self._described(table)}
+                if number == len(readers) or not isinstance(error, WRONG_FILE):
+                    raise self._error(error, "unreadable_file", prefix=f"{filename} could not be read: ") from error
+        return {"name": table, "file": filename, **self._describe(table)}
 
     def lock(self, first: str, alias: str) -> None:
-        """Names the first table a second time, and lets nothing else in from here on."""
+        """Gives the first table its second name, and locks the database."""
         if first.lower() != alias:
-            self._loading.execute(f"CREATE VIEW {quoted(alias)} AS FROM {quoted(first)}")
-        self._loading.execute(LOCK)
-        self._busy = self._asking
+            self._load_cursor.execute(f"CREATE VIEW {quote(alias)} AS FROM {quote(first)}")
+        self._load_cursor.execute(LOCK)
+        self._busy = self._query_cursor
 
-    def _described(self, table: str) -> dict[str, Any]:
-        name = quoted(table)
-        [(rows,)] = self._loading.execute(f"SELECT count(*) FROM {name}").fetchall()  # noqa: S608  # quoted
-        described = self._loading.execute(f"DESCRIBE {name}").fetchall()
-        return {"rows": rows, "columns": [{"name": column[0], "type": column[1]} for column in described]}
+    def _describe(self, table: str) -> dict[str, Any]:
+        name = quote(table)
+        [(rows,)] = self._load_cursor.execute(f"SELECT count(*) FROM {name}").fetchall()  # noqa: S608  # quoted
+        columns = self._load_cursor.execute(f"DESCRIBE {name}").fetchall()
+        return {"rows": rows, "columns": [{"name": column[0], "type": column[1]} for column in columns]}
 
     # --- statements ----------------------------------------------------------------------------------------------
 
     def columns(self, sql: str) -> list[Column]:
-        """The columns that a statement gives; it is checked in whole, and not run."""
+        """The columns of a statement, which DuckDB checks and does not run."""
         try:
-            described = self._asking.execute(f"FROM (\n{sql}\n) LIMIT 0").description or []
+            columns = self._query_cursor.execute(f"FROM (\n{sql}\n) LIMIT 0").description or []
         except duckdb.Error as error:
-            raise self._refused(error, "wrong_sql", lines_above=1) from error
-        names = values.distinct(column[0] for column in described)
-        types = [(str(column[1]), column[1].id) for column in described]
+            raise self._error(error, "wrong_sql", lines_above=1) from error
+        names = values.distinct(column[0] for column in columns)
+        types = [(str(column[1]), column[1].id) for column in columns]
         return [
             Column(name, type_name, values.column_kind(type_name, type_id))
             for name, (type_name, type_id) in zip(names, types, strict=True)
@@ -147,10 +147,10 @@ class Database:
     def rows(self, sql: str, columns: list[Column], limit: int) -> Iterator[list[dict[str, Value]]]:
         """The first `limit` rows, in batches, as objects of JSON values."""
         converters = [(column.name, values.converter(column.kind)) for column in columns]
-        wrapped = values.wrapped(sql, [(column.name, column.kind) for column in columns], limit)
+        statement = values.wrap(sql, [(column.name, column.kind) for column in columns], limit)
         try:
-            self._asking.execute(wrapped)
-            while batch := self._asking.fetchmany(BATCH):
+            self._query_cursor.execute(statement)
+            while batch := self._query_cursor.fetchmany(BATCH):
                 yield [
                     {
                         name: None if value is None else convert(value)
@@ -159,37 +159,38 @@ class Database:
                     for row in batch
                 ]
         except duckdb.Error as error:
-            raise self._refused(error, "wrong_sql", lines_above=1) from error
+            raise self._error(error, "wrong_sql", lines_above=1) from error
 
-    def _refused(self, error: duckdb.Error, code: str, *, about: str = "", lines_above: int = 0) -> Exception:
-        """What is told of an error of DuckDB's; one that is its own fault is given back as it is."""
+    def _error(self, error: duckdb.Error, code: str, *, prefix: str = "", lines_above: int = 0) -> Exception:
+        """The `DatabaseError` for an error of DuckDB; an internal error of DuckDB is returned unchanged."""
         if isinstance(error, duckdb.FatalException | duckdb.InternalException):
             return error
         if isinstance(error, duckdb.InterruptException):
-            return Refusal("interrupted", "It was stopped.")
+            return DatabaseError("interrupted", "The statement was stopped.")
         if isinstance(error, duckdb.OutOfMemoryException):
-            return Refusal("too_large", TOO_LARGE)
-        said = complaint(error, self._ours, lines_above)
-        if values.TOO_LONG in said:
-            column = said.partition(values.TOO_LONG)[2]
-            return Refusal("too_large", f"A value of {column} has more than {values.VALUE_BYTES:,} bytes: take a part.")
+            return DatabaseError("too_large", TOO_LARGE)
+        message = error_message(error, self._paths, lines_above)
+        if values.TOO_LONG in message:
+            column = message.partition(values.TOO_LONG)[2]
+            limit = f"{values.VALUE_BYTES:,} bytes"
+            return DatabaseError("too_large", f"A value of {column} has more than {limit}: select a part of it.")
         if isinstance(error, duckdb.PermissionException) and code == "wrong_sql":
-            return Refusal("not_allowed", f"A statement reads the tables of its run and nothing else. {said}")
-        return Refusal(code, about + said)
+            return DatabaseError("not_allowed", f"A statement can only read the tables of its run. {message}")
+        return DatabaseError(code, prefix + message)
 
     def progress(self) -> float:
-        """How far the statement is, in percent by DuckDB's own reckoning; -1 while it has none."""
+        """DuckDB's estimate of the progress in percent; -1 while it has none."""
         return self._busy.query_progress()
 
     def interrupt(self) -> None:
-        """Has whatever is running end in `interrupted`; it may have to be said again, when it comes in between."""
+        """Interrupts the statement that runs, which then raises `interrupted`. Has no effect before one begins."""
         self._busy.interrupt()
 
 
 READERS: Final = {"csv": "read_csv", "json": "read_json", "parquet": "read_parquet"}
 
 OPTIONS: Final = {
-    "csv": ("", ", sample_size = -1"),  # types are guessed from the first rows; where these mislead, from all
+    "csv": ("", ", sample_size = -1"),  # types are guessed from the first rows; if that fails, from all rows
     "json": (", maximum_object_size = 67108864", ", maximum_object_size = 67108864, sample_size = -1"),
     "parquet": ("",),
 }
@@ -198,24 +199,24 @@ WRONG_FILE: Final = (duckdb.ConversionException, duckdb.InvalidInputException)
 
 
 def one_statement(sql: str) -> str:
-    """`sql` without what follows its one statement. Raises `Refusal` with `wrong_sql` or `not_a_query`."""
+    """`sql` without what follows its one statement. Raises `DatabaseError` with `wrong_sql` or `not_a_query`."""
     try:
-        found = duckdb.extract_statements(sql)
+        statements = duckdb.extract_statements(sql)
     except duckdb.Error as error:
-        raise Refusal("wrong_sql", complaint(error, {})) from error
-    if len(found) != 1:
-        raise Refusal("not_a_query", "One statement is run at a time." if found else "There is no statement in it.")
-    if found[0].type.name not in READING:
-        raise Refusal(
-            "not_a_query", f"{found[0].type.name} is not run here, only statements that read: SELECT, WITH, FROM ..."
-        )
-    if found[0].named_parameters:
-        raise Refusal("wrong_sql", "The statement has parameters, and there is nothing to put in their place.")
+        raise DatabaseError("wrong_sql", error_message(error, {})) from error
+    if len(statements) != 1:
+        message = "Only one statement is allowed." if statements else "There is no statement."
+        raise DatabaseError("not_a_query", message)
+    name = statements[0].type.name
+    if name not in READ_ONLY:
+        raise DatabaseError("not_a_query", f"{name} is not allowed, only statements that read: SELECT, WITH, FROM ...")
+    if statements[0].named_parameters:
+        raise DatabaseError("wrong_sql", "The statement has parameters, for which there are no values.")
     return _without_tail(sql)
 
 
 def _without_tail(sql: str) -> str:
-    """`sql` without the semicolons and comments at its end: it is to stand in brackets."""
+    """`sql` without the semicolons and comments at its end, so that it fits into parentheses."""
     encoded = sql.encode()
     end = len(encoded)
     for start, kind in reversed(duckdb.tokenize(sql)):

@@ -1,8 +1,8 @@
-"""The process of a run's database, as the operation sees it: what it is told, what it answers, and how it ends.
+"""Starts the database process of a run, exchanges messages with it, and stops it.
 
-It works wherever an operation does, in a greenlet too: what waits here waits in the hub of its thread where there is
-one. Leaving the block ends the process, whatever it is doing; should the worker be killed instead, the process's input
-ends, and so does the process.
+It works in greenlets, threads and processes: in a thread that has a gevent hub, waiting does not block the hub. Leaving
+the `with` block ends the process, whatever it does. If the worker is killed, the process sees the end of its input and
+exits.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from gevent._hub_local import get_hub_if_exists
 
 from streaming import OperationError, on_cancel
 
-from .sources import FIRST, Source
+from .sources import ALIAS, Source
 
 log = logging.getLogger("headway")
 
 LOAD_SECONDS: Final = 120.0
-"""How long the files may take to be read."""
+"""Time limit of reading the files."""
 GRACE: Final = 2.0
-"""Seconds between the word to stop and SIGKILL."""
-KILLED: Final = 10.0
-"""And how long that may take on a machine that stands still: its folder is to be cleared behind it."""
-START: Final = (
+"""Seconds between the request to stop and SIGKILL."""
+KILL_SECONDS: Final = 10.0
+"""How long to wait for a killed process, on a slow machine, before its folder is removed."""
+PROGRAM: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from operations.analytics.child import main; main(sys.argv[2])"
 )
-KEPT: Final = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "MALLOC_ARENA_MAX")
-"""What the process sees of the service's environment: no key, no proxy."""
+ENVIRONMENT: Final = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "MALLOC_ARENA_MAX")
+"""The variables that the process inherits: no keys, no proxies."""
 
 native_select: Final[Any] = monkey.get_original("select", "select")
 native_sleep: Final[Any] = monkey.get_original("time", "sleep")
-# gevent's own watch children in the loop of the main thread, and are refused in any other.
+# gevent's versions watch children in the loop of the main thread, and fail in other threads.
 native_spawn: Final[Any] = monkey.get_original("os", "posix_spawn")
 native_waitpid: Final[Any] = monkey.get_original("os", "waitpid")
 
@@ -54,7 +54,7 @@ Message = dict[str, Any]
 
 
 class Engine:
-    """One database in a process of its own: a context manager, which a cancel of the run ends too."""
+    """A database in its own process. A context manager; a cancel of the run ends the process too."""
 
     def __init__(self) -> None:
         self._folder = tempfile.mkdtemp(prefix="headway-analytics-")
@@ -64,24 +64,21 @@ class Engine:
         self._busy = False
 
     def __enter__(self) -> Self:
-        theirs_in, self._in = os.pipe()
-        self._out, theirs_out = os.pipe()
+        child_in, self._in = os.pipe()
+        self._out, child_out = os.pipe()
         os.set_blocking(self._out, False)
         path = json.dumps([str(Path(part).resolve()) for part in sys.path])
         try:
             self._pid = native_spawn(
                 sys.executable,
-                [sys.executable, "-c", START, path, self._folder],
-                {name: os.environ[name] for name in KEPT if name in os.environ},
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, theirs_in, 0),
-                    (os.POSIX_SPAWN_DUP2, theirs_out, 1),
-                ],
-                setpgroup=0,  # what a terminal sends the service (Ctrl-C) is not for it
+                [sys.executable, "-c", PROGRAM, path, self._folder],
+                {name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+                file_actions=[(os.POSIX_SPAWN_DUP2, child_in, 0), (os.POSIX_SPAWN_DUP2, child_out, 1)],
+                setpgroup=0,  # Ctrl-C in the service's terminal does not reach it
             )
         finally:
-            os.close(theirs_in)
-            os.close(theirs_out)
+            os.close(child_in)
+            os.close(child_out)
             if not self._pid:
                 self.close()
         return self
@@ -90,58 +87,59 @@ class Engine:
         self.close()
 
     def load(self, sources: Sequence[Source]) -> Iterator[Message]:
-        """Reads the files: `{"loaded": {name, file, rows, columns}}` for each, with `{"progress": percent}` between.
+        """Reads the files: yields `{"table": {name, file, rows, columns}}` for each.
 
-        Raises `OperationError` with `unreadable_file`, `too_large` or `timeout`.
+        `{"progress": percent}` may come between. Raises `OperationError` with `unreadable_file`, `too_large` or
+        `timeout`.
         """
-        command = {"load": [source.as_dict() for source in sources], "alias": FIRST}
-        return self._perform(command, LOAD_SECONDS, "The files take")
+        command = {"load": [source.as_dict() for source in sources], "alias": ALIAS}
+        return self._perform(command, LOAD_SECONDS, "Reading the files")
 
     def ask(self, sql: str, limit: int, seconds: float) -> Iterator[Message]:
-        """Runs a statement: `{"columns": [...]}`, and `{"rows": [...]}` in batches of `limit` rows altogether.
+        """Runs a statement: yields `{"columns": [...]}`, then `{"rows": [...]}` in batches, up to `limit` rows in all.
 
-        `{"progress": percent}` comes between. Raises `OperationError` with `wrong_sql`, `not_a_query`, `not_allowed`,
-        `too_large` or `timeout`.
+        `{"progress": percent}` may come between. Raises `OperationError` with `wrong_sql`, `not_a_query`,
+        `not_allowed`, `too_large` or `timeout`.
         """
-        return self._perform({"sql": sql, "limit": limit}, seconds, "The statement takes")
+        return self._perform({"sql": sql, "limit": limit}, seconds, "The statement")
 
     def _perform(self, command: Message, seconds: float, what: str) -> Iterator[Message]:
-        late = OperationError("timeout", f"{what} longer than the {seconds:g} seconds that it may take.")
+        timeout = OperationError("timeout", f"{what} took longer than {seconds:g} seconds.")
         deadline = time.monotonic() + seconds
         stopping = False
-        assert not self._busy, "the answer to the command before has not been taken to its end"
+        assert not self._busy, "the messages of the previous command have not been read to the end"
         self._busy = True
-        self._tell(command)
+        self._send(command)
         with on_cancel(self._interrupt):
             while True:
-                message = self._next(deadline)
+                message = self._receive(deadline)
                 if message is None and stopping:
-                    raise late
+                    raise timeout
                 elif message is None:
                     self._interrupt()
                     stopping, deadline = True, time.monotonic() + GRACE
                 elif "end" in message:
                     self._busy = False
                     return
-                elif "refused" in message:
+                elif "error" in message:
                     self._busy = False
-                    raise late if stopping else OperationError(message["refused"], message["message"])
+                    raise timeout if stopping else OperationError(message["error"], message["message"])
                 elif "failed" in message:
-                    raise RuntimeError("DuckDB failed; the process has written how")
+                    raise RuntimeError("the database process failed; its traceback is in the log")
                 else:
                     yield message
 
     def _interrupt(self) -> None:
-        self._tell({"interrupt": True})
+        self._send({"interrupt": True})
 
-    def _tell(self, command: Message) -> None:
+    def _send(self, command: Message) -> None:
         line = memoryview(json.dumps(command).encode() + b"\n")
-        with contextlib.suppress(OSError):  # it has ended, and its silence will tell
+        with contextlib.suppress(OSError):  # if the process has ended, `_receive` raises
             while line:
                 line = line[os.write(self._in, line) :]
 
-    def _next(self, deadline: float) -> Message | None:
-        """The next message, or `None` where there is none in time."""
+    def _receive(self, deadline: float) -> Message | None:
+        """The next message, or `None` at the deadline."""
         searched = 0
         while (end := self._unread.find(b"\n", searched)) < 0:
             searched = len(self._unread)
@@ -150,7 +148,7 @@ class Engine:
             with contextlib.suppress(BlockingIOError):
                 data = os.read(self._out, 1 << 16)
                 if not data:
-                    raise self._lost()
+                    raise self._exit_error()
                 self._unread += data
         line = bytes(self._unread[:end])
         del self._unread[: end + 1]
@@ -158,45 +156,44 @@ class Engine:
         return message
 
     def _wait(self, deadline: float) -> bool:
-        """Whether something has come before the deadline."""
+        """Whether there is something to read before the deadline."""
         wait = native_select if get_hub_if_exists() is None else green_select.select
         return bool(wait([self._out], [], [], max(0.0, deadline - time.monotonic()))[0])
 
-    def _lost(self) -> Exception:
-        """What is told when it has ended by itself: where Python raises MemoryError, C++ libraries abort."""
-        status = self._reaped(KILLED)
+    def _exit_error(self) -> Exception:
+        """The error if the process has exited: where Python raises MemoryError, C++ libraries abort."""
+        status = self._wait_for_exit(KILL_SECONDS)
         self._pid = 0
         if status is not None and os.waitstatus_to_exitcode(status) in (-signal.SIGABRT, -signal.SIGKILL):
-            return OperationError("too_large", "It needs more memory than a run may have.")
-        return RuntimeError(f"the process of the database was lost, with status {status}")
+            return OperationError("too_large", "The statement or file needs more memory than a run may have.")
+        return RuntimeError(f"the database process has exited with status {status}")
 
     def close(self) -> None:
-        """Ends the process: it leaves by itself when its input ends, and is killed where it does not."""
+        """Ends the process: it exits at the end of its input, or is killed."""
         descriptors = (self._in, self._out)
         self._in = self._out = -1
         for descriptor in descriptors:
             if descriptor >= 0:
                 os.close(descriptor)
-        if self._pid and self._reaped(GRACE) is None:
+        if self._pid and self._wait_for_exit(GRACE) is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
-            self._reaped(KILLED)
+            self._wait_for_exit(KILL_SECONDS)
         self._pid = 0
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _reaped(self, within: float) -> int | None:
-        """Its exit status, or `None` where it has not ended in time; 0 where somebody else has taken that."""
-        end = time.monotonic() + within
-        while True:
-            with contextlib.suppress(ChildProcessError):
+    def _wait_for_exit(self, seconds: float) -> int | None:
+        """The exit status, `None` if the process still runs after `seconds`, 0 if another waiter took the status."""
+        end = time.monotonic() + seconds
+        with contextlib.suppress(ChildProcessError):
+            while True:
                 pid, status = native_waitpid(self._pid, os.WNOHANG)
                 if pid:
                     return int(status)
                 if time.monotonic() > end:
                     return None
                 _sleep(0.005)
-                continue
-            return 0
+        return 0
 
 
 def _sleep(seconds: float) -> None:

@@ -1,10 +1,10 @@
-"""SQL as a plain function, for operations that look something up on their way: the agent's tool `query`.
+"""SQL as a plain function, for other operations, such as the agent's tool `query`.
 
     answer = run_sql("SELECT city, sum(price) AS income FROM orders GROUP BY city")
     answer["rows"]      # [{"city": "Porto", "income": 1234.5}, ...]
 
-It returns when the answer is there, works in greenlets, threads and processes, takes its turn like `analyze`, and ends
-with its run.
+It blocks until the answer is there, works in greenlets, threads and processes, waits for its turn as `analyze` does,
+and stops with its run.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from .engine import Engine
 from .sources import SAMPLE, sources
 
 KIND: Final = "analytics"
-"""The kind of its turns."""
+"""The kind of turn that a database takes."""
 
 SECONDS: Final = 60.0
-"""How long a statement may take."""
+"""Time limit of a statement."""
 
 BYTES: Final = 4 << 20
-"""Of JSON that `run_sql` gathers, give or take a batch."""
+"""Of JSON that `run_sql` collects, plus one batch at most."""
 
 
 class Column(TypedDict):
-    """A column: its name, and DuckDB's name of its type."""
+    """A column, with DuckDB's name of its type."""
 
     name: str
     type: str
 
 
 class Table(TypedDict):
-    """A table of a run, and the file that it was made of."""
+    """A table of a run, and its file."""
 
     name: str
     file: str
@@ -50,7 +50,7 @@ class Table(TypedDict):
 
 
 class Answer(TypedDict):
-    """What a statement gave: `truncated` says that there were, or may be, more rows than these."""
+    """The answer to a statement: `truncated` if there are, or may be, more rows than these."""
 
     sql: str
     tables: list[Table]
@@ -60,11 +60,11 @@ class Answer(TypedDict):
 
 
 def run_sql(sql: str, files: Sequence[Upload | Path] = (), *, limit: int = 200, seconds: float = SECONDS) -> Answer:
-    """The first `limit` rows that one statement gives, over the files or, without any, over the sample data set.
+    """The first `limit` rows of one statement over the files, or over the sample data set if there are none.
 
-    Each file (CSV, JSON or Parquet) is a table named after it, the first also `data`. Values are JSON, as `values`
-    tells. `seconds` bound the statement, not the wait for a turn. Raises `OperationError` with one of the codes of
-    `operations.analyze`; its message says what is wrong with the SQL, so that a model can mend it.
+    Each file (CSV, JSON or Parquet) is a table named after it, the first also `data`. Values are JSON, as described in
+    `values`. `seconds` limits the statement, not the wait for a turn. Raises `OperationError` with a code of
+    `operations.analyze` and DuckDB's message, with which a model can correct its SQL.
     """
     columns: list[Column] = []
     rows: list[dict[str, Any]] = []
@@ -72,7 +72,7 @@ def run_sql(sql: str, files: Sequence[Upload | Path] = (), *, limit: int = 200, 
     with _database() as engine:
         tables = _tables(engine, files)
         for message in engine.ask(sql, limit + 1, seconds):
-            columns = plain(message.get("columns", ())) or columns
+            columns = public_columns(message.get("columns", ())) or columns
             rows += message.get("rows", ())
             size += len(orjson.dumps(message))
             if size > BYTES:
@@ -82,7 +82,7 @@ def run_sql(sql: str, files: Sequence[Upload | Path] = (), *, limit: int = 200, 
 
 
 def describe(files: Sequence[Upload | Path] = ()) -> list[Table]:
-    """The tables that `run_sql` has for these files, for a model that is to write the SQL.
+    """The tables that `run_sql` makes of these files, for a model that writes SQL.
 
     Raises `OperationError` with `empty_file`, `unreadable_file`, `too_large` or `timeout`.
     """
@@ -92,7 +92,7 @@ def describe(files: Sequence[Upload | Path] = ()) -> list[Table]:
 
 @contextmanager
 def _database() -> Iterator[Engine]:
-    """A database, once its turn has come."""
+    """A database, after the wait for a turn."""
     with Turn(KIND) as turn:
         turn.take()
         with Engine() as engine:
@@ -100,9 +100,9 @@ def _database() -> Iterator[Engine]:
 
 
 def _tables(engine: Engine, files: Sequence[Upload | Path]) -> list[Table]:
-    return [message["loaded"] for message in engine.load(sources(files or SAMPLE)) if "loaded" in message]
+    return [message["table"] for message in engine.load(sources(files or SAMPLE)) if "table" in message]
 
 
-def plain(columns: Sequence[dict[str, str]]) -> list[Column]:
-    """Columns as they are shown: without the family of their type."""
+def public_columns(columns: Sequence[dict[str, str]]) -> list[Column]:
+    """The columns without the family of their type, which is internal."""
     return [{"name": column["name"], "type": column["type"]} for column in columns]

@@ -1,18 +1,18 @@
-"""The files of a run: what kind each is, and what its table is called."""
+"""The files of a run: the kind of each, and the name of its table."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal
 
 from streaming import OperationError, Upload
 
 Kind = Literal["csv", "json", "parquet"]
 
-FIRST: Final = "data"
-"""What the first table is also called."""
+ALIAS: Final = "data"
+"""The second name of the first table."""
 
 NAME_LENGTH: Final = 60
 
@@ -30,7 +30,7 @@ _ENDINGS: Final[dict[str, Kind]] = {
 
 @dataclass(frozen=True)
 class Source:
-    """One file, and the table that is made of it."""
+    """One file, and the name of its table."""
 
     path: str
     filename: str
@@ -41,41 +41,36 @@ class Source:
         """The source as JSON."""
         return asdict(self)
 
-    @classmethod
-    def of(cls, said: dict[str, Any]) -> Self:
-        """The source that `as_dict` was made of."""
-        return cls(**said)
-
 
 def sources(files: Sequence[Upload | Path]) -> list[Source]:
-    """The files as sources, each under a table name of its own.
+    """The files as sources, each with its own table name.
 
     Raises `OperationError` with `empty_file` or `unreadable_file`.
     """
-    taken = {FIRST} if files and table_name(_filename(files[0])).lower() != FIRST else set()
-    found = []
+    used = {ALIAS} if files and table_name(_filename(files[0])).lower() != ALIAS else set()
+    result = []
     for file in files:
-        name = _free(table_name(_filename(file)), taken)
-        taken.add(name.lower())
+        name = _unused(table_name(_filename(file)), used)
+        used.add(name.lower())
         path = file.path if isinstance(file, Upload) else file
-        found.append(Source(str(path), _filename(file), _kind(path, _filename(file)), name))
-    return found
+        result.append(Source(str(path), _filename(file), _kind(path, _filename(file)), name))
+    return result
 
 
 SAMPLE: Final = tuple(sorted((Path(__file__).parent / "sample").glob("*.csv")))
-"""The data set that ships: a year of a bicycle shop that does not exist."""
+"""The sample data set: a year of an imaginary bicycle shop."""
 
 
 def table_name(filename: str) -> str:
-    """A file's name as one that SQL takes without quotes: letters, digits and underscores, no digit first."""
+    """A file's name as an SQL name that needs no quotes: letters, digits and underscores, no digit first."""
     stem = filename.replace("\\", "/").rpartition("/")[2].partition(".")[0]
-    words = "".join(sign if sign.isalnum() else "_" for sign in stem).strip("_") or "table"
+    words = "".join(letter if letter.isalnum() else "_" for letter in stem).strip("_") or "table"
     return (f"t_{words}" if words[0].isdigit() else words)[:NAME_LENGTH]
 
 
-def _free(name: str, taken: set[str]) -> str:
+def _unused(name: str, used: set[str]) -> str:
     number, candidate = 2, name
-    while candidate.lower() in taken:
+    while candidate.lower() in used:
         candidate, number = f"{name}_{number}", number + 1
     return candidate
 
@@ -85,14 +80,14 @@ def _filename(file: Upload | Path) -> str:
 
 
 def _kind(path: Path, filename: str) -> Kind:
-    """What a file is by its first bytes, and else by its name."""
-    with path.open("rb") as opened:
-        head = opened.read(4096)
+    """The kind of a file, by its first bytes, else by its name."""
+    with path.open("rb") as file:
+        head = file.read(4096)
     if not head.strip():
         raise OperationError("empty_file", f"{filename or 'The file'} is empty.")
     if head[:4] == b"PAR1":
         return "parquet"
-    told = _ENDINGS.get(PurePosixPath(filename.lower()).suffix)
-    if told == "parquet" or b"\0" in head:
-        raise OperationError("unreadable_file", f"{filename or 'The file'} is no CSV, JSON or Parquet.")
-    return told or ("json" if head.lstrip()[:1] in (b"[", b"{") else "csv")
+    kind = _ENDINGS.get(PurePosixPath(filename.lower()).suffix)
+    if kind == "parquet" or b"\0" in head:
+        raise OperationError("unreadable_file", f"{filename or 'The file'} is not CSV, JSON or Parquet.")
+    return kind or ("json" if head.lstrip()[:1] in (b"[", b"{") else "csv")

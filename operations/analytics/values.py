@@ -1,24 +1,22 @@
-"""How DuckDB's values become JSON: every one of them without loss, or told.
+"""How DuckDB's values become JSON, without loss.
 
-The statement is wrapped, so that DuckDB itself writes what Python's types would cut short (nanoseconds, years beyond
-9999, the months of an interval) and what JSON has no type for:
+The statement is wrapped, so that DuckDB itself formats the values that Python's types would truncate (nanoseconds,
+years beyond 9999, the months of an interval) and those for which JSON has no type:
 
     type                            JSON
-    BOOLEAN, VARCHAR, ENUM          as they are
-    integers of any size            a number up to 15 digits, from 16 on a string of its digits
-    DECIMAL                         a number up to 15 digits, from 16 on a string; without its trailing zeros
+    BOOLEAN, VARCHAR, ENUM          unchanged
+    integers of any size            a number up to 15 digits, a string of digits beyond
+    DECIMAL                         a number up to 15 digits, a string beyond; without trailing zeros
     FLOAT, DOUBLE                   a number; the strings "NaN", "Infinity" and "-Infinity"
     DATE, TIME, TIMESTAMP           ISO 8601, as "2026-11-23T09:30:00.125"; "infinity"; years before 1 end in "(BC)"
     TIMESTAMP WITH TIME ZONE        the same in UTC, with a Z
     INTERVAL, UUID, BIT, GEOMETRY   DuckDB's own text
     BLOB                            base64 (RFC 4648, section 4)
-    JSON, VARIANT                   what they hold; where an event cannot carry that, their text
-    LIST, ARRAY, STRUCT, MAP ...    arrays and objects; what is in them is as above, with times and BLOBs in
-                                    DuckDB's own text
+    JSON, VARIANT                   their value, or their text if it nests too deep for an event
+    LIST, ARRAY, STRUCT, MAP ...    arrays and objects of values as above, but times and BLOBs in DuckDB's own text
 
-15 digits are what any double, and so any reader of JSON, keeps (IEEE 754 binary64). Two columns of one name are told
-apart by a number behind it. No value has more than `VALUE_BYTES`: it is refused before it leaves DuckDB, which gathers
-2,048 rows at a time.
+Any double, and so any reader of JSON, keeps 15 digits (IEEE 754 binary64). Columns with the same name get numbers. A
+value of more than `VALUE_BYTES` is an error, raised inside DuckDB, which collects 2,048 rows at a time.
 """
 
 from __future__ import annotations
@@ -29,12 +27,12 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any, Final
 
-from .wording import quoted
+from .sql import quote
 
 VALUE_BYTES: Final = 65_536
 DIGITS: Final = 15
 DEPTH: Final = 100
-"""How deep a value may nest before its text stands for it: an event takes some 250."""
+"""Levels of a nested value; a deeper one becomes text. An event may have some 250."""
 
 Value = Any
 Convert = Callable[[Any], Value]
@@ -49,35 +47,36 @@ NESTED: Final = frozenset({"list", "array", "struct", "map", "union", "tuple", "
 
 
 def column_kind(type_name: str, type_id: str) -> str:
-    """The family of a type: its id, but for JSON, which DuckDB takes for a kind of text."""
+    """The family of a type: its id, except for JSON, which is a VARCHAR to DuckDB."""
     return "json" if type_name == "JSON" else type_id
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """The names with a number behind each that has come before, as DuckDB tells columns apart (without case)."""
-    taken: set[str] = set()
+    """The names, with a number after each repeated one. As in DuckDB, case does not matter."""
+    used: set[str] = set()
     result = []
     for name in names:
         number, candidate = 1, name
-        while candidate.lower() in taken:
+        while candidate.lower() in used:
             candidate, number = f"{name}_{number}", number + 1
-        taken.add(candidate.lower())
+        used.add(candidate.lower())
         result.append(candidate)
     return result
 
 
-def wrapped(sql: str, kinds: Sequence[tuple[str, str]], limit: int) -> str:
-    """The statement whose rows can be told as JSON: `kinds` are the distinct names and the kinds of its columns."""
+def wrap(sql: str, kinds: Sequence[tuple[str, str]], limit: int) -> str:
+    """The statement around `sql` whose rows `converter` understands: `kinds` are distinct names and column kinds."""
     aliases = [f"c{number}" for number in range(len(kinds))]
-    told = ", ".join(
-        f"{_guarded(_told(alias, kind), name)} AS {alias}" for alias, (name, kind) in zip(aliases, kinds, strict=True)
+    columns = ", ".join(
+        f"{_guard(*_expression(alias, kind), name)} AS {alias}"
+        for alias, (name, kind) in zip(aliases, kinds, strict=True)
     )
     answer = f"(\n{sql}\n) AS answer({', '.join(aliases)})"
-    return f"SELECT {told} FROM {answer} LIMIT {limit}"  # noqa: S608  # running somebody's SQL is what it is for
+    return f"SELECT {columns} FROM {answer} LIMIT {limit}"  # noqa: S608  # its purpose is to run the user's SQL
 
 
-def _told(column: str, kind: str) -> tuple[str, bool]:
-    """The expression for a column, and whether what it gives may be of any length."""
+def _expression(column: str, kind: str) -> tuple[str, bool]:
+    """The expression for a column, and whether its value may have any length."""
     if kind in WHOLE | UNSIGNED | FRACTIONS | {"boolean"}:
         return column, False
     if kind == "varchar":
@@ -89,20 +88,19 @@ def _told(column: str, kind: str) -> tuple[str, bool]:
     return f"CAST({column} AS VARCHAR)", True
 
 
-def _guarded(told: tuple[str, bool], name: str) -> str:
-    expression, any_length = told
+def _guard(expression: str, any_length: bool, name: str) -> str:
     if not any_length:
         return expression
-    complaint = quoted(f"{TOO_LONG}{name}", "'")
-    return f"CASE WHEN strlen({expression}) > {VALUE_BYTES} THEN error({complaint}) ELSE {expression} END"
+    message = quote(f"{TOO_LONG}{name}", "'")
+    return f"CASE WHEN strlen({expression}) > {VALUE_BYTES} THEN error({message}) ELSE {expression} END"
 
 
 TOO_LONG: Final = "headway: a value is too long in the column "
-"""What the guard's own error begins with."""
+"""The beginning of the guard's error."""
 
 
 def converter(kind: str) -> Convert:
-    """What makes JSON of the values of a column of this kind, as `wrapped` has them fetched."""
+    """The function that makes JSON of a column of this kind, in a statement of `wrap`."""
     if kind in WHOLE | UNSIGNED:
         return _int
     if kind in FRACTIONS:
@@ -113,10 +111,10 @@ def converter(kind: str) -> Convert:
         return _time
     if kind in ZONED:
         return _zoned
-    return _nested if kind in NESTED else _as_it_is
+    return _nested if kind in NESTED else _unchanged
 
 
-def _as_it_is(value: Any) -> Value:
+def _unchanged(value: Any) -> Value:
     return value
 
 
@@ -153,22 +151,22 @@ def _zoned(text: str) -> Value:
 def _nested(text: str) -> Value:
     try:
         value = json.loads(text, parse_int=_digits, parse_float=_json_fraction, parse_constant=str)
-        return _carried(value, DEPTH)
+        _check_depth(value, DEPTH)
     except (ValueError, RecursionError):
         return text
+    return value
 
 
 def _json_fraction(text: str) -> Value:
-    """A number with a point or an exponent: DECIMALs have no exponent, and doubles are written as they are read."""
+    """A number with a point or an exponent. If it does not read back as the same text, it is a DECIMAL."""
     value = float(text)
     return _fraction(Decimal(text)) if not isfinite(value) or repr(value) != text else value
 
 
-def _carried(value: Value, depth: int) -> Value:
-    """`value`, or `ValueError` where it nests too deep for an event."""
+def _check_depth(value: Value, depth: int) -> None:
+    """Raises `ValueError` if `value` nests too deep for an event."""
     if not depth:
         raise ValueError("nested too deep")
     if isinstance(value, list | dict):
         for item in value.values() if isinstance(value, dict) else value:
-            _carried(item, depth - 1)
-    return value
+            _check_depth(item, depth - 1)

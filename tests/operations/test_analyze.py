@@ -26,7 +26,7 @@ from operations.analytics import charts, child, engine, queries, values
 from operations.analytics.engine import Engine
 from operations.analytics.queries import describe, run_sql
 from operations.analytics.sources import SAMPLE, sources, table_name
-from operations.analytics.wording import named
+from operations.analytics.sql import identifier
 from operations.analyze import Analysis, analyze
 from streaming import Event, OperationError, Upload, partial, progress
 from tests.clients import PATIENCE, wait_until
@@ -263,7 +263,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "an error of its own": ("SELECT error('it is me')", "wrong_sql", "it is me"),
     "a parameter": ("SELECT $1", "wrong_sql", "parameters"),
     "nothing": (" ; -- nothing", "not_a_query", "no statement"),
-    "two statements": ("SELECT 1; SELECT 2", "not_a_query", "One statement"),
+    "two statements": ("SELECT 1; SELECT 2", "not_a_query", "one statement"),
     "a way out of the brackets": ("SELECT 1) AS x, (SELECT 2", "wrong_sql", "syntax error"),
     "too many brackets": ("SELECT " + "(" * 5000 + "1" + ")" * 5000, "wrong_sql", "depth"),
 }
@@ -345,10 +345,10 @@ def test_the_lock_is_duckdbs_own() -> None:
         database.lock("orders", "data")
         for statement in ("COPY orders TO '/tmp/x.csv'", "ATTACH '/tmp/x.db'", "INSTALL httpfs", "LOAD httpfs"):
             with pytest.raises(duckdb.PermissionException):
-                database._asking.execute(statement)
+                database._query_cursor.execute(statement)
         for statement in ("SET memory_limit = '10GB'", "SET lock_configuration = false", "PRAGMA threads = 8"):
             with pytest.raises(duckdb.InvalidInputException, match="locked"):
-                database._asking.execute(statement)
+                database._query_cursor.execute(statement)
 
 
 def test_the_settings_tell_nothing_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -400,7 +400,10 @@ def test_a_value_has_a_limit(sample: Engine) -> None:
     """A huge value is refused by the name of its column before it leaves the database; a large one is passed on."""
     assert len(one(sample, f"repeat('x', {values.VALUE_BYTES})")) == values.VALUE_BYTES
     error = refusal(lambda: asked(sample, f"SELECT 1 AS a, repeat('é', {values.VALUE_BYTES}) AS \"it's\""))
-    assert (error.code, error.message) == ("too_large", "A value of it's has more than 65,536 bytes: take a part.")
+    assert (error.code, error.message) == (
+        "too_large",
+        "A value of it's has more than 65,536 bytes: select a part of it.",
+    )
     assert refusal(lambda: asked(sample, "SELECT range(100000) AS list")).code == "too_large"
 
 
@@ -428,12 +431,12 @@ def test_what_cannot_be_interrupted_is_killed(monkeypatch: pytest.MonkeyPatch) -
 def test_an_interrupt_that_comes_early_or_late(sample: Engine) -> None:
     """One that comes as a statement begins stops it; one that comes after its end harms nobody."""
     for _ in range(5):
-        sample._tell({"sql": FOREVER, "limit": 10})  # as `ask` does
+        sample._send({"sql": FOREVER, "limit": 10})  # as `ask` does
         sample._interrupt()
         message: Any = {}
-        while "refused" not in message:
-            message = sample._next(time.monotonic() + PATIENCE)
-        assert message["refused"] == "interrupted"
+        while "error" not in message:
+            message = sample._receive(time.monotonic() + PATIENCE)
+        assert message["error"] == "interrupted"
         sample._interrupt()
         assert one(sample, "7") == 7
 
@@ -451,10 +454,10 @@ def test_a_process_ends_with_its_input() -> None:
     """When the service goes without a word, the database goes too, in the middle of a statement, with its folder."""
     started = Engine().__enter__()
     list(started.load(sources(SAMPLE)))
-    started._tell({"sql": FOREVER, "limit": 10})
+    started._send({"sql": FOREVER, "limit": 10})
     os.close(started._in)
     started._in = -1
-    wait_until(lambda: started._reaped(0) is not None, "the process has ended")
+    wait_until(lambda: started._wait_for_exit(0) is not None, "the process has ended")
     started._pid = 0
     assert not Path(started._folder).exists()
     started.close()
@@ -526,7 +529,7 @@ def test_every_type_of_duckdb_has_its_json(sample: Engine) -> None:
     """DuckDB's own table of all types, with the least and the greatest value of each, comes over in whole."""
     described = duckdb.execute("DESCRIBE FROM test_all_types()").fetchall()
     columns = [column[0] for column in described if column[0] != "bignum"]  # 300 digits: tried above
-    rows = asked(sample, f"SELECT {', '.join(map(named, columns))} FROM test_all_types()")
+    rows = asked(sample, f"SELECT {', '.join(map(identifier, columns))} FROM test_all_types()")
     assert (len(rows), list(rows[0])) == (3, columns)
     assert all(value is None for value in rows[2].values())
     least, greatest = rows[:2]
@@ -620,14 +623,14 @@ def test_a_result_has_a_size() -> None:
     """Rows that are large are cut off at a size, whatever their number, and what is passed on is bounded."""
     events, result = performed(sql="SELECT repeat('x', 60000) AS s FROM range(10000)", limit=10_000)
     size = sum(len(event.body) for event in events)
-    assert module.MOST_BYTES <= size <= module.MOST_BYTES + 2 * child.PORTION_BYTES
-    assert max(len(event.body) for event in events) <= 2 * child.PORTION_BYTES
+    assert module.MAX_BYTES <= size <= module.MAX_BYTES + 2 * child.BATCH_BYTES
+    assert max(len(event.body) for event in events) <= 2 * child.BATCH_BYTES
     assert result["truncated"] is True
 
 
 def test_a_result_that_just_fits_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not said to be cut where nothing was left out."""
-    monkeypatch.setattr(module, "MOST_BYTES", 10)
+    monkeypatch.setattr(module, "MAX_BYTES", 10)
     assert performed(sql="SELECT 'a long enough text' AS a")[1]["truncated"] is False
     assert performed(sql="SELECT repeat('x', 60000) AS a FROM range(20)")[1]["truncated"] is True
 
@@ -717,7 +720,7 @@ def test_a_plain_function_gathers_no_more_than_it_may() -> None:
     """Large rows are cut off at a size, whatever their number."""
     answer = run_sql("SELECT repeat('x', 60000) AS s FROM range(10000)", limit=10_000)
     assert answer["truncated"] is True
-    assert queries.BYTES < len(orjson.dumps(answer["rows"])) < queries.BYTES + 2 * child.PORTION_BYTES
+    assert queries.BYTES < len(orjson.dumps(answer["rows"])) < queries.BYTES + 2 * child.BATCH_BYTES
 
 
 def test_a_greenlet_that_asks_does_not_hold_up_others(own_queues: Path) -> None:
@@ -811,8 +814,8 @@ def test_the_model_may_not_do_more_than_anybody() -> None:
     """What it writes runs behind the same lock, and it is told so."""
     with model("SELECT * FROM read_csv('/etc/passwd')", "DROP TABLE orders", "SELECT 1 AS one") as scripted:
         assert performed(question="What are the passwords?")[1]["rows"] == [{"one": 1}]
-    assert "reads the tables of its run and nothing else" in scripted.shown[1][-1]["content"]
-    assert "DROP is not run here" in scripted.shown[2][-1]["content"]
+    assert "can only read the tables of its run" in scripted.shown[1][-1]["content"]
+    assert "DROP is not allowed" in scripted.shown[2][-1]["content"]
 
 
 def test_the_model_has_three_tries() -> None:
@@ -834,6 +837,6 @@ def test_a_limit_is_nothing_to_mend() -> None:
 def test_what_the_child_says_of_itself_is_kept_from_viewers(capfd: pytest.CaptureFixture[str]) -> None:
     """A failure of the process itself is a traceback in the log, and an error without a word of it for viewers."""
     with Engine() as started:
-        started._tell({"sql": 5, "limit": 1})
-        assert started._next(time.monotonic() + PATIENCE) == {"failed": True}
+        started._send({"sql": 5, "limit": 1})
+        assert started._receive(time.monotonic() + PATIENCE) == {"failed": True}
     assert "Traceback" in capfd.readouterr().err
