@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(180)]
 
 
 def node(*command: str | Path, **variables: str) -> str:
-    """What a program of Node's writes; a failure shows all of it."""
+    """The output of a Node.js program; a failure shows all of it."""
     env = {**os.environ, "NO_COLOR": "1", **variables}
     done = subprocess.run(
         [program("node"), *map(str, command)], cwd=CLIENT, env=env, capture_output=True, text=True, timeout=170
@@ -42,14 +42,14 @@ def vitest(*projects: str, **variables: str) -> None:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """The service that the client is tried on."""
+    """The service that the client is tested with."""
     with gunicorn(APP) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
 def built() -> Iterator[Path]:
-    """The package, built of the sources as they are."""
+    """The package, built from the current sources."""
     with scratch() as folder:
         node(CLIENT / "build.mjs", folder)
         (folder / "node_modules").symlink_to(ROOT / "node_modules")
@@ -59,20 +59,20 @@ def built() -> Iterator[Path]:
 
 @dataclass
 class Follower:
-    """A client of another process that follows a run, and what it has said."""
+    """A client in another process that watches a run, and the lines that it has printed."""
 
     process: subprocess.Popen[str]
     connections: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
 
     def read(self, events: int) -> None:
-        """Reads until it has told of so many events."""
+        """Reads until the client has printed so many events."""
         while len(self.events) < events:
             line = self._line()
             (self.events if "type" in line else self.connections).append(line)
 
     def result(self) -> Any:
-        """Reads to the end; gives the result."""
+        """Reads to the end; returns the run's result."""
         while "result" not in (line := self._line()):
             (self.events if "type" in line else self.connections).append(line)
         return line["result"]
@@ -84,9 +84,9 @@ class Follower:
 
 
 @contextlib.contextmanager
-def following(built: Path, *what: str) -> Iterator[Follower]:
-    """A client in a process of its own; follow.mjs says what it may be told."""
-    command = [program("node"), str(CLIENT / "test/live/follow.mjs"), str(built / "index.js"), *what]
+def following(built: Path, *arguments: str) -> Iterator[Follower]:
+    """Starts a client in another process; follow.mjs documents its arguments."""
+    command = [program("node"), str(CLIENT / "test/live/follow.mjs"), str(built / "index.js"), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield Follower(process)
@@ -94,18 +94,18 @@ def following(built: Path, *what: str) -> Iterator[Follower]:
             process.kill()
 
 
-def test_the_client_by_itself() -> None:
-    """The client reads every recorded and every faulty stream as it should, and the hook is one for both Reacts."""
+def test_the_client_alone() -> None:
+    """The client reads every recorded and every faulty stream, and the hook works with both versions of React."""
     vitest("client", "react-18", "react-19")
 
 
-def test_the_client_and_a_server(server: Server) -> None:
-    """The client, npm's `eventsource` and `fetch-event-source` get along with a real server."""
+def test_the_client_with_a_server(server: Server) -> None:
+    """The client, npm's `eventsource` and `fetch-event-source` read the streams of a real server."""
     vitest("live", HEADWAY_URL=server.url)
 
 
 def test_a_service_that_is_reloaded(built: Path) -> None:
-    """A client that a leaving worker sends away loses no event of its run, and is given none twice."""
+    """A client whose worker stops loses no event of its run, and reads none twice."""
     with workers("sqlite", 2, env={"HEADWAY_DRAIN": "30"}) as shared:
         producer = shared.pids[0]
         run = f"{shared.server.url}/runs/{shared.begin('counting', producer, count=100, pause=0.05)}"
@@ -119,7 +119,7 @@ def test_a_service_that_is_reloaded(built: Path) -> None:
 
 
 def test_a_worker_that_is_killed(built: Path) -> None:
-    """A client whose run loses its worker is told of the next attempt, and has its result."""
+    """A client whose run loses its worker reads the next attempt and its result."""
     with workers("sqlite", 2, env={"DURABLE_LEASE": "1.5"}) as shared:
         operation = f"{shared.server.url}/operations/again"
         with following(built, "start", operation, json.dumps({"note": "tried"})) as follower:
@@ -131,7 +131,7 @@ def test_a_worker_that_is_killed(built: Path) -> None:
 
 
 def test_the_command_that_writes_types(server: Server, built: Path) -> None:
-    """`headway-types` writes the operations of a running service."""
+    """`headway-types` writes the types of a running service's operations."""
     written = node(built / "headway-types.js", f"{server.url}/api")
     assert "export interface SimulateInput {" in written
     assert '"received": Received;' in written
@@ -139,7 +139,7 @@ def test_the_command_that_writes_types(server: Server, built: Path) -> None:
 
 
 def test_the_example() -> None:
-    """The example in examples/react keeps its run through reloads and lost networks, in a browser."""
+    """The example in examples/react shows its run through reloads and without a network, in a browser."""
     with gunicorn(
         "app:app", env={"HEADWAY_SIMULATE": "1", "HEADWAY_LINGER": "30", "HEADWAY_STORE": "memory:"}
     ) as service:

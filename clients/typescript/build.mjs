@@ -1,5 +1,5 @@
-// `node build.mjs [FOLDER]` builds FOLDER (dist/): `index.js` and `react.js` for whoever imports the package, their types, and the command `headway-types`.
-// eventsource-parser is bundled in, so that a page can import the files as they are; React is the page's own.
+// `node build.mjs [FOLDER]` builds FOLDER (dist/): the modules `index.js` and `react.js`, their types, and the command `headway-types`.
+// eventsource-parser is bundled, so that a page can import the files as they are; React is not.
 
 import {execFileSync} from 'node:child_process'
 import {chmodSync} from 'node:fs'
@@ -17,7 +17,7 @@ const modules = {bundle: true, format: 'esm', target: 'es2022', outdir: dist, ab
 await build({
   ...modules,
   entryPoints: ['src/index.ts', 'src/react.ts'],
-  splitting: true, // what both need is there once, in a chunk of its own
+  splitting: true, // what both import is in one chunk
   chunkNames: 'shared',
   minify: true,
   sourcemap: true,

@@ -4,14 +4,14 @@ import {defineConfig} from 'vitest/config'
 
 const react18 = fileURLToPath(new URL('../../tests/react-18/node_modules/', import.meta.url))
 
-// The hook is tested with both Reacts that it supports: `react` in a test is the one of its project.
+// The hook is tested with both versions of React that it supports: each project has its own `react`.
 const hook = ['test/react/**/*.test.tsx']
 
 export default defineConfig({
   test: {
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    maxWorkers: 1, // a good neighbour to the other tests of a small machine
+    maxWorkers: 1, // other tests run on the same machine
     projects: [
       {extends: true, test: {name: 'client', include: ['test/*.test.ts']}},
       {extends: true, test: {name: 'live', include: ['test/live/*.test.ts']}},

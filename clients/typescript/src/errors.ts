@@ -2,11 +2,11 @@
  * Every error of this package, in one tree.
  *
  *     HeadwayError
- *     ├── RunFailed       the run ended in `error`; `code`, `message` and `retryable` are the run's own
+ *     ├── RunFailed       the run failed; `code`, `message` and `retryable` are those of its `error` event
  *     ├── RunCancelled    the run was cancelled; `reason` says why
- *     ├── Interrupted     the line to the run was lost and could not be had again; the run itself may go on
+ *     ├── Interrupted     the connection was lost, and no new attempt restored it; the run may still be live
  *     ├── Disconnected    `disconnect()` was called before the run was over
- *     └── Problem         a request that the service refuses (RFC 9457); `errors` names the fields of a bad input
+ *     └── Problem         the service refused a request (RFC 9457); `errors` lists the invalid fields of an input
  */
 
 import type {Failure, Reason} from './events.ts'
@@ -25,7 +25,7 @@ export class HeadwayError extends Error {
   }
 }
 
-/** The run ended in `error`. */
+/** The run failed. */
 export class RunFailed extends HeadwayError {
   override name = 'RunFailed'
 
@@ -45,7 +45,7 @@ export class RunCancelled extends HeadwayError {
   }
 }
 
-/** The stream ended without `done`, and as many attempts as there may be have not brought it back. */
+/** The stream ended without `done`, and `maxAttempts` attempts in a row did not restore it. */
 export class Interrupted extends HeadwayError {
   override name = 'Interrupted'
 
@@ -55,16 +55,16 @@ export class Interrupted extends HeadwayError {
   }
 }
 
-/** `disconnect()` was called before the run was over: the run may go on, its result is not known here. */
+/** `disconnect()` was called before the run was over: the run may still be live, and its result is not known here. */
 export class Disconnected extends HeadwayError {
   override name = 'Disconnected'
 
   constructor() {
-    super('disconnected', 'The viewing was ended before the run was over.', true)
+    super('disconnected', 'Disconnected before the run was over.', true)
   }
 }
 
-/** One complaint about one field of an input. */
+/** What is wrong with one field of an input: the path to the field, and a sentence for people. */
 export interface FieldError {
   loc: (string | number)[]
   msg: string
@@ -78,12 +78,12 @@ export interface ProblemDocument {
   errors?: FieldError[]
 }
 
-/** A request that the service refuses. `errors` names the fields of a bad input, where there are any. */
+/** The service refused a request. `errors` lists the invalid fields of an input. */
 export class Problem extends HeadwayError {
   override name = 'Problem'
   readonly status: number
   readonly errors: readonly FieldError[]
-  /** Seconds that the service asks to be left alone; 0 where it does not say. */
+  /** Seconds to wait before the next request, as `Retry-After` says; 0 without one. */
   readonly retryAfter: number
 
   constructor(status: number, {title, detail, code, errors = []}: ProblemDocument, retryAfter = 0) {
@@ -98,7 +98,7 @@ export class Problem extends HeadwayError {
   }
 }
 
-/** Whether a status says that the same request may succeed later. */
+/** Whether a response with this status means that the same request may succeed later. */
 function isTransient(status: number): boolean {
   return status === 408 || status === 425 || status === 429 || (status >= 500 && status !== 501)
 }

@@ -1,6 +1,6 @@
-/** The events of a run and its snapshot, as the service sends them: what each kind carries, and how much of it is sure. */
+/** The events of a run and its snapshot, as the service sends them. */
 
-/** Where a run stands. */
+/** The status of a run. */
 export type Status = 'queued' | 'running' | 'waiting' | 'cancelling' | Ending
 /** How a run ended. */
 export type Ending = 'succeeded' | 'failed' | 'cancelled'
@@ -10,19 +10,19 @@ export type Reason = 'requested' | 'disconnected' | 'timeout' | 'shutdown'
 /** Any JSON Schema (2020-12). */
 export type Schema = Record<string, unknown> | boolean
 
-/** In the data of every event: when it was written, RFC 3339 in UTC with milliseconds. */
+/** The data of every event has the time at which it was written: RFC 3339, UTC, with milliseconds. */
 export interface Stamped {
   timestamp: string
 }
 
-/** How far the work is. */
+/** The progress of a run. */
 export interface Progress extends Partial<Stamped> {
-  /** What is done, of `total`; it never falls within a `step`. */
+  /** How much of `total` is done; it never falls within a `step`. */
   done?: number
   total?: number
-  /** What is counted: `"pages"`. */
+  /** The unit of `done` and `total`: `"pages"`. */
   unit?: string
-  /** The part of the work that is counted. */
+  /** The part of the work that `done` and `total` count. */
   step?: string | number
   /** A sentence for people. */
   message?: string
@@ -30,18 +30,18 @@ export interface Progress extends Partial<Stamped> {
   eta?: number
 }
 
-/** What an operation asks the people who watch. */
+/** A question of an operation to its viewers. */
 export interface Question extends Partial<Stamped> {
   /** Its id, which the answer names. */
   question: string
   prompt: string
-  /** What an answer must satisfy; `{}` takes any JSON. */
+  /** What an answer must satisfy; `{}` accepts any JSON. */
   schema: Schema
-  /** When it closes unanswered, RFC 3339; `null` for never. */
+  /** When it expires without an answer, RFC 3339; `null` for never. */
   expires?: string | null
 }
 
-/** Why a run failed, or is in trouble. */
+/** Why a run failed. */
 export interface Failure extends Partial<Stamped> {
   /** A stable word for programs. */
   code: string
@@ -51,7 +51,7 @@ export interface Failure extends Partial<Stamped> {
   retryable: boolean
 }
 
-/** A run as it stands: `GET /runs/ID`. */
+/** The snapshot of a run: `GET /runs/ID`. */
 export interface Snapshot<Result = unknown> {
   id: string
   operation: string
@@ -66,7 +66,7 @@ export interface Snapshot<Result = unknown> {
   viewers: number
 }
 
-/** What the events of each kind carry besides `timestamp`. */
+/** The data of the library's events, besides `timestamp`. */
 export interface EventData<Result = unknown> {
   start: {run?: string; operation?: string}
   progress: Progress
@@ -82,26 +82,26 @@ export interface EventData<Result = unknown> {
 }
 
 /**
- * What an operation takes and gives. The command `headway-types` writes one for each operation of a service; the kinds
- * of events that are the operation's own are declared by hand: `Operations['chart'] & {events: {point: Point}}`.
+ * The types of an operation. The command `headway-types` writes one for each operation of a service; the data of its
+ * custom events are declared by hand: `Operations['chart'] & {events: {point: Point}}`.
  */
 export interface Operation {
-  // biome-ignore lint/suspicious/noExplicitAny: who has generated no types may send what they like
+  // biome-ignore lint/suspicious/noExplicitAny: without generated types any input is accepted
   input: any
-  // biome-ignore lint/suspicious/noExplicitAny: and may read the result unchecked
+  // biome-ignore lint/suspicious/noExplicitAny: without generated types the result is unchecked
   result: any
-  /** The data of each kind of event that is the operation's own. Data that is no JSON object is a `string`. */
+  /** The data of each custom event, by its name. Data that is not a JSON object is a `string`. */
   events?: Record<string, unknown>
 }
 
-type Own<Op> = Op extends {events: infer Events} ? Events : unknown
+type Custom<Op> = Op extends {events: infer Events} ? Events : unknown
 
-type Data<Op extends Operation> = EventData<Op['result']> & Own<Op>
+type Data<Op extends Operation> = EventData<Op['result']> & Custom<Op>
 
 /** One event of a run; `event.type === 'progress'` narrows `event.data`. */
 export type RunEvent<Op extends Operation = Operation> = {
   [Type in keyof Data<Op> & string]: {
-    /** Its number in its run: 1, 2, 3 ... It never falls; where progress was merged for a slow viewer, it skips. */
+    /** Its number in its run: 1, 2, 3 ... It never falls, and skips where progress was merged for a slow viewer. */
     readonly id: number
     readonly type: Type
     readonly data: Data<Op>[Type] extends object ? Data<Op>[Type] & Stamped : Data<Op>[Type]

@@ -3,16 +3,16 @@
 
 import {parseArgs} from 'node:util'
 
-import {type CatalogueEntry, typesOf} from './types.ts'
+import {type CatalogueEntry, typesOf} from './codegen.ts'
 
 const USAGE = `usage: headway-types [-H 'NAME: VALUE'] URL > operations.ts
 
-Writes the types of each operation's input and result. URL is the service's, or that of its /operations;
+Writes the types of each operation's input and result. URL is that of the service, or of its /operations;
 -H adds a header to the request, as in curl: -H "Authorization: Bearer $KEY".
 `
 
 async function main(): Promise<number> {
-  const [url, headers] = read()
+  const [url, headers] = readArguments()
   if (!url) {
     process.stderr.write(USAGE)
     return 2
@@ -31,7 +31,7 @@ async function main(): Promise<number> {
   }
 }
 
-function read(): [string | undefined, Record<string, string>] {
+function readArguments(): [string | undefined, Record<string, string>] {
   try {
     const {positionals, values} = parseArgs({
       allowPositionals: true,
@@ -48,7 +48,7 @@ async function fetchOperations(url: string, headers: Record<string, string>): Pr
   const response = await fetch(url, {headers: {Accept: 'application/json', ...headers}})
   if (!response.ok) throw new Error(`the service answered with status ${response.status}`)
   const {operations} = (await response.json()) as {operations?: CatalogueEntry[]}
-  if (!Array.isArray(operations)) throw new Error('this is no list of operations')
+  if (!Array.isArray(operations)) throw new Error('the response is not a list of operations')
   return operations
 }
 

@@ -1,9 +1,9 @@
-/** Requests to the service: their URLs, their headers, and what its refusals are made into. */
+/** Requests to the service: their URLs, headers and bodies, and the `Problem` of a refused one. */
 
 import {Problem, type ProblemDocument} from './errors.ts'
 import type {WatchOptions} from './options.ts'
 
-/** The absolute form of a URL; relative ones belong to the page. Throws a `TypeError` for what is none. */
+/** The absolute form of a URL, relative to the page's. Throws `TypeError` if it is invalid. */
 export function absolute(url: string | URL, page = globalThis.location?.href): string {
   return String(new URL(url, page)).replace(/\/+$/, '')
 }
@@ -18,11 +18,11 @@ export function runId(url: string): string {
   return decodeURIComponent(new URL(url).pathname.split('/').pop() as string)
 }
 
-/** Sends a request with the caller's headers, made anew for it. */
+/** Sends a request with the caller's headers, made for this request. */
 export async function send(options: WatchOptions, url: string, init: RequestInit): Promise<Response> {
-  const made = typeof options.headers === 'function' ? options.headers() : options.headers
-  // Without a turn of the loop where nothing has to be waited for: a page that is being left has no turn any more.
-  const headers = made instanceof Promise ? await made : made
+  const source = typeof options.headers === 'function' ? options.headers() : options.headers
+  // Without a promise there is no `await`: on a page that is being left nothing runs after it.
+  const headers = source instanceof Promise ? await source : source
   const request = options.fetch ?? globalThis.fetch
   return request(url, {
     credentials: options.credentials ?? 'same-origin',
@@ -32,14 +32,14 @@ export async function send(options: WatchOptions, url: string, init: RequestInit
   })
 }
 
-/** What the service refuses with. */
+/** The `Problem` of a response that refuses the request. */
 export async function problemOf(response: Response): Promise<Problem> {
   const document: ProblemDocument = isJson(response) ? await response.json().catch(() => ({})) : {}
   if (!isJson(response)) await discard(response)
   return new Problem(response.status, document, retryAfter(response))
 }
 
-/** Lets a body go that nobody will read. */
+/** Cancels a body that is not read. */
 export async function discard(response: Response): Promise<void> {
   await response.body?.cancel().catch(() => {})
 }
@@ -48,14 +48,14 @@ function isJson(response: Response): boolean {
   return /[/+]json\b/.test(response.headers.get('Content-Type') ?? '')
 }
 
-/** Seconds that the service asks to be left alone (RFC 9110, section 10.2.3: a number, or a date). */
+/** Seconds in `Retry-After`, which is a number or a date (RFC 9110, section 10.2.3); 0 without one. */
 function retryAfter(response: Response): number {
-  const said = response.headers.get('Retry-After') ?? ''
-  const seconds = /^\d+$/.test(said) ? Number(said) : (Date.parse(said) - Date.now()) / 1000
-  return Math.max(0, seconds || 0) // a date that is none is no number
+  const value = response.headers.get('Retry-After') ?? ''
+  const seconds = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - Date.now()) / 1000
+  return Math.max(0, seconds || 0) // an invalid date gives NaN
 }
 
-/** What an input travels as: a form where it is one or has a file in it, else JSON. */
+/** The body of a start: a form if the input is one or contains a file, JSON otherwise. */
 export function bodyOf(input: unknown): {body: BodyInit; headers: Record<string, string>} {
   if (input instanceof FormData) return {body: input, headers: {}}
   if (hasFile(input)) return {body: formOf(input), headers: {}}

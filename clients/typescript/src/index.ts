@@ -1,11 +1,11 @@
 /**
- * Starts and follows runs of a Headway service.
+ * Starts and watches runs of a Headway service.
  *
  *     const run = startRun('/operations/count', {pages: 3})
  *     for await (const event of run) console.log(event.id, event.type, event.data)
  *     console.log(await run.result)
  *
- * Works wherever there is `fetch` with streamed bodies: browsers, Node.js 20 and newer, Deno, Bun.
+ * Works wherever `fetch` streams bodies: browsers, Node.js 20 and newer, Deno, Bun.
  */
 
 export type {FieldError, ProblemDocument} from './errors.ts'

@@ -1,50 +1,50 @@
-/** The body of a stream as batches of events: bytes to frames by `eventsource-parser`, frames to what a run's may be. */
+/** The body of a stream as batches of events: `eventsource-parser` makes frames of bytes, and this module events of frames. */
 
 import {createParser, type EventSourceMessage} from 'eventsource-parser'
 
 import type {RunEvent} from './events.ts'
 
-/** Characters that an unfinished event may hold: what a hostile peer can make a client keep. */
+/** Characters of an unfinished event that are kept: it bounds the memory that a hostile peer can take. */
 const MAX_EVENT = 64 * 1024 * 1024
 
-/** Events whose data only the library writes, or checks: it is an object, or else the event is rubbish. */
-const OURS = /^(start|progress|delta|partial|question|answer|result|error|done|attempt|reset)$/
+/** The library's events, whose data is an object: anything else is invalid. */
+const LIBRARY = /^(start|progress|delta|partial|question|answer|result|error|done|attempt|reset)$/
 const ENDINGS = /^(succeeded|failed|cancelled)$/
 
-/** What reading has come to, over all connections of a line. */
+/** How far a run was read, over all of its streams. */
 export interface Position {
-  /** The number of the last event. */
+  /** The id of the last event. */
   last: number
-  /** Whether there was `done`. */
+  /** Whether `done` was read. */
   over: boolean
-  /** Milliseconds to wait before coming back, as the service said last. */
+  /** Milliseconds to wait before a new attempt, from the service's last `retry:`. */
   retry: number | undefined
 }
 
 export interface Reader {
-  /** The events that `bytes` complete, without those that were there already. */
+  /** The events that `bytes` complete, without those that were read before. */
   feed(bytes: Uint8Array): RunEvent[]
-  /** Whether this connection has brought something: a new event, or a comment. */
-  readonly fruitful: boolean
+  /** Whether this stream has brought a new event or a comment. */
+  readonly alive: boolean
 }
 
-/** Reads one connection, and moves `position` on. */
+/** Reads one stream, and advances `position`. */
 export function createReader(position: Position): Reader {
   const decoder = new TextDecoder()
   let batch: RunEvent[] = []
-  let fruitful = false
+  let alive = false
   const parser = createParser({
     maxBufferSize: MAX_EVENT,
     onEvent(message) {
-      const event = take(message, position)
-      fruitful ||= event !== undefined
+      const event = toEvent(message, position)
+      alive ||= event !== undefined
       if (event?.data !== undefined) batch.push(event)
     },
     onRetry(milliseconds) {
       position.retry = milliseconds
     },
     onComment() {
-      fruitful = true
+      alive = true
     },
     onError(error) {
       if (error.type === 'max-buffer-size-exceeded') throw error
@@ -56,14 +56,14 @@ export function createReader(position: Position): Reader {
       parser.feed(decoder.decode(bytes, {stream: true}))
       return batch
     },
-    get fruitful() {
-      return fruitful
+    get alive() {
+      return alive
     },
   }
 }
 
-/** The event of a frame; its data is `undefined` where the frame is rubbish, and it is `undefined` where it is old. */
-function take(message: EventSourceMessage, position: Position): RunEvent | undefined {
+/** The event of a frame: `undefined` where it was read before, and with `data` undefined where it is invalid. */
+function toEvent(message: EventSourceMessage, position: Position): RunEvent | undefined {
   if (position.over) return
   if (message.id && /^\d{1,15}$/.test(message.id)) {
     if (Number(message.id) <= position.last) return
@@ -75,10 +75,10 @@ function take(message: EventSourceMessage, position: Position): RunEvent | undef
   return {id: position.last, type, data} as RunEvent
 }
 
-/** A JSON object, or the text as it came; `undefined` where an event of the library has no object, or `done` no status. */
+/** A JSON object, or the text as it is; `undefined` for a library event without an object and a `done` without a status. */
 function decode(type: string, text: string): unknown {
   const object = asObject(text)
-  if (!OURS.test(type)) return object ?? text
+  if (!LIBRARY.test(type)) return object ?? text
   return type === 'done' && !ENDINGS.test(object?.['status'] as string) ? undefined : object
 }
 

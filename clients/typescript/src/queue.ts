@@ -1,16 +1,16 @@
-/** What was read and has not been taken yet: bounded while somebody is to take it. */
+/** The events that were read and not yet iterated over: bounded as long as somebody is to iterate. */
 
-/** Events that are read ahead. */
+/** Items that are read ahead. */
 const AHEAD = 512
 
 export interface Queue<T> {
-  /** Adds a batch; waits, where there is too much already, until some of it has been taken. */
+  /** Adds a batch, then waits until no more than `AHEAD` items are left. */
   push(batch: T[]): Promise<void>
-  /** Nothing more comes: what is there is handed out, then the iteration ends, or throws the reason. */
-  end(why?: {reason: unknown}): void
-  /** From now on nothing waits: what nobody has begun to take is let go, the oldest first. */
-  letGo(): void
-  /** Takes; `leave` is called where the taker stops early. */
+  /** Nothing more is added: the iteration takes what is left, then ends, or throws the reason. */
+  end(error?: {reason: unknown}): void
+  /** `push` waits no longer. As long as nobody iterates, only the newest items are kept. */
+  unblock(): void
+  /** Iterates; calls `leave` where the loop is left early. */
   iterate(leave: () => void): AsyncIterator<T>
 }
 
@@ -19,27 +19,27 @@ export function createQueue<T>(): Queue<T> {
   let head = 0
   let ended: {reason?: unknown} | undefined
   let iterated = false
-  let free = false
+  let unblocked = false
   let waiting: (() => void)[] = []
 
-  return {push, end, letGo, iterate}
+  return {push, end, unblock, iterate}
 
   async function push(batch: T[]): Promise<void> {
     items = items.slice(head).concat(batch)
     head = 0
-    if (free && !iterated) items = items.slice(-AHEAD)
-    stir()
-    while (!free && !ended && items.length - head > AHEAD) await change()
+    if (unblocked && !iterated) items = items.slice(-AHEAD)
+    notify()
+    while (!unblocked && !ended && items.length - head > AHEAD) await change()
   }
 
-  function end(why?: {reason: unknown}): void {
-    ended ??= why ?? {}
-    stir()
+  function end(error?: {reason: unknown}): void {
+    ended ??= error ?? {}
+    notify()
   }
 
-  function letGo(): void {
-    free = true
-    stir()
+  function unblock(): void {
+    unblocked = true
+    notify()
   }
 
   function iterate(leave: () => void): AsyncIterator<T> {
@@ -63,7 +63,7 @@ export function createQueue<T>(): Queue<T> {
 
   function take(): T {
     const item = items[head++] as T
-    if (items.length - head === AHEAD || head === items.length) stir()
+    if (items.length - head === AHEAD || head === items.length) notify()
     return item
   }
 
@@ -71,9 +71,9 @@ export function createQueue<T>(): Queue<T> {
     return new Promise((resolve) => waiting.push(resolve))
   }
 
-  function stir(): void {
-    const woken = waiting
+  function notify(): void {
+    const waiters = waiting
     waiting = []
-    for (const each of woken) each()
+    for (const waiter of waiters) waiter()
   }
 }

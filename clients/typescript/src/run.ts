@@ -1,16 +1,16 @@
-/** A run as its client holds it: the events as an async iterable, the result as a promise, and the verbs. */
+/** One run: its events as an async iterable, its result as a promise, and the requests that act on it. */
 
+import {createConnection, type RunConnection, type Start} from './connection.ts'
 import {Disconnected, RunCancelled, RunFailed} from './errors.ts'
 import type {Failure, Operation, Question, Reason, RunEvent, Snapshot, Status} from './events.ts'
 import {absolute, runId, send} from './http.ts'
-import {createLine, type Line, type Start} from './line.ts'
 import type {Connection, StartOptions, WatchOptions} from './options.ts'
-import {onLeave} from './page.ts'
+import {onLeave} from './page-lifecycle.ts'
 import {createQueue} from './queue.ts'
 
 /**
- * A run that is being watched. Its events are handed out once, to whoever iterates; leaving the loop early ends the
- * viewing, as `disconnect()` does. The stream is read ahead by no more than some hundred events while nobody iterates.
+ * A run that is watched. Each event is given to one iteration only; leaving the loop early disconnects. As long as
+ * nobody iterates, some hundred events are read ahead at most.
  */
 export interface Run<Op extends Operation = Operation> extends AsyncIterable<RunEvent<Op>> {
   /** Its id; `undefined` until the service has answered. */
@@ -19,31 +19,31 @@ export interface Run<Op extends Operation = Operation> extends AsyncIterable<Run
   readonly url: string | undefined
   /**
    * Its id, once the service has answered; empty for a stream that belongs to no run (the helper `stream()`). Rejects
-   * with what the iteration throws where there never is an answer.
+   * with what the iteration throws where the service never answers.
    */
   readonly started: Promise<string>
-  /** The number of the last event that came. */
+  /** The id of the last event that arrived. */
   readonly lastEventId: number
-  /** The line to it. */
+  /** The state of the connection to it. */
   readonly connection: Connection
   /**
    * Its result, whether anybody iterates or not. Rejects with `RunFailed`, `RunCancelled`, `Disconnected`, or what the
    * iteration throws: `Interrupted` or `Problem`.
    */
   readonly result: Promise<Op['result']>
-  /** Asks how it stands. Waits for the answer to the start; throws `Problem`, as the verbs below do. */
+  /** Fetches its snapshot, after the answer to the start. Throws `Problem`, as the requests below do. */
   snapshot(): Promise<Snapshot<Op['result']>>
-  /** Ends the work. The events go on up to `done`. Harmless when repeated, or too late. */
+  /** Cancels it. The events go on up to `done`. Harmless when repeated, or when the run is over. */
   cancel(): Promise<Snapshot<Op['result']>>
-  /** Ends the viewing. What becomes of the work is for the operation's `linger` to say. */
+  /** Stops watching it. How long the run goes on without viewers is its `linger`. */
   disconnect(): void
-  /** Answers its question: the one that is open, unless another is named. */
+  /** Answers its open question, or the one with the id `question`. */
   answer(answer: unknown, question?: string): Promise<Snapshot<Op['result']>>
 }
 
 /**
- * Starts a run of the operation at `url` (`.../operations/NAME`). An input with a `File` or `Blob` in it travels as a
- * form. Throws a `TypeError` for what is no URL; whatever else goes wrong is thrown by the iteration and by `result`.
+ * Starts a run of the operation at `url` (`.../operations/NAME`). An input with a `File` or `Blob` in it is sent as a
+ * form. Throws `TypeError` if the URL is invalid; any other error is thrown by the iteration, and rejects `result`.
  */
 export function startRun<Op extends Operation = Operation>(
   url: string | URL,
@@ -54,7 +54,7 @@ export function startRun<Op extends Operation = Operation>(
   return createRun(options, undefined, {url: absolute(url), input, key})
 }
 
-/** Watches the run at `url` (`.../runs/ID`), from its first event on unless `lastEventId` says otherwise. */
+/** Watches the run at `url` (`.../runs/ID`), from its first event or after `lastEventId`. */
 export function watchRun<Op extends Operation = Operation>(url: string | URL, options: WatchOptions = {}): Run<Op> {
   return createRun(options, absolute(url))
 }
@@ -62,47 +62,47 @@ export function watchRun<Op extends Operation = Operation>(url: string | URL, op
 function createRun<Op extends Operation>(
   options: WatchOptions,
   url: string | undefined,
-  start?: Omit<Start, 'named'>,
+  start?: Omit<Start, 'onUrl'>,
 ): Run<Op> {
   const started = deferred<string>()
   const outcome = createOutcome()
   const queue = createQueue<RunEvent<Op>>()
-  const named = (at: string) => started.resolve(runId(at))
-  const line = createLine(options, url, start && {...start, named})
-  const unlisten = [onAbort(options.signal, stop), onPageHide(options, line)]
-  if (url) named(url)
-  void pump()
+  const onUrl = (url: string) => started.resolve(runId(url))
+  const connection = createConnection(options, url, start && {...start, onUrl})
+  const unlisten = [onAbort(options.signal, stop), onPageHide(options, connection)]
+  if (url) onUrl(url)
+  void read()
 
   return {
     get id() {
-      return line.url && runId(line.url)
+      return connection.url && runId(connection.url)
     },
     get url() {
-      return line.url
+      return connection.url
     },
     get lastEventId() {
-      return line.position.last
+      return connection.position.last
     },
     get connection() {
-      return line.connection
+      return connection.state
     },
     get result() {
-      queue.letGo()
+      queue.unblock()
       return outcome.promise
     },
     started: started.promise,
-    snapshot: () => ask(),
-    cancel: () => ask('', {method: 'DELETE'}),
+    snapshot: () => request(),
+    cancel: () => request('', {method: 'DELETE'}),
     disconnect: () => stop(new Disconnected()),
     answer,
     [Symbol.asyncIterator]: () => queue.iterate(() => stop(new Disconnected())),
   }
 
-  async function pump(): Promise<void> {
+  async function read(): Promise<void> {
     try {
-      for await (const batch of line.follow()) {
-        started.resolve(line.url ? runId(line.url) : '')
-        for (const event of batch) outcome.learn(event)
+      for await (const batch of connection.events()) {
+        started.resolve(connection.url ? runId(connection.url) : '')
+        for (const event of batch) outcome.add(event)
         await queue.push(batch as RunEvent<Op>[])
       }
       queue.end()
@@ -113,35 +113,35 @@ function createRun<Op extends Operation>(
     }
   }
 
-  /** Ends the viewing, for a reason that the iteration throws unless it is the caller's own wish. */
+  /** Closes the connection. The iteration throws `reason`, unless the caller itself has disconnected. */
   function stop(reason: unknown): void {
-    line.close()
+    connection.close()
     outcome.reject(reason)
     started.reject(reason)
     queue.end(reason instanceof Disconnected ? undefined : {reason})
   }
 
-  async function ask(path = '', init?: RequestInit): Promise<Snapshot<Op['result']>> {
+  async function request(path = '', init?: RequestInit): Promise<Snapshot<Op['result']>> {
     await started.promise
-    return (await line.ask(path, init)) as Snapshot<Op['result']>
+    return (await connection.request(path, init)) as Snapshot<Op['result']>
   }
 
-  async function answer(given: unknown, question = outcome.question): Promise<Snapshot<Op['result']>> {
-    const asked = question ?? (await ask()).question?.question ?? null
-    const body = JSON.stringify({question: asked, answer: given})
-    return ask('/answer', {method: 'POST', body, headers: {'Content-Type': 'application/json'}})
+  async function answer(answer: unknown, id = outcome.question): Promise<Snapshot<Op['result']>> {
+    const question = id ?? (await request()).question?.question ?? null
+    const body = JSON.stringify({question, answer})
+    return request('/answer', {method: 'POST', body, headers: {'Content-Type': 'application/json'}})
   }
 }
 
 interface Outcome {
   readonly promise: Promise<unknown>
-  /** The question that is open. */
+  /** The id of the open question. */
   readonly question: string | undefined
-  learn(event: RunEvent): void
+  add(event: RunEvent): void
   reject(reason: unknown): void
 }
 
-/** What a run comes to, learned from its events. */
+/** The result or the error of a run, from its events. */
 function createOutcome(): Outcome {
   const {promise, resolve, reject} = deferred<unknown>()
   let result: unknown
@@ -153,20 +153,20 @@ function createOutcome(): Outcome {
     get question() {
       return question?.question
     },
-    learn,
+    add,
     reject,
   }
 
-  function learn(event: RunEvent): void {
+  function add(event: RunEvent): void {
     if (event.type === 'result') result = event.data.result
     else if (event.type === 'error') error = event.data
     else if (event.type === 'question') question = event.data
     else if (event.type === 'answer' || event.type === 'attempt') question = null
     else if (event.type === 'done') settle(event.data.status, event.data.reason)
-    else if (event.type === 'reset') adopt(event.data.snapshot)
+    else if (event.type === 'reset') applySnapshot(event.data.snapshot)
   }
 
-  function adopt(snapshot: Snapshot): void {
+  function applySnapshot(snapshot: Snapshot): void {
     result = snapshot.result
     error = snapshot.error
     question = snapshot.question
@@ -175,12 +175,13 @@ function createOutcome(): Outcome {
 
   function settle(status: Status, reason?: Reason): void {
     if (status === 'succeeded') resolve(result)
-    if (status === 'failed') reject(new RunFailed(error ?? UNTOLD))
+    if (status === 'failed') reject(new RunFailed(error ?? NO_ERROR))
     if (status === 'cancelled') reject(new RunCancelled(reason))
   }
 }
 
-const UNTOLD: Failure = {code: 'operation_failed', message: 'The run failed.', retryable: false}
+/** For a run that failed without an `error` event. */
+const NO_ERROR: Failure = {code: 'operation_failed', message: 'The run failed.', retryable: false}
 
 function onAbort(signal: AbortSignal | undefined, stop: (reason: unknown) => void): () => void {
   const aborted = () => stop(signal?.reason)
@@ -189,14 +190,14 @@ function onAbort(signal: AbortSignal | undefined, stop: (reason: unknown) => voi
   return () => signal?.removeEventListener('abort', aborted)
 }
 
-function onPageHide(options: WatchOptions, line: Line): () => void {
+function onPageHide(options: WatchOptions, connection: RunConnection): () => void {
   if (!options.cancelOnPageHide) return () => {}
   return onLeave(() => {
-    if (line.url) send(options, line.url, {method: 'DELETE', keepalive: true}).catch(() => {})
+    if (connection.url) send(options, connection.url, {method: 'DELETE', keepalive: true}).catch(() => {})
   })
 }
 
-/** 128 random bits. Not `randomUUID`, which pages without TLS do not have. */
+/** 128 random bits. Pages without TLS have no `randomUUID`. */
 function randomKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
@@ -207,6 +208,6 @@ function deferred<T>(): {promise: Promise<T>; resolve: (value: T) => void; rejec
   const promise = new Promise<T>((...both) => {
     ;[resolve, reject] = both
   })
-  promise.catch(() => {}) // nobody has to ask: what goes wrong is thrown by the iteration too
+  promise.catch(() => {}) // no unhandled rejection where nobody awaits it: the iteration throws the error too
   return {promise, resolve, reject}
 }

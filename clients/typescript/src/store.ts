@@ -1,27 +1,27 @@
-/** The state of one run, shared by all components that look at it: one connection, and a new state once a frame. */
+/** The state of one run, shared by all components that show it: one connection, and one new state per frame. */
 
 import {HeadwayError} from './errors.ts'
 import type {RunEvent} from './events.ts'
-import {createFold, type Fold, isOver, type RunState} from './fold.ts'
 import {runId} from './http.ts'
 import type {Connection, StartOptions} from './options.ts'
 import {type Run, startRun, watchRun} from './run.ts'
+import {createStateBuilder, isOver, type RunState, type StateBuilder} from './state.ts'
 
-/** Milliseconds that a store nobody looks at is kept: StrictMode, and a change of page, leave and come back. */
+/** Milliseconds that a store is kept after its last component: StrictMode and a change of page unmount and mount again. */
 const GRACE = 200
-/** Milliseconds after which a state is shown without an animation frame: a hidden page has none. */
+/** Milliseconds until a state is shown without an animation frame, which a hidden page does not have. */
 const HIDDEN = 250
 const MAX_EVENTS = 10_000
 
 export interface StoreOptions extends Omit<StartOptions, 'signal' | 'onConnection' | 'lastEventId' | 'idempotencyKey'> {
-  /** Told the id of each run that `start` has begun. */
+  /** Called with the id of each run that `start` starts. */
   onStart?: (runId: string) => void
   /** The most events that `events` keeps, the newest ones (default 10,000). */
   maxEvents?: number
 }
 
 export interface StoreState extends RunState {
-  /** The line to the run, which may be `interrupted` while the run is `running`. */
+  /** The state of the connection to the run: it may be `interrupted` while the run is `running`. */
   readonly connection: Connection
 }
 
@@ -38,37 +38,37 @@ export interface Store {
   readonly verbs: Verbs
   subscribe(listener: () => void): () => void
   getState(): StoreState
-  /** Takes what a component says at present: of what several say, the last one counts. */
+  /** Sets the URL and the options of a component. Where components differ, the last call counts. */
   configure(url: string, options: StoreOptions): void
 }
 
-/** Stores that can be found: by `run URL`, and by `key KEY`. */
+/** The shared stores, by the URL of a run, or by `key KEY`. */
 const shared = new Map<string, Store>()
 
-/** What a store shows before anything has happened. */
-export const IDLE: StoreState = {...createFold('idle', () => 0).state(), connection: 'idle'}
-/** And what it shows of a run that is about to be watched. */
-const QUEUED: StoreState = {...createFold('queued', () => 0).state(), connection: 'connecting'}
+/** The state of a store without a run. */
+const IDLE: StoreState = {...createStateBuilder('idle', () => 0).state(), connection: 'idle'}
+/** The state of a store that is about to watch a run. */
+const QUEUED: StoreState = {...createStateBuilder('queued', () => 0).state(), connection: 'connecting'}
 
-/** The store that is found under `name`; with `target`, the URL of a run, it watches that once somebody looks. */
-export function findStore(name: string, target?: string): Store {
+/** The store that is shared as `name`. With `target`, a run's URL, it watches that run as soon as it has a listener. */
+export function sharedStore(name: string, target?: string): Store {
   return shared.get(name) ?? createStore(name, target)
 }
 
-/** A store. It is shared from now on where it has a name, and from the start of its run on in any case. */
+/** A store, shared as `name` if it has one, and as the URL of its run once that has started. */
 export function createStore(name?: string, target?: string): Store {
   const listeners = new Set<() => void>()
   const names = new Set<string>()
   let url = ''
   let options: StoreOptions = {}
   let run: Run | undefined
-  let fold: Fold = createFold(target ? 'queued' : 'idle', maxEvents)
+  let builder: StateBuilder = createStateBuilder(target ? 'queued' : 'idle', maxEvents)
   let state: StoreState = target ? {...QUEUED, id: runId(target)} : IDLE
   let connection: Connection = state.connection
-  let release: ReturnType<typeof setTimeout> | undefined
-  let released = true // and not yet looked at, which is the same
+  let releaseTimer: ReturnType<typeof setTimeout> | undefined
+  let released = true // and a new store is like a released one
   let cancelFrame: (() => void) | undefined
-  let turn = 0
+  let latest = 0
 
   const verbs: Verbs = {start, cancel, disconnect, reconnect, answer, reset}
   const store: Store = {
@@ -77,37 +77,37 @@ export function createStore(name?: string, target?: string): Store {
     getState: () => state,
     configure,
   }
-  fold.set({id: state.id})
+  builder.set({id: state.id})
   if (name) {
     share(name)
-    leaveSoon()
+    release()
   }
   return store
 
-  function configure(at: string, said: StoreOptions): void {
-    if (!isRunUrl(at)) url = at
-    for (const [option, value] of Object.entries(said)) {
+  function configure(newUrl: string, newOptions: StoreOptions): void {
+    if (!isRunUrl(newUrl)) url = newUrl
+    for (const [option, value] of Object.entries(newOptions)) {
       if (value !== undefined) options = {...options, [option]: value}
     }
   }
 
-  // Who looks
+  // Listeners
 
   function subscribe(listener: () => void): () => void {
     listeners.add(listener)
-    clearTimeout(release)
+    clearTimeout(releaseTimer)
     for (const each of names) share(each)
     if (released) reconnect()
     released = false
     return () => {
       listeners.delete(listener)
-      if (!listeners.size) leaveSoon()
+      if (!listeners.size) release()
     }
   }
 
-  function leaveSoon(): void {
-    clearTimeout(release)
-    release = setTimeout(() => {
+  function release(): void {
+    clearTimeout(releaseTimer)
+    releaseTimer = setTimeout(() => {
       released = true
       for (const each of names) if (shared.get(each) === store) shared.delete(each)
       run?.disconnect()
@@ -122,21 +122,21 @@ export function createStore(name?: string, target?: string): Store {
   // Verbs
 
   async function start(input?: unknown): Promise<string | undefined> {
-    begin('queued', 'connecting')
+    clear('queued', 'connecting')
     try {
       if (!url) throw new HeadwayError('no_operation', 'Only the URL of an operation can start a run.')
-      const mine = startRun(url, input, lineOptions())
-      void follow(mine)
-      const id = await mine.started
-      if (run !== mine) return id
-      if (mine.url) share(mine.url)
-      target = mine.url
-      fold.set({id: id || undefined})
+      const newRun = startRun(url, input, runOptions())
+      void follow(newRun)
+      const id = await newRun.started
+      if (run !== newRun) return id
+      if (newRun.url) share(newRun.url)
+      target = newRun.url
+      builder.set({id: id || undefined})
       show()
       if (id) options.onStart?.(id)
       return id
     } catch (error) {
-      if (!run) fail(error) // else whoever follows it tells
+      if (!run) fail(error) // otherwise `follow` does
       return undefined
     }
   }
@@ -144,10 +144,10 @@ export function createStore(name?: string, target?: string): Store {
   async function cancel(): Promise<void> {
     const {status} = state
     if (!run || isOver(status)) return
-    fold.set({status: 'cancelling'})
+    builder.set({status: 'cancelling'})
     flush()
     await run.cancel().catch((error) => {
-      if (fold.state().status === 'cancelling') fold.set({status})
+      if (builder.state().status === 'cancelling') builder.set({status})
       fail(error)
     })
   }
@@ -160,69 +160,69 @@ export function createStore(name?: string, target?: string): Store {
     if (!target || isOver(state.status) || run?.connection === 'open' || run?.connection === 'connecting') return
     const lastEventId = run?.lastEventId ?? 0
     run?.disconnect()
-    fold.set({error: undefined})
-    if (state.status === 'idle') fold.set({status: 'queued'})
-    void follow(watchRun(target, {...lineOptions(), lastEventId}))
+    builder.set({error: undefined})
+    if (state.status === 'idle') builder.set({status: 'queued'})
+    void follow(watchRun(target, {...runOptions(), lastEventId}))
   }
 
-  async function answer(given: unknown): Promise<void> {
-    await run?.answer(given, state.question?.question)
+  async function answer(answer: unknown): Promise<void> {
+    await run?.answer(answer, state.question?.question)
   }
 
   function reset(): void {
-    begin('idle', 'idle')
+    clear('idle', 'idle')
   }
 
   // The run
 
-  /** Leaves the run that was watched, and shows an empty state. */
-  function begin(status: 'idle' | 'queued', line: Connection): void {
-    turn++
+  /** Disconnects from the current run, and shows an empty state. */
+  function clear(status: 'idle' | 'queued', newConnection: Connection): void {
+    latest++
     run?.disconnect()
     run = undefined
     if (target && names.delete(target) && shared.get(target) === store) shared.delete(target)
     target = undefined
-    fold = createFold(status, maxEvents)
-    connection = line
+    builder = createStateBuilder(status, maxEvents)
+    connection = newConnection
     flush()
   }
 
-  async function follow(mine: Run): Promise<void> {
-    run = mine
-    connection = mine.connection
+  async function follow(newRun: Run): Promise<void> {
+    run = newRun
+    connection = newRun.connection
     show()
     try {
-      for await (const event of mine) {
-        if (run !== mine) return
-        fold.add(event as RunEvent)
+      for await (const event of newRun) {
+        if (run !== newRun) return
+        builder.add(event as RunEvent)
         show()
       }
     } catch (error) {
-      if (run === mine) fail(error)
+      if (run === newRun) fail(error)
     }
   }
 
   function fail(error: unknown): void {
     const known = error instanceof HeadwayError ? error : new HeadwayError('client_error', String(error), false, error)
-    fold.set({error: known})
-    if (fold.state().status === 'queued') fold.set({status: 'idle'}) // nothing has been seen of it
+    builder.set({error: known})
+    if (builder.state().status === 'queued') builder.set({status: 'idle'}) // no event has arrived
     show()
   }
 
-  /** Asked for each time, since the options come after the store. */
+  /** A function, since the options are set after the store is created. */
   function maxEvents(): number {
     return options.maxEvents ?? MAX_EVENTS
   }
 
-  function lineOptions(): StartOptions {
-    const {onStart, maxEvents: _, ...line} = options
-    const mine = ++turn
+  function runOptions(): StartOptions {
+    const {onStart, maxEvents: _, ...rest} = options
+    const mine = ++latest
     return {
-      ...line,
-      // Those of the last render, for a token may have changed since the first.
+      ...rest,
+      // Those of the last render: a token may have changed since the first.
       headers: () => (typeof options.headers === 'function' ? options.headers() : (options.headers ?? {})),
       onConnection(next) {
-        if (mine !== turn) return
+        if (mine !== latest) return
         connection = next
         show()
       },
@@ -238,12 +238,12 @@ export function createStore(name?: string, target?: string): Store {
   function flush(): void {
     cancelFrame?.()
     cancelFrame = undefined
-    state = {...fold.state(), connection}
+    state = {...builder.state(), connection}
     for (const listener of [...listeners]) listener()
   }
 }
 
-/** Calls once, with the next animation frame or soon. Gives what calls it off. */
+/** Calls once, in the next animation frame or soon. Returns what prevents the call. */
 function onFrame(call: () => void): () => void {
   const frame = globalThis.requestAnimationFrame?.(call)
   const timer = setTimeout(call, frame === undefined ? 16 : HIDDEN)
@@ -253,7 +253,7 @@ function onFrame(call: () => void): () => void {
   }
 }
 
-/** Whether a URL is a run's, and not an operation's. */
+/** Whether a URL is a run's rather than an operation's. */
 export function isRunUrl(url: string): boolean {
   return /\/runs\/[^/?#]+$/.test(url)
 }

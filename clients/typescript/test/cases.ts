@@ -1,4 +1,4 @@
-/** The cases of tests/streams, whose README says what is in them, and what a client makes of them. */
+/** The cases of tests/streams, which its README describes. */
 
 import {readdirSync, readFileSync} from 'node:fs'
 
@@ -17,7 +17,7 @@ export interface Answer {
   end?: 'whole' | 'cut' | 'stall'
 }
 
-export interface Seen {
+export interface ExpectedRequest {
   method: string
   path: string
   last_event_id?: string
@@ -39,7 +39,7 @@ export interface Fault {
   options?: Record<string, number>
   answers: Answer[]
   snapshot?: Snapshot
-  requests: Seen[]
+  requests: ExpectedRequest[]
   same_key?: boolean
   events: RunEvent[]
   ending: Ending
@@ -71,8 +71,8 @@ function read(folder: string): [string, unknown][] {
     .map((name) => [name.slice(0, -5), JSON.parse(readFileSync(new URL(`${folder}/${name}`, STREAMS), 'utf8'))])
 }
 
-/** What a client makes of a run: the events that its iteration gave, and its ending as the cases spell it. */
-export async function made(run: Run): Promise<{events: RunEvent[]; ending: Ending}> {
+/** The events of a run's iteration, and its ending as the cases describe it. */
+export async function readToEnd(run: Run): Promise<{events: RunEvent[]; ending: Ending}> {
   const events: RunEvent[] = []
   let thrown: unknown
   try {
@@ -82,13 +82,13 @@ export async function made(run: Run): Promise<{events: RunEvent[]; ending: Endin
   }
   const settled = await run.result.then(
     (result) => ({status: 'succeeded', result}),
-    (error: unknown) => spelled(error),
+    (error: unknown) => endingOf(error),
   )
-  if (thrown && settled.status !== spelled(thrown).status) throw thrown
+  if (thrown && settled.status !== endingOf(thrown).status) throw thrown
   return {events, ending: settled}
 }
 
-function spelled(error: unknown): Ending {
+function endingOf(error: unknown): Ending {
   if (error instanceof RunFailed) {
     const {code, message, retryable} = error
     return {status: 'failed', error: {code, message, retryable}}

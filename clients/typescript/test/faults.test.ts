@@ -1,28 +1,27 @@
-/** What can go wrong on the way, over real sockets: the cases of tests/streams/faults. */
+/** Faulty streams, over real sockets: the cases of tests/streams/faults. */
 
 import {describe, expect, test} from 'vitest'
 
 import {type Run, startRun, type WatchOptions, watchRun} from '../src/index.ts'
-import {type Fault, faults, made} from './cases.ts'
-import {type Player, serve} from './server.ts'
+import {type Fault, faults, readToEnd} from './cases.ts'
+import {type FaultServer, serve} from './fault-server.ts'
 
 describe.concurrent('a stream with faults', () => {
   test.each(faults())('%s', {concurrent: true}, async (_, fault) => {
-    const player = await serve(fault)
+    const server = await serve(fault)
     try {
-      const came = await made(begin(player, fault))
-      expect(came).toEqual({events: fault.events, ending: fault.ending})
-      checkRequests(player, fault)
+      expect(await readToEnd(begin(server, fault))).toEqual({events: fault.events, ending: fault.ending})
+      checkRequests(server, fault)
     } finally {
-      await player.close()
+      await server.close()
     }
   })
 })
 
-function begin(player: Player, fault: Fault): Run {
+function begin(server: FaultServer, fault: Fault): Run {
   const options = optionsOf(fault)
-  if (fault.verb === 'watch') return watchRun(`${player.url}/runs/r1`, options)
-  return startRun(`${player.url}/operations/count`, {pages: 3}, options)
+  if (fault.verb === 'watch') return watchRun(`${server.url}/runs/r1`, options)
+  return startRun(`${server.url}/operations/count`, {pages: 3}, options)
 }
 
 function optionsOf({options = {}}: Fault): WatchOptions {
@@ -35,15 +34,14 @@ function optionsOf({options = {}}: Fault): WatchOptions {
   }
 }
 
-function checkRequests(player: Player, fault: Fault): void {
-  const {seen} = player
-  expect(seen.map(({method, path, last_event_id}) => ({method, path, last_event_id}))).toEqual(
+function checkRequests({requests}: FaultServer, fault: Fault): void {
+  expect(requests.map(({method, path, last_event_id}) => ({method, path, last_event_id}))).toEqual(
     fault.requests.map(({method, path, last_event_id}) => ({method, path, last_event_id})),
   )
   fault.requests.forEach(({after = 0}, number) => {
-    if (after) expect(seen[number]?.after).toBeGreaterThanOrEqual(after - 0.01)
+    if (after) expect(requests[number]?.after).toBeGreaterThanOrEqual(after - 0.01)
   })
-  const posts = seen.filter(({method}) => method === 'POST')
+  const posts = requests.filter(({method}) => method === 'POST')
   for (const {body} of posts) expect(JSON.parse(body)).toEqual({pages: 3})
   if (fault.same_key) expect(new Set(posts.map(({key}) => key)).size).toBe(1)
   for (const {key} of posts) expect(key).toMatch(/^\w{32}$/)

@@ -1,4 +1,4 @@
-/** The package as it is built: what it exports, what it needs, and how much it weighs. */
+/** The built package: its exports, its imports and its size. */
 
 import {execFileSync} from 'node:child_process'
 import {mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs'
@@ -9,7 +9,7 @@ import {gzipSync} from 'node:zlib'
 
 import {afterAll, beforeAll, expect, test} from 'vitest'
 
-import {type CatalogueEntry, typesOf} from '../src/types.ts'
+import {type CatalogueEntry, typesOf} from '../src/codegen.ts'
 
 const CLIENT = fileURLToPath(new URL('..', import.meta.url))
 const MODULES = join(CLIENT, '../../node_modules')
@@ -37,11 +37,11 @@ function node(...args: string[]): string {
   }
 }
 
-/** The modules that one imports, itself included, and what it imports by name. */
-function needed(module: string): {files: string[]; names: string[]} {
+/** The files of a module, those that it imports included, and the packages that these import. */
+function importsOf(module: string): {files: string[]; names: string[]} {
   const text = readFileSync(join(dist, module), 'utf8')
   const from = [...text.matchAll(/(?:from|import)\s*"([^"]+)"/g)].map(([, name]) => name as string)
-  const inner = from.filter((name) => name.startsWith('./')).map((name) => needed(name))
+  const inner = from.filter((name) => name.startsWith('./')).map((name) => importsOf(name))
   const names = from.filter((name) => !name.startsWith('./'))
   return {
     files: [module, ...inner.flatMap(({files}) => files)],
@@ -66,18 +66,18 @@ function compile(text: string): string {
   return node(TSC, ...options, ...libs, 'page.tsx')
 }
 
-test('index.js weighs less than 6 kB compressed, with all that it imports', () => {
-  const {files, names} = needed('index.js')
-  const weight = files.map((file) => gzipSync(readFileSync(join(dist, file)), {level: 9}).length)
-  expect(weight.reduce((sum, each) => sum + each)).toBeLessThan(6_000)
+test('index.js and all that it imports have less than 6 kB compressed', () => {
+  const {files, names} = importsOf('index.js')
+  const sizes = files.map((file) => gzipSync(readFileSync(join(dist, file)), {level: 9}).length)
+  expect(sizes.reduce((sum, each) => sum + each)).toBeLessThan(6_000)
   expect(names).toEqual([])
 })
 
-test('react.js needs React, and nothing else', () => {
-  expect(needed('react.js').names).toEqual(['react'])
+test('react.js imports no package but React', () => {
+  expect(importsOf('react.js').names).toEqual(['react'])
 })
 
-test('the modules export what the documentation names', async () => {
+test('the modules export the documented names', async () => {
   const script = `const [a, b] = [await import('./dist/index.js'), await import('./dist/react.js')]
     console.log(JSON.stringify([Object.keys(a), Object.keys(b)]))`
   const errors = ['Disconnected', 'HeadwayError', 'Interrupted', 'Problem', 'RunCancelled', 'RunFailed']
@@ -87,13 +87,13 @@ test('the modules export what the documentation names', async () => {
   ])
 })
 
-test('its errors are the same ones in both modules', async () => {
+test('the error classes are the same in both modules', async () => {
   const script = `const [a, b] = [await import('./dist/index.js'), await import('./dist/react.js')]
     console.log(a.Problem === b.Problem)`
   expect(node('--input-type=module', '-e', script).trim()).toBe('true')
 })
 
-test('its types narrow an event by its kind, and know the result', () => {
+test('the types narrow an event by its type, and include the result', () => {
   compile(`
     import {startRun, type Operation} from './dist/index.js'
     import {useRun} from './dist/react.js'
@@ -107,7 +107,7 @@ test('its types narrow an event by its kind, and know the result', () => {
       if (event.type === 'progress') { const done: number | undefined = event.data.done }
       if (event.type === 'chart') { const [first]: number[] = event.data.points; event.data.timestamp.length }
       if (event.type === 'plain') event.data.trim()
-      // @ts-expect-error: there is no such kind
+      // @ts-expect-error: there is no such event
       if (event.type === 'grogress') {}
     }
     const pages: number = (await run.result).pages
@@ -154,7 +154,7 @@ const CATALOGUE: CatalogueEntry[] = [
   {name: 'other', input: {type: 'object', title: 'Input', properties: {}}},
 ]
 
-test('types are made of a catalogue, and a page that goes by them compiles', async () => {
+test('a page compiles with the types that are generated from a catalogue', async () => {
   const text = await typesOf(CATALOGUE, 'http://service.test')
   writeFileSync(join(home, 'operations.ts'), text)
   compile(`
@@ -165,7 +165,7 @@ test('types are made of a catalogue, and a page that goes by them compiles', asy
     const last: 'one' | 'two' = (await run.result).range.last
     // @ts-expect-error: the range of the input has no last
     input.range.last satisfies string
-    // @ts-expect-error: nobody knows what the other one gives
+    // @ts-expect-error: the other operation declares no result
     ;(await startRun<Operations['other']>('/operations/other').result).pages
     // @ts-expect-error: a required field is missing
     startRun<Operations['count-pages']>('/operations/count-pages', {range: {first: 1}})
@@ -173,7 +173,7 @@ test('types are made of a catalogue, and a page that goes by them compiles', asy
   expect(text).toContain('/**\n * Counts.\n */\nexport interface CountPages {')
 })
 
-test('headway-types says how it is used, and what went wrong', async () => {
+test('headway-types prints its usage, and errors', async () => {
   const command = join(dist, 'headway-types.js')
   expect(() => node(command)).toThrow(/usage: headway-types/)
   expect(() => node(command, '--nonsense')).toThrow(/usage: headway-types/)

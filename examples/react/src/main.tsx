@@ -1,4 +1,4 @@
-// The smallest page that starts a run, shows how far it is, cancels it, and finds it again after a reload.
+// The smallest page that starts a run, shows its progress, cancels it, and watches it again after a reload.
 
 import {useRun} from '@headway/client/react'
 import {StrictMode} from 'react'
@@ -6,7 +6,7 @@ import {createRoot} from 'react-dom/client'
 
 import type {Operations} from './operations'
 
-/** Keeps the run's id in the address, so that a reload, or whoever is sent the address, watches the same run. */
+/** Keeps the run's id in the address, so that a reload and a shared link watch the same run. */
 function keep(runId?: string) {
   history.replaceState(null, '', runId ? `#${runId}` : '#')
 }
@@ -25,13 +25,13 @@ function Simulation() {
         Cancel
       </button>
       <p>
-        <progress max={100} value={run.percent ?? 0} aria-label="How far it is" /> {run.progress?.message}
+        <progress max={100} value={run.percent ?? 0} aria-label="Progress" /> {run.progress?.message}
         {run.eta !== undefined && `, ${Math.ceil(run.eta)} s left`}
       </p>
       <p role="status">
         {run.status}
-        {run.connection === 'interrupted' && ' (the line was cut; it comes back by itself)'}
-        {run.connection === 'offline' && ' (there is no network)'}
+        {run.connection === 'interrupted' && ' (the stream was cut; reconnecting)'}
+        {run.connection === 'offline' && ' (you are offline)'}
       </p>
       {run.status === 'succeeded' && <p>It took {run.elapsed} s.</p>}
       {run.error && <p role="alert">{run.error.message}</p>}

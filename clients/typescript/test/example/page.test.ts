@@ -1,4 +1,4 @@
-/** examples/react, built, in Chromium, before a real service at HEADWAY_URL that lingers. */
+/** examples/react, built, in Chromium, with a real service at HEADWAY_URL whose runs linger. */
 
 import {mkdtempSync, rmSync} from 'node:fs'
 import type {Server} from 'node:http'
@@ -20,13 +20,13 @@ let site: PreviewServer
 let browser: Browser
 let context: BrowserContext
 let page: Page
-let wrong: string[] = []
+let errors: string[] = []
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'headway-example-'))
-  const whole = {root: ROOT, logLevel: 'warn', build: {outDir: folder, emptyOutDir: true}} as const
-  await build(whole)
-  site = await preview({...whole, preview: {host: '127.0.0.1', port: 0}})
+  const config = {root: ROOT, logLevel: 'warn', build: {outDir: folder, emptyOutDir: true}} as const
+  await build(config)
+  site = await preview({...config, preview: {host: '127.0.0.1', port: 0}})
   browser = await chromium.launch({executablePath: process.env['CHROMIUM'] as string, args: [...QUIET, ...QUIETER]})
 }, 60_000)
 
@@ -37,48 +37,48 @@ afterAll(async () => {
 })
 
 beforeEach(async () => {
-  wrong = []
+  errors = []
   context = await browser.newContext()
   page = await context.newPage()
   page.setDefaultTimeout(TIMEOUT)
-  page.on('pageerror', (error) => wrong.push(String(error)))
+  page.on('pageerror', (error) => errors.push(String(error)))
   await page.goto(site.resolvedUrls?.local[0] as string)
 })
 
 afterEach(async () => {
   await context.close()
-  expect(wrong).toEqual([])
+  expect(errors).toEqual([])
 })
 
-async function status(text: string): Promise<void> {
+async function waitForStatus(text: string): Promise<void> {
   await expect.poll(() => page.getByRole('status').textContent(), {timeout: TIMEOUT}).toContain(text)
 }
 
 async function begin(): Promise<string> {
   await page.getByRole('button', {name: 'Start'}).click()
-  await status('running')
+  await waitForStatus('running')
   await page.getByText(/Step \d+ of 20/).waitFor()
   return new URL(page.url()).hash
 }
 
-test('a run is started, and seen to its end by a page that was offline meanwhile', async () => {
+test('a page that was offline reads a run to its end', async () => {
   await begin()
   await context.setOffline(true)
-  ;(site.httpServer as Server).closeAllConnections() // what is open outlives the word of the device alone
-  await status('there is no network')
+  ;(site.httpServer as Server).closeAllConnections() // going offline does not close them
+  await waitForStatus('you are offline')
   await context.setOffline(false)
-  await status('succeeded')
+  await waitForStatus('succeeded')
   await page.getByText(/^It took \d/).waitFor()
   expect(await page.getByRole('progressbar').getAttribute('value')).toBe('100')
 })
 
-test('a reload finds a run again: one to cancel, and one that is over', async () => {
+test('a reload shows the same run: a live one, and one that is over', async () => {
   const hash = await begin()
   await page.reload()
-  await status('running')
+  await waitForStatus('running')
   expect(new URL(page.url()).hash).toBe(hash)
   await page.getByRole('button', {name: 'Cancel'}).click()
-  await status('cancelled')
+  await waitForStatus('cancelled')
   await page.reload()
-  await status('cancelled')
+  await waitForStatus('cancelled')
 })

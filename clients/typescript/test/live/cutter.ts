@@ -1,4 +1,4 @@
-/** A TCP proxy that cuts each of its connections when it is some milliseconds old. */
+/** A TCP proxy that cuts each of its connections after `life` milliseconds. */
 
 import {type AddressInfo, createConnection, createServer, type Socket} from 'node:net'
 
@@ -8,23 +8,23 @@ export interface Cutter {
   close(): Promise<void>
 }
 
-export async function cutting(upstream: string, life: number): Promise<Cutter> {
+export async function startCutter(upstream: string, life: number): Promise<Cutter> {
   const {hostname, port} = new URL(upstream)
   const open = new Set<Socket>()
   const server = createServer((client) => {
     const service = createConnection(Number(port), hostname)
-    const both = [client, service]
+    const sockets = [client, service]
     const timer = setTimeout(() => {
       cutter.cuts += 1
-      for (const each of both) each.resetAndDestroy()
+      for (const each of sockets) each.resetAndDestroy()
     }, life)
-    for (const each of both) {
+    for (const each of sockets) {
       open.add(each)
       each.on('error', () => {})
       each.on('close', () => {
         clearTimeout(timer)
         open.delete(each)
-        for (const other of both) other.destroy()
+        for (const other of sockets) other.destroy()
       })
     }
     client.pipe(service).pipe(client)

@@ -3,7 +3,7 @@
 import {expect, test} from 'vitest'
 
 import {Problem, RunCancelled, type RunEvent, RunFailed, startRun, watchRun} from '../../src/index.ts'
-import {cutting} from './cutter.ts'
+import {startCutter} from './cutter.ts'
 
 const BASE = process.env['HEADWAY_URL'] as string
 
@@ -21,7 +21,7 @@ function types(all: RunEvent[]): string[] {
   return all.map(({type}) => type)
 }
 
-test('a run comes with its events, its id, its result and its snapshot', async () => {
+test('a run has events, an id, a result and a snapshot', async () => {
   const run = startRun(operation('simulate'), {steps: 3, interval: 0.01})
   const all = await events(run)
   expect(types(all)).toEqual(['start', 'progress', 'progress', 'progress', 'result', 'done'])
@@ -32,7 +32,7 @@ test('a run comes with its events, its id, its result and its snapshot', async (
   expect(await run.snapshot()).toMatchObject({id: run.id, status: 'succeeded', last_event_id: run.lastEventId})
 })
 
-test('a run is watched from its first event, or after any', async () => {
+test('a run is watched from its first event, or after any other', async () => {
   const run = startRun(operation('simulate'), {steps: 3, interval: 0})
   await run.result
   const whole = await events(watchRun(run.url as string))
@@ -40,7 +40,7 @@ test('a run is watched from its first event, or after any', async () => {
   expect(await events(watchRun(run.url as string, {lastEventId: 4}))).toEqual(whole.slice(4))
 })
 
-test('a run that is over and known to its end is told by its snapshot', async () => {
+test('a run that is over and was read to its end gives its snapshot as a reset', async () => {
   const run = startRun(operation('simulate'), {steps: 1, interval: 0})
   await run.result
   const again = watchRun(run.url as string, {lastEventId: run.lastEventId})
@@ -48,8 +48,8 @@ test('a run that is over and known to its end is told by its snapshot', async ()
   expect(await again.result).toEqual({steps: 1, stopped: false})
 })
 
-test('cuts every now and then lose nothing, and repeat nothing', async () => {
-  const cutter = await cutting(BASE, 400)
+test('cuts lose no event and repeat none', async () => {
+  const cutter = await startCutter(BASE, 400)
   try {
     const run = startRun(operation('lasting', cutter.url), {count: 60, size: 10, pause: 0.05}, {retryDelay: 0.05})
     const all: RunEvent[] = []
@@ -68,7 +68,7 @@ test('cuts every now and then lose nothing, and repeat nothing', async () => {
   }
 })
 
-test('cancel ends the work, although it is silent', async () => {
+test('cancel reaches a run that is silent', async () => {
   const run = startRun(operation('simulate'), {steps: 1, interval: 600})
   const all: RunEvent[] = []
   for await (const event of run) {
@@ -80,21 +80,21 @@ test('cancel ends the work, although it is silent', async () => {
   expect(await run.cancel()).toMatchObject({status: 'cancelled'})
 })
 
-test('disconnect ends the viewing, and with it a run that lingers for nobody', async () => {
+test('disconnect of the last viewer cancels a run without linger', async () => {
   const run = startRun(operation('simulate'), {steps: 1, interval: 600})
   for await (const event of run) if (event.type === 'progress') run.disconnect()
   await expect(run.result).rejects.toMatchObject({code: 'disconnected'})
   await expect.poll(async () => (await run.snapshot()).status, {timeout: 10_000}).toBe('cancelled')
 })
 
-test('disconnect leaves a run alone that goes on', async () => {
+test('disconnect does not cancel a run that lingers', async () => {
   const run = startRun(operation('lasting'), {count: 10, pause: 0.02})
   for await (const event of run) if (event.type === 'delta') break
   const again = watchRun(run.url as string, {lastEventId: run.lastEventId})
   expect(await again.result).toBe(10)
 })
 
-test('a question is answered, once it has an answer that fits', async () => {
+test('a question refuses an answer that does not fit its schema', async () => {
   const run = startRun(operation('curious'))
   for await (const event of run) {
     if (event.type !== 'question') continue
@@ -109,7 +109,7 @@ test('a question is answered, once it has an answer that fits', async () => {
   expect(await run.result).toBe(true)
 })
 
-test('a question is answered by a viewer who has not seen it', async () => {
+test('a question is answered by a viewer that has not read it', async () => {
   const run = startRun(operation('curious'))
   const asked = (async () => {
     for await (const event of run) if (event.type === 'question') return event.id
@@ -122,12 +122,12 @@ test('a question is answered by a viewer who has not seen it', async () => {
   await asked
 })
 
-test('files travel as a form, made of an object or given as one', async () => {
+test('files are sent as a form, from an object or a FormData', async () => {
   const file = new File(['Größe'], 'words.txt', {type: 'text/plain'})
   const others = [new File(['1'], 'one'), new File(['2'], 'two')]
   const run = startRun(operation('received'), {file, others, tags: ['a', 'b'], copies: 2, nothing: undefined})
-  const came = {filename: 'words.txt', size: 7, others: ['one', 'two'], tags: ['a', 'b'], copies: 2}
-  expect(await run.result).toEqual(came)
+  const received = {filename: 'words.txt', size: 7, others: ['one', 'two'], tags: ['a', 'b'], copies: 2}
+  expect(await run.result).toEqual(received)
   const form = new FormData()
   form.append('file', file)
   expect(await startRun(operation('received'), form).result).toMatchObject({filename: 'words.txt', copies: 1})
@@ -142,7 +142,7 @@ test('one key starts one run', async () => {
   expect(first).toEqual(second)
 })
 
-test('what the service refuses is thrown, with the fields that are wrong', async () => {
+test('a refused request is a Problem, with the invalid fields', async () => {
   const wrong = startRun(operation('simulate'), {steps: 'many'})
   await expect(events(wrong)).rejects.toThrow(Problem)
   await expect(wrong.result).rejects.toMatchObject({status: 422, code: 'invalid_input', errors: [{loc: ['steps']}]})
@@ -150,14 +150,14 @@ test('what the service refuses is thrown, with the fields that are wrong', async
   await expect(watchRun(`${BASE}/api/runs/nothing`).result).rejects.toMatchObject({status: 404})
 })
 
-test('a run that fails says why, and its events come to their end', async () => {
+test('a run that fails has an error, and its events end with done', async () => {
   const run = startRun(operation('simulate'), {steps: 2, interval: 0, fail_at: 1})
   expect(types(await events(run))).toEqual(['start', 'error', 'done'])
   await expect(run.result).rejects.toThrow(RunFailed)
   await expect(run.result).rejects.toMatchObject({code: 'simulated_failure', retryable: false})
 })
 
-test('the stream of a helper, which belongs to no run, is read too', async () => {
+test('a stream of stream(), which belongs to no run, is read too', async () => {
   const run = startRun(`${BASE}/report`)
   const all = await events(run)
   expect(types(all)).toEqual(['start', 'progress', 'delta', 'delta', 'partial', 'note', 'plain', 'result', 'done'])
@@ -166,12 +166,12 @@ test('the stream of a helper, which belongs to no run, is read too', async () =>
   expect([run.id, await run.started]).toEqual([undefined, ''])
 })
 
-test('a run that is asked for without its stream is watched all the same', async () => {
+test('a run that is started with respond-async is watched too', async () => {
   const run = startRun(operation('lasting'), {count: 2}, {headers: {Prefer: 'respond-async'}})
   expect(await run.result).toBe(2)
 })
 
-test('ten thousand events come through in order', async () => {
+test('ten thousand events arrive in order', async () => {
   let last = 0
   for await (const {id} of startRun(operation('pour'), {count: 10_000, size: 100})) {
     expect(id).toBe(last + 1)

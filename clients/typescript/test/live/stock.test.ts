@@ -1,11 +1,11 @@
-/** Clients that are not ours, against the same service: npm `eventsource` and `@microsoft/fetch-event-source`. */
+/** Other clients with the same service: npm `eventsource` and `@microsoft/fetch-event-source`. */
 
 import {EventStreamContentType, fetchEventSource} from '@microsoft/fetch-event-source'
 import {EventSource} from 'eventsource'
 import {beforeAll, expect, test, vi} from 'vitest'
 
 import {startRun} from '../../src/index.ts'
-import {cutting} from './cutter.ts'
+import {startCutter} from './cutter.ts'
 
 const BASE = process.env['HEADWAY_URL'] as string
 const KINDS = ['start', 'delta', 'result', 'done']
@@ -18,16 +18,16 @@ async function begin(input: object): Promise<string> {
 }
 
 beforeAll(() => {
-  // The package is for pages: it looks at these, and works without them once they are there.
+  // The package is for pages and expects these globals, though it works without what they would do.
   Object.assign(globalThis, {
     window: globalThis,
     document: {hidden: false, addEventListener() {}, removeEventListener() {}},
   })
 })
 
-test.concurrent('eventsource: sees every event once through cuts, and stops by itself after the end', async () => {
+test.concurrent('eventsource: reads every event once through cuts, and stops after the end', async () => {
   const id = await begin({count: 40, size: 10, pause: 0.05})
-  const cutter = await cutting(BASE, 800)
+  const cutter = await startCutter(BASE, 800)
   const source = new EventSource(`${cutter.url}/api/runs/${id}/events`)
   const seen: number[] = []
   for (const kind of KINDS) source.addEventListener(kind, ({lastEventId}) => seen.push(Number(lastEventId)))
@@ -41,7 +41,7 @@ test.concurrent('eventsource: sees every event once through cuts, and stops by i
   }
 })
 
-test.concurrent('fetch-event-source: starts a run with a POST, and reads it to its end', async () => {
+test.concurrent('fetch-event-source: starts a run with a POST, and reads it to the end', async () => {
   const seen: [string, string][] = []
   let type: string | null = null
   await fetchEventSource(`${BASE}/api/operations/lasting`, {
@@ -68,7 +68,7 @@ test.concurrent('fetch-event-source: starts a run with a POST, and reads it to i
 
 test.concurrent('fetch-event-source: resumes after cuts', async () => {
   const id = await begin({count: 40, size: 10, pause: 0.05})
-  const cutter = await cutting(BASE, 800)
+  const cutter = await startCutter(BASE, 800)
   const seen: number[] = []
   const watching = new AbortController()
   try {

@@ -1,4 +1,4 @@
-/** `useRun` in components, under a service whose every word the test says. */
+/** `useRun` in components, with a service that the test scripts. */
 
 import {type ReactNode, StrictMode, useEffect, version} from 'react'
 import {createRoot, type Root} from 'react-dom/client'
@@ -6,62 +6,62 @@ import {renderToString} from 'react-dom/server'
 import {afterEach, beforeEach, describe, expect, test, vi} from 'vitest'
 
 import {Interrupted, Problem, RunFailed, type UseRun, type UseRunOptions, useRun} from '../../src/react.ts'
-import {createStage, problem, TIME} from '../stage.ts'
+import {createMockService, problem, TIME} from '../mock-service.ts'
 
-/** The service of a test; another one for each, for what is shared outlives a test by a moment. */
+/** The service's URL: another one for each test, since shared stores outlive a test by a moment. */
 let service = ''
 let tests = 0
-let stage = createStage()
+let mock = createMockService()
 let root: Root
 let renders = 0
-/** What each `Show` has been given last, by its name. */
+/** The last run of each `Show`, by the component's name. */
 let shown: Record<string, UseRun> = {}
 
 interface Shown extends UseRunOptions {
   name?: string
   url?: string
-  /** Gets every state of the line. */
-  lines?: string[]
+  /** Collects the states of the connection. */
+  states?: string[]
 }
 
-function Show({name = 'one', url = `${service}/operations/count`, lines, ...options}: Shown) {
-  const run = useRun(url, {fetch: stage.fetch, retryDelay: 0.001, ...options})
+function Show({name = 'one', url = `${service}/operations/count`, states, ...options}: Shown) {
+  const run = useRun(url, {fetch: mock.fetch, retryDelay: 0.001, ...options})
   useEffect(() => {
     renders += 1
     shown[name] = run
   })
   useEffect(() => {
-    if (lines && lines.at(-1) !== run.connection) lines.push(run.connection)
+    if (states && states.at(-1) !== run.connection) states.push(run.connection)
   })
   return <p>{run.status}</p>
 }
 
-function one(name = 'one'): UseRun {
+function shownRun(name = 'one'): UseRun {
   return shown[name] as UseRun
 }
 
-/** Renders, and waits until the effects have run: what is on the page may be ahead of them. */
+/** Renders, and waits until the effects have run, which may be after the page shows the content. */
 async function render(content: ReactNode): Promise<void> {
   const before = renders
   root.render(content)
   await until(() => renders > before)
 }
 
-/** Waits until a condition holds of what is shown. */
+/** Waits until a condition holds. */
 async function until(condition: () => unknown): Promise<void> {
   await vi.waitFor(() => expect(condition()).toBeTruthy(), {timeout: 10_000, interval: 2})
 }
 
 async function started(input: object = {}, name = 'one'): Promise<string | undefined> {
-  const id = await one(name).start(input)
-  stage.stream.say('start', {run: id, operation: 'count'})
-  await until(() => one(name).status === 'running')
+  const id = await shownRun(name).start(input)
+  mock.stream.sendEvent('start', {run: id, operation: 'count'})
+  await until(() => shownRun(name).status === 'running')
   return id
 }
 
 beforeEach(() => {
   service = `http://service-${++tests}.test`
-  stage = createStage()
+  mock = createMockService()
   shown = {}
   renders = 0
   document.body.innerHTML = '<div></div>'
@@ -70,36 +70,48 @@ beforeEach(() => {
 
 afterEach(() => root.unmount())
 
-test('this is the React that the project names', () => {
+test('the version of React is that of the vitest project', () => {
   expect(version.split('.')[0]).toBe(process.env['REACT'])
 })
 
 describe('the state', () => {
   test('is idle before there is a run', async () => {
     await render(<Show />)
-    expect(one()).toMatchObject({status: 'idle', connection: 'idle', text: '', thinking: '', partials: {}, events: []})
-    expect(one().progress ?? one().percent ?? one().eta ?? one().question ?? one().result ?? one().error).toBe(
-      undefined,
-    )
-    expect(stage.asked).toEqual([])
+    expect(shownRun()).toMatchObject({
+      status: 'idle',
+      connection: 'idle',
+      text: '',
+      thinking: '',
+      partials: {},
+      events: [],
+    })
+    expect(
+      shownRun().progress ??
+        shownRun().percent ??
+        shownRun().eta ??
+        shownRun().question ??
+        shownRun().result ??
+        shownRun().error,
+    ).toBe(undefined)
+    expect(mock.requests).toEqual([])
   })
 
   test('follows the run to its result', async () => {
     await render(<Show />)
-    const asked = one().start({pages: 4})
-    await until(() => one().status === 'queued')
-    expect(await asked).toBe('r1')
-    expect(stage.asked[0]?.body).toBe('{"pages":4}')
-    const {stream} = stage
-    stream.say('start', {run: 'r1', operation: 'count'})
-    stream.say('progress', {message: 'Page 1', done: 1, total: 4, unit: 'pages', eta: 3})
-    stream.say('progress', {message: 'Still at it'})
-    stream.say('delta', {text: 'Hello ', channel: 'text'})
-    stream.say('delta', {text: 'Hm.', channel: 'thinking'})
-    stream.say('delta', {text: 'world', channel: 'text'})
-    stream.say('partial', {key: 'page-1', value: {words: 3}})
-    await until(() => one().events.length === 7)
-    expect(one()).toMatchObject({
+    const id = shownRun().start({pages: 4})
+    await until(() => shownRun().status === 'queued')
+    expect(await id).toBe('r1')
+    expect(mock.requests[0]?.body).toBe('{"pages":4}')
+    const {stream} = mock
+    stream.sendEvent('start', {run: 'r1', operation: 'count'})
+    stream.sendEvent('progress', {message: 'Page 1', done: 1, total: 4, unit: 'pages', eta: 3})
+    stream.sendEvent('progress', {message: 'Still at it'})
+    stream.sendEvent('delta', {text: 'Hello ', channel: 'text'})
+    stream.sendEvent('delta', {text: 'Hm.', channel: 'thinking'})
+    stream.sendEvent('delta', {text: 'world', channel: 'text'})
+    stream.sendEvent('partial', {key: 'page-1', value: {words: 3}})
+    await until(() => shownRun().events.length === 7)
+    expect(shownRun()).toMatchObject({
       id: 'r1',
       operation: 'count',
       status: 'running',
@@ -112,112 +124,118 @@ describe('the state', () => {
       partials: {'page-1': {words: 3}},
       startedAt: TIME,
     })
-    stream.say('result', {result: {pages: 4}})
-    stream.say('done', {status: 'succeeded', elapsed: 1.5})
-    await until(() => one().status === 'succeeded' && one().connection === 'closed')
-    expect(one()).toMatchObject({result: {pages: 4}, percent: 100, eta: undefined, elapsed: 1.5, endedAt: TIME})
-    expect(one().events.map(({id}) => id)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
+    stream.sendEvent('result', {result: {pages: 4}})
+    stream.sendEvent('done', {status: 'succeeded', elapsed: 1.5})
+    await until(() => shownRun().status === 'succeeded' && shownRun().connection === 'closed')
+    expect(shownRun()).toMatchObject({result: {pages: 4}, percent: 100, eta: undefined, elapsed: 1.5, endedAt: TIME})
+    expect(shownRun().events.map(({id}) => id)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
   })
 
-  test('begins the percentage anew with a step', async () => {
+  test('drops the percentage where a step begins', async () => {
     await render(<Show />)
     await started()
-    stage.stream.say('progress', {done: 3, total: 4, step: 'pages', eta: 9})
-    await until(() => one().percent === 75)
-    stage.stream.say('progress', {step: 'tables'})
-    await until(() => one().percent === undefined)
-    expect(one().eta).toBe(undefined)
+    mock.stream.sendEvent('progress', {done: 3, total: 4, step: 'pages', eta: 9})
+    await until(() => shownRun().percent === 75)
+    mock.stream.sendEvent('progress', {step: 'tables'})
+    await until(() => shownRun().percent === undefined)
+    expect(shownRun().eta).toBe(undefined)
   })
 
-  test('tells why a run failed', async () => {
+  test('has the error of a run that failed', async () => {
     await render(<Show />)
     await started()
-    stage.stream.say('error', {code: 'out_of_paper', message: 'No paper.', retryable: true})
-    stage.stream.say('done', {status: 'failed', elapsed: 1})
-    await until(() => one().status === 'failed')
-    expect(one().error).toBeInstanceOf(RunFailed)
-    expect(one().error).toMatchObject({code: 'out_of_paper', message: 'No paper.', retryable: true})
+    mock.stream.sendEvent('error', {code: 'out_of_paper', message: 'No paper.', retryable: true})
+    mock.stream.sendEvent('done', {status: 'failed', elapsed: 1})
+    await until(() => shownRun().status === 'failed')
+    expect(shownRun().error).toBeInstanceOf(RunFailed)
+    expect(shownRun().error).toMatchObject({code: 'out_of_paper', message: 'No paper.', retryable: true})
   })
 
-  test('drops what came of an attempt that was lost', async () => {
+  test('drops the output of a lost attempt', async () => {
     await render(<Show />)
     await started()
-    stage.stream.say('progress', {done: 1, total: 2})
-    stage.stream.say('delta', {text: 'Hello', channel: 'text'})
-    stage.stream.say('partial', {key: 'a', value: 1})
-    stage.stream.say('attempt', {attempt: 2, reason: 'producer_lost'})
-    stage.stream.say('delta', {text: 'Hi', channel: 'text'})
-    await until(() => one().text === 'Hi')
-    expect(one()).toMatchObject({attempt: 2, partials: {}, progress: undefined, percent: undefined, status: 'running'})
+    mock.stream.sendEvent('progress', {done: 1, total: 2})
+    mock.stream.sendEvent('delta', {text: 'Hello', channel: 'text'})
+    mock.stream.sendEvent('partial', {key: 'a', value: 1})
+    mock.stream.sendEvent('attempt', {attempt: 2, reason: 'producer_lost'})
+    mock.stream.sendEvent('delta', {text: 'Hi', channel: 'text'})
+    await until(() => shownRun().text === 'Hi')
+    expect(shownRun()).toMatchObject({
+      attempt: 2,
+      partials: {},
+      progress: undefined,
+      percent: undefined,
+      status: 'running',
+    })
   })
 
-  test('takes a snapshot for what was lost in a gap, and says that there is one', async () => {
+  test('is that of the snapshot after a reset, and incomplete', async () => {
     await render(<Show />)
     await started()
-    stage.stream.say('delta', {text: 'Hello', channel: 'text'})
+    mock.stream.sendEvent('delta', {text: 'Hello', channel: 'text'})
     const snapshot = {
       status: 'waiting',
       operation: 'count',
       progress: {done: 1, total: 2},
       question: {question: 'q', prompt: '?', schema: {}},
     }
-    stage.stream.say('reset', {snapshot})
-    await until(() => one().incomplete)
-    expect(one()).toMatchObject({text: '', percent: 50, status: 'waiting', question: {question: 'q'}})
+    mock.stream.sendEvent('reset', {snapshot})
+    await until(() => shownRun().incomplete)
+    expect(shownRun()).toMatchObject({text: '', percent: 50, status: 'waiting', question: {question: 'q'}})
   })
 
-  test('keeps no more events than it is told to', async () => {
+  test('keeps the newest maxEvents events', async () => {
     await render(<Show maxEvents={10} />)
     await started()
-    for (let n = 0; n < 95; n++) stage.stream.say('progress', {done: n, total: 95})
-    await until(() => one().events.at(-1)?.id === 96)
-    expect(one().events.length).toBe(10)
+    for (let n = 0; n < 95; n++) mock.stream.sendEvent('progress', {done: n, total: 95})
+    await until(() => shownRun().events.at(-1)?.id === 96)
+    expect(shownRun().events.length).toBe(10)
   })
 
-  test('keeps no more events of a run that it only watches, either', async () => {
+  test('keeps the newest maxEvents events of a run that it only watches', async () => {
     await render(<Show runId="r7" maxEvents={10} />)
-    await until(() => stage.streams.length)
-    stage.stream.say('start', {run: 'r7'})
-    for (let n = 0; n < 95; n++) stage.stream.say('progress', {done: n, total: 95})
-    await until(() => one().events.at(-1)?.id === 96)
-    expect(one().events.length).toBe(10)
+    await until(() => mock.streams.length)
+    mock.stream.sendEvent('start', {run: 'r7'})
+    for (let n = 0; n < 95; n++) mock.stream.sendEvent('progress', {done: n, total: 95})
+    await until(() => shownRun().events.at(-1)?.id === 96)
+    expect(shownRun().events.length).toBe(10)
   })
 })
 
 describe('renders', () => {
-  test('are gathered: ten thousand events are no ten thousand renders', async () => {
+  test('are few: ten thousand events take less than a thousand', async () => {
     await render(<Show />)
     await started()
     const before = renders
     for (let n = 1; n <= 10_000; n++) {
-      stage.stream.say('delta', {text: 'x', channel: 'text'})
-      if (n % 100 === 0) await new Promise((resolve) => setTimeout(resolve)) // as a network would: in pieces
+      mock.stream.sendEvent('delta', {text: 'x', channel: 'text'})
+      if (n % 100 === 0) await new Promise((resolve) => setTimeout(resolve)) // in pieces, as over a network
     }
-    await until(() => one().text.length === 10_000)
-    expect(one().events.length).toBe(10_000)
+    await until(() => shownRun().text.length === 10_000)
+    expect(shownRun().events.length).toBe(10_000)
     expect(renders - before).toBeLessThan(1_000)
   })
 
-  test('leave the verbs as they are', async () => {
+  test('do not change the verbs', async () => {
     await render(<Show />)
-    const {start, cancel, disconnect, reconnect, answer, reset} = one()
+    const {start, cancel, disconnect, reconnect, answer, reset} = shownRun()
     await started()
-    expect(one()).toMatchObject({start, cancel, disconnect, reconnect, answer, reset})
+    expect(shownRun()).toMatchObject({start, cancel, disconnect, reconnect, answer, reset})
   })
 
-  test('without events, there are none', async () => {
+  test('do not happen without an event', async () => {
     await render(<Show />)
     await started()
-    await until(() => one().connection === 'open')
+    await until(() => shownRun().connection === 'open')
     const before = renders
-    stage.stream.send(': keep-alive\n\n')
+    mock.stream.send(': keep-alive\n\n')
     await new Promise((resolve) => setTimeout(resolve, 50))
     expect(renders).toBe(before)
   })
 })
 
 describe('one connection', () => {
-  const watching = () => stage.requests().filter((request) => request === 'GET /runs/r7/events')
+  const watching = () => mock.requestLines().filter((request) => request === 'GET /runs/r7/events')
 
   test('however often StrictMode mounts', async () => {
     await render(
@@ -225,12 +243,12 @@ describe('one connection', () => {
         <Show runId="r7" />
       </StrictMode>,
     )
-    await until(() => stage.streams.length)
-    stage.stream.say('start', {run: 'r7'})
-    await until(() => one().status === 'running')
+    await until(() => mock.streams.length)
+    mock.stream.sendEvent('start', {run: 'r7'})
+    await until(() => shownRun().status === 'running')
     await new Promise((resolve) => setTimeout(resolve, 300)) // longer than a store without components is kept
     expect(watching().length).toBe(1)
-    expect(stage.stream.left).toBe(false)
+    expect(mock.stream.aborted).toBe(false)
   })
 
   test('however many components watch a run, by its id or by its URL', async () => {
@@ -241,13 +259,13 @@ describe('one connection', () => {
         <Show name="three" url={`${service}/runs/r7`} />
       </>,
     )
-    await until(() => stage.streams.length)
-    stage.stream.say('start', {run: 'r7'})
-    await until(() => ['one', 'two', 'three'].every((name) => one(name).status === 'running'))
+    await until(() => mock.streams.length)
+    mock.stream.sendEvent('start', {run: 'r7'})
+    await until(() => ['one', 'two', 'three'].every((name) => shownRun(name).status === 'running'))
     expect(watching().length).toBe(1)
   })
 
-  test('for the component that started a run and one that is told its id', async () => {
+  test('for the component that started a run and another one with its id', async () => {
     const content = (runId?: string) => (
       <>
         <Show name="one" />
@@ -257,17 +275,17 @@ describe('one connection', () => {
     await render(content())
     const id = await started()
     root.render(content(id))
-    await until(() => one('two')?.status === 'running')
-    expect(stage.requests()).toEqual(['POST /operations/count'])
+    await until(() => shownRun('two')?.status === 'running')
+    expect(mock.requestLines()).toEqual(['POST /operations/count'])
   })
 
-  test('for a component that is given the id of the run it has started', async () => {
+  test('for a component that gets the id of the run that it started', async () => {
     await render(<Show />)
     const id = await started()
     await render(<Show runId={id} />)
-    stage.stream.say('delta', {text: 'on', channel: 'text'})
-    await until(() => one().text === 'on')
-    expect(stage.requests()).toEqual(['POST /operations/count'])
+    mock.stream.sendEvent('delta', {text: 'on', channel: 'text'})
+    await until(() => shownRun().text === 'on')
+    expect(mock.requestLines()).toEqual(['POST /operations/count'])
   })
 
   test('for components of one key, before the start too', async () => {
@@ -279,9 +297,9 @@ describe('one connection', () => {
       </>,
     )
     await started({}, 'two')
-    await until(() => one('three').status === 'running')
-    expect(one('one').status).toBe('idle')
-    expect(stage.requests()).toEqual(['POST /operations/count'])
+    await until(() => shownRun('three').status === 'running')
+    expect(shownRun('one').status).toBe('idle')
+    expect(mock.requestLines()).toEqual(['POST /operations/count'])
   })
 
   test('ends with the last component', async () => {
@@ -291,210 +309,208 @@ describe('one connection', () => {
         <Show name="two" runId="r7" />
       </>,
     )
-    await until(() => stage.streams.length)
+    await until(() => mock.streams.length)
     root.render(<Show name="one" runId="r7" />)
     await new Promise((resolve) => setTimeout(resolve, 400))
-    expect(stage.stream.left).toBe(false)
+    expect(mock.stream.aborted).toBe(false)
     root.render(<p>Another page</p>)
-    await until(() => stage.stream.left)
-    expect(stage.requests()).toEqual(['GET /runs/r7/events'])
+    await until(() => mock.stream.aborted)
+    expect(mock.requestLines()).toEqual(['GET /runs/r7/events'])
   })
 })
 
 /** A component whose hook has a key, which React would keep for itself. */
 function Keyed({name}: {name: string}) {
-  const run = useRun(`${service}/operations/count`, {fetch: stage.fetch, key: 'report'})
+  const run = useRun(`${service}/operations/count`, {fetch: mock.fetch, key: 'report'})
   useEffect(() => {
     shown[name] = run
   })
   return null
 }
 
-describe('a run of before', () => {
-  test('is watched from its first event on after a reload', async () => {
+describe('a run with an id', () => {
+  test('is watched from its first event after a reload', async () => {
     await render(<Show runId="r7" />)
-    expect(one()).toMatchObject({id: 'r7', status: 'queued'})
-    await until(() => stage.streams.length)
-    expect(stage.stream).toMatchObject({request: 'GET /runs/r7/events', lastEventId: null})
-    stage.stream.say('start', {run: 'r7', operation: 'count'})
-    await until(() => one().operation === 'count')
+    expect(shownRun()).toMatchObject({id: 'r7', status: 'queued'})
+    await until(() => mock.streams.length)
+    expect(mock.stream).toMatchObject({request: 'GET /runs/r7/events', lastEventId: null})
+    mock.stream.sendEvent('start', {run: 'r7', operation: 'count'})
+    await until(() => shownRun().operation === 'count')
   })
 
-  test('gives way to another one, and to none', async () => {
+  test('is left for another one, and for none', async () => {
     await render(<Show runId="r7" />)
-    await until(() => stage.streams.length === 1)
+    await until(() => mock.streams.length === 1)
     await render(<Show runId="r8" />)
-    await until(() => stage.streams.length === 2)
-    expect(stage.stream.request).toBe('GET /runs/r8/events')
-    await until(() => stage.streams[0]?.left)
+    await until(() => mock.streams.length === 2)
+    expect(mock.stream.request).toBe('GET /runs/r8/events')
+    await until(() => mock.streams[0]?.aborted)
     await render(<Show runId={null} />)
-    await until(() => one().status === 'idle' && stage.streams[1]?.left)
+    await until(() => shownRun().status === 'idle' && mock.streams[1]?.aborted)
   })
 
-  test('that is not there any more is said', async () => {
-    stage.on('GET /runs/r7/events', () => problem(404, 'run_not_found'))
+  test('that the service does not know is an error', async () => {
+    mock.on('GET /runs/r7/events', () => problem(404, 'run_not_found'))
     await render(<Show runId="r7" />)
-    await until(() => one().error)
-    expect(one()).toMatchObject({status: 'idle', connection: 'lost', error: {code: 'run_not_found', status: 404}})
+    await until(() => shownRun().error)
+    expect(shownRun()).toMatchObject({status: 'idle', connection: 'lost', error: {code: 'run_not_found', status: 404}})
   })
 })
 
 describe('the verbs', () => {
-  test('start: tells the id, once it is there', async () => {
-    const told = vi.fn()
-    await render(<Show onStart={told} />)
+  test('start: calls onStart with the id', async () => {
+    const onStart = vi.fn()
+    await render(<Show onStart={onStart} />)
     await started()
-    expect(told.mock.calls).toEqual([['r1']])
+    expect(onStart.mock.calls).toEqual([['r1']])
   })
 
-  test('start: a refusal is an error, and no run', async () => {
+  test('start: a refusal is an error without a run', async () => {
     const refusal = {errors: [{loc: ['pages'], msg: 'is a number'}]}
-    stage.on('POST /operations/count', () => problem(422, 'invalid_input', refusal))
+    mock.on('POST /operations/count', () => problem(422, 'invalid_input', refusal))
     await render(<Show />)
-    expect(await one().start({pages: 'many'})).toBe(undefined)
-    await until(() => one().error)
-    expect(one().error).toBeInstanceOf(Problem)
-    expect(one()).toMatchObject({status: 'idle', error: {code: 'invalid_input', ...refusal}})
+    expect(await shownRun().start({pages: 'many'})).toBe(undefined)
+    await until(() => shownRun().error)
+    expect(shownRun().error).toBeInstanceOf(Problem)
+    expect(shownRun()).toMatchObject({status: 'idle', error: {code: 'invalid_input', ...refusal}})
   })
 
-  test('start: takes the place of the run before, and of its error', async () => {
+  test('start: replaces the earlier run', async () => {
     await render(<Show />)
     await started()
-    const first = stage.stream
-    first.say('delta', {text: 'old', channel: 'text'})
-    await until(() => one().text)
-    expect(await one().start()).toBe('r2')
-    expect(first.left).toBe(true)
-    await until(() => one().id === 'r2')
-    expect(one()).toMatchObject({text: '', status: 'queued'})
+    const first = mock.stream
+    first.sendEvent('delta', {text: 'old', channel: 'text'})
+    await until(() => shownRun().text)
+    expect(await shownRun().start()).toBe('r2')
+    expect(first.aborted).toBe(true)
+    await until(() => shownRun().id === 'r2')
+    expect(shownRun()).toMatchObject({text: '', status: 'queued'})
   })
 
   test('start: cannot start anything at the URL of a run', async () => {
     await render(<Show url={`${service}/runs/r7`} />)
-    expect(await one().start()).toBe(undefined)
-    await until(() => one().error?.code === 'no_operation')
+    expect(await shownRun().start()).toBe(undefined)
+    await until(() => shownRun().error?.code === 'no_operation')
   })
 
-  test('cancel: shows until it has come', async () => {
+  test('cancel: the status is cancelling until the run is over', async () => {
     await render(<Show />)
     await started()
-    await one().cancel()
-    await until(() => one().status === 'cancelling')
-    stage.stream.say('answer', {question: 'q1'})
-    stage.stream.say('progress', {message: 'tidying up'})
-    await until(() => one().progress?.message)
-    expect(one().status).toBe('cancelling')
-    expect(stage.requests().at(-1)).toBe('DELETE /runs/r1')
-    stage.stream.say('done', {status: 'cancelled', elapsed: 1, reason: 'requested'})
-    await until(() => one().status === 'cancelled')
-    expect(one()).toMatchObject({reason: 'requested', connection: 'closed', error: undefined})
+    await shownRun().cancel()
+    await until(() => shownRun().status === 'cancelling')
+    mock.stream.sendEvent('answer', {question: 'q1'})
+    mock.stream.sendEvent('progress', {message: 'tidying up'})
+    await until(() => shownRun().progress?.message)
+    expect(shownRun().status).toBe('cancelling')
+    expect(mock.requestLines().at(-1)).toBe('DELETE /runs/r1')
+    mock.stream.sendEvent('done', {status: 'cancelled', elapsed: 1, reason: 'requested'})
+    await until(() => shownRun().status === 'cancelled')
+    expect(shownRun()).toMatchObject({reason: 'requested', connection: 'closed', error: undefined})
   })
 
-  test('cancel: that does not reach the run leaves it what it is', async () => {
+  test('cancel: a refused one leaves the status as it was', async () => {
     await render(<Show />)
     await started()
-    stage.on('DELETE /runs/r1', () => problem(403, 'forbidden'))
-    await one().cancel()
-    await until(() => one().error?.code === 'forbidden')
-    expect(one().status).toBe('running')
+    mock.on('DELETE /runs/r1', () => problem(403, 'forbidden'))
+    await shownRun().cancel()
+    await until(() => shownRun().error?.code === 'forbidden')
+    expect(shownRun().status).toBe('running')
   })
 
-  test('cancel: of a start that is refused leaves nothing behind', async () => {
+  test('cancel: before a start that is refused, the status is idle again', async () => {
     await render(<Show maxAttempts={1} />)
-    stage.on('POST /operations/count', () => problem(503, 'unavailable'))
-    const asked = one().start()
-    await Promise.all([one().cancel(), asked])
-    await until(() => one().status === 'idle' && one().error?.code === 'unavailable')
+    mock.on('POST /operations/count', () => problem(503, 'unavailable'))
+    const id = shownRun().start()
+    await Promise.all([shownRun().cancel(), id])
+    await until(() => shownRun().status === 'idle' && shownRun().error?.code === 'unavailable')
   })
 
-  test('disconnect: ends the viewing alone, and reconnect comes back to where it was', async () => {
+  test('disconnect: does not cancel, and reconnect resumes after the last event', async () => {
     await render(<Show />)
     await started()
-    one().disconnect()
-    await until(() => one().connection === 'closed')
-    expect(one().status).toBe('running')
-    expect(stage.requests()).toEqual(['POST /operations/count'])
-    one().reconnect()
-    await until(() => stage.streams.length === 2)
-    expect(stage.stream).toMatchObject({request: 'GET /runs/r1/events', lastEventId: '1'})
-    stage.stream.say('delta', {text: 'again', channel: 'text'})
-    await until(() => one().text === 'again' && one().connection === 'open')
+    shownRun().disconnect()
+    await until(() => shownRun().connection === 'closed')
+    expect(shownRun().status).toBe('running')
+    expect(mock.requestLines()).toEqual(['POST /operations/count'])
+    shownRun().reconnect()
+    await until(() => mock.streams.length === 2)
+    expect(mock.stream).toMatchObject({request: 'GET /runs/r1/events', lastEventId: '1'})
+    mock.stream.sendEvent('delta', {text: 'again', channel: 'text'})
+    await until(() => shownRun().text === 'again' && shownRun().connection === 'open')
   })
 
-  test('answer: goes to the question that is open', async () => {
+  test('answer: answers the open question', async () => {
     await render(<Show />)
     await started()
-    stage.stream.say('question', {question: 'q2', prompt: 'Go on?', schema: {type: 'boolean'}})
-    await until(() => one().status === 'waiting')
-    expect(one().question?.prompt).toBe('Go on?')
-    stage.on('POST /runs/r1/answer', () =>
-      problem(422, 'invalid_answer', {errors: [{loc: ['answer'], msg: 'is none'}]}),
-    )
-    await expect(one().answer(3)).rejects.toMatchObject({code: 'invalid_answer', errors: [{loc: ['answer']}]})
-    stage.on('POST /runs/r1/answer', () => Response.json({}))
-    await one().answer(true)
-    expect(stage.asked.at(-1)?.body).toBe('{"question":"q2","answer":true}')
-    stage.stream.say('answer', {question: 'q2'})
-    await until(() => one().status === 'running')
-    expect(one().question).toBe(undefined)
+    mock.stream.sendEvent('question', {question: 'q2', prompt: 'Go on?', schema: {type: 'boolean'}})
+    await until(() => shownRun().status === 'waiting')
+    expect(shownRun().question?.prompt).toBe('Go on?')
+    mock.on('POST /runs/r1/answer', () => problem(422, 'invalid_answer', {errors: [{loc: ['answer'], msg: 'is none'}]}))
+    await expect(shownRun().answer(3)).rejects.toMatchObject({code: 'invalid_answer', errors: [{loc: ['answer']}]})
+    mock.on('POST /runs/r1/answer', () => Response.json({}))
+    await shownRun().answer(true)
+    expect(mock.requests.at(-1)?.body).toBe('{"question":"q2","answer":true}')
+    mock.stream.sendEvent('answer', {question: 'q2'})
+    await until(() => shownRun().status === 'running')
+    expect(shownRun().question).toBe(undefined)
   })
 
-  test('reset: forgets the run', async () => {
+  test('reset: drops the run', async () => {
     await render(<Show />)
     await started()
-    one().reset()
-    await until(() => one().status === 'idle')
-    expect(one()).toMatchObject({connection: 'idle', id: undefined, events: []})
-    expect(stage.stream.left).toBe(true)
+    shownRun().reset()
+    await until(() => shownRun().status === 'idle')
+    expect(shownRun()).toMatchObject({connection: 'idle', id: undefined, events: []})
+    expect(mock.stream.aborted).toBe(true)
   })
 })
 
-describe('the line', () => {
-  test('says interrupted while the run is running, and comes back by itself', async () => {
-    const lines: string[] = []
-    await render(<Show retryDelay={0.1} lines={lines} />)
+describe('the connection', () => {
+  test('is interrupted while the run is running, and reconnects', async () => {
+    const states: string[] = []
+    await render(<Show retryDelay={0.1} states={states} />)
     await started()
-    await until(() => one().connection === 'open')
-    stage.stream.end()
-    await until(() => one().connection === 'interrupted')
-    expect(one().status).toBe('running')
-    await until(() => one().connection === 'open')
-    expect(stage.stream.lastEventId).toBe('1')
-    expect(lines).toEqual(['idle', 'connecting', 'open', 'interrupted', 'open'])
+    await until(() => shownRun().connection === 'open')
+    mock.stream.end()
+    await until(() => shownRun().connection === 'interrupted')
+    expect(shownRun().status).toBe('running')
+    await until(() => shownRun().connection === 'open')
+    expect(mock.stream.lastEventId).toBe('1')
+    expect(states).toEqual(['idle', 'connecting', 'open', 'interrupted', 'open'])
   })
 
-  test('that is given up is an error, and can be had again', async () => {
+  test('is lost with an error, and can be restored', async () => {
     await render(<Show maxAttempts={2} />)
     await started()
-    stage.on('GET /runs/r1/events', () => problem(503, 'unavailable'))
-    stage.stream.cut()
-    await until(() => one().connection === 'lost')
-    expect(one().error).toBeInstanceOf(Interrupted)
-    expect(one().status).toBe('running')
-    stage.on(
+    mock.on('GET /runs/r1/events', () => problem(503, 'unavailable'))
+    mock.stream.cut()
+    await until(() => shownRun().connection === 'lost')
+    expect(shownRun().error).toBeInstanceOf(Interrupted)
+    expect(shownRun().status).toBe('running')
+    mock.on(
       'GET /runs/r1/events',
       () =>
         new Response('retry: 1\n\nid: 2\nevent: done\ndata: {"status":"succeeded"}\n\n', {
           headers: {'Content-Type': 'text/event-stream'},
         }),
     )
-    one().reconnect()
-    await until(() => one().status === 'succeeded')
-    expect(one().error).toBe(undefined)
+    shownRun().reconnect()
+    await until(() => shownRun().status === 'succeeded')
+    expect(shownRun().error).toBe(undefined)
   })
 
-  test('carries the headers of the last render', async () => {
+  test('uses the headers of the last render', async () => {
     await render(<Show headers={{Authorization: 'Bearer old'}} />)
     await started()
     await render(<Show headers={async () => ({Authorization: 'Bearer new'})} />)
-    stage.stream.cut()
-    await until(() => stage.streams.length === 2)
-    expect(stage.asked.map(({headers}) => headers.get('Authorization'))).toEqual(['Bearer old', 'Bearer new'])
+    mock.stream.cut()
+    await until(() => mock.streams.length === 2)
+    expect(mock.requests.map(({headers}) => headers.get('Authorization'))).toEqual(['Bearer old', 'Bearer new'])
   })
 })
 
-test('a server renders what a page shows first', () => {
+test('a server renders the first state', () => {
   expect(renderToString(<Show />)).toBe('<p>idle</p>')
   expect(renderToString(<Show runId="r7" />)).toBe('<p>queued</p>')
-  expect(stage.asked).toEqual([])
+  expect(mock.requests).toEqual([])
 })

@@ -1,20 +1,20 @@
-/** A small server that answers as a case of tests/streams says. */
+/** A small server that answers as a case of tests/streams describes. */
 
 import {createServer, type IncomingMessage, type ServerResponse} from 'node:http'
 import type {AddressInfo, Socket} from 'node:net'
 import {setTimeout as sleep} from 'node:timers/promises'
 
-import type {Answer, Fault, Seen} from './cases.ts'
+import type {Answer, ExpectedRequest, Fault} from './cases.ts'
 
-export interface Player {
+export interface FaultServer {
   url: string
-  /** The requests for the stream so far; `after` is the time since the end of the answer before. */
-  seen: (Seen & {key: string | undefined; body: string})[]
+  /** The requests for the stream so far; `after` is the time since the end of the previous answer. */
+  requests: (ExpectedRequest & {key: string | undefined; body: string})[]
   close(): Promise<void>
 }
 
-export async function serve(fault: Pick<Fault, 'answers' | 'snapshot'>): Promise<Player> {
-  const seen: Player['seen'] = []
+export async function serve(fault: Pick<Fault, 'answers' | 'snapshot'>): Promise<FaultServer> {
+  const requests: FaultServer['requests'] = []
   const sockets = new Set<Socket>()
   let ended: number | undefined
   const server = createServer((request, response) => {
@@ -24,7 +24,7 @@ export async function serve(fault: Pick<Fault, 'answers' | 'snapshot'>): Promise
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    seen,
+    requests,
     close() {
       for (const socket of sockets) socket.destroy()
       return new Promise((closed) => server.close(() => closed()))
@@ -35,8 +35,8 @@ export async function serve(fault: Pick<Fault, 'answers' | 'snapshot'>): Promise
     const path = request.url as string
     const chunks: Buffer[] = await request.toArray()
     if (/^\/runs\/[^/]+$/.test(path)) return problemOrJson(response, 200, fault.snapshot)
-    const answer = fault.answers[seen.length]
-    seen.push({
+    const answer = fault.answers[requests.length]
+    requests.push({
       method: request.method as string,
       path,
       last_event_id: request.headers['last-event-id'] as string | undefined,
@@ -46,14 +46,14 @@ export async function serve(fault: Pick<Fault, 'answers' | 'snapshot'>): Promise
     })
     if (!answer) throw new Error('one request too many')
     try {
-      await say(answer, request, response)
+      await send(answer, request, response)
     } finally {
       ended = performance.now()
     }
   }
 }
 
-async function say(answer: Answer, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function send(answer: Answer, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const {status = 200, json, body = [], end = 'whole'} = answer
   if (status === 0) return void request.socket.destroy()
   const headers = headersOf(answer, request.method === 'POST')
@@ -69,7 +69,7 @@ async function say(answer: Answer, request: IncomingMessage, response: ServerRes
   if (end === 'stall') await new Promise((left) => request.socket.once('close', left))
 }
 
-/** Sends a piece by itself: the next one comes in another packet. */
+/** Sends a piece in a packet of its own. */
 async function write(response: ServerResponse, bytes: Buffer): Promise<void> {
   await new Promise<void>((written, failed) => response.write(bytes, (error) => (error ? failed(error) : written())))
   await sleep(1)

@@ -1,22 +1,24 @@
-/** A service whose every word the test says: a `fetch`, what it was asked, and the streams it has opened. */
+/** A service that a test scripts: a `fetch`, the requests that it received, and the streams that it has opened. */
 
 export interface OpenStream {
-  /** Where it was asked for: `POST /operations/count`, `GET /runs/r1/events`. */
+  /** The request that opened it: `POST /operations/count`, `GET /runs/r1/events`. */
   request: string
   lastEventId: string | null
-  /** Sends an event of the next number. */
-  say(type: string, data?: Record<string, unknown>): void
+  /** Sends an event with the next number. */
+  sendEvent(type: string, data?: Record<string, unknown>): void
   /** Sends text as it is. */
   send(text: string): void
-  /** Ends it, or breaks it off. */
+  /** Ends the stream cleanly. */
   end(): void
+  /** Breaks the connection. */
   cut(): void
-  /** Whether the client has left. */
-  left: boolean
+  /** Whether the client has closed it. */
+  aborted: boolean
 }
 
-export interface Asked {
-  request: string
+export interface MockRequest {
+  /** Its method and path: `DELETE /runs/r1`. */
+  line: string
   headers: Headers
   body: BodyInit | null | undefined
   keepalive: boolean
@@ -24,35 +26,35 @@ export interface Asked {
 
 export const TIME = '2026-11-23T09:30:00.125Z'
 
-export function createStage() {
-  const asked: Asked[] = []
+export function createMockService() {
+  const requests: MockRequest[] = []
   const streams: OpenStream[] = []
-  const answers = new Map<string, () => Response>()
+  const handlers = new Map<string, () => Response>()
   let runs = 0
   let number = 0
 
   return {
-    fetch: answer as typeof fetch,
-    asked,
+    fetch: respond as typeof fetch,
+    requests,
     streams,
-    /** Has a request answered otherwise: `DELETE /runs/r1`. */
-    on: (request: string, respond: () => Response) => answers.set(request, respond),
+    /** Handles requests with this line, such as `DELETE /runs/r1`. */
+    on: (line: string, handler: () => Response) => handlers.set(line, handler),
     /** The stream that was opened last. */
     get stream(): OpenStream {
       return streams.at(-1) as OpenStream
     },
-    requests: () => asked.map(({request}) => request),
+    requestLines: () => requests.map(({line}) => line),
   }
 
-  async function answer(input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> {
+  async function respond(input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> {
     init.signal?.throwIfAborted()
-    const request = `${init.method ?? 'GET'} ${new URL(String(input)).pathname}`
+    const line = `${init.method ?? 'GET'} ${new URL(String(input)).pathname}`
     const headers = new Headers(init.headers)
-    asked.push({request, headers, body: init.body, keepalive: init.keepalive ?? false})
-    const said = answers.get(request)
-    if (said) return said()
-    if (request.startsWith('POST /operations/')) return open(request, headers, init.signal, `r${++runs}`)
-    if (request.endsWith('/events')) return open(request, headers, init.signal)
+    requests.push({line, headers, body: init.body, keepalive: init.keepalive ?? false})
+    const handler = handlers.get(line)
+    if (handler) return handler()
+    if (line.startsWith('POST /operations/')) return open(line, headers, init.signal, `r${++runs}`)
+    if (line.endsWith('/events')) return open(line, headers, init.signal)
     return Response.json({id: 'r1', status: 'running'})
   }
 
@@ -61,19 +63,19 @@ export function createStage() {
     const lastEventId = headers.get('Last-Event-ID')
     let controller: ReadableStreamDefaultController<Uint8Array>
     const body = new ReadableStream<Uint8Array>({
-      start(given) {
-        controller = given
+      start(ours) {
+        controller = ours
       },
       cancel() {
-        stream.left = true
+        stream.aborted = true
       },
     })
     const stream: OpenStream = {
       request,
       lastEventId,
-      left: false,
+      aborted: false,
       send: (text) => controller.enqueue(encoder.encode(text)),
-      say(type, data = {}) {
+      sendEvent(type, data = {}) {
         const body = JSON.stringify({timestamp: TIME, ...data})
         stream.send(`id: ${++number}\nevent: ${type}\ndata: ${body}\n\n`)
       },
@@ -81,7 +83,7 @@ export function createStage() {
       cut: () => controller.error(new TypeError('terminated')),
     }
     signal?.addEventListener('abort', () => {
-      stream.left = true
+      stream.aborted = true
       controller.error(signal.reason)
     })
     if (run) number = 0

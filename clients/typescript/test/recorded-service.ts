@@ -1,20 +1,23 @@
-/** A service without a network: a `fetch` that answers for one recorded run, as the service would. */
+/** A service of one recorded run, without a network: a `fetch` that answers as the service would. */
 
 import type {Recording} from './cases.ts'
 
 export interface Script {
-  /** Bytes after which each connection ends, one after the other; the ones after these are whole. */
+  /** Bytes after which each stream is cut, in turn; the streams after these are whole. */
   cuts?: number[]
-  /** Whether such an end is a broken connection, and not a clean one. */
+  /** Whether a cut breaks the connection instead of ending it cleanly. */
   broken?: boolean
-  /** Bytes of a piece (default: all in one). */
+  /** Bytes of a piece (default: all in one piece). */
   piece?: number
 }
 
 const encoder = new TextEncoder()
 
-/** Takes requests for the run's stream, its snapshot and its start; `requests` counts those for the stream. */
-export function createService({frames, run, snapshot}: Recording, {cuts = [], broken = false, piece}: Script = {}) {
+/** Answers requests for the run's start, its stream and its snapshot; `requests` counts those for a stream. */
+export function createRecordedService(
+  {frames, run, snapshot}: Recording,
+  {cuts = [], broken = false, piece}: Script = {},
+) {
   const service = {requests: 0, fetch: answer as typeof fetch}
   return service
 
@@ -29,7 +32,7 @@ export function createService({frames, run, snapshot}: Recording, {cuts = [], br
   }
 
   function stream(bytes: Uint8Array, cut: number | undefined, signal?: AbortSignal): Response {
-    const pieces = cutUp(bytes.subarray(0, cut), piece ?? (bytes.length || 1))
+    const pieces = split(bytes.subarray(0, cut), piece ?? (bytes.length || 1))
     const body = new ReadableStream<Uint8Array>({
       pull(controller) {
         const next = pieces.shift()
@@ -43,6 +46,6 @@ export function createService({frames, run, snapshot}: Recording, {cuts = [], br
   }
 }
 
-function cutUp(bytes: Uint8Array, size: number): Uint8Array[] {
+function split(bytes: Uint8Array, size: number): Uint8Array[] {
   return Array.from({length: Math.ceil(bytes.length / size)}, (_, n) => bytes.slice(n * size, (n + 1) * size))
 }

@@ -1,98 +1,98 @@
-/** What the events of a run amount to, for those who show it. Takes them one by one; `state()` is asked once a frame. */
+/** The state of a run, built from its events one by one, for those who show it. */
 
 import {type HeadwayError, RunFailed} from './errors.ts'
 import type {Failure, Operation, Progress, Question, Reason, RunEvent, Snapshot, Status} from './events.ts'
 
-/** What a run amounts to so far. What has not come yet is `undefined`. */
+/** The state of a run so far. What has not arrived yet is `undefined`. */
 export interface RunState<Op extends Operation = Operation> {
   /** The run's id, once the service has answered. */
   readonly id: string | undefined
-  /** Its operation's name, likewise. */
+  /** The name of its operation, likewise. */
   readonly operation: string | undefined
-  /** The run's status; `idle` before there is one, and `queued` until its first event has come. */
+  /** The run's status; `idle` before there is a run, and `queued` until its first event arrives. */
   readonly status: Status | 'idle'
   /** The last progress. */
   readonly progress: Progress | undefined
-  /** 0 to 100, within the present step. Stays through progress that only brings a message. */
+  /** 0 to 100, within the current step. Progress that only has a message leaves it as it is. */
   readonly percent: number | undefined
-  /** Seconds left, as of the last progress that said so. */
+  /** Seconds left, as of the last progress that had an `eta`. */
   readonly eta: number | undefined
   /** The deltas of the channel `text` so far, joined. */
   readonly text: string
-  /** Those of the channel `thinking`. */
+  /** The deltas of the channel `thinking` so far, joined. */
   readonly thinking: string
-  /** The finished pieces of the result, by key. */
+  /** The partials so far, by key. */
   readonly partials: Readonly<Record<string, unknown>>
-  /** What the run asks at present. */
+  /** The question that is open. */
   readonly question: Question | undefined
   readonly result: Op['result'] | undefined
-  /** Why the run failed (`RunFailed`), its start was refused (`Problem`), or the line was given up (`Interrupted`). */
+  /** Why the run failed (`RunFailed`), its start was refused (`Problem`), or its connection lost (`Interrupted`). */
   readonly error: HeadwayError | undefined
-  /** The events as they came, the newest `maxEvents`. */
+  /** The newest `maxEvents` events. */
   readonly events: readonly RunEvent<Op>[]
-  /** When it began: the timestamp of `start`. */
+  /** When the run started: the timestamp of `start`. */
   readonly startedAt: string | undefined
-  /** When it ended: the timestamp of `done`. */
+  /** When the run ended: the timestamp of `done`. */
   readonly endedAt: string | undefined
-  /** Seconds that it took, once it is over. */
+  /** Seconds from start to end, once the run is over. */
   readonly elapsed: number | undefined
-  /** Why it was cancelled. */
+  /** Why the run was cancelled. */
   readonly reason: Reason | undefined
-  /** 2, 3 ... where the run began anew after its producer was lost; what came of the attempt before has been dropped. */
+  /** 1, or 2, 3 ... after its producer was lost; the output of earlier attempts is dropped. */
   readonly attempt: number
-  /** True after a `reset`: events are missing, so that `partials` and `events` have a hole, and the texts begin after it. */
+  /** True after a `reset`: `partials` and `events` lack some, and `text` and `thinking` begin after it. */
   readonly incomplete: boolean
 }
 
 type Draft = {-readonly [Name in keyof RunState]: RunState[Name]}
 
-export interface Fold {
+export interface StateBuilder {
   add(event: RunEvent): void
-  /** Has what is known without an event shown too. */
-  set(known: Partial<Draft>): void
-  /** An object that stays as it is. */
+  /** Sets fields that do not come from an event. */
+  set(fields: Partial<Draft>): void
+  /** A new object, which later events do not change. */
   state(): RunState
 }
 
-export function createFold(status: Draft['status'], maxEvents: () => number): Fold {
-  const draft: Draft = blank(status)
-  let log: RunEvent[] = []
+export function createStateBuilder(status: Draft['status'], maxEvents: () => number): StateBuilder {
+  const draft: Draft = emptyState(status)
+  let events: RunEvent[] = []
   let partials = new Map<string, unknown>()
-  let changed = {log: false, partials: false}
+  let changed = {events: false, partials: false}
 
-  return {add, set: (known) => void Object.assign(draft, known), state}
+  return {add, set: (fields) => void Object.assign(draft, fields), state}
 
   function add(event: RunEvent): void {
-    log.push(event)
-    if (log.length > 2 * maxEvents()) log = log.slice(-maxEvents())
-    changed.log = true
+    events.push(event)
+    if (events.length > 2 * maxEvents()) events = events.slice(-maxEvents())
+    changed.events = true
     if (draft.status === 'queued') draft.status = 'running'
-    learn(event)
+    apply(event)
   }
 
   function state(): RunState {
-    if (changed.log) draft.events = log.slice(-maxEvents())
+    if (changed.events) draft.events = events.slice(-maxEvents())
     if (changed.partials) draft.partials = Object.fromEntries(partials)
-    changed = {log: false, partials: false}
+    changed = {events: false, partials: false}
     return {...draft}
   }
 
-  function learn(event: RunEvent): void {
+  function apply(event: RunEvent): void {
     const {type, data} = event
-    if (type === 'progress') advance(data)
+    if (type === 'progress') setProgress(data)
     else if (type === 'delta') draft[data.channel === 'thinking' ? 'thinking' : 'text'] += data.text
-    else if (type === 'partial') keep(data.key, data.value)
-    else if (type === 'question') ask(data)
-    else if (type === 'answer') goOn()
+    else if (type === 'partial') setPartial(data.key, data.value)
+    else if (type === 'question') openQuestion(data)
+    else if (type === 'answer') closeQuestion()
     else if (type === 'result') draft.result = data.result
     else if (type === 'error') fail(data)
     else if (type === 'start') Object.assign(draft, {operation: data.operation, startedAt: data.timestamp})
-    else if (type === 'attempt') beginAnew(data.attempt)
-    else if (type === 'reset') adopt(data.snapshot)
+    else if (type === 'attempt') startAttempt(data.attempt)
+    else if (type === 'reset') applySnapshot(data.snapshot)
     else if (type === 'done') end(data.status, data)
   }
 
-  function advance(progress: Progress): void {
+  function setProgress(progress: Progress): void {
     if (progress.step !== draft.progress?.step) draft.percent = draft.eta = undefined
     const {done, total, eta} = progress
     if (done !== undefined && total) draft.percent = Math.min(100, (100 * done) / total)
@@ -100,24 +100,24 @@ export function createFold(status: Draft['status'], maxEvents: () => number): Fo
     draft.progress = progress
   }
 
-  function keep(key: string, value: unknown): void {
+  function setPartial(key: string, value: unknown): void {
     partials.set(key, value)
     changed.partials = true
   }
 
-  function ask(question: Question): void {
+  function openQuestion(question: Question): void {
     draft.question = question
-    stand('waiting')
+    setStatus('waiting')
   }
 
-  function goOn(): void {
+  function closeQuestion(): void {
     draft.question = undefined
-    stand('running')
+    setStatus('running')
   }
 
-  /** A cancel that was asked for shows until it has come. */
-  function stand(next: Status): void {
-    if (draft.status !== 'cancelling') draft.status = next
+  /** `cancelling` holds until the run is over. */
+  function setStatus(status: Status): void {
+    if (draft.status !== 'cancelling') draft.status = status
   }
 
   function fail(failure: Failure): void {
@@ -125,23 +125,23 @@ export function createFold(status: Draft['status'], maxEvents: () => number): Fo
     draft.question = undefined
   }
 
-  function beginAnew(attempt: number): void {
+  function startAttempt(attempt: number): void {
     partials = new Map()
     changed.partials = true
     Object.assign(draft, {attempt, text: '', thinking: '', progress: undefined, percent: undefined, eta: undefined})
-    goOn()
+    closeQuestion()
   }
 
-  /** After a gap: what a snapshot can tell, it tells; text that goes on after a hole would read as if there were none. */
-  function adopt(snapshot: Snapshot): void {
-    if (snapshot.progress) advance(snapshot.progress)
+  /** Takes what the snapshot has; drops the texts, since text with a hole in it would read as if it had none. */
+  function applySnapshot(snapshot: Snapshot): void {
+    if (snapshot.progress) setProgress(snapshot.progress)
     if (snapshot.error) fail(snapshot.error)
     Object.assign(draft, {text: '', thinking: '', incomplete: true, operation: snapshot.operation})
     draft.startedAt ??= snapshot.created
     draft.question = snapshot.question ?? undefined
     if (snapshot.status === 'succeeded') draft.result = snapshot.result
     if (isOver(snapshot.status)) end(snapshot.status, {timestamp: snapshot.updated})
-    else stand(snapshot.status)
+    else setStatus(snapshot.status)
   }
 
   function end(
@@ -153,12 +153,12 @@ export function createFold(status: Draft['status'], maxEvents: () => number): Fo
   }
 }
 
-/** Whether nothing more can happen to a run. */
+/** Whether a run with this status has ended. */
 export function isOver(status: Status | 'idle'): boolean {
   return status === 'succeeded' || status === 'failed' || status === 'cancelled'
 }
 
-function blank(status: Draft['status']): Draft {
+function emptyState(status: Draft['status']): Draft {
   return {
     id: undefined,
     operation: undefined,

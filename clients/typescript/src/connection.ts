@@ -1,0 +1,268 @@
+/**
+ * The connection to one run: its stream, reopened after each cut where it was, until `done`.
+ *
+ * Every way in and out of a stream is in `connect`. An attempt that brings neither a new event nor a comment has failed;
+ * only failures in a row count.
+ */
+
+import {Interrupted, Problem} from './errors.ts'
+import type {RunEvent, Snapshot} from './events.ts'
+import {absolute, bodyOf, discard, problemOf, runUrl, send} from './http.ts'
+import type {Connection, WatchOptions} from './options.ts'
+import {isOffline, onChange} from './page-lifecycle.ts'
+import {createReader, type Position, type Reader} from './parse.ts'
+
+/** Heartbeats of silence after which a stream is dead. */
+const MISSED_HEARTBEATS = 2.5
+/** Checks within that time. Silence is counted in checks: a machine that was suspended has made only one. */
+const CHECKS = 5
+const MAX_TIMER = 2 ** 31 - 1
+
+/** The start of a run: the operation's URL, its input, and its `Idempotency-Key`. */
+export interface Start {
+  url: string
+  input: unknown
+  key: string
+  /** Called with the run's URL. */
+  onUrl: (url: string) => void
+}
+
+export interface RunConnection {
+  /** The run's URL, once the service has answered. */
+  url: string | undefined
+  readonly position: Position
+  readonly state: Connection
+  /** The events in batches, up to `done`. Throws `Interrupted`, or the `Problem` that the service refused with. */
+  events(): AsyncGenerator<RunEvent[]>
+  /** Sends a request beside the stream: for the snapshot, a cancel, an answer. */
+  request(path: string, init?: RequestInit): Promise<Snapshot>
+  close(): void
+}
+
+/** A connection to the run at `url`, or to the one that it starts by `start`. */
+export function createConnection(options: WatchOptions, url: string | undefined, start?: Start): RunConnection {
+  const {maxAttempts = 10, retryDelay = 1, maxDelay = 30, heartbeat = 15, onConnection} = options
+  const position: Position = {last: options.lastEventId ?? 0, over: false, retry: undefined}
+  let state: Connection = 'idle'
+  let closed = false
+  let attempt = new AbortController()
+  let lastByte = 0
+  let failures = 0
+  let wake = () => {}
+  let skipPause = false
+
+  const connection: RunConnection = {
+    url,
+    position,
+    get state() {
+      return state
+    },
+    events,
+    request,
+    close,
+  }
+  return connection
+
+  async function* events(): AsyncGenerator<RunEvent[]> {
+    const unlisten = onChange({wake: refresh, offline: () => setState('offline')})
+    let ending: Connection = 'lost'
+    try {
+      setState('connecting')
+      while (!position.over && !closed) yield* connect()
+      ending = 'closed'
+    } finally {
+      unlisten()
+      attempt.abort()
+      setState(closed ? 'closed' : ending)
+    }
+  }
+
+  /** One stream, and the pause after it where it was cut. */
+  async function* connect(): AsyncGenerator<RunEvent[]> {
+    let reader: Reader | undefined
+    let cause: unknown = 'it ended without `done`'
+    const stopChecks = checkSilence()
+    try {
+      const response = await open()
+      if (response.status === 204) return yield [await reset()]
+      reader = createReader(position)
+      setState('open')
+      yield* read(response, reader)
+    } catch (error) {
+      cause = error
+    } finally {
+      stopChecks()
+      attempt.abort()
+    }
+    if (!closed && !position.over) await reconnect(cause, reader?.alive)
+  }
+
+  async function* read(response: Response, reader: Reader): AsyncGenerator<RunEvent[]> {
+    const body = (response.body as ReadableStream<Uint8Array>).getReader()
+    while (!position.over) {
+      lastByte = Date.now()
+      const {done, value} = await body.read()
+      if (done) return
+      setState('open') // the device may have reported itself offline meanwhile
+      const batch = reader.feed(value)
+      nameRun(batch)
+      lastByte = Number.POSITIVE_INFINITY // no silence while the caller works on the batch
+      if (batch.length) yield batch
+    }
+  }
+
+  /** Sends the request of this attempt. Returns a response that is an event stream, or 204. */
+  async function open(): Promise<Response> {
+    const response = await (connection.url ? resume(connection.url) : post(start as Start))
+    if (!response.ok) throw await problemOf(response)
+    if (response.status === 204) return response
+    const type = response.headers.get('Content-Type')
+    if (type?.startsWith('text/event-stream')) return response
+    await discard(response)
+    const detail = `The response is not an event stream; its Content-Type is ${type}.`
+    if (position.last || !start) throw new Error(detail)
+    throw new Problem(response.status, {code: 'not_an_event_stream', detail})
+  }
+
+  async function post({url, input, key}: Start): Promise<Response> {
+    const {body, headers} = bodyOf(input)
+    const accept = {Accept: 'text/event-stream', 'Idempotency-Key': key}
+    const signal = attempt.signal
+    if (body instanceof FormData) lastByte = Number.POSITIVE_INFINITY // an upload has no response before its end
+    const response = await send(options, url, {method: 'POST', body, headers: {...headers, ...accept}, signal})
+    if (!response.ok) return response
+    const location = response.headers.get('Location')
+    const id = response.headers.get('Run-Id')
+    if (location) setUrl(absolute(new URL(location, response.url || url)))
+    else if (id) setUrl(runUrl(url, id))
+    if (response.status !== 202 || !connection.url) return response
+    await discard(response) // the caller's headers asked for no stream (`Prefer: respond-async`)
+    return resume(connection.url)
+  }
+
+  function resume(url: string): Promise<Response> {
+    const headers: Record<string, string> = {Accept: 'text/event-stream'}
+    if (position.last) headers['Last-Event-ID'] = String(position.last)
+    return send(options, `${url}/events`, {headers, signal: attempt.signal})
+  }
+
+  /** Takes the run's id from `start`: a page of another origin may be unable to read the headers that have it. */
+  function nameRun(batch: RunEvent[]): void {
+    const first = batch[0]
+    if (!connection.url && start && first?.type === 'start' && first.data.run) setUrl(runUrl(start.url, first.data.run))
+  }
+
+  function setUrl(url: string): void {
+    connection.url = url
+    start?.onUrl(url)
+  }
+
+  /** The run is over, and the service has no event left to send: the snapshot stands for those that were missed. */
+  async function reset(): Promise<RunEvent> {
+    const snapshot = await request('')
+    position.last = snapshot.last_event_id
+    position.over = true
+    return {id: snapshot.last_event_id, type: 'reset', data: {timestamp: snapshot.updated, snapshot}}
+  }
+
+  // Reconnecting
+
+  /** Waits until the next attempt is due, or throws where there is none. */
+  async function reconnect(cause: unknown, alive = false): Promise<void> {
+    if (cause instanceof Problem && !cause.retryable) throw cause
+    const started = connection.url !== undefined || position.last > 0
+    if (!connection.url && started) throw new Interrupted(cause)
+    failures = alive ? 0 : failures + 1
+    const offline = isOffline()
+    if (offline) failures = 0
+    if (failures >= maxAttempts) throw cause instanceof Problem && !started ? cause : new Interrupted(cause)
+    setState(offline ? 'offline' : 'interrupted')
+    await pause(offline ? maxDelay : delay(cause))
+  }
+
+  function delay(cause: unknown): number {
+    const first = position.retry === undefined ? retryDelay : position.retry / 1000
+    const doubled = Math.min(maxDelay, first * 2 ** Math.max(0, failures - 1))
+    const least = cause instanceof Problem ? cause.retryAfter : 0
+    return Math.max(first, doubled, least) * (1 + Math.random() / 4)
+  }
+
+  function pause(seconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      if (skipPause) return resolve()
+      const timer = setTimeout(resolve, Math.min(seconds * 1000, MAX_TIMER))
+      wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  // Dead streams
+
+  /** Begins an attempt, and aborts it after two and a half heartbeats of silence. Returns what ends the checks. */
+  function checkSilence(): () => void {
+    const mine = new AbortController()
+    attempt = mine
+    skipPause = false
+    lastByte = Date.now()
+    let checked = lastByte
+    let silent = 0
+    const timer = setInterval(
+      () => {
+        silent = checked === lastByte ? silent + 1 : 0
+        checked = lastByte
+        if (silent >= CHECKS && lastByte <= Date.now()) mine.abort(silence())
+      },
+      (limit() * 1000) / CHECKS,
+    )
+    return () => clearInterval(timer)
+  }
+
+  /** The page may have been frozen: ends a pause, and a stream that is stale or has been silent for too long. */
+  function refresh(stale: boolean): void {
+    if (stale || Date.now() - lastByte > limit() * 1000) {
+      skipPause = true
+      attempt.abort(silence())
+    }
+    wake()
+  }
+
+  function silence(): Error {
+    return new Error(`no byte for ${limit()} s`)
+  }
+
+  function limit(): number {
+    return heartbeat * MISSED_HEARTBEATS
+  }
+
+  // Beside the stream
+
+  async function request(path: string, init: RequestInit = {}): Promise<Snapshot> {
+    if (!connection.url) throw new Problem(404, {code: 'no_run', detail: 'This stream belongs to no run.'})
+    for (let failed = 1; ; failed++) {
+      try {
+        const response = await send(options, connection.url + path, init)
+        if (!response.ok) throw await problemOf(response)
+        return await response.json()
+      } catch (error) {
+        const final = error instanceof Problem && !error.retryable
+        // An answer to a question is not sent again: if only the response was lost, the service would refuse it.
+        if (final || failed >= maxAttempts || init.method === 'POST') throw error
+        await new Promise((resolve) => setTimeout(resolve, delay(error) * 1000))
+      }
+    }
+  }
+
+  function close(): void {
+    closed = true
+    attempt.abort()
+    wake()
+  }
+
+  function setState(next: Connection): void {
+    if (next === state) return
+    state = next
+    onConnection?.(next)
+  }
+}
