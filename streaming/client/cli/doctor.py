@@ -1,10 +1,10 @@
-"""`python -m streaming doctor URL`: what the chain of proxies from here to a service does to its streams.
+"""`python -m streaming doctor URL`: examines what the proxies in front of a service do to its streams.
 
-Each check is a real run of the operation `simulate`, looked at from outside, and gives `Finding`s: what was seen, and
-what to change where that is wrong. Without `simulate` the newest run that is over is read again, which shows less.
+Each check runs the operation `simulate` and yields `Finding`s: what it saw, and what to change where that is wrong.
+Without `simulate` it reads the latest finished run again, which shows less.
 
-An event says when it was written, so holding back shows as delays that differ from event to event; the clocks of the
-two machines need not agree.
+Every event has the time when it was written. Buffering shows as delays that differ from event to event, so the clocks
+of the two machines need not agree.
 """
 
 from __future__ import annotations
@@ -34,72 +34,72 @@ SIGNS: Final[dict[Outcome, str]] = {"ok": "✓", "wrong": "✗", "note": "!", "u
 
 STEPS: Final = 5
 INTERVAL: Final = 0.4
-"""Seconds between the events of the run that tells whether events are held back."""
-LOOKS: Final = 3
-"""How often it is looked before events are said to be."""
-LEAVING: Final = 6.0
-"""Seconds that a disconnect may take to arrive."""
-ASIDE: Final = 15.0
-"""Seconds that anything else may be late, as on a machine that is busy."""
+"""Seconds between the events of the run that shows buffering."""
+TRIES: Final = 3
+"""Runs that must all look buffered: a machine that stalls for a moment looks like a proxy that buffers."""
+DISCONNECT_TIMEOUT: Final = 6.0
+"""Seconds in which a disconnect must reach the service."""
+MARGIN: Final = 15.0
+"""Seconds that anything else may take on a busy machine."""
 
 BUFFERED: Final = (
-    "nginx: `proxy_buffering off;`, or take away `proxy_ignore_headers X-Accel-Buffering`; HAProxy: no `http-response"
-    " wait-for-body`; Caddy: `flush_interval -1`; Apache: `flushpackets=on`; a CDN: no caching for this path"
+    "nginx: set `proxy_buffering off;`, or remove `proxy_ignore_headers X-Accel-Buffering`; HAProxy: remove"
+    " `http-response wait-for-body`; Caddy: `flush_interval -1`; Apache: `flushpackets=on`; CDN: do not cache this path"
 )
 COMPRESSED: Final = (
-    "nginx: take `text/event-stream` (and `*`) out of `gzip_types` and `brotli_types`; HAProxy: out of `compression"
-    " type`; others: heed `Cache-Control: no-transform`, which forbids it"
+    "nginx: remove `text/event-stream` (and `*`) from `gzip_types` and `brotli_types`; HAProxy: from `compression"
+    " type`; others: honour `Cache-Control: no-transform`, which forbids compression"
 )
 CUT: Final = (
-    "nginx: `proxy_read_timeout` of four heartbeats or more; HAProxy: `timeout server` and `timeout tunnel`; a load"
-    " balancer: its idle timeout. Or HEADWAY_HEARTBEAT at less than half of that"
+    "nginx: set `proxy_read_timeout` to four heartbeats or more; HAProxy: `timeout server` and `timeout tunnel`; a load"
+    " balancer: its idle timeout. Or set HEADWAY_HEARTBEAT to less than half of that"
 )
 NOT_PASSED: Final = (
     "nginx: `proxy_ignore_client_abort off;` (its default); others: close the connection to the service when the client"
-    " has gone. Until then abandoned runs go on"
+    " closes its own. Until then abandoned runs go on"
 )
 HEADERS: Final = (
-    "have the proxy leave `Content-Type` and `Cache-Control` as they are (nginx: no `add_header`, `expires`)"
+    "let the proxy pass `Content-Type` and `Cache-Control` unchanged (nginx: no `add_header`, no `expires`)"
 )
 RESUME: Final = "pass the request header `Last-Event-ID` on (nginx: `proxy_pass_request_headers on;`), and do not cache"
-SIMULATE: Final = "HEADWAY_SIMULATE=1 offers the operation `simulate`, with which this can be checked"
+SIMULATE: Final = "set HEADWAY_SIMULATE=1: this check needs the operation `simulate`"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at: what was found, and what to change."""
+    """The outcome of one check: what it saw, and what to change."""
 
     check: str
     outcome: Outcome
-    found: str
+    message: str
     advice: str = ""
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """An event, and when it came (seconds of a clock that does not jump)."""
+    """An event, and the monotonic time in seconds when it arrived."""
 
     event: RunEvent
     at: float
 
     @property
-    def written(self) -> float:
-        """When the service wrote it, in seconds of its own clock."""
+    def written_at(self) -> float:
+        """When the service wrote it, in seconds of the service's clock."""
         return datetime.fromisoformat(self.event.timestamp or "1970-01-01T00:00:00Z").timestamp()
 
 
 class Stream:
-    """An open stream, looked at closely. It ends where the connection does; `cut` says whether `done` was missing."""
+    """An open stream with the times of its events and comments. `cut` says whether it ended without `done`."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
         self.run = response.headers.get("run-id", "")
         self.comments: list[float] = []
         self.cut = True
-        self.last_byte = self.opened = time.monotonic()
+        self.last_byte = self.opened_at = time.monotonic()
 
     def arrivals(self) -> Iterator[Arrival]:
-        """The events as they come, up to `done`."""
+        """The events as they arrive, up to `done`."""
         parser = Parser(on_comment=lambda _: self.comments.append(time.monotonic()))
         with contextlib.suppress(httpx.RequestError):
             for chunk in self.response.iter_bytes():
@@ -113,25 +113,25 @@ class Stream:
                         return
 
 
-class Chain:
-    """The way to one service, with what is needed to try it."""
+class Target:
+    """The service that is examined, and the clients that talk to it."""
 
     def __init__(self, url: str, key: str | None) -> None:
         self.url = base_url(url)
-        self.http = httpx.Client(headers={"Authorization": f"Bearer {key}"} if key else {}, timeout=ASIDE)
+        self.http = httpx.Client(headers={"Authorization": f"Bearer {key}"} if key else {}, timeout=MARGIN)
         self.client = Client(url, http=self.http)
 
     @contextlib.contextmanager
-    def simulate(self, *, accept: str = "identity", patience: float = ASIDE, **input: Any) -> Iterator[Stream]:
-        """The stream of a run of `simulate`."""
+    def simulate(self, *, accept: str = "identity", timeout: float = MARGIN, **input: Any) -> Iterator[Stream]:
+        """The stream of a new run of `simulate`."""
         headers = {"Accept": "text/event-stream", "Accept-Encoding": accept}
         path = path_of("operations", "simulate")
-        with self._open("POST", path, headers=headers, json=input, timeout=patience) as stream:
+        with self._open("POST", path, headers=headers, json=input, timeout=timeout) as stream:
             yield stream
 
     @contextlib.contextmanager
     def events(self, run: str, *, after: int = 0, accept: str = "identity") -> Iterator[Stream]:
-        """The stream of a run that is there already."""
+        """The stream of an existing run."""
         headers = {"Accept": "text/event-stream", "Accept-Encoding": accept}
         if after:
             headers["Last-Event-ID"] = str(after)
@@ -143,51 +143,41 @@ class Chain:
         try:
             with self.http.stream(method, self.url + path, **options) as response:
                 if not response.is_success:
-                    response.read()
-                    raise Refusal(response)
+                    raise ClientError(f"{method} {response.request.url.path} is answered with {response.status_code}")
                 yield Stream(response)
         except httpx.TransportError as error:
             raise unreachable(error, self.url) from error
 
 
-class Refusal(ClientError):
-    """A stream was refused."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        super().__init__(
-            f"{response.request.method} {response.request.url.path} is answered with {response.status_code}"
-        )
-
-
 def examine(url: str, *, key: str | None = None, silence: float = 20.0) -> Iterator[Finding]:
-    """Everything that can be found out about the chain to `url`, check by check; `silence` is in seconds."""
-    chain = Chain(url, key)
-    with chain.http:
+    """The findings of all checks on the way to `url`, as they are made; `silence` is in seconds."""
+    target = Target(url, key)
+    with target.http:
         try:
-            yield from _reached(chain)
-            offered = [entry.get("name") for entry in chain.client.operations()]
+            yield from _check_reachable(target)
+            operations = [entry.get("name") for entry in target.client.operations()]
         except Unauthorized:
-            yield Finding("key", "wrong", "the service wants an API key", "give one with --key or HEADWAY_API_KEY")
+            yield Finding("key", "wrong", "the service requires an API key", "pass one with --key or HEADWAY_API_KEY")
             return
         except ClientError as error:
-            yield Finding("reachable", "wrong", str(error), "is this the URL under which /operations is?")
+            yield Finding("reachable", "wrong", str(error), "is this the URL that /operations follows?")
             return
-        checks = _with_simulate(chain, silence) if "simulate" in offered else _without_simulate(chain)
+        has_simulate = "simulate" in operations
         try:
-            yield from checks
+            yield from _checks_with_simulate(target, silence) if has_simulate else _checks_without_simulate(target)
         except ClientError as error:
-            yield Finding("runs", "wrong", str(error), "the checks that follow need a run; see the service's log")
+            yield Finding("runs", "wrong", str(error), "the remaining checks need a run; see the service's log")
 
 
 def report(findings: Iterator[Finding], *, as_lines: bool) -> int:
-    """Writes each finding once it is there; gives the exit code: 1 where something is wrong."""
+    """Writes each finding as it is made; returns the exit code, 1 where something is wrong."""
     code = 0
     for finding in findings:
         code = 1 if finding.outcome == "wrong" else code
         if as_lines:
             write_line(asdict(finding))
             continue
-        sys.stdout.write(f"{SIGNS[finding.outcome]} {finding.check:<12} {finding.found}\n")
+        sys.stdout.write(f"{SIGNS[finding.outcome]} {finding.check:<12} {finding.message}\n")
         if finding.advice:
             sys.stdout.write(f"  {'':<12} -> {finding.advice}\n")
         sys.stdout.flush()
@@ -197,36 +187,63 @@ def report(findings: Iterator[Finding], *, as_lines: bool) -> int:
 # -- the checks -------------------------------------------------------------------------------------------------------
 
 
-def _reached(chain: Chain) -> Iterator[Finding]:
-    before = time.monotonic()
+def _checks_with_simulate(target: Target, silence: float) -> Iterator[Finding]:
+    with target.simulate(steps=1, interval=0, accept="gzip, deflate, br, zstd") as stream:
+        yield from _check_headers(stream.response.headers)
+        yield _check_compressed(stream.response.headers)
+        list(stream.arrivals())
+    run, finding = _check_buffered(target)
+    yield finding
+    yield from _check_resume(target, run)
+    yield from _check_disconnect(target)
+    yield from _check_idle(target, silence)
+
+
+def _checks_without_simulate(target: Target) -> Iterator[Finding]:
+    runs = [run for run in target.client.runs(limit=100) if run.get("status") in ("succeeded", "failed", "cancelled")]
+    if runs:
+        run = str(runs[0]["id"])
+        with target.events(run, accept="gzip, deflate, br, zstd") as stream:
+            yield from _check_headers(stream.response.headers)
+            yield _check_compressed(stream.response.headers)
+        yield from _check_resume(target, run)
+    else:
+        for check in ("headers", "compressed", "resume"):
+            yield Finding(check, "unchecked", "there is no finished run to read", SIMULATE)
+    for check in ("buffered", "disconnect", "idle"):
+        yield Finding(check, "unchecked", "needs a run that lasts", SIMULATE)
+
+
+def _check_reachable(target: Target) -> Iterator[Finding]:
+    start = time.monotonic()
     try:
-        response = chain.http.get(chain.url + "/health/live")
+        response = target.http.get(target.url + "/health/live")
     except httpx.TransportError as error:
-        raise unreachable(error, chain.url) from error
-    took = (time.monotonic() - before) * 1000
+        raise unreachable(error, target.url) from error
+    elapsed = (time.monotonic() - start) * 1000
     if not response.is_success:
         yield Finding("reachable", "note", f"/health/live is answered with {response.status_code}")
     else:
-        yield Finding("reachable", "ok", f"answers in {took:.0f} ms")
-    yield _http_version(chain.url, response.http_version)
+        yield Finding("reachable", "ok", f"answers in {elapsed:.0f} ms")
+    yield _check_http_version(target.url, response.http_version)
 
 
-def _http_version(url: str, spoken: str) -> Finding:
+def _check_http_version(url: str, version: str) -> Finding:
     parts = urlsplit(url)
     if parts.scheme == "https" and _offers_http_2(str(parts.hostname), parts.port or 443):
         return Finding("http", "ok", "HTTP/2 is offered: any number of streams share one connection")
-    advice = "end TLS in the proxy and let it offer HTTP/2 (nginx: `listen 443 ssl; http2 on;`)"
-    found = f"{spoken}, without HTTP/2: a browser opens six streams to a host at the most"
-    return Finding("http", "note", found, advice)
+    advice = "terminate TLS in the proxy and let it offer HTTP/2 (nginx: `listen 443 ssl; http2 on;`)"
+    message = f"{version}, without HTTP/2: a browser opens at most six streams to a host"
+    return Finding("http", "note", message, advice)
 
 
 def _offers_http_2(host: str, port: int) -> bool:
-    """Whether the server picks HTTP/2 when it may (RFC 7301, ALPN)."""
+    """Whether the server selects HTTP/2 (RFC 7301, ALPN)."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(["h2", "http/1.1"])
     try:
         with (
-            socket.create_connection((host, port), ASIDE) as plain,
+            socket.create_connection((host, port), MARGIN) as plain,
             context.wrap_socket(plain, server_hostname=host) as secure,
         ):
             return secure.selected_alpn_protocol() == "h2"
@@ -234,139 +251,109 @@ def _offers_http_2(host: str, port: int) -> bool:
         return False
 
 
-def _with_simulate(chain: Chain, silence: float) -> Iterator[Finding]:
-    with chain.simulate(steps=1, interval=0, accept="gzip, deflate, br, zstd") as stream:
-        yield from _headers(stream.response.headers)
-        yield _compressed(stream.response.headers)
-        list(stream.arrivals())
-    run, findings = _buffered(chain)
-    yield from findings
-    yield from _resumed(chain, run)
-    yield from _left(chain)
-    yield from _idle(chain, silence)
-
-
-def _without_simulate(chain: Chain) -> Iterator[Finding]:
-    runs = [run for run in chain.client.runs(limit=100) if run.get("status") in ("succeeded", "failed", "cancelled")]
-    if runs:
-        run = str(runs[0]["id"])
-        with chain.events(run, accept="gzip, deflate, br, zstd") as stream:
-            yield from _headers(stream.response.headers)
-            yield _compressed(stream.response.headers)
-        yield from _resumed(chain, run)
-    else:
-        for check in ("headers", "compressed", "resume"):
-            yield Finding(check, "unchecked", "there is no run that is over to read", SIMULATE)
-    for check in ("buffered", "disconnect", "idle"):
-        yield Finding(check, "unchecked", "takes a run that lasts", SIMULATE)
-
-
-def _headers(headers: Mapping[str, str]) -> Iterator[Finding]:
-    kind, caching = headers.get("content-type", ""), headers.get("cache-control", "")
-    if not kind.startswith("text/event-stream"):
-        yield Finding("headers", "wrong", f"Content-Type is {kind or 'missing'}, not text/event-stream", HEADERS)
+def _check_headers(headers: Mapping[str, str]) -> Iterator[Finding]:
+    media_type, caching = headers.get("content-type", ""), headers.get("cache-control", "")
+    if not media_type.startswith("text/event-stream"):
+        message = f"Content-Type is {media_type or 'missing'}, not text/event-stream"
+        yield Finding("headers", "wrong", message, HEADERS)
     elif not {"no-cache", "no-transform"} <= {word.strip() for word in caching.split(",")}:
-        found = f"Cache-Control is {caching or 'missing'}, not no-cache, no-transform"
-        yield Finding("headers", "wrong", found, HEADERS)
+        message = f"Cache-Control is {caching or 'missing'}, not no-cache, no-transform"
+        yield Finding("headers", "wrong", message, HEADERS)
     else:
-        yield Finding("headers", "ok", "Content-Type and Cache-Control come as they were sent")
+        yield Finding("headers", "ok", "Content-Type and Cache-Control arrive unchanged")
     if headers.get("x-accel-buffering") != "no":
-        found = "X-Accel-Buffering stops at a proxy: right for an nginx that heeds it, but another one would not see it"
-        yield Finding("headers", "note", found, "nginx: `proxy_pass_header X-Accel-Buffering;`")
+        message = "a proxy removes X-Accel-Buffering: fine for an nginx that honours it, but one in front needs it too"
+        yield Finding("headers", "note", message, "nginx: `proxy_pass_header X-Accel-Buffering;`")
 
 
-def _compressed(headers: Mapping[str, str]) -> Finding:
+def _check_compressed(headers: Mapping[str, str]) -> Finding:
     if coding := headers.get("content-encoding"):
-        return Finding(
-            "compressed", "wrong", f"the stream is compressed ({coding}), which holds events back", COMPRESSED
-        )
+        message = f"the stream is compressed ({coding}), which delays events"
+        return Finding("compressed", "wrong", message, COMPRESSED)
     return Finding("compressed", "ok", "the stream is not compressed")
 
 
-def _buffered(chain: Chain) -> tuple[str, list[Finding]]:
-    """Looks again where it looks bad: a machine that stood still for a moment looks like a proxy that buffers."""
-    run, found = "", ""
-    for _ in range(LOOKS):
-        with chain.simulate(steps=STEPS, interval=INTERVAL) as stream:
-            seen = list(stream.arrivals())
+def _check_buffered(target: Target) -> tuple[str, Finding]:
+    """The id of a run, and the finding."""
+    run, message = "", ""
+    for _ in range(TRIES):
+        with target.simulate(steps=STEPS, interval=INTERVAL) as stream:
+            arrivals = list(stream.arrivals())
         if stream.cut:
-            return run, [Finding("buffered", "wrong", "the stream ended before its run did", CUT)]
+            return run, Finding("buffered", "wrong", "the stream ended before its run", CUT)
         run = stream.run or run
-        if (held := _held_back(seen)) < STEPS * INTERVAL / 3:
-            return run, [
-                Finding("buffered", "ok", f"events come as they are written, {held:.2f} s apart from it at most")
-            ]
-        found = f"events are held back, for up to {held:.1f} s of a run of {STEPS * INTERVAL:.1f} s"
-    return run, [Finding("buffered", "wrong", found, BUFFERED)]
+        if (spread := _delay_spread(arrivals)) < STEPS * INTERVAL / 3:
+            return run, Finding("buffered", "ok", f"events arrive as they are written, within {spread:.2f} s")
+        message = f"events are delayed by up to {spread:.1f} s, in a run of {STEPS * INTERVAL:.1f} s"
+    return run, Finding("buffered", "wrong", message, BUFFERED)
 
 
-def _held_back(seen: list[Arrival]) -> float:
-    """How much later than the promptest event the latest one came, in seconds."""
-    delays = [arrival.at - arrival.written for arrival in seen]
+def _delay_spread(arrivals: list[Arrival]) -> float:
+    """The seconds by which the most delayed event was later than the least delayed one."""
+    delays = [arrival.at - arrival.written_at for arrival in arrivals]
     return max(delays) - min(delays)
 
 
-def _resumed(chain: Chain, run: str) -> Iterator[Finding]:
+def _check_resume(target: Target, run: str) -> Iterator[Finding]:
     if not run:
-        yield Finding("resume", "wrong", "the answer to a start has no Run-Id", "have the proxy pass `Run-Id` on")
+        yield Finding("resume", "wrong", "the answer to a start has no Run-Id", "let the proxy pass `Run-Id` on")
         return
-    with chain.events(run, after=2) as stream:
+    with target.events(run, after=2) as stream:
         ids = [arrival.event.id for arrival in stream.arrivals()]
     if ids[:1] != [3]:
-        found = f"asked for what follows event 2, the stream began with event {ids[0] if ids else 'none'}"
-        yield Finding("resume", "wrong", found, RESUME)
+        message = f"after event 2 the stream continues with event {ids[0] if ids else 'none'}"
+        yield Finding("resume", "wrong", message, RESUME)
         return
-    with chain.events(run, after=ids[-1]) as stream:
+    with target.events(run, after=ids[-1]) as stream:
         status = stream.response.status_code
     if status == 204:
-        yield Finding("resume", "ok", "a stream goes on after Last-Event-ID, and 204 follows its end")
+        yield Finding("resume", "ok", "a stream resumes after Last-Event-ID, and its end is answered with 204")
     else:
-        yield Finding("resume", "wrong", f"after the end of a run {status} comes instead of 204", RESUME)
+        yield Finding("resume", "wrong", f"the end of a run is answered with {status} instead of 204", RESUME)
 
 
-def _left(chain: Chain) -> Iterator[Finding]:
-    with chain.simulate(steps=1, interval=0, silent=600) as stream:
+def _check_disconnect(target: Target) -> Iterator[Finding]:
+    with target.simulate(steps=1, interval=0, silent=600) as stream:
         next(stream.arrivals(), None)
-    left = time.monotonic()
+    closed_at = time.monotonic()
     try:
-        while (snapshot := chain.client.snapshot(stream.run)).viewers and not snapshot.over:
-            if time.monotonic() - left > LEAVING:
-                found = f"{LEAVING:.0f} s after its only viewer has gone, the service still counts it"
-                yield Finding("disconnect", "wrong", found, NOT_PASSED)
+        while (snapshot := target.client.snapshot(stream.run)).viewers and not snapshot.over:
+            if time.monotonic() - closed_at > DISCONNECT_TIMEOUT:
+                message = f"the service still counts a viewer that left {DISCONNECT_TIMEOUT:.0f} s ago"
+                yield Finding("disconnect", "wrong", message, NOT_PASSED)
                 break
             time.sleep(0.1)
         else:
-            yield Finding(
-                "disconnect", "ok", f"the service knows {time.monotonic() - left:.1f} s after a viewer has gone"
-            )
+            message = f"the service notices within {time.monotonic() - closed_at:.1f} s that a viewer left"
+            yield Finding("disconnect", "ok", message)
     finally:
-        yield _cancelled(chain, stream.run)
+        yield _check_cancel(target, stream.run)
 
 
-def _cancelled(chain: Chain, run: str) -> Finding:
+def _check_cancel(target: Target, run: str) -> Finding:
     try:
-        chain.client.cancel(run)
+        target.client.cancel(run)
     except NotFound as error:
-        return Finding("cancel", "wrong", str(error), "have the proxy pass DELETE on, to the same service as POST")
+        return Finding("cancel", "wrong", str(error), "let the proxy pass DELETE on, to the same service as POST")
     except RequestRefused as error:
-        return Finding("cancel", "wrong", f"DELETE is refused: {error}", "have the proxy pass DELETE on")
+        return Finding("cancel", "wrong", f"DELETE is refused: {error}", "let the proxy pass DELETE on")
     return Finding("cancel", "ok", "DELETE reaches the service")
 
 
-def _idle(chain: Chain, silence: float) -> Iterator[Finding]:
-    with chain.simulate(steps=1, interval=0, silent=silence, patience=silence + ASIDE) as stream:
+def _check_idle(target: Target, silence: float) -> Iterator[Finding]:
+    with target.simulate(steps=1, interval=0, silent=silence, timeout=silence + MARGIN) as stream:
         list(stream.arrivals())
-        ended = time.monotonic()
+        ended_at = time.monotonic()
     if stream.cut:
         with contextlib.suppress(ClientError):
-            chain.client.cancel(stream.run)
-        found = f"cut after {ended - stream.last_byte:.1f} s of silence"
-        yield Finding("idle", "wrong", found, CUT)
+            target.client.cancel(stream.run)
+        message = f"cut after {ended_at - stream.last_byte:.1f} s of silence"
+        yield Finding("idle", "wrong", message, CUT)
         return
     yield Finding("idle", "ok", f"a stream without events for {silence:g} s is not cut")
     if stream.comments:
-        found = f"keep-alive comments arrive, the first after {stream.comments[0] - stream.opened:.1f} s"
-        yield Finding("heartbeat", "ok", found)
+        message = f"keep-alive comments arrive, the first after {stream.comments[0] - stream.opened_at:.1f} s"
+        yield Finding("heartbeat", "ok", message)
     else:
-        found = f"no keep-alive comment came within {silence:g} s"
-        yield Finding("heartbeat", "note", found, "try --silence with more than HEADWAY_HEARTBEAT (15 s)")
+        message = f"no keep-alive comment arrived within {silence:g} s"
+        yield Finding("heartbeat", "note", message, "try --silence with more than HEADWAY_HEARTBEAT (15 s)")

@@ -1,7 +1,7 @@
-"""Command-line flags out of a JSON Schema: what an operation takes, as `click` options.
+"""Command-line flags for the input of an operation: `click` options, made from its JSON Schema.
 
-`fail_at` is `--fail-at` (or `--fail_at`); a boolean has a `--no-` twin; what takes several is given several times; an
-object is given as JSON. Only what was given is sent: defaults and checks are the service's.
+`fail_at` is `--fail-at` (or `--fail_at`); a boolean also has a `--no-` flag; a flag for an array may be repeated; an
+object is JSON. Only the fields on the command line are sent: defaults and checks are the service's.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import orjson
 
 from ..requests import File
 
-POSITIONAL: Final = "files"
-OWN: Final = frozenset({"help", "url", "key", "json", "output", "detach", "heartbeat", "attempts"})
-"""Names that the command itself takes: a field of such a name has the flag `--input-NAME`."""
+FILES: Final = "files"
+RESERVED: Final = frozenset({"help", "url", "key", "json", "output", "detach", "heartbeat", "attempts"})
+"""Options of the command itself: a field of such a name has the flag `--input-NAME`."""
 
 
 class JsonType(click.ParamType[Any]):
-    """A value written as JSON; with `or_text`, what is no JSON is taken as the text that it is."""
+    """A JSON value; with `or_text`, an argument that is no JSON is a string."""
 
     name = "json"
 
@@ -40,11 +40,11 @@ class JsonType(click.ParamType[Any]):
         except orjson.JSONDecodeError as error:
             if self._or_text:
                 return value
-            return self.fail(f"{value!r} is no JSON: {error}", param, ctx)
+            return self.fail(f"{value!r} is not JSON: {error}", param, ctx)
 
 
 class FileType(click.Path):
-    """The path of a file that can be read, or `-` for what stands on the standard input."""
+    """The path of a readable file, or `-` for the standard input."""
 
     name = "file"
 
@@ -52,27 +52,27 @@ class FileType(click.Path):
         super().__init__(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """A `Path`, or a `File` with what was read."""
+        """A `Path`, or a `File` with the standard input."""
         if value == "-":
             return File("stdin", sys.stdin.buffer.read())
         return super().convert(value, param, ctx)
 
 
 class EnumType(click.Choice[str]):
-    """One of a few values, which need not be text."""
+    """One of a few values of any type."""
 
     def __init__(self, values: Sequence[Any]) -> None:
         self._values = {value if isinstance(value, str) else orjson.dumps(value).decode(): value for value in values}
         super().__init__(list(self._values))
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The value behind the word."""
+        """The value of the enumeration."""
         return self._values[super().convert(value, param, ctx)]
 
 
 @dataclass(frozen=True)
 class Field:
-    """One property of an input: how it is given, and what is said of it."""
+    """One property of an input: the type and the help of its flag."""
 
     name: str
     type: click.ParamType[Any]
@@ -87,80 +87,76 @@ class Field:
 
     @property
     def is_switch(self) -> bool:
-        """Whether it is a boolean by itself."""
+        """Whether it is a single boolean."""
         return isinstance(self.type, click.types.BoolParamType) and not self.several
 
 
 def fields_of(schema: Mapping[str, Any]) -> list[Field]:
-    """The properties of an object's schema."""
+    """The fields of an object's schema."""
     required = schema.get("required", ())
     return [field_of(name, part, schema, name in required) for name, part in schema.get("properties", {}).items()]
 
 
 def field_of(name: str, part: Mapping[str, Any], whole: Mapping[str, Any], required: bool = False) -> Field:
-    """The field that a part of a schema describes; `whole` holds what it refers to."""
+    """The field for a part of a schema; `whole` has the definitions that the part refers to."""
     plain = _plain(part, whole)
-    said = [str(part.get("description") or plain.get("description") or part.get("title") or "")]
+    words = [str(part.get("description") or plain.get("description") or part.get("title") or "")]
     if part.get("default") not in (None, ""):
-        said.append(f"[default: {_words(part['default'])}]")
+        words.append(f"[default: {_text(part['default'])}]")
     if required:
-        said.append("[required]")
-    text = " ".join(word for word in said if word)
+        words.append("[required]")
+    description = " ".join(word for word in words if word)
     if plain.get("type") == "array":
         inner = field_of(name, plain.get("items", {}), whole)
-        return Field(name, JsonType() if inner.several else inner.type, not inner.several, text, required)
-    return Field(name, _type(plain), False, text, required)
+        return Field(name, JsonType() if inner.several else inner.type, not inner.several, description, required)
+    return Field(name, _type(plain), False, description, required)
 
 
 def command_of(name: str, description: str, schema: Mapping[str, Any]) -> click.Command:
-    """A command whose parameters are the fields of `schema`; its context's `params` go to `input_of`."""
+    """A command whose parameters are the fields of `schema`; `input_of` reads the `params` of its context."""
     fields = fields_of(schema)
     params: list[click.Parameter] = list(_options(fields))
     if any(field.is_file for field in fields):
-        params.append(click.Argument([POSITIONAL], nargs=-1, type=FileType(), metavar="[FILE]..."))
-    either = {"token_normalize_func": lambda token: token.replace("_", "-")}
-    return click.Command(name, params=params, help=description, context_settings=either)
+        params.append(click.Argument([FILES], nargs=-1, type=FileType(), metavar="[FILE]..."))
+    settings = {"token_normalize_func": lambda token: token.replace("_", "-")}
+    return click.Command(name, params=params, help=description, context_settings=settings)
 
 
 def input_of(params: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The input that was given: flags by their fields, and files in the order of the fields that take them."""
+    """The input from a context's `params`. Files without a flag go to the file fields, in order."""
     fields = fields_of(schema)
-    given = {field.name: params.get(variable(field)) for field in fields}
-    chosen = {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
-    chosen = {name: value for name, value in chosen.items() if value is not None and value != []}
-    files = list(params.get(POSITIONAL) or ())
+    values = {field.name: params.get(variable(field)) for field in fields}
+    values = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    values = {name: value for name, value in values.items() if value is not None and value != []}
+    files = list(params.get(FILES) or ())
     for field in fields:
-        if field.is_file and files and field.name not in chosen:
-            chosen[field.name] = [files.pop(0) for _ in range(len(files))] if field.several else files.pop(0)
+        if field.is_file and files and field.name not in values:
+            values[field.name] = [files.pop(0) for _ in range(len(files))] if field.several else files.pop(0)
     if files:
-        raise click.UsageError(f"one file too many: {shown(files[0])}")
-    return chosen
-
-
-def shown(file: Path | File) -> str:
-    """A file's name."""
-    return file.name if isinstance(file, File) else str(file)
+        extra = files[0]
+        raise click.UsageError(f"one file too many: {extra.name if isinstance(extra, File) else extra}")
+    return values
 
 
 def variable(field: Field) -> str:
-    """The name of a field among a context's parameters, which has to be an identifier, whatever the field is called."""
+    """The name of a field's parameter, an identifier whatever the name of the field is."""
     return f"field_{field.name.encode().hex()}"
 
 
 def _options(fields: Sequence[Field]) -> Iterator[click.Option]:
-    """A flag for each field, but for those whose flag is another's already; they are left to `--json`."""
-    taken = {"--help"}
+    """A flag for each field. One that another field already has is left out: `--json` can set that field."""
+    used = {"--help"}
     for field in fields:
-        if _flag(field) and taken.isdisjoint((option := _option(field)).opts + option.secondary_opts):
-            taken.update(option.opts + option.secondary_opts)
+        if _flag(field) and used.isdisjoint((option := _option(field)).opts + option.secondary_opts):
+            used.update(option.opts + option.secondary_opts)
             yield option
 
 
 def _option(field: Field) -> click.Option:
     flag = _flag(field)
     if field.is_switch:
-        twins = [f"--{flag}/--no-{flag}", variable(field)]
-        return click.Option(twins, default=None, help=field.help, type=click.BOOL, is_flag=True)
+        names = [f"--{flag}/--no-{flag}", variable(field)]
+        return click.Option(names, default=None, help=field.help, type=click.BOOL, is_flag=True)
     default = () if field.several else None
     return click.Option(
         [f"--{flag}", variable(field)],
@@ -174,28 +170,28 @@ def _option(field: Field) -> click.Option:
 
 def _flag(field: Field) -> str:
     name = re.sub(r"[^a-zA-Z0-9]+", "-", field.name).strip("-")
-    return f"input-{name}" if name in OWN else name
+    return f"input-{name}" if name in RESERVED else name
 
 
 def _plain(part: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A part of a schema without references, wrappers and the alternative of being null."""
+    """A part of a schema with its references resolved, without `null` as an alternative."""
     for _ in range(8):  # a schema may refer to itself
         if "$ref" in part:
-            part = _referred(str(part["$ref"]), whole)
+            part = _resolve(str(part["$ref"]), whole)
             continue
-        kinds = [kind for word in ("anyOf", "oneOf", "allOf") for kind in part.get(word, ())]
-        kinds = [kind for kind in kinds if kind.get("type") != "null"]
-        if len(kinds) != 1:
+        schemas = [schema for keyword in ("anyOf", "oneOf", "allOf") for schema in part.get(keyword, ())]
+        schemas = [schema for schema in schemas if schema.get("type") != "null"]
+        if len(schemas) != 1:
             break
-        part = kinds[0]
+        part = schemas[0]
     return part
 
 
-def _referred(reference: str, whole: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Any = whole
-    for word in reference.removeprefix("#/").split("/"):
-        found = found.get(word, {}) if isinstance(found, Mapping) else {}
-    return found if isinstance(found, Mapping) else {}
+def _resolve(reference: str, whole: Mapping[str, Any]) -> Mapping[str, Any]:
+    value: Any = whole
+    for key in reference.removeprefix("#/").split("/"):
+        value = value.get(key, {}) if isinstance(value, Mapping) else {}
+    return value if isinstance(value, Mapping) else {}
 
 
 def _type(plain: Mapping[str, Any]) -> click.ParamType[Any]:
@@ -210,5 +206,5 @@ def _type(plain: Mapping[str, Any]) -> click.ParamType[Any]:
     return JsonType(or_text=True)
 
 
-def _words(value: Any) -> str:
+def _text(value: Any) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
