@@ -19,7 +19,7 @@ from operations.simulate import simulate
 from operations.think import think
 from operations.tools.box import box
 from streaming import Headway, Operation, RegistrationError, SettingError, gateway
-from streaming.http.extension import problem_response
+from streaming.http.problems import problem_response
 
 BOOT_ERROR = 3
 """The status with which a worker tells gunicorn to give up; after any other it starts the next one, for ever."""

@@ -125,6 +125,6 @@ def child_exit(server: Any, worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Has the library drain a worker that stops; gunicorn by itself waits for open streams, and then cuts them."""
-    from streaming.http.drain import drain_with
+    from streaming.http.gunicorn import drain_with
 
     drain_with(worker)

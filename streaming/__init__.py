@@ -6,8 +6,9 @@ from .clock import ManualClock
 from .errors import EncodeError, EventTooLarge, HeadwayError, OperationError, Problem, RegistrationError, SettingError
 from .protocol.events import Event, ask, delta, event, flush, partial, progress
 from .protocol.sse import Message, Parser, comment, encode
+from .runs.context import on_cancel
 from .runs.observers import Observer
-from .runs.operation import Operation, Upload, on_cancel, operation
+from .runs.operation import Operation, Upload, operation
 from .settings import BaseSettings, setting
 
 if typing.TYPE_CHECKING:
@@ -16,7 +17,7 @@ if typing.TYPE_CHECKING:
     from .gateways.saving import save_events, save_result
     from .http.extension import Headway
     from .http.relay import relay
-    from .http.viewer import stream
+    from .http.stream import stream
     from .stores.memory import MemoryLog, MemoryStore
 else:
     # What needs Flask or gevent is imported when it is first used (PEP 562): a script that uses only
@@ -30,7 +31,7 @@ else:
             "gateways.saving": ("save_events", "save_result"),
             "http.extension": ("Headway",),
             "http.relay": ("relay",),
-            "http.viewer": ("stream",),
+            "http.stream": ("stream",),
             "stores.memory": ("MemoryStore", "MemoryLog"),
         }
         for module, names in modules.items():

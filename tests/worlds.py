@@ -16,18 +16,17 @@ from typing import Any, Final, Literal, TypeVar
 
 import gevent
 import orjson
-import pytest
 from gevent.event import Event as GreenEvent
 from pydantic import BaseModel
 
 from streaming import MemoryStore, Operation
 from streaming.clock import Clock
 from streaming.protocol.state import Reason
-from streaming.runs.executors.process import fork_server as nursery
+from streaming.runs.executors.process.fork_server import ForkServer
 from streaming.runs.operation import NoInput
 from streaming.runs.runner import Runner
-from streaming.runtime import hub
-from streaming.runtime.hub import Home
+from streaming.runtime.hub import start_hub
+from streaming.runtime.worker import Worker
 from streaming.settings import Settings
 from streaming.stores.base import Record, Store
 from tests.clients import PATIENCE, Message, parse_frames
@@ -42,17 +41,21 @@ TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 @dataclass(frozen=True)
 class World:
-    """A hub, and the nursery that its processes are forked by."""
+    """A worker in one of the two worlds."""
 
     name: WorldName
-    home: Home
-    nursery: nursery.Nursery
+    worker: Worker
     server: Any
     """Stands for the server, whose listening socket keeps a hub from finding that it waits for nothing."""
 
     def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """What `function` gives in the hub, where it may wait."""
-        return self.home.call(lambda: function(*args, **kwargs))
+        return self.worker.call(lambda: function(*args, **kwargs))
+
+    @property
+    def fork_server(self) -> ForkServer:
+        """The fork server of this worker."""
+        return self.worker.part(ForkServer)
 
     def until(self, condition: Callable[[], object], what: str) -> None:
         """Waits until a condition holds that is looked at in the hub; fails after `PATIENCE` seconds."""
@@ -72,15 +75,13 @@ _entered: dict[WorldName, World] = {}
 def entered(name: WorldName) -> Iterator[World]:
     """The world of that name, as the one that the library finds itself in."""
     if name not in _entered:
-        home = Home(gevent.get_hub(), native=False) if name == "own hub" else hub._start_thread()
-        server = home.hub.loop.async_()
+        worker = Worker() if name == "own hub" else Worker(start_hub(), native=True)
+        server = worker.hub.loop.async_()
         if name == "own hub":
             server.start(lambda: None)
-        _entered[name] = World(name, home, nursery.Nursery(), server)
+        _entered[name] = World(name, worker, server)
     world = _entered[name]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hub, "_home", world.home)
-        patch.setattr(nursery, "_nursery", world.nursery)
+    with world.worker.installed():
         yield world
 
 
@@ -117,7 +118,7 @@ class Stage:
     ) -> None:
         self.world = world
         self.store = store or MemoryStore(clock=clock)
-        self.runner: Runner = world.call(Runner, operations, self.store, Settings(**settings), clock)
+        self.runner: Runner = world.call(Runner, operations, self.store, Settings(**settings), world.worker, clock)
 
     def start(self, operation: Operation, input: BaseModel | None = None, **said: Any) -> str:
         """Starts a run, and gives its id."""

@@ -27,7 +27,7 @@ from typing import Any, Final
 import orjson
 
 from ..errors import EncodeError, OperationError
-from ..protocol.events import LIFECYCLE, Event, RawEvent, check_name, escape_splitters
+from ..protocol.events import LIFECYCLE, Event, RawEvent, check_name, escape_line_separators
 from ..protocol.sse import Message
 
 OPENAI_END: Final = "[DONE]"
@@ -138,7 +138,7 @@ class StreamFormat:
             if not (self.headway and STAMPED.match(body)):
                 return RawEvent(name, body)
             body = b"{" + body[STAMP_BYTES:].removeprefix(b",")
-        return Event(name, body if body.isascii() else escape_splitters(body))
+        return Event(name, body if body.isascii() else escape_line_separators(body))
 
     # -- what an upstream run says of its life: whether it was that -----------------------------------------------
 

@@ -40,26 +40,28 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Unpack
 from urllib.parse import urlencode, urlsplit
 
 import orjson
 from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr
 
-from ..errors import EncodeError, Problem, RegistrationError
+from ..errors import EncodeError, RegistrationError
 from ..protocol.events import LIFECYCLE, Event, Flush, Question, encode_json, make_event
-from ..runs.operation import NAME, UNSET, FlushPolicy, Operation, Upload, cancel_hooks, close_work
-from ..runtime.hub import home
+from ..runs.context import run_context
+from ..runs.handshake import Handshake
+from ..runs.operation import NAME, UNSET, FlushPolicy, Operation, Upload, close_work
 from .formats import StreamFormat
+from .options import UpstreamOptions
 
 if TYPE_CHECKING:
+    from ..runtime.worker import Worker
     from .upstream import Content, Upstream, UpstreamStream
 
 Transform = Callable[[Iterable[Event]], Iterable[Any]]
-Auth = Callable[[], str | Mapping[str, str]]
 
 WITHOUT_BODY: Final = ("GET", "HEAD", "DELETE")
 
@@ -86,92 +88,62 @@ class Events:
         return next(self._events)
 
 
-class Handshake:
-    """Whether the upstream has let a request in: for who waits with the answer to the one it came with.
-
-    `on_beat`, set by them, has the viewers here sent a heartbeat; from any thread.
-    """
-
-    def __init__(self) -> None:
-        self.refusal: Problem | None = None
-        self.on_beat: Callable[[], None] = lambda: None
-        self._home = home()
-        self._signal = self._home.signal()
-        self._told = False
-
-    def tell(self, refusal: Problem | None = None) -> None:
-        """Ends the wait, from any thread; the first word stands."""
-        if not self._told:
-            self._told, self.refusal = True, refusal
-            self._home.soon(self._signal.set)
-
-    def beat(self) -> None:
-        """The upstream keeps its line alive."""
-        self.on_beat()
-
-    def give_up(self) -> None:
-        """Ends the wait without a word; called in the hub."""
-        self._signal.set()
-
-    def wait(self, seconds: float) -> None:
-        """Waits for the word."""
-        self._signal.wait(seconds)
-
-
-class Asked(BaseModel):
+class GatewayInput(BaseModel):
     """A checked input, with what else of its request a gateway passes on."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     input: BaseModel
     headers: list[tuple[str, str]] = []
-    admission: Handshake | None = None
+    handshake: Handshake | None = None
 
 
 class Gateway(Operation):
     """An operation whose events come from another service; `gateway` makes it."""
 
-    def __init__(self, upstream: Upstream, through: Sequence[Transform], patience: float, **said: Any) -> None:
+    def __init__(self, upstream: Upstream, through: Sequence[Transform], patience: float, **declared: Any) -> None:
         self.upstream = upstream
         self.through = through
         self.patience = patience
-        super().__init__(**said)
+        super().__init__(**declared)
 
-    def asked(self, checked: BaseModel, header: Callable[[str], str | None]) -> BaseModel:
-        from .upstream import chosen
+    def with_headers(self, checked: BaseModel, header: Callable[[str], str | None]) -> BaseModel:
+        from .upstream import headers_to_pass_on
 
-        passed_on = chosen(header, self.upstream)
-        return Asked.model_construct(input=checked, headers=passed_on, admission=Handshake())
+        return GatewayInput.model_construct(input=checked, headers=headers_to_pass_on(header, self.upstream))
+
+    def handshake(self, checked: BaseModel, worker: Worker) -> Handshake | None:
+        assert isinstance(checked, GatewayInput)
+        checked.handshake = Handshake(worker, self.patience)
+        return checked.handshake
 
     def begin(self, checked: BaseModel) -> Iterator[Any]:
-        asked = checked if isinstance(checked, Asked) else Asked.model_construct(input=checked)
-        return self._work(asked)
+        return self._work(checked if isinstance(checked, GatewayInput) else GatewayInput.model_construct(input=checked))
 
     def file_fields(self) -> dict[str, bool]:
         return _AnyFiles() if self.input is Anything else super().file_fields()
 
-    def _work(self, asked: Asked) -> Generator[Event | Flush, Any, Any]:
+    def _work(self, request: GatewayInput) -> Generator[Event | Flush, Any, Any]:
         from .upstream import Refusal, UpstreamStream
 
-        admitted = Handshake() if asked.admission is None else asked.admission
-        vocabulary = StreamFormat(ends_with=self.upstream.ends_with)
         stream = UpstreamStream(
             self.upstream,
-            partial(content_of, asked.input),
-            asked.headers,
-            vocabulary,
-            opened=admitted.tell,
-            beat=admitted.beat,
+            partial(content_of, request.input),
+            request.headers,
+            StreamFormat(ends_with=self.upstream.ends_with),
+            request.handshake,
         )
-        hooks = cancel_hooks.get()
+        context = run_context.get()
+        refusal = None
         try:
-            with passing(stream.events(), self.through, None if hooks is None else hooks.run) as events:
+            with transformed(stream.events(), self.through, None if context is None else context.run) as events:
                 return (yield from _as_operation(events, stream))
-        except Refusal as refusal:
-            admitted.tell(refusal.problem)
+        except Refusal as error:
+            refusal = error.problem
             raise
         finally:
-            admitted.tell()
+            if request.handshake is not None:
+                request.handshake.settle(refusal)
 
 
 class _AnyFiles(dict[str, bool]):
@@ -192,35 +164,20 @@ def gateway(  # one keyword for each thing that can be said of an upstream
     title: str | None = None,
     description: str | None = None,
     input: type[BaseModel] | None = None,  # the contract's word
-    method: str | None = None,
-    headers: Collection[str] = (),
-    auth: Auth | None = None,
-    ends_with: str | None = None,
-    idle: float = 60.0,
-    connect: float = 10.0,
     patience: float = 0.5,
-    resume: bool = False,
-    max_event: int = 16 << 20,
-    ca: str | None = None,
     linger: float | None = UNSET,
     timeout: float | None = None,
     flush: FlushPolicy = "ready",
+    **options: Unpack[UpstreamOptions],
 ) -> Operation:
     """An operation that passes on the event stream that `url` answers with. Needs the extra `gateway`.
 
     - `through` is described above; `name` is the last part of the URL's path unless it is given.
     - `input` is what callers send, checked here; without it, any JSON object and any form. It goes on as JSON, as
       `multipart/form-data` where it holds files, or in the query of a request without a body.
-    - `method` is the request's; without it POST, and GET where the upstream answers that it takes only that (405).
-    - `headers` names the request's headers that go on; `traceparent` and `tracestate` always do.
-    - `auth` is called for each attempt, and gives an `Authorization` or a mapping of headers; without it, a user and a
-      password in the URL are used.
-    - `ends_with` names the event that ends the stream well, where its vocabulary is not a known one.
-    - `idle` and `connect` are seconds: without a byte, heartbeats included, and for a connection. `patience` are those
-      that a start waits for the upstream's answer. `max_event` bounds one event, in bytes.
-    - `resume` says that the upstream takes a GET with `Last-Event-ID` up again; of Headway runs that is known.
-    - `ca` is a PEM file of authorities to trust, instead of the usual ones.
+    - `patience` are the seconds that a start waits for the upstream's answer.
     - `linger`, `timeout` and `flush` are those of any operation.
+    - The other keywords are those of `UpstreamOptions`.
 
     Raises `RegistrationError`.
     """
@@ -230,21 +187,11 @@ def gateway(  # one keyword for each thing that can be said of an upstream
         raise RegistrationError(f"a gateway needs {error.name}: pip install headway[gateway]") from error
     if not patience >= 0:
         raise RegistrationError(f"patience is 0 or more seconds, not {patience!r}")
-    upstream = Upstream(
-        url=url,
-        method=None if method is None else method.upper(),
-        headers=tuple(headers),
-        auth=auth,
-        ends_with=ends_with,
-        idle=idle,
-        connect=connect,
-        resume=resume,
-        max_event=max_event,
-        ca=ca,
-    )
-    said = {"title": title, "linger": linger, "timeout": timeout, "flush": flush}
+    declared = {"title": title, "linger": linger, "timeout": timeout, "flush": flush}
     function = _function(input or Anything, description)
-    return Gateway(upstream, list(through), patience, fn=function, name=name or _name_in(url), **said)
+    return Gateway(
+        Upstream(url=url, **options), list(through), patience, fn=function, name=name or _name_in(url), **declared
+    )
 
 
 def result(value: Any) -> Event:
@@ -274,7 +221,7 @@ def _name_in(url: str) -> str:
 
 
 @contextlib.contextmanager
-def passing(source: Iterator[Event], through: Sequence[Transform], run: str | None) -> Iterator[Iterator[Any]]:
+def transformed(source: Iterator[Event], through: Sequence[Transform], run: str | None) -> Iterator[Iterator[Any]]:
     """The events of `source` after every transform. All of them are closed at the end, the last one first."""
     stages: list[Any] = [source]
     try:

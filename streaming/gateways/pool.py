@@ -28,7 +28,8 @@ import httpx
 from gevent import socket as gevent_socket
 from gevent import ssl as gevent_ssl
 
-from ..runtime.hub import Home, home
+from ..runs.context import run_context
+from ..runtime.worker import Worker
 from .formats import UpstreamFailed, truncated
 
 log = logging.getLogger("headway")
@@ -167,10 +168,14 @@ class Request:
     idle: float
 
 
-class Network:
-    """The connections of one hub to upstream services; with TLS, where `authorities` says whom to trust."""
+class Pool:
+    """Connections to upstream services, for one hub; with TLS, where `authorities` says whom to trust.
 
-    def __init__(self, authorities: str | None = None) -> None:
+    A `shared` pool outlives its exchanges: it keeps connections for the next ones.
+    """
+
+    def __init__(self, authorities: str | None = None, *, shared: bool = False) -> None:
+        self._shared = shared
         self._pool = httpcore.ConnectionPool(
             ssl_context=None if authorities is None else trusting(authorities),
             max_connections=None,
@@ -192,7 +197,7 @@ class Network:
             extensions={"timeout": timeouts},
         )
         try:
-            return Exchange(self._pool.handle_request(sent), request)
+            return Exchange(self._pool.handle_request(sent), request, keep=self._shared)
         except FAULTS as error:
             raise _told(error, request, answered=False) from error
 
@@ -203,11 +208,12 @@ class Network:
 class Exchange:
     """A response on its way in."""
 
-    def __init__(self, response: httpcore.Response, request: Request) -> None:
+    def __init__(self, response: httpcore.Response, request: Request, *, keep: bool = False) -> None:
         self.status: int = response.status
         self.headers = httpx.Headers(response.headers)
         self._response = response
         self._request = request
+        self._keep = keep
         self._pieces = self._decoded()
 
     def __enter__(self) -> Self:
@@ -239,9 +245,8 @@ class Exchange:
         self._response.close()
 
     def settle(self) -> None:
-        """Has the connection used again, once the response is over; what is still to come is of no interest."""
-        here = home()
-        if here.here:
+        """Keeps the connection for another exchange, once the response is over; what is still to come is dropped."""
+        if self._keep:
             gevent.spawn(self._settle)
         else:
             self.close()
@@ -323,33 +328,39 @@ def multipart(
     return headers, built.stream  # type: ignore[return-value]  # of both kinds, as httpx's types say
 
 
-_shared: tuple[Home, dict[str | None, Network]] | None = None
+class SharedPools:
+    """The pools of a worker, one for each set of trusted authorities: a part of the worker, used in its hub."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._pools: dict[str | None, Pool] = {}
+
+    def pool(self, authorities: str | None) -> Pool:
+        """The pool for these authorities, made on first use."""
+        if authorities not in self._pools:
+            self._pools[authorities] = Pool(authorities, shared=True)
+        return self._pools[authorities]
+
+    def close(self) -> None:
+        """Closes all connections."""
+        while self._pools:
+            self._pools.popitem()[1].close()
 
 
 @contextlib.contextmanager
-def network(url: str, ca: str | None) -> Iterator[Network]:
-    """The connections to `url` of this worker, for whoever runs in its hub; a thread, with its own hub, has its own.
+def pool_for(url: str, ca: str | None) -> Iterator[Pool]:
+    """The connections to `url`: the worker's for a run in its hub; a thread, with its own hub, has its own.
 
     `ca` is a PEM file of authorities to trust; without it OpenSSL's `SSL_CERT_FILE` names them, or they are certifi's.
     """
     authorities = None
     if url.startswith("https:"):
         authorities = ca or os.environ.get("SSL_CERT_FILE") or certifi.where()
-    if home().here:
-        yield _of_this_worker(authorities)
+    context = run_context.get()
+    if context is not None and context.worker.here:
+        yield context.worker.part(SharedPools).pool(authorities)
         return
-    own = Network(authorities)
+    own = Pool(authorities)
     try:
         yield own
     finally:
         own.close()
-
-
-def _of_this_worker(authorities: str | None) -> Network:
-    global _shared  # noqa: PLW0603  # one a process, and made anew after a fork
-    here = home()
-    if _shared is None or _shared[0] is not here:
-        _shared = (here, {})
-    if authorities not in _shared[1]:
-        _shared[1][authorities] = Network(authorities)
-    return _shared[1][authorities]

@@ -22,7 +22,7 @@ import random
 import re
 import time
 from base64 import b64encode
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -33,9 +33,11 @@ import orjson
 from ..errors import EventTooLarge, RegistrationError, UpstreamProblem
 from ..protocol.events import Event
 from ..protocol.sse import Parser
+from ..runs.handshake import Handshake
 from ..runs.operation import Upload
 from .formats import StreamFormat, UpstreamFailed, truncated
-from .pool import Exchange, Network, Request, multipart, network
+from .options import Auth
+from .pool import Exchange, Pool, Request, multipart, pool_for
 
 log = logging.getLogger("headway")
 
@@ -48,10 +50,10 @@ FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 2.0
 """Seconds between two tries: none before the first, then twice as many each time."""
 
-BEAT: Final = 0.5
-"""Seconds between two comments of an upstream that viewers get a heartbeat for."""
+HEARTBEAT_EVERY: Final = 0.5
+"""Seconds between two heartbeats to viewers, however often the upstream sends a comment."""
 
-FAREWELL: Final = 0.8
+DELETE_TIMEOUT: Final = 0.8
 """Seconds for the DELETE of an upstream run; less than the runner waits before it complains of an ignored cancel."""
 
 RUN: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -67,8 +69,8 @@ class Upstream:
 
     url: str
     method: str | None = None
-    headers: Sequence[str] = ()
-    auth: Callable[[], str | Mapping[str, str]] | None = None
+    headers: Collection[str] = ()
+    auth: Auth | None = None
     ends_with: str | None = None
     idle: float = 60.0
     connect: float = 10.0
@@ -77,6 +79,8 @@ class Upstream:
     ca: str | None = None
 
     def __post_init__(self) -> None:
+        if self.method is not None:
+            object.__setattr__(self, "method", self.method.upper())
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise RegistrationError(f"an upstream is an http or https URL, not {self.url!r}")
@@ -105,7 +109,7 @@ TRACING: Final = ("traceparent", "tracestate")
 """RawEvent on always (W3C Trace Context)."""
 
 
-def chosen(header: Callable[[str], str | None], upstream: Upstream) -> list[tuple[str, str]]:
+def headers_to_pass_on(header: Callable[[str], str | None], upstream: Upstream) -> list[tuple[str, str]]:
     """Those of a request's headers that go on to the upstream; none that its `Connection` calls its own."""
     barred = {name.strip().lower() for name in (header("Connection") or "").split(",")}
     names = [name for name in (*upstream.headers, *TRACING) if name.lower() not in barred]
@@ -135,8 +139,8 @@ class Refusal(UpstreamFailed):
 class UpstreamStream:
     """One stream of an upstream.
 
-    `opened` is called once the first response is there and is a stream, `beat` for its comments (heartbeats), twice a
-    second at the most. `run_url` is the upstream run's, where the upstream is Headway.
+    The `handshake` is settled once the first response is there and is a stream; comments (heartbeats) are passed on to
+    it, twice a second at the most. `run_url` is the upstream run's, where the upstream is Headway.
     """
 
     def __init__(
@@ -144,28 +148,26 @@ class UpstreamStream:
         upstream: Upstream,
         content: Callable[[str], Content],
         headers: Sequence[tuple[str, str]],
-        vocabulary: StreamFormat,
-        opened: Callable[[], None] = lambda: None,
-        beat: Callable[[], None] = lambda: None,
+        stream_format: StreamFormat,
+        handshake: Handshake | None = None,
     ) -> None:
         self.run_url: str | None = None
         self._upstream = upstream
         self._content = content
         self._headers = headers
-        self._vocabulary = vocabulary
-        self._opened = opened
-        self._beat = beat
-        self._beaten_at = 0.0
+        self._format = stream_format
+        self._handshake = handshake
+        self._heartbeat_at = 0.0
         self._last_id = ""
         self._cut_at: float | None = None
         self._open_since = 0.0
         self._pause = 0.0
-        self._network: Network
+        self._pool: Pool
         self._exchange: Exchange | None = None
 
     def events(self) -> Generator[Event, None, None]:
         """The events, until the stream has ended well. Raises `OperationError`."""
-        with network(self._upstream.url, self._upstream.ca) as self._network:
+        with pool_for(self._upstream.url, self._upstream.ca) as self._pool:
             try:
                 self._begin()
                 while True:
@@ -183,7 +185,7 @@ class UpstreamStream:
         """Hands over the answer to a question of the upstream run."""
         body = json.dumps({"question": question, "answer": answer}).encode()
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-        with self._network.send(self._request("POST", f"{self.run_url}/answer", headers, [body])) as exchange:
+        with self._pool.send(self._request("POST", f"{self.run_url}/answer", headers, [body])) as exchange:
             if exchange.status not in (200, 202):
                 raise Refusal(_problem(exchange))
 
@@ -196,7 +198,8 @@ class UpstreamStream:
             self._exchange = self._first("GET")
         _check(self._exchange)
         self._find_run(self._exchange.headers)
-        self._opened()
+        if self._handshake is not None:
+            self._handshake.settle()
 
     def _first(self, method: str) -> Exchange:
         content = self._content(method)
@@ -204,7 +207,7 @@ class UpstreamStream:
         if content.query:
             url += ("&" if urlsplit(url).query else "?") + content.query
         try:
-            return self._network.send(self._request(method, url, content.headers, content.pieces))
+            return self._pool.send(self._request(method, url, content.headers, content.pieces))
         finally:
             content.close()
 
@@ -231,7 +234,7 @@ class UpstreamStream:
     def _find_run(self, headers: Mapping[str, str]) -> None:
         run = headers.get("run-id", "")
         if RUN.fullmatch(run):
-            self._vocabulary.expect_headway()
+            self._format.expect_headway()
             self.run_url = run_url(self._upstream.url, run, headers.get("location", ""))
 
     # -- its stream, and others after it --------------------------------------------------------------------------
@@ -239,7 +242,7 @@ class UpstreamStream:
     def _read(self) -> Generator[Event, None, None]:
         assert self._exchange is not None
         parser = Parser(max_bytes=self._upstream.max_event, on_comment=self._pass_comment)
-        vocabulary = self._vocabulary
+        stream_format = self._format
         for piece in self._exchange:
             too_large = None
             try:
@@ -248,30 +251,30 @@ class UpstreamStream:
                 messages, too_large = parser.completed, error
             for message in messages:
                 self._last_id = message.id
-                found = vocabulary.take(message)
+                found = stream_format.take(message)
                 if found is not None:
                     yield found
-                if vocabulary.ended:
+                if stream_format.ended:
                     self._settle()
                     return
             if messages:
                 self._cut_at, self._pause = None, 0.0
             if too_large is not None:
-                self._vocabulary.resumable = False  # the same event would come again
+                self._format.resumable = False  # the same event would come again
                 raise UpstreamFailed("too_large", f"The upstream's stream is not passed on: {too_large}.")
         if parser.unfinished:
             raise truncated("The upstream's stream was cut within an event.")
-        vocabulary.check_end()
+        stream_format.check_end()
         self._settle()
 
     def _pass_comment(self, text: str) -> None:
         now = time.monotonic()
-        if now - self._beaten_at > BEAT:
-            self._beaten_at = now
-            self._beat()
+        if self._handshake is not None and now - self._heartbeat_at > HEARTBEAT_EVERY:
+            self._heartbeat_at = now
+            self._handshake.send_heartbeat()
 
     def _can_resume(self) -> bool:
-        if not self._vocabulary.resumable or self._vocabulary.ended:
+        if not self._format.resumable or self._format.ended:
             return False
         by_itself = self._upstream.resume and self._upstream.method == "GET" and bool(self._last_id)
         return self.run_url is not None or by_itself
@@ -287,7 +290,7 @@ class UpstreamStream:
             gevent.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311  # spreads those who were cut together
             self._pause = min(max(self._pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
             try:
-                self._exchange = self._network.send(self._again())
+                self._exchange = self._pool.send(self._again())
                 _check(self._exchange)
                 self._open_since = time.monotonic()
                 return
@@ -321,12 +324,12 @@ class UpstreamStream:
 
     def _leave(self) -> None:
         self._drop()
-        if self.run_url is not None and not self._vocabulary.ended:
+        if self.run_url is not None and not self._format.ended:
             self._cancel_run(self.run_url)
 
     def _cancel_run(self, run: str) -> None:
         try:
-            with gevent.Timeout(FAREWELL), self._network.send(self._request("DELETE", run)) as exchange:
+            with gevent.Timeout(DELETE_TIMEOUT), self._pool.send(self._request("DELETE", run)) as exchange:
                 if exchange.status not in (200, 202, 404):
                     log.warning("upstream %s: DELETE of its run was answered with %d", self._host(), exchange.status)
                 exchange.body()

@@ -8,13 +8,13 @@ are those of the process that answers.
 from __future__ import annotations
 
 import os
-from functools import cache
 from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from ..runs.observers import Load, Observer, Refused, RunEnded, RunStarted, StreamOpened
+from ..runtime.worker import Worker
 
 SHARED: Final = bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
 """Whether there is such a folder: settled at the import, as the library settles it for itself."""
@@ -26,9 +26,12 @@ CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
 
 class Prometheus(Observer):
-    """Counts what it is told of."""
+    """Counts runs, streams, events and refusals: a part of the worker.
 
-    def __init__(self) -> None:
+    Two of them in one process would overwrite each other's figures in the shared files.
+    """
+
+    def __init__(self, worker: Worker) -> None:
         registry = self._registry = CollectorRegistry()
         self._started = Counter("headway_runs_started", "Runs begun.", ["operation"], registry=registry)
         self._ended = Counter("headway_runs_ended", "Runs over.", ["operation", "status", "reason"], registry=registry)
@@ -69,9 +72,3 @@ class Prometheus(Observer):
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
-
-
-@cache
-def prometheus() -> Prometheus:
-    """The one of this process: two of them would write over each other's figures in the shared files."""
-    return Prometheus()

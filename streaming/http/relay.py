@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from flask import Request, Response, request
 from werkzeug.exceptions import HTTPException
@@ -21,15 +21,18 @@ from werkzeug.exceptions import HTTPException
 from ..clock import rfc3339
 from ..errors import OperationError, RegistrationError
 from ..gateways.formats import StreamFormat, UpstreamFailed
-from ..gateways.gateway import Auth, Handshake, Transform, passing
+from ..gateways.gateway import Transform, transformed
+from ..gateways.options import UpstreamOptions
 from ..protocol.events import Event, Flush, RawEvent, make_event
 from ..protocol.sse import HEARTBEAT, encode
+from ..runs.handshake import Handshake
 from ..runs.operation import FlushPolicy
 from ..runs.producer import error_event
-from ..runtime.hub import home
-from .extension import problem_response
-from .handshake import refused
-from .viewer import beat_viewers, begin, head, stream
+from ..runtime.worker import Worker
+from .handshake import refusal_of
+from .heartbeat import Heartbeat
+from .problems import problem_response
+from .stream import head, start, stream
 
 log = logging.getLogger("headway")
 
@@ -40,19 +43,11 @@ def relay(  # one keyword for each thing that can be said of an upstream
     url: str,
     *,
     through: Iterable[Transform] = (),
-    method: str | None = None,
-    headers: Collection[str] = (),
-    auth: Auth | None = None,
-    ends_with: str | None = None,
-    idle: float = 60.0,
-    connect: float = 10.0,
     patience: float = 0.5,
-    resume: bool = False,
-    max_event: int = 16 << 20,
-    ca: str | None = None,
     heartbeat: float = 15.0,
     send_timeout: float = 30.0,
     flush: FlushPolicy = "ready",
+    **options: Unpack[UpstreamOptions],
 ) -> Response:
     """The present request's answer: the event stream with which `url` answers it, stopped with its client.
 
@@ -62,48 +57,39 @@ def relay(  # one keyword for each thing that can be said of an upstream
     `error`. Raises `RegistrationError`.
     """
     try:
-        from ..gateways.upstream import Upstream, UpstreamStream, chosen
+        from ..gateways.upstream import Upstream, UpstreamStream, headers_to_pass_on
     except ImportError as error:
         raise RegistrationError(f"a relay needs {error.name}: pip install headway[gateway]") from error
-    upstream = Upstream(
-        url=url,
-        method=(method or request.method).upper(),
-        headers=tuple(headers),
-        auth=auth,
-        ends_with=ends_with,
-        idle=idle,
-        connect=connect,
-        resume=resume,
-        max_event=max_event,
-        ca=ca,
-    )
+    options["method"] = options.get("method") or request.method
+    upstream = Upstream(url=url, **options)
     if request.method == "HEAD":
         return head()
-    admission, vocabulary, content = Handshake(), StreamFormat(ends_with=ends_with, unchanged=True), _body(request)
-    source = UpstreamStream(
-        upstream, lambda _: content, chosen(request.headers.get, upstream), vocabulary, admission.tell, admission.beat
-    )
+    worker = Worker.current()
+    handshake, content = Handshake(worker, patience), _body(request)
+    stream_format = StreamFormat(ends_with=upstream.ends_with, unchanged=True)
+    headers = headers_to_pass_on(request.headers.get, upstream)
+    source = UpstreamStream(upstream, lambda _: content, headers, stream_format, handshake)
     response = stream(
-        _relayed(source, list(through), admission),
+        _relayed(source, list(through), handshake),
         heartbeat=heartbeat,
         send_timeout=send_timeout,
         flush=flush,
         lifecycle=False,
     )
-    channel = begin(response)
+    channel = start(response)
     channel.preface = HEARTBEAT
-    admission.on_beat = partial(home().soon, beat_viewers, channel)
-    refusal = refused(admission, request.environ, patience)
+    handshake.send_heartbeat = partial(worker.soon, worker.part(Heartbeat).send_to_viewers_of, channel)
+    refusal = refusal_of(handshake, worker, request.environ)
     if refusal is not None:
         response.close()
         return problem_response(refusal)
     return response
 
 
-def _relayed(source: Any, through: list[Transform], admission: Handshake) -> Generator[Event | Flush, None, None]:
+def _relayed(source: Any, through: list[Transform], handshake: Handshake) -> Generator[Event | Flush, None, None]:
     began, failure = time.monotonic(), None
     try:
-        with passing(source.events(), through, None) as events:
+        with transformed(source.events(), through, None) as events:
             for event in events:
                 yield _framed(event) if isinstance(event, Event) else event
         return
@@ -113,7 +99,7 @@ def _relayed(source: Any, through: list[Transform], admission: Handshake) -> Gen
         log.exception("a relay failed")
         failure = OperationError("operation_failed", "The relay failed; the server's log has the details.")
     finally:
-        admission.tell(getattr(failure, "problem", None))
+        handshake.settle(getattr(failure, "problem", None))
     yield _framed(error_event(failure.code, failure.message, retryable=failure.retryable))
     yield _framed(make_event("done", {"status": "failed", "elapsed": round(time.monotonic() - began, 3)}))
 

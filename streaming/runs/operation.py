@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import logging
 import re
 import sys
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
-from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Final, Literal, Self, get_args, get_origin, get_type_hints, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin, get_type_hints, overload
 
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, PydanticUserError, TypeAdapter
 from pydantic_core import CoreSchema, core_schema
@@ -17,11 +15,13 @@ from pydantic_core import CoreSchema, core_schema
 from ..errors import RegistrationError
 from ..protocol.events import Event, Flush
 
+if TYPE_CHECKING:
+    from ..runtime.worker import Worker
+    from .handshake import Handshake
+
 Where = Literal["greenlet", "thread", "process", "celery"]
 FlushPolicy = Literal["each", "ready"] | float
 Work = Generator[Event | Flush, Any, Any]
-
-log = logging.getLogger("headway")
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.IGNORECASE)
 BY_PLACE: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -132,9 +132,13 @@ class Operation:
         """How many seconds a run on an input may take."""
         return self.timeout(checked) if callable(self.timeout) else self.timeout
 
-    def asked(self, checked: BaseModel, header: Callable[[str], str | None]) -> BaseModel:
-        """The input for `begin`, out of a request whose headers `header` gives; a gateway has some of them go on."""
+    def with_headers(self, checked: BaseModel, header: Callable[[str], str | None]) -> BaseModel:
+        """The input for `begin`, with what it takes from the headers of its request; a gateway passes some on."""
         return checked
+
+    def handshake(self, checked: BaseModel, worker: Worker) -> Handshake | None:
+        """What a start waits for before it is answered; a gateway waits for its upstream's answer."""
+        return None
 
     @property
     def takes_input(self) -> bool:
@@ -325,60 +329,3 @@ def _flat(annotation: Any) -> Iterator[Any]:
     yield get_origin(annotation) or annotation
     for argument in get_args(annotation):
         yield from _flat(argument)
-
-
-class CancelHooks:
-    """The calls to make when one run is cancelled; a hook that comes after the cancel is called at once.
-
-    `run` is the id of that run; `None` for a stream without one.
-    """
-
-    __slots__ = ("_calls", "_fired", "run")
-
-    def __init__(self, run: str | None = None) -> None:
-        self.run = run
-        self._calls: list[Callable[[], Any]] = []
-        self._fired = False
-
-    def add(self, call: Callable[[], Any]) -> None:
-        self._calls.append(call)
-        if self._fired:
-            self.fire()
-
-    def remove(self, call: Callable[[], Any]) -> None:
-        if call in self._calls:
-            self._calls.remove(call)
-
-    def fire(self) -> None:
-        """Makes each call once, the newest first; one that fails does not keep back the others."""
-        self._fired = True
-        while self._calls:
-            try:
-                self._calls.pop()()
-            except Exception:
-                log.exception("an on_cancel hook failed")
-
-
-cancel_hooks: ContextVar[CancelHooks | None] = ContextVar("headway_cancel_hooks", default=None)
-
-
-class on_cancel:  # noqa: N801  # reads as the verb that it is
-    """`on_cancel(connection.interrupt)`: a call that is made when the run is cancelled before the operation has ended.
-
-    As a context manager it holds for the block only. It is what stops a thread that waits in C code. The call comes
-    from another thread, so it must be one that permits that, as `interrupt` of sqlite3 and DuckDB and `shutdown` of a
-    socket do. Outside a run it does nothing.
-    """
-
-    def __init__(self, call: Callable[[], Any]) -> None:
-        self._call = call
-        self._hooks = cancel_hooks.get()
-        if self._hooks is not None:
-            self._hooks.add(call)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._hooks is not None:
-            self._hooks.remove(self._call)

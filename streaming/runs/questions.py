@@ -13,7 +13,7 @@ import orjson
 from ..errors import BadRequest, Conflict, EncodeError, FieldError, InvalidInput, RegistrationError
 
 
-def checked(body: bytes, question: bytes | None) -> tuple[str, bytes]:
+def check_answer(body: bytes, question: bytes | None) -> tuple[str, bytes]:
     """The question that `body` answers, and the answer as JSON.
 
     Raises `BadRequest` for a body that is no answer, `Conflict` where that question is not open, and `InvalidInput`

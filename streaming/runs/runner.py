@@ -1,7 +1,4 @@
-"""Runs: start, cancel, linger, limits, and what becomes of those that others have left behind.
-
-A `Run` is a production whose sink is an event log that outlives its viewers.
-"""
+"""The runs of one worker: start, find, cancel, limits, and the maintenance of runs whose producer was lost."""
 
 from __future__ import annotations
 
@@ -9,136 +6,40 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import gevent
-import orjson
 from pydantic import BaseModel
 
 from ..clock import Clock, SystemClock, rfc3339
-from ..errors import NotFound, OperationError, RegistrationError, StoreAway, Unavailable
-from ..protocol.events import Event, make_event
-from ..protocol.frames import Block
+from ..errors import NotFound, RegistrationError, StoreAway, Unavailable
+from ..protocol.events import make_event
 from ..protocol.recorder import Recorder
-from ..protocol.state import Fold, Reason
-from ..runtime.hub import Home, home
+from ..protocol.state import Reason
+from ..runtime.worker import Worker
 from ..settings import Settings
 from ..stores.base import Record, RunInfo, Store
-from .executors import base as executors
-from .executors.process.fork_server import nursery
-from .observers import Load, Observer, RunEnded, RunStarted
-from .operation import UNSET, CancelHooks, Operation
-from .producer import Producer, error_event
+from .executors.process.fork_server import ForkServer
+from .observers import Load, Observer
+from .operation import UNSET, Operation
+from .producer import error_event
+from .run import Run
 
 log = logging.getLogger("headway")
 
-HOUSEKEEPING: Final = 1.0
-"""Seconds between two looks at runs that others have left behind."""
-
-STORE_LOST: Final = "The store of the runs could not be reached for too long."
-
-
-class Run:
-    """A live run of this worker: its production, its log, and the policy for when its last viewer has gone."""
-
-    def __init__(
-        self, runner: Runner, operation: Operation, info: RunInfo, checked: BaseModel, fold: Fold | None = None
-    ) -> None:
-        self.info = info
-        self._runner = runner
-        self._store = runner.store
-        self._lingering: Any = None
-        hooks = CancelHooks(info.id)
-        self.production = Producer(
-            operation.name,
-            executors.start(runner.home, operation, checked, hooks),
-            hooks,
-            self,
-            clock=runner.clock,
-            flush=operation.flush,
-            run=info.id,
-            timeout=operation.time_limit(checked),
-            fold=fold,
-            ended=self._ended,
-        )
-        self.cleanup: list[Callable[[], None]] = []
-
-    def begin(self, first: Event | None = None) -> None:
-        """Sets it going; with `first`, where another producer had left off."""
-        self._unwatch = self._store.watch(self.info.id, self._heed)
-        self.production.begin(first)
-        attempt = 1 if first is None else first.data["attempt"]
-        self._runner.observer.run_started(RunStarted(self.info.id, self.info.operation, attempt))
-
-    def put(self, block: Block, recorder: Recorder) -> None:
-        self._store.append(self.info.id, block, recorder.fold)
-
-    def wait_for_room(self) -> None:
-        self._store.wait_for_room(self.info.id)
-
-    def _heed(self) -> None:
-        """Does what others ask of this run; called whenever anything about it has changed."""
-        if self.production.over:
-            return
-        control = self._store.control(self.info.id)
-        if isinstance(control.lost, StoreAway):
-            self.production.fail(OperationError("operation_failed", STORE_LOST, retryable=True))
-            return
-        if control.lost is not None:
-            self.production.lose(control.lost)
-            return
-        if control.cancel is not None:
-            self.production.cancel(control.cancel)
-        for asked, body in control.answers.items():
-            self.production.answer(asked, orjson.loads(body))
-        self._mind_the_viewers(control.viewers, control.watched)
-
-    def _mind_the_viewers(self, viewers: int, watched: bool) -> None:
-        if viewers or not watched or self.info.linger is None:
-            if self._lingering is not None:
-                self._lingering.cancel()
-                self._lingering = None
-        elif self._lingering is None:
-            self._lingering = self._runner.clock.later(self.info.linger, self._left)
-
-    def _left(self) -> None:
-        gevent.spawn(self._abandon)
-
-    def _abandon(self) -> None:
-        if not self.production.over and not self._store.abandon(self.info.id):
-            self._lingering = None
-            self._heed()
-
-    def _ended(self) -> None:
-        self._unwatch()
-        if self._lingering is not None:
-            self._lingering.cancel()
-        for call in self.cleanup:
-            call()
-        self._runner.forget(self)
-        self._runner.observer.run_ended(self._outcome())
-
-    def _outcome(self) -> RunEnded:
-        production = self.production
-        status = production.recorder.fold.ending
-        return RunEnded(
-            self.info.id,
-            self.info.operation,
-            status,
-            production.cancelled if status == "cancelled" else None,
-            production.elapsed,
-            production.recorder.last,
-        )
+MAINTENANCE: Final = 1.0
+"""Seconds between two rounds over orphans and expired runs."""
 
 
 class Runner:
-    """The runs of one worker. Its methods are called in the hub (`Home.call`)."""
+    """The runs of one worker. Its methods are called in the hub (`Worker.call`)."""
 
     def __init__(
         self,
         operations: Iterable[Operation],
         store: Store,
         settings: Settings,
+        worker: Worker,
         clock: Clock | None = None,
         observer: Observer | None = None,
         streams: Callable[[], int] = lambda: 0,
@@ -149,12 +50,12 @@ class Runner:
         self.store = store
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
-        self.home: Home = home()
+        self.worker = worker
         self.draining = False
         self._runs: dict[str, Run] = {}
         self._starting = 0
         self._warm()
-        self._house: gevent.Greenlet[..., None] = gevent.spawn(self._keep_house)
+        self._maintenance: gevent.Greenlet[..., None] = gevent.spawn(self._maintain)
 
     @staticmethod
     def check(operations: Iterable[Operation]) -> dict[str, Operation]:
@@ -204,7 +105,7 @@ class Runner:
             cleanup()
             raise
         run.cleanup.append(cleanup)
-        run.begin()
+        run.start()
         return info.id, True
 
     def _create(self, info: RunInfo) -> RunInfo:
@@ -238,43 +139,43 @@ class Runner:
         return len(self._runs)
 
     def stop(self, reason: Reason = "shutdown") -> None:
-        """Cancels what is left, and waits for it."""
+        """Cancels the live runs, and waits for their ends."""
         for run in list(self._runs.values()):
-            run.production.cancel(reason)
+            run.producer.cancel(reason)
         while self._runs:
             gevent.sleep(0.01)
 
     def close(self) -> None:
-        """Ends what is left of this runner, and lets go of its log."""
+        """Stops the live runs, and closes the store."""
         self.stop()
-        self._house.kill(block=False)
+        self._maintenance.kill(block=False)
         self.store.close()
 
-    def _keep_house(self) -> None:
-        """Takes care of runs that others have left behind, and of those that are over."""
+    def _maintain(self) -> None:
+        """Adopts or ends orphans, and lets the store drop what has expired."""
         while True:
-            gevent.sleep(HOUSEKEEPING)
+            gevent.sleep(MAINTENANCE)
             self.observer.load(Load(len(self._runs), self._streams(), self.draining))
             try:
                 if not self.draining:
                     for orphan in self.store.orphans():
-                        self._take_care_of(orphan)
+                        self._adopt_or_end(orphan)
                 self.store.sweep()
             except StoreAway as away:
                 log.warning("the store of the runs does not answer: %s", away)
             except Exception:
-                log.exception("the housekeeping of the runs failed")
+                log.exception("the maintenance of the runs failed")
 
-    def _take_care_of(self, orphan: Record) -> None:
-        """Adopts it, whatever is wrong with it: its viewers wait, and no other worker will look at it again."""
+    def _adopt_or_end(self, orphan: Record) -> None:
+        """Adopts an orphan, or ends it: its viewers wait, and no other worker will look at it again."""
         try:
             self._adopt(orphan)
         except Exception:
-            log.exception("run %s could not begin anew", orphan.info.id)
+            log.exception("run %s could not be started again", orphan.info.id)
             self._end(orphan)
 
     def _adopt(self, orphan: Record) -> None:
-        """Begins a run anew whose producer was lost, where its operation allows that; else it has failed."""
+        """Starts a run again whose producer was lost, if its operation allows that; otherwise it has failed."""
         operation = self.operations.get(orphan.info.operation)
         attempt = orphan.attempt + 1
         if operation is None or orphan.info.input is None or attempt > operation.retries + 1 or orphan.cancelling:
@@ -282,9 +183,9 @@ class Runner:
             return
         checked = operation.input.model_validate_json(orphan.info.input)
         run = self._runs[orphan.info.id] = Run(self, operation, orphan.info, checked, orphan.fold)
-        # One that was lost before its first event was kept has yet to begin.
+        # One that was lost before its first event was kept starts for the first time.
         begun = orphan.fold.last_event_id > 0
-        run.begin(make_event("attempt", {"attempt": attempt, "reason": "producer_lost"}) if begun else None)
+        run.start(make_event("attempt", {"attempt": attempt, "reason": "producer_lost"}) if begun else None)
 
     def _end(self, orphan: Record) -> None:
         recorder = Recorder(self.clock, fold=orphan.fold)
@@ -332,4 +233,4 @@ class Runner:
     def _warm(self) -> None:
         modules = {op.fn.__module__ for op in self.operations.values() if op.runs_in == "process"}
         if modules:
-            self.home.call(nursery().warm, sorted(modules))
+            self.worker.call(self.worker.part(ForkServer).warm, sorted(modules))

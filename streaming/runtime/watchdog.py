@@ -1,8 +1,8 @@
 """Names operations that block their worker: while processor or C code runs in a greenlet, nothing else moves.
 
-A native thread asks the hub to raise its hand twice a second, as long as anything runs in a greenlet there. A hub that
-does not is blocked, and the frames of its thread say by whom. (gevent's own monitor tells the greenlet, not the
-operation, and has to be set up before the hub is.)
+While producers run, a native thread asks the hub twice a second to count a turn. A hub that does not is blocked, by the
+producer whose greenlet runs. (gevent's own monitor names the greenlet, not the operation, and must be set up before the
+hub is.)
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from types import FrameType
 from typing import Any, Final, Protocol
 
 from gevent import monkey
+from gevent.hub import Hub
 
-from .hub import home, start_native_thread
+from .hub import start_native_thread
 
 log = logging.getLogger("headway")
 
@@ -28,37 +28,37 @@ native_sleep: Final[Any] = monkey.get_original("time", "sleep")
 
 
 class Watched(Protocol):
-    """What the warning names."""
+    """A producer: the warning names its operation and its run."""
 
     name: str
     run: str | None
+    greenlet: Any
 
 
-class _Watchdog:
-    def __init__(self) -> None:
-        self._home = home()
-        self._watched = 0
+class Watchdog:
+    """Watches the producers of one hub."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub: Any = hub
+        self._watched: dict[Watched, bool] = {}
         self._running = False
         self._turns = 0
-        self._named: set[int] = set()
 
-    def belongs_here(self) -> bool:
-        return self._home is home()
-
-    def enter(self) -> None:
-        self._watched += 1
+    def enter(self, producer: Watched) -> None:
+        """Watches `producer`, which begins to run in the hub."""
+        self._watched[producer] = False
         if not self._running:
             self._running = True
             start_native_thread(self._watch, ())
 
-    def leave(self, production: Watched) -> None:
-        self._watched -= 1
-        self._named.discard(id(production))
+    def leave(self, producer: Watched) -> None:
+        """Ends the watch of `producer`."""
+        self._watched.pop(producer, None)
 
     def _watch(self) -> None:
         while self._watched:
             turns = self._turns
-            self._home.soon(self._raise_hand)
+            self._hub.loop.run_callback_threadsafe(self._count_turn)
             native_sleep(BLOCKED_AFTER)
             if self._turns == turns:
                 self._name_the_blocker()
@@ -67,54 +67,31 @@ class _Watchdog:
             self._running = True
             start_native_thread(self._watch, ())
 
-    def _raise_hand(self) -> None:
+    def _count_turn(self) -> None:
         self._turns += 1
 
     def _name_the_blocker(self) -> None:
-        frame = sys._current_frames().get(self._home.ident)  # the one way to another thread's stack
-        production = _production_in(frame)
-        if production is None or id(production) in self._named:
+        frame = sys._current_frames().get(self._hub.thread_ident)  # the only way to another thread's stack
+        producer = next((one for one in list(self._watched) if _is_running(one.greenlet)), None)
+        if producer is None or frame is None or self._watched.get(producer, True):
             return
-        self._named.add(id(production))
-        stack = "".join(traceback.format_stack(frame)[-STACK_LINES:])
+        self._watched[producer] = True
         log.warning(
             "operation %r%s blocks its worker: for %.1f seconds no other stream has moved. Run it in a thread "
             '(runs_in="thread") or a process (runs_in="process"). It stands at\n%s',
-            production.name,
-            "" if production.run is None else f" (run {production.run})",
+            producer.name,
+            "" if producer.run is None else f" (run {producer.run})",
             BLOCKED_AFTER,
-            stack,
+            "".join(traceback.format_stack(frame)[-STACK_LINES:]),
         )
 
 
-def _production_in(frame: FrameType | None) -> Watched | None:
-    """The production inside whose `_drive` the frame is."""
-    while frame is not None:
-        if frame.f_code.co_name == "_drive" and "self" in frame.f_locals:
-            production: Watched = frame.f_locals["self"]
-            return production
-        frame = frame.f_back
-    return None
-
-
-_watchdog: _Watchdog | None = None
-
-
-def enter() -> None:
-    """Says that a production begins to run in the hub."""
-    global _watchdog  # noqa: PLW0603  # one a process, and made anew after a fork
-    if _watchdog is None or not _watchdog.belongs_here():
-        _watchdog = _Watchdog()
-    _watchdog.enter()
-
-
-def leave(production: Watched) -> None:
-    """Says that it has ended."""
-    if _watchdog is not None:
-        _watchdog.leave(production)
+def _is_running(greenlet: Any) -> bool:
+    """Whether a greenlet is the one that its thread runs now: it has begun, has not ended, and has no saved frame."""
+    return bool(greenlet) and greenlet.gr_frame is None
 
 
 def stack_of(greenlet: Any) -> str:
-    """Where a greenlet stands, as the tail of a warning; empty where that cannot be told."""
+    """Where a greenlet stands, as the tail of a warning; empty where that cannot be seen."""
     frame = getattr(greenlet, "gr_frame", None)
     return "" if frame is None else ", at\n" + "".join(traceback.format_stack(frame)[-STACK_LINES:])

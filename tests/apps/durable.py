@@ -15,8 +15,8 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 
 from streaming import Headway, ask, delta, operation, progress
-from streaming.http.viewer import pulse
-from streaming.runtime.hub import home
+from streaming.http.heartbeat import Heartbeat
+from streaming.runtime.worker import Worker
 from streaming.stores.base import Store
 from streaming.stores.lease import LEASE
 from streaming.stores.sqlite.store import KEEP_BYTES, SqliteStore
@@ -160,7 +160,7 @@ def sign(response: Response) -> Response:
 @app.get("/worker")
 def worker() -> ResponseReturnValue:
     """This worker, and how many streams and live runs it has."""
-    return {"pid": os.getpid(), "streams": len(pulse(home()).viewers), "runs": headway.runner.live}
+    return {"pid": os.getpid(), "streams": len(Worker.current().part(Heartbeat).viewers), "runs": headway.runner.live}
 
 
 PAGE: Final = """<!doctype html><title>EventSource</title><script>

@@ -1,4 +1,4 @@
-"""A module that can be imported by one process only, the first that tries: no nursery and no child can."""
+"""A module that can be imported by one process only, the first that tries: no fork server and no child can."""
 
 from __future__ import annotations
 

@@ -23,12 +23,15 @@ from greenlet import getcurrent, greenlet
 from pydantic import BaseModel
 
 from streaming import Event, Headway, ask, delta, on_cancel, operation, partial, progress, stream
-from streaming.http.viewer import Viewer, pulse
-from streaming.runs.executors.base import GreenletWork, ProcessWork, ThreadWork
+from streaming.http.heartbeat import Heartbeat
+from streaming.http.viewer import Viewer
+from streaming.runs.executors.greenlet import GreenletWork
 from streaming.runs.executors.process.fork_server import Child
+from streaming.runs.executors.process.work import ProcessWork
+from streaming.runs.executors.thread import ThreadWork
 from streaming.runs.producer import Producer
-from streaming.runs.runner import Run
-from streaming.runtime.hub import home
+from streaming.runs.run import Run
+from streaming.runtime.worker import Worker
 from tests.apps import notes
 
 HOUR: Final = 3600.0
@@ -286,7 +289,7 @@ def inside() -> ResponseReturnValue:
         "objects": sum(type(each) in OURS for each in gc.get_objects()),
         "threads": count("/proc/self/task"),
         "descriptors": count("/proc/self/fd"),
-        "viewers": len(pulse(home()).viewers),
+        "viewers": len(Worker.current().part(Heartbeat).viewers),
         "runs": headway.runner.live,
         "watched": watched(),
     }

@@ -31,8 +31,8 @@ from streaming import (
     progress,
     stream,
 )
-from streaming.http.viewer import pulse
-from streaming.runtime.hub import home
+from streaming.http.heartbeat import Heartbeat
+from streaming.runtime.worker import Worker
 from tests.apps import notes
 
 Work = Generator[Any, Any, Any]
@@ -265,7 +265,7 @@ def view_inside() -> ResponseReturnValue:
     return {
         "pid": os.getpid(),
         "resident": int(Path("/proc/self/statm").read_text().split()[1]) * PAGE,
-        "viewers": len(pulse(home()).viewers),
+        "viewers": len(Worker.current().part(Heartbeat).viewers),
         "greenlets": sum(issubclass(type(each), greenlet) and not each.dead for each in gc.get_objects()),
     }
 

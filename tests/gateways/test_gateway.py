@@ -269,9 +269,9 @@ def test_headers_are_chosen(world: World, upstream: Upstream) -> None:
     operation = gateway(upstream.url, headers=["accept-language", "X-Hop", "X-Missing"])
     lowered = {name.lower(): value for name, value in given.items()}
     with entered(world.name):
-        asked = operation.asked(Anything(), lambda name: lowered.get(name.lower()))
+        request = operation.with_headers(Anything(), lambda name: lowered.get(name.lower()))
         stage = Stage(world, operation)
-        stage.until(stage.start(operation, asked), "done")
+        stage.until(stage.start(operation, request), "done")
         stage.close()
     headers = upstream.calls[0].headers
     assert (headers["accept-language"], headers["traceparent"]) == ("de", "00-1-2-01")
@@ -953,7 +953,7 @@ def test_the_pool_holds_no_cut_connection(upstream: Upstream) -> None:
                 world.call(gevent.sleep, 0.02)
                 passage.stage.cancel(passage.run)
                 passage.messages()
-        shared = pool._of_this_worker(None)
+        shared = world.worker.part(pool.SharedPools).pool(None)
         mine = [each for each in shared._pool.connections if str(upstream.port) in repr(each)]
         assert all(each.is_idle() for each in mine)
 

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from streaming import Event, operation, progress
-from streaming.http import extension
+from streaming.http import extension, routes
 from streaming.runs.observers import Observer, Refused, RunEnded, RunStarted, StreamOpened
 from tests.apps.serving import create_app
 
@@ -114,7 +114,8 @@ def test_the_text(client: FlaskClient) -> None:
 
 def test_without_the_library(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """The route says what is missing, and everything else works."""
-    monkeypatch.setattr(extension, "metrics", None)
+    monkeypatch.setattr(extension, "Prometheus", None)
+    monkeypatch.setattr(routes, "metrics", None)
     response = client.get("/metrics")
     assert (response.status_code, response.get_json()["code"]) == (501, "not_installed")
     assert b"event: done" in client.post("/operations/counted").data

@@ -22,7 +22,7 @@ from werkzeug.test import TestResponse
 from streaming import Headway, MemoryStore, RegistrationError, SettingError
 from streaming.errors import StoreAway, Unauthorized
 from streaming.http import extension
-from streaming.http.extension import problem_response
+from streaming.http.problems import problem_response
 from streaming.settings import Settings
 from streaming.stores.base import Store
 from tests import sample_operations as sample

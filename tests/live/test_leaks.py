@@ -155,7 +155,7 @@ def test_viewers_leave_nothing_behind(kind: str, visits: int, certificate: Certi
     paid = VISITS * 6
     random.Random(visits).shuffle(paid)
     with SERVERS[kind](certificate) as server:
-        pay(server, VISITS)  # opens what stays open: the nursery, the watch, the pool of threads
+        pay(server, VISITS)  # opens what stays open: the fork server, the watch, the pool of threads
         before = least(server)
         pay(server, paid[:visits])
         with contextlib.suppress(AssertionError):

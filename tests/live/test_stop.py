@@ -18,7 +18,7 @@ import pytest
 
 from tests.apps.notes import VARIABLE, Notes
 from tests.clients import Connection, Message, request_bytes, wait_until
-from tests.live.figures import tell
+from tests.figures import Figures
 from tests.servers import Server, children, gunicorn
 
 APP = "tests.apps.stopping:app"
@@ -123,10 +123,10 @@ def ending(server: Server, run: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_work_stops_when_its_only_viewer_goes(server: Server, notes: Notes, kind: str) -> None:
+def test_work_stops_when_its_only_viewer_goes(server: Server, notes: Notes, kind: str, figures: Figures) -> None:
     """With linger 0 the `finally` of any kind of work has run within 100 ms of its only viewer's going."""
     delays = [delay(server, notes, kind) for _ in range(10)]
-    tell(f"from the viewer's going to the end of a {kind} operation", delays)
+    figures.times(f"from the viewer's going to the end of a {kind} operation", delays)
     assert statistics.median(delays) < 0.1
     assert max(delays) < 1
 
@@ -348,24 +348,24 @@ def test_a_childs_own_child_goes_with_it(server: Server) -> None:
 
 @pytest.mark.parametrize("killed", ["worker", "master"])
 def test_children_die_with_their_worker(notes: Notes, killed: str) -> None:
-    """A worker that is killed, or whose master is, takes its nursery with it, and every child, busy or asleep."""
+    """A worker that is killed, or whose master is, takes its fork server with it, and every child, busy or asleep."""
     with serve(notes) as server:
         viewers = [watch(server, kind) for kind in ("sleeping", "burning", "deaf", "parent")]
         pids = [at_work(viewer).json["value"] for viewer in viewers]
         (worker,) = server.worker_pids()
-        (nursery,) = children(worker)
-        assert set(children(nursery)) >= set(pids[:3])
+        (fork_server,) = children(worker)
+        assert set(children(fork_server)) >= set(pids[:3])
         os.kill(worker if killed == "worker" else server.pid, signal.SIGKILL)
-        wait_until(lambda: not any(map(is_alive, [nursery, *pids])), "the nursery and the children are gone")
+        wait_until(lambda: not any(map(is_alive, [fork_server, *pids])), "the fork server and the children are gone")
 
 
-def test_a_nursery_that_is_lost_is_replaced(notes: Notes) -> None:
-    """Runs whose nursery is killed fail, their children end, and the next run finds a new one."""
+def test_a_fork_server_that_is_lost_is_replaced(notes: Notes) -> None:
+    """Runs whose fork server is killed fail, their children end, and the next run finds a new one."""
     with serve(notes) as server:
         viewer = watch(server, "sleeping")
         pid = at_work(viewer).json["value"]
-        (nursery,) = children(server.worker_pids()[0])
-        os.kill(nursery, signal.SIGKILL)
+        (fork_server,) = children(server.worker_pids()[0])
+        os.kill(fork_server, signal.SIGKILL)
         assert viewer.until("done")[-1].json["status"] == "failed"
         wait_until(lambda: not is_alive(pid), "the child is gone")
         again = watch(server, "sleeping")

@@ -13,8 +13,8 @@ from typing import Any, Final
 import pytest
 
 from streaming import RegistrationError, stream
-from streaming.http.viewer import pulse
-from streaming.runtime.hub import home
+from streaming.http.heartbeat import Heartbeat
+from streaming.runtime.worker import Worker
 from tests.apps.notes import VARIABLE, Notes
 from tests.apps.streams import SECRET, create_app
 from tests.clients import Connection, Cut, Message, parse_frames, request_bytes, wait_until
@@ -337,7 +337,7 @@ def test_flasks_test_client() -> None:
     with client.get("/endless", buffered=False) as response:
         first: Any = next(iter(response.response))
         assert first.startswith(b"retry: 2000\n\nid: 1\nevent: start\n")
-    wait_until(lambda: not pulse(home()).viewers, "the stream has ended")
+    wait_until(lambda: not Worker.current().part(Heartbeat).viewers, "the stream has ended")
 
 
 # Several viewers of one run

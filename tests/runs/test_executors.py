@@ -6,10 +6,10 @@ How they end, in every way there is, is in `test_grammar`.
 from __future__ import annotations
 
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,13 @@ import gevent
 import pytest
 
 from streaming import Operation, OperationError
-from streaming.runs.executors import base as executors
-from streaming.runs.executors.base import AHEAD, GreenletWork, ThreadWork
+from streaming.runs.context import RunContext
+from streaming.runs.executors.base import Work
+from streaming.runs.executors.greenlet import GreenletWork
 from streaming.runs.executors.process import child as children
-from streaming.runs.executors.process import fork_server as nurseries
-from streaming.runs.operation import CancelHooks
+from streaming.runs.executors.process.fork_server import ForkServer
+from streaming.runs.executors.thread import AHEAD, ThreadWork
+from streaming.runtime.worker import Worker
 from tests import sample_operations as sample
 from tests.clients import wait_until
 from tests.sample_operations import Parcel, Script, scripted
@@ -87,7 +89,7 @@ def works(*items: Any, log: list[Any] | None = None) -> Callable[[], Iterator[An
     return begin
 
 
-def drained(work: executors.Work) -> list[Any]:
+def drained(work: Work) -> list[Any]:
     """Everything that a work yields."""
     items: list[Any] = []
     try:
@@ -100,7 +102,7 @@ def drained(work: executors.Work) -> list[Any]:
 @pytest.mark.parametrize("count", [0, 1, AHEAD, 3 * AHEAD])
 def test_a_thread_hands_everything_over(own_hub: World, count: int) -> None:
     """As many events as there are, in their order."""
-    work = ThreadWork(own_hub.home, works(*range(count)), CancelHooks())
+    work = ThreadWork(works(*range(count)), RunContext(own_hub.worker))
     assert drained(work) == list(range(count))
     work.close()
 
@@ -108,7 +110,7 @@ def test_a_thread_hands_everything_over(own_hub: World, count: int) -> None:
 def test_a_thread_does_not_run_away(own_hub: World) -> None:
     """A producer in a thread that nobody listens to waits, and goes on when somebody does."""
     produced: list[Any] = []
-    work = ThreadWork(own_hub.home, works(*range(3 * AHEAD), log=produced), CancelHooks())
+    work = ThreadWork(works(*range(3 * AHEAD), log=produced), RunContext(own_hub.worker))
     work.send(None)
     wait_until(lambda: len(produced) > AHEAD, "it gets as far as it may")
     gevent.sleep(0.05)
@@ -125,7 +127,7 @@ def test_a_thread_is_a_thread_of_its_own(own_hub: World) -> None:
         asked.append(threading.get_ident())
         yield "first"
 
-    work = ThreadWork(own_hub.home, begin, CancelHooks())
+    work = ThreadWork(begin, RunContext(own_hub.worker))
     assert work.send(None) == "first"
     assert asked != [threading.get_ident()]
     work.close()
@@ -139,7 +141,7 @@ def test_a_failure_is_handed_over_as_it_is(own_hub: World, kind: type) -> None:
         yield "first"
         raise OperationError("no_pages", "None.")
 
-    work = kind(own_hub.home, begin, CancelHooks()) if kind is ThreadWork else kind(begin, CancelHooks())
+    work = kind(begin, RunContext(own_hub.worker))
     assert work.send(None) == "first"
     with pytest.raises(OperationError, match="no_pages") as caught:
         work.send(None)
@@ -159,7 +161,7 @@ def test_a_thread_has_the_context_of_its_run(own_hub: World) -> None:
         yield CALLER.get()
 
     CALLER.set("the test")
-    work = ThreadWork(own_hub.home, begin, CancelHooks())
+    work = ThreadWork(begin, RunContext(own_hub.worker))
     assert drained(work) == ["the test", "the thread"]
     assert CALLER.get() == "the test"
     work.close()
@@ -170,7 +172,7 @@ def test_what_was_never_begun_has_nothing_to_close(own_hub: World, kind: type) -
     """A work that is closed before its first event has not called the operation."""
     begun: list[Any] = []
     begin = works("never", log=begun)
-    work = kind(own_hub.home, begin, CancelHooks()) if kind is ThreadWork else kind(begin, CancelHooks())
+    work = kind(begin, RunContext(own_hub.worker))
     work.close()
     work.close()
     assert begun == []
@@ -198,15 +200,15 @@ def result(stage: Stage, operation: Operation) -> Any:
 
 
 def test_a_process_is_a_process_of_its_own(stage: Stage) -> None:
-    """Its own session, without threads, patches and cores; a child of the nursery, which is a child of the worker."""
+    """Its own session, without threads, patches and cores; a child of the fork server, itself the worker's child."""
     first, second = result(stage, sample.portrait), result(stage, sample.portrait)
-    nursery = stage.world.nursery._process
+    server = stage.world.fork_server._process
     assert first["pid"] != second["pid"]
     for portrait in (first, second):
         assert portrait["session"] == portrait["pid"]
-        assert portrait["parent"] == portrait["imported by"] == nursery
+        assert portrait["parent"] == portrait["imported by"] == server
         assert (portrait["threads"], portrait["gevent"], portrait["cores"]) == (1, False, 0)
-    assert parent_of(nursery) == os.getpid()
+    assert parent_of(server) == os.getpid()
 
 
 def parent_of(pid: int) -> int:
@@ -215,7 +217,7 @@ def parent_of(pid: int) -> int:
 
 
 def test_a_process_inherits_no_socket(stage: Stage) -> None:
-    """Of the worker's descriptors a process has the standard ones; its own are its line, and the nursery's pipe."""
+    """Of the worker's descriptors a process has the standard ones; its own are its line, and the fork server's pipe."""
     reader, writer = os.pipe()
     os.set_inheritable(reader, True)
     try:
@@ -268,7 +270,7 @@ def test_processes_leave_no_descriptor_behind(stage: Stage) -> None:
         stage.events(run)
     stage.events(stage.start(sample.dying, sample.Death(by="SIGKILL")))
     stage.world.until(lambda: entries("/proc/self/fd") <= before, "descriptors are closed")
-    assert stage.world.nursery._children == {}
+    assert stage.world.fork_server._children == {}
 
 
 def test_a_cancel_may_come_at_any_moment_of_a_process(stage: Stage) -> None:
@@ -285,84 +287,82 @@ def descriptors() -> set[str]:
     return {path.name for path in Path("/proc/self/fd").iterdir()}
 
 
-def test_a_cancel_while_the_order_waits(world: World, fresh: nurseries.Nursery) -> None:
-    """A run that is stopped before the nursery has taken its order leaves no descriptor behind."""
+def test_a_cancel_while_the_order_waits(fresh: World) -> None:
+    """A run that is stopped before the fork server has taken its order leaves no descriptor behind."""
 
     def stopped_while_waiting() -> tuple[set[str], set[str]]:
-        fresh.warm([])
+        fresh.fork_server.warm([])
         open_before = descriptors()
-        with fresh._lock:
-            waiting = gevent.spawn(fresh.fork, scripted)
+        with fresh.fork_server._lock:
+            waiting = gevent.spawn(fresh.fork_server.fork, scripted)
             gevent.sleep(0.01)
             assert len(descriptors()) == len(open_before) + 4
             waiting.kill()
         return open_before, descriptors()
 
-    before, after = world.call(stopped_while_waiting)
+    before, after = fresh.call(stopped_while_waiting)
     assert after == before
-    assert fresh._children == {}
+    assert fresh.fork_server._children == {}
 
 
 @pytest.fixture
-def fresh(monkeypatch: pytest.MonkeyPatch, world: World) -> Iterator[nurseries.Nursery]:
-    """A nursery that has not been started."""
-    nursery = nurseries.Nursery()
-    monkeypatch.setattr(nurseries, "_nursery", nursery)
-    yield nursery
-    if nursery._channel is not None:
-        os.kill(nursery._process, signal.SIGKILL)
-        world.until(lambda: nursery._channel is None, "the nursery is gone")
+def fresh(world: World) -> Iterator[World]:
+    """The world with a new worker, whose fork server has not started."""
+    worker = Worker(world.worker.hub, native=world.worker.native)
+    with worker.installed():
+        yield replace(world, worker=worker)
+    worker.close()
 
 
-def test_a_module_that_only_the_worker_can_import(world: World, fresh: nurseries.Nursery) -> None:
-    """A module that ends whoever imports it ends the run and not the nursery, and the log says why."""
+def test_a_module_that_only_the_worker_can_import(fresh: World) -> None:
+    """A module that ends whoever imports it ends the run and not the fork server, and the log says why."""
     from tests.apps.homebound import homebound
 
-    stage = Stage(world, homebound, scripted)
+    stage = Stage(fresh, homebound, scripted)
     messages = stage.events(stage.start(homebound))
     assert ending(messages) == ("failed", "operation_failed")
     assert "secret" not in "".join(message.data for message in messages)
-    first = fresh._process
+    first = fresh.fork_server._process
     assert ending(stage.events(stage.start(scripted, Script(runs_in="process")))) == ("succeeded", None)
-    assert fresh._process == first
+    assert fresh.fork_server._process == first
     stage.close()
 
 
-def test_modules_are_imported_ahead(world: World, fresh: nurseries.Nursery) -> None:
-    """The nursery of a worker with operations for processes has imported them before the first run."""
-    stage = Stage(world, sample.portrait)
-    assert fresh._process
-    assert result(stage, sample.portrait)["imported by"] == fresh._process
+def test_modules_are_imported_ahead(fresh: World) -> None:
+    """The fork server of a worker with operations for processes has imported them before the first run."""
+    stage = Stage(fresh, sample.portrait)
+    assert fresh.fork_server._process
+    assert result(stage, sample.portrait)["imported by"] == fresh.fork_server._process
     stage.close()
 
 
-def test_no_nursery_without_need(world: World, fresh: nurseries.Nursery) -> None:
+def test_no_fork_server_without_need(fresh: World) -> None:
     """A worker whose operations run elsewhere has none."""
-    stage = Stage(world, scripted)
+    stage = Stage(fresh, scripted)
     stage.events(stage.start(scripted, Script(acts=["progress"])))
-    assert not fresh._process
+    assert not fresh.fork_server._process
     stage.close()
 
 
-def test_a_nursery_ends_with_its_line(world: World, fresh: nurseries.Nursery) -> None:
-    """When its worker goes, a nursery goes, and so do its children."""
-    stage = Stage(world, sample.whereabouts, scripted)
+def test_a_fork_server_ends_with_its_line(fresh: World) -> None:
+    """When its worker goes, a fork server goes, and so do its children."""
+    stage = Stage(fresh, sample.whereabouts, scripted)
     run = stage.start(sample.whereabouts, Script(acts=["wait"]))
     child = stage.until(run, "partial")[1].json["value"]
-    nursery = fresh._process
-    world.call(fresh._channel.shutdown, 2)  # SHUT_RDWR, as the kernel does it for a process that has gone
-    for pid in (child, nursery):
-        world.until(lambda pid=pid: is_gone(pid), "it is gone")  # type: ignore[misc]
+    server = fresh.fork_server._process
+    fresh.call(fresh.fork_server._channel.shutdown, 2)  # SHUT_RDWR, as the kernel does it for a process that has gone
+    for pid in (child, server):
+        fresh.until(lambda pid=pid: is_gone(pid), "it is gone")  # type: ignore[misc]
     assert ending(stage.events(run)) == ("failed", "operation_failed")
     stage.close()
 
 
-def test_a_fork_has_a_nursery_of_its_own() -> None:
-    """A worker that was forked from another does not talk to that one's nursery."""
-    before = nurseries.nursery()
+def test_a_fork_has_a_fork_server_of_its_own() -> None:
+    """A worker that was forked from another does not talk to that one's fork server."""
+    before = Worker.current().part(ForkServer)
     pid = os.fork()
     if pid == 0:
-        os._exit(0 if nurseries.nursery() is not before else 1)
+        os._exit(0 if Worker.current().part(ForkServer) is not before else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 

@@ -442,29 +442,29 @@ def test_a_process_that_left_a_daemon_behind(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("place", PROCESSES, ids=str, indirect=True)
-def test_a_nursery_that_is_killed(stage: Stage) -> None:
-    """Its children die with it and their runs fail; the next run has a nursery again."""
+def test_a_fork_server_that_is_killed(stage: Stage) -> None:
+    """Its children die with it and their runs fail; the next run has a fork server again."""
     runs = [stage.start(sample.whereabouts, Script(acts=["wait"])) for _ in range(2)]
     children = [stage.until(run, "progress")[1].json["value"] for run in runs]
-    os.kill(stage.world.nursery._process, signal.SIGKILL)
+    os.kill(stage.world.fork_server._process, signal.SIGKILL)
     for run in runs:
         assert ending(stage.events(run)) == ("failed", "operation_failed")
     for child in children:
-        stage.world.until(lambda child=child: is_gone(child), "a child dies with its nursery")  # type: ignore[misc]
+        stage.world.until(lambda child=child: is_gone(child), "a child dies with its fork server")  # type: ignore[misc]
     assert ending(stage.events(stage.start(scripted, Script(runs_in="process")))) == ("succeeded", None)
 
 
 @pytest.mark.parametrize("place", PROCESSES, ids=str, indirect=True)
-def test_a_nursery_that_stands_still(stage: Stage) -> None:
-    """A cancel before the nursery has taken the order ends the run once it goes on."""
+def test_a_fork_server_that_stands_still(stage: Stage) -> None:
+    """A cancel before the fork server has taken the order ends the run once it goes on."""
     stage.events(stage.start(scripted, Script(runs_in="process")))
-    nursery = stage.world.nursery._process
-    os.kill(nursery, signal.SIGSTOP)
+    server = stage.world.fork_server._process
+    os.kill(server, signal.SIGSTOP)
     try:
         run = stage.start(scripted, Script(acts=["wait"], runs_in="process"))
         stage.cancel(run)
     finally:
-        os.kill(nursery, signal.SIGCONT)
+        os.kill(server, signal.SIGCONT)
     assert ending(stage.events(run)) == ("cancelled", "requested")
 
 

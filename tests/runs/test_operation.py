@@ -11,8 +11,10 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from streaming import Event, Operation, RegistrationError, Upload, on_cancel, operation, progress
-from streaming.runs.operation import CancelHooks, NoInput, as_work, close_work
+from streaming.runs.context import RunContext
+from streaming.runs.operation import NoInput, as_work, close_work
 from streaming.runs.runner import Runner
+from streaming.runtime.worker import Worker
 from tests.sample_operations import hungry
 
 
@@ -392,15 +394,15 @@ def test_an_upload_describes_itself() -> None:
 def test_hooks_are_called_newest_first_and_once(caplog: pytest.LogCaptureFixture) -> None:
     """One that fails is logged and keeps back no other; one that comes late is called at once."""
     called: list[str] = []
-    hooks = CancelHooks()
-    hooks.add(lambda: called.append("first"))
-    hooks.add(lambda: 1 / 0)
-    hooks.add(lambda: called.append("last"))
-    hooks.fire()
-    hooks.fire()
+    context = RunContext(Worker())
+    context.add_cancel_call(lambda: called.append("first"))
+    context.add_cancel_call(lambda: 1 / 0)
+    context.add_cancel_call(lambda: called.append("last"))
+    context.cancel()
+    context.cancel()
     assert called == ["last", "first"]
     assert "an on_cancel hook failed" in caplog.text
-    hooks.add(lambda: called.append("late"))
+    context.add_cancel_call(lambda: called.append("late"))
     assert called == ["last", "first", "late"]
 
 

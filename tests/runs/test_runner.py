@@ -20,7 +20,8 @@ from streaming.errors import Conflict, NotFound, TooMany, Unavailable
 from streaming.protocol.frames import Block
 from streaming.protocol.recorder import Recorder
 from streaming.runs import questions
-from streaming.runs.operation import CancelHooks, NoInput
+from streaming.runs.context import RunContext
+from streaming.runs.operation import NoInput
 from streaming.runs.producer import GIVE_UP_AFTER, IGNORES_AFTER, Producer
 from tests import sample_operations as sample
 from tests.clients import parse_frames
@@ -59,7 +60,7 @@ def offered() -> list[Operation]:
 def close(stage: Stage, clock: ManualClock) -> None:
     """Ends what is left, those too that would wait for the clock."""
     for run in list(stage.runner._runs.values()):
-        stage.world.call(run.production.cancel, "shutdown")
+        stage.world.call(run.producer.cancel, "shutdown")
     clock.advance(GIVE_UP_AFTER)
     stage.close()
 
@@ -343,7 +344,7 @@ def test_work_that_ignores_its_cancel(
     script = Script.model_validate({"runs_in": runs_in, "file": str(release)})
     run = stage.start(sample.stubborn, script)
     stage.until(run, "progress")
-    production = stage.runner._runs[run].production
+    producer = stage.runner._runs[run].producer
     stage.cancel(run)
     assert stage.record(run).status == "cancelling"
     clock.advance(IGNORES_AFTER)
@@ -354,7 +355,7 @@ def test_work_that_ignores_its_cancel(
     messages = stage.events(run)
     assert ending(messages) == ("cancelled", "requested")
     release.touch()
-    stage.world.until(lambda: production._greenlet.dead, "it ends at last")
+    stage.world.until(lambda: producer.greenlet.dead, "it ends at last")
     assert stage.so_far(run) == messages
 
 
@@ -401,17 +402,17 @@ class Frames(list[bytes]):
 def test_a_cancel_does_not_interrupt_the_closing(world: World) -> None:
     """Work that is on its way out already is not hurried: the last event waits for it."""
     work, frames, closed_at_the_end = SlowToClose(), Frames(), list[bool]()
-    production = Producer(
+    producer = Producer(
         "slow",
         work,
-        CancelHooks(),
+        RunContext(world.worker),
         frames,
         clock=SystemClock(),
         ended=lambda: closed_at_the_end.append(work.closed),
     )
-    work.cancel = lambda: production.cancel("requested")
-    production.begin()
-    world.until(lambda: production.over, "it ends")
+    work.cancel = lambda: producer.cancel("requested")
+    producer.start()
+    world.until(lambda: producer.over, "it ends")
     assert closed_at_the_end == [True]
     assert ending(parse_frames(b"".join(frames))) == ("cancelled", "requested")
 
@@ -440,7 +441,7 @@ def test_events_are_gathered(stage: Stage, clock: ManualClock, tmp_path: Path) -
     """With a policy in seconds events are shown together after so long, at a `flush()`, and at the end."""
     script = paced_by(tmp_path)
     run = stage.start(sample.gathering, script)
-    recorder = stage.runner._runs[run].production.recorder
+    recorder = stage.runner._runs[run].producer.recorder
     script.leave("one")
     stage.world.until(lambda: recorder.last == 2, "it is yielded")
     clock.advance(4.9)

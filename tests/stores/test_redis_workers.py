@@ -15,6 +15,7 @@ from streaming.errors import Fenced
 from streaming.protocol.events import make_event
 from streaming.runs.operation import NoInput
 from streaming.runs.runner import Runner
+from streaming.runtime.worker import Worker
 from streaming.settings import Settings
 from streaming.stores.base import Record, Store
 from streaming.stores.redis.connection import Wire
@@ -418,7 +419,7 @@ def ticking() -> Iterator[Event]:
 def test_producers_that_write_at_the_same_moment(worker: Callable[..., RedisStore]) -> None:
     """They share one writer, which each of them may wake, and all of them go on."""
     log = worker()
-    runner = Runner([ticking], log, Settings())
+    runner = Runner([ticking], log, Settings(), Worker.current())
     runs = [runner.start(ticking, NoInput())[0] for _ in range(10)]
     until(lambda: all(shown(log, run) == 103 for run in runs), "all runs come to their ends")
     runner.close()

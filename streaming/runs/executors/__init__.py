@@ -1,1 +1,1 @@
-"""Where operations run: a greenlet, a thread or a process. `base` has the interface."""
+"""Executors: where operations run. Each is one `Work` class (`base`); `start` picks it."""

@@ -20,7 +20,9 @@ from gevent.lock import Semaphore
 
 from ....errors import HeadwayError, OperationError
 from ....runtime.hub import GreenSignal
+from ....runtime.worker import Worker
 from ...operation import Operation
+from ..base import WorkFailed
 from . import child
 
 REMIND_AFTER: Final = 0.2
@@ -35,14 +37,10 @@ KILL_AFTER: Final = 5.0
 READ_BYTES: Final = 65536
 
 
-class WorkFailed(HeadwayError):
-    """An operation that failed where its exception cannot be handed over; the text tells it, for the log."""
-
-
 class Child:
     """One child of the nursery: its line, and the ways to end it."""
 
-    def __init__(self, kin: Nursery, number: int, way_out: int, way_in: int, *, limited: bool) -> None:
+    def __init__(self, kin: ForkServer, number: int, way_out: int, way_in: int, *, limited: bool) -> None:
         self._limited = limited
         self._nursery = kin
         self._number = number
@@ -136,11 +134,10 @@ class Child:
         self._out = self._in = -1
 
 
-class Nursery:
+class ForkServer:
     """The worker's end of its nursery: started at the first need, and again should it be lost."""
 
-    def __init__(self) -> None:
-        self.pid = os.getpid()
+    def __init__(self, worker: Worker) -> None:
         self._lock = Semaphore()
         self._channel: Any = None
         self._process = 0
@@ -246,14 +243,3 @@ def _rights(descriptors: list[int] | None) -> list[Any]:
     if not descriptors:
         return []
     return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
-
-
-_nursery: Nursery | None = None
-
-
-def nursery() -> Nursery:
-    """This process's nursery; called in the hub."""
-    global _nursery  # noqa: PLW0603  # one a process, and made anew after a fork
-    if _nursery is None or _nursery.pid != os.getpid():
-        _nursery = Nursery()
-    return _nursery

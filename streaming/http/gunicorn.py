@@ -1,0 +1,196 @@
+"""gunicorn's workers: the stores open before the first request, and a stopping worker drains.
+
+gunicorn's gevent worker waits its whole graceful timeout for an open stream, and then cuts it; for idle connections it
+waits as long as `keepalive` says, and for runs without a stream not at all. So the library ends the streams and the
+idle connections itself, and keeps the worker until all is done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, Final
+
+import gevent
+import gevent.event
+from gevent import monkey
+
+from ..errors import HeadwayError
+from ..runtime.hub import start_native_thread
+from ..runtime.worker import Worker
+from ..settings import Settings
+from .drain import end_streams
+from .extension import Headway
+from .transport import native_socket
+
+log = logging.getLogger("headway")
+
+FIRST_REQUEST: Final = 1.0
+"""Seconds that a new connection has for its first request: one that is closed before it is a refusal to its client."""
+
+
+def drain_with(gunicorn_worker: Any) -> None:
+    """For gunicorn's `post_worker_init`: opens the stores, and drains as soon as the worker is told to stop."""
+    stop = _Stop(gunicorn_worker)
+    if monkey.is_module_patched("threading"):
+        gevent.spawn(stop.attend)
+    else:  # gunicorn's sync and gthread workers run no hub
+        start_native_thread(stop.attend, ())
+
+
+class _Stop:
+    """The end of one gunicorn worker."""
+
+    def __init__(self, gunicorn_worker: Any) -> None:
+        self._gunicorn_worker = gunicorn_worker
+        self._end_idle_connections = _watch_connections(gunicorn_worker)
+        self._serve = gunicorn_worker.run
+        self._drained = gevent.event.Event()
+        self._left = False
+        gunicorn_worker.run = self._run
+
+    def attend(self) -> None:
+        """Waits for the stop, and drains; beside the worker's own loop."""
+        _open_stores()
+        while self._gunicorn_worker.alive:
+            gevent.sleep(0.1)
+        try:
+            mounted = list(Headway.mounted)
+            gevent.joinall([gevent.spawn(headway.drain) for headway in mounted])
+            if not mounted:
+                _end_streams(Settings.read(os.environ).drain)
+        finally:
+            self._drained.set()
+        self._end_idle_connections()
+        # gunicorn accepts connections for up to another second: their streams are ended in the same way.
+        while not self._left:
+            gevent.sleep(0.1)
+            _end_streams(0)
+
+    def _run(self) -> None:
+        self._serve()
+        while not self._drained.wait(1.0):
+            self._gunicorn_worker.notify()
+        self._left = True
+        for headway in list(Headway.mounted):
+            headway.close()
+        Worker.current().close()
+
+
+def _end_streams(seconds: float) -> None:
+    """For streams without runs: an application may only call `stream()`, and a drained worker has no more runs."""
+    worker = Worker.current()
+    worker.call(end_streams, worker, seconds)
+
+
+def _open_stores() -> None:
+    """Opens the stores before the first request: runs that were interrupted wait for a worker to adopt them."""
+    for headway in list(Headway.mounted):
+        try:
+            headway.runner  # noqa: B018  # made on first use
+        except HeadwayError as error:
+            log.warning("the store of the runs is not open yet: %s", error)
+
+
+def _watch_connections(gunicorn_worker: Any) -> Callable[[], None]:
+    """Tracks the idle connections of gunicorn's gevent workers; gives what ends them, then and from then on.
+
+    The workers look these names up as they serve, so they can be wrapped. Other workers are left as they are.
+    """
+    idle = _IdleConnections()
+    if getattr(gunicorn_worker, "wsgi_handler", None) is not None:  # gevent_pywsgi
+        gunicorn_worker.wsgi_handler = idle.handler(gunicorn_worker.wsgi_handler)
+    elif hasattr(gunicorn_worker, "timeout_ctx"):  # gevent
+        gunicorn_worker.handle = idle.between(gunicorn_worker.handle, client=1)
+        # HTTP/2 closes its connections in its own way: to it, none is idle.
+        gunicorn_worker.handle_http2 = idle.within(gunicorn_worker.handle_http2, client=1)
+        gunicorn_worker.handle_request = idle.within(gunicorn_worker.handle_request, client=2)
+    return idle.end
+
+
+class _IdleConnections:
+    """Connections that wait for a request, each with the moment from which on it may be ended."""
+
+    def __init__(self) -> None:
+        self._clients: dict[Any, float] = {}
+        self._ending = False
+
+    def add(self, client: Any, patience: float = 0.0) -> None:
+        self._clients[client] = monotonic() + patience
+        if self._ending:
+            self._end(client)
+
+    def discard(self, client: Any) -> None:
+        self._clients.pop(client, None)
+
+    def end(self) -> None:
+        """Lets their servers read the end of the input."""
+        self._ending = True
+        for client in list(self._clients):
+            self._end(client)
+
+    def _end(self, client: Any) -> None:
+        moment = self._clients.get(client)
+        if moment is None:
+            return
+        left = moment - monotonic()
+        if left > 0:
+            gevent.spawn_later(left, self._end, client)
+        else:
+            _stop_reading(client)
+
+    def between(self, handle: Callable[..., Any], client: int) -> Callable[..., Any]:
+        """`handle`, during which its argument number `client` is idle."""
+
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            self.add(args[client], FIRST_REQUEST)
+            try:
+                return handle(*args, **kwargs)
+            finally:
+                self.discard(args[client])
+
+        return wrapped
+
+    def within(self, handle: Callable[..., Any], client: int) -> Callable[..., Any]:
+        """`handle`, during which its argument number `client` is not idle."""
+
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            self.discard(args[client])
+            try:
+                return handle(*args, **kwargs)
+            finally:
+                self.add(args[client])
+
+        return wrapped
+
+    def handler(self, base: type[Any]) -> type[Any]:
+        """gevent.pywsgi's handler, whose connections are idle while they wait for the first line of a request."""
+        idle = self
+
+        class Handler(base):  # type: ignore[misc]  # any class
+            served = False
+
+            def read_requestline(self) -> Any:
+                idle.add(self.socket, 0.0 if self.served else FIRST_REQUEST)
+                try:
+                    return super().read_requestline()
+                finally:
+                    self.served = True
+                    idle.discard(self.socket)
+
+        return Handler
+
+
+def _stop_reading(client: Any) -> None:
+    """Ends the input of a connection after what has come already: a request that is in there is still answered."""
+    with contextlib.suppress(OSError):
+        # Through a copy of the descriptor: gevent's own `shutdown` would raise in the greenlet that reads.
+        twin = native_socket(fileno=os.dup(client.fileno()))
+        try:
+            twin.shutdown(socket.SHUT_RD)
+        finally:
+            twin.close()

@@ -1,0 +1,77 @@
+"""The heartbeat of all streams of a worker: one greenlet, which also finds viewers that receive nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import gevent
+
+from ..clock import SystemClock
+from ..runtime.hub import GreenSignal
+from ..runtime.worker import Worker
+
+if TYPE_CHECKING:
+    from .viewer import Source, Viewer
+
+TICK: Final = 2.0
+"""Seconds between two rounds over the open streams; fewer where a heartbeat is shorter than eight of them."""
+
+
+class Heartbeat:
+    """The open streams of a worker: a part of the worker, used in its hub."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.viewers: set[Viewer] = set()
+        self._tick = TICK
+        self._sooner = GreenSignal()
+        self._clock = SystemClock()
+        self._greenlet: gevent.Greenlet[..., None] | None = None
+
+    def add(self, viewer: Viewer) -> None:
+        """Takes a stream that opens."""
+        viewer.checked = (viewer.writes, self._clock.monotonic())
+        self.viewers.add(viewer)
+        tick = max(min(viewer.heartbeat, viewer.send_timeout) / 8, 0.01)
+        if tick < self._tick:
+            self._tick = tick
+            self._sooner.set()
+        if self._greenlet is None:
+            self._greenlet = gevent.spawn(self._run)
+
+    def remove(self, viewer: Viewer) -> None:
+        """Removes a stream that has closed."""
+        self.viewers.discard(viewer)
+
+    def send_to_viewers_of(self, target: str | Source) -> None:
+        """Sends a heartbeat to those who watch a run, or read from a source, in this worker."""
+        for viewer in self.viewers:
+            if viewer.watches(target):
+                viewer.send_heartbeat()
+
+    @property
+    def producing(self) -> bool:
+        """Whether a generator of `stream()` is at work for one of the streams."""
+        return any(viewer.producing for viewer in self.viewers)
+
+    def _run(self) -> None:
+        while self.viewers:
+            self._sooner.clear()
+            self._sooner.wait(self._tick)
+            now = self._clock.monotonic()
+            for viewer in list(self.viewers):
+                self._check(viewer, now)
+        self._tick = TICK
+        self._greenlet = None
+
+    def _check(self, viewer: Viewer, now: float) -> None:
+        writes, since = viewer.checked
+        moved = viewer.writes != writes
+        if moved:
+            viewer.checked = (viewer.writes, now)
+        elif not viewer.writing and now - since >= viewer.heartbeat - self._tick:
+            viewer.checked = (writes + 1, now + self._tick)  # the write of a heartbeat needs no check of its delivery
+            viewer.send_heartbeat()
+        if (moved or viewer.writing or viewer.transport.checks_delivery) and viewer.transport.is_stuck(
+            now, viewer.writes, viewer.writing, viewer.send_timeout
+        ):
+            viewer.cut()

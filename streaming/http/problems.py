@@ -1,0 +1,59 @@
+"""Problem documents (RFC 9457): every error of a request as `application/problem+json`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import orjson
+from flask import Response, g
+from werkzeug.exceptions import HTTPException
+
+from ..errors import Problem, StoreAway, Unauthorized, Unavailable
+
+log = logging.getLogger("headway")
+
+
+def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
+    """`view`, whose every error is answered with a problem, whatever the host application does with its own."""
+
+    @wraps(view)
+    def wrapped(**arguments: Any) -> Any:
+        try:
+            return view(**arguments)
+        except Exception as error:  # noqa: BLE001  # logged there, unless it is meant for the caller
+            return problem_response(error)
+
+    return wrapped
+
+
+def problem_response(error: Exception) -> Response:
+    """Any exception as a problem document; what is not meant for callers stays in the log."""
+    if isinstance(error, HTTPException):
+        problem = _problem_of(error)
+    elif isinstance(error, StoreAway):
+        problem = Unavailable("the store of the runs does not answer", code="store_away", retry_after=2)
+    elif isinstance(error, Problem):
+        problem = error
+    else:
+        log.error("a request failed", exc_info=error)
+        problem = Problem("The server failed to answer this request.")
+    g.headway_problem = problem
+    response = Response(orjson.dumps(problem.as_dict()), problem.status)
+    if isinstance(error, HTTPException):
+        response.headers.extend(error.get_headers())  # such as `Allow`, which 405 must have
+    response.content_type = "application/problem+json"
+    if problem.retry_after is not None:
+        response.headers["Retry-After"] = str(problem.retry_after)
+    if problem.status == Unauthorized.status:
+        response.headers.setdefault("WWW-Authenticate", "Bearer")
+    return response
+
+
+def _problem_of(error: HTTPException) -> Problem:
+    problem = Problem(error.description or error.name, code=error.name.lower().replace(" ", "_"))
+    problem.status = error.code or 500  # type: ignore[misc]  # the class holds the default
+    problem.title = error.name  # type: ignore[misc]
+    return problem

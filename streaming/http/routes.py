@@ -1,0 +1,325 @@
+"""The routes of one extension, as a blueprint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from flask import Blueprint, Request, Response, g, request, url_for
+from pydantic import BaseModel
+from werkzeug.exceptions import HTTPException
+
+from ..errors import (
+    BadRequest,
+    Conflict,
+    HeadwayError,
+    NotFound,
+    NotImplementedHere,
+    Problem,
+    Unauthorized,
+    Unavailable,
+)
+from ..runs import questions
+from ..runs.observers import Refused, StreamOpened
+from ..runs.operation import Operation
+from ..stores.base import Record
+from . import openapi
+from .handshake import leave_later, refusal_of
+from .heartbeat import Heartbeat
+from .inputs import RunInput, read_body, read_input
+from .problems import guarded, problem_response
+from .stream import head, respond
+from .viewer import RunSource, Viewer
+
+if TYPE_CHECKING:
+    from .extension import Headway
+
+try:
+    from . import metrics
+except ImportError:  # the extra `metrics` is not installed
+    metrics = None  # type: ignore[assignment]
+
+ALLOWED_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, traceparent"
+EXPOSED_HEADERS: Final = "Location, Run-Id, Retry-After, Preference-Applied"
+MAX_PAGE: Final = 100
+MOST_LINGER: Final = 300.0
+"""Seconds that a caller may ask for, where the operation has a shorter linger: enough for a reload of a page."""
+STATUSES: Final = ("queued", "running", "waiting", "cancelling", "succeeded", "failed", "cancelled")
+
+
+class Routes:
+    """The blueprint of one extension."""
+
+    def __init__(self, headway: Headway) -> None:
+        self._headway = headway
+        self.blueprint = Blueprint("headway", __name__)
+        add = self._add
+        add("/operations", view_func=self.operations)
+        add("/operations/<name>", view_func=self.start, methods=["POST"])
+        add("/runs", view_func=self.runs)
+        add("/runs/<run>", view_func=self.snapshot)
+        add("/runs/<run>", view_func=self.cancel, methods=["DELETE"])
+        add("/runs/<run>/events", view_func=self.events)
+        add("/runs/<run>/answer", view_func=self.answer, methods=["POST"])
+        add("/health/live", view_func=self.live)
+        add("/health/ready", view_func=self.ready)
+        add("/metrics", view_func=self.metrics)
+        add("/openapi.json", view_func=self.openapi)
+        self.blueprint.before_request(guarded(self._identify))
+        self.blueprint.after_request(self._allow_origin)
+        self.blueprint.after_request(self._count_refusal)
+        # What the host's own checks raise; other errors of the host's are for the handlers of the host.
+        self.blueprint.register_error_handler(HTTPException, problem_response)
+        self.blueprint.register_error_handler(HeadwayError, problem_response)
+
+    def _add(self, rule: str, view_func: Callable[..., Response], methods: Sequence[str] = ("GET",)) -> None:
+        self.blueprint.add_url_rule(rule, view_func=guarded(view_func), methods=methods)
+
+    # -- routes -------------------------------------------------------------------------------------------------
+
+    def operations(self) -> Response:
+        runner = self._headway.runner
+        return _json({"operations": [op.describe(runner.linger_of(op)) for op in runner.operations.values()]})
+
+    def start(self, name: str) -> Response:
+        operation = self._operation(name)
+        preferences = _Preferences(request)
+        if not preferences.detached:
+            self._check_streams()
+        uploaded = read_input(request, operation, self._headway.settings.max_body)
+        checked = operation.with_headers(uploaded.checked, request.headers.get)
+        run, source = self._start_run(operation, checked, uploaded, preferences)
+        headers = {"Location": url_for(".snapshot", run=run), "Run-Id": run, **preferences.applied()}
+        if source is None:
+            return self._snapshot(self._find(run), 202, headers)
+        return self._stream(source, operation.name, run, after=0, headers=headers)
+
+    def snapshot(self, run: str) -> Response:
+        return self._snapshot(self._find(run))
+
+    def events(self, run: str) -> Response:
+        record = self._find(run)
+        after = self._last_event_id(record)
+        if record.fold.over and after >= record.fold.last_event_id:
+            return Response(status=204)
+        if request.method == "HEAD":
+            return head()
+        self._check_streams()
+        runner = self._headway.runner
+        source = runner.worker.call(RunSource, runner.store, run)
+        return self._stream(source, record.info.operation, run, after=after)
+
+    def cancel(self, run: str) -> Response:
+        runner = self._headway.runner
+        record, was_live = runner.worker.call(runner.cancel, run, g.headway_owner)
+        return self._snapshot(record, 202 if was_live else 200)
+
+    def answer(self, run: str) -> Response:
+        record = self._find(run)
+        body = read_body(request, self._headway.settings.max_body)
+        question, answer = questions.check_answer(body, record.fold.question)
+        runner = self._headway.runner
+        if not runner.worker.call(runner.store.answer, run, question, answer):
+            raise Conflict("this question has its answer", code="already_answered")
+        return self._snapshot(self._find(run), 202)
+
+    def runs(self) -> Response:
+        status = request.args.get("status")
+        if status is not None and status not in STATUSES:
+            raise BadRequest(
+                f"status is one of {', '.join(STATUSES)}", errors=[{"loc": ["status"], "msg": "no such status"}]
+            )
+        runner = self._headway.runner
+        page = partial(
+            runner.store.page,
+            owner=g.headway_owner,
+            operation=request.args.get("operation"),
+            status=status,
+            limit=_limit(),
+            before=request.args.get("before"),
+        )
+        return _json({"runs": [orjson.Fragment(record.snapshot()) for record in runner.worker.call(page)]})
+
+    def live(self) -> Response:
+        return _json({"status": "live"})
+
+    def ready(self) -> Response:
+        runner = self._headway.runner
+        if runner.draining:
+            raise Unavailable("this worker is stopping", code="draining", retry_after=1)
+        runner.worker.call(runner.store.ready)
+        return _json({"status": "ready"})
+
+    def metrics(self) -> Response:
+        if metrics is None:
+            raise NotImplementedHere("the package prometheus-client is not installed: pip install headway[metrics]")
+        prometheus = self._headway.worker.part(metrics.Prometheus)
+        return Response(prometheus.text(), content_type=metrics.CONTENT_TYPE)
+
+    def openapi(self) -> Response:
+        base = url_for(".openapi").removesuffix("/openapi.json")
+        operations = self._headway.runner.operations.values()
+        return _json(openapi.describe(operations, base, keys=self._headway.authorize is not None))
+
+    # -- before and after each of them --------------------------------------------------------------------------
+
+    def _identify(self) -> None:
+        """Settles whose request this is; raises `Unauthorized`."""
+        g.headway_owner = ""
+        authorize = self._headway.authorize
+        if authorize is None or request.method == "OPTIONS" or request.endpoint in _open_endpoints(request):
+            return
+        owner = authorize(request)
+        if not owner:
+            raise Unauthorized("this needs `Authorization: Bearer KEY` with a key that is known")
+        g.headway_owner = owner
+
+    def _allow_origin(self, response: Response) -> Response:
+        origins = self._headway.settings.cors_origins
+        origin = request.headers.get("Origin")
+        if origins and "*" not in origins:
+            response.vary.add("Origin")  # with an origin and without: caches keep the two apart
+        if origin and origins and ("*" in origins or origin in origins):
+            response.headers["Access-Control-Allow-Origin"] = "*" if "*" in origins else origin
+            response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+            if request.method == "OPTIONS":
+                response.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE, OPTIONS"
+                response.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
+                response.headers["Access-Control-Max-Age"] = "600"
+        return response
+
+    def _count_refusal(self, response: Response) -> Response:
+        problem: Problem | None = g.pop("headway_problem", None)
+        if problem is not None:
+            self._headway.observer.refused(Refused(problem.code, problem.status))
+        return response
+
+    # -- the steps of a start -----------------------------------------------------------------------------------
+
+    def _operation(self, name: str) -> Operation:
+        operation = self._headway.runner.operations.get(name)
+        if operation is None:
+            raise NotFound(f"there is no operation {name!r}", code="operation_not_found")
+        return operation
+
+    def _start_run(
+        self, operation: Operation, checked: BaseModel, uploaded: RunInput, preferences: _Preferences
+    ) -> tuple[str, RunSource | None]:
+        """The id of the run, and the source of its stream where one is wanted. Raises what a handshake refuses."""
+        runner = self._headway.runner
+        handshake = operation.handshake(checked, runner.worker)
+        # Read here: `start` may run in another thread, which has no request.
+        key, owner, address = request.headers.get("Idempotency-Key"), g.headway_owner, request.remote_addr
+
+        def start() -> tuple[str, bool, RunSource | None]:
+            run, new = runner.start(
+                operation,
+                checked,
+                owner=owner,
+                client=owner or f"address {address}",
+                key=key,
+                digest=uploaded.digest if key else None,
+                linger=preferences.linger,
+                cleanup=uploaded.discard,
+            )
+            # Counted in the same turn of the hub: nobody can find the run without its viewer.
+            return run, new, None if preferences.detached else RunSource(runner.store, run)
+
+        run, new, source = runner.worker.call(start)
+        if new and handshake is not None:
+            heartbeat = runner.worker.part(Heartbeat)
+            handshake.send_heartbeat = partial(runner.worker.soon, heartbeat.send_to_viewers_of, run)
+            refusal = refusal_of(handshake, runner.worker, request.environ)
+            if refusal is not None:
+                if source is not None:
+                    runner.worker.soon(leave_later, source)
+                raise refusal
+        return run, source
+
+    # -- helpers ------------------------------------------------------------------------------------------------
+
+    def _find(self, run: str) -> Record:
+        runner = self._headway.runner
+        return runner.worker.call(runner.find, run, g.headway_owner)
+
+    def _snapshot(self, record: Record, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+        return Response(record.snapshot(), status, content_type="application/json", headers=headers)
+
+    def _last_event_id(self, record: Record) -> int:
+        given = request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or "0"
+        if given.isascii() and given.isdigit() and len(given) < 16:
+            after = int(given)
+            if after <= record.fold.last_event_id or after <= self._reached(record.info.id):
+                return after
+        message = "is the number of an event of this run"
+        raise BadRequest(f"Last-Event-ID {message}", errors=[{"loc": ["Last-Event-ID"], "msg": message}])
+
+    def _reached(self, run: str) -> int:
+        runner = self._headway.runner
+        return runner.worker.call(runner.store.reached, run)
+
+    def _stream(
+        self, source: RunSource, name: str, run: str, *, after: int, headers: dict[str, str] | None = None
+    ) -> Response:
+        settings, runner = self._headway.settings, self._headway.runner
+        operation = runner.operations.get(name)
+        self._headway.observer.stream_opened(StreamOpened(run, name, after))
+        viewer = Viewer(
+            source,
+            runner.worker,
+            environ=request.environ,
+            heartbeat=settings.heartbeat,
+            send_timeout=settings.send_timeout,
+            after=after,
+            each=operation is not None and operation.flush == "each",
+        )
+        return respond(viewer, headers)
+
+    def _check_streams(self) -> None:
+        if len(self._headway.worker.part(Heartbeat).viewers) >= self._headway.settings.max_streams:
+            raise Unavailable("this worker has as many open streams as it may have", retry_after=5)
+
+
+class _Preferences:
+    """What a start's `Prefer` and `Accept` ask for.
+
+    `detached`: `Prefer: respond-async` (RFC 7240, section 4.1), or an `Accept` of JSON alone. `linger`: the seconds of
+    `Prefer: linger=SECONDS`, as far as they are granted; one that cannot be read is ignored, as the RFC has it.
+    """
+
+    def __init__(self, request: Request) -> None:
+        accepted = [kind.partition(";")[0].strip().lower() for kind, quality in request.accept_mimetypes if quality > 0]
+        preferences = _preferences(request.headers.get("Prefer", ""))
+        linger = preferences.get("linger", "")
+        readable = linger.isascii() and linger.isdigit() and len(linger) < 9
+        self.linger = min(float(linger), MOST_LINGER) if readable else 0.0
+        self.detached = "respond-async" in preferences or accepted == ["application/json"]
+
+    def applied(self) -> Mapping[str, str]:
+        """The header that says which were granted (RFC 7240, section 3)."""
+        applied = ["respond-async"] * self.detached + [f"linger={self.linger:g}"] * bool(self.linger)
+        return {"Preference-Applied": ", ".join(applied)} if applied else {}
+
+
+def _preferences(header: str) -> dict[str, str]:
+    """The preferences of a request, without their parameters (RFC 7240, section 2)."""
+    words = (word.partition(";")[0].partition("=") for word in header.split(","))
+    return {name.strip().lower(): value.strip().strip('"') for name, _, value in words}
+
+
+def _open_endpoints(request: Request) -> tuple[str, str]:
+    """Those that need no key."""
+    return (f"{request.blueprint}.live", f"{request.blueprint}.ready")
+
+
+def _limit() -> int:
+    given = request.args.get("limit", "20")
+    if not (given.isascii() and given.isdigit() and len(given) < 9 and 1 <= int(given) <= MAX_PAGE):
+        raise BadRequest(f"limit is 1 to {MAX_PAGE}", errors=[{"loc": ["limit"], "msg": f"is 1 to {MAX_PAGE}"}])
+    return int(given)
+
+
+def _json(value: Any) -> Response:
+    return Response(orjson.dumps(value), content_type="application/json")

@@ -1,0 +1,166 @@
+"""`stream()`: one generator, one stream, stopped with its client; and the responses that carry streams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from flask import Response, request
+
+from ..clock import SystemClock
+from ..errors import RegistrationError
+from ..protocol.frames import BLOCK_BYTES, Batch, Block
+from ..protocol.recorder import Recorder
+from ..runs.context import RunContext
+from ..runs.executors.start import start_local_work
+from ..runs.operation import FlushPolicy, as_work, check_flush
+from ..runs.producer import Producer
+from ..runtime.hub import GreenSignal, Signal
+from ..runtime.worker import Worker
+from .viewer import RETRY, Source, Viewer
+
+HEADERS: Final = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+}
+
+ROOM: Final = BLOCK_BYTES
+"""Bytes that a `stream()` may be ahead of its viewer before its generator waits."""
+
+
+class Channel:
+    """The source of `stream()`: one producer, one viewer, and as much between them as one write takes."""
+
+    __slots__ = ("_frames", "_last", "_more", "_over", "_room", "_size", "_started", "preface", "producer")
+
+    def __init__(self, events: Any, worker: Worker, *, flush: FlushPolicy, lifecycle: bool) -> None:
+        context = RunContext(worker)
+        self.preface = RETRY
+        self.producer = Producer(
+            getattr(events, "__name__", None) or "stream",
+            start_local_work(lambda: as_work(events), context),
+            context,
+            self,
+            clock=SystemClock(),
+            flush=flush,
+            lifecycle=lifecycle,
+            ended=self._end,
+        )
+        self._frames: list[bytes] = []
+        self._last = 0
+        self._size = 0
+        self._over = False
+        self._more: Callable[[], None] = lambda: None
+        self._room = GreenSignal()
+        self._started = False
+
+    def start(self) -> None:
+        if not self._started:
+            self._started = True
+            self.producer.start()
+
+    def put(self, block: Block, recorder: Recorder) -> None:
+        self._frames.extend(block.frames)
+        self._size += block.size
+        self._last = recorder.last
+        self._over = recorder.fold.over
+        self._more()
+
+    def wait_for_room(self) -> None:
+        while self._size > ROOM:
+            self._room.clear()
+            self._room.wait()
+
+    def read(self, after: int, *, frames: int, merge: bool) -> Batch:
+        # Not earlier: the view has returned by now, and its request's contexts are no longer in use there
+        # (`stream_with_context` enters them elsewhere); and a stream that nobody reads (HEAD) does no work.
+        self.start()
+        block = b"".join(self._frames[:frames])
+        del self._frames[:frames]
+        self._size -= len(block)
+        if self._size <= ROOM:
+            self._room.set()
+        return Batch(block, self._last - len(self._frames), self._over and not self._frames)
+
+    def watch(self, signal: Signal) -> Callable[[], None]:
+        self._more = signal.set
+        return lambda: None
+
+    def reset(self, batch: Batch) -> bytes:
+        return b""
+
+    def send_away(self) -> None:
+        pass
+
+    def leave(self) -> None:
+        if self._started:
+            self.producer.cancel("disconnected")
+
+    @property
+    def producing(self) -> bool:
+        return not self._over
+
+    def stop(self) -> bool:
+        self.producer.cancel("shutdown")
+        return self.producing
+
+    def _end(self) -> None:
+        """Called when the producer has ended, with a last event or without."""
+        self._over = True
+        self._more()
+
+
+class StreamResponse(Response):
+    """A response whose body goes to the server untouched: each wrapper around it would cost every stream its memory."""
+
+    def get_app_iter(self, environ: dict[str, Any]) -> Any:
+        if environ["REQUEST_METHOD"] == "HEAD":
+            self.close()
+            return ()  # gevent.pywsgi sees its length: to a body without one it writes the last chunk even here
+        return super().get_app_iter(environ) if self._on_close else self.response
+
+
+def head() -> Response:
+    """The answer to HEAD on a run's stream: without a viewer, whose leaving would stop the run."""
+    return StreamResponse(iter(()), headers=HEADERS)
+
+
+def respond(viewer: Viewer, headers: dict[str, str] | None = None) -> Response:
+    """The response whose body the viewer is."""
+    return StreamResponse(viewer, headers={**HEADERS, **(headers or {})})
+
+
+def start(response: Response) -> Source:
+    """Starts the generator of a `stream()` before its viewer reads: for one that needs no request. Gives its source.
+
+    Do not keep the viewer itself: it must be freed when the host application drops the response.
+    """
+    viewer: Any = response.response
+    source: Source = viewer.start()
+    return source
+
+
+def stream(
+    events: Any,
+    *,
+    heartbeat: float = 15.0,
+    flush: FlushPolicy = "ready",
+    send_timeout: float = 30.0,
+    lifecycle: bool = True,
+) -> Response:
+    """One generator, one stream, stopped with its client: the response of a Flask route.
+
+    It sends `start`, the generator's events numbered, its return value as `result`, and `done`; with `lifecycle=False`
+    the generator's own events and nothing else. `heartbeat` and `send_timeout` are in seconds. Nothing is kept: a
+    client that comes back starts anew. A generator that reads its request goes through Flask's `stream_with_context`,
+    which passes on events but no return value: `result` is null then. Raises `RegistrationError` for another flush
+    policy, and for seconds that are not above 0.
+    """
+    check_flush(flush)
+    if not (heartbeat > 0 and send_timeout > 0):
+        raise RegistrationError(f"seconds above 0, not heartbeat={heartbeat!r}, send_timeout={send_timeout!r}")
+    worker, environ = Worker.current(), request.environ
+    channel = worker.call(lambda: Channel(events, worker, flush=flush, lifecycle=lifecycle))
+    each = flush == "each"
+    return respond(Viewer(channel, worker, environ=environ, heartbeat=heartbeat, send_timeout=send_timeout, each=each))

@@ -1,0 +1,118 @@
+"""When the pending events of a producer are written: joined where possible, and never at the cost of other streams."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final, Protocol
+
+import gevent
+
+from ..clock import Clock, Timer
+from ..protocol.events import Event
+from ..protocol.frames import Block
+from ..protocol.recorder import Recorder
+from ..runtime.hub import give_way
+from ..runtime.worker import Worker
+from .operation import FlushPolicy
+
+SLICE_MILLISECONDS: Final = 1
+"""How long a producer that never waits may hold the worker before others have their turn."""
+
+LAG_MILLISECONDS: Final = 5
+"""The same, counted from the hub's last turn: part of that may have gone to others, or to this operation's work."""
+
+SLICE_BYTES: Final = 128 * 1024
+"""How much one batch holds before it is written without waiting for the end of the slice."""
+
+
+class Sink(Protocol):
+    """Where the frames of a producer go."""
+
+    def put(self, block: Block, recorder: Recorder) -> None:
+        """Takes the next frames; in the hub, without waiting."""
+
+    def wait_for_room(self) -> None:
+        """Waits, in the producer's greenlet, while too much is unread."""
+
+
+class Batcher:
+    """Writes what a recorder holds into a sink, as the flush policy says.
+
+    `open` is false once the last event is written: what is still pending then is dropped.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_interval",
+        "_last_turn",
+        "_loop",
+        "_scheduled",
+        "_sink",
+        "_slice_ends",
+        "_timer",
+        "_worker",
+        "open",
+        "recorder",
+    )
+
+    def __init__(self, recorder: Recorder, sink: Sink, worker: Worker, clock: Clock, flush: FlushPolicy) -> None:
+        self.recorder = recorder
+        self.open = True
+        self._sink = sink
+        self._worker = worker
+        self._clock = clock
+        self._interval = flush if isinstance(flush, int | float) else 0.0
+        self._loop: Any = gevent.get_hub().loop
+        self._scheduled = False
+        self._timer: Timer | None = None
+        self._slice_ends = 0
+        self._last_turn = 0
+
+    def add(self, event: Event) -> None:
+        """Records an event, and schedules the write; in the producer's greenlet, which may have to wait."""
+        recorder = self.recorder
+        recorder.add(event)
+        if not self._scheduled:
+            self._schedule()
+        if recorder.millisecond > self._slice_ends or recorder.size > SLICE_BYTES:
+            self._end_slice()
+
+    def flush(self) -> None:
+        """Writes what is pending, and lets other greenlets run."""
+        self.write()
+        self._end_slice()
+
+    def write(self, *events: Event) -> None:
+        """Writes what is pending, with `events` after it; also called late, when nothing is pending any more."""
+        for event in events:
+            self.recorder.add(event)
+        self._scheduled = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if len(self.recorder) and self.open:
+            self._sink.put(self.recorder.take(), self.recorder)
+
+    def _schedule(self) -> None:
+        self._scheduled = True
+        self._slice_ends = max(self._slice_ends, int(self._loop.now() * 1000) + LAG_MILLISECONDS)
+        if self._interval:
+            self._timer = self._clock.later(self._interval, self.write)
+        elif self.recorder.millisecond > self._last_turn:
+            # The first event for a while goes out at once, whatever the producer does next. Only its viewer has had a
+            # turn then, so the slice continues.
+            self._worker.hand_over(self.write)
+            self._last_turn = int(time.time() * 1000)
+        else:
+            # Runs when the producer next waits: what it yields until then makes one batch.
+            self._loop.run_callback(self.write)
+        # Here too, for a producer that waits so often that its slice never ends.
+        self._sink.wait_for_room()
+
+    def _end_slice(self) -> None:
+        if not self._interval or self.recorder.size > SLICE_BYTES:
+            self.write()
+        give_way()
+        self._sink.wait_for_room()
+        self._last_turn = int(time.time() * 1000)
+        self._slice_ends = self._last_turn + SLICE_MILLISECONDS

@@ -1,0 +1,33 @@
+"""Operations in a greenlet: the generator runs in the hub's thread, in the greenlet that asks for its events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..context import RunContext, run_context
+from ..operation import close_work
+
+
+class GreenletWork:
+    """A generator in the greenlet of its producer."""
+
+    __slots__ = ("_begin", "_context", "_work", "send")
+
+    def __init__(self, begin: Callable[[], Iterator[Any]], context: RunContext) -> None:
+        self._begin = begin
+        self._context = context
+        self._work: Any = None
+        self.send: Callable[[Any], Any] = self._first
+
+    def _first(self, answer: Any) -> Any:
+        run_context.set(self._context)
+        self._work = self._begin()
+        self.send = getattr(self._work, "send", None) or self._next
+        return self.send(None)
+
+    def _next(self, answer: Any) -> Any:
+        return next(self._work)
+
+    def close(self) -> None:
+        close_work(self._work)

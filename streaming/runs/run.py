@@ -1,0 +1,132 @@
+"""One live run of this worker: a producer whose sink is an event log that outlives its viewers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import gevent
+import orjson
+from pydantic import BaseModel
+
+from ..clock import Clock, Timer
+from ..errors import OperationError, StoreAway
+from ..protocol.events import Event
+from ..protocol.frames import Block
+from ..protocol.recorder import Recorder
+from ..protocol.state import Fold
+from ..runtime.worker import Worker
+from ..stores.base import RunInfo, Store
+from .context import RunContext
+from .executors.start import start_work
+from .observers import Observer, RunEnded, RunStarted
+from .operation import Operation
+from .producer import Producer
+
+STORE_LOST: Final = "The store of the runs could not be reached for too long."
+
+
+class Host(Protocol):
+    """What a run needs of the runner that holds it."""
+
+    worker: Worker
+    store: Store
+    clock: Clock
+    observer: Observer
+
+    def forget(self, run: Run) -> None:
+        """Removes a run that has ended."""
+
+
+class Run:
+    """A live run: its producer, its event log, and the policy for when its last viewer has left."""
+
+    def __init__(
+        self, host: Host, operation: Operation, info: RunInfo, checked: BaseModel, fold: Fold | None = None
+    ) -> None:
+        self.info = info
+        self.cleanup: list[Callable[[], None]] = []
+        self._host = host
+        self._store = host.store
+        self._linger_timer: Timer | None = None
+        context = RunContext(host.worker, info.id)
+        self.producer = Producer(
+            operation.name,
+            start_work(operation, checked, context),
+            context,
+            self,
+            clock=host.clock,
+            flush=operation.flush,
+            timeout=operation.time_limit(checked),
+            fold=fold,
+            ended=self._ended,
+        )
+
+    def start(self, first: Event | None = None) -> None:
+        """Starts the work; with `first`, where another producer had left off."""
+        self._unwatch = self._store.watch(self.info.id, self._apply_control)
+        self.producer.start(first)
+        attempt = 1 if first is None else first.data["attempt"]
+        self._host.observer.run_started(RunStarted(self.info.id, self.info.operation, attempt))
+
+    def put(self, block: Block, recorder: Recorder) -> None:
+        self._store.append(self.info.id, block, recorder.fold)
+
+    def wait_for_room(self) -> None:
+        self._store.wait_for_room(self.info.id)
+
+    def _apply_control(self) -> None:
+        """Does what others ask of this run; called whenever anything about it has changed."""
+        if self.producer.over:
+            return
+        control = self._store.control(self.info.id)
+        if isinstance(control.lost, StoreAway):
+            self.producer.fail(OperationError("operation_failed", STORE_LOST, retryable=True))
+            return
+        if control.lost is not None:
+            self.producer.lose(control.lost)
+            return
+        if control.cancel is not None:
+            self.producer.cancel(control.cancel)
+        for question, body in control.answers.items():
+            self.producer.answer(question, orjson.loads(body))
+        self._update_linger(control.viewers, control.watched)
+
+    def _update_linger(self, viewers: int, watched: bool) -> None:
+        if viewers or not watched or self.info.linger is None:
+            self._stop_linger()
+        elif self._linger_timer is None:
+            self._linger_timer = self._host.clock.later(self.info.linger, self._linger_is_over)
+
+    def _stop_linger(self) -> None:
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
+            self._linger_timer = None
+
+    def _linger_is_over(self) -> None:
+        gevent.spawn(self._abandon)  # a timer must not wait
+
+    def _abandon(self) -> None:
+        if not self.producer.over and not self._store.abandon(self.info.id):
+            self._linger_timer = None
+            self._apply_control()
+
+    def _ended(self) -> None:
+        self._unwatch()
+        self._stop_linger()
+        for call in self.cleanup:
+            call()
+        self._host.forget(self)
+        self._host.observer.run_ended(self._outcome())
+
+    def _outcome(self) -> RunEnded:
+        producer = self.producer
+        status = producer.recorder.fold.ending
+        return RunEnded(
+            self.info.id,
+            self.info.operation,
+            status,
+            producer.cancelled if status == "cancelled" else None,
+            producer.elapsed,
+            producer.recorder.last,
+        )

@@ -1,0 +1,128 @@
+"""The worker: everything that exists once in a process, made after the fork and closed in reverse order.
+
+Runs live in one thread of a process, its hub's. Under a gevent server (gunicorn's gevent workers, gevent.pywsgi) that
+is the thread that serves requests, and a call into it is a plain call. Elsewhere (`flask run`, gunicorn's sync and
+gthread workers) requests run in native threads without a hub; then the worker starts a thread of its own with one. The
+code above this module is the same in both cases, and since only one thread ever touches a run, it needs no locks.
+
+What else exists once (the heartbeat timer, the disconnect watch, the fork server, the pool of outgoing connections) is
+a **part**: a class that takes the worker and may have a `close`. `worker.part(Heartbeat)` makes it on first use. So the
+worker knows none of them, and a test that makes a worker has all of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, Final, TypeVar, cast
+
+import gevent
+from gevent import monkey
+from gevent.hub import Hub
+from greenlet import getcurrent
+
+from .hub import Call, GreenSignal, Signal, native_ident, native_lock, start_hub
+from .watchdog import Watchdog
+
+T = TypeVar("T")
+
+
+class Worker:
+    """The hub of a process and the parts that exist once beside it.
+
+    `native` says that requests run in other threads than the hub's. Without a `hub` it is the caller's own.
+    """
+
+    _current: ClassVar[Worker | None] = None
+    _guard: ClassVar[Any] = native_lock()
+
+    def __init__(self, hub: Hub | None = None, *, native: bool = False) -> None:
+        self.hub: Final[Hub] = hub or gevent.get_hub()
+        self.native: Final = native
+        self.pid: Final = os.getpid()
+        self.ident: Final[int] = self.hub.thread_ident
+        self.watchdog: Final = Watchdog(self.hub)
+        self.woken: list[GreenSignal] | None = None
+        self._parts: dict[Any, Any] = {}
+
+    @classmethod
+    def current(cls) -> Worker:
+        """The worker of this process. The first caller makes it, and with it decides which thread its hub has."""
+        if cls._current is None or cls._current.pid != os.getpid():
+            with cls._guard:
+                if cls._current is None or cls._current.pid != os.getpid():
+                    cls._current = cls() if _is_in_a_hub() else cls(start_hub(), native=True)
+        return cls._current
+
+    @contextmanager
+    def installed(self) -> Iterator[Worker]:
+        """Makes this the worker of the process for the duration of a block; for tests."""
+        before, Worker._current = Worker._current, self
+        try:
+            yield self
+        finally:
+            Worker._current = before
+
+    @property
+    def here(self) -> bool:
+        """Whether the caller runs in the hub's thread."""
+        return bool(native_ident() == self.ident)
+
+    def part(self, kind: Callable[[Worker], T]) -> T:
+        """The worker's one instance of the class `kind`, made as `kind(worker)` in the hub on first use."""
+        part: T | None = self._parts.get(kind)
+        return self.call(self._make, kind) if part is None else part
+
+    def close(self) -> None:
+        """Closes the parts, the newest first."""
+        self.call(self._close)
+
+    def signal(self) -> Signal:
+        """A signal that the calling thread can wait on."""
+        return GreenSignal(self) if self.here else threading.Event()
+
+    def call(self, function: Callable[..., T], *args: Any) -> T:
+        """What `function(*args)` returns, or raises, in the hub's thread; it may wait there."""
+        return function(*args) if self.here else cast(T, Call(function, args).run_in(self.hub))
+
+    def soon(self, function: Callable[..., Any], *args: Any) -> None:
+        """Calls `function(*args)` in the hub in its next round; from any thread. It must not wait."""
+        self.hub.loop.run_callback_threadsafe(function, *args)
+
+    def hand_over(self, call: Callable[[], None]) -> None:
+        """Makes `call`, which must not wait; if it sets exactly one signal, its waiter runs at once.
+
+        Callbacks run after all timers and sockets that are due: with many streams that takes a while. Not to be called
+        from the hub itself.
+        """
+        woken: list[GreenSignal] = []
+        self.woken = woken
+        try:
+            call()
+        finally:
+            self.woken = None
+        if len(woken) == 1:
+            woken[0].pass_turn()
+        else:
+            for signal in woken:
+                signal.resume()
+
+    def _make(self, kind: Callable[[Worker], T]) -> T:
+        if kind not in self._parts:  # several threads may have asked at once
+            self._parts[kind] = kind(self)
+        part: T = self._parts[kind]
+        return part
+
+    def _close(self) -> None:
+        while self._parts:
+            _, part = self._parts.popitem()
+            close = getattr(part, "close", None)
+            if close is not None:
+                close()
+
+
+def _is_in_a_hub() -> bool:
+    """Whether the caller may wait by switching to a hub: in a patched process, or in a greenlet of a running hub."""
+    return monkey.is_module_patched("threading") or getcurrent().parent is not None
