@@ -1,1 +1,1 @@
-"""The command line over `streaming.client`, and `doctor`."""
+"""The command line of `streaming.client`, with `doctor`."""

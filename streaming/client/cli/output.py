@@ -55,7 +55,7 @@ class Output(Protocol):
 
 
 class JsonLines:
-    """Writes each event as a line of JSON, `{"id", "type", "data"}`, to the standard output, notes to the error."""
+    """Writes `{"id", "type", "data"}`, a line of JSON for each event, to stdout, and notes to stderr."""
 
     def __enter__(self) -> Self:
         return self
@@ -77,12 +77,12 @@ class JsonLines:
 
 
 def write_line(value: Any) -> None:
-    """Writes a line of JSON to the standard output, at once. Exits where nobody reads it any more, as with `head`."""
+    """Writes a line of JSON to stdout and flushes it. Exits where nobody reads any more, as after `head`."""
     try:
         sys.stdout.buffer.write(orjson.dumps(value) + b"\n")
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at exit
         raise SystemExit(ExitCode.LEFT) from None
 
 
@@ -110,7 +110,7 @@ class Screen:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._end_text()
+        self._end_line()
         self._live.stop()
 
     def show(self, event: RunEvent) -> None:  # noqa: C901  # one line for each event of the grammar
@@ -118,9 +118,9 @@ class Screen:
             case Start():
                 self._print(f"[bold]{escape(event.operation)}[/]  run {escape(event.run)}")
             case Progress():
-                self._progress(event)
+                self._show_progress(event)
             case Delta():
-                self._write(event.text, event.channel)
+                self._add_text(event.text, event.channel)
             case Partial():
                 self._print(f"[green]●[/] {escape(event.key)}  [dim]{escape(self._shorten(event.value, event.key))}[/]")
             case Attempt():
@@ -128,11 +128,11 @@ class Screen:
             case Reset():
                 self._start_over(f"earlier events are not shown; the status of the run is {_status_in(event.snapshot)}")
             case Result():
-                self._result(event.result)
+                self._show_result(event.result)
             case Error():
                 self._print(f"[red]✗ {escape(event.code)}[/]: {escape(event.message)}")
             case Done():
-                self._done(event)
+                self._show_done(event)
             case Other():
                 self._print(f"[dim]{escape(event.type)}[/]  {escape(self._shorten(event.data, event.type))}")
 
@@ -140,7 +140,7 @@ class Screen:
         self._print(f"[yellow]{escape(text)}[/]")
 
     def pause(self) -> None:
-        self._end_text()
+        self._end_line()
         self._live.stop()
 
     def resume(self) -> None:
@@ -151,7 +151,7 @@ class Screen:
     def _live_part(self) -> RenderableType:
         return Group(self._styled(self._line), self._bars) if self._line else self._bars
 
-    def _progress(self, event: Progress) -> None:
+    def _show_progress(self, event: Progress) -> None:
         step = event.step or ""
         if step not in self._tasks:
             self._finish_steps()
@@ -178,30 +178,30 @@ class Screen:
         self._tasks.clear()
         self.note(text)
 
-    # -- finished lines ---------------------------------------------------------------------------------------
+    # -- finished lines ------------------------------------------------------------------------------------------
 
     def _print(self, markup: str) -> None:
-        self._end_text()
+        self._end_line()
         self._console.print(printable(markup), highlight=False, soft_wrap=True)
 
-    def _write(self, text: str, channel: str) -> None:
+    def _add_text(self, text: str, channel: str) -> None:
         if channel != self._channel:
-            self._end_text()
+            self._end_line()
             self._channel = channel
         *finished, self._line = (self._line + printable(text)).split("\n")
-        if full := self._full_lines():
+        if full := self._full_rows():
             finished.append(self._line[:full].rstrip())
             self._line = self._line[full:]
         for line in finished:
             self._console.print(self._styled(line))
 
-    def _full_lines(self) -> int:
+    def _full_rows(self) -> int:
         """The number of characters of the last line that fill whole rows of the terminal."""
         wrapped = Text(self._line).wrap(self._console, self._console.width)
         last = wrapped[-1].plain.rstrip() if len(wrapped) > 1 else self._line
         return self._line.rindex(last) if last else 0
 
-    def _end_text(self) -> None:
+    def _end_line(self) -> None:
         line, self._line = self._line, ""  # before printing, which draws the live part again
         if line:
             self._console.print(self._styled(line))
@@ -209,8 +209,8 @@ class Screen:
     def _styled(self, text: str) -> Text:
         return Text(text, style="dim italic" if self._channel == "thinking" else "")
 
-    def _result(self, result: Any) -> None:
-        self._end_text()
+    def _show_result(self, result: Any) -> None:
+        self._end_line()
         lines = JSON(printable(orjson.dumps(result).decode())).text.split("\n")
         self._console.print(Text("\n").join(lines[:RESULT_LINES]), soft_wrap=True)
         if len(lines) > RESULT_LINES:
@@ -223,8 +223,8 @@ class Screen:
         width = max(20, self._console.width - len(name) - 4)
         return text if len(text) <= width else f"{text[: width - 1]}…"
 
-    def _done(self, event: Done) -> None:
-        self._end_text()
+    def _show_done(self, event: Done) -> None:
+        self._end_line()
         if self._tasks:
             if event.status == "succeeded":
                 self._finish_steps()
