@@ -6,24 +6,24 @@ SYSTEM_PACKAGES := chromium curl debian-policy faketime iproute2 nginx-light pos
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test check format bench requirements
+.PHONY: help setup run test test-long check format bench requirements
 
 help:
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1|/' | column -t -s '|'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
 
 setup: .venv/.installed node_modules/.installed clients/typescript/dist/.built console/dist/.built  ## install what is missing, into .venv and node_modules
 
 run: setup  ## serve on http://127.0.0.1:8000, with every operation
 	HEADWAY_SIMULATE=$${HEADWAY_SIMULATE:-1} exec $(BIN)/gunicorn app:app
 
-# CI=true: what a test needs and does not find is a failure, never a skip. The live tests mostly wait, so three files go
-# side by side. A machine that stands still for some seconds fails one of them now and then: what failed is run once
-# more, alone, and both outcomes are printed.
-AGAIN := --last-failed --last-failed-no-failures none
-test: setup  ## run every test, against real servers, proxies and stores too
+# CI=true: what a test needs and does not find is a failure, never a skip.
+test: setup  ## run every test in its short form, against real servers, proxies and stores too
 	tools/system-packages $(SYSTEM_PACKAGES)
-	CI=true $(BIN)/pytest -m 'not live' -n auto --maxprocesses 4 || CI=true $(BIN)/pytest -m 'not live' $(AGAIN)
-	CI=true $(BIN)/pytest -m live -n 3 --dist loadfile || CI=true $(BIN)/pytest -m live $(AGAIN)
+	CI=true $(BIN)/python -m tests.suite
+
+test-long: setup  ## run the long forms: cuts and kills by the thousand, soaks, fuzzing; prints their figures
+	tools/system-packages $(SYSTEM_PACKAGES)
+	CI=true $(BIN)/python -m tests.suite --long
 
 check: setup  ## formatter, linter, types
 	$(BIN)/ruff format --check .

@@ -1,8 +1,8 @@
-"""What every test gets: the logs of its servers when it fails, and a certificate when it asks."""
+"""What every test has: two forms, figures, the logs of its servers when it fails, and a certificate when it asks."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +10,9 @@ import pytest
 import trustme
 
 from tests import servers
+from tests.figures import Figures
+
+pytest_plugins = ["tests.tiers", "tests.outcomes"]
 
 
 class Certificate(NamedTuple):
@@ -31,6 +34,12 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     issued.private_key_pem.write_to_path(made.keyfile)
     authority.cert_pem.write_to_path(made.authority)
     return made
+
+
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> Figures:
+    """Takes what a test measures, for the table at the end."""
+    return Figures(record_property)
 
 
 @pytest.hookimpl(wrapper=True)

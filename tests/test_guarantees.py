@@ -1,36 +1,69 @@
-"""`docs/guarantees.md` names a test for each promise, and each of them exists."""
+"""`docs/guarantees.md` names a test for each promise, and the test command sees that each of them ran."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
+from typing import Any
 
-TESTS = Path(__file__).parent
-GUARANTEES = TESTS.parent / "docs" / "guarantees.md"
+import pytest
 
-ROW = re.compile(r"^\| (?P<promise>[^|]+) \|.*\| (?P<tests>[^|]+) \|$", re.MULTILINE)
-NAMED = re.compile(r"`([\w/]+\.py)(?:::(\w+))?`")
+from tests.guarantees import FILE, promises, unproven
+from tests.outcomes import Outcome, Outcomes, Result
 
+ROOT = Path(__file__).parent.parent
+GUARANTEES = (ROOT / FILE).read_text()
 
-def rows() -> list[tuple[str, str]]:
-    """The promises and what is said of their tests."""
-    found = [(row["promise"], row["tests"]) for row in ROW.finditer(GUARANTEES.read_text())]
-    return [(promise, tests) for promise, tests in found if promise != "promise" and set(promise) - set("-")]
+DOCUMENT = """
+| promise | memory | test |
+|---|---|---|
+| One. | yes | `a.py::test_one`, memory: `b/c.py` |
+| Two. | yes | the same |
+"""
 
 
 def test_every_promise_names_its_test() -> None:
     """There is no promise without a test behind it."""
-    assert len(rows()) > 30
-    before = ""
-    for promise, tests in rows():
-        named = before if tests == "the same" else tests
-        assert NAMED.search(named), promise
-        before = named
+    assert len(promises(GUARANTEES)) > 30
+    assert not [promise for promise, tests in promises(GUARANTEES).items() if not tests]
 
 
 def test_every_named_test_exists() -> None:
     """The tests that are named are there."""
-    for _, tests in rows():
-        for path, name in NAMED.findall(tests):
-            text = (TESTS / path).read_text()
-            assert not name or f"def {name}(" in text, f"{path} has no {name}"
+    for tests in promises(GUARANTEES).values():
+        for file, function in tests:
+            assert not function or f"def {function}(" in (ROOT / file).read_text(), f"{file} has no {function}"
+
+
+def ran(**tests: Outcome) -> Outcomes:
+    """The outcomes of tests; `__` is written for what a name cannot hold."""
+    ids = {"one": "tests/a.py::test_one[x]", "other": "tests/a.py::test_one[y]", "file": "tests/b/c.py::test_any"}
+    results = [Result(id=ids[name], source=ids[name].partition("::")[0], outcome=tests[name]) for name in tests]
+    return Outcomes(results={result.id: result for result in results})
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "missing"),
+    [
+        (ran(one="passed", other="passed", file="passed"), []),
+        (ran(one="passed", other="skipped", file="passed"), ["tests/a.py::test_one"]),
+        (ran(one="passed", file="failed"), ["tests/b/c.py"]),
+        (ran(file="passed"), ["tests/a.py::test_one"]),
+        (ran(), ["tests/a.py::test_one", "tests/b/c.py"]),
+    ],
+)
+def test_a_named_test_that_did_not_pass(outcomes: Outcomes, missing: list[str]) -> None:
+    """One that was skipped in any form, has failed, or did not run leaves its promise unproven."""
+    assert unproven(outcomes, DOCUMENT) == missing
+
+
+@pytest.mark.parametrize(("outcome", "missing"), [("passed", []), ("skipped", ["tests/a.py::test_one"])])
+def test_a_part_of_the_tests(outcome: Any, missing: list[str]) -> None:
+    """Where only a part was to run, only that part has to have passed."""
+    assert unproven(ran(one=outcome), DOCUMENT, partly=True) == missing
+
+
+def test_a_mix_in() -> None:
+    """A test that another module inherits ran as one of the file that it is written in."""
+    inherited = Result(id="tests/d.py::TestIt::test_any", source="tests/b/c.py", outcome="passed")
+    outcomes = ran(one="passed") + Outcomes(results={inherited.id: inherited})
+    assert unproven(outcomes, DOCUMENT) == []

@@ -22,7 +22,7 @@ import pytest
 
 from tests.apps.notes import VARIABLE, Notes
 from tests.clients import Address, Connection, request_bytes, wait_until
-from tests.live.figures import tell
+from tests.figures import Figures
 from tests.servers import Server, answers_http, flask_run, free_port, gunicorn, launched, program, pywsgi, scratch
 
 if TYPE_CHECKING:
@@ -146,18 +146,21 @@ def test_a_viewer_that_leaves(
     operation: str,
     leave: Callable[[Connection], None],
     request: pytest.FixtureRequest,
+    figures: Figures,
 ) -> None:
     """A close and a reset stop the work, while the stream is silent and while it is written to."""
     delays = [delay(server, notes, operation, leave) for _ in range(RUNS)]
-    tell(request.node.name, delays)
+    figures.times(request.node.name, delays)
     assert max(delays) < SOON
 
 
 @pytest.mark.parametrize("server", TLS, indirect=True)
-def test_a_viewer_that_leaves_tls_in_good_order(server: Server, notes: Notes, request: pytest.FixtureRequest) -> None:
+def test_a_viewer_that_leaves_tls_in_good_order(
+    server: Server, notes: Notes, request: pytest.FixtureRequest, figures: Figures
+) -> None:
     """An alert that nobody reads, and a FIN after it, are a close."""
     delays = [delay(server, notes, "silent", close_notify) for _ in range(RUNS)]
-    tell(request.node.name, delays)
+    figures.times(request.node.name, delays)
     assert max(delays) < SOON
 
 
@@ -410,7 +413,9 @@ def distant(notes: Notes) -> Iterator[tuple[Connection, Callable[[str], None]]]:
             yield viewer, lambda state: ip("-n", abroad, "link", "set", "cable", state)
 
 
-def test_a_viewer_whose_host_loses_its_power(distant: tuple[Connection, Callable[[str], None]], notes: Notes) -> None:
+def test_a_viewer_whose_host_loses_its_power(
+    distant: tuple[Connection, Callable[[str], None]], notes: Notes, figures: Figures
+) -> None:
     """A host that says nothing any more is given up once heartbeats have gone unacknowledged for the send timeout."""
     note, (viewer, line) = next(names), distant
     start(viewer, "silent", note)
@@ -418,7 +423,7 @@ def test_a_viewer_whose_host_loses_its_power(distant: tuple[Connection, Callable
     gone = time.monotonic()
     line("down")
     took = notes.when(note) - gone
-    tell("a host that lost its power", [took])
+    figures.times("a host that lost its power", [took])
     assert SEND_TIMEOUT * 0.9 < took < SEND_TIMEOUT * 3
 
 

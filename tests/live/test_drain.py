@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.clients import Connection, Cut, Message, parse_frame, wait_until
-from tests.live.figures import tell_fault
+from tests.figures import Figures
 from tests.live.workers import JSON, STORES, Workers, check_numbers, names, run_of, worker_of, workers
 from tests.servers import scratch
 
@@ -248,7 +248,7 @@ class Follower:
 
 
 @every_store
-def test_a_reload_under_five_hundred_streams(store: str) -> None:
+def test_a_reload_under_five_hundred_streams(store: str, figures: Figures) -> None:
     """`kill -HUP` of the master loses and repeats not one event, for viewers whose worker has to send them away too."""
     with workers(store, 2, env={"HEADWAY_DRAIN": "30"}) as shared:
         old = shared.pids
@@ -267,7 +267,7 @@ def test_a_reload_under_five_hundred_streams(store: str) -> None:
             os.kill(shared.server.pid, signal.SIGHUP)
             done = [each.result() for each in reading]
         silence = max(follower.silence for follower in done)
-        tell_fault(f"SIGHUP under 500 streams ({store})", 1, [follower.seen for follower in done], silence)
+        figures.fault(f"SIGHUP under 500 streams ({store})", 1, [follower.seen for follower in done], silence)
         for follower in done:
             check_numbers(follower.seen)
             assert follower.seen[-1].json["status"] == "succeeded"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import random
 import resource
 import sqlite3
@@ -26,12 +25,10 @@ from streaming.stores.redis.store import RedisStore
 from streaming.stores.sqlite.store import SqliteStore
 from tests.apps.durable import Count, Question, counting, curious
 from tests.clients import Cut, Message, wait_until
-from tests.live.figures import tell_fault
+from tests.figures import Figures
 from tests.live.workers import JSON, STORES, Workers, check_numbers, closing, store_in, worker_of, workers
 from tests.servers import free_port, redis, scratch
 from tests.worlds import Stage, entered
-
-log = logging.getLogger("figures")
 
 SEED = 20_261_123
 RUNS = 100
@@ -88,13 +85,13 @@ class Viewer:
         return sum(one != other for one, other in zip(self.served, self.served[1:], strict=False))
 
 
-def tell(fault: str, tries: int, viewers: list[Viewer]) -> None:
-    """Logs a line of the table of faults."""
-    tell_fault(fault, tries, [viewer.seen for viewer in viewers], max(viewer.silence for viewer in viewers))
+def add(figures: Figures, fault: str, tries: int, viewers: list[Viewer]) -> None:
+    """Adds what the viewers of a fault saw."""
+    figures.fault(fault, tries, [viewer.seen for viewer in viewers], max(viewer.silence for viewer in viewers))
 
 
 @every_store
-def test_a_thousand_cuts(store: str) -> None:
+def test_a_thousand_cuts(store: str, figures: Figures) -> None:
     """A thousand cuts at random events, each followed by a random worker, over a hundred runs: no hole, no repeat."""
     with workers(store, 3) as shared:
         pids = shared.pids
@@ -102,7 +99,7 @@ def test_a_thousand_cuts(store: str) -> None:
         viewers = [Viewer(shared, run, random.Random(SEED + n)) for n, run in enumerate(runs)]
         with ThreadPoolExecutor(RUNS) as pool:
             list(pool.map(lambda viewer: viewer.follow(CUTS, pids), viewers))
-        tell(f"cut, resume, other worker ({store})", sum(len(viewer.served) - 1 for viewer in viewers), viewers)
+        add(figures, f"cut, resume, other worker ({store})", sum(len(viewer.served) - 1 for viewer in viewers), viewers)
         assert sum(len(viewer.served) - 1 for viewer in viewers) == RUNS * CUTS
         assert sum(viewer.switches for viewer in viewers) > RUNS * CUTS / 2
         for viewer in viewers:
@@ -112,7 +109,7 @@ def test_a_thousand_cuts(store: str) -> None:
 
 
 @every_store
-def test_workers_that_are_killed(store: str) -> None:
+def test_workers_that_are_killed(store: str, figures: Figures) -> None:
     """However often workers are killed, every viewer of every run comes to an end, without hole or repeat."""
     picks = random.Random(SEED)
     with workers(store, 3, env={"DURABLE_LEASE": "1.5"}) as shared:
@@ -125,7 +122,7 @@ def test_workers_that_are_killed(store: str) -> None:
                 shared.kill(picks.choice(shared.pids))
             for each in following:
                 each.result()
-        tell(f"SIGKILL of a worker ({store})", 3, viewers)
+        add(figures, f"SIGKILL of a worker ({store})", 3, viewers)
         endings = [viewer.seen[-1].json["status"] for viewer in viewers]
         assert "failed" in endings
         for viewer, ending in zip(viewers, endings, strict=True):
@@ -140,7 +137,7 @@ def test_workers_that_are_killed(store: str) -> None:
 
 
 @pytest.mark.parametrize("persistent", [True, False], ids=["kept", "lost"])
-def test_a_redis_that_is_killed(persistent: bool) -> None:
+def test_a_redis_that_is_killed(persistent: bool, figures: Figures) -> None:
     """While it is away starts are refused and heartbeats go on; back with its data or without, nothing is missing."""
     with contextlib.ExitStack() as stack:
         folder, port = stack.enter_context(scratch()), free_port()
@@ -160,7 +157,7 @@ def test_a_redis_that_is_killed(persistent: bool) -> None:
             stack.enter_context(redis(persistent=persistent, folder=folder, port=port))
             for each in following:
                 each.result()
-        tell(f"SIGKILL of Redis, data {'kept' if persistent else 'lost'}", 1, viewers)
+        add(figures, f"SIGKILL of Redis, data {'kept' if persistent else 'lost'}", 1, viewers)
         for viewer in viewers:
             check_numbers(viewer.seen)
             assert (len(viewer.seen), viewer.seen[-1].json["status"]) == (103, "succeeded")
@@ -207,7 +204,9 @@ def refused(shared: Workers) -> float:
 
 
 @pytest.mark.parametrize(("fault", "seconds"), [(full_disk, 4.0), (locked, 4.0)])
-def test_a_file_that_takes_nothing(fault: type, seconds: float, request: pytest.FixtureRequest) -> None:
+def test_a_file_that_takes_nothing(
+    fault: type, seconds: float, request: pytest.FixtureRequest, figures: Figures
+) -> None:
     """While the file cannot be written, starts are refused, streams live on, and afterwards nothing is missing.
 
     The time is longer than a lease: no run is lost on account of it, nor is a viewer that comes while it lasts.
@@ -231,8 +230,8 @@ def test_a_file_that_takes_nothing(fault: type, seconds: float, request: pytest.
                 time.sleep(max(0, began + seconds - time.monotonic()))
             for each in following:
                 each.result()
-        tell(request.node.callspec.id, 1, viewers)
-        log.info("a start is refused after %.2f s at the most", max(waits))
+        add(figures, request.node.callspec.id, 1, viewers)
+        figures.times(f"a start is refused ({request.node.callspec.id})", waits)
         assert max(waits) < 4
         for viewer in viewers:
             check_numbers(viewer.seen)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.clients import Connection, Message, wait_until
-from tests.live.figures import tell
+from tests.figures import Figures
 from tests.live.workers import STORES, Workers, check_numbers, names, run_of, workers
 from tests.servers import scratch
 
@@ -47,7 +47,7 @@ def outcome(shared: Workers, run: str, pid: int | None = None) -> dict[str, Any]
 
 
 @every_store
-def test_a_killed_worker(store: str) -> None:
+def test_a_killed_worker(store: str, figures: Figures) -> None:
     """Every viewer on every other worker is told within ten seconds, whether the run was talking or silent.
 
     A run that nobody watches ends as well, and an operation that may be begun anew is: its viewers see the attempt.
@@ -65,7 +65,7 @@ def test_a_killed_worker(store: str) -> None:
         shared.kill(dying)
         with ThreadPoolExecutor(len(viewers)) as pool:
             endings = list(pool.map(rest_of, viewers))
-        tell("from SIGKILL of a worker to the last event", [when - killed for _, when in endings])
+        figures.times("from SIGKILL of a worker to the last event", [when - killed for _, when in endings])
         for seen, when in endings:
             check_lost(seen)
             check_numbers(seen, 2)

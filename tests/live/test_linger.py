@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.clients import wait_until
-from tests.live.figures import tell
+from tests.figures import Figures
 from tests.live.workers import STORES, Workers, names, run_of, workers
 
 LEASE = 1.5
@@ -91,7 +91,7 @@ def test_a_run_without_a_linger_needs_nobody(shared: Workers) -> None:
 
 
 @pytest.mark.parametrize("kind", ["fleeting", "lingering", "silent"])
-def test_a_cancel_from_any_worker(shared: Workers, kind: str) -> None:
+def test_a_cancel_from_any_worker(shared: Workers, kind: str, figures: Figures) -> None:
     """A silent run stops within a second of a DELETE on another worker, which shows it as `cancelling` until then."""
     here, there = shared.pids
     times = []
@@ -107,7 +107,7 @@ def test_a_cancel_from_any_worker(shared: Workers, kind: str) -> None:
         done = viewer.until("done")[-1].json
         assert (done["status"], done["reason"]) == ("cancelled", "requested")
         assert shared.ask("DELETE", f"/runs/{run}", pid=there)["status"] == "cancelled"
-    tell(f"from a DELETE on another worker to the end of a {kind} run", times)
+    figures.times(f"from a DELETE on another worker to the end of a {kind} run", times)
     assert max(times) < 1
 
 

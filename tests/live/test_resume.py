@@ -11,7 +11,7 @@ from datetime import datetime
 import pytest
 
 from tests.clients import Connection, Message, wait_until
-from tests.live.figures import tell
+from tests.figures import Figures
 from tests.live.workers import STORES, Workers, check_numbers, closing, run_of, worker_of, workers
 
 
@@ -106,12 +106,12 @@ def test_many_viewers_of_one_run(shared: Workers) -> None:
             assert len(seen) == 33
 
 
-def test_an_event_is_seen_on_another_worker(shared: Workers) -> None:
+def test_an_event_is_seen_on_another_worker(shared: Workers, figures: Figures) -> None:
     """A viewer on another worker sees an event within a tenth of a second."""
     here, there, *_ = shared.pids
     viewer = shared.watch(shared.begin("counting", here, count=50, pause=0.02), there)
     ages = [age(message) for message in viewer.messages()][1:]
-    tell("from an event to its viewer on another worker", ages)
+    figures.times("from an event to its viewer on another worker", ages)
     assert statistics.median(ages) < 0.1
 
 

@@ -1,0 +1,77 @@
+"""The test command: both halves of the tests, what failed once more by itself, and a verdict over all of it.
+
+    python -m tests.suite          # what `make test` runs
+    python -m tests.suite --long   # what `make test-long` runs
+
+A test that fails and then passes by itself is flaky. One flaky test in a run is printed and let through, as machines
+stand still for some seconds now and then; two fail the run, and so does a test that fails twice.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests import figures, guarantees
+from tests.outcomes import Outcomes
+
+HALVES = (
+    ("not live", ["-n", "auto", "--maxprocesses", "4"]),
+    ("live", ["-n", "3", "--dist", "loadfile"]),  # they mostly wait, so three files go side by side
+)
+
+FLAKY_ALLOWED = 1
+
+COMPLETE = (0, 1, 5)
+"""The exit codes of a pytest that ran all it selected: all passed, some failed, none selected."""
+
+
+def main(*, long: bool) -> int:
+    """Runs the tests, prints the verdict, and gives the exit code."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches pytest too, which stops the servers it has started
+    form = ["--long"] if long else []
+    first = Outcomes()
+    for half, processes in HALVES:
+        first += run(["-m", f"{half} and long" if long else half, *processes, *form])
+    failed = first.of("failed")
+    again = run([*failed, *form]) if failed and first.complete else Outcomes()
+    passed, lines = verdict(first, again, guarantees.FILE.read_text(), long=long)
+    print("", *lines, sep="\n")  # noqa: T201  the command's output
+    return 0 if passed else 1
+
+
+def run(args: list[str]) -> Outcomes:
+    """The outcomes of pytest with these arguments."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "outcomes.json"
+        code = subprocess.run([sys.executable, "-m", "pytest", "--outcomes", str(file), *args], check=False).returncode
+        outcomes = Outcomes.model_validate_json(file.read_text()) if file.exists() else Outcomes()
+    return outcomes.model_copy(update={"complete": code in COMPLETE})
+
+
+def verdict(first: Outcomes, again: Outcomes, promises: str, *, long: bool) -> tuple[bool, list[str]]:
+    """Whether the tests passed, and the lines to print; `again` are the outcomes of what failed in the first run."""
+    outcomes = first + again
+    flaky = [test for test in first.of("failed") if test in again.of("passed")]
+    failed = [test for test in first.of("failed") if test not in flaky]
+    unproven = guarantees.unproven(outcomes, promises, partly=long)
+    faults = {
+        "Failed, and did not pass by itself either": failed,
+        "Could not be collected": sorted(set(first.not_collected)),
+        "Named in docs/guarantees.md, but did not pass": unproven,
+    }
+    complete = first.complete and bool(outcomes.results)
+    passed = complete and len(flaky) <= FLAKY_ALLOWED and not any(faults.values())
+    lines = [figures.table(outcomes.figures)]
+    for title, tests in {"Flaky: failed, then passed by itself": flaky, **faults}.items():
+        lines += ["", f"{title}:", *(f"  {test}" for test in tests)] if tests else []
+    counts = f"{len(outcomes.of('passed'))} passed, {len(outcomes.of('skipped'))} skipped, {len(failed)} failed"
+    ending = "" if complete else ", and not all tests ran"
+    return passed, [*lines, "", f"{'PASSED' if passed else 'FAILED'}: {counts}, {len(flaky)} flaky{ending}"]
+
+
+if __name__ == "__main__":
+    sys.exit(main(long=sys.argv[1:] == ["--long"]))
