@@ -1,6 +1,6 @@
-"""`analyze` on a real server: files by multipart, places in a queue over two workers, and ends of all kinds.
+"""`analyze` on a real server: files by multipart, the queue over two workers, and every way in which a run ends.
 
-The servers have a folder of temporary files of their own, in which a test sees what is left of a run.
+The servers have their own folder of temporary files, where a test sees what remains of a run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture(scope="module")
 def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the servers' temporary files are."""
+    """The folder of the servers' temporary files."""
     return tmp_path_factory.mktemp("temporary")
 
 
@@ -49,7 +49,7 @@ def service(temporary: Path) -> Iterator[Server]:
 
 
 def post(service: Server, files: list[tuple[str, bytes]] | None = None, **fields: str) -> httpx.Response:
-    """What the service answers to a form."""
+    """The response of the service to a form."""
     form = [("file", (name, content, "application/octet-stream")) for name, content in files or []]
     if not form:
         return httpx.post(f"{service.url}/operations/analyze", json=fields, timeout=PATIENCE)
@@ -71,7 +71,7 @@ def result(messages: list[Message]) -> Any:
 
 @contextlib.contextmanager
 def running(service: Server, sql: str = FOREVER) -> Iterator[tuple[Connection, str]]:
-    """A viewer of a run whose statement is at work, and the run's URL."""
+    """A viewer of a run whose statement runs, and the URL of the run."""
     with Connection(service, timeout=PATIENCE) as viewer:
         run = begin(service, viewer, sql)
         at_step(viewer, "query")
@@ -79,7 +79,7 @@ def running(service: Server, sql: str = FOREVER) -> Iterator[tuple[Connection, s
 
 
 def begin(service: Server, viewer: Connection, sql: str) -> str:
-    """Starts a run whose stream `viewer` then reads; gives its URL."""
+    """Starts a run whose stream `viewer` reads; returns its URL."""
     head = viewer.request("POST", "/operations/analyze", JSON, httpx.Request("POST", "/", json={"sql": sql}).read())
     assert head.status == 200
     return f"{service.url}/runs/{head.headers['run-id']}"
@@ -91,32 +91,32 @@ def at_step(viewer: Connection, step: str) -> Message:
 
 
 def folders(temporary: Path) -> list[Path]:
-    """What is there of databases, and of the files that came with a form."""
+    """The folders of databases, and the uploads of forms."""
     return [*temporary.glob("headway-analytics-*"), *temporary.glob("headway-*/0")]
 
 
 def databases(temporary: Path) -> list[int]:
-    """The processes of databases whose folder is in `temporary`."""
+    """The database processes whose folder is in `temporary`."""
     return [process.pid for process in processes() if str(temporary) in command(process.pid)]
 
 
 def command(pid: int) -> str:
-    """The command line of a process that runs a database; of any other, nothing."""
+    """The command line of a database process; of any other process, nothing."""
     try:
-        found = Path(f"/proc/{pid}/cmdline").read_text()
+        line = Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:
         return ""
-    return found if "operations.analytics.child" in found else ""
+    return line if "operations.analytics.child" in line else ""
 
 
 def is_clean(temporary: Path) -> bool:
-    """Whether nothing is left of any run."""
+    """Whether nothing remains of any run."""
     return not databases(temporary) and not folders(temporary)
 
 
 @pytest.fixture(scope="module")
 def parquet(temporary: Path) -> bytes:
-    """A file of a thousand days, each with a number."""
+    """A file with a thousand days, each with a number."""
     path = temporary / "points.parquet"
     days = "SELECT DATE '2025-01-01' + range::INTEGER AS day, range AS n FROM range(1000)"
     duckdb.execute(f"COPY ({days}) TO '{path}'")
@@ -124,7 +124,7 @@ def parquet(temporary: Path) -> bytes:
 
 
 def test_files_of_every_kind_in_one_form(service: Server, temporary: Path, parquet: bytes) -> None:
-    """Several files in the field `file` are tables that one statement joins; nothing of them is left afterwards."""
+    """One statement joins the tables of several files; nothing of them remains afterwards."""
     files = [
         ("sales 2024.csv", b"region,amount\nNorth,10.5\nSouth,7\n"),
         ("managers.json", b'[{"region": "North", "name": "Ada"}, {"region": "South", "name": "Bob"}]'),
@@ -134,86 +134,86 @@ def test_files_of_every_kind_in_one_form(service: Server, temporary: Path, parqu
     messages = analyzed(service, files, sql=sql)
     assert [message.id for message in messages] == list(range(1, len(messages) + 1))
     assert messages[0].event == "start"
-    found = result(messages)
-    assert found["rows"] == [
+    answer = result(messages)
+    assert answer["rows"] == [
         {"name": "Ada", "amount": 10.5, "most": 999},
         {"name": "Bob", "amount": 7.0, "most": 999},
     ]
-    assert [table["name"] for table in found["tables"]] == ["sales_2024", "managers", "points"]
-    wait_until(lambda: is_clean(temporary), "nothing is left of the run")
+    assert [table["name"] for table in answer["tables"]] == ["sales_2024", "managers", "points"]
+    wait_until(lambda: is_clean(temporary), "nothing remains of the run")
 
 
-def test_batches_come_as_partials(service: Server, parquet: bytes) -> None:
-    """Columns come first, then rows in batches, and their sum is the result."""
+def test_batches_are_partials(service: Server, parquet: bytes) -> None:
+    """Columns come first, then batches of rows, which together are the rows of the result."""
     messages = analyzed(service, [("p.parquet", parquet)], sql="SELECT day, n FROM p ORDER BY day")
     partials = [message.json for message in messages if message.event == "partial"]
     assert [partial["key"] for partial in partials] == [
         *("tables", "columns", "rows-1", "rows-2", "rows-3", "rows-4", "chart")
     ]
-    found = result(messages)
-    assert [row for partial in partials[2:6] for row in partial["value"]] == found["rows"]
-    assert found["chart"]["mark"]["type"] == "line"
+    answer = result(messages)
+    assert [row for partial in partials[2:6] for row in partial["value"]] == answer["rows"]
+    assert answer["chart"]["mark"]["type"] == "line"
 
 
-def test_a_question_is_put_to_the_model(temporary: Path) -> None:
-    """Its first SQL fails, it is told why, and its second is run; a model that is away is told, too."""
+def test_the_model_answers_a_question(temporary: Path) -> None:
+    """The model's first SQL fails, it gets the error, and its second works. Without its server, the run fails."""
     wrong, right = '{"sql": "SELECT town FROM orders"}', '{"sql": "SELECT count(*) AS n FROM orders"}'
     with contextlib.ExitStack() as servers:
         with ScriptedModel(wrong, right) as model:
             env = {"HEADWAY_STORE": "memory:", "TMPDIR": str(temporary), **model.settings()}
-            asking = servers.enter_context(gunicorn("app:app", env=env))
-            messages = analyzed(asking, question="How many orders are there?")
-        *_, error, done = analyzed(asking, question="How many orders are there?")
+            server = servers.enter_context(gunicorn("app:app", env=env))
+            messages = analyzed(server, question="How many orders are there?")
+        *_, error, done = analyzed(server, question="How many orders are there?")
     assert result(messages)["rows"] == [{"n": 1596}]
     partials = [message.json for message in messages if message.event == "partial"]
-    told = [partial["value"] for partial in partials if partial["key"] == "sql"]
-    assert told == ["SELECT town FROM orders", "SELECT count(*) AS n FROM orders"]
+    statements = [partial["value"] for partial in partials if partial["key"] == "sql"]
+    assert statements == ["SELECT town FROM orders", "SELECT count(*) AS n FROM orders"]
     assert "CREATE TABLE orders" in model.prompt(0)
     assert 'Referenced column "town" not found' in model.prompt(1)
     assert (error.json["code"], error.json["retryable"], done.json["status"]) == ("model_away", True, "failed")
-    wait_until(lambda: is_clean(temporary), "nothing is left of the runs")
+    wait_until(lambda: is_clean(temporary), "nothing remains of the runs")
 
 
 def test_places_in_the_queue_over_all_workers(service: Server, temporary: Path) -> None:
-    """Runs of both workers wait for one turn, hear their places, and move up as others leave or are done."""
+    """Runs of both workers wait for one turn, report their places, and move up when others leave or end."""
     with (
         running(service) as (_, first),
         Connection(service, PATIENCE) as second,
         Connection(service, PATIENCE) as third,
     ):
-        left = begin(service, second, "SELECT 1")
+        cancelled = begin(service, second, "SELECT 1")
         assert at_step(second, "queue").json["message"] == "Waiting for a turn: place 1 in the queue."
         begin(service, third, "SELECT 3 AS three")
         waiting = at_step(third, "queue").json
         assert (waiting["done"], waiting["total"]) == (0, 2)
-        httpx.delete(left)
+        httpx.delete(cancelled)
         assert second.until("done")[-1].json["reason"] == "requested"
         assert at_step(third, "queue").json["done"] == 1
         httpx.delete(first)
         assert third.until("result")[-1].json["result"]["rows"] == [{"three": 3}]
-    wait_until(lambda: is_clean(temporary), "nothing is left of the runs")
+    wait_until(lambda: is_clean(temporary), "nothing remains of the runs")
 
 
 def test_a_cancel_interrupts_the_statement(service: Server, temporary: Path) -> None:
-    """The run ends as cancelled, and its process and its folder are gone."""
+    """The run is cancelled, and its process and folder are gone."""
     with running(service) as (viewer, run):
         assert len(databases(temporary)) == 1
         assert httpx.delete(run).status_code == 202
         assert viewer.until("done")[-1].json["reason"] == "requested"
-    wait_until(lambda: is_clean(temporary), "nothing is left of the run")
+    wait_until(lambda: is_clean(temporary), "nothing remains of the run")
     assert "ignores its cancel" not in service.log()
 
 
-def test_a_viewer_who_leaves_takes_the_statement_along(service: Server, temporary: Path) -> None:
-    """With the service's linger of 0, nothing is computed for nobody."""
+def test_a_statement_stops_with_its_last_viewer(service: Server, temporary: Path) -> None:
+    """The service's linger is 0: the run is cancelled when its viewer leaves."""
     with running(service) as (_, run):
         assert databases(temporary)
     wait_until(lambda: httpx.get(run).json()["status"] == "cancelled", "the run is cancelled", PATIENCE)
-    wait_until(lambda: is_clean(temporary), "nothing is left of the run")
+    wait_until(lambda: is_clean(temporary), "nothing remains of the run")
 
 
-def test_a_worker_that_is_killed_takes_its_databases_along(service: Server, temporary: Path) -> None:
-    """The process notices that its worker has gone, ends in the middle of its statement, and clears its folder."""
+def test_databases_end_when_their_worker_is_killed(service: Server, temporary: Path) -> None:
+    """The process notices that its worker is gone, exits during its statement, and removes its folder."""
     with running(service):
         [database] = databases(temporary)
         parent = next(process.parent for process in processes() if process.pid == database)
@@ -221,22 +221,22 @@ def test_a_worker_that_is_killed_takes_its_databases_along(service: Server, temp
         assert parent in before
         os.kill(parent, signal.SIGKILL)
         wait_until(lambda: not databases(temporary), "the database has ended")
-        wait_until(lambda: len(set(service.worker_pids()) - {parent}) == 2, "another worker stands in", PATIENCE)
+        wait_until(lambda: len(set(service.worker_pids()) - {parent}) == 2, "another worker has started", PATIENCE)
         wait_until(lambda: not list(temporary.glob("headway-analytics-*")), "its folder is gone")
-    # The turn that it held is free again.
+    # The turn of the killed worker is free again.
     assert result(analyzed(service, sql="SELECT 1 AS one"))["rows"] == [{"one": 1}]
 
 
-def test_a_statement_at_work_holds_up_nobody(service: Server) -> None:
-    """While a statement computes, the same workers answer everybody else."""
+def test_a_statement_does_not_block_its_worker(service: Server) -> None:
+    """While a statement runs, the same workers answer other requests."""
     with running(service) as (_, run):
         for _ in range(20):
             assert httpx.get(f"{service.url}/health/live", timeout=5).status_code == 200
         assert httpx.get(run).json()["status"] == "running"
 
 
-def test_greed_costs_one_run(service: Server) -> None:
-    """A statement that would take gigabytes ends with its code, and its worker goes on."""
+def test_a_statement_that_needs_too_much_memory(service: Server) -> None:
+    """The run fails with its code, and its worker stays alive."""
     workers = service.worker_pids()
     *_, error, done = analyzed(service, sql="SELECT length(repeat('x', 4000000000))")
     assert (error.json["code"], done.json["status"]) == ("too_large", "failed")
@@ -256,27 +256,27 @@ def test_greed_costs_one_run(service: Server) -> None:
 def test_failures_have_codes(
     service: Server, files: list[tuple[str, bytes]], fields: dict[str, str], code: str
 ) -> None:
-    """A run that cannot give a result says why, and tells nothing of the server."""
+    """A run without a result says why, and reveals nothing about the server."""
     *_, error, done = analyzed(service, files, **fields)
     assert (error.json["code"], error.json["retryable"], done.json["status"]) == (code, False, "failed")
     assert "headway-" not in error.json["message"]
 
 
-def test_bad_input_is_refused_before_a_run(service: Server) -> None:
-    """The answer is a problem that names the field."""
-    refused = post(service, [("a.csv", b"a\n1\n")], sql="SELECT 1", question="What?")
-    assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
-    assert [error["loc"] for error in refused.json()["errors"]] == [["question"]]
+def test_invalid_input_starts_no_run(service: Server) -> None:
+    """The response is a problem that names the field."""
+    response = post(service, [("a.csv", b"a\n1\n")], sql="SELECT 1", question="What?")
+    assert (response.status_code, response.headers["content-type"]) == (422, "application/problem+json")
+    assert [error["loc"] for error in response.json()["errors"]] == [["question"]]
 
 
-def test_it_works_without_gevents_patches(temporary: Path) -> None:
-    """Under `flask run`, a run gives its result, and a cancel ends it."""
+def test_it_works_without_gevents_patching(temporary: Path) -> None:
+    """Under `flask run`, a run returns its result, and a cancel stops it."""
     with flask_run("app:app", env={"HEADWAY_STORE": "memory:", "TMPDIR": str(temporary)}) as server:
         assert result(analyzed(server, sql="SELECT 1 AS one"))["rows"] == [{"one": 1}]
         with running(server) as (viewer, run):
             httpx.delete(run)
             assert viewer.until("done")[-1].json["reason"] == "requested"
-    wait_until(lambda: is_clean(temporary), "nothing is left of the runs")
+    wait_until(lambda: is_clean(temporary), "nothing remains of the runs")
 
 
 def test_turns_that_cannot_be_read_stop_the_start() -> None:

@@ -1,6 +1,6 @@
-"""`analyze` without a server: files, statements, values, limits, the lock, and questions put to a scripted model.
+"""`analyze` without a server: files, statements, values, limits, the lock, and questions to a scripted model.
 
-The database runs in its real process. What needs a service around it is in `tests/live/test_analyze_live.py`.
+The database runs in its real process. Tests that need a service are in `tests/live/test_analyze_live.py`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FOREVER = "SELECT count(*) FROM range(100000000000000) t WHERE hash(t.range) = 1
 
 @pytest.fixture(autouse=True, scope="module")
 def own_queues(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Turns and temporary files that no other test has to do with."""
+    """Separates the turns and temporary files from those of other tests."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("temporary")
         patch.setattr(tempfile, "tempdir", str(folder))
@@ -46,45 +46,45 @@ def own_queues(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def sample() -> Iterator[Engine]:
-    """A database of the sample data, for tests that only ask it."""
-    with Engine() as started:
-        list(started.load(sources(SAMPLE)))
-        yield started
+    """A database of the sample data, for tests that only query it."""
+    with Engine() as database:
+        list(database.load(sources(SAMPLE)))
+        yield database
 
 
 def upload(path: Path, filename: str | None = None) -> Upload:
-    """The file as it comes with a form."""
+    """The file as an upload of a form."""
     return Upload(path, path.name if filename is None else filename, "application/octet-stream", path.stat().st_size)
 
 
-def written(folder: Path, filename: str, content: str | bytes) -> Upload:
-    """An upload of this content."""
+def upload_of(folder: Path, filename: str, content: str | bytes) -> Upload:
+    """An upload with this content."""
     path = folder / str(len(list(folder.iterdir())))
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return upload(path, filename)
 
 
-def asked(started: Engine, sql: str, limit: int = 1000, seconds: float = 30) -> Rows:
+def query(database: Engine, sql: str, limit: int = 1000, seconds: float = 30) -> Rows:
     """The rows of a statement."""
-    return [row for message in started.ask(sql, limit, seconds) for row in message.get("rows", ())]
+    return [row for message in database.ask(sql, limit, seconds) for row in message.get("rows", ())]
 
 
-def one(started: Engine, expression: str) -> Any:
+def value_of(database: Engine, expression: str) -> Any:
     """The value of an expression."""
-    [row] = asked(started, f"SELECT {expression}")
+    [row] = query(database, f"SELECT {expression}")
     [value] = row.values()
     return value
 
 
-def refusal(call: Callable[[], Any]) -> OperationError:
-    """What a call is refused with."""
-    with pytest.raises(OperationError) as refused:
+def error_of(call: Callable[[], Any]) -> OperationError:
+    """The error that a call raises."""
+    with pytest.raises(OperationError) as failure:
         call()
-    return refused.value
+    return failure.value
 
 
-def performed(**options: Any) -> tuple[list[Event], dict[str, Any]]:
-    """The events and the result of a run of the operation."""
+def run(**options: Any) -> tuple[list[Event], dict[str, Any]]:
+    """Runs the operation; returns the events and the result."""
     events: list[Event] = []
     work = analyze.fn(Analysis(**options))
     while True:
@@ -95,7 +95,7 @@ def performed(**options: Any) -> tuple[list[Event], dict[str, Any]]:
 
 
 def size(folder: Path) -> int:
-    """The bytes of the files in a folder, some of which may just be going."""
+    """The bytes of the files in a folder; a file may disappear meanwhile."""
     total = 0
     for path in folder.iterdir():
         with contextlib.suppress(FileNotFoundError):
@@ -104,7 +104,7 @@ def size(folder: Path) -> int:
 
 
 def partials(events: Sequence[Event]) -> dict[str, Any]:
-    """What came as `partial`s, by key."""
+    """The values of the `partial`s, by key."""
     return {event.data["key"]: event.data["value"] for event in events if event.name == "partial"}
 
 
@@ -116,9 +116,9 @@ def test_each_kind_of_file_is_a_table(tmp_path: Path) -> None:
     parquet = tmp_path / "points.parquet"
     duckdb.execute(f"COPY (SELECT range AS x, range * 0.5 AS y FROM range(10)) TO '{parquet}'")
     files = [
-        written(tmp_path, "sales 2024.csv", "region,amount\nNorth,10.5\nSouth,7\n"),
-        written(tmp_path, "people.json", '[{"name": "Ada", "born": "1815-12-10"}]'),
-        written(tmp_path, "log.jsonl", '{"n": 1}\n{"n": 2}\n'),
+        upload_of(tmp_path, "sales 2024.csv", "region,amount\nNorth,10.5\nSouth,7\n"),
+        upload_of(tmp_path, "people.json", '[{"name": "Ada", "born": "1815-12-10"}]'),
+        upload_of(tmp_path, "log.jsonl", '{"n": 1}\n{"n": 2}\n'),
         upload(parquet),
     ]
     tables = describe(files)
@@ -147,25 +147,25 @@ def test_each_kind_of_file_is_a_table(tmp_path: Path) -> None:
     ],
 )
 def test_tables_are_named_after_their_files(filename: str, table: str) -> None:
-    """A name keeps letters, digits and underscores, begins with no digit, and is not too long."""
+    """A name has letters, digits and underscores, does not begin with a digit, and is not too long."""
     assert table_name(filename) == table
 
 
-def test_no_two_tables_have_one_name(tmp_path: Path) -> None:
-    """Files of the same name are told apart by a number, and none but the first is `data`."""
-    files = [written(tmp_path, name, "a\n1\n") for name in ("x.csv", "X.csv", "data.csv", "x.json.csv")]
+def test_table_names_are_unique(tmp_path: Path) -> None:
+    """Files of the same name get numbers, and only the first table can be `data`."""
+    files = [upload_of(tmp_path, name, "a\n1\n") for name in ("x.csv", "X.csv", "data.csv", "x.json.csv")]
     assert [source.table for source in sources(files)] == ["x", "X_2", "data_2", "x_3"]
     assert [source.table for source in sources(files[2:])] == ["data", "x"]
 
 
-def test_a_kind_is_told_by_the_content_first(tmp_path: Path) -> None:
-    """Parquet is known by its first bytes, JSON by its bracket where the name says nothing, and text is CSV."""
+def test_the_content_decides_the_kind_of_a_file(tmp_path: Path) -> None:
+    """Parquet has a signature; without a known file extension, a bracket means JSON and other text CSV."""
     kinds = {"a.csv": b"PAR1...", "b": b' [{"a": 1}]', "c.txt": b"a,b", "d.tsv": b"[1]\t2", "e.ndjson": b"{}"}
-    found = [source.kind for source in sources([written(tmp_path, name, body) for name, body in kinds.items()])]
-    assert found == ["parquet", "json", "csv", "csv", "json"]
+    files = [upload_of(tmp_path, name, body) for name, body in kinds.items()]
+    assert [source.kind for source in sources(files)] == ["parquet", "json", "csv", "csv", "json"]
 
 
-BROKEN: dict[str, tuple[str, bytes, str]] = {
+UNREADABLE: dict[str, tuple[str, bytes, str]] = {
     "nothing": ("a.csv", b"", "empty_file"),
     "blanks": ("a.json", b" \n ", "empty_file"),
     "a picture": ("a.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "unreadable_file"),
@@ -176,26 +176,26 @@ BROKEN: dict[str, tuple[str, bytes, str]] = {
 }
 
 
-@pytest.mark.parametrize("what", BROKEN)
+@pytest.mark.parametrize("what", UNREADABLE)
 def test_a_file_that_cannot_be_read(what: str, tmp_path: Path) -> None:
-    """It is named with what is wrong with it, and no path of the server's is."""
-    filename, content, code = BROKEN[what]
-    error = refusal(lambda: describe([written(tmp_path, filename, content)]))
+    """The error has its name and what is wrong with it, and no path of the server."""
+    filename, content, code = UNREADABLE[what]
+    error = error_of(lambda: describe([upload_of(tmp_path, filename, content)]))
     assert error.code == code
     assert filename in error.message
     assert str(tmp_path) not in error.message
 
 
-def test_types_that_only_the_end_of_a_file_tells(tmp_path: Path) -> None:
-    """A column that looks like numbers for a hundred thousand rows is text, where it turns out to be."""
-    file = written(tmp_path, "late.csv", "n\n" + "1\n" * 100_000 + "none\n")
+def test_a_type_that_only_the_end_of_a_file_shows(tmp_path: Path) -> None:
+    """A column with a hundred thousand numbers is text if a word follows them."""
+    file = upload_of(tmp_path, "late.csv", "n\n" + "1\n" * 100_000 + "none\n")
     assert run_sql("SELECT n, count(*) AS rows FROM late GROUP BY n ORDER BY n", [file])["rows"] == [
         {"n": "1", "rows": 100_000},
         {"n": "none", "rows": 1},
     ]
 
 
-def test_the_sample_is_there_without_any_file() -> None:
+def test_the_sample_data_are_used_without_files() -> None:
     """`orders` and `products` belong together, and `orders` is also `data`."""
     answer = run_sql("SELECT count(*) AS n, count(p.name) AS known FROM data LEFT JOIN products p USING (product)")
     assert answer["rows"] == [{"n": 1596, "known": 1596}]
@@ -218,36 +218,36 @@ def test_the_sample_is_there_without_any_file() -> None:
         "SELECT 1 AS a UNION ALL SELECT 1 LIMIT 1",
     ],
 )
-def test_statements_end_as_people_end_them(sample: Engine, sql: str) -> None:
-    """Semicolons and comments around the one statement do not matter."""
-    [row] = asked(sample, sql)
+def test_the_end_of_a_statement(sample: Engine, sql: str) -> None:
+    """Semicolons and comments around the statement do not matter."""
+    [row] = query(sample, sql)
     assert list(row.values()) in ([1], [True])
 
 
 @pytest.mark.parametrize(
     "sql", ["DESCRIBE orders", "SUMMARIZE orders", "SHOW TABLES", "PIVOT orders ON channel USING sum(quantity)"]
 )
-def test_more_than_select_reads(sample: Engine, sql: str) -> None:
-    """Whatever only reads is run, DuckDB's own statements too."""
-    assert asked(sample, sql)
+def test_other_statements_that_read(sample: Engine, sql: str) -> None:
+    """Every statement that only reads is allowed, including those of DuckDB alone."""
+    assert query(sample, sql)
 
 
-def test_the_order_of_an_answer_is_kept(sample: Engine) -> None:
-    """Rows come in the order that the statement says, over all batches."""
-    rows = asked(sample, "SELECT range AS n FROM range(20000) ORDER BY hash(range) DESC", limit=5000)
+def test_rows_keep_their_order(sample: Engine) -> None:
+    """Rows arrive in the order of the statement, over all batches."""
+    rows = query(sample, "SELECT range AS n FROM range(20000) ORDER BY hash(range) DESC", limit=5000)
     expected = duckdb.execute("SELECT range FROM range(20000) ORDER BY hash(range) DESC LIMIT 5000").fetchall()
     assert [row["n"] for row in rows] == [n for (n,) in expected]
 
 
-def test_columns_of_one_name_are_told_apart(sample: Engine) -> None:
-    """None of them is lost in an object of the row."""
-    assert asked(sample, 'SELECT 1 AS a, 2 AS A, 3 AS b, 4 AS "a_1", 5 AS a') == [
+def test_columns_with_the_same_name(sample: Engine) -> None:
+    """The object of a row has a key for each of them."""
+    assert query(sample, 'SELECT 1 AS a, 2 AS A, 3 AS b, 4 AS "a_1", 5 AS a') == [
         {"a": 1, "A_1": 2, "b": 3, "a_1_1": 4, "a_2": 5}
     ]
 
 
-def test_no_rows_have_columns(sample: Engine) -> None:
-    """The columns and their types are told where there is no row at all."""
+def test_an_empty_answer_has_columns(sample: Engine) -> None:
+    """Columns and types are known without any row."""
     [message] = [message for message in sample.ask("SELECT city, price FROM orders WHERE false", 10, 30) if message]
     assert [(column["name"], column["type"]) for column in message["columns"]] == [
         ("city", "VARCHAR"),
@@ -270,12 +270,12 @@ WRONG: dict[str, tuple[str, str, str]] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_wrong_sql_is_told_in_duckdbs_words(sample: Engine, what: str) -> None:
-    """The code, and DuckDB's message with its line, as they are of use to whoever wrote the SQL."""
-    sql, code, said = WRONG[what]
-    error = refusal(lambda: asked(sample, sql))
+def test_wrong_sql_is_reported_with_duckdbs_message(sample: Engine, what: str) -> None:
+    """The error has DuckDB's message with the line, without hints that the author of the SQL cannot use."""
+    sql, code, message = WRONG[what]
+    error = error_of(lambda: query(sample, sql))
     assert error.code == code
-    assert said in error.message
+    assert message in error.message
     assert "Traceback" not in error.message
     assert "SET " not in error.message
 
@@ -327,16 +327,16 @@ LOCKED: dict[str, str] = {
 
 
 @pytest.mark.parametrize("what", LOCKED)
-def test_the_door_is_locked(sample: Engine, what: str) -> None:
-    """No file, no network, no extension, no setting, no environment: whatever reaches for one is refused."""
-    error = refusal(lambda: asked(sample, LOCKED[what]))
+def test_statements_reach_nothing_but_the_tables(sample: Engine, what: str) -> None:
+    """A statement that uses a file, the network, an extension, a setting or the environment fails."""
+    error = error_of(lambda: query(sample, LOCKED[what]))
     assert error.code in ("not_allowed", "not_a_query", "wrong_sql")
     assert "root:" not in error.message
-    assert one(sample, "count(*) FROM orders") == 1596
+    assert value_of(sample, "count(*) FROM orders") == 1596
 
 
-def test_the_lock_is_duckdbs_own() -> None:
-    """What the kinds of statement would keep out is refused by the database as well."""
+def test_duckdb_itself_is_locked() -> None:
+    """DuckDB also refuses the statements that are rejected by their type before."""
     from operations.analytics.database import Database
 
     with tempfile.TemporaryDirectory() as folder:
@@ -351,41 +351,41 @@ def test_the_lock_is_duckdbs_own() -> None:
                 database._query_cursor.execute(statement)
 
 
-def test_the_settings_tell_nothing_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The database knows neither the proxy nor the home nor anything else of the service's environment."""
+def test_duckdbs_settings_reveal_nothing_about_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database process knows neither the proxy nor the home directory of the service."""
     monkeypatch.setenv("HTTP_PROXY", "http://user:secret@proxy:3128")
     monkeypatch.setenv("HOME", "/home/secret")
     settings = run_sql("SELECT name, value FROM duckdb_settings()", limit=1000)["rows"]
-    told = json.dumps([row for row in settings if row["name"] not in ("temp_directory", "allowed_directories")])
-    assert "secret@" not in told
-    assert "/home/secret" not in told
-    assert str(Path.home()) not in told
+    text = json.dumps([row for row in settings if row["name"] not in ("temp_directory", "allowed_directories")])
+    assert "secret@" not in text
+    assert "/home/secret" not in text
+    assert str(Path.home()) not in text
 
 
-def test_variables_of_python_are_no_tables(sample: Engine) -> None:
-    """A name in SQL does not find what the process happens to hold."""
+def test_python_variables_are_not_tables(sample: Engine) -> None:
+    """A name in SQL does not resolve to a variable of the process."""
     for name in ("values", "sys", "statement", "command"):
-        assert refusal(lambda name=name: asked(sample, f"FROM {name}")).code == "wrong_sql"  # type: ignore[misc]
+        assert error_of(lambda name=name: query(sample, f"FROM {name}")).code == "wrong_sql"  # type: ignore[misc]
 
 
 # --- limits ----------------------------------------------------------------------------------------------------------
 
-GREEDY: dict[str, str] = {
+LARGE: dict[str, str] = {
     "one huge text": "SELECT length(repeat('x', 4000000000))",
     "a long list": "SELECT max(len(range(1000000 + range))) FROM range(2048)",
     "an aggregate": "SELECT length(string_agg('x' || range)) FROM range(200000000)",
 }
 
 
-@pytest.mark.parametrize("what", GREEDY)
+@pytest.mark.parametrize("what", LARGE)
 def test_memory_is_bounded(what: str) -> None:
-    """Functions whose memory DuckDB itself does not count are stopped too, and cost nothing but their run."""
-    error = refusal(lambda: run_sql(GREEDY[what], seconds=40))
+    """Functions whose memory DuckDB does not count are stopped too, and only their run fails."""
+    error = error_of(lambda: run_sql(LARGE[what], seconds=40))
     assert error.code in ("too_large", "timeout")
 
 
 def test_a_sort_that_does_not_fit_into_memory(sample: Engine) -> None:
-    """It is done on disk, in the folder of the run, which takes no more than its limit."""
+    """DuckDB sorts on disk, in the folder of the run."""
     lines = "SELECT format('{:08d}', range) || repeat('-', 192) AS line FROM range(3000000)"
     sorting = sample.ask(f"SELECT count(*) AS n, min(line) AS m FROM ({lines} ORDER BY line DESC OFFSET 1)", 10, 60)
     most, rows = 0, []
@@ -397,39 +397,37 @@ def test_a_sort_that_does_not_fit_into_memory(sample: Engine) -> None:
 
 
 def test_a_value_has_a_limit(sample: Engine) -> None:
-    """A huge value is refused by the name of its column before it leaves the database; a large one is passed on."""
-    assert len(one(sample, f"repeat('x', {values.VALUE_BYTES})")) == values.VALUE_BYTES
-    error = refusal(lambda: asked(sample, f"SELECT 1 AS a, repeat('é', {values.VALUE_BYTES}) AS \"it's\""))
+    """A value above the limit is an error that names its column; one at the limit is returned."""
+    assert len(value_of(sample, f"repeat('x', {values.VALUE_BYTES})")) == values.VALUE_BYTES
+    error = error_of(lambda: query(sample, f"SELECT 1 AS a, repeat('é', {values.VALUE_BYTES}) AS \"it's\""))
     assert (error.code, error.message) == (
         "too_large",
         "A value of it's has more than 65,536 bytes: select a part of it.",
     )
-    assert refusal(lambda: asked(sample, "SELECT range(100000) AS list")).code == "too_large"
+    assert error_of(lambda: query(sample, "SELECT range(100000) AS list")).code == "too_large"
 
 
 def test_time_is_bounded(sample: Engine) -> None:
     """A statement that takes too long is interrupted, and the next one runs."""
-    error = refusal(lambda: asked(sample, FOREVER, seconds=0.5))
+    error = error_of(lambda: query(sample, FOREVER, seconds=0.5))
     assert (error.code, "0.5 seconds" in error.message) == ("timeout", True)
-    assert one(sample, "1") == 1
+    assert value_of(sample, "1") == 1
 
 
-def test_what_cannot_be_interrupted_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A function deep in one long call ends with its process, and no process and no folder are left."""
+def test_a_statement_that_cannot_be_interrupted_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function inside one long call ends with its process, and neither process nor folder remains."""
     monkeypatch.setattr(engine, "GRACE", 0.2)
-    pids = []
-    with Engine() as started:
-        list(started.load(sources(SAMPLE)))
-        pids.append(started._pid)
-        deaf = "SELECT length(regexp_replace(repeat('abc', 60000000), '[ab]', 'xy', 'g'))"
-        assert refusal(lambda: asked(started, deaf, seconds=0.5)).code == "timeout"
-        folder = started._folder
-    assert not Path(f"/proc/{pids[0]}").exists()
+    with Engine() as database:
+        list(database.load(sources(SAMPLE)))
+        pid, folder = database._pid, database._folder
+        sql = "SELECT length(regexp_replace(repeat('abc', 60000000), '[ab]', 'xy', 'g'))"
+        assert error_of(lambda: query(database, sql, seconds=0.5)).code == "timeout"
+    assert not Path(f"/proc/{pid}").exists()
     assert not Path(folder).exists()
 
 
-def test_an_interrupt_that_comes_early_or_late(sample: Engine) -> None:
-    """One that comes as a statement begins stops it; one that comes after its end harms nobody."""
+def test_an_early_or_late_interrupt(sample: Engine) -> None:
+    """An interrupt right at the start of a statement stops it; one after its end has no effect."""
     for _ in range(5):
         sample._send({"sql": FOREVER, "limit": 10})  # as `ask` does
         sample._interrupt()
@@ -438,34 +436,34 @@ def test_an_interrupt_that_comes_early_or_late(sample: Engine) -> None:
             message = sample._receive(time.monotonic() + PATIENCE)
         assert message["error"] == "interrupted"
         sample._interrupt()
-        assert one(sample, "7") == 7
+        assert value_of(sample, "7") == 7
 
 
-def test_a_lost_process_is_told() -> None:
-    """A database that the kernel has killed is one that wanted too much memory."""
-    with Engine() as started:
-        list(started.load(sources(SAMPLE)))
-        running = started.ask(FOREVER, 10, 30)
-        os.kill(started._pid, signal.SIGKILL)
-        assert refusal(lambda: list(running)).code == "too_large"
+def test_a_killed_process() -> None:
+    """A SIGKILL from the kernel means that the database used too much memory."""
+    with Engine() as database:
+        list(database.load(sources(SAMPLE)))
+        running = database.ask(FOREVER, 10, 30)
+        os.kill(database._pid, signal.SIGKILL)
+        assert error_of(lambda: list(running)).code == "too_large"
 
 
-def test_a_process_ends_with_its_input() -> None:
-    """When the service goes without a word, the database goes too, in the middle of a statement, with its folder."""
-    started = Engine().__enter__()
-    list(started.load(sources(SAMPLE)))
-    started._send({"sql": FOREVER, "limit": 10})
-    os.close(started._in)
-    started._in = -1
-    wait_until(lambda: started._wait_for_exit(0) is not None, "the process has ended")
-    started._pid = 0
-    assert not Path(started._folder).exists()
-    started.close()
+def test_the_process_exits_at_the_end_of_its_input() -> None:
+    """If the service dies, the process exits during a statement, and removes its folder."""
+    database = Engine().__enter__()
+    list(database.load(sources(SAMPLE)))
+    database._send({"sql": FOREVER, "limit": 10})
+    os.close(database._in)
+    database._in = -1
+    wait_until(lambda: database._wait_for_exit(0) is not None, "the process has ended")
+    database._pid = 0
+    assert not Path(database._folder).exists()
+    database.close()
 
 
 # --- values ----------------------------------------------------------------------------------------------------------
 
-TOLD: dict[str, tuple[str, Any]] = {
+VALUES: dict[str, tuple[str, Any]] = {
     "true": ("true", True),
     "null": ("NULL", None),
     "int": ("42", 42),
@@ -515,21 +513,21 @@ TOLD: dict[str, tuple[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("what", TOLD)
-def test_values_are_told_without_loss(sample: Engine, what: str) -> None:
-    """Each type as the table in `values` has it, in JSON that an event carries."""
-    expression, expected = TOLD[what]
-    value = one(sample, expression)
+@pytest.mark.parametrize("what", VALUES)
+def test_values_become_json_without_loss(sample: Engine, what: str) -> None:
+    """Each type as the table in `values` describes it, in JSON that an event can contain."""
+    expression, expected = VALUES[what]
+    value = value_of(sample, expression)
     assert value == expected
     assert type(value) is type(expected)
     assert partial("k", value).data["value"] == expected
 
 
-def test_every_type_of_duckdb_has_its_json(sample: Engine) -> None:
-    """DuckDB's own table of all types, with the least and the greatest value of each, comes over in whole."""
+def test_every_type_of_duckdb_becomes_json(sample: Engine) -> None:
+    """DuckDB's own table of all types, with the smallest and the largest value of each."""
     described = duckdb.execute("DESCRIBE FROM test_all_types()").fetchall()
-    columns = [column[0] for column in described if column[0] != "bignum"]  # 300 digits: tried above
-    rows = asked(sample, f"SELECT {', '.join(map(identifier, columns))} FROM test_all_types()")
+    columns = [column[0] for column in described if column[0] != "bignum"]  # 300 digits: tested above
+    rows = query(sample, f"SELECT {', '.join(map(identifier, columns))} FROM test_all_types()")
     assert (len(rows), list(rows[0])) == (3, columns)
     assert all(value is None for value in rows[2].values())
     least, greatest = rows[:2]
@@ -544,18 +542,18 @@ def test_every_type_of_duckdb_has_its_json(sample: Engine) -> None:
 # --- charts ----------------------------------------------------------------------------------------------------------
 
 
-def drawn(sample: Engine, sql: str) -> tuple[str, list[str]] | None:
-    """The mark of the chart of an answer, and the fields of its x, y and colour."""
+def mark_and_fields(sample: Engine, sql: str) -> tuple[str, list[str]] | None:
+    """The mark of the chart of a statement, and the fields of its x, y and colour."""
     messages = list(sample.ask(sql, 5000, 30))
     [columns] = [message["columns"] for message in messages if "columns" in message]
     rows = [row for message in messages for row in message.get("rows", ())]
-    found = charts.chart(columns, rows)
-    if found is None:
+    chart = charts.chart(columns, rows)
+    if chart is None:
         return None
-    encoding = found["encoding"]
+    encoding = chart["encoding"]
     fields = [encoding[channel]["field"] for channel in ("x", "y", "color") if channel in encoding]
-    assert found["data"]["values"][0].keys() == {field.replace("\\", "") for field in fields}
-    return found["mark"]["type"], fields
+    assert chart["data"]["values"][0].keys() == {field.replace("\\", "") for field in fields}
+    return chart["mark"]["type"], fields
 
 
 CHARTS: dict[str, tuple[str, tuple[str, list[str]] | None]] = {
@@ -583,82 +581,82 @@ CHARTS: dict[str, tuple[str, tuple[str, list[str]] | None]] = {
     "three numbers": ("SELECT quantity, price, rating FROM orders LIMIT 10", None),
     "two categories": ("SELECT city, channel FROM orders LIMIT 10", None),
     "a list": ("SELECT [1] AS a, range AS b FROM range(5)", None),
-    "numbers that are told as text": ("SELECT 'c' || range AS c, 9007199254740993 + range FROM range(3)", None),
-    "numbers that are all missing": ("SELECT 'c' || range AS c, NULL::INTEGER AS n FROM range(3)", None),
+    "numbers that are strings in JSON": ("SELECT 'c' || range AS c, 9007199254740993 + range FROM range(3)", None),
+    "numbers that are all null": ("SELECT 'c' || range AS c, NULL::INTEGER AS n FROM range(3)", None),
 }
 
 
 @pytest.mark.parametrize("what", CHARTS)
-def test_a_chart_where_the_shape_suggests_one(sample: Engine, what: str) -> None:
-    """Bars, lines or points by the types of the columns, and nothing where a picture would mislead."""
+def test_a_chart_if_the_shape_suggests_one(sample: Engine, what: str) -> None:
+    """Bars, lines or points by the types of the columns, and no chart where one would mislead."""
     sql, expected = CHARTS[what]
-    assert drawn(sample, sql) == expected
+    assert mark_and_fields(sample, sql) == expected
 
 
 # --- the operation ---------------------------------------------------------------------------------------------------
 
 
-def test_a_run_tells_everything_as_it_comes() -> None:
-    """Tables, columns, rows in batches and the chart are partials, and the result holds them again."""
+def test_a_run_yields_everything_as_it_arrives() -> None:
+    """Tables, columns, rows in batches and the chart are partials, and the result repeats them."""
     sql = "SELECT CAST(ordered AS DATE) AS day, sum(price) AS income FROM orders GROUP BY 1 ORDER BY 1"
-    events, result = performed(sql=sql, limit=1000)
-    found = partials(events)
-    assert list(found) == ["tables", "columns", "rows-1", "rows-2", "chart"]
-    assert found["columns"] == [{"name": "day", "type": "DATE"}, {"name": "income", "type": "DOUBLE"}]
-    assert found["rows-1"] + found["rows-2"] == result["rows"]
-    assert found["chart"] == result["chart"]
+    events, result = run(sql=sql, limit=1000)
+    values = partials(events)
+    assert list(values) == ["tables", "columns", "rows-1", "rows-2", "chart"]
+    assert values["columns"] == [{"name": "day", "type": "DATE"}, {"name": "income", "type": "DOUBLE"}]
+    assert values["rows-1"] + values["rows-2"] == result["rows"]
+    assert values["chart"] == result["chart"]
     assert (result["sql"], result["question"], result["truncated"]) == (sql, None, False)
     assert [table["name"] for table in result["tables"]] == ["orders", "products"]
 
 
-def test_a_limit_that_was_hit_is_said() -> None:
-    """The result has as many rows as were asked for, says that there are more, and draws no half picture."""
-    events, result = performed(sql="SELECT city, price FROM orders ORDER BY ordered", limit=300)
+def test_a_result_says_that_it_is_truncated() -> None:
+    """The result has `limit` rows and no chart, and says that there are more rows."""
+    events, result = run(sql="SELECT city, price FROM orders ORDER BY ordered", limit=300)
     assert (len(result["rows"]), result["truncated"], result["chart"]) == (300, True, None)
     assert events[-1].data["message"] == "Stopped at 300 rows: there are more than the result may have."
-    assert performed(sql="SELECT 1 FROM range(300)", limit=300)[1]["truncated"] is False
+    assert run(sql="SELECT 1 FROM range(300)", limit=300)[1]["truncated"] is False
 
 
-def test_a_result_has_a_size() -> None:
-    """Rows that are large are cut off at a size, whatever their number, and what is passed on is bounded."""
-    events, result = performed(sql="SELECT repeat('x', 60000) AS s FROM range(10000)", limit=10_000)
+def test_the_size_of_a_result_is_limited() -> None:
+    """Large rows end at a number of bytes, and so does each event."""
+    events, result = run(sql="SELECT repeat('x', 60000) AS s FROM range(10000)", limit=10_000)
     size = sum(len(event.body) for event in events)
     assert module.MAX_BYTES <= size <= module.MAX_BYTES + 2 * child.BATCH_BYTES
     assert max(len(event.body) for event in events) <= 2 * child.BATCH_BYTES
     assert result["truncated"] is True
 
 
-def test_a_result_that_just_fits_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not said to be cut where nothing was left out."""
+def test_a_result_that_just_fits_is_not_truncated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`truncated` is set only if rows are missing."""
     monkeypatch.setattr(module, "MAX_BYTES", 10)
-    assert performed(sql="SELECT 'a long enough text' AS a")[1]["truncated"] is False
-    assert performed(sql="SELECT repeat('x', 60000) AS a FROM range(20)")[1]["truncated"] is True
+    assert run(sql="SELECT 'a long enough text' AS a")[1]["truncated"] is False
+    assert run(sql="SELECT repeat('x', 60000) AS a FROM range(20)")[1]["truncated"] is True
 
 
 def test_rows_and_columns_have_limits(sample: Engine, tmp_path: Path) -> None:
-    """An answer, and a file, of too many columns is refused, and so is a row that is too large."""
+    """Too many columns of an answer or a file are an error, and so is a row that is too large."""
     pivot = "SELECT * FROM (PIVOT (FROM range(1001)) ON range USING count(*))"
-    assert "1,001 columns" in refusal(lambda: asked(sample, pivot)).message
-    file = written(tmp_path, "wide.csv", ",".join(f"c{number}" for number in range(1001)) + "\n")
-    assert "1,001 columns" in refusal(lambda: describe([file])).message
+    assert "1,001 columns" in error_of(lambda: query(sample, pivot)).message
+    file = upload_of(tmp_path, "wide.csv", ",".join(f"c{number}" for number in range(1001)) + "\n")
+    assert "1,001 columns" in error_of(lambda: describe([file])).message
     wide = ", ".join(f"repeat('x', 60000) AS c{number}" for number in range(20))
-    error = refusal(lambda: asked(sample, f"SELECT {wide}"))
+    error = error_of(lambda: query(sample, f"SELECT {wide}"))
     assert (error.code, "A row has more than" in error.message) == ("too_large", True)
 
 
 def test_progress_never_falls_and_ends_once() -> None:
-    """A statement that takes its time says how far it is; 100 percent come at its end alone."""
+    """A long statement reports its progress; 100 percent comes only at its end."""
     sql = "SELECT count(DISTINCT hash(range + 1)) AS n FROM range(8000000)"
-    events, result = performed(sql=sql)
-    told = [event.data["done"] for event in events if event.data.get("step") == "query" and "done" in event.data]
+    events, result = run(sql=sql)
+    done = [event.data["done"] for event in events if event.data.get("step") == "query" and "done" in event.data]
     assert result["rows"] == [{"n": 8_000_000}]
-    assert told == sorted(told)
-    assert told.count(100) == 1
-    assert told[-1] == 100
+    assert done == sorted(done)
+    assert done.count(100) == 1
+    assert done[-1] == 100
 
 
-def test_a_run_that_is_closed_ends_its_database(own_queues: Path) -> None:
-    """A generator that is closed in the middle leaves no process, no folder and no turn behind."""
+def test_closing_a_run_stops_its_database(own_queues: Path) -> None:
+    """A generator that is closed during a statement leaves no process, folder or turn behind."""
     before = set(own_queues.glob("headway-analytics-*"))
     work = analyze.fn(Analysis(sql=FOREVER))
     seen = [next(work)]
@@ -670,7 +668,7 @@ def test_a_run_that_is_closed_ends_its_database(own_queues: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "named"),
+    ("fields", "field"),
     [
         ({}, "question"),
         ({"sql": "SELECT 1", "question": "What?"}, "question"),
@@ -683,56 +681,56 @@ def test_a_run_that_is_closed_ends_its_database(own_queues: Path) -> None:
         ({"sql": "SELECT 1", "rows": 1}, "rows"),
     ],
 )
-def test_bad_input_names_its_field(fields: dict[str, Any], named: str) -> None:
-    """Input that does not fit is refused by the field that is wrong."""
-    with pytest.raises(ValidationError) as refused:
+def test_invalid_input_is_reported_with_its_field(fields: dict[str, Any], field: str) -> None:
+    """The error names the field that is wrong."""
+    with pytest.raises(ValidationError) as failure:
         Analysis(**fields)
-    assert refused.value.errors()[0]["loc"][0] == named
+    assert failure.value.errors()[0]["loc"][0] == field
 
 
-def test_a_file_that_nobody_chose_is_none(tmp_path: Path) -> None:
-    """A form sends an empty file without a name where none was chosen: the sample is used."""
-    assert Analysis(sql="SELECT 1", file=[written(tmp_path, "", "")]).file == []
-    assert Analysis(sql="SELECT 1", file=written(tmp_path, "a.csv", "a")).file[0].filename == "a.csv"
+def test_a_form_without_a_chosen_file(tmp_path: Path) -> None:
+    """The form sends an empty file without a name: the sample data are used."""
+    assert Analysis(sql="SELECT 1", file=[upload_of(tmp_path, "", "")]).file == []
+    assert Analysis(sql="SELECT 1", file=upload_of(tmp_path, "a.csv", "a")).file[0].filename == "a.csv"
 
 
-def test_the_catalogue_can_make_a_form_of_it() -> None:
-    """Every field has a title, a description and, where one writes into it, an example that works."""
+def test_the_schema_is_enough_for_a_form() -> None:
+    """Every field has a title and a description, and the example of `sql` works."""
     properties = analyze.describe(0)["input"]["properties"]
     assert all(field["title"] and field["description"] for field in properties.values())
     assert analyze.file_fields() == {"file": True}
-    assert performed(sql=properties["sql"]["examples"][0])[1]["chart"]["mark"]["type"] == "bar"
+    assert run(sql=properties["sql"]["examples"][0])[1]["chart"]["mark"]["type"] == "bar"
 
 
 # --- for other operations --------------------------------------------------------------------------------------------
 
 
-def test_a_plain_function_answers() -> None:
-    """`run_sql` gives columns and rows, says where it stopped, and refuses as the operation does."""
+def test_run_sql() -> None:
+    """It returns columns and rows, says if it is truncated, and raises the same errors as the operation."""
     answer = run_sql("SELECT name, price FROM products ORDER BY price DESC", limit=2)
     assert answer["rows"] == [{"name": "Electric bike", "price": 1999.0}, {"name": "Touring bike", "price": 899.0}]
     assert answer["columns"] == [{"name": "name", "type": "VARCHAR"}, {"name": "price", "type": "DOUBLE"}]
     assert answer["truncated"] is True
-    assert refusal(lambda: run_sql("DROP TABLE products")).code == "not_a_query"
+    assert error_of(lambda: run_sql("DROP TABLE products")).code == "not_a_query"
 
 
-def test_a_plain_function_gathers_no_more_than_it_may() -> None:
-    """Large rows are cut off at a size, whatever their number."""
+def test_run_sql_limits_the_size_of_its_answer() -> None:
+    """Large rows end at a number of bytes."""
     answer = run_sql("SELECT repeat('x', 60000) AS s FROM range(10000)", limit=10_000)
     assert answer["truncated"] is True
     assert queries.BYTES < len(orjson.dumps(answer["rows"])) < queries.BYTES + 2 * child.BATCH_BYTES
 
 
-def test_a_greenlet_that_asks_does_not_hold_up_others(own_queues: Path) -> None:
-    """While one greenlet waits for the database, the hub goes on, and killing the greenlet ends the statement."""
+def test_run_sql_in_a_greenlet_does_not_block_the_hub(own_queues: Path) -> None:
+    """Other greenlets run while one waits for the database, and killing that one ends the statement."""
     before = set(own_queues.glob("headway-analytics-*"))
-    turns_taken = 0
-    asking = gevent.spawn(run_sql, FOREVER)
+    switches = 0
+    waiting = gevent.spawn(run_sql, FOREVER)
     with gevent.Timeout(20):
-        while set(own_queues.glob("headway-analytics-*")) == before or turns_taken < 100:
+        while set(own_queues.glob("headway-analytics-*")) == before or switches < 100:
             gevent.sleep(0.01)
-            turns_taken += 1
-        asking.kill()
+            switches += 1
+        waiting.kill()
     assert set(own_queues.glob("headway-analytics-*")) == before
 
 
@@ -742,12 +740,12 @@ def test_a_greenlet_that_asks_does_not_hold_up_others(own_queues: Path) -> None:
 CUT_OFF = "SELECT and so on"
 
 
-class Scripted:
-    """A model that answers with these statements, one after another, and remembers what it was shown."""
+class ScriptedModel:
+    """A model that answers with these statements, one after another, and records its messages."""
 
     def __init__(self, *statements: str) -> None:
         self._statements = list(statements)
-        self.shown: list[Sequence[Any]] = []
+        self.messages: list[Sequence[Any]] = []
 
     def connect(self) -> Generator[Event, None, str]:
         return "scripted"
@@ -755,7 +753,7 @@ class Scripted:
 
     def fill(self, model: str, messages: Sequence[Any], schema: Any, **_: Any) -> Generator[Event, None, Any]:
         assert schema["required"] == ["sql"]
-        self.shown.append(list(messages))
+        self.messages.append(list(messages))
         yield progress("Reading the prompt", step="prompt")
         sql = self._statements.pop(0)
         if sql == CUT_OFF:
@@ -764,21 +762,21 @@ class Scripted:
 
 
 @contextlib.contextmanager
-def model(*statements: str) -> Iterator[Scripted]:
-    """The operation's model, for as long as the block lasts."""
-    scripted = Scripted(*statements)
+def scripted_model(*statements: str) -> Iterator[ScriptedModel]:
+    """Replaces the operation's model in the `with` block."""
+    model = ScriptedModel(*statements)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "connect", scripted.connect)
-        patch.setattr(module, "fill", scripted.fill)
-        yield scripted
+        patch.setattr(module, "connect", model.connect)
+        patch.setattr(module, "fill", model.fill)
+        yield model
 
 
 def test_a_question_is_answered_by_sql() -> None:
-    """The model sees the tables, their columns, some rows and the question, and its SQL is run and shown."""
+    """The prompt has the tables, columns, some rows and the question; the model's SQL is run and sent to viewers."""
     sql = "SELECT city, count(*) AS n FROM orders GROUP BY city ORDER BY n DESC LIMIT 1"
-    with model(sql) as scripted:
-        events, result = performed(question="Where are most orders from?")
-    prompt = scripted.shown[0][0]["content"]
+    with scripted_model(sql) as model:
+        events, result = run(question="Where are most orders from?")
+    prompt = model.messages[0][0]["content"]
     assert "CREATE TABLE orders (ordered TIMESTAMP, city VARCHAR" in prompt
     assert "CREATE TABLE products" in prompt
     assert '["2025-01-01 09:36:00", "Porto", "S02", "1", "19.0", "shop", null]' in prompt
@@ -792,51 +790,51 @@ def test_a_question_is_answered_by_sql() -> None:
     assert result["rows"][0]["city"] == "Amsterdam"
 
 
-def test_a_statement_that_fails_goes_back_to_the_model() -> None:
-    """The model is told what DuckDB says, and tries again; viewers see both."""
-    with model("SELECT town FROM orders", "SELECT count(*) AS n FROM orders") as scripted:
-        events, result = performed(question="How many?")
+def test_the_model_sees_the_error_of_its_statement() -> None:
+    """The model gets DuckDB's message, and tries again; viewers see both."""
+    with scripted_model("SELECT town FROM orders", "SELECT count(*) AS n FROM orders") as model:
+        events, result = run(question="How many?")
     assert result["rows"] == [{"n": 1596}]
-    *_, refused, again = scripted.shown[1]
+    *_, refused, again = model.messages[1]
     assert json.loads(refused["content"]) == {"sql": "SELECT town FROM orders"}
     assert 'Referenced column "town" not found' in again["content"]
     assert any("That does not work" in event.data.get("message", "") for event in events)
 
 
-def test_an_answer_of_the_model_that_is_cut_off_is_one_try() -> None:
-    """It is asked once more, without what it has not said."""
-    with model(CUT_OFF, "SELECT 1 AS one") as scripted:
-        assert performed(question="How many?")[1]["rows"] == [{"one": 1}]
-    assert scripted.shown[1] == scripted.shown[0]
+def test_an_answer_that_is_cut_off_counts_as_one_try() -> None:
+    """The model gets the same messages again."""
+    with scripted_model(CUT_OFF, "SELECT 1 AS one") as model:
+        assert run(question="How many?")[1]["rows"] == [{"one": 1}]
+    assert model.messages[1] == model.messages[0]
 
 
-def test_the_model_may_not_do_more_than_anybody() -> None:
-    """What it writes runs behind the same lock, and it is told so."""
-    with model("SELECT * FROM read_csv('/etc/passwd')", "DROP TABLE orders", "SELECT 1 AS one") as scripted:
-        assert performed(question="What are the passwords?")[1]["rows"] == [{"one": 1}]
-    assert "can only read the tables of its run" in scripted.shown[1][-1]["content"]
-    assert "DROP is not allowed" in scripted.shown[2][-1]["content"]
+def test_the_models_sql_has_the_same_limits() -> None:
+    """It runs in the locked database, and the model gets the error."""
+    with scripted_model("SELECT * FROM read_csv('/etc/passwd')", "DROP TABLE orders", "SELECT 1 AS one") as model:
+        assert run(question="What are the passwords?")[1]["rows"] == [{"one": 1}]
+    assert "can only read the tables of its run" in model.messages[1][-1]["content"]
+    assert "DROP is not allowed" in model.messages[2][-1]["content"]
 
 
 def test_the_model_has_three_tries() -> None:
-    """After the last the run fails, with DuckDB's last word."""
-    with model("SELECT a", "SELECT b", "SELECT c") as scripted:
-        error = refusal(lambda: performed(question="Why?"))
+    """Then the run fails, with DuckDB's last message."""
+    with scripted_model("SELECT a", "SELECT b", "SELECT c") as model:
+        error = error_of(lambda: run(question="Why?"))
     assert error.code == "no_answer"
     assert 'Referenced column "c"' in error.message
-    assert len(scripted.shown) == module.ATTEMPTS == 3
+    assert len(model.messages) == module.ATTEMPTS == 3
 
 
-def test_a_limit_is_nothing_to_mend() -> None:
-    """A statement that is too much for a run ends it: the model is not asked to find another."""
-    with model("SELECT length(repeat('x', 4000000000))") as scripted:
-        assert refusal(lambda: performed(question="How long?")).code in ("too_large", "timeout")
-    assert len(scripted.shown) == 1
+def test_the_model_gets_no_second_try_after_a_limit() -> None:
+    """A statement that exceeds a limit fails the run."""
+    with scripted_model("SELECT length(repeat('x', 4000000000))") as model:
+        assert error_of(lambda: run(question="How long?")).code in ("too_large", "timeout")
+    assert len(model.messages) == 1
 
 
-def test_what_the_child_says_of_itself_is_kept_from_viewers(capfd: pytest.CaptureFixture[str]) -> None:
-    """A failure of the process itself is a traceback in the log, and an error without a word of it for viewers."""
-    with Engine() as started:
-        started._send({"sql": 5, "limit": 1})
-        assert started._receive(time.monotonic() + PATIENCE) == {"failed": True}
+def test_viewers_do_not_see_a_traceback_of_the_process(capfd: pytest.CaptureFixture[str]) -> None:
+    """A bug in the process is a traceback in the log, and a message without details."""
+    with Engine() as database:
+        database._send({"sql": 5, "limit": 1})
+        assert database._receive(time.monotonic() + PATIENCE) == {"failed": True}
     assert "Traceback" in capfd.readouterr().err

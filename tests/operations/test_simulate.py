@@ -1,4 +1,4 @@
-"""`simulate`: each thing that it can be told, in each place where it can run."""
+"""`simulate`: each field of its input, in each place where it can run."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ STEP = 0.02
 @pytest.fixture(params=PLACES, ids=str)
 def place(request: pytest.FixtureRequest) -> Place:
     """Each place in turn."""
-    found: Place = request.param
-    return found
+    place: Place = request.param
+    return place
 
 
 @pytest.fixture
 def stage(place: Place) -> Iterator[Stage]:
-    """A runner that offers it."""
+    """A runner with the operation."""
     with entered(place.world) as world:
         stage = Stage(world, simulate)
         yield stage
         stage.close()
 
 
-def start(stage: Stage, place: Place, **said: Any) -> str:
-    """Starts a simulation; it takes three steps without a pause unless it is told otherwise."""
-    return stage.start(simulate, Simulation(**{"steps": 3, "interval": 0, "runs_in": place.runs_in, **said}))
+def start(stage: Stage, place: Place, **options: Any) -> str:
+    """Starts a simulation, by default of three steps without a pause."""
+    return stage.start(simulate, Simulation(**{"steps": 3, "interval": 0, "runs_in": place.runs_in, **options}))
 
 
-def simulated(stage: Stage, place: Place, **said: Any) -> list[Message]:
+def simulated(stage: Stage, place: Place, **options: Any) -> list[Message]:
     """The events of a whole simulation."""
-    return stage.events(start(stage, place, **said))
+    return stage.events(start(stage, place, **options))
 
 
 def seconds(messages: list[Message]) -> float:
-    """How long it took."""
+    """The seconds that the run took."""
     elapsed: float = messages[-1].json["elapsed"]
     return elapsed
 
 
 def test_steps(stage: Stage, place: Place) -> None:
-    """A progress for each step, with what is done of the total, and a result that counts them."""
+    """Each step is a progress with `done` and `total`, and the result counts them."""
     messages = simulated(stage, place, steps=5)
     steps = [message.json for message in messages[1:-2]]
     assert [(step["done"], step["total"], step["unit"]) for step in steps] == [(n, 5, "steps") for n in range(1, 6)]
@@ -60,12 +60,12 @@ def test_steps(stage: Stage, place: Place) -> None:
 
 
 def test_no_steps(stage: Stage, place: Place) -> None:
-    """It may do nothing at all."""
+    """The run ends at once."""
     assert [message.event for message in simulated(stage, place, steps=0)] == ["start", "result", "done"]
 
 
 def test_an_interval(stage: Stage, place: Place) -> None:
-    """It waits between its steps, and the viewers see them as they come."""
+    """The run waits between its steps, and viewers see each step at once."""
     run = start(stage, place, interval=STEP)
     seen = []
     for count in range(1, 4):
@@ -76,7 +76,7 @@ def test_an_interval(stage: Stage, place: Place) -> None:
 
 
 def test_a_silence(stage: Stage, place: Place) -> None:
-    """After its last step it says nothing for a while, and then how it ended."""
+    """The run waits after its last step, and then ends."""
     run = start(stage, place, silent=5 * STEP)
     stage.until(run, "progress", 3)
     messages = stage.events(run)
@@ -86,23 +86,23 @@ def test_a_silence(stage: Stage, place: Place) -> None:
 
 @pytest.mark.parametrize("payload", [1, 10, 45, 1000, 100_000])
 def test_a_payload(stage: Stage, place: Place, payload: int) -> None:
-    """Each step's message has so many bytes."""
+    """Each step's message has this number of bytes."""
     messages = simulated(stage, place, payload=payload)
     assert [len(message.json["message"].encode()) for message in messages[1:-2]] == [payload] * 3
 
 
 def test_a_failure(stage: Stage, place: Place) -> None:
-    """It fails at the step that it is told, with an error of its own, and not before."""
+    """The run fails at the given step, with its own error, and not before."""
     messages = simulated(stage, place, steps=5, fail_at=3)
     assert [message.json["done"] for message in messages if message.event == "progress"] == [1, 2]
     assert ending(messages) == ("failed", "simulated_failure")
     assert "step 3" in messages[-2].json["message"]
 
 
-@pytest.mark.parametrize("said", [{"fail_at": 9}, {"ask_at": 9}])
-def test_what_is_never_reached(stage: Stage, place: Place, said: dict[str, int]) -> None:
-    """A step beyond the last one does not come."""
-    assert ending(simulated(stage, place, **said)) == ("succeeded", None)
+@pytest.mark.parametrize("options", [{"fail_at": 9}, {"ask_at": 9}])
+def test_steps_beyond_the_last_one(stage: Stage, place: Place, options: dict[str, int]) -> None:
+    """The run succeeds if it ends before the step at which it would fail or ask."""
+    assert ending(simulated(stage, place, **options)) == ("succeeded", None)
 
 
 def test_a_burn(stage: Stage, place: Place) -> None:
@@ -118,7 +118,7 @@ def test_a_burn(stage: Stage, place: Place) -> None:
     ("answer", "result"), [(True, {"steps": 3, "stopped": False}), (False, {"steps": 1, "stopped": True})]
 )
 def test_a_question(stage: Stage, place: Place, answer: bool, result: dict[str, Any]) -> None:
-    """It asks at the step that it is told whether to go on, and does as it is told."""
+    """The run asks before the given step whether to go on, and stops if the answer is no."""
     run = start(stage, place, ask_at=2)
     question = stage.until(run, "question")[-1].json
     assert question["schema"] == {"type": "boolean"}
@@ -130,12 +130,12 @@ def test_a_question(stage: Stage, place: Place, answer: bool, result: dict[str, 
 
 
 @pytest.mark.parametrize(
-    "said", [{"interval": 3600}, {"silent": 3600}, {"ask_at": 1}, {"steps": 10**6, "interval": 0}], ids=str
+    "options", [{"interval": 3600}, {"silent": 3600}, {"ask_at": 1}, {"steps": 10**6, "interval": 0}], ids=str
 )
-def test_a_cancel(stage: Stage, place: Place, said: dict[str, Any]) -> None:
-    """It is stopped at once, whatever it waits for."""
-    run = start(stage, place, **said)
-    stage.until(run, "question" if "ask_at" in said else "progress")
+def test_a_cancel(stage: Stage, place: Place, options: dict[str, Any]) -> None:
+    """The run stops at once, whatever it waits for."""
+    run = start(stage, place, **options)
+    stage.until(run, "question" if "ask_at" in options else "progress")
     stage.cancel(run)
     messages = stage.events(run)
     assert ending(messages) == ("cancelled", "requested")
@@ -143,13 +143,13 @@ def test_a_cancel(stage: Stage, place: Place, said: dict[str, Any]) -> None:
 
 
 def test_it_sets_no_linger_and_no_limit() -> None:
-    """The settings' linger is its own, and it may take its time."""
+    """The linger is that of the settings, and the run may take any time."""
     assert simulate.linger is UNSET
     assert (simulate.timeout, simulate.memory, simulate.retries) == (None, None, 0)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "options",
     [
         {"steps": -1},
         {"steps": 10**9},
@@ -166,13 +166,13 @@ def test_it_sets_no_linger_and_no_limit() -> None:
     ],
     ids=str,
 )
-def test_what_it_refuses(said: dict[str, Any]) -> None:
-    """Every field has its bounds, and a field that it does not know is not passed over."""
+def test_invalid_input(options: dict[str, Any]) -> None:
+    """Every field has bounds, and an unknown field is an error."""
     with pytest.raises(ValidationError):
-        Simulation(**said)
+        Simulation(**options)
 
 
-def test_the_defaults_make_a_run_that_one_can_watch() -> None:
+def test_the_defaults() -> None:
     """Ten steps, half a second each, in a greenlet."""
     assert Simulation().model_dump() == {
         "steps": 10,
