@@ -50,7 +50,7 @@ class Batcher:
         "_sink",
         "_slice_ends",
         "_timer",
-        "_worker",
+        "_turn",
         "open",
         "recorder",
     )
@@ -59,7 +59,7 @@ class Batcher:
         self.recorder = recorder
         self.open = True
         self._sink = sink
-        self._worker = worker
+        self._turn = worker.turn
         self._clock = clock
         self._interval = flush if isinstance(flush, int | float) else 0.0
         self._loop: Any = gevent.get_hub().loop
@@ -101,7 +101,7 @@ class Batcher:
         elif self.recorder.millisecond > self._last_turn:
             # The first event for a while goes out at once, whatever the producer does next. Only its viewer has had a
             # turn then, so the slice continues.
-            self._worker.hand_over(self.write)
+            self._turn.hand_over(self.write)
             self._last_turn = int(time.time() * 1000)
         else:
             # Runs when the producer next waits: what it yields until then makes one batch.

@@ -7,16 +7,13 @@ patches the standard library.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import gevent
 from gevent import monkey
 from gevent._hub_local import get_hub_if_exists
 from gevent.hub import Hub
 from greenlet import GreenletExit, getcurrent
-
-if TYPE_CHECKING:
-    from .worker import Worker
 
 start_native_thread: Final = monkey.get_original("_thread", "start_new_thread")
 native_lock: Final = monkey.get_original("_thread", "allocate_lock")
@@ -36,17 +33,41 @@ class Signal(Protocol):
         """Returns once the flag is up, or after `timeout` seconds."""
 
 
+class Turn:
+    """Collects the signals that one call sets, so that a waiter can be handed the caller's turn."""
+
+    __slots__ = ("woken",)
+
+    def __init__(self) -> None:
+        self.woken: list[GreenSignal] | None = None
+
+    def hand_over(self, call: Callable[[], None]) -> None:
+        """Makes `call`, which must not wait; if it sets exactly one signal of this turn, its waiter runs at once.
+
+        Callbacks run after all timers and sockets that are due: with many streams that takes a while. Not to be called
+        from the hub itself.
+        """
+        woken: list[GreenSignal] = []
+        self.woken = woken
+        try:
+            call()
+        finally:
+            self.woken = None
+        if len(woken) == 1:
+            woken[0].pass_turn()
+        else:
+            for signal in woken:
+                signal.resume()
+
+
 class GreenSignal:
-    """A signal for a greenlet of the hub: a third of the size and time of `gevent.event.Event`.
+    """A signal for a greenlet of the hub: a third of the size and time of `gevent.event.Event`."""
 
-    With a `worker`, its waiter can be handed the turn of whoever sets the signal (`Worker.hand_over`).
-    """
+    __slots__ = ("_flag", "_hub", "_turn", "_waiter")
 
-    __slots__ = ("_flag", "_hub", "_waiter", "_worker")
-
-    def __init__(self, worker: Worker | None = None) -> None:
+    def __init__(self, turn: Turn | None = None) -> None:
         self._hub: Hub = gevent.get_hub()
-        self._worker = worker
+        self._turn = turn
         self._flag = False
         self._waiter: Any = None
 
@@ -55,10 +76,10 @@ class GreenSignal:
             self._flag = True
             if self._waiter is None:
                 return
-            if self._worker is None or self._worker.woken is None:
+            if self._turn is None or self._turn.woken is None:
                 self.resume()
             else:
-                self._worker.woken.append(self)
+                self._turn.woken.append(self)
 
     def resume(self) -> None:
         """Resumes the waiter in the next round of callbacks."""

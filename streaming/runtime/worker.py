@@ -23,7 +23,7 @@ from gevent import monkey
 from gevent.hub import Hub
 from greenlet import getcurrent
 
-from .hub import Call, GreenSignal, Signal, native_ident, native_lock, start_hub
+from .hub import Call, GreenSignal, Signal, Turn, native_ident, native_lock, start_hub
 from .watchdog import Watchdog
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class Worker:
         self.pid: Final = os.getpid()
         self.ident: Final[int] = self.hub.thread_ident
         self.watchdog: Final = Watchdog(self.hub)
-        self.woken: list[GreenSignal] | None = None
+        self.turn: Final = Turn()
         self._parts: dict[Any, Any] = {}
 
     @classmethod
@@ -81,7 +81,7 @@ class Worker:
 
     def signal(self) -> Signal:
         """A signal that the calling thread can wait on."""
-        return GreenSignal(self) if self.here else threading.Event()
+        return GreenSignal(self.turn) if self.here else threading.Event()
 
     def call(self, function: Callable[..., T], *args: Any) -> T:
         """What `function(*args)` returns, or raises, in the hub's thread; it may wait there."""
@@ -90,24 +90,6 @@ class Worker:
     def soon(self, function: Callable[..., Any], *args: Any) -> None:
         """Calls `function(*args)` in the hub in its next round; from any thread. It must not wait."""
         self.hub.loop.run_callback_threadsafe(function, *args)
-
-    def hand_over(self, call: Callable[[], None]) -> None:
-        """Makes `call`, which must not wait; if it sets exactly one signal, its waiter runs at once.
-
-        Callbacks run after all timers and sockets that are due: with many streams that takes a while. Not to be called
-        from the hub itself.
-        """
-        woken: list[GreenSignal] = []
-        self.woken = woken
-        try:
-            call()
-        finally:
-            self.woken = None
-        if len(woken) == 1:
-            woken[0].pass_turn()
-        else:
-            for signal in woken:
-                signal.resume()
 
     def _make(self, kind: Callable[[Worker], T]) -> T:
         if kind not in self._parts:  # several threads may have asked at once

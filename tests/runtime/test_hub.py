@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import gevent
 
-from streaming.runtime.hub import GreenSignal
-from streaming.runtime.worker import Worker
+from streaming.runtime.hub import GreenSignal, Turn
 
 
 def test_callers_that_hand_over_to_the_same_waiter() -> None:
     """Who hands its turn over goes on afterwards, also where others do so before it has gone on."""
-    worker = Worker()
-    signal, woken, went_on = GreenSignal(worker), list[int](), list[int]()
+    turn = Turn()
+    signal, woken, went_on = GreenSignal(turn), list[int](), list[int]()
 
     def wait() -> None:
         while len(woken) < 10:
@@ -21,7 +20,7 @@ def test_callers_that_hand_over_to_the_same_waiter() -> None:
 
     def call(number: int) -> None:
         gevent.sleep(0.01)  # all of them are due in the same round
-        worker.hand_over(signal.set)
+        turn.hand_over(signal.set)
         went_on.append(number)
 
     gevent.spawn(wait)
