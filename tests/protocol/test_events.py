@@ -13,7 +13,7 @@ from typing import Any
 from unittest.mock import ANY
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.errors import EncodeError, HeadwayError
@@ -33,9 +33,6 @@ from streaming.protocol.events import (
 
 HUGE = pytest.param(10**5000, id="huge")
 """An integer that Python itself will not write as decimal digits."""
-
-BUSY_MACHINE = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""Examples by number, never by time, which says more about the machine than about the code."""
 
 NO_STRINGS = [5, 1.5, True, b"text", ["text"], {}, object(), HUGE]
 NO_AMOUNTS = [-1, -0.5, -(10**400), 10**400, nan, inf, -inf, True, False, "5", b"5", [5], Decimal(5), 5j, HUGE]
@@ -273,7 +270,6 @@ JUNK = st.sampled_from(
 )
 
 
-@BUSY_MACHINE
 @given(JUNK, JUNK, JUNK, JUNK, JUNK, JUNK)
 def test_a_maker_makes_an_event_or_raises_encode_error(a: Any, b: Any, c: Any, d: Any, e: Any, f: Any) -> None:
     """Whatever a maker is handed, no other error than `EncodeError` leaves it, and no event that says no JSON."""

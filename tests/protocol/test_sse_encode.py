@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, RootModel
 
@@ -23,9 +23,6 @@ from streaming.protocol.events import Event, delta, encode_json, event, make_eve
 from streaming.protocol.sse import HEARTBEAT, Message, Parser, comment, encode, frame, retry
 
 TIMESTAMP = "2026-11-23T09:30:00.125Z"
-
-BUSY_MACHINE = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""Examples by number, never by time, which says more about the machine than about the code."""
 
 HUGE = pytest.param(10**5000, id="huge")
 """An integer that Python itself will not write as decimal digits."""
@@ -87,7 +84,6 @@ def test_text_comes_back_as_it_was(text: str) -> None:
     assert read(encode(event("note", text), id=1, timestamp=TIMESTAMP)) == Message("1", "note", text, None)
 
 
-@BUSY_MACHINE
 @given(odd_text(), odd_text() | st.integers(-(2**63), 2**63 - 1), odd_text())
 def test_any_name_id_and_text_come_back_or_are_refused(name: str, id: str | int, text: str) -> None:
     """A name, an id and text are read as they were written, or refused because they cannot be carried."""
@@ -161,7 +157,6 @@ def test_an_event_that_no_maker_has_checked_breaks_no_frame(made: Event) -> None
         encode(made, timestamp=TIMESTAMP)
 
 
-@BUSY_MACHINE
 @given(
     st.integers(1, 2**63 - 1),
     st.sampled_from(
@@ -383,7 +378,6 @@ def values() -> st.SearchStrategy[Any]:
     )
 
 
-@BUSY_MACHINE
 @given(values())
 def test_any_value_comes_back_or_is_refused(value: Any) -> None:
     """A value is read as it was written, or refused because JSON cannot carry it."""
@@ -397,7 +391,6 @@ def test_any_value_comes_back_or_is_refused(value: Any) -> None:
         assert repr(json.loads(read(wire).data)["value"]) == repr(as_json(value))
 
 
-@BUSY_MACHINE
 @given(odd_text().filter(lambda text: not has_surrogate(text)))
 def test_no_client_that_cuts_lines_in_its_own_way_is_misled(text: str) -> None:
     """JSON holds nothing that `splitlines`, or any other idea of a line, takes for a line end."""
@@ -414,7 +407,6 @@ def test_a_shared_escape_is_no_danger() -> None:
 # Comments and retry
 
 
-@BUSY_MACHINE
 @given(odd_text())
 def test_no_comment_breaks_a_stream(text: str) -> None:
     """A comment gives its reader nothing but a comment, and leaves the events around it alone."""
@@ -441,7 +433,6 @@ def test_the_heartbeat_is_the_contracts() -> None:
     assert comment("keep-alive") == HEARTBEAT == b": keep-alive\n\n"
 
 
-@BUSY_MACHINE
 @given(st.integers(0, 2**53 - 1))
 def test_retry_is_read_as_it_was_written(milliseconds: int) -> None:
     """A reconnection time arrives, without an event."""

@@ -13,16 +13,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from streaming.errors import EventTooLarge
 from streaming.protocol.events import make_event
 from streaming.protocol.sse import HEARTBEAT, MAX_RETRY_DIGITS, Message, Parser, comment, encode
 from tests.eventsource import Peer, PeerMessage
-
-BUSY_MACHINE = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""Examples by number, never by time, which says more about the machine than about the code."""
 
 
 def m(data: str, id: str = "", event: str = "message", retry: int | None = None) -> Message:
@@ -277,7 +274,6 @@ def by_the_standard(stream: bytes) -> list[Message]:
     return messages
 
 
-@BUSY_MACHINE
 @given(pieces(streams()))
 def test_any_stream_in_any_pieces(chunks: list[bytes]) -> None:
     """However a stream is cut, its messages are those of the standard's steps taken over the whole of it."""
@@ -286,7 +282,6 @@ def test_any_stream_in_any_pieces(chunks: list[bytes]) -> None:
     assert feed(Parser(), single_bytes(stream)) == by_the_standard(stream)
 
 
-@BUSY_MACHINE
 @given(pieces(st.binary(max_size=200)))
 def test_any_bytes(chunks: list[bytes]) -> None:
     """No bytes at all make the parser raise."""
@@ -320,7 +315,6 @@ def test_the_bound_is_exact(within: bytes, beyond: bytes) -> None:
             feed(Parser(max_bytes=50), chunks)
 
 
-@BUSY_MACHINE
 @given(pieces(streams()), st.integers(1, 40))
 def test_the_bound_does_not_depend_on_the_pieces(chunks: list[bytes], max_bytes: int) -> None:
     """The same streams are refused after the same messages however they are cut."""
@@ -423,14 +417,12 @@ def with_ids_that_stay(messages: list[PeerMessage]) -> list[Message]:
     return completed
 
 
-@BUSY_MACHINE
 @given(pieces(blocks()))
 def test_agreement_with_the_peer_on_events(peer: Peer, chunks: list[bytes]) -> None:
     """An independent parser gives the same messages, last event ids included."""
     assert feed(Parser(), chunks) == with_ids_that_stay(peer.messages(chunks))
 
 
-@BUSY_MACHINE
 @given(pieces(streams() | st.binary(max_size=100)))
 def test_agreement_with_the_peer_on_any_stream(peer: Peer, chunks: list[bytes]) -> None:
     """An independent parser gives the same messages for noise; the tests below tell why some of it is left out."""
@@ -443,7 +435,6 @@ def test_agreement_with_the_peer_on_any_stream(peer: Peer, chunks: list[bytes]) 
         assert as_javascript(ours.retry) == theirs.retry
 
 
-@BUSY_MACHINE
 @given(
     st.lists(
         st.tuples(st.text(min_size=1), st.text(), st.text()).filter(
