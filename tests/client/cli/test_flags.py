@@ -1,4 +1,4 @@
-"""Command-line flags out of JSON Schemas."""
+"""Command-line flags made from JSON Schemas."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from streaming.client.cli.flags import command_of, fields_of, input_of
 
 
 class Inner(BaseModel):
-    """An object within."""
+    """A nested object."""
 
     deep: int = 1
 
 
 class Input(BaseModel):
-    """Something of every kind."""
+    """A field of every kind."""
 
     text: str = "x"
     page_count: int | None = Field(None, description="How many pages.")
@@ -45,13 +45,13 @@ SCHEMA = Input.model_json_schema()
 
 
 def parsed(*flags: str, schema: dict[str, Any] = SCHEMA) -> dict[str, Any]:
-    """The input that these arguments make."""
+    """The input from these arguments."""
     command = command_of("try", "Tries it.", schema)
     with command.make_context("try", list(flags)) as context:
         return input_of(context.params, schema)
 
 
-def test_nothing_given_is_nothing_sent() -> None:
+def test_an_empty_command_line_sends_nothing() -> None:
     """Defaults are the service's."""
     assert parsed() == {}
 
@@ -79,12 +79,12 @@ def test_nothing_given_is_nothing_sent() -> None:
     ],
 )
 def test_each_kind_of_field(flags: list[str], sent: dict[str, Any]) -> None:
-    """A flag's value arrives as its schema wants it."""
+    """The value of a flag has the type that its schema says."""
     assert parsed(*flags) == sent
 
 
 @pytest.mark.parametrize(
-    ("flags", "named"),
+    ("flags", "name"),
     [
         (["--page-count", "three"], "--page-count"),
         (["--share", "half"], "--share"),
@@ -94,15 +94,15 @@ def test_each_kind_of_field(flags: list[str], sent: dict[str, Any]) -> None:
         (["--nothing", "1"], "--nothing"),
     ],
 )
-def test_what_cannot_be_read_names_its_flag(flags: list[str], named: str) -> None:
-    """Before anything is sent."""
+def test_an_invalid_value_names_its_flag(flags: list[str], name: str) -> None:
+    """The error comes before anything is sent."""
     with pytest.raises(click.UsageError) as caught:
         parsed(*flags)
-    assert named in caught.value.format_message()
+    assert name in caught.value.format_message()
 
 
-def test_files_go_to_the_fields_that_take_them(tmp_path: Path) -> None:
-    """By themselves in the order of the fields, or each by its flag."""
+def test_files_go_to_the_file_fields(tmp_path: Path) -> None:
+    """Arguments go to the fields in their order, flags to their own field."""
     paths = [tmp_path / name for name in ("a", "b", "c")]
     for path in paths:
         path.write_bytes(b"")
@@ -115,7 +115,7 @@ def test_files_go_to_the_fields_that_take_them(tmp_path: Path) -> None:
 
 
 def test_the_standard_input_is_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """`-` names it."""
+    """Its name is `-`."""
     (tmp_path / "in").write_bytes(b"%PDF")
     with (tmp_path / "in").open() as standard_input:
         monkeypatch.setattr("sys.stdin", standard_input)
@@ -123,22 +123,22 @@ def test_the_standard_input_is_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_an_operation_without_files_takes_none() -> None:
-    """What stands there by itself is wrong usage."""
+    """An argument is wrong usage."""
     with pytest.raises(click.UsageError, match="unexpected extra argument"):
         parsed("stray", schema={"properties": {"a": {"type": "string"}}})
 
 
-def test_the_help_says_what_the_schema_says() -> None:
-    """Descriptions, defaults, and what is required."""
+def test_the_help_comes_from_the_schema() -> None:
+    """It has the description, the default, and whether the field is required."""
     fields = {field.name: field for field in fields_of(SCHEMA)}
     assert fields["page_count"].help == "How many pages."
     assert fields["text"].help == "Text [default: x]"
-    (needed,) = fields_of({"properties": {"a": {"type": "string"}}, "required": ["a"]})
-    assert needed.help == "[required]"
+    (required,) = fields_of({"properties": {"a": {"type": "string"}}, "required": ["a"]})
+    assert required.help == "[required]"
 
 
 def test_a_schema_that_refers_to_itself_is_json() -> None:
-    """There is an end to following references."""
+    """References are followed only so far."""
     whole = {"$defs": {"a": {"$ref": "#/$defs/a"}}, "properties": {"x": {"$ref": "#/$defs/a"}, "y": {"$ref": "#/no"}}}
     assert parsed("--x", "1", "--y", '"z"', schema=whole) == {"x": 1, "y": "z"}
 
@@ -150,6 +150,6 @@ parts = st.sampled_from(
 
 
 @given(st.dictionaries(names, parts, max_size=4))
-def test_no_schema_breaks_the_command_line(properties: dict[str, Any]) -> None:
-    """Whatever fields are called, the command is made, and sends nothing that was not given."""
+def test_any_schema_makes_a_command(properties: dict[str, Any]) -> None:
+    """Whatever the names of its fields are, and an empty command line sends nothing."""
     assert parsed(schema={"properties": properties}) == {}

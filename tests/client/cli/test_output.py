@@ -1,4 +1,4 @@
-"""How the command line shows a run on a terminal, drawn into memory."""
+"""The terminal output of the command line, drawn into memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streaming.client.events import make_event
 
 
 def drawn(*events: tuple[str, dict[str, Any]], width: int = 60) -> str:
-    """What stands on the screen in the end, without what was drawn over."""
+    """What stands on the screen in the end."""
     out = io.StringIO()
     with Screen(Console(file=out, width=width, height=30, force_terminal=False)) as screen:
         for number, (name, data) in enumerate(events, 1):
@@ -25,12 +25,12 @@ def drawn(*events: tuple[str, dict[str, Any]], width: int = 60) -> str:
 
 
 def deltas(text: str, *, size: int = 3, channel: str = "text") -> list[tuple[str, dict[str, Any]]]:
-    """A text in small pieces."""
+    """The deltas of a text, in small pieces."""
     return [("delta", {"text": text[at : at + size], "channel": channel}) for at in range(0, len(text), size)]
 
 
 def test_text_is_written_line_by_line() -> None:
-    """Words are kept whole, and a line break is one."""
+    """Words are kept whole, and so are line breaks."""
     text = "Let me think about it for a while, because it is a long line of thought.\n\nYes, [bold]42[/bold]."
     assert drawn(*deltas(text)).splitlines()[:4] == [
         "Let me think about it for a while, because it is a long line",
@@ -42,13 +42,13 @@ def test_text_is_written_line_by_line() -> None:
 
 @given(st.text(st.sampled_from("ab \n文😀"), max_size=200), st.integers(1, 50))
 def test_no_text_is_lost(text: str, size: int) -> None:
-    """However it is cut, all that is no space comes out once, in order."""
+    """Whatever the pieces, every character but space is written once, in order."""
     shown = drawn(*deltas(text, size=size), width=12)
     assert re.sub(r"\s", "", shown) == re.sub(r"\s", "", text)
 
 
 def test_each_kind_of_event() -> None:
-    """What was finished stands above, the bars below it, and under them how it ended."""
+    """Finished lines stand at the top, then the bars, and the status at the end."""
     shown = drawn(
         ("start", {"run": "r1", "operation": "extract"}),
         ("progress", {"step": "open", "message": "Opening"}),
@@ -69,8 +69,8 @@ def test_each_kind_of_event() -> None:
     assert lines[-1] == "succeeded in 2.0 s"
 
 
-def test_a_new_attempt_drops_the_bars() -> None:
-    """What was there before no longer counts."""
+def test_a_new_attempt_removes_the_bars() -> None:
+    """The progress of the attempt before no longer counts."""
     shown = drawn(
         ("progress", {"step": "old", "message": "An old step", "done": 1, "total": 2}),
         ("attempt", {"attempt": 2, "reason": "producer_lost"}),
@@ -82,20 +82,20 @@ def test_a_new_attempt_drops_the_bars() -> None:
     assert "✗ broken: It broke." in shown
 
 
-def test_a_run_that_is_over_says_so() -> None:
-    """Where a viewer comes after the end, the snapshot stands for the events."""
+def test_a_reset() -> None:
+    """The status of its snapshot is shown."""
     assert "the status of the run is succeeded" in drawn(("reset", {"snapshot": {"status": "succeeded"}}))
 
 
 def test_a_long_result_is_cut() -> None:
-    """And it is said how to have the rest."""
+    """A note says how to see the rest."""
     shown = drawn(("result", {"result": list(range(100))}))
     assert "62 more lines; `--output json` shows all of them" in shown
 
 
 @pytest.mark.parametrize("name", ["delta", "progress", "partial", "error", "result", "note", "start"])
-def test_escape_sequences_of_others_are_not_obeyed(name: str) -> None:
-    """A text cannot move the cursor, set the title or ring the bell."""
+def test_escape_sequences_are_removed(name: str) -> None:
+    """The text of a service cannot move the cursor, set the title or ring the bell."""
     evil = "a\x1b]0;title\x07\x9b2Jb\r"
     data = {"text": evil, "message": evil, "key": evil, "value": evil, "code": evil, "operation": evil, "run": evil}
     data["result"] = evil

@@ -1,0 +1,85 @@
+"""The errors of the client, and those made from a refusal."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from streaming.client import (
+    ClientError,
+    Conflict,
+    InvalidInput,
+    NotFound,
+    Overloaded,
+    RequestRefused,
+    Unauthorized,
+    errors,
+)
+from streaming.client.errors import refusal, retry_after
+
+
+def test_the_tree_in_the_docstring() -> None:
+    """The docstring of `errors` names every class, below its base class."""
+    drawn = re.findall(r"^(\W*)([A-Z]\w+)", errors.__doc__ or "", re.MULTILINE)[1:]
+    parents: list[tuple[int, str]] = []
+    for indent, name in drawn:
+        parents = [(depth, parent) for depth, parent in parents if depth < len(indent)]
+        if parents:
+            assert issubclass(getattr(errors, name), getattr(errors, parents[-1][1])), name
+        parents.append((len(indent), name))
+    classes = {
+        name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, ClientError)
+    }
+    assert {name for _, name in drawn} - {"HeadwayError"} == classes
+
+
+@pytest.mark.parametrize(
+    ("status", "cls", "transient"),
+    [
+        (400, InvalidInput, False),
+        (401, Unauthorized, False),
+        (403, Unauthorized, False),
+        (404, NotFound, False),
+        (409, Conflict, False),
+        (413, RequestRefused, False),
+        (422, InvalidInput, False),
+        (429, Overloaded, True),
+        (500, RequestRefused, True),
+        (501, RequestRefused, False),
+        (503, Overloaded, True),
+    ],
+)
+def test_a_refusal_has_the_type_of_its_status(status: int, cls: type[RequestRefused], transient: bool) -> None:
+    """And says whether the same request may succeed later."""
+    error = refusal(status, "A reason", {}, b"")
+    assert type(error) is cls
+    assert error.transient == transient
+
+
+def test_a_problem_names_the_fields() -> None:
+    """The text of the error has what a person needs to correct the input."""
+    problem = {"title": "Invalid input", "detail": "no", "code": "invalid_input"}
+    body = json.dumps({**problem, "errors": [{"loc": ["pages", 0], "msg": "too many"}, "rubbish", {}]}).encode()
+    error = refusal(422, "Unprocessable", {}, body)
+    assert str(error) == "422 Invalid input: no; pages.0: too many"
+    assert (error.code, error.errors) == ("invalid_input", [{"loc": ["pages", 0], "msg": "too many"}])
+
+
+@pytest.mark.parametrize("body", [b"", b"<h1>Bad gateway</h1>", b"[]", b"null", b'{"detail": 3, "errors": 4}', b"\xff"])
+def test_a_refusal_need_not_be_a_problem_document(body: bytes) -> None:
+    """A proxy may answer anything."""
+    error = refusal(502, "Bad Gateway", {}, body)
+    assert (str(error), error.code, error.errors) == ("502 Bad Gateway", "", [])
+
+
+def test_retry_after_is_a_number_or_a_date() -> None:
+    """RFC 9110, section 10.2.3; anything else is ignored."""
+    assert retry_after("7") == 7
+    in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    assert 50 < (retry_after(in_a_minute) or 0) <= 60
+    assert retry_after("Mon, 01 Jan 2001 00:00:00 GMT") == 0
+    assert [retry_after(text) for text in ("", "soon", "-1", "1e3")] == [None] * 4
