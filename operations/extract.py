@@ -1,17 +1,17 @@
-"""`extract`: what stands in a PDF, page by page, as it is read.
+"""`extract`: the content of a PDF, page by page.
 
-The work is done in a child process, with limits on its time and memory: a PDF is a program that a stranger wrote, and
-PDFium, which runs it, is neither thread-safe nor to be trusted with the service's own process.
+It runs in a child process with limited time and memory: a PDF is a program that a stranger wrote, and PDFium, which
+runs it, is neither thread-safe nor safe enough for the service's own process.
 
-A run that cannot give a result ends with one of these codes:
+A run without a result ends with one of these codes:
 
-    empty_file, not_a_pdf, truncated_pdf, damaged_pdf      the file is not what it should be
+    empty_file, not_a_pdf, truncated_pdf, damaged_pdf      the file is not a complete PDF
     password_required, wrong_password                      it is encrypted
-    unsupported_encryption                                 and in a way that PDFium does not know
-    pages_out_of_range, too_many_pages                     `pages` and the document do not fit
-    host_not_allowed, fetch_failed                         `document_url` was refused, or did not answer
-    too_large, timeout                                     it wants more than `MEMORY`, `TIMEOUT` or a bound of `pdf`
-    model_...                                              with `fields`, what `llm.errors` says of the model
+    unsupported_encryption                                 it is encrypted in a way that PDFium does not support
+    pages_out_of_range, too_many_pages                     `pages` does not fit the document or the limit
+    host_not_allowed, fetch_failed                         the host of `document_url` is not allowed, or failed
+    too_large, timeout                                     more than `MEMORY`, `TIMEOUT` or a limit of `pdf`
+    model_...                                              with `fields`, an error of the model (`llm.errors`)
 
 With `fields` the pages, once they are all read, go to a model one by one (`filling`); without it no model is asked.
 """
@@ -35,11 +35,11 @@ from .pdf.text import one_line
 from .settings import settings
 
 TIMEOUT = 300.0
-"""Seconds: 2,000 pages with tables and thumbnails take about 30 on one core."""
+"""Seconds; 2,000 pages with tables and thumbnails take about 30 on one core."""
 TIMEOUT_WITH_FIELDS = 3600.0
-"""The same where a model reads the pages too: seconds for each."""
+"""Seconds if a model reads the pages too, which takes seconds for each page."""
 MEMORY = 1 << 30
-"""Bytes of address space: the child has 100 MB before it begins, and the pictures of a page are unpacked in memory."""
+"""Bytes of address space: 100 MB for the process itself, and the decompressed images of a page."""
 MAX_PAGES = 2_000
 """Pages of one run."""
 
@@ -47,19 +47,19 @@ _RANGES = re.compile(r"\s*\d{1,7}\s*(?:-\s*\d{1,7}\s*)?(?:,\s*\d{1,7}\s*(?:-\s*\
 
 
 def _none_if_blank(value: Any) -> Any:
-    """A form sends its empty fields as empty strings, and a file that nobody chose as an empty one without a name."""
+    """Turns what a form sends for an empty field into None: an empty string, or an empty file without a name."""
     if isinstance(value, Upload) and not value.filename and not value.size:
         return None
     return None if isinstance(value, str) and not value.strip() else value
 
 
 def _from_text(value: Any) -> Any:
-    """A form sends JSON as text."""
+    """Decodes JSON, which a form sends as text."""
     if isinstance(value, str) and value.strip():
         try:
             return json.loads(value)
         except ValueError:
-            raise ValueError("no JSON") from None
+            raise ValueError("not JSON") from None
     return value
 
 
@@ -77,7 +77,7 @@ FIELDS = {
 
 
 class Extract(BaseModel):
-    """The PDF, and what is wanted of it."""
+    """The PDF, and what to extract from it."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -85,29 +85,27 @@ class Extract(BaseModel):
     document_url: Annotated[HttpUrl | None, OrBlank] = Field(
         default=None,
         title="URL",
-        description="Where the PDF is, instead of a file; only on hosts that this service allows.",
+        description="The address of the PDF, instead of a file; only on hosts that this service allows.",
         examples=["https://example.org/report.pdf"],
         validate_default=True,
     )
     pages: Annotated[str | None, OrBlank] = Field(
         default=None,
         title="Pages",
-        description="Which pages, counted from 1; all of them if left out.",
+        description="Pages, counted from 1; all of them if left out.",
         examples=["1-10,14"],
         max_length=1000,
     )
     password: Annotated[SecretStr | None, OrBlank] = Field(
-        default=None, title="Password", description="What opens the PDF, if it is encrypted."
+        default=None, title="Password", description="The password of the PDF, if it is encrypted."
     )
-    tables: bool = Field(default=True, title="Tables", description="Whether tables are looked for.")
-    render: bool = Field(
-        default=False, title="Thumbnails", description="Whether each page comes with a small picture of itself."
-    )
+    tables: bool = Field(default=True, title="Tables", description="Whether to look for tables.")
+    render: bool = Field(default=False, title="Thumbnails", description="Whether to add a small picture of each page.")
 
     fields: Annotated[dict[str, Any] | None, BeforeValidator(_from_text), OrBlank] = Field(
         default=None,
         title="Fields",
-        description="What a language model is to look for on each page: a JSON Schema of an object.",
+        description="The fields that a language model looks for on each page: a JSON Schema of an object.",
         examples=[FIELDS],
     )
 
@@ -144,14 +142,14 @@ def _seconds(input: Extract) -> float:
 @operation(title="Extract a PDF", runs_in="process", timeout=_seconds, memory=MEMORY)
 def extract(input: Extract) -> Generator[Event, None, dict[str, Any]]:
     """Reads a PDF page by page: text, headings, tables and key-value pairs, and with a model the fields you name."""
-    source = (yield from _fetched(str(input.document_url))) if input.document_url else _upload(input).path
+    source = (yield from _fetch(str(input.document_url))) if input.document_url else _upload(input).path
     yield progress("Opening the document", step="open")
-    from .pdf.engine import Document  # loads PDFium, which the service's own process is to be spared
+    from .pdf.engine import Document  # loads PDFium, which must not run in the service's own process
     from .pdf.reader import Reader
 
     password = input.password.get_secret_value() if input.password else None
-    with _told(), Document(source, password) as document:
-        numbers = chosen(input.pages, document.page_count)
+    with _operation_errors(), Document(source, password) as document:
+        numbers = page_numbers(input.pages, document.page_count)
         total = len(numbers)
         yield progress(f"Pages to read: {total}", done=0, total=total, unit="pages", step="pages")
         reader = Reader(document, numbers, with_tables=input.tables, with_thumbnails=input.render)
@@ -159,17 +157,17 @@ def extract(input: Extract) -> Generator[Event, None, dict[str, Any]]:
             yield partial(f"page-{page['page']}", page)
             yield progress(f"Page {page['page']}", done=done, total=total, unit="pages", step="pages")
         result = {"filename": _filename(input), **reader.result()}
-    return result if input.fields is None else {**result, **(yield from _filled(input.fields, result["pages"]))}
+    return result if input.fields is None else {**result, **(yield from _fill(input.fields, result["pages"]))}
 
 
-def _filled(fields: dict[str, Any], pages: list[dict[str, Any]]) -> Generator[Event, None, dict[str, Any]]:
+def _fill(fields: dict[str, Any], pages: list[dict[str, Any]]) -> Generator[Event, None, dict[str, Any]]:
     from .form.filler import FormFiller  # importing the model's client takes longer than reading most documents
 
     return (yield from FormFiller(fields).fill((page["page"], page["text"]) for page in pages))
 
 
-def chosen(pages: str | None, count: int) -> list[int]:
-    """The numbers of the pages that are wanted of a document of `count` pages, in order and once each.
+def page_numbers(pages: str | None, count: int) -> list[int]:
+    """The page numbers that `pages` selects in a document of `count` pages, in order and once each.
 
     Raises `OperationError` with `pages_out_of_range` or `too_many_pages`.
     """
@@ -177,11 +175,10 @@ def chosen(pages: str | None, count: int) -> list[int]:
     last = max(last for _, last in ranges)
     if last > count:
         raise OperationError("pages_out_of_range", f"There is no page {last}: the document has {count}.")
-    wanted = sum(last - first + 1 for first, last in ranges)
-    if wanted > MAX_PAGES:
-        raise OperationError(
-            "too_many_pages", f"{wanted:,} pages are more than the {MAX_PAGES:,} of one run: choose some by `pages`."
-        )
+    total = sum(last - first + 1 for first, last in ranges)
+    if total > MAX_PAGES:
+        message = f"{total:,} pages are more than the {MAX_PAGES:,} of one run: select fewer with `pages`."
+        raise OperationError("too_many_pages", message)
     return sorted({number for first, last in ranges for number in range(first, last + 1)})
 
 
@@ -190,8 +187,8 @@ def _ranges(pages: str) -> list[tuple[int, int]]:
     return [(int(first), int(last or first)) for first, _, last in bounds]
 
 
-def _fetched(url: str) -> Generator[Event, None, bytes]:
-    from .fetch import Download  # httpx takes longer to import than most uploads to read
+def _fetch(url: str) -> Generator[Event, None, bytes]:
+    from .fetch import Download  # importing httpx takes longer than reading most uploads
 
     download = Download(url, settings().document_hosts)
     yield progress("Fetching the document", step="fetch")
@@ -201,18 +198,18 @@ def _fetched(url: str) -> Generator[Event, None, bytes]:
 
 
 def _upload(input: Extract) -> Upload:
-    assert input.file is not None  # the model sees to it that there is one of the two
+    assert input.file is not None  # `_one_document` has checked that there is either a file or a URL
     return input.file
 
 
 def _filename(input: Extract) -> str | None:
-    told = unquote(input.document_url.path or "") if input.document_url else _upload(input).filename
-    return one_line(PurePosixPath(told.replace("\\", "/")).name) or None
+    path = unquote(input.document_url.path or "") if input.document_url else _upload(input).filename
+    return one_line(PurePosixPath(path.replace("\\", "/")).name) or None
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """What the PDF package refuses to read ends the run with its code."""
+def _operation_errors() -> Iterator[None]:
+    """Turns the errors of the PDF package into those of the operation."""
     try:
         yield
     except Unreadable as error:

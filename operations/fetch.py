@@ -1,9 +1,9 @@
-"""Fetches a document over HTTP, from the hosts that the deployment allows and from no other.
+"""Downloads a document over HTTP, only from the hosts that the deployment allows.
 
-A server that fetches what strangers name can be sent to the hosts behind its own firewall. So the list of hosts is
-empty unless `HEADWAY_DOCUMENT_HOSTS` fills it (`example.org,files.example.org:8443`), every hop of a redirect is held
-against it by the parser that also makes the connection, and proxies, credentials and cookies of the environment are
-left alone. A name on the list is trusted together with every address that it resolves to.
+A server that fetches any URL for strangers can be sent to hosts behind its own firewall. So no host is allowed unless
+`HEADWAY_DOCUMENT_HOSTS` lists it (`example.org,files.example.org:8443`). Every hop of a redirect is checked, with the
+URL parser that also makes the connection, and the proxies, credentials and cookies of the environment are not used. A
+host on the list is trusted with every address that it resolves to.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ import httpx
 from streaming import OperationError
 
 MAX_BYTES = 64 << 20
-"""Bytes of a document, as of an upload."""
+"""Bytes of a document; an upload has the same limit."""
 MAX_REDIRECTS = 5
 TIMEOUT = httpx.Timeout(10, connect=5)
 """Seconds without a byte."""
 DEADLINE = 120.0
 """Seconds for the whole document."""
 STEP = 1 << 20
-"""Bytes between two reports."""
+"""Bytes between two progress reports."""
 HEADERS = {"Accept": "application/pdf, */*;q=0.1", "Accept-Encoding": "identity", "User-Agent": "headway"}
 
 
 class Download:
-    """One document on its way: iterate over it for the bytes received so far, then take `content`.
+    """One download: iterate over it to read the document, then use `content`. Yields the bytes received so far.
 
-    `hosts` are the names that may be fetched from, each with `:PORT` where that is not the scheme's own.
-    `total` is what the host says the size is, if it does. Raises `OperationError` with `host_not_allowed`,
-    `fetch_failed` (retryable where another try may succeed) or `too_large`.
+    `hosts` are the allowed hosts, each with `:PORT` unless it is the default port of the scheme. `total` is the size
+    that the host reports, if any. Raises `OperationError` with `host_not_allowed`, `fetch_failed` (retryable if
+    another try may succeed) or `too_large`.
     """
 
     def __init__(self, url: str, hosts: frozenset[str]) -> None:
@@ -61,7 +61,7 @@ class Download:
         raise OperationError("fetch_failed", f"More than {MAX_REDIRECTS} redirects.")
 
     def _check(self) -> None:
-        """Holds the URL of this hop against the list."""
+        """Raises `OperationError` unless the URL of this hop is allowed."""
         url = self._url
         if url.scheme not in ("http", "https") or url.userinfo:
             raise OperationError("fetch_failed", "Only http and https URLs without a password are fetched.")
@@ -91,10 +91,12 @@ class Download:
 def _check_head(response: httpx.Response) -> None:
     status = response.status_code
     if status != httpx.codes.OK:
-        again = status >= 500 or status in (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS)
-        raise OperationError("fetch_failed", f"The host answered {status}.", retryable=again)
+        retryable = status >= 500 or status in (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS)
+        raise OperationError("fetch_failed", f"The host answered {status}.", retryable=retryable)
     if response.headers.get("content-encoding", "identity") != "identity":
-        raise OperationError("fetch_failed", "The host sent the document compressed, which it was asked not to do.")
+        raise OperationError(
+            "fetch_failed", "The host sent the document compressed, although the request does not allow that."
+        )
 
 
 def _check_size(size: int) -> None:

@@ -1,14 +1,14 @@
-"""`think`: a model thinks first, in the open, and answers then.
+"""`think`: a model thinks first, visibly, and then answers.
 
-Models differ in how they are seen to think, and each of these ways is understood:
+Models return their thoughts in different ways, the **modes**:
 
-    told       the server sends what is thought apart from the text (`reasoning_content`, `reasoning`)
-    tagged     the model writes `<think>` tags
-    closed     the model writes the closing tag alone, the template of its chat having written the other
-    asked      the model does neither: it is called twice, to think about the question and then to answer it
+    separate    the server sends the thoughts apart from the text (`reasoning_content`, `reasoning`)
+    tags        the model writes `<think>` tags
+    end_tag     the model writes only the closing tag, because the template of its chat contains the opening one
+    two_calls   the model does neither: it is called twice, to think about the question and then to answer it
 
-Which of them is a model's shows in its first answer, and is remembered as long as the process lives. A run fails with
-the codes of `llm.errors`, and has none of its own.
+The first answer of a model shows its mode, which is remembered as long as the process lives. A run fails with the codes
+of `llm.errors`.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from typing_extensions import TypedDict
 from streaming import Event, delta, operation, progress
 
 from .llm import Finished, Model, Piece, Text, Thinking, chat, connect, place, user
-from .llm import Message as Said
+from .llm import Message as ChatMessage
 from .llm.tags import Channel, Splitter
 
 MAX_TEXT: Final = 200_000
 """Characters of a prompt, and of a message."""
 MAX_TOKENS: Final = 32_768
-"""Tokens that may be asked for."""
+"""Tokens of the thoughts, and of the answer."""
 
 THINK: Final = "Think step by step about this question:\n{prompt}"
 ANSWER: Final = "Now give the final answer to the question, and only that: {prompt}"
-"""Short, and the question as it is: small models take every further word for a part of it."""
+"""Short, with the question unchanged: a small model treats every further word as a part of the question."""
 
-Way = Literal["told", "tagged", "closed", "asked"]
+Mode = Literal["separate", "tags", "end_tag", "two_calls"]
 
 
 class Message(BaseModel):
@@ -47,8 +47,8 @@ class Message(BaseModel):
     content: str = Field(min_length=1, max_length=MAX_TEXT)
 
 
-class Thought(BaseModel):
-    """What the model is asked, and how much it may write."""
+class ThinkInput(BaseModel):
+    """The question, and how much the model may write."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -64,28 +64,28 @@ class Thought(BaseModel):
     messages: list[Message] = Field(
         default=[],
         title="Conversation",
-        description="What was said before the prompt.",
+        description="The messages before the prompt.",
         max_length=200,
         examples=[[{"role": "system", "content": "You answer in one sentence."}]],
     )
     max_thinking_tokens: int = Field(
-        default=512, ge=1, le=MAX_TOKENS, title="Thinking", description="How long it may think, in tokens."
+        default=512, ge=1, le=MAX_TOKENS, title="Thinking", description="How many tokens the model may think."
     )
     max_tokens: int = Field(
-        default=512, ge=1, le=MAX_TOKENS, title="Answer", description="How long its answer may be, in tokens."
+        default=512, ge=1, le=MAX_TOKENS, title="Answer", description="How many tokens its answer may have."
     )
     temperature: float | None = Field(
         default=None,
         ge=0,
         le=2,
         title="Temperature",
-        description="How freely it chooses its words; left out, its server's own.",
+        description="How freely it chooses its words; if left out, the default of its server.",
         examples=[0.2],
     )
 
 
 class Tokens(TypedDict):
-    """What all calls have used; `None` for what the server does not tell."""
+    """The tokens of all calls; `None` if the server does not report them."""
 
     prompt_tokens: int | None
     completion_tokens: int | None
@@ -94,7 +94,7 @@ class Tokens(TypedDict):
 
 
 class Answer(TypedDict):
-    """What came of it. `finish_reason` is `length` where the answer was cut off."""
+    """The result. `finish_reason` is `length` if the answer was cut off."""
 
     text: str
     thinking: str
@@ -104,59 +104,59 @@ class Answer(TypedDict):
 
 
 @operation(title="Think", where=place)
-def think(input: Thought) -> Generator[Event, None, Answer]:
-    """Thinks about a question before it answers it; both are streamed as they are written."""
+def think(input: ThinkInput) -> Generator[Event, None, Answer]:
+    """Thinks about a question before answering it, and streams both."""
     thinker = Thinker(input, (yield from connect()))
-    yield from thinker.work()
+    yield from thinker.think()
     return thinker.result()
 
 
-_ways: dict[tuple[str, str], Way] = {}
-"""How the models that were met think, by the address of their server and their name."""
+_modes: dict[tuple[str, str], Mode] = {}
+"""The modes of models, by the address of their server and their name."""
 
 
 class Thinker:
-    """One question, and what a model thinks about it and answers."""
+    """Asks a model one question; collects its thoughts and its answer."""
 
-    def __init__(self, asked: Thought, model: Model) -> None:
-        self._asked = asked
+    def __init__(self, input: ThinkInput, model: Model) -> None:
+        self._input = input
         self._model = model
-        self._history = [message.model_dump() for message in asked.messages]
-        self._written: dict[Channel, list[str]] = {"thinking": [], "text": []}
-        self._ended: list[Finished] = []
+        self._history = [message.model_dump() for message in input.messages]
+        self._output: dict[Channel, list[str]] = {"thinking": [], "text": []}
+        self._calls: list[Finished] = []
         self._channel: Channel | None = None
 
-    def work(self) -> Generator[Event, None, None]:
-        """Thinks in the way that is the model's, and answers."""
-        if self._way != "asked" and (yield from self._at_once()):
+    def think(self) -> Generator[Event, None, None]:
+        """Has the model think and answer, in its own mode."""
+        if self._mode != "two_calls" and (yield from self._think_and_answer()):
             return
-        if not self._written["thinking"]:
+        if not self._output["thinking"]:
             yield from self._think_first()
         yield from self._answer()
 
     def result(self) -> Answer:
-        """What came of it."""
-        prompt = _sum(ended.usage.prompt_tokens for ended in self._ended)
-        written = _sum(ended.usage.completion_tokens for ended in self._ended)
+        """The result, once `think` is done."""
+        prompt = _sum(call.usage.prompt_tokens for call in self._calls)
+        completion = _sum(call.usage.completion_tokens for call in self._calls)
         return {
-            "text": self._all("text"),
-            "thinking": self._all("thinking"),
+            "text": self._text("text"),
+            "thinking": self._text("thinking"),
             "model": self._model.name,
-            "finish_reason": self._ended[-1].reason,
+            "finish_reason": self._calls[-1].reason,
             "usage": {
                 "prompt_tokens": prompt,
-                "completion_tokens": written,
-                "total_tokens": _sum((prompt, written)),
-                "calls": len(self._ended),
+                "completion_tokens": completion,
+                "total_tokens": _sum((prompt, completion)),
+                "calls": len(self._calls),
             },
         }
 
-    # --- how the model thinks
+    # --- the model's mode
 
     @property
-    def _way(self) -> Way | None:
-        """`None` where it is not known yet. The embedded model has no way of its own."""
-        return "asked" if self._model.embedded else _ways.get(self._key)
+    def _mode(self) -> Mode | None:
+        """`None` if it is not known yet. The embedded model does not think by itself."""
+        return "two_calls" if self._model.embedded else _modes.get(self._key)
 
     @property
     def _key(self) -> tuple[str, str]:
@@ -164,32 +164,32 @@ class Thinker:
 
     # --- its calls
 
-    def _at_once(self) -> Generator[Event, None, bool]:
-        """One call in which the model does both. False where it turns out that it needs another one to answer."""
-        splitter = Splitter(within=self._way == "closed")
-        limit = self._asked.max_thinking_tokens + self._asked.max_tokens
-        with closing(self._call([user(self._asked.prompt)], limit, "prompt")) as pieces:
+    def _think_and_answer(self) -> Generator[Event, None, bool]:
+        """One call in which the model does both. Returns False if the model needs another call to answer."""
+        splitter = Splitter(within=self._mode == "end_tag")
+        limit = self._input.max_thinking_tokens + self._input.max_tokens
+        with closing(self._call([user(self._input.prompt)], limit, "prompt")) as pieces:
             for item in pieces:
                 if isinstance(item, Event):
                     yield item
                     continue
                 for channel, text in self._split(item, splitter):
-                    if not self._thinks_by_itself(item, channel):
+                    if not self._thinks_alone(item, channel):
                         return False
-                    yield from self._say(channel, text)
-        return bool(self._written["text"]) or self._way != "closed"
+                    yield from self._emit(channel, text)
+        return bool(self._output["text"]) or self._mode != "end_tag"
 
-    def _thinks_by_itself(self, item: Piece, channel: Channel) -> bool:
-        """As far as it is known; if it is not yet, this piece tells, which is the first."""
-        if self._way is None:
-            tagged: Way = "tagged" if channel == "thinking" else "asked"
-            _ways[self._key] = "told" if isinstance(item, Thinking) else tagged
-        return self._way != "asked"
+    def _thinks_alone(self, item: Piece, channel: Channel) -> bool:
+        """Whether the model thinks without being asked to. If the mode is not known yet, its first piece shows it."""
+        if self._mode is None:
+            in_text: Mode = "tags" if channel == "thinking" else "two_calls"
+            _modes[self._key] = "separate" if isinstance(item, Thinking) else in_text
+        return self._mode != "two_calls"
 
     def _think_first(self) -> Generator[Event, None, None]:
-        """A call for the thoughts alone, which ends early where a closing tag shows that the model has its own way."""
+        """A call for the thoughts alone. It ends early if a closing tag shows that the model thinks by itself."""
         splitter = Splitter(within=True)
-        with closing(self._call([user(self._in(THINK))], self._asked.max_thinking_tokens, "prompt")) as pieces:
+        with closing(self._call([user(self._prompt(THINK))], self._input.max_thinking_tokens, "prompt")) as pieces:
             for item in pieces:
                 if isinstance(item, Event):
                     yield item
@@ -197,30 +197,34 @@ class Thinker:
                 for channel, text in self._split(item, splitter):
                     if channel == "text":
                         break
-                    yield from self._say(channel, text)
+                    yield from self._emit(channel, text)
                 if splitter.closed:
-                    _ways[self._key] = "closed"
+                    _modes[self._key] = "end_tag"
                     return
 
     def _answer(self) -> Generator[Event, None, None]:
-        """A call for the answer, with the thoughts at hand."""
-        splitter = Splitter(within=self._way == "closed")
-        messages = [user(self._asked.prompt)]
-        if thoughts := self._all("thinking"):  # a server may take no message that says nothing
-            messages = [user(self._in(THINK)), {"role": "assistant", "content": thoughts}, user(self._in(ANSWER))]
-        for item in self._call(messages, self._asked.max_tokens, "second prompt"):
+        """A call for the answer; its messages contain the thoughts."""
+        splitter = Splitter(within=self._mode == "end_tag")
+        messages = [user(self._input.prompt)]
+        if thoughts := self._text("thinking"):  # some servers refuse an empty message
+            messages = [
+                user(self._prompt(THINK)),
+                {"role": "assistant", "content": thoughts},
+                user(self._prompt(ANSWER)),
+            ]
+        for item in self._call(messages, self._input.max_tokens, "second prompt"):
             if isinstance(item, Event):
                 yield item
                 continue
             for channel, text in self._split(item, splitter):
-                yield from self._say(channel, text)
+                yield from self._emit(channel, text)
 
-    def _in(self, words: str) -> str:
-        return words.replace("{prompt}", self._asked.prompt)
+    def _prompt(self, template: str) -> str:
+        return template.replace("{prompt}", self._input.prompt)
 
-    def _call(self, said: list[Said], max_tokens: int, step: str) -> Generator[Event | Piece, None, None]:
-        messages = [*self._history, *said]
-        return chat(self._model, messages, max_tokens=max_tokens, temperature=self._asked.temperature, step=step)
+    def _call(self, question: list[ChatMessage], max_tokens: int, step: str) -> Generator[Event | Piece, None, None]:
+        messages = [*self._history, *question]
+        return chat(self._model, messages, max_tokens=max_tokens, temperature=self._input.temperature, step=step)
 
     def _split(self, item: Piece, splitter: Splitter) -> Iterator[tuple[Channel, str]]:
         if isinstance(item, Thinking):
@@ -228,23 +232,23 @@ class Thinker:
         elif isinstance(item, Text):
             yield from splitter.feed(item.text)
         else:
-            self._ended.append(item)
+            self._calls.append(item)
             yield from splitter.end()
 
-    # --- what is said
+    # --- its output
 
-    def _say(self, channel: Channel, text: str) -> Iterator[Event]:
+    def _emit(self, channel: Channel, text: str) -> Iterator[Event]:
         if channel != self._channel:
             self._channel = channel
             yield progress("Thinking" if channel == "thinking" else "Answering", step=channel)
-        self._written[channel].append(text)
+        self._output[channel].append(text)
         yield delta(text, channel)
 
-    def _all(self, channel: Channel) -> str:
-        return "".join(self._written[channel]).strip()
+    def _text(self, channel: Channel) -> str:
+        return "".join(self._output[channel]).strip()
 
 
 def _sum(numbers: Iterable[int | None]) -> int | None:
-    """The sum of those that are known, `None` where none is."""
+    """The sum of the known numbers, `None` if there are none."""
     known = [number for number in numbers if number is not None]
     return sum(known) if known else None

@@ -26,7 +26,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from operations import fetch
-from operations.extract import MAX_PAGES, Extract, chosen, extract
+from operations.extract import MAX_PAGES, Extract, extract, page_numbers
 from operations.pdf import engine, reader
 from operations.pdf.text import clean
 from streaming import Event, OperationError, Upload
@@ -361,7 +361,7 @@ def test_a_run_has_a_bound_on_its_pages(run: Run) -> None:
 def test_choosing_costs_nothing_before_it_is_bounded() -> None:
     """Ranges that repeat millions of pages are refused without being counted out."""
     with pytest.raises(OperationError, match="too_many_pages"):
-        chosen(",".join(["1-9999999"] * 80), 9_999_999)
+        page_numbers(",".join(["1-9999999"] * 80), 9_999_999)
 
 
 @pytest.mark.parametrize(

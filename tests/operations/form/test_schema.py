@@ -78,5 +78,5 @@ def test_an_html_form_sends_the_schema_as_text() -> None:
     file = Upload(Path("x"), "x", "", 1)
     assert Extract.model_validate({"file": file, "fields": json.dumps(FIELDS)}).fields == FIELDS
     assert Extract.model_validate({"file": file, "fields": " "}).fields is None
-    with pytest.raises(ValidationError, match="no JSON"):
+    with pytest.raises(ValidationError, match="not JSON"):
         Extract.model_validate({"file": file, "fields": "{"})
