@@ -16,6 +16,7 @@ from flask import Flask
 from operations.settings import ServiceSettings, configure, settings
 from streaming import BaseSettings, Headway, HeadwayError, SettingError
 from streaming.settings import Settings
+from streaming.stores.redis.store import RedisStore
 from tests.servers import ROOT, environment
 
 GOOD: dict[str, list[tuple[Any, Any]]] = {
@@ -190,6 +191,14 @@ def test_an_error_of_ones_own_shows_no_secret() -> None:
     assert (
         str(error) == "HEADWAY_AGENT_TOOLS_FILE is '/etc/x.toml' (No such file); it takes a TOML or JSON file of tools"
     )
+
+
+@pytest.mark.parametrize("url", ["redis://cache:s3cret", "rediss://:s3cret@cache:6379/0?no_such_option=1"])
+def test_a_store_of_ones_own_shows_no_secret(url: str) -> None:
+    """A URL that is handed to the store in Python is refused in the same words."""
+    with pytest.raises(SettingError) as caught:
+        RedisStore(url)
+    assert str(caught.value) == f"HEADWAY_STORE is (not shown); it takes {takes('store')}"
 
 
 def test_keys_are_not_in_the_text_of_the_settings() -> None:

@@ -18,7 +18,8 @@ from redis.connection import AbstractConnection, Connection, SSLConnection, Unix
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import NoScriptError, ResponseError
 
-from ...errors import SettingError, StoreAway
+from ...errors import StoreAway
+from ...settings import Settings
 from . import scripts
 from .scripts import Command
 
@@ -109,7 +110,7 @@ class Wire:
             options |= {"socket_timeout": timeout, "socket_connect_timeout": TIMEOUT, "protocol": 2}
             self._connection: AbstractConnection = kind(**options)
         except (ValueError, TypeError, RedisError) as error:
-            raise SettingError(f"HEADWAY_STORE is no URL of a Redis server: {error}") from None
+            raise Settings.error("store", url, str(error)) from None
 
     def ask(self, commands: Sequence[Command]) -> list[Any]:
         """The replies, in one round trip; the error that a command was answered with stands in its place.
