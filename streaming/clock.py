@@ -1,4 +1,4 @@
-"""The time of a worker, in one place so that tests can move it instead of sleeping."""
+"""The clock of a worker, which tests replace by one that they move instead of sleeping."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ from typing import Any, Protocol
 
 
 class Timer(Protocol):
-    """A call that is yet to come."""
+    """A scheduled call."""
 
     def cancel(self) -> None:
-        """Calls it off; harmless once it has come."""
+        """Cancels the call; does nothing once it has been made."""
 
 
 class Clock(Protocol):
-    """Where times come from. Everything below is in seconds."""
+    """The source of time. Everything is in seconds."""
 
     def now(self) -> float:
         """Seconds since 1970-01-01 UTC; it may jump."""
 
     def monotonic(self) -> float:
-        """Seconds since some moment; it never jumps."""
+        """Seconds since an arbitrary moment; it never jumps."""
 
-    def later(self, seconds: float, call: Callable[[], None]) -> Timer:
-        """Makes `call` after `seconds`, in the hub, unless it is cancelled; `call` must not wait."""
+    def later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Calls `callback` in the hub after `seconds`, unless the timer is cancelled. `callback` must not wait."""
 
 
 class SystemClock:
-    """The machine's clock, and the timers of the gevent hub of the thread that asks."""
+    """The machine's clock, and the timers of the calling thread's gevent hub."""
 
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
 
-    def later(self, seconds: float, call: Callable[[], None]) -> Timer:
-        return _HubTimer(seconds, call)
+    def later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        return _HubTimer(seconds, callback)
 
 
 class _HubTimer:
     __slots__ = ("_timer",)
 
-    def __init__(self, seconds: float, call: Callable[[], None]) -> None:
+    def __init__(self, seconds: float, callback: Callable[[], None]) -> None:
         from gevent import get_hub
 
         self._timer: Any = get_hub().loop.timer(max(seconds, 0.0))
-        # libev counts from the start of the present round of the loop, which may be long past.
-        self._timer.start(self._fire, call, update=True)
+        # libev counts from the start of the current loop iteration, which may be long past.
+        self._timer.start(self._fire, callback, update=True)
 
-    def _fire(self, call: Callable[[], None]) -> None:
+    def _fire(self, callback: Callable[[], None]) -> None:
         self.cancel()
-        call()
+        callback()
 
     def cancel(self) -> None:
         if self._timer is not None:
@@ -63,12 +63,12 @@ class _HubTimer:
 
 
 class ManualClock:
-    """A clock that stands still until it is told to advance; for tests."""
+    """A clock that stands still until `advance` moves it; for tests."""
 
     def __init__(self, now: float = 1_795_426_200.0) -> None:
         self._now = now
         self._elapsed = 0.0
-        self._order = itertools.count()
+        self._sequence = itertools.count()
         self._timers: list[tuple[float, int, _ManualTimer]] = []
 
     def now(self) -> float:
@@ -77,13 +77,13 @@ class ManualClock:
     def monotonic(self) -> float:
         return self._elapsed
 
-    def later(self, seconds: float, call: Callable[[], None]) -> Timer:
-        timer = _ManualTimer(call)
-        heapq.heappush(self._timers, (self._elapsed + seconds, next(self._order), timer))
+    def later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        timer = _ManualTimer(callback)
+        heapq.heappush(self._timers, (self._elapsed + seconds, next(self._sequence), timer))
         return timer
 
     def advance(self, seconds: float) -> None:
-        """Moves time on, and makes the calls that fall due on the way, each at its own moment."""
+        """Moves the time forward and makes the calls that are due on the way, each at its own time."""
         end = self._elapsed + seconds
         while self._timers and self._timers[0][0] <= end:
             self._elapsed, _, timer = heapq.heappop(self._timers)
@@ -91,39 +91,39 @@ class ManualClock:
         self._elapsed = end
 
     def jump(self, seconds: float) -> None:
-        """Sets the wall clock forward or back, as an operator or NTP may; no timer takes notice."""
+        """Sets the wall clock forward or back, as an operator or NTP may; timers are not affected."""
         self._now += seconds
 
 
 class _ManualTimer:
-    __slots__ = ("_call",)
+    __slots__ = ("_callback",)
 
-    def __init__(self, call: Callable[[], None]) -> None:
-        self._call: Callable[[], None] | None = call
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self._callback: Callable[[], None] | None = callback
 
     def fire(self) -> None:
-        call, self._call = self._call, None
-        if call is not None:
-            call()
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            callback()
 
     def cancel(self) -> None:
-        self._call = None
+        self._callback = None
 
 
 def rfc3339(seconds: float) -> str:
-    """A moment as RFC 3339 in UTC with milliseconds, such as `2026-11-23T09:30:00.125Z`."""
+    """A time (seconds since 1970-01-01 UTC) as RFC 3339 with milliseconds: `2026-11-23T09:30:00.125Z`."""
     whole = int(seconds // 1)
-    # Through microseconds, as Python's own dates: 0.125 and its like have no exact binary form.
+    # Rounded to microseconds first, as Python's dates are: most decimal fractions have no exact binary form.
     return stamp(whole * 1000 + round((seconds - whole) * 1_000_000) // 1000)
 
 
 def stamp(milliseconds: int) -> str:
-    """The same for milliseconds since 1970-01-01 UTC."""
+    """The same for whole milliseconds since 1970-01-01 UTC."""
     seconds, milliseconds = divmod(milliseconds, 1000)
     return f"{_second(seconds)}.{milliseconds:03d}Z"
 
 
 @lru_cache(maxsize=4)
 def _second(seconds: int) -> str:
-    # Writing a moment out costs microseconds, and most events are of the same second as the one before.
+    # Formatting costs microseconds, and most events fall in the same second as the one before.
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"

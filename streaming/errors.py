@@ -1,16 +1,16 @@
 """Every error that Headway raises, in one tree.
 
 HeadwayError
-├── SettingError                a setting that cannot be read; stops the start
-├── RegistrationError           an operation that cannot be offered as it was declared
-├── EncodeError (ValueError)    something that the wire format cannot carry; raised where it was built
-├── EventTooLarge (ValueError)  an incoming event that outgrew the parser's bound
-├── OperationError              an operation's own failure: its code and message reach the viewers
-├── Refused                     a log or a runner that will not take what it was handed
-│   ├── RunClosed               the run has had its last event
-│   ├── Fenced                  another producer holds the run's lease now
+├── SettingError                a setting that cannot be read; the application does not start
+├── RegistrationError           an operation whose declaration is wrong
+├── EncodeError (ValueError)    an event that the wire format cannot carry; raised where it is built
+├── EventTooLarge (ValueError)  an incoming event that exceeds the parser's limit
+├── OperationError              an operation's failure, with a code and a message for its viewers
+├── Refused                     an event that cannot be appended to a run's event log
+│   ├── RunClosed               the run is over, or its grammar does not allow the event
+│   ├── Fenced                  another worker has taken the run over
 │   └── StoreAway               the store does not answer
-└── Problem                     a request that is answered with application/problem+json (RFC 9457)
+└── Problem                     a request that is refused with application/problem+json (RFC 9457)
     ├── BadRequest              400  bad_request
     ├── Unauthorized            401  unauthorized
     ├── NotFound                404  not_found
@@ -21,7 +21,7 @@ HeadwayError
     ├── TooMany                 429  too_many_runs, with Retry-After
     ├── NotImplementedHere      501  not_installed
     ├── Unavailable             503  unavailable, with Retry-After
-    └── UpstreamProblem         as the upstream of a gateway said, with its code, or upstream_failed
+    └── UpstreamProblem         the answer of a gateway's upstream: its status and code, or upstream_failed
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ class HeadwayError(Exception):
 
 
 class SettingError(HeadwayError):
-    """A setting that cannot be read; its one line names the variable, its value and what it takes."""
+    """A setting that cannot be read. The message is one line: the variable, its value and what it takes."""
 
 
 class RegistrationError(HeadwayError):
-    """An operation that cannot be offered: a name taken twice, an input that is no pydantic model, and the like."""
+    """A wrong declaration: two operations with one name, an input that is not a pydantic model, and the like."""
 
 
 class EncodeError(HeadwayError, ValueError):
-    """A name, an id, a comment or data that an event stream cannot carry, or an event built of the wrong types."""
+    """A name, an id, a comment or data that an event stream cannot carry, or a value of the wrong type."""
 
 
 class EventTooLarge(HeadwayError, ValueError):
-    """An unfinished incoming event that holds more than the parser was allowed to keep."""
+    """An incoming event that is larger than the parser's `max_bytes`."""
 
 
 class OperationError(HeadwayError):
-    """What an operation raises to end its run with a code and a message that viewers may read.
+    """Raise it in an operation to fail the run with a code and a message that viewers may read.
 
-    `code` is a stable word for programs, `message` a sentence for people, and `retryable` says whether the same
-    input may succeed later.
+    `code` is a stable word for programs, `message` a sentence for people. `retryable` is true where the same input
+    may succeed later.
     """
 
     def __init__(self, code: str, message: str, *, retryable: bool = False) -> None:
@@ -69,30 +69,33 @@ class OperationError(HeadwayError):
 
 
 class Refused(HeadwayError):
-    """A log or a runner will not take what it was handed."""
+    """An event cannot be appended to the event log of its run."""
 
 
 class RunClosed(Refused):
-    """The run has had its last event."""
+    """The run is over, or its grammar does not allow the event."""
 
 
 class Fenced(Refused):
-    """The run's lease was lost to another producer."""
+    """Another worker has taken the run over."""
 
 
 class StoreAway(Refused):
-    """The store behind the event log does not answer."""
+    """The store does not answer."""
 
 
 class FieldError(TypedDict):
-    """One complaint about one field of the input: where it stands and what is wrong with it."""
+    """What is wrong with one field of the input, and the path to it."""
 
     loc: list[str | int]
     msg: str
 
 
 class Problem(HeadwayError):
-    """A request that cannot be served, as RFC 9457 describes it to the caller."""
+    """A request that is refused, and what its problem document (RFC 9457) says.
+
+    `retry_after` is in seconds.
+    """
 
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
@@ -111,7 +114,7 @@ class Problem(HeadwayError):
         self.errors = list(errors)
         self.retry_after = retry_after
         if code is not None:
-            self.code = code  # type: ignore[misc]  # the class holds the default, an instance may be more exact
+            self.code = code  # type: ignore[misc]  # the class holds the default
 
     def as_dict(self) -> dict[str, object]:
         """The members of the problem document (RFC 9457, section 3)."""
@@ -168,15 +171,15 @@ class Unavailable(Problem):
 
 
 class UpstreamProblem(Problem):
-    """A gateway's upstream answered with `upstream_status`; `said` is its problem document, empty where it sent none.
+    """A gateway's upstream answered with `upstream_status`; `document` is its problem document, empty if it sent none.
 
-    It is passed on with its status and all its members. What is no refusal (a redirect) is a 502.
+    Its status and all its members are passed on. A status below 400 (a redirect) becomes a 502.
     """
 
     status, title, code = 502, "Bad gateway", "upstream_failed"
 
-    def __init__(self, upstream_status: int, said: Mapping[str, Any], *, retry_after: int | None = None) -> None:
-        code, detail = said.get("code"), said.get("detail")
+    def __init__(self, upstream_status: int, document: Mapping[str, Any], *, retry_after: int | None = None) -> None:
+        code, detail = document.get("code"), document.get("detail")
         super().__init__(
             detail if isinstance(detail, str) else f"The upstream answered {upstream_status}.",
             code=code if isinstance(code, str) else None,
@@ -185,11 +188,11 @@ class UpstreamProblem(Problem):
         self.upstream_status = upstream_status
         if 400 <= upstream_status <= 599:
             self.status = upstream_status  # type: ignore[misc]  # the class holds the default
-            self.title = HTTPStatus(upstream_status).phrase if upstream_status in _KNOWN else "Refused"  # type: ignore[misc]
-        self._said = said
+            self.title = HTTPStatus(upstream_status).phrase if upstream_status in _REGISTERED else "Refused"  # type: ignore[misc]
+        self._document = document
 
     def as_dict(self) -> dict[str, object]:
-        return {**super().as_dict(), **self._said, "status": self.status, "code": self.code}
+        return {**super().as_dict(), **self._document, "status": self.status, "code": self.code}
 
 
-_KNOWN: Final = frozenset(HTTPStatus)
+_REGISTERED: Final = frozenset(HTTPStatus)

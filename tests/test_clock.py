@@ -1,4 +1,4 @@
-"""The machine's clock, the one that tests move by hand, and the form of a timestamp."""
+"""The machine's clock, the one that tests move, and the form of a timestamp."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from streaming.clock import SystemClock, rfc3339
 from tests.clients import PATIENCE
 
 
-def test_the_machines_clock_is_the_machines() -> None:
-    """`SystemClock` tells the wall's time and the monotonic one."""
+def test_the_machines_clock() -> None:
+    """`SystemClock` has the times of `time.time` and `time.monotonic`."""
     clock = SystemClock()
     before, after = time.time(), time.time() + PATIENCE
     assert before <= clock.now() <= after
     assert time.monotonic() <= clock.monotonic() <= time.monotonic() + PATIENCE
 
 
-def test_a_call_of_the_machines_clock_comes_once() -> None:
-    """`later` makes its call in the hub, after its seconds, and once."""
+def test_a_timer_of_the_machines_clock() -> None:
+    """`later` calls back once, in the hub, after its seconds."""
     called = Event()
     calls: list[float] = []
 
-    def call() -> None:
+    def callback() -> None:
         calls.append(time.monotonic())
         called.set()
 
-    begun = time.monotonic()
-    timer = SystemClock().later(0.02, call)
+    start = time.monotonic()
+    timer = SystemClock().later(0.02, callback)
     assert called.wait(PATIENCE)
     gevent.sleep(0.03)
-    timer.cancel()  # harmless by now
+    timer.cancel()  # does nothing by now
     assert len(calls) == 1
-    assert calls[0] - begun >= 0.015
+    assert calls[0] - start >= 0.015
 
 
-def test_a_call_that_is_called_off_never_comes() -> None:
-    """A cancelled timer is silent, and may be cancelled again."""
+def test_a_timer_that_is_cancelled() -> None:
+    """It makes no call, and may be cancelled again."""
     calls: list[str] = []
     clock = SystemClock()
     timer = clock.later(0.0, lambda: calls.append("never"))
@@ -55,28 +55,28 @@ def test_a_call_that_is_called_off_never_comes() -> None:
     assert calls == []
 
 
-def test_seconds_that_have_passed_already_are_none() -> None:
-    """A negative delay is no delay."""
+def test_a_negative_delay() -> None:
+    """It counts as none."""
     called = Event()
     SystemClock().later(-5.0, called.set)
     assert called.wait(PATIENCE)
 
 
 def test_a_manual_clock_stands_still() -> None:
-    """Its time is what it was told."""
+    """Its time changes only with `advance`."""
     clock = ManualClock(now=1000.0)
     assert (clock.now(), clock.monotonic()) == (1000.0, 0.0)
     clock.advance(2.5)
     assert (clock.now(), clock.monotonic()) == (1002.5, 2.5)
 
 
-def test_a_manual_clock_makes_calls_on_its_way() -> None:
-    """Each call comes at its own moment, in order of time, then of asking; those that it leads to as well."""
+def test_a_manual_clock_makes_the_calls_that_are_due() -> None:
+    """Calls come in the order of their times, then of `later`, each at its own time, nested ones too."""
     clock = ManualClock(now=0.0)
-    heard: list[tuple[str, float]] = []
+    calls: list[tuple[str, float]] = []
 
-    def note(what: str) -> None:
-        heard.append((what, clock.now()))
+    def note(name: str) -> None:
+        calls.append((name, clock.now()))
 
     def first() -> None:
         note("first")
@@ -88,19 +88,19 @@ def test_a_manual_clock_makes_calls_on_its_way() -> None:
     clock.later(4.0, lambda: note("never")).cancel()
     clock.later(5.0, lambda: note("last"))
     clock.advance(5.0)
-    assert heard == [("first", 2.0), ("second", 2.0), ("third", 3.0), ("last", 5.0)]
+    assert calls == [("first", 2.0), ("second", 2.0), ("third", 3.0), ("last", 5.0)]
     assert clock.now() == 5.0
 
 
 def test_a_jump_of_the_wall_clock_moves_no_timer() -> None:
-    """What an operator does to the wall clock changes neither the monotonic time nor any call."""
+    """It changes neither the monotonic time nor the time of a call."""
     clock = ManualClock(now=1000.0)
-    called: list[float] = []
-    clock.later(1.0, lambda: called.append(clock.monotonic()))
+    calls: list[float] = []
+    clock.later(1.0, lambda: calls.append(clock.monotonic()))
     clock.jump(-500.0)
-    assert (clock.now(), clock.monotonic(), called) == (500.0, 0.0, [])
+    assert (clock.now(), clock.monotonic(), calls) == (500.0, 0.0, [])
     clock.advance(1.0)
-    assert (clock.now(), called) == (501.0, [1.0])
+    assert (clock.now(), calls) == (501.0, [1.0])
 
 
 @pytest.mark.parametrize(
@@ -113,12 +113,12 @@ def test_a_jump_of_the_wall_clock_moves_no_timer() -> None:
     ],
 )
 def test_a_timestamp(seconds: float, text: str) -> None:
-    """A moment is written in UTC with milliseconds, which are cut and not rounded."""
+    """A time is written in UTC with milliseconds, which are cut off and not rounded."""
     assert rfc3339(seconds) == text
 
 
 @given(st.integers(0, 4_102_444_800_000))
 def test_a_timestamp_keeps_its_millisecond(millisecond: int) -> None:
-    """What is written is read back as the same millisecond."""
+    """A timestamp is read back as the same millisecond."""
     read = datetime.fromisoformat(rfc3339(millisecond / 1000)) - datetime(1970, 1, 1, tzinfo=UTC)
     assert read == timedelta(milliseconds=millisecond)

@@ -1,1 +1,1 @@
-"""Bytes and values: events, frames, the grammar of a run. No socket, no thread, no Flask, no gevent."""
+"""Events, frames and the grammar of a run, as bytes and values: no socket, no thread, no Flask, no gevent."""

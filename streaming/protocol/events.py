@@ -1,8 +1,8 @@
 """The events of a run, and the makers that operations build them with.
 
-An event is encoded when it is built: what JSON or the wire format cannot carry is refused on the very line that made
-it, a later change of the object it was made of cannot reach it, and whoever passes it on passes bytes. The number and
-the `timestamp` come later, from whoever appends it to an event log (`sse.frame`).
+An event is encoded when it is built: what JSON or the wire format cannot carry raises on the line that builds it, the
+event does not change with the object it was built from, and all later code passes bytes on. Its number and `timestamp`
+are added when it is appended to an event log (`sse.frame`).
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from pydantic import BaseModel
 from ..errors import EncodeError
 
 LIFECYCLE: Final = frozenset({"start", "question", "answer", "result", "error", "done", "attempt", "reset"})
-"""Names that only the library writes: an operation that could would break the grammar of its own run."""
+"""Names that only the library writes: from an operation they would break the grammar of its run."""
 
 TYPED: Final = frozenset({"progress", "delta", "partial"})
-"""Names whose data the library knows."""
+"""Names whose data the library checks."""
 
 PROGRESS_KEYS: Final = frozenset({"message", "done", "total", "unit", "step", "eta"})
-"""What `progress` takes."""
+"""The arguments of `progress`."""
 
-SPLITTERS: Final = tuple((c.encode(), b"\\u%04x" % ord(c)) for c in "\x85\u2028\u2029")
-"""Allowed raw in JSON and in event streams, but many a client cuts lines with a `splitlines` that breaks on them."""
+LINE_SEPARATORS: Final = tuple((c.encode(), b"\\u%04x" % ord(c)) for c in "\x85\u2028\u2029")
+"""Allowed raw in JSON and in event streams, but many clients split lines with a `splitlines` that breaks on them."""
 
 
 class Event:
     """One event as an operation yields it.
 
-    `name` is the SSE event name. `body` is its `data`, encoded: one JSON object on one line, or the text of an
-    `event(name, text)`, where `text` is true.
+    `name` is the SSE event name, `body` the encoded `data`: one JSON object on one line, or, where `text` is true, the
+    text of an `event(name, text)`.
     """
 
     __slots__ = ("body", "name", "text")
@@ -50,19 +50,19 @@ class Event:
 
     @property
     def data(self) -> Any:
-        """What the event carries, decoded: a `dict`, or a `str` where it is plain text."""
+        """The decoded data: a `dict`, or a `str` where it is plain text."""
         return self.body.decode() if self.text else json.loads(self.body)
 
     def replace(self, *, name: str | None = None, data: Mapping[str, Any] | str | None = None) -> Event:
-        """This event under another name, or with other data. Raises `EncodeError`.
+        """This event with another name or other data. Raises `EncodeError`.
 
-        A `progress` that the library understands stays one whose `done` and `eta` it minds.
+        A `progress` with no other keys than `PROGRESS_KEYS` stays a `Progress`.
         """
-        given = self.data if data is None else data
-        called = self.name if name is None else name
-        if called == "progress" and isinstance(given, Mapping) and set(given) <= PROGRESS_KEYS:
-            return progress(**given)
-        return make_event(called, given)
+        name = self.name if name is None else name
+        data = self.data if data is None else data
+        if name == "progress" and isinstance(data, Mapping) and set(data) <= PROGRESS_KEYS:
+            return progress(**data)
+        return make_event(name, data)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Event):
@@ -77,11 +77,11 @@ class Event:
 
 
 class Progress(Event):
-    """A `progress` event; what the library reckons with (eta, falling `done`, merging) stands beside the bytes."""
+    """A `progress` event, with the fields that the library computes with (eta, `done`, merging) beside the bytes."""
 
     __slots__ = ("done", "eta", "step", "total")
 
-    name = "progress"  # on the class: an event a microsecond is made of these
+    name = "progress"  # on the class, which saves an assignment for each event
     text = False
 
     def __init__(
@@ -95,7 +95,7 @@ class Progress(Event):
 
 
 class Question(Event):
-    """A `question` on its way out of an operation; `within` is how many seconds it stays open, `None` for ever."""
+    """A `question` that an operation asks. It stays open for `within` seconds, for ever where that is `None`."""
 
     __slots__ = ("schema", "within")
 
@@ -106,10 +106,9 @@ class Question(Event):
 
 
 class RawEvent(Event):
-    """An event of another service that goes out as it came, whatever it is called and whatever is in it.
+    """An event of another service, passed on as it came: with any name and any data, and without a timestamp.
 
-    No timestamp is put into it, and where an operation yields it, it may be a lifecycle event (`gateway`). `id` is the
-    one that it came with, for a stream without a run.
+    From a gateway it may even bear a name of `LIFECYCLE`. `id` is the one it came with, for a stream without a run.
     """
 
     __slots__ = ("id",)
@@ -119,23 +118,23 @@ class RawEvent(Event):
         self.id = id
 
     def replace(self, *, name: str | None = None, data: Mapping[str, Any] | str | None = None) -> RawEvent:
-        called = check_name(self.name if name is None else name)
+        name = check_name(self.name if name is None else name)
         if data is None:
-            return RawEvent(called, self.body, self.id)
-        return RawEvent(called, check_text(data) if isinstance(data, str) else encode_json(dict(data)), self.id)
+            return RawEvent(name, self.body, self.id)
+        return RawEvent(name, check_text(data) if isinstance(data, str) else encode_json(dict(data)), self.id)
 
     @property
     def data(self) -> Any:
         """A `dict` where it is a JSON object, else the text."""
         try:
-            said = json.loads(self.body)
+            value = json.loads(self.body)
         except ValueError:
-            said = None
-        return said if isinstance(said, dict) else self.body.decode()
+            value = None
+        return value if isinstance(value, dict) else self.body.decode()
 
 
 class Flush:
-    """What `flush()` gives: no event, but the word that pending ones are to be written now."""
+    """What `flush()` returns: not an event, but a request to write the pending ones now."""
 
     __slots__ = ()
 
@@ -152,9 +151,9 @@ def progress(
     step: str | int | None = None,
     eta: float | None = None,
 ) -> Progress:
-    """How far the work is. `done` of `total` counts `unit`s within `step`; `eta` is in seconds.
+    """How far the work has got: `done` of `total` `unit`s of a `step`. `eta` is in seconds.
 
-    Raises `EncodeError` for anything but finite numbers of zero or more, and strings.
+    Raises `EncodeError` for a number that is negative or not finite, and for values of other types.
     """
     data: dict[str, Any] = {}
     if message is not None:
@@ -173,51 +172,51 @@ def progress(
 
 
 def delta(text: str, channel: Literal["text", "thinking"] = "text") -> Event:
-    """A piece of text as it grows, for the `text` or the `thinking` channel."""
+    """The next piece of a text that grows, on the `text` or the `thinking` channel."""
     if channel not in ("text", "thinking"):
-        raise EncodeError(f"delta: channel is 'text' or 'thinking', not {shown(channel)}")
+        raise EncodeError(f"delta: channel is 'text' or 'thinking', not {short_repr(channel)}")
     return Event("delta", encode_json({"text": _string("text", text), "channel": channel}))
 
 
 def partial(key: str, value: Any) -> Event:
-    """A finished piece of the result: any JSON under a key."""
+    """A finished piece of the result: any JSON value under a key."""
     return Event("partial", encode_json({"key": _string("key", key), "value": value}))
 
 
 def ask(prompt: str, *, schema: Mapping[str, Any] | None = None, within: float | None = None) -> Question:
-    """A question to the people who watch; `answer = yield ask(...)`.
+    """A question to the viewers: `answer = yield ask(...)`.
 
-    `schema` is the JSON Schema that an answer must satisfy (none: any JSON does), `within` the seconds it stays open.
-    A run whose question expires fails with the error `timeout`; its operation is closed where it asked.
+    `schema` is the JSON Schema of a valid answer (any JSON without one), `within` the seconds the question stays open.
+    When it expires, the run fails with the error `timeout`, and its operation is closed at the `yield`.
     """
     if schema is not None and not isinstance(schema, Mapping):
-        raise EncodeError(f"schema is a mapping, not {shown(schema)}")
+        raise EncodeError(f"schema is a mapping, not {short_repr(schema)}")
     body = encode_json({"prompt": _string("prompt", prompt), "schema": dict(schema or {})})
-    # Read back, so that the schema which checks the answer stays the one that the viewers were shown.
+    # Decoded from the body, so that answers are checked by exactly the schema that the viewers see.
     return Question(body, json.loads(body)["schema"], None if within is None else _number("within", within))
 
 
 def event(name: str, data: Mapping[str, Any] | str | None = None) -> Event:
-    """An event of the operation's own name: a JSON object, or text that goes out as it is.
+    """An event with a name of the operation's choice. Its data is a JSON object, or text that is sent as it is.
 
-    Raises `EncodeError` for the names of `LIFECYCLE`, for a name or text that the wire cannot carry, and for data
-    that holds the reserved key `timestamp`.
+    Raises `EncodeError` for the names of `LIFECYCLE` and `TYPED`, for a name or text that an event stream cannot
+    carry, and for data with the reserved key `timestamp`.
     """
-    made = make_event(name, data)
+    result = make_event(name, data)
     if name in LIFECYCLE:
         raise EncodeError(f"event: {name!r} is the library's own; operations use return, raise and ask()")
     if name in TYPED:
         raise EncodeError(f"event: {name!r} has a maker of its own, {name}(), which checks it")
-    return made
+    return result
 
 
 def make_event(name: str, data: Mapping[str, Any] | str | None = None) -> Event:
-    """`event` without the bar on the library's names: for the library itself, and for gateways."""
+    """`event` with any name: for the library itself, and for gateways."""
     check_name(name)
     if isinstance(data, str):
         return Event(name, check_text(data), text=True)
     if data is not None and not isinstance(data, Mapping):
-        raise EncodeError(f"event {name!r}: data is a mapping or text, not {shown(data)}")
+        raise EncodeError(f"event {name!r}: data is a mapping or text, not {short_repr(data)}")
     members = dict(data or {})
     if "timestamp" in members:
         raise EncodeError(f"event {name!r}: the key 'timestamp' is reserved")
@@ -225,29 +224,29 @@ def make_event(name: str, data: Mapping[str, Any] | str | None = None) -> Event:
 
 
 def flush() -> Flush:
-    """`yield flush()` writes what is pending to the viewers now, whatever the flush policy says."""
+    """`yield flush()` writes the pending events to the viewers now, whatever the flush policy is."""
     return FLUSH
 
 
 def check_name(name: str) -> str:
-    """An event name that stays on its line (HTML standard, section 9.2.6), or `EncodeError`."""
+    """Returns `name`; raises `EncodeError` where it does not fit on one line (HTML standard, section 9.2.6)."""
     if not isinstance(name, str) or not name:
-        raise EncodeError(f"an event name is a non-empty string, not {shown(name)}")
+        raise EncodeError(f"an event name is a non-empty string, not {short_repr(name)}")
     check_line("an event name", name)
     return name
 
 
 def check_line(what: str, text: str) -> bytes:
-    """The UTF-8 of text that must stay on its line (`what` it is, for the error), or `EncodeError`."""
+    """`text` in UTF-8; raises `EncodeError` where it does not fit on one line. `what` names it in the error."""
     if "\n" in text or "\r" in text or "\0" in text:
-        raise EncodeError(f"{what} holds no line end and no NUL: {shown(text)}")
+        raise EncodeError(f"{what} holds no line end and no NUL: {short_repr(text)}")
     return utf8(what, text)
 
 
 def check_text(text: str) -> bytes:
-    """The UTF-8 of text that `data:` lines can carry, or `EncodeError`.
+    """`text` in UTF-8; raises `EncodeError` where `data:` lines cannot carry it.
 
-    LF is carried, as one `data:` line each (section 9.2.6). CR cannot be: a reader is bound to read it as LF.
+    Text with LF becomes several `data:` lines (section 9.2.6). CR is refused: readers must take it for LF.
     """
     if "\r" in text:
         raise EncodeError("text of an event holds no CR: a reader would take it for LF")
@@ -255,20 +254,20 @@ def check_text(text: str) -> bytes:
 
 
 def encode_json(value: Any) -> bytes:
-    """`value` as JSON on one line, or `EncodeError`: NaN, infinities, lone surrogates and unknown types are refused.
+    """`value` as JSON on one line. Raises `EncodeError` for NaN, infinities, lone surrogates and unknown types.
 
-    Taken are also pydantic models in pydantic's own JSON, dataclasses (without the fields that begin with an
-    underscore), enumerations by their value, dates, UUIDs, and integers of up to 4300 digits (Python's own limit).
-    Keys are strings. Lists and objects nest some 250 deep.
+    Accepts also pydantic models (in pydantic's JSON), dataclasses (without the fields that begin with an underscore),
+    enumerations (as their value), dates, UUIDs, and integers of up to 4300 digits (Python's limit). Keys are strings.
+    Lists and objects nest some 250 deep.
     """
     try:
         body = orjson.dumps(value, _default, orjson.OPT_PASSTHROUGH_DATACLASS)
     except orjson.JSONEncodeError:
-        body = _encode_with_care(value)
+        body = _encode_checked(value)
     else:
         if b"null" in body:
-            body = _encode_with_care(value)
-    return body if body.isascii() else escape_splitters(body)
+            body = _encode_checked(value)
+    return body if body.isascii() else escape_line_separators(body)
 
 
 def _default(value: Any) -> Any:
@@ -279,22 +278,22 @@ def _default(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is no JSON")
 
 
-def _encode_with_care(value: Any) -> bytes:
-    """`encode_json` where orjson alone falls short: it writes NaN as null, and no integer of more than 64 bits."""
+def _encode_checked(value: Any) -> bytes:
+    """`encode_json` for what orjson gets wrong: it writes NaN as null, and refuses integers of more than 64 bits."""
     try:
-        return orjson.dumps(_plain(value), _plain_default, orjson.OPT_PASSTHROUGH_DATACLASS)
+        return orjson.dumps(_checked(value), _checked_default, orjson.OPT_PASSTHROUGH_DATACLASS)
     except (TypeError, ValueError, RecursionError) as error:
         raise EncodeError(f"cannot be encoded as JSON: {error.__cause__ or error}") from error
 
 
-def _plain_default(value: Any) -> Any:
+def _checked_default(value: Any) -> Any:
     if isinstance(value, BaseModel):
-        _plain(value.model_dump())  # for its check: in its JSON mode pydantic may have turned NaN into null itself
-    return _plain(_default(value))
+        _checked(value.model_dump())  # only to check it: in JSON mode pydantic may write NaN as null
+    return _checked(_default(value))
 
 
-def _plain(value: Any) -> Any:
-    """A copy of `value` with its numbers checked, and with integers spelled out where orjson would not."""
+def _checked(value: Any) -> Any:
+    """A copy of `value` with its numbers checked, and with the integers encoded that orjson refuses."""
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, float) and not isfinite(value):
@@ -302,19 +301,19 @@ def _plain(value: Any) -> Any:
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         return orjson.Fragment(str(int(value)))
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    # Exactly these: orjson refuses the subclasses of tuple, whose fields would lose their names.
+        return {key: _checked(item) for key, item in value.items()}
+    # Exactly `tuple`: orjson refuses its subclasses, whose fields would lose their names.
     if isinstance(value, list) or type(value) is tuple:
-        return [_plain(item) for item in value]
-    if isinstance(value, set | frozenset):  # refused later, but for those that a model holds
+        return [_checked(item) for item in value]
+    if isinstance(value, set | frozenset):  # orjson refuses those that no model has turned into lists
         for item in value:
-            _plain(item)
+            _checked(item)
     return value
 
 
-def escape_splitters(body: bytes) -> bytes:
-    """A JSON text without the characters of `SPLITTERS`, which means the same."""
-    for character, escape in SPLITTERS:
+def escape_line_separators(body: bytes) -> bytes:
+    """The same JSON with the characters of `LINE_SEPARATORS` escaped."""
+    for character, escape in LINE_SEPARATORS:
         body = body.replace(character, escape)
     return body
 
@@ -322,30 +321,30 @@ def escape_splitters(body: bytes) -> bytes:
 def _string(field: str, value: Any, kind: str = "a string") -> str:
     if isinstance(value, str):
         return value
-    raise EncodeError(f"{field} is {kind}, not {shown(value)}")
+    raise EncodeError(f"{field} is {kind}, not {short_repr(value)}")
 
 
 def _number(field: str, value: Any) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max:
         return value
-    raise EncodeError(f"{field} is a finite number of zero or more, not {shown(value)}")
+    raise EncodeError(f"{field} is a finite number of zero or more, not {short_repr(value)}")
 
 
 def utf8(what: str, text: str) -> bytes:
-    """The UTF-8 of `text`, or `EncodeError` where it holds a lone surrogate, which has none."""
+    """`text` in UTF-8; raises `EncodeError` where it holds a lone surrogate."""
     try:
         return text.encode()
     except UnicodeEncodeError as error:
-        raise EncodeError(f"{what} holds no lone surrogate: {shown(text)}") from error
+        raise EncodeError(f"{what} holds no lone surrogate: {short_repr(text)}") from error
 
 
 _REPR = Repr()
 _REPR.maxstring = _REPR.maxother = 80
 
 
-def shown(value: object) -> str:
-    """`value` for an error's text: cut short, and never an error of its own."""
+def short_repr(value: object) -> str:
+    """`value` for an error message: cut short, and never raises."""
     try:
         return _REPR.repr(value)
-    except Exception:  # noqa: BLE001  # an integer of over 4300 digits, or whatever the value's own methods raise
+    except Exception:  # noqa: BLE001  # an integer of over 4300 digits, or any error of the value's own methods
         return f"a value of the type {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""Encoded frames between a recorder, a store and a viewer: how they are grouped, bounded, merged and joined."""
+"""Encoded frames between a recorder, a store and a viewer: how they are grouped, limited, merged and joined."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import orjson
 
 BLOCK_FRAMES: Final = 1024
 BLOCK_BYTES: Final = 256 * 1024
-"""What one `read` gives at the most, so that a viewer's write stays bounded; a single larger frame comes alone."""
-
+"""The limits of one `read`, and so of a viewer's write; a single larger frame comes alone."""
 
 PROGRESS: Final = b"\nevent: progress\ndata: "
 """What follows the id in the frame of a progress."""
 
 
 class Block(NamedTuple):
-    """Frames that follow one another, from the number `first` on, and their bytes in all."""
+    """Consecutive frames, of which the first has the number `first`; `size` is their length in bytes."""
 
     first: int
     frames: Sequence[bytes]
@@ -25,9 +24,9 @@ class Block(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What `read` found: frames joined, the number of the last one, and whether the run's last event is among them.
+    """The result of a `read`: frames, joined, the number of the last one, and whether the run ends with it.
 
-    `oldest` is the number of the oldest frame kept; where it lies beyond what was asked for, there is a gap.
+    `oldest` is the number of the oldest frame that is kept; where the reader's next one is older, there is a gap.
     """
 
     block: bytes
@@ -37,45 +36,48 @@ class Batch(NamedTuple):
 
 
 def join(frames: Sequence[bytes], first: int, over: bool, oldest: int, merge: bool) -> Batch:
-    """The batch of `frames`, of which `first` is the number of the first one; the shared half of every `read`."""
-    taken = bounded(frames)
-    whole = taken == len(frames)
-    kept: Sequence[bytes] = frames if whole else frames[:taken]
+    """The batch of as many `frames` as fit; the part of `read` that all stores share.
+
+    `first` is the number of the first frame; `over` says whether the last one ends the run.
+    """
+    count = count_fitting(frames)
+    complete = count == len(frames)
+    fitting: Sequence[bytes] = frames if complete else frames[:count]
     if merge:
-        kept = merged(kept)
-    return Batch(b"".join(kept), first + taken - 1, over and whole, oldest)
+        fitting = merge_progress(fitting)
+    return Batch(b"".join(fitting), first + count - 1, over and complete, oldest)
 
 
-def bounded(frames: Sequence[bytes]) -> int:
-    """How many of `frames` fit `BLOCK_BYTES`: one at least."""
+def count_fitting(frames: Sequence[bytes]) -> int:
+    """How many of `frames` fit into `BLOCK_BYTES`: one at least."""
     if sum(map(len, frames)) <= BLOCK_BYTES:
         return len(frames)
     size = 0
-    for taken, frame in enumerate(frames):
+    for count, frame in enumerate(frames):
         size += len(frame)
         if size > BLOCK_BYTES:
-            return max(taken, 1)
+            return max(count, 1)
     return len(frames)
 
 
-def merged(frames: Sequence[bytes]) -> list[bytes]:
-    """`frames` without each progress that a later one of the same step in it outdates; order stays."""
-    seen: set[Any] = set()
-    kept: list[bytes] = []
+def merge_progress(frames: Sequence[bytes]) -> list[bytes]:
+    """`frames` without each progress that is followed by a later one of the same step; order stays."""
+    steps: set[Any] = set()
+    merged: list[bytes] = []
     for frame in reversed(frames):
-        head, found, data = frame.partition(PROGRESS)
-        if found and b"\n" not in head:
+        head, separator, data = frame.partition(PROGRESS)
+        if separator and b"\n" not in head:
             step = _step_of(data)
-            if step in seen:
+            if step in steps:
                 continue
-            seen.add(step)
-        kept.append(frame)
-    kept.reverse()
-    return kept
+            steps.add(step)
+        merged.append(frame)
+    merged.reverse()
+    return merged
 
 
 def _step_of(data: bytes) -> Any:
-    """The step of a progress; of one that a gateway has passed on, and that is no such thing, a value of its own."""
+    """The step of a progress; a unique value for one from a gateway's upstream that has another form."""
     try:
         step = orjson.loads(data).get("step")
         hash(step)

@@ -1,31 +1,23 @@
-"""From what an operation yields to the frames of its log: numbers, timestamps, eta, and the grammar.
+"""From the events of an operation to the frames of its event log: numbers, timestamps, eta, and the grammar.
 
-One recorder serves one run, in the hub. It is the path of every event, so it does little, and each thing once.
+One recorder serves one run, in the hub. Every event passes through it, so it does little, and each thing once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from math import isfinite
-from typing import Final
-
 from ..clock import Clock, stamp
 from .events import Event, Progress, Question, encode_json
 from .frames import Block
+from .pace import Pace, Paces
 from .sse import frame
 from .state import Fold
 
-TELLING: Final = 0.1
-"""Seconds after the beginning of a step before its first report says anything about its pace."""
-
-STEPS: Final = 1024
-"""How many steps may take turns without one of them being forgotten."""
-
 
 class Recorder:
-    """Takes events one by one, gives them back as blocks of frames.
+    """Takes events one by one, and returns them as blocks of frames.
 
-    With a `fold` it goes on where the producer before it left off.
+    With a `fold` it continues the event log of an earlier producer. `lifecycle=False` is for a stream without a run,
+    whose events have no grammar.
     """
 
     __slots__ = (
@@ -34,7 +26,6 @@ class Recorder:
         "_pace",
         "_paces",
         "_progress",
-        "_since",
         "_stamp",
         "fold",
         "last",
@@ -52,9 +43,8 @@ class Recorder:
         self._clock = clock
         self._frames: list[bytes] = []
         self._stamp = b""
-        self._pace: _Pace | None = None
-        self._paces: dict[Hashable, _Pace] = {}
-        self._since = clock.monotonic()
+        self._pace: Pace | None = None
+        self._paces = Paces(clock.monotonic())
         self._progress: tuple[Progress, bytes] | None = None
         if not lifecycle:
             self.fold.state = "running"
@@ -63,14 +53,14 @@ class Recorder:
         return len(self._frames)
 
     def add(self, event: Event) -> None:
-        """Takes the next event. Raises `RunClosed` where the grammar has no place for it."""
+        """Adds the next event. Raises `RunClosed` where the grammar does not allow it."""
         millisecond = int(self._clock.now() * 1000)
         if millisecond != self.millisecond:
             self.millisecond = millisecond
             self._stamp = stamp(millisecond).encode()
         more = b""
         if event.__class__ is Progress:
-            event, more = self._paced(event)
+            event, more = self._pace_progress(event)
         elif self.lifecycle:
             self._fold(event)
         self.last += 1
@@ -79,7 +69,7 @@ class Recorder:
         self.size += len(encoded)
 
     def take(self) -> Block:
-        """The frames since the last time, with `fold` brought up to them."""
+        """Returns the frames since the last call, and updates `fold` to them."""
         block = Block(self.last - len(self._frames) + 1, self._frames, self.size)
         self._frames, self.size = [], 0
         if self._progress is not None:
@@ -92,94 +82,32 @@ class Recorder:
 
     def _fold(self, event: Event) -> None:
         if event.text and event.name == "progress":
-            return  # a gateway's, in another vocabulary: a snapshot could not show it
+            return  # of a gateway's upstream, in a form that a snapshot cannot show
         self.fold.add(event.name, event.body, "")
         if event.name == "attempt":
             self._pace = self._progress = None
             self._paces.clear()
 
-    def _paced(self, event: Progress) -> tuple[Progress, bytes]:
-        """`event` with `done` that does not fall within its step, and the eta that is to be added."""
+    def _pace_progress(self, event: Progress) -> tuple[Progress, bytes]:
+        """`event` with a `done` that does not fall within its step, and the eta to add, encoded."""
         if self.fold.state not in ("running", "waiting"):
             self.fold.add(event.name, event.body, "")
         more = b""
         if event.done is not None:
             pace = self._pace
             if pace is None or pace.step != event.step:
-                pace = self._pace = self._pace_of(event.step)
-            if pace.done <= event.done and pace.holds(event, self.millisecond):
-                pace.done, more = event.done, pace.eta
+                pace = self._pace = self._paces.of(event.step)
+            if pace.done <= event.done and pace.has_eta_of(event, self.millisecond):
+                pace.done = event.done
             else:
-                event, more = pace.follow(event, self._clock.monotonic(), self.millisecond)
-                self._since = self._clock.monotonic()
+                now = self._paces.since = self._clock.monotonic()
+                event = pace.update(event, now, self.millisecond)
+            more = pace.eta
         self._progress = (event, more)
         return event, more
 
-    def _pace_of(self, step: Hashable) -> _Pace:
-        """The pace of a step, which others may have come between; the last one used stands last."""
-        pace = self._paces.pop(step, None) or _Pace(step, self._since)
-        self._paces[step] = pace
-        if len(self._paces) > STEPS:
-            del self._paces[next(iter(self._paces))]
-        return pace
-
-
-class _Pace:
-    """How fast one step goes: since its first report, or, at that report, since it began at `since`.
-
-    Reports of the same millisecond share their eta.
-    """
-
-    __slots__ = ("_at", "_first", "_millisecond", "_since", "_total", "done", "eta", "step")
-
-    def __init__(self, step: Hashable, since: float) -> None:
-        self.step = step
-        self.done: float = 0
-        self.eta = b""
-        self._since = since
-        self._first: float = 0
-        self._at: float | None = None
-        self._millisecond = -1
-        self._total: float | None = None
-
-    def holds(self, event: Progress, millisecond: int) -> bool:
-        """Whether the eta of the last report is that of this one, too."""
-        return (
-            self._millisecond == millisecond
-            and self._total == event.total
-            and event.eta is None
-            and (event.total is None or event.done < event.total)  # type: ignore[operator]  # asked where there is one
-        )
-
-    def follow(self, event: Progress, now: float, millisecond: int) -> tuple[Progress, bytes]:
-        done = event.done or 0
-        if done < self.done:
-            event = _with_done(event, self.done)
-        else:
-            self.done = done
-        eta = None if event.total is None or event.eta is not None else self._left(event.total, now)
-        self.eta = b"" if eta is None or not isfinite(eta) else b',"eta":%.1f' % eta
-        self._millisecond, self._total = -1 if event.eta is not None else millisecond, event.total
-        if self._at is None or not self._first:
-            self._first, self._at = self.done, now
-        return event, self.eta
-
-    def _left(self, total: float, now: float) -> float | None:
-        if self.done >= total:
-            return 0.0
-        if self._at is not None and self.done > self._first:
-            return (total - self.done) * (now - self._at) / (self.done - self._first)
-        elapsed = now - self._since
-        return (total - self.done) * elapsed / self.done if self.done and elapsed >= TELLING else None
-
-
-def _with_done(event: Progress, done: float) -> Progress:
-    data = event.data
-    data["done"] = done
-    return Progress(encode_json(data), done, event.total, event.step, event.eta)
-
 
 def question(event: Question, number: int, expires: str | None) -> Question:
-    """A question as the log keeps it: with an id, unique in its run, and the moment it expires."""
+    """A question as the event log keeps it: with an id, unique in its run, and the time at which it expires."""
     data = {"question": f"q{number}", **event.data, "expires": expires}
     return Question(encode_json(data), event.schema, event.within)

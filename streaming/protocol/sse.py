@@ -1,7 +1,7 @@
-"""The wire format of Server-Sent Events: events to bytes, and bytes to events. No socket, no clock.
+"""The wire format of Server-Sent Events: from events to bytes, and from bytes to messages.
 
 Source: HTML standard, section 9.2 "Server-sent events" (https://html.spec.whatwg.org/multipage/server-sent-events.html);
-"9.2.5 Parsing an event stream" gives the grammar, "9.2.6 Interpreting an event stream" the meaning of each line.
+"9.2.5 Parsing an event stream" has the grammar, "9.2.6 Interpreting an event stream" the meaning of each line.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from ..errors import EncodeError, EventTooLarge
-from .events import Event, check_line, check_name, shown, utf8
+from .events import Event, check_line, check_name, short_repr, utf8
 
 HEARTBEAT: Final = b": keep-alive\n\n"
-"""The comment that keeps an idle stream alive: readers ignore it (section 9.2.6), proxies do not."""
+"""The comment that keeps an idle stream open: readers ignore it (section 9.2.6), proxies see traffic."""
 
 
 def encode(event: Event, *, id: str | int | None = None, timestamp: str | None = None) -> bytes:
     """The frame of `event`: `id:`, `event:`, `data:` and a blank line, LF only.
 
-    `timestamp` (RFC 3339) becomes the first key of a JSON object's data. Raises `EncodeError` where a line of the
-    frame could be broken, even by an `Event` that no maker has checked: an id or a name with CR, LF or NUL, text
-    with CR, JSON that is no object on one line, a `timestamp` of another form.
+    `timestamp` (RFC 3339) becomes the first key of a JSON object. The event is checked even where no maker has built
+    it: raises `EncodeError` for an id or a name with CR, LF or NUL, text with CR, data that is not a JSON object on
+    one line, and a `timestamp` of another form.
     """
     head = b"" if id is None else b"id: %b\n" % _checked_id(id)
     name = check_name(event.name).encode()
@@ -33,14 +33,14 @@ def encode(event: Event, *, id: str | int | None = None, timestamp: str | None =
 
 
 def frame(number: int, event: Event, timestamp: bytes, more: bytes = b"") -> bytes:
-    """`encode` for an event log, the path of every event: a number for an id, an event that its maker has checked.
+    """`encode` without the checks, for the event log of a run, whose events have been checked by their makers.
 
-    `more` are members of the JSON object that the log adds, encoded, with a comma before each.
+    `more` are further members of the JSON object, encoded, with a comma before each.
     """
     body = event.body
     if event.text:
         if not event.name:
-            return body  # a whole frame, which a relay passes on
+            return body  # a whole frame, which a relay has encoded
         return b"id: %d\nevent: %b\ndata: %b\n\n" % (number, event.name.encode(), _lines(body))
     if len(body) == 2:
         return b'id: %d\nevent: %b\ndata: {"timestamp":"%b"}\n\n' % (number, event.name.encode(), timestamp)
@@ -51,12 +51,12 @@ def frame(number: int, event: Event, timestamp: bytes, more: bytes = b"") -> byt
 
 
 def comment(text: str) -> bytes:
-    """A comment, which readers ignore: one line each for the lines of `text`.
+    """A comment, which readers ignore; each line of `text` becomes a line of its own.
 
-    Raises `EncodeError` for CR, a lone surrogate, and what is no string.
+    Raises `EncodeError` for CR, a lone surrogate, and a value that is not a string.
     """
     if not isinstance(text, str):
-        raise EncodeError(f"a comment is a string, not {shown(text)}")
+        raise EncodeError(f"a comment is a string, not {short_repr(text)}")
     if "\r" in text:
         raise EncodeError("a comment holds no CR: a reader would take it for a line end")
     lines = utf8("a comment", text).split(b"\n")
@@ -64,32 +64,32 @@ def comment(text: str) -> bytes:
 
 
 def retry(milliseconds: int) -> bytes:
-    """How long a client is to wait before it comes back (section 9.2.6, the field `retry`).
+    """The `retry` field (section 9.2.6): how long a client waits before it reconnects.
 
-    Raises `EncodeError` for what is no whole number from 0 to 2**53 - 1, the largest that every browser reads exactly.
+    Raises `EncodeError` unless it is a whole number from 0 to 2**53 - 1, the largest that every browser reads exactly.
     """
     if type(milliseconds) is not int or not 0 <= milliseconds < 2**53:
-        raise EncodeError(f"retry is a whole number of milliseconds, zero or more, not {shown(milliseconds)}")
+        raise EncodeError(f"retry is a whole number of milliseconds, zero or more, not {short_repr(milliseconds)}")
     return b"retry: %d\n\n" % milliseconds
 
 
 _RFC3339: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
 )
-"""The form of a `date-time` (RFC 3339, section 5.6); whether there is such a day is its maker's business."""
+"""The form of a `date-time` (RFC 3339, section 5.6); whether the day exists is not checked."""
 
 
 def _checked_id(value: str | int) -> bytes:
     if type(value) is int and -(2**63) <= value < 2**63:
         return b"%d" % value
     if not isinstance(value, str):
-        raise EncodeError(f"an event id is a string or an integer of 64 bits, not {shown(value)}")
+        raise EncodeError(f"an event id is a string or an integer of 64 bits, not {short_repr(value)}")
     return check_line("an event id", value)
 
 
 def _checked_timestamp(value: str) -> bytes:
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
-        raise EncodeError(f"a timestamp is a date and a time as in RFC 3339, not {shown(value)}")
+        raise EncodeError(f"a timestamp is a date and a time as in RFC 3339, not {short_repr(value)}")
     return value.encode()
 
 
@@ -99,7 +99,7 @@ def _checked_body(event: Event) -> bytes:
     if event.text:
         return _lines(event.body)
     if b"\n" in event.body or not (event.body.startswith(b"{") and event.body.endswith(b"}")):
-        raise EncodeError(f"event {event.name!r}: data that is no text is one JSON object on one line")
+        raise EncodeError(f"event {event.name!r}: data that is not text is one JSON object on one line")
     return event.body
 
 
@@ -112,11 +112,11 @@ def _lines(text: bytes) -> bytes:
 
 
 class Message(NamedTuple):
-    """One event as a reader of a stream gets it (section 9.2.6, "dispatch the event").
+    """One event as a reader of a stream receives it (section 9.2.6, "dispatch the event").
 
-    `id` is the last event id so far: this event's own, or that of the latest one which had any; "" before the first.
-    `event` is its name, "message" where none was given; `data` the values of its `data` lines, joined by LF; `retry`
-    the reconnection time set so far, in milliseconds, or `None`.
+    `id` is the last event id so far: this event's, or that of the last one with an id; "" before the first. `event` is
+    the name, "message" by default; `data` the values of the `data` lines, joined by LF; `retry` the last reconnection
+    time of the stream in milliseconds, or `None`.
     """
 
     id: str
@@ -126,28 +126,27 @@ class Message(NamedTuple):
 
 
 MAX_EVENT: Final = 16 * 1024 * 1024
-"""Bytes that a `Parser` lets an unfinished event hold unless told otherwise."""
+"""The default of a parser's `max_bytes`."""
 
 MAX_RETRY_DIGITS: Final = 300
-"""Longer reconnection times are ignored: as a `float`, for a timer, they would be infinite."""
+"""Longer reconnection times are ignored: as a `float`, which timers take, they would be infinite."""
 
 _BOM: Final = b"\xef\xbb\xbf"
 
 
 class Parser:
-    """Reads an event stream as it arrives: bytes go in, however they were cut, and the messages they complete come out.
+    """Reads an event stream as it arrives: takes bytes in any pieces, and returns the messages that they complete.
 
-    Follows sections 9.2.5 and 9.2.6; what the end of a stream leaves unfinished is never given. Lines are cut before
-    they are decoded: no UTF-8 sequence, whole or broken, takes in a CR or LF, so each line reads as it would have in
-    the whole stream (Encoding standard, "UTF-8 decode"). The work is linear in the bytes, also one byte at a time.
+    Follows sections 9.2.5 and 9.2.6; an event that the end of the stream leaves unfinished is never returned. Lines are
+    split before they are decoded: no UTF-8 sequence, valid or not, contains CR or LF, so each line decodes as it does
+    within the whole stream (Encoding standard, "UTF-8 decode"). Time is linear in the bytes, even one byte at a time.
 
-    `max_bytes` bounds what an unfinished event holds: its gathered data, its name, and the line still arriving. Past
-    it `feed` raises `EventTooLarge` at the same byte of the stream however that was cut, and again at each later call,
-    for the rest of the stream has lost its beginning; messages that the raising call had completed are in `completed`.
-    A connection opened anew needs a new parser.
+    `max_bytes` limits what an unfinished event holds: its data, its name, and the line that is still arriving. Beyond
+    it `feed` raises `EventTooLarge`, at the same byte of the stream in whatever pieces that comes, and on every later
+    call. Messages that the first such call had completed are in `completed`. Each connection needs a new parser.
 
-    `on_comment`, if given, gets the text of every comment line: heartbeats show there. With `own_ids` a message has the
-    id of its own frame, and "" where that has none, so that a repeated event can be told from one without an id.
+    `on_comment` is called with the text of every comment line, heartbeats among them. With `own_ids` a message has the
+    id of its own frame, and "" where that has none, so that a repeated event differs from one without an id.
     """
 
     def __init__(
@@ -156,47 +155,47 @@ class Parser:
         if max_bytes < 1:
             raise ValueError(f"max_bytes is one or more, not {max_bytes}")
         self.last_event_id = ""
-        """Where to come back to: the last event id when an event last ended, with data or without."""
+        """The id to reconnect with: the last event id when an event last ended, with data or without."""
         self.retry: int | None = None
-        """The reconnection time set so far, in milliseconds; `None` where the stream has set none."""
+        """The last reconnection time of the stream, in milliseconds; `None` where it has set none."""
         self.completed: list[Message] = []
-        """What the `feed` that raised `EventTooLarge` would have given; empty before."""
+        """The messages that the first `feed` to raise `EventTooLarge` had completed; empty before."""
         self._max_bytes = max_bytes
         self._on_comment = on_comment
         self._own_ids = own_ids
-        self._start: bytes | None = b""  # held back while it may be a BOM; None once that is settled
+        self._start: bytes | None = b""  # held back while it may be a BOM; None afterwards
         self._after_cr = False
         self._too_large = False
-        self._line = bytearray()  # the line still arriving
+        self._line = bytearray()  # the line that is still arriving
         self._data = bytearray()  # the standard's "data buffer"
         self._event = b""  # its "event type buffer"
         self._id = ""  # its "last event ID buffer"
         self._has_id = False  # whether this event has set it
-        self._room = max_bytes  # what the unfinished event may still take
+        self._room = max_bytes  # how much the unfinished event may still grow
 
     def feed(self, chunk: bytes) -> list[Message]:
-        """The messages that `chunk` completes, oldest first. Raises `EventTooLarge`, see above."""
+        """Returns the messages that `chunk` completes, oldest first. Raises `EventTooLarge`, see above."""
         if self._too_large:
-            raise self._give_up(self.completed)
+            raise self._fail(self.completed)
         messages: list[Message] = []
-        for line in self._cut(chunk):
+        for line in self._split(chunk):
             if len(line) > self._room:
-                raise self._give_up(messages)
+                raise self._fail(messages)
             if line:
                 self._read(line)
             else:
                 self._dispatch(messages)
         if len(self._line) > self._room:
-            raise self._give_up(messages)
+            raise self._fail(messages)
         return messages
 
     @property
     def unfinished(self) -> bool:
-        """Whether the stream stands within an event: an end here would be a cut."""
+        """Whether an event is incomplete: if the stream ends here, it was cut."""
         return bool(self._line or self._data or self._event or self._start)
 
-    def _cut(self, chunk: bytes) -> list[bytes]:
-        """The lines that `chunk` completes, without their ends: CR, LF, or both (section 9.2.5, `end-of-line`)."""
+    def _split(self, chunk: bytes) -> list[bytes]:
+        """The lines that `chunk` completes, without their line ends: CR, LF, or both (section 9.2.5, `end-of-line`)."""
         if self._start is not None:
             chunk = self._skip_bom(self._start + chunk)
         if self._after_cr and chunk:
@@ -221,7 +220,7 @@ class Parser:
         return start.removeprefix(_BOM)
 
     def _read(self, line: bytes) -> None:
-        """Section 9.2.6: "process the field", and comments, whose field name is empty."""
+        """Section 9.2.6, "process the field"; the field name of a comment is empty."""
         field, _, value = line.partition(b":")
         if value.startswith(b" "):
             value = value[1:]
@@ -254,7 +253,7 @@ class Parser:
         self._has_id = False
         self._room = self._max_bytes
 
-    def _give_up(self, completed: list[Message]) -> EventTooLarge:
+    def _fail(self, completed: list[Message]) -> EventTooLarge:
         self._too_large = True
         self.completed = completed
         self._line.clear()

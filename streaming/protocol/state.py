@@ -1,21 +1,21 @@
-"""The life of a run as one table, and its snapshot as a fold over its events.
+"""The states of a run as one table, and its snapshot as a fold over its events.
 
     status       event        becomes        what it means
     -----------  -----------  -------------  -----------------------------------------------------------
     (none)       start        running        event 1, before any work
-    running      question     waiting        the operation asked, and stands still
-    waiting      answer       running        somebody answered
-    running      attempt      running        the producer was lost; the operation begins anew
+    running      question     waiting        the operation waits for an answer
+    waiting      answer       running        a viewer has answered
+    running      attempt      running        the producer was lost; the operation starts again
     waiting      attempt      running
-    running      result       ending         the work is done; only `done` may follow
-    running      error        ending         so is a failure
-    waiting      error        ending         the question expired, or the producer was lost
+    running      result       ending         the operation has returned; only `done` may follow
+    running      error        ending         the operation has failed
+    waiting      error        ending         the question has expired, or the producer was lost
     running      (any other)  running        progress, delta, partial, and the operation's own
     waiting      (any other)  waiting
-    any but the last           done           succeeded, failed or cancelled, as `done` says; nothing follows
+    all but over done         over           succeeded, failed or cancelled, as `done` says; nothing follows
 
-`queued` and `cancelling` are no events: they are what a snapshot says of a run that waits for its turn, or whose
-cancel was asked for and has not ended it yet. `ending` lasts no longer than one batch and is shown as `running`.
+`queued` and `cancelling` come from no event: a snapshot shows them while a run waits to start, and after its cancel was
+requested until it ends. `ending` lasts no longer than one batch, and a snapshot shows it as `running`.
 """
 
 from __future__ import annotations
@@ -51,17 +51,17 @@ OVER: Final = frozenset({"succeeded", "failed", "cancelled"})
 
 
 def step(state: str, name: str) -> str:
-    """The state after the event `name`, or `RunClosed` where the table has no such step."""
+    """The state after the event `name`. Raises `RunClosed` where the table has no such step."""
     row = TABLE[state]
-    after = row.get(name if name in NAMED else OTHER)
-    if after is None:
+    target = row.get(name if name in NAMED else OTHER)
+    if target is None:
         raise RunClosed(f"no {name!r} may follow here: the run is {state or 'not started'}")
-    return after
+    return target
 
 
 @dataclass(slots=True)
 class Fold:
-    """What the events of a run so far amount to. JSON values are kept encoded, as they came."""
+    """The state of a run after its events so far. JSON values are kept encoded, as they came."""
 
     state: str = ""
     ending: Ending | None = None
@@ -73,13 +73,13 @@ class Fold:
     question: bytes | None = None
 
     def add(self, name: str, body: bytes, timestamp: str) -> None:
-        """Takes the next event in; raises `RunClosed`, and changes nothing, where the table forbids it."""
+        """Adds the next event. Raises `RunClosed`, and changes nothing, where the table has no such step."""
         self.state = step(self.state, name)
         self.last_event_id += 1
         self.updated = timestamp
-        keep = _KEPT.get(name)
-        if keep is not None:
-            keep(self, body)
+        update = _UPDATES.get(name)
+        if update is not None:
+            update(self, body)
 
     @property
     def over(self) -> bool:
@@ -92,13 +92,13 @@ class Fold:
         return "waiting" if self.state == "waiting" else "running"
 
 
-def own(body: bytes) -> bytes:
-    """A copy: what orjson gave holds four kilobytes, however short it is (seen with 3.13), and this stays."""
+def _copy(body: bytes) -> bytes:
+    """A copy to keep: the bytes that orjson returns hold four kilobytes, however short they are (seen with 3.13)."""
     return b"%b" % body
 
 
 def _keep_progress(fold: Fold, body: bytes) -> None:
-    fold.progress = own(body)
+    fold.progress = _copy(body)
 
 
 def _keep_result(fold: Fold, body: bytes) -> None:
@@ -106,19 +106,19 @@ def _keep_result(fold: Fold, body: bytes) -> None:
 
 
 def _keep_error(fold: Fold, body: bytes) -> None:
-    fold.error = own(body)
+    fold.error = _copy(body)
     fold.question = None
 
 
 def _keep_question(fold: Fold, body: bytes) -> None:
-    fold.question = own(body)
+    fold.question = _copy(body)
 
 
-def _drop_question(fold: Fold, body: bytes) -> None:
+def _close_question(fold: Fold, body: bytes) -> None:
     fold.question = None
 
 
-def _begin_anew(fold: Fold, body: bytes) -> None:
+def _restart(fold: Fold, body: bytes) -> None:
     fold.progress = None
     fold.question = None
 
@@ -128,12 +128,12 @@ def _keep_ending(fold: Fold, body: bytes) -> None:
     fold.question = None
 
 
-_KEPT: Final = {
+_UPDATES: Final = {
     "progress": _keep_progress,
     "result": _keep_result,
     "error": _keep_error,
     "question": _keep_question,
-    "answer": _drop_question,
-    "attempt": _begin_anew,
+    "answer": _close_question,
+    "attempt": _restart,
     "done": _keep_ending,
 }

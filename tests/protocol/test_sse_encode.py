@@ -1,4 +1,4 @@
-"""The encoder: whatever goes in, a reader gets exactly that back, or an `EncodeError` has refused it."""
+"""The encoder: a reader gets back exactly what was encoded, or encoding raises `EncodeError`."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from streaming.protocol.sse import HEARTBEAT, Message, Parser, comment, encode, 
 TIMESTAMP = "2026-11-23T09:30:00.125Z"
 
 HUGE = pytest.param(10**5000, id="huge")
-"""An integer that Python itself will not write as decimal digits."""
+"""An integer that Python refuses to write as decimal digits."""
 
 
-def read(wire: bytes) -> Message:
-    """The one message of `wire`."""
-    (message,) = Parser().feed(wire)
+def read(stream: bytes) -> Message:
+    """The only message of `stream`."""
+    (message,) = Parser().feed(stream)
     return message
 
 
@@ -38,17 +38,17 @@ ODD = '\r\n\0\t :{"\\\x0b\x0c\x1c\x1e\x7f\x85\u2028\u2029\ud800\udfff\ufeffa0é�
 
 
 def odd_text() -> st.SearchStrategy[str]:
-    """Text that likes to break lines, fields and encodings."""
+    """Text with many characters that can break lines, fields and encodings."""
     return st.lists(st.sampled_from(ODD) | st.characters(), max_size=10).map("".join)
 
 
 def has_surrogate(text: str) -> bool:
-    """Whether UTF-8 has no bytes for some of it."""
+    """Whether UTF-8 cannot encode it."""
     return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def breaks_a_line(text: str) -> bool:
-    """Whether it cannot stand in a line of its own: as a name or an id."""
+    """Whether it does not fit on one line, as a name or an id does."""
     return bool(set(text) & {"\r", "\n", "\0"}) or has_surrogate(text)
 
 
@@ -57,19 +57,19 @@ def breaks_a_line(text: str) -> bool:
 
 def test_a_frame_is_what_the_contract_shows() -> None:
     """A frame is `id:`, `event:`, `data:` and a blank line, with `timestamp` as the first key."""
-    wire = encode(progress("Page 3", done=3), id=12, timestamp=TIMESTAMP)
-    assert wire == (
+    encoded = encode(progress("Page 3", done=3), id=12, timestamp=TIMESTAMP)
+    assert encoded == (
         b'id: 12\nevent: progress\ndata: {"timestamp":"2026-11-23T09:30:00.125Z","message":"Page 3","done":3}\n\n'
     )
 
 
 def test_a_frame_without_an_id_or_a_timestamp() -> None:
-    """An id and a timestamp that were not given leave no trace."""
+    """Without an id and a timestamp a frame has neither."""
     assert encode(delta("x")) == b'event: delta\ndata: {"text":"x","channel":"text"}\n\n'
 
 
 def test_an_event_without_data() -> None:
-    """An empty object takes a timestamp, and goes out as `{}` without one: empty data lines break stock clients."""
+    """An empty object takes a timestamp, and is written as `{}` without one: empty data lines break stock clients."""
     assert encode(event("tick")) == b"event: tick\ndata: {}\n\n"
     assert (
         encode(event("tick"), timestamp=TIMESTAMP) == b'event: tick\ndata: {"timestamp":"%b"}\n\n' % TIMESTAMP.encode()
@@ -80,21 +80,21 @@ def test_an_event_without_data() -> None:
     "text", ["", "x", " x", "\n", "a\n\n b\n", ": x", "id: 5\nevent: done\n\ndata: {}", "\ufeff", "\0"]
 )
 def test_text_comes_back_as_it_was(text: str) -> None:
-    """Text goes out over as many `data:` lines as it needs, without a timestamp, and comes back unchanged."""
+    """Text is written as one `data:` line for each of its lines, without a timestamp, and comes back unchanged."""
     assert read(encode(event("note", text), id=1, timestamp=TIMESTAMP)) == Message("1", "note", text, None)
 
 
 @given(odd_text(), odd_text() | st.integers(-(2**63), 2**63 - 1), odd_text())
 def test_any_name_id_and_text_come_back_or_are_refused(name: str, id: str | int, text: str) -> None:
-    """A name, an id and text are read as they were written, or refused because they cannot be carried."""
+    """A name, an id and text are read as they were written, or refused because a stream cannot carry them."""
     refused = not name or breaks_a_line(name) or breaks_a_line(str(id)) or "\r" in text or has_surrogate(text)
     try:
-        wire = encode(make_event(name, text), id=id)
+        encoded = encode(make_event(name, text), id=id)
     except EncodeError:
         assert refused
     else:
         assert not refused
-        assert read(wire) == Message(str(id), name, text, None)
+        assert read(encoded) == Message(str(id), name, text, None)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_any_name_id_and_text_come_back_or_are_refused(name: str, id: str | int,
     [True, 1.5, b"5", ["5"], 2**63, -(2**63) - 1, HUGE, "a\nb", "a\rb", "a\0b", pytest.param("\ud800", id="surrogate")],
 )
 def test_an_id_that_no_line_carries_is_refused(id: Any) -> None:
-    """An id is a string on one line or an integer of 64 bits, and nothing else is turned into one in silence."""
+    """An id is a string on one line or an integer of 64 bits; no other value is turned into one."""
     with pytest.raises(EncodeError, match="an event id"):
         encode(event("tick"), id=id)
 
@@ -125,14 +125,14 @@ def test_an_id_that_no_line_carries_is_refused(id: Any) -> None:
     ],
 )
 def test_a_timestamp_of_another_form_is_refused(timestamp: Any) -> None:
-    """What is no RFC 3339 date and time can neither break the frame nor its JSON."""
+    """A value that is not a date and time of RFC 3339 can break neither the frame nor its JSON."""
     with pytest.raises(EncodeError, match="a timestamp"):
         encode(event("tick"), timestamp=timestamp)
 
 
 @pytest.mark.parametrize("timestamp", ["2026-11-23T09:30:00Z", TIMESTAMP, "2026-11-23T09:30:00.5+01:00"])
 def test_timestamps_of_rfc_3339(timestamp: str) -> None:
-    """The forms of a date and time of RFC 3339 are taken as they are."""
+    """A date and time of RFC 3339 is written as it is."""
     assert json.loads(read(encode(event("tick", {"a": 1}), timestamp=timestamp)).data) == {
         "timestamp": timestamp,
         "a": 1,
@@ -152,7 +152,7 @@ def test_timestamps_of_rfc_3339(timestamp: str) -> None:
     ],
 )
 def test_an_event_that_no_maker_has_checked_breaks_no_frame(made: Event) -> None:
-    """`encode` looks again, for events that were built by hand or changed since."""
+    """`encode` checks events that were built by hand or changed since."""
     with pytest.raises(EncodeError):
         encode(made, timestamp=TIMESTAMP)
 
@@ -163,8 +163,8 @@ def test_an_event_that_no_maker_has_checked_breaks_no_frame(made: Event) -> None
         [progress("é", done=1.5), event("tick"), event("note", "a\n\nb"), event("note", ""), partial("k", None)]
     ),
 )
-def test_a_log_writes_what_encode_writes(number: int, made: Event) -> None:
-    """`frame` is `encode` in a hurry, byte for byte."""
+def test_a_frame_of_an_event_log_is_that_of_encode(number: int, made: Event) -> None:
+    """`frame` gives the same bytes as `encode`, without its checks."""
     assert frame(number, made, TIMESTAMP.encode()) == encode(made, id=number, timestamp=TIMESTAMP)
 
 
@@ -181,20 +181,20 @@ class Size(IntEnum):
 
 
 class Row(BaseModel):
-    """A model, which may hold anything."""
+    """A model with a field of any type."""
 
     value: Any
     secret: float = Field(default=nan, exclude=True)
 
 
 class Reading(BaseModel):
-    """A model that says its number is one."""
+    """A model with a number."""
 
     value: float
 
 
 class Rows(RootModel[list[Any]]):
-    """A model that iterates over something other than its fields."""
+    """A model that iterates over other things than its fields."""
 
     def __iter__(self) -> Any:
         return iter(self.root)
@@ -202,7 +202,7 @@ class Rows(RootModel[list[Any]]):
 
 @dataclass
 class Point:
-    """A dataclass with all that the `dataclasses` module lets one declare."""
+    """A dataclass with every kind of declaration."""
 
     value: Any
     limit: ClassVar[float] = nan
@@ -216,7 +216,7 @@ class Pair(NamedTuple):
 
 
 class Ordinal(int):
-    """An integer that reads as something else."""
+    """An integer whose `str` is another text."""
 
     def __str__(self) -> str:
         return f"{int(self)}th"
@@ -224,7 +224,7 @@ class Ordinal(int):
 
 @dataclass
 class Defaults:
-    """A dataclass whose class has the fields of its instances."""
+    """A dataclass whose class has the attributes of its instances."""
 
     value: int = 1
 
@@ -254,7 +254,7 @@ def cycle() -> list[Any]:
 ENCODED: dict[str, tuple[Any, Any]] = {
     "integers of 64 bits": ([2**64 - 1, -(2**63)], [2**64 - 1, -(2**63)]),
     "integers beyond 64 bits": ([2**64, -(2**63) - 1, 10**400], [2**64, -(2**63) - 1, 10**400]),
-    "integers that read as something else": ([Ordinal(1), Ordinal(2**70)], [1, 2**70]),
+    "integers whose str is another text": ([Ordinal(1), Ordinal(2**70)], [1, 2**70]),
     "the longest integer": (10**4299, 10**4299),
     "floats at their ends": (
         [1.7976931348623157e308, 5e-324, -0.0, 1e22],
@@ -280,7 +280,7 @@ ENCODED: dict[str, tuple[Any, Any]] = {
 
 @pytest.mark.parametrize(("value", "expected"), ENCODED.values(), ids=ENCODED.keys())
 def test_values_that_json_can_carry(value: Any, expected: Any) -> None:
-    """What has a form in JSON goes out in it, exactly."""
+    """A value with a form in JSON is written in it, exactly."""
     assert json.loads(read(encode(partial("k", value))).data) == {"key": "k", "value": expected}
 
 
@@ -326,7 +326,7 @@ REFUSED: dict[str, Any] = {
 
 @pytest.mark.parametrize("value", REFUSED.values(), ids=REFUSED.keys())
 def test_values_that_json_cannot_carry(value: Any) -> None:
-    """What has no form in JSON is refused by name, and never becomes null or a string in silence."""
+    """A value without a form in JSON is refused; it never becomes null or a string."""
     with pytest.raises(EncodeError, match="cannot be encoded as JSON"):
         partial("k", value)
 
@@ -351,7 +351,7 @@ def has_no_json(value: Any) -> bool:
 
 
 def as_json(value: Any) -> Any:
-    """What a reader is to find where `value` was written."""
+    """The value that a reader gets for `value`."""
     match value:
         case list():
             return [as_json(item) for item in value]
@@ -364,7 +364,7 @@ def as_json(value: Any) -> Any:
 
 
 def values() -> st.SearchStrategy[Any]:
-    """What operations put into events, and what they should not."""
+    """Values that operations put into events, and some that they should not."""
     numbers = st.integers() | st.integers(2**62, 2**80) | st.floats()
     scalars = st.none() | st.booleans() | numbers | odd_text()
     return st.recursive(
@@ -382,25 +382,25 @@ def values() -> st.SearchStrategy[Any]:
 def test_any_value_comes_back_or_is_refused(value: Any) -> None:
     """A value is read as it was written, or refused because JSON cannot carry it."""
     try:
-        wire = encode(partial("k", value), id=1, timestamp=TIMESTAMP)
+        encoded = encode(partial("k", value), id=1, timestamp=TIMESTAMP)
     except EncodeError:
         assert has_no_json(value)
     else:
         assert not has_no_json(value)
         # By their `repr`, in which 1, 1.0 and true are three things, and 0.0 and -0.0 two.
-        assert repr(json.loads(read(wire).data)["value"]) == repr(as_json(value))
+        assert repr(json.loads(read(encoded).data)["value"]) == repr(as_json(value))
 
 
 @given(odd_text().filter(lambda text: not has_surrogate(text)))
-def test_no_client_that_cuts_lines_in_its_own_way_is_misled(text: str) -> None:
-    """JSON holds nothing that `splitlines`, or any other idea of a line, takes for a line end."""
-    wire = encode(event("note", {text: [text]}), id=1).decode()
-    assert wire.splitlines() == wire.split("\n")[:-1]
-    assert len(wire.splitlines()) == 4
+def test_clients_that_split_lines_in_another_way(text: str) -> None:
+    """JSON holds no character that `splitlines`, or another rule, takes for a line end."""
+    encoded = encode(event("note", {text: [text]}), id=1).decode()
+    assert encoded.splitlines() == encoded.split("\n")[:-1]
+    assert len(encoded.splitlines()) == 4
 
 
-def test_a_shared_escape_is_no_danger() -> None:
-    """A backslash ahead of an escaped separator stays a backslash."""
+def test_a_backslash_before_a_line_separator() -> None:
+    """A backslash before an escaped separator stays a backslash."""
     assert json.loads(encode_json("\\\u2028\\\\\x85")) == "\\\u2028\\\\\x85"
 
 
@@ -409,21 +409,21 @@ def test_a_shared_escape_is_no_danger() -> None:
 
 @given(odd_text())
 def test_no_comment_breaks_a_stream(text: str) -> None:
-    """A comment gives its reader nothing but a comment, and leaves the events around it alone."""
+    """A comment is read as a comment, and does not change the events around it."""
     around = encode(event("tick"), id=1)
     texts: list[str] = []
     try:
-        wire = comment(text)
+        encoded = comment(text)
     except EncodeError:
         assert "\r" in text or has_surrogate(text)
     else:
-        assert Parser(on_comment=texts.append).feed(around + wire + around) == 2 * [Message("1", "tick", "{}", None)]
+        assert Parser(on_comment=texts.append).feed(around + encoded + around) == 2 * [Message("1", "tick", "{}", None)]
         assert texts == text.split("\n")
 
 
 @pytest.mark.parametrize("text", ["a\rb", pytest.param("\ud800", id="surrogate"), None, 5, b"x"])
 def test_comments_that_cannot_be_carried(text: Any) -> None:
-    """A comment that would not come back as it was is refused."""
+    """A comment that would change on the way is refused."""
     with pytest.raises(EncodeError, match="a comment"):
         comment(text)
 
@@ -435,7 +435,7 @@ def test_the_heartbeat_is_the_contracts() -> None:
 
 @given(st.integers(0, 2**53 - 1))
 def test_retry_is_read_as_it_was_written(milliseconds: int) -> None:
-    """A reconnection time arrives, without an event."""
+    """A reconnection time is read without an event."""
     parser = Parser()
     assert parser.feed(retry(milliseconds)) == []
     assert parser.retry == milliseconds
@@ -448,6 +448,6 @@ def test_retry_is_what_the_contract_shows() -> None:
 
 @pytest.mark.parametrize("milliseconds", [-1, 1.5, nan, inf, True, None, "5", 2**53, HUGE])
 def test_times_that_retry_cannot_carry(milliseconds: Any) -> None:
-    """A reconnection time is a whole number of milliseconds, or refused."""
+    """Every value but a whole number of milliseconds is refused."""
     with pytest.raises(EncodeError, match="retry is a whole number"):
         retry(milliseconds)

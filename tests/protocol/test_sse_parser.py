@@ -1,7 +1,7 @@
-"""The incremental parser: odd streams one by one, any stream in any pieces, the bound, and two independent readers.
+"""The incremental parser: odd streams one by one, any stream in any pieces, the limit, and two independent readers.
 
 Many of the odd streams follow the format tests of web-platform-tests (https://github.com/web-platform-tests/wpt,
-folder eventsource), which browsers are measured by.
+folder eventsource), which browsers are tested with.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from tests.eventsource import Peer, PeerMessage
 
 
 def m(data: str, id: str = "", event: str = "message", retry: int | None = None) -> Message:
-    """A message, most of which are like most others."""
+    """A message, with the usual values by default."""
     return Message(id, event, data, retry)
 
 
 class Case(NamedTuple):
-    """A stream, the messages it holds, and what a reader of it knows afterwards."""
+    """A stream, its messages, and the last event id and reconnection time after it."""
 
     stream: bytes
     messages: list[Message]
@@ -145,7 +145,7 @@ CASE = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 
 
 def check(case: Case, *chunks: bytes) -> None:
-    """Feeds `chunks`, and compares all that a reader can see."""
+    """Feeds `chunks`, and compares everything that a reader can see."""
     parser = Parser()
     assert [message for chunk in chunks for message in parser.feed(chunk)] == case.messages
     assert (parser.last_event_id, parser.retry) == (case.last_event_id, case.retry)
@@ -158,13 +158,13 @@ def single_bytes(stream: bytes) -> list[bytes]:
 
 @CASE
 def test_an_odd_stream_fed_whole(case: Case) -> None:
-    """An odd stream gives what the standard says."""
+    """An odd stream gives the messages of the standard."""
     check(case, case.stream)
 
 
 @CASE
 def test_an_odd_stream_fed_byte_by_byte(case: Case) -> None:
-    """An odd stream gives the same messages where every byte comes alone."""
+    """An odd stream gives the same messages when every byte comes alone."""
     check(case, *single_bytes(case.stream))
 
 
@@ -182,7 +182,7 @@ def test_an_odd_stream_agrees_with_the_transcribed_standard(case: Case) -> None:
 
 
 def test_a_message_comes_with_the_byte_that_completes_it() -> None:
-    """No event waits for what follows it, also where the CR of its blank line could be half of a CRLF."""
+    """No event waits for the bytes after it, not even where the CR of its blank line could be half of a CRLF."""
     parser = Parser()
     assert parser.feed(b"data: 1\r") == []
     assert parser.feed(b"\r") == [m("1")]
@@ -190,7 +190,7 @@ def test_a_message_comes_with_the_byte_that_completes_it() -> None:
     assert parser.feed(b"data: 2\n\n") == [m("2")]
 
 
-def test_comments_are_told() -> None:
+def test_comments_are_passed_on() -> None:
     """`on_comment` gets the text of each comment line, without the colon and one space."""
     texts: list[str] = []
     parser = Parser(on_comment=texts.append)
@@ -227,7 +227,7 @@ LINES = [
 
 
 def streams() -> st.SearchStrategy[bytes]:
-    """Streams that mean much to a parser, with some noise."""
+    """Streams of lines that a parser knows, with some noise."""
     lines = st.sampled_from(LINES)
     return st.lists(lines | lines | st.sampled_from(PIECES), min_size=10, max_size=40).map(b"".join)
 
@@ -246,7 +246,7 @@ def feed(parser: Parser, chunks: list[bytes]) -> list[Message]:
 
 
 def by_the_standard(stream: bytes) -> list[Message]:
-    """Sections 9.2.5 and 9.2.6 of the HTML standard, transcribed step by step for a stream that is there as a whole."""
+    """Sections 9.2.5 and 9.2.6 of the HTML standard, transcribed step by step for a complete stream."""
     messages: list[Message] = []
     data_buffer = event_type_buffer = last_event_id_buffer = last_event_id = ""
     reconnection_time: int | None = None
@@ -276,7 +276,7 @@ def by_the_standard(stream: bytes) -> list[Message]:
 
 @given(pieces(streams()))
 def test_any_stream_in_any_pieces(chunks: list[bytes]) -> None:
-    """However a stream is cut, its messages are those of the standard's steps taken over the whole of it."""
+    """In any pieces a stream has the messages that the standard's steps give for the whole of it."""
     stream = b"".join(chunks)
     assert feed(Parser(), chunks) == by_the_standard(stream)
     assert feed(Parser(), single_bytes(stream)) == by_the_standard(stream)
@@ -284,11 +284,11 @@ def test_any_stream_in_any_pieces(chunks: list[bytes]) -> None:
 
 @given(pieces(st.binary(max_size=200)))
 def test_any_bytes(chunks: list[bytes]) -> None:
-    """No bytes at all make the parser raise."""
+    """The parser raises for no bytes whatever."""
     assert feed(Parser(), chunks) == by_the_standard(b"".join(chunks))
 
 
-# The bound
+# The limit
 
 
 @pytest.mark.parametrize(
@@ -300,14 +300,14 @@ def test_any_bytes(chunks: list[bytes]) -> None:
         (b"data\n" * 47, b"data\n" * 48),  # each keeps its LF
         (b"event: " + b"x" * 40 + b"\ndata: 6789", b"event: " + b"x" * 40 + b"\ndata: 67890"),
         (b"event: " + b"x" * 40 + b"\nevent\n" + b"x" * 50, b"event: " + b"x" * 40 + b"\nevent: x\n" + b"x" * 50),
-        ((b": " + b"x" * 48 + b"\n") * 9, b": " + b"x" * 49 + b"\n"),  # what means nothing is not kept
+        ((b": " + b"x" * 48 + b"\n") * 9, b": " + b"x" * 49 + b"\n"),  # comments are not kept
         ((b"id: " + b"x" * 46 + b"\n") * 9, b"id: " + b"x" * 47 + b"\n"),
-        (b"data: 1\n\n" * 99, b"data: 1\n\n" * 99 + b"x" * 51),  # each event has the whole of it
-        (b"\xef\xbb\xbf" + b"x" * 50, b"\xef\xbb\xbf" + b"x" * 51),  # a BOM is no part of its line
+        (b"data: 1\n\n" * 99, b"data: 1\n\n" * 99 + b"x" * 51),  # each event may use all of it
+        (b"\xef\xbb\xbf" + b"x" * 50, b"\xef\xbb\xbf" + b"x" * 51),  # a BOM does not count
     ],
 )
-def test_the_bound_is_exact(within: bytes, beyond: bytes) -> None:
-    """An event that holds `max_bytes` at its largest passes, one more byte does not, whole or byte by byte."""
+def test_the_limit_is_exact(within: bytes, beyond: bytes) -> None:
+    """An event of `max_bytes` is read, one more byte is too large, whole or byte by byte."""
     for chunks in ([within], single_bytes(within)):
         feed(Parser(max_bytes=50), chunks)
     for chunks in ([beyond], single_bytes(beyond)):
@@ -316,8 +316,8 @@ def test_the_bound_is_exact(within: bytes, beyond: bytes) -> None:
 
 
 @given(pieces(streams()), st.integers(1, 40))
-def test_the_bound_does_not_depend_on_the_pieces(chunks: list[bytes], max_bytes: int) -> None:
-    """The same streams are refused after the same messages however they are cut."""
+def test_the_limit_does_not_depend_on_the_pieces(chunks: list[bytes], max_bytes: int) -> None:
+    """In any pieces a stream is refused after the same messages."""
 
     def outcome(chunks: list[bytes]) -> tuple[list[Message], bool]:
         parser = Parser(max_bytes=max_bytes)
@@ -333,8 +333,8 @@ def test_the_bound_does_not_depend_on_the_pieces(chunks: list[bytes], max_bytes:
     assert outcome(chunks) == outcome([stream]) == outcome(single_bytes(stream))
 
 
-def test_what_happens_past_the_bound() -> None:
-    """Messages ahead of the oversize event are not lost, and the parser takes nothing more."""
+def test_beyond_the_limit() -> None:
+    """Messages before the large event are not lost, and the parser reads no more."""
     parser = Parser(max_bytes=20)
     with pytest.raises(EventTooLarge):
         parser.feed(b"id: 1\ndata: 1\n\nid: 2\ndata: " + b"x" * 20 + b"\n\ndata: 3\n\n")
@@ -346,8 +346,8 @@ def test_what_happens_past_the_bound() -> None:
     assert parser.completed == [m("1", "1")]
 
 
-def test_a_bound_of_nothing_is_refused() -> None:
-    """A parser that could take no byte is not built."""
+def test_a_limit_of_zero_is_refused() -> None:
+    """A parser needs room for one byte at least."""
     with pytest.raises(ValueError, match="max_bytes is one or more"):
         Parser(max_bytes=0)
 
@@ -355,8 +355,8 @@ def test_a_bound_of_nothing_is_refused() -> None:
 @pytest.mark.parametrize(
     "line", [b"data\n", b"data: x\n", b"data: xy\n", b"event: " + b"x" * 500 + b"\n", b":\n", b"x"]
 )
-def test_the_bound_holds_in_memory(line: bytes) -> None:
-    """A peer that never ends its event costs a small multiple of `max_bytes`, however small its lines are."""
+def test_the_limit_holds_in_memory(line: bytes) -> None:
+    """An event that never ends costs a small multiple of `max_bytes`, however small its lines are."""
     parser = Parser(max_bytes=200_000)
     chunk = line * (4096 // len(line))
     tracemalloc.start()
@@ -372,7 +372,7 @@ def test_the_bound_holds_in_memory(line: bytes) -> None:
 
 
 def test_a_huge_line_costs_linear_time() -> None:
-    """A line of 32 MB in small chunks is read in a moment; were it read anew with each chunk, it would take minutes."""
+    """A line of 32 MB in small chunks takes a moment; reading it again with each chunk would take minutes."""
     start = time.perf_counter()
     parser = Parser(max_bytes=64 * 1024 * 1024)
     parser.feed(b"data: ")
@@ -383,7 +383,7 @@ def test_a_huge_line_costs_linear_time() -> None:
     assert time.perf_counter() - start < 10
 
 
-# A reader that is not ours
+# An independent reader
 
 
 @pytest.fixture(scope="module")
@@ -394,7 +394,7 @@ def peer() -> Iterator[Peer]:
 
 
 def blocks() -> st.SearchStrategy[bytes]:
-    """Streams in which every id stands in an event with data."""
+    """Streams in which every event with an id has data."""
     value = st.sampled_from(
         [b"", b"x", b" x", b":", b"\0", b"\xff", b"\xf0\x9f", "é…😀".encode(), "\u2028\u0085".encode()]
     )
@@ -409,7 +409,7 @@ def blocks() -> st.SearchStrategy[bytes]:
 
 
 def with_ids_that_stay(messages: list[PeerMessage]) -> list[Message]:
-    """The peer's messages as its users complete them: it leaves keeping the last event id to them."""
+    """The peer's messages with the last event id, which it leaves its users to keep."""
     last_event_id, completed = "", []
     for message in messages:
         last_event_id = last_event_id if message.id is None else message.id
@@ -425,10 +425,10 @@ def test_agreement_with_the_peer_on_events(peer: Peer, chunks: list[bytes]) -> N
 
 @given(pieces(streams() | st.binary(max_size=100)))
 def test_agreement_with_the_peer_on_any_stream(peer: Peer, chunks: list[bytes]) -> None:
-    """An independent parser gives the same messages for noise; the tests below tell why some of it is left out."""
+    """An independent parser gives the same messages for noise; the tests below show why some of it is left out."""
     stream = b"".join(chunks)
     assume(not stream.startswith(MOCK_BOM) and not stream.startswith(b"\xef\xbb\xbf" + MOCK_BOM))
-    chunks = [*chunks, b"\n"]  # which every final CR can be the first half of
+    chunks = [*chunks, b"\n"]  # with which the peer takes a final CR for a line end
     for ours, theirs in zip(feed(Parser(), chunks), peer.messages(chunks), strict=True):
         assert (ours.event, ours.data) == (theirs.event, theirs.data)
         assert theirs.id in (None, ours.id)
@@ -443,15 +443,15 @@ def test_agreement_with_the_peer_on_any_stream(peer: Peer, chunks: list[bytes]) 
     ),
 )
 def test_the_peer_reads_what_we_encode(peer: Peer, events: list[tuple[str, str, str]]) -> None:
-    """What we write is what an independent parser reads, between comments."""
+    """An independent parser reads what we encode, between comments."""
     chunks = [comment("note") + encode(make_event(name, text), id=number) for name, number, text in events]
     assert peer.messages(chunks) == [PeerMessage(number, name, text, None) for name, number, text in events]
 
 
-# Where the peer departs from the standard, we keep to the standard. In the order of the standard's text:
+# Where the peer differs from the standard, we follow the standard. In the order of its text:
 
 MOCK_BOM = "\u00ef\u00bb\u00bf".encode()
-"""The three characters that a BOM shows as where UTF-8 is read as Latin-1; in UTF-8 they are six bytes, and no BOM."""
+"""The three characters of a BOM that is read as Latin-1; in UTF-8 they are six bytes, and not a BOM."""
 
 
 def as_javascript(number: int | None) -> float | None:
@@ -460,21 +460,21 @@ def as_javascript(number: int | None) -> float | None:
 
 
 def test_the_peer_takes_three_characters_for_a_bom(peer: Peer) -> None:
-    """The peer looks for a BOM in decoded text, as its bytes; section 9.2.5 has only a real one removed."""
+    """The peer looks for the bytes of a BOM as characters; by section 9.2.5 only a real one is removed."""
     stream = MOCK_BOM + b"data: 1\ndata: 2\n\n"
     assert peer.messages([stream]) == [PeerMessage(None, "message", "1\n2", None)]
     assert Parser().feed(stream) == by_the_standard(stream) == [m("2")]
 
 
 def test_the_peer_waits_behind_a_final_cr(peer: Peer) -> None:
-    """The peer keeps a CR at the end of a chunk back, in case LF follows; by section 9.2.5 it has ended its line."""
+    """The peer holds back a CR at the end of a chunk, in case LF follows; by section 9.2.5 the line has ended."""
     stream = b"data: 1\r\r"
     assert peer.messages([stream]) == []
     assert Parser().feed(stream) == by_the_standard(stream) == [m("1")]
 
 
 def test_the_peer_loses_the_id_of_an_event_without_data(peer: Peer) -> None:
-    """The peer tells no id of an event without data; by section 9.2.6 it is set ahead of the look at the data."""
+    """The peer ignores the id of an event without data; by section 9.2.6 it is set before the data is looked at."""
     stream = b"id: 1\n\ndata: 1\n\n"
     assert peer.messages([stream]) == [PeerMessage(None, "message", "1", None)]
     assert Parser().feed(stream) == by_the_standard(stream) == [m("1", "1")]

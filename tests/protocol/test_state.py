@@ -1,4 +1,4 @@
-"""The life of a run: every step that the table allows, every one that it refuses, and what the events amount to."""
+"""The states of a run: every step that the table allows, every one that it refuses, and the fold over any events."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ ALLOWED = {
     ("waiting", "done"): "over",
     ("ending", "done"): "over",
 }
-"""The contract's grammar, pair by pair; what is not here is refused."""
+"""The grammar of the contract, pair by pair; every other pair is refused."""
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("state", STATES)
 def test_every_step(state: str, name: str) -> None:
-    """Each event in each state leads where the grammar says, or is refused."""
+    """Each event in each state leads to the state of the grammar, or is refused."""
     if (state, name) in ALLOWED:
         assert step(state, name) == ALLOWED[state, name]
     else:
@@ -72,7 +72,7 @@ def test_every_step(state: str, name: str) -> None:
     ("state", "name"), sorted({(state, name) for state in STATES for name in NAMES} - set(ALLOWED))
 )
 def test_a_refused_event_changes_nothing(state: str, name: str) -> None:
-    """A fold that refuses an event is the fold that it was."""
+    """A fold that refuses an event stays as it was."""
     fold = Fold(state=state, last_event_id=7, updated="before", progress=b"{}", question=b"{}")
     before = replace(fold)
     with pytest.raises(RunClosed):
@@ -94,7 +94,7 @@ LETTERS = {
     "done": "d",
 }
 SENTENCE = re.compile(r"(s([pt]|qp*[at])*(rd?|(qp*)?e?d?))?")
-"""The beginnings of all runs that the grammar allows; only `done` follows a result or an error, and nothing `done`."""
+"""The beginnings of all runs that the grammar allows: only `done` follows a result or an error, and nothing `done`."""
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
@@ -130,61 +130,61 @@ def encoded(data: dict[str, Any]) -> bytes:
 
 @given(RUNS)
 def test_any_sequence_folds_or_is_refused(events: list[Named]) -> None:
-    """Of any sequence of events exactly the grammatical ones are taken, and the fold is what those amount to."""
-    fold, taken = Fold(), list[Named]()
+    """Of any sequence exactly the events that the grammar allows are added, and the fold is theirs."""
+    fold, added = Fold(), list[Named]()
     for name, data in events:
-        letters = "".join(LETTERS[event] for event, _ in [*taken, (name, data)])
+        letters = "".join(LETTERS[event] for event, _ in [*added, (name, data)])
         if SENTENCE.fullmatch(letters):
             fold.add(name, encoded(data), f"at {name}")
-            taken.append((name, data))
+            added.append((name, data))
         else:
             before = replace(fold)
             with pytest.raises(RunClosed):
                 fold.add(name, encoded(data), f"at {name}")
             assert fold == before
-    assert_amounts_to(fold, taken)
+    assert_fold_of(fold, added)
 
 
-def assert_amounts_to(fold: Fold, taken: Sequence[Named]) -> None:
-    """The fold against a reckoning of its own."""
-    names = [name for name, _ in taken]
-    assert fold.last_event_id == len(taken)
-    assert fold.updated == (f"at {names[-1]}" if taken else "")
+def assert_fold_of(fold: Fold, events: Sequence[Named]) -> None:
+    """The fold is that of these events, computed in another way."""
+    names = [name for name, _ in events]
+    assert fold.last_event_id == len(events)
+    assert fold.updated == (f"at {names[-1]}" if events else "")
     since = names[len(names) - names[::-1].index("attempt") :] if "attempt" in names else names
-    assert decoded(fold.progress) == last(taken[len(taken) - len(since) :], "progress")
-    assert decoded(fold.error) == last(taken, "error")
-    assert decoded(fold.result) == (last(taken, "result") or {}).get("result")
+    assert decoded(fold.progress) == last(events[len(events) - len(since) :], "progress")
+    assert decoded(fold.error) == last(events, "error")
+    assert decoded(fold.result) == (last(events, "result") or {}).get("result")
     assert fold.over == ("done" in names)
-    assert_standing(fold, taken, names)
+    assert_status(fold, events, names)
 
 
-def assert_standing(fold: Fold, taken: Sequence[Named], names: list[str]) -> None:
+def assert_status(fold: Fold, events: Sequence[Named], names: list[str]) -> None:
     """The status, and the question while it is open."""
     settling = [name for name in names if name in ("question", "answer", "attempt", "error", "done")]
     is_open = settling[-1:] == ["question"]
-    assert decoded(fold.question) == (last(taken, "question") if is_open else None)
+    assert decoded(fold.question) == (last(events, "question") if is_open else None)
     if fold.over:
-        done = last(taken, "done")
+        done = last(events, "done")
         assert done is not None
         assert fold.status == done["status"]
     else:
         assert fold.status == ("waiting" if is_open else "running")
 
 
-def last(taken: Sequence[Named], name: str) -> dict[str, Any] | None:
+def last(events: Sequence[Named], name: str) -> dict[str, Any] | None:
     """The data of the last event of this name."""
-    return next((data for event, data in reversed(taken) if event == name), None)
+    return next((data for event, data in reversed(events) if event == name), None)
 
 
 def decoded(body: bytes | None) -> Any:
-    """What the fold keeps encoded."""
+    """A JSON value that the fold keeps encoded."""
     return None if body is None else json.loads(body)
 
 
 def test_a_run_as_it_goes() -> None:
-    """The status of a run follows its events: running, waiting while it asks, and at last what its end says."""
+    """The status of a run follows its events: running, waiting for an answer, and in the end that of `done`."""
     fold = Fold()
-    seen = []
+    statuses = []
     events: list[Named] = [
         ("start", {}),
         ("question", {"question": "q2"}),
@@ -195,6 +195,6 @@ def test_a_run_as_it_goes() -> None:
     ]
     for name, data in events:
         fold.add(name, encoded(data), "now")
-        seen.append(fold.status)
-    assert seen == ["running", "waiting", "waiting", "running", "running", "succeeded"]
+        statuses.append(fold.status)
+    assert statuses == ["running", "waiting", "waiting", "running", "running", "succeeded"]
     assert fold.result == b"null"
