@@ -22,6 +22,7 @@ from werkzeug.test import TestResponse
 from streaming import Headway, MemoryStore, RegistrationError, SettingError
 from streaming.errors import StoreAway, Unauthorized
 from streaming.http import extension
+from streaming.http.heartbeat import Heartbeat
 from streaming.http.problems import problem_response
 from streaming.settings import Settings
 from streaming.stores.base import Store
@@ -58,31 +59,35 @@ class Api:
         self.prefix = prefix
         self.client: FlaskClient = app.test_client()
         self.headers: dict[str, str] = {}
+        self._responses: list[TestResponse] = []
 
     @property
     def headway(self) -> Headway:
         """The extension."""
-        found: Headway = self.app.extensions["headway"]
-        return found
+        extension: Headway = self.app.extensions["headway"]
+        return extension
 
-    def ask(self, method: str, path: str, *, headers: dict[str, str] | None = None, **said: Any) -> TestResponse:
-        """The response to a request; its body is read by whoever wants it."""
-        return self.client.open(self.prefix + path, method=method, headers={**self.headers, **(headers or {})}, **said)
+    def ask(self, method: str, path: str, *, headers: dict[str, str] | None = None, **options: Any) -> TestResponse:
+        """The response to a request; of a stream the first bytes only, until the test reads on."""
+        headers = {**self.headers, **(headers or {})}
+        response = self.client.open(self.prefix + path, method=method, headers=headers, **options)
+        self._responses.append(response)
+        return response
 
-    def get(self, path: str, **said: Any) -> TestResponse:
+    def get(self, path: str, **options: Any) -> TestResponse:
         """GET."""
-        return self.ask("GET", path, **said)
+        return self.ask("GET", path, **options)
 
-    def start(self, operation: str = "scripted", *acts: str, **said: Any) -> str:
+    def start(self, operation: str = "scripted", *acts: str, **options: Any) -> str:
         """Starts a run without a stream, and gives its id."""
-        response = self.ask("POST", f"/operations/{operation}", json={"acts": acts}, headers=ASYNC, **said)
+        response = self.ask("POST", f"/operations/{operation}", json={"acts": acts}, headers=ASYNC, **options)
         assert response.status_code == 202, response.text
         return str(response.headers["Run-Id"])
 
     def snapshot(self, run: str) -> dict[str, Any]:
         """A run's snapshot."""
-        found: dict[str, Any] = self.get(f"/runs/{run}").get_json()
-        return found
+        snapshot: dict[str, Any] = self.get(f"/runs/{run}").get_json()
+        return snapshot
 
     def until(self, run: str, status: str) -> dict[str, Any]:
         """A run's snapshot, once its status is this."""
@@ -90,17 +95,19 @@ class Api:
         return self.snapshot(run)
 
     def close(self) -> None:
-        """Ends what is left."""
-        if self.headway._runner is not None:
-            self.world.call(self.headway._runner.close)
+        """Closes the streams that the test has left open, as a server does, and the runs."""
+        for response in self._responses:
+            response.close()
+        self.headway.close()
 
 
 @pytest.fixture(params=WORLDS)
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    """Each world in turn."""
+    """Each world in turn; its worker is shared by all tests, so none may leave a stream open in it."""
     name: WorldName = request.param
     with entered(name) as world:
         yield world
+        assert not world.worker.part(Heartbeat).viewers
 
 
 @pytest.fixture
