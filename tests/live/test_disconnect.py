@@ -46,7 +46,7 @@ every_server = pytest.mark.parametrize("server", EVERY, indirect=True)
 keeping_alive = pytest.mark.parametrize("server", GEVENT, indirect=True)
 
 Options = dict[str, Any]
-names = map("note{}".format, itertools.count())
+note_names = map("note{}".format, itertools.count())
 
 
 def serve(kind: str, env: dict[str, str], certificate: Certificate, folder: Path) -> AbstractContextManager[Server]:
@@ -129,7 +129,7 @@ def ask(server: Server, path: str) -> Any:
 
 def delay(server: Server, notes: Notes, operation: str, leave: Callable[[Connection], None]) -> float:
     """Seconds from a viewer's going to the end of the `finally` of its operation."""
-    note, viewer = next(names), Connection(server)
+    note, viewer = next(note_names), Connection(server)
     start(viewer, operation, note)
     viewer.until("progress")
     gone = time.monotonic()
@@ -167,7 +167,7 @@ def test_a_viewer_that_leaves_tls_in_good_order(
 @every_server
 def test_a_viewer_that_leaves_while_the_server_is_stuck_in_a_write(server: Server, notes: Notes) -> None:
     """A viewer that has stopped reading is seen to go as well."""
-    note = next(names)
+    note = next(note_names)
     with Connection(server, receive_buffer=4096) as viewer:
         start(viewer, "pouring", note)
         viewer.message()
@@ -197,7 +197,7 @@ def arrived(viewer: Connection) -> int:
 @every_server
 def test_a_stream_without_a_run_ends_with_its_viewer(server: Server, notes: Notes) -> None:
     """What `stream()` was given is closed when its client goes."""
-    note, viewer = next(names), Connection(server)
+    note, viewer = next(note_names), Connection(server)
     viewer.request("GET", f"/streamed?note={note}")
     viewer.until("progress")
     gone = time.monotonic()
@@ -211,7 +211,7 @@ def test_a_stream_without_a_run_ends_with_its_viewer(server: Server, notes: Note
 @every_server
 def test_a_half_closed_viewer_keeps_its_stream(server: Server, notes: Notes) -> None:
     """A FIN of the viewer's alone is answered with a comment, and the stream goes on to its end."""
-    note = next(names)
+    note = next(note_names)
     with Connection(server) as viewer:
         start(viewer, "patient", note)
         viewer.until("progress")
@@ -224,7 +224,7 @@ def test_a_half_closed_viewer_keeps_its_stream(server: Server, notes: Notes) -> 
 @every_server
 def test_a_half_closed_viewer_that_leaves_after_all(server: Server, notes: Notes) -> None:
     """The half-close has not used up the watch: a reset after it is seen."""
-    note = next(names)
+    note = next(note_names)
     viewer = Connection(server)
     start(viewer, "silent", note)
     viewer.until("progress")
@@ -238,7 +238,7 @@ def test_a_half_closed_viewer_that_leaves_after_all(server: Server, notes: Notes
 @every_server
 def test_a_viewers_going_is_no_other_viewers(server: Server, notes: Notes) -> None:
     """Of two connections the one that is closed is the one whose work stops."""
-    first, second = next(names), next(names)
+    first, second = next(note_names), next(note_names)
     with Connection(server) as stays, Connection(server) as goes:
         start(stays, "patient", first)
         start(goes, "silent", second)
@@ -265,7 +265,7 @@ def test_a_connection_outlives_its_stream(server: Server, notes: Notes) -> None:
 
 def succeeds(viewer: Connection, notes: Notes) -> None:
     """Follows a run from its start to its end."""
-    note = next(names)
+    note = next(note_names)
     notes.leave(f"go {note}")
     start(viewer, "patient", note)
     assert list(viewer.messages())[-1].json["status"] == "succeeded"
@@ -277,7 +277,7 @@ def test_a_close_late_in_the_life_of_a_connection(
     server: Server, notes: Notes, leave: Callable[[Connection], None]
 ) -> None:
     """Streams and requests that came before do not blind the watch."""
-    note, viewer = next(names), Connection(server)
+    note, viewer = next(note_names), Connection(server)
     succeeds(viewer, notes)
     viewer.request("GET", "/operations")
     viewer.body()
@@ -291,7 +291,7 @@ def test_a_close_late_in_the_life_of_a_connection(
 @keeping_alive
 def test_pipelined_requests_are_answered_after_the_stream(server: Server, notes: Notes) -> None:
     """What a client sends ahead, with the request for a stream and during it, is left where it is until then."""
-    note = next(names)
+    note = next(note_names)
     with Connection(server) as viewer:
         viewer.send(starting("patient", note) + request_bytes("GET", "/health/live"))
         viewer.response()
@@ -310,7 +310,7 @@ def test_pipelined_requests_are_answered_after_the_stream(server: Server, notes:
 @pytest.mark.parametrize("leave", [close, reset])
 def test_pipelined_requests_hide_no_going(server: Server, notes: Notes, leave: Callable[[Connection], None]) -> None:
     """A viewer that has sent ahead and then goes is seen to go."""
-    note, viewer = next(names), Connection(server)
+    note, viewer = next(note_names), Connection(server)
     viewer.send(starting("silent", note) + request_bytes("GET", "/health/live"))
     viewer.response()
     viewer.until("progress")
@@ -417,7 +417,7 @@ def test_a_viewer_whose_host_loses_its_power(
     distant: tuple[Connection, Callable[[str], None]], notes: Notes, figures: Figures
 ) -> None:
     """A host that says nothing any more is given up once heartbeats have gone unacknowledged for the send timeout."""
-    note, (viewer, line) = next(names), distant
+    note, (viewer, line) = next(note_names), distant
     start(viewer, "silent", note)
     viewer.comment()
     gone = time.monotonic()
@@ -438,7 +438,7 @@ def test_a_viewer_whose_line_was_down_for_a_moment(
     distant: tuple[Connection, Callable[[str], None]], notes: Notes
 ) -> None:
     """A line that is back before the send timeout is over has cost the viewer nothing."""
-    note, (viewer, line) = next(names), distant
+    note, (viewer, line) = next(note_names), distant
     start(viewer, "patient", note)
     viewer.comment()
     line("down")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.clients import Connection, Cut, Message, parse_frame, wait_until
 from tests.figures import Figures
-from tests.live.workers import JSON, STORES, Workers, check_numbers, names, run_of, worker_of, workers
+from tests.live.workers import JSON, STORES, Workers, check_numbers, note_names, run_of, worker_of, workers
 from tests.servers import scratch
 
 every_store = pytest.mark.parametrize("store", STORES)
@@ -51,18 +51,18 @@ def shared(request: pytest.FixtureRequest) -> Iterator[Workers]:
 
 
 @pytest.fixture(autouse=True)
-def goodbye(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Lets no viewer of a test stay for the next one."""
+def close_viewers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Closes the viewers of each test."""
     yield
     if "shared" in request.fixturenames:
-        request.getfixturevalue("shared").leave()
+        request.getfixturevalue("shared").close_viewers()
 
 
 def test_a_stopping_worker_takes_no_new_runs(shared: Workers) -> None:
     """While it drains it answers a start with 503 and Retry-After, and is not ready, but alive."""
     pid = shared.pids[0]
     clients = [shared.connect(pid) for _ in range(100)]
-    run = shared.begin("counting", pid, count=15, pause=0.1)
+    run = shared.start_unwatched("counting", pid, count=15, pause=0.1)
     stop(shared, pid)
     wait_until(lambda: is_draining(clients), "the worker is draining")
     starter, prober, asker, *_ = clients
@@ -80,7 +80,7 @@ def test_a_stopping_worker_takes_no_new_runs(shared: Workers) -> None:
 def test_runs_finish(shared: Workers) -> None:
     """Live runs come to their own ends, watched here, watched elsewhere, or not at all, and then the worker leaves."""
     pid = shared.pids[0]
-    runs = [shared.begin("counting", pid, count=20, pause=0.1) for _ in range(3)]
+    runs = [shared.start_unwatched("counting", pid, count=20, pause=0.1) for _ in range(3)]
     own = shared.start("watched", pid=pid, count=20, pause=0.1)
     viewers = [own, shared.watch(runs[0], pid), shared.watch(runs[1], shared.other(pid))]
     began = time.monotonic()
@@ -123,8 +123,8 @@ def test_viewers_are_sent_away(shared: Workers) -> None:
 def test_nobody_is_refused_meanwhile(shared: Workers) -> None:
     """Whoever comes while a worker leaves gets the stream: an `EventSource` that is refused once never comes back."""
     leaving, staying = shared.pids
-    run = shared.begin("counting", staying, count=10_000, pause=0.1)
-    busy = shared.begin("counting", leaving, count=10, pause=0.1)
+    run = shared.start_unwatched("counting", staying, count=10_000, pause=0.1)
+    busy = shared.start_unwatched("counting", leaving, count=10, pause=0.1)
     stop(shared, leaving)
     served = set()
     while leaving in shared.pids:
@@ -160,9 +160,9 @@ def test_what_is_left_is_cancelled(store: str) -> None:
     """
     with scratch() as folder:
         with workers(store, 2, env={"HEADWAY_DRAIN": "1"}, folder=folder) as shared:
-            notes = [next(names) for _ in range(4)]
+            notes = [next(note_names) for _ in range(4)]
             own = [shared.start("silent", pid=pid, note=note) for pid, note in zip(shared.pids, notes, strict=False)]
-            unwatched = shared.begin("silent", shared.pids[0], note=notes[2])
+            unwatched = shared.start_unwatched("silent", shared.pids[0], note=notes[2])
             talking = shared.start("watched", pid=shared.pids[1], note=notes[3], count=10_000, pause=0.01)
             for viewer in own:
                 viewer.until("progress")

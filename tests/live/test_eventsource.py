@@ -102,7 +102,7 @@ def shared(request: pytest.FixtureRequest) -> Iterator[Workers]:
 
 def test_an_event_source_that_is_cut_every_second(shared: Workers) -> None:
     """It sees every event once, though none of its connections lives longer, and stops by itself after the end."""
-    run = shared.begin("counting", count=40, pause=0.1)
+    run = shared.start_unwatched("counting", count=40, pause=0.1)
     told = Path(shared.folder / "told")
     with Cutter(shared.server.address).serving() as cutter, browser(f"{cutter.url}/page?run={run}"):
         wait_until(told.exists, "the page has told what it has seen", 40)

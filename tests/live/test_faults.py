@@ -95,7 +95,7 @@ def test_a_thousand_cuts(store: str, figures: Figures) -> None:
     """A thousand cuts at random events, each followed by a random worker, over a hundred runs: no hole, no repeat."""
     with workers(store, 3) as shared:
         pids = shared.pids
-        runs = [shared.begin("counting", pids[n % 3], count=110, pause=0.04) for n in range(RUNS)]
+        runs = [shared.start_unwatched("counting", pids[n % 3], count=110, pause=0.04) for n in range(RUNS)]
         viewers = [Viewer(shared, run, random.Random(SEED + n)) for n, run in enumerate(runs)]
         with ThreadPoolExecutor(RUNS) as pool:
             list(pool.map(lambda viewer: viewer.follow(CUTS, pids), viewers))
@@ -113,7 +113,7 @@ def test_workers_that_are_killed(store: str, figures: Figures) -> None:
     """However often workers are killed, every viewer of every run comes to an end, without hole or repeat."""
     picks = random.Random(SEED)
     with workers(store, 3, env={"DURABLE_LEASE": "1.5"}) as shared:
-        runs = [shared.begin("counting", shared.pids[n % 3], count=200, pause=0.02) for n in range(30)]
+        runs = [shared.start_unwatched("counting", shared.pids[n % 3], count=200, pause=0.02) for n in range(30)]
         viewers = [Viewer(shared, run, random.Random(SEED + n)) for n, run in enumerate(runs)]
         with ThreadPoolExecutor(len(runs)) as pool:
             following = [pool.submit(viewer.come_back) for viewer in viewers]
@@ -144,9 +144,9 @@ def test_a_redis_that_is_killed(persistent: bool, figures: Figures) -> None:
         first = stack.enter_context(redis(persistent=persistent, folder=folder, port=port))
         env = {"HEADWAY_STORE": first.url, "HEADWAY_HEARTBEAT": "0.5"}
         shared = stack.enter_context(workers("redis", 2, env=env))
-        runs = [shared.begin("counting", shared.pids[n % 2], count=100, pause=0.04) for n in range(6)]
+        runs = [shared.start_unwatched("counting", shared.pids[n % 2], count=100, pause=0.04) for n in range(6)]
         viewers = [Viewer(shared, run, random.Random(SEED + n)) for n, run in enumerate(runs * 2)]
-        heartbeats = shared.watch(shared.begin("silent", shared.pids[0]), shared.pids[1])
+        heartbeats = shared.watch(shared.start_unwatched("silent", shared.pids[0]), shared.pids[1])
         heartbeats.until("progress")
         with ThreadPoolExecutor(len(viewers)) as pool:
             following = [pool.submit(viewer.follow, 0, []) for viewer in viewers]
@@ -213,9 +213,11 @@ def test_a_file_that_takes_nothing(
     """
     env = {"DURABLE_LEASE": "1.5", "HEADWAY_HEARTBEAT": "0.5"}
     with workers("sqlite", 2, env=env) as shared:
-        runs = [shared.begin("counting", shared.pids[n % 2], count=150, size=300, pause=0.04) for n in range(6)]
+        runs = [
+            shared.start_unwatched("counting", shared.pids[n % 2], count=150, size=300, pause=0.04) for n in range(6)
+        ]
         viewers = [Viewer(shared, run, random.Random(SEED + n)) for n, run in enumerate(runs * 2)]
-        heartbeats = shared.watch(shared.begin("silent", shared.pids[0]), shared.pids[1])
+        heartbeats = shared.watch(shared.start_unwatched("silent", shared.pids[0]), shared.pids[1])
         heartbeats.until("progress")
         with ThreadPoolExecutor(len(viewers)) as pool:
             following = [pool.submit(viewer.follow, 0, []) for viewer in viewers]
@@ -244,7 +246,7 @@ def test_a_file_that_takes_nothing(
 def test_a_run_that_outgrows_its_store() -> None:
     """A run that says more than can be held while the disk is full fails, once it can be said, without a hole."""
     with workers("sqlite", 1) as shared:
-        run = shared.begin("counting", count=100_000, size=20_000, pause=0.005)
+        run = shared.start_unwatched("counting", count=100_000, size=20_000, pause=0.005)
         viewer = Viewer(shared, run, random.Random(SEED))
         with ThreadPoolExecutor(1) as pool:
             following = pool.submit(viewer.follow, 0, [])
@@ -262,7 +264,7 @@ def test_many_workers_that_start_at_once() -> None:
     """Workers that start together over a file that is not there yet all come to serve it."""
     with workers("sqlite", 6) as shared:
         for pid in shared.pids:
-            shared.begin("counting", pid, count=1)
+            shared.start_unwatched("counting", pid, count=1)
         assert len(shared.ask("GET", "/runs")["runs"]) == 6
         assert "headway" not in shared.server.log().lower().replace(str(shared.folder).lower(), "")
         assert "Traceback" not in shared.server.log()

@@ -14,7 +14,7 @@ import pytest
 from streaming.protocol.sse import HEARTBEAT
 from tests.apps.gateway_upstream import START, Call, Upstream, frame, promptly, stamped
 from tests.clients import Connection, Reachable, request_bytes, wait_until
-from tests.live.asking import JSON, ask, inside, names, snapshot
+from tests.live.requests import JSON, ask, inside, names, snapshot
 from tests.servers import Server, flask_run, gunicorn, pywsgi, scratch
 
 pytestmark = pytest.mark.live

@@ -16,7 +16,7 @@ from tests.apps.gateway_line import Line
 from tests.apps.gateway_upstream import promptly
 from tests.apps.notes import VARIABLE, Notes
 from tests.clients import Connection, Cut, Message, Reachable, wait_until
-from tests.live.asking import JSON, ask, inside, names, snapshot, start, start_alone, watch
+from tests.live.requests import JSON, ask, inside, names, snapshot, start, start_unwatched, watch
 from tests.live.test_eventsource import browser
 from tests.servers import Server, deployed, gunicorn, nginx, scratch
 
@@ -131,7 +131,7 @@ def test_a_resume_at_each_hop(chain: Chain) -> None:
 
 def test_a_browser_at_the_front(chain: Chain) -> None:
     """Its own EventSource sees every event once, though each line is cut under it, and stops by itself at the end."""
-    run = start_alone(chain.front, "lasting", count=150, size=20, pause=0.04)
+    run = start_unwatched(chain.front, "lasting", count=150, size=20, pause=0.04)
     told = chain.notes.folder / "told"
     with browser(f"{chain.front.url}/page?run={run}"):
         for line in chain.lines[1:]:

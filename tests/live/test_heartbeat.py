@@ -11,7 +11,7 @@ import pytest
 
 from tests.apps.notes import VARIABLE, Notes
 from tests.clients import Connection, Message, parse_frame, wait_until
-from tests.live.asking import APP, inside, start, watch
+from tests.live.requests import APP, inside, start, watch
 from tests.servers import Server, gunicorn
 
 HEARTBEAT: Final = 0.25

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.clients import Connection, wait_until
-from tests.live.workers import JSON, STORES, Workers, closing, names, run_of, workers
+from tests.live.workers import JSON, STORES, Workers, closing, note_names, run_of, workers
 
 KEYS = "ann:key-of-ann,bob:key-of-bob,ann:other-key-of-ann"
 ANN = {"Authorization": "Bearer key-of-ann"}
@@ -37,11 +37,11 @@ def owned(request: pytest.FixtureRequest) -> Iterator[Workers]:
 
 
 @pytest.fixture(autouse=True)
-def goodbye(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Lets no viewer of a test stay for the next one."""
+def close_viewers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Closes the viewers of each test."""
     yield
     for name in {"shared", "owned"} & set(request.fixturenames):
-        request.getfixturevalue(name).leave()
+        request.getfixturevalue(name).close_viewers()
 
 
 def post(client: Connection, headers: dict[str, str], **input: Any) -> tuple[int, str]:
@@ -60,7 +60,7 @@ def status(shared: Workers, method: str, path: str, headers: dict[str, str], bod
 def test_one_key_at_the_same_instant(shared: Workers) -> None:
     """Starts with one key that come at once on two workers make one run; twenty times, four at a time."""
     for _ in range(20):
-        key = {"Idempotency-Key": next(names)}
+        key = {"Idempotency-Key": next(note_names)}
         clients = [shared.connect(pid) for pid in (*shared.pids, *shared.pids)]
         together = Barrier(len(clients))
 
@@ -76,7 +76,7 @@ def test_one_key_at_the_same_instant(shared: Workers) -> None:
 
 def test_a_stream_joins_its_run(shared: Workers) -> None:
     """A start that is repeated on another worker while the run is live, or later, gets the same events."""
-    key = {"Idempotency-Key": next(names), **JSON}
+    key = {"Idempotency-Key": next(note_names), **JSON}
     body = json.dumps({"count": 20, "pause": 0.02}).encode()
     seen = []
     for pid in (*shared.pids, *shared.pids):
@@ -89,7 +89,7 @@ def test_a_stream_joins_its_run(shared: Workers) -> None:
 
 def test_one_key_with_another_body(shared: Workers) -> None:
     """The same key with another input is a 409, on every worker."""
-    key = {"Idempotency-Key": next(names)}
+    key = {"Idempotency-Key": next(note_names)}
     with closing(shared.connect(shared.pids[0])) as client:
         assert post(client, key, count=2)[0] == 202
     for pid in shared.pids:
@@ -187,7 +187,9 @@ def live_runs(owned: Workers, owner: dict[str, str]) -> list[str]:
 def test_pages(store: str) -> None:
     """`GET /runs` gives every run once, newest first, in pages, by operation and by status, from any worker."""
     with workers(store, 2) as fresh:
-        started = [fresh.begin(("counting", "silent")[n % 2], fresh.pids[n % 3 % 2], count=1) for n in range(25)]
+        started = [
+            fresh.start_unwatched(("counting", "silent")[n % 2], fresh.pids[n % 3 % 2], count=1) for n in range(25)
+        ]
         for run in started[::2]:
             fresh.watch(run).until("done")
         for pid in fresh.pids:

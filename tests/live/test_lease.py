@@ -12,7 +12,7 @@ import pytest
 
 from tests.clients import Connection, Message, wait_until
 from tests.figures import Figures
-from tests.live.workers import STORES, Workers, check_numbers, names, run_of, workers
+from tests.live.workers import STORES, Workers, check_numbers, note_names, run_of, workers
 from tests.servers import scratch
 
 LEASE = 1.5
@@ -54,9 +54,12 @@ def test_a_killed_worker(store: str, figures: Figures) -> None:
     """
     with workers(store, 3) as shared:
         dying, *others = shared.pids
-        runs = [shared.begin("silent", dying), shared.begin("counting", dying, count=10_000, pause=0.02)]
-        unwatched = shared.begin("silent", dying)
-        repeated = shared.begin("again", dying, note=next(names))
+        runs = [
+            shared.start_unwatched("silent", dying),
+            shared.start_unwatched("counting", dying, count=10_000, pause=0.02),
+        ]
+        unwatched = shared.start_unwatched("silent", dying)
+        repeated = shared.start_unwatched("again", dying, note=next(note_names))
         viewers = [shared.watch(run, pid, timeout=BOUND) for run in runs for pid in others]
         witness = shared.watch(repeated, others[0], timeout=BOUND)
         for viewer in (*viewers, witness):
@@ -82,7 +85,7 @@ def test_a_killed_worker(store: str, figures: Figures) -> None:
 def test_an_attempt_that_is_lost_too(store: str) -> None:
     """An operation that may be begun anew once is not begun a third time."""
     with workers(store, 2, env={"DURABLE_LEASE": str(LEASE)}) as shared:
-        run = shared.begin("stubborn", shared.pids[0])
+        run = shared.start_unwatched("stubborn", shared.pids[0])
         assert lose_producer(shared, run).until("attempt")[-1].json["attempt"] == 2
         check_lost(lose_producer(shared, run).until("done"))
 
@@ -101,7 +104,7 @@ def test_a_worker_that_stood_still(store: str, kind: str) -> None:
     """A worker that is stopped beyond its lease writes nothing more when it goes on, and its own viewers are told."""
     with workers(store, 2, env={"DURABLE_LEASE": str(LEASE)}) as shared:
         stalled, other = shared.pids
-        note = next(names)
+        note = next(note_names)
         own = [shared.start(kind, pid=stalled, count=10_000, pause=0.01, note=note)]
         run = run_of(own[0].head)
         own.append(shared.watch(run, stalled))
@@ -132,7 +135,7 @@ def test_a_worker_that_stood_still_for_less(store: str) -> None:
     """A worker that is stopped for less than its lease loses nothing."""
     with workers(store, 2, env={"DURABLE_LEASE": "3"}) as shared:
         stalled, other = shared.pids
-        run = shared.begin("counting", stalled, count=150, pause=0.01)
+        run = shared.start_unwatched("counting", stalled, count=150, pause=0.01)
         viewers = [shared.watch(run, pid) for pid in (stalled, other)]
         for _ in range(2):
             os.kill(stalled, signal.SIGSTOP)
@@ -150,7 +153,7 @@ def test_everybody_stood_still(store: str) -> None:
     """When all workers stand still beyond their leases, as on a machine that was paused, no run is lost over it."""
     with workers(store, 3, env={"DURABLE_LEASE": str(LEASE)}) as shared:
         pids = shared.pids
-        runs = [shared.begin("counting", pid, count=300, pause=0.01) for pid in pids]
+        runs = [shared.start_unwatched("counting", pid, count=300, pause=0.01) for pid in pids]
         fleeting = [shared.start("watched", pid=pid, count=300, pause=0.01) for pid in pids]
         viewers = [shared.watch(run, pid) for run in runs for pid in pids]
         viewers += [shared.watch(run_of(viewer.head), pids[0]) for viewer in fleeting[1:]]
@@ -178,11 +181,11 @@ def test_a_restart_of_everything(store: str) -> None:
         with workers(store, 2, env={"DURABLE_LEASE": str(LEASE)}, folder=folder) as before:
             over = before.start("counting", count=5)
             whole = over.until("done")
-            live = [before.begin("counting", pid, count=10_000, pause=0.01) for pid in before.pids]
+            live = [before.start_unwatched("counting", pid, count=10_000, pause=0.01) for pid in before.pids]
             seen = [[viewer.message() for _ in range(5)] for viewer in map(before.watch, live)]
-            again = before.begin("again", note="again")
+            again = before.start_unwatched("again", note="again")
             before.notes.when("again")
-            before.leave()
+            before.close_viewers()
             before.server.kill()
         with workers(store, 2, env={"DURABLE_LEASE": str(LEASE)}, folder=folder) as after:
             for run, start in zip(live, seen, strict=True):

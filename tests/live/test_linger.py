@@ -11,7 +11,7 @@ import pytest
 
 from tests.clients import wait_until
 from tests.figures import Figures
-from tests.live.workers import STORES, Workers, names, run_of, workers
+from tests.live.workers import STORES, Workers, note_names, run_of, workers
 
 LEASE = 1.5
 """Seconds, so that the loss of a worker does not take the tests' time."""
@@ -25,10 +25,10 @@ def shared(request: pytest.FixtureRequest) -> Iterator[Workers]:
 
 
 @pytest.fixture(autouse=True)
-def goodbye(shared: Workers) -> Iterator[None]:
-    """Lets no viewer of a test stay for the next one."""
+def close_viewers(shared: Workers) -> Iterator[None]:
+    """Closes the viewers of each test."""
     yield
-    shared.leave()
+    shared.close_viewers()
 
 
 def ended(shared: Workers, run: str, pid: int | None = None) -> tuple[str, str | None]:
@@ -40,7 +40,7 @@ def ended(shared: Workers, run: str, pid: int | None = None) -> tuple[str, str |
 def test_the_last_viewer_of_all_workers_takes_the_run_along(shared: Workers) -> None:
     """With linger 0 a run goes on while anybody watches on any worker, and stops once nobody does on none."""
     here, there = shared.pids
-    note = next(names)
+    note = next(note_names)
     first = shared.start("fleeting", pid=here, note=note)
     first.until("progress")
     run = run_of(first.head)
@@ -59,7 +59,7 @@ def test_the_last_viewer_of_all_workers_takes_the_run_along(shared: Workers) -> 
 def test_a_viewer_that_comes_back_on_another_worker_saves_its_run(shared: Workers) -> None:
     """A run with a linger goes on when it is watched again within it elsewhere, and lingers anew."""
     here, there = shared.pids
-    note = next(names)
+    note = next(note_names)
     first = shared.start("lingering", pid=here, note=note)
     first.until("progress")
     run = run_of(first.head)
@@ -96,7 +96,7 @@ def test_a_cancel_from_any_worker(shared: Workers, kind: str, figures: Figures) 
     here, there = shared.pids
     times = []
     for _ in range(5):
-        note = next(names)
+        note = next(note_names)
         viewer = shared.start(kind, pid=here, note=note)
         viewer.until("progress")
         run = run_of(viewer.head)
@@ -114,7 +114,7 @@ def test_a_cancel_from_any_worker(shared: Workers, kind: str, figures: Figures) 
 def test_a_cancel_shows_until_it_has_come(shared: Workers) -> None:
     """While the worker of a run stands still, every other one says `cancelling`; the cancel is heeded afterwards."""
     here, there = shared.pids
-    note = next(names)
+    note = next(note_names)
     viewer = shared.start("silent", pid=here, note=note)
     viewer.until("progress")
     os.kill(here, signal.SIGSTOP)
@@ -130,7 +130,7 @@ def test_a_cancel_shows_until_it_has_come(shared: Workers) -> None:
 def test_a_killed_worker_takes_its_viewers_out_of_the_count(shared: Workers) -> None:
     """A run whose only viewer was on a worker that is killed stops once that worker's lease has lapsed."""
     here, there = shared.pids
-    note = next(names)
+    note = next(note_names)
     first = shared.start("fleeting", pid=here, note=note)
     first.until("progress")
     run = run_of(first.head)

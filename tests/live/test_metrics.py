@@ -12,7 +12,7 @@ import pytest
 
 from tests.clients import Connection, wait_until
 from tests.http.test_metrics import figures
-from tests.live.asking import start
+from tests.live.requests import start
 from tests.servers import Server, gunicorn
 
 pytestmark = pytest.mark.live

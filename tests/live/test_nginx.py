@@ -17,7 +17,7 @@ import pytest
 
 from tests.apps.notes import VARIABLE, Notes
 from tests.clients import Connection, Cut, wait_until
-from tests.live.asking import APP, JSON, ask, names, snapshot, start, watch
+from tests.live.requests import APP, JSON, ask, names, snapshot, start, watch
 from tests.servers import (
     HTTP_1_1,
     NGINX,

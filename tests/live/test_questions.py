@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.clients import Connection
-from tests.live.workers import JSON, STORES, Workers, closing, run_of, said, workers
+from tests.live.workers import JSON, STORES, Workers, ask, closing, run_of, workers
 
 
 @pytest.fixture(scope="module", params=STORES)
@@ -21,10 +21,10 @@ def shared(request: pytest.FixtureRequest) -> Iterator[Workers]:
 
 
 @pytest.fixture(autouse=True)
-def goodbye(shared: Workers) -> Iterator[None]:
-    """Lets no viewer of a test stay for the next one."""
+def close_viewers(shared: Workers) -> Iterator[None]:
+    """Closes the viewers of each test."""
     yield
-    shared.leave()
+    shared.close_viewers()
 
 
 def asked(shared: Workers, pid: int, **input: Any) -> tuple[Connection, str, str]:
@@ -37,7 +37,7 @@ def asked(shared: Workers, pid: int, **input: Any) -> tuple[Connection, str, str
 def answer(shared: Workers, pid: int, run: str, body: Any) -> tuple[int, Any]:
     """Answers through a worker; gives the status and what it says."""
     with closing(shared.connect(pid)) as client:
-        found = said(client, "POST", f"/runs/{run}/answer", JSON, body)
+        found = ask(client, "POST", f"/runs/{run}/answer", JSON, body)
         return client.head.status, found
 
 
@@ -98,7 +98,7 @@ def test_the_first_answer_wins(shared: Workers) -> None:
         clients = [(shared.connect(pid), colour) for pid in shared.pids for colour in ("red", "blue")]
 
         def give(client: Connection, colour: str, run: str = run, question: str = question) -> tuple[int, str]:
-            said(client, "POST", f"/runs/{run}/answer", JSON, {"question": question, "answer": {"colour": colour}})
+            ask(client, "POST", f"/runs/{run}/answer", JSON, {"question": question, "answer": {"colour": colour}})
             return client.head.status, colour
 
         with ThreadPoolExecutor(len(clients)) as pool:

@@ -23,11 +23,11 @@ def shared(request: pytest.FixtureRequest) -> Iterator[Workers]:
 
 
 @pytest.fixture(autouse=True)
-def goodbye(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Lets no viewer of a test stay for the next one."""
+def close_viewers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Closes the viewers of each test."""
     yield
     if "shared" in request.fixturenames:
-        request.getfixturevalue("shared").leave()
+        request.getfixturevalue("shared").close_viewers()
 
 
 def finished(shared: Workers, count: int = 5) -> str:
@@ -109,7 +109,7 @@ def test_many_viewers_of_one_run(shared: Workers) -> None:
 def test_an_event_is_seen_on_another_worker(shared: Workers, figures: Figures) -> None:
     """A viewer on another worker sees an event within a tenth of a second."""
     here, there, *_ = shared.pids
-    viewer = shared.watch(shared.begin("counting", here, count=50, pause=0.02), there)
+    viewer = shared.watch(shared.start_unwatched("counting", here, count=50, pause=0.02), there)
     ages = [age(message) for message in viewer.messages()][1:]
     figures.times("from an event to its viewer on another worker", ages)
     assert statistics.median(ages) < 0.1
@@ -138,7 +138,7 @@ def is_forgotten(forgetful: Workers, run: str, pid: int, seen: list[Message]) ->
     A worker that has been reading a run has more in its memory than the store keeps, for a while: then there is no gap.
     """
     seen[:] = forgetful.watch(run, pid, after=2).messages()
-    forgetful.leave()
+    forgetful.close_viewers()
     if seen[0].event == "reset":
         return True
     check_numbers(seen, 3)
@@ -154,7 +154,7 @@ def test_a_gap_is_told(store: str) -> None:
         run = run_of(forgetful.start("counting", pid=writer, count=300, size=200, pause=0.001).head)
         for pid in forgetful.pids:
             forgetful.watch(run, pid).until("done")
-            forgetful.leave()
+            forgetful.close_viewers()
             seen: list[Message] = []
             wait_until(lambda pid=pid, seen=seen: is_forgotten(forgetful, run, pid, seen), "its worker has forgotten")  # type: ignore[misc]
             reset, *rest = seen

@@ -19,7 +19,7 @@ import pytest
 from tests.apps.notes import VARIABLE, Notes
 from tests.apps.streams import SECRET
 from tests.clients import Connection, Cut, request_bytes, wait_until
-from tests.live.asking import APP, JSON, ask, inside, names, snapshot, start, start_alone, watch
+from tests.live.requests import APP, JSON, ask, inside, names, snapshot, start, start_unwatched, watch
 from tests.servers import Server, flask_run, gunicorn, pywsgi
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def test_head_does_no_work(server: Server, notes: Notes, kind: str) -> None:
 
 def test_head_is_no_viewer(server: Server) -> None:
     """HEAD on a run's stream does not count as a viewer, whose going would stop the run."""
-    run = start_alone(server, "pour", count=2, pause=0.05)
+    run = start_unwatched(server, "pour", count=2, pause=0.05)
     with Connection(server) as client:
         assert client.request("HEAD", f"/api/runs/{run}/events").headers["content-type"] == "text/event-stream"
     with Connection(server) as viewer:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.apps.notes import VARIABLE, Notes
 from tests.clients import Connection, Message, wait_until
-from tests.live.asking import APP, snapshot, start, start_alone
+from tests.live.requests import APP, snapshot, start, start_unwatched
 from tests.servers import Server, gunicorn
 
 PATIENT: Final = ["--graceful-timeout", "60"]
@@ -56,7 +56,7 @@ def test_streams_end_and_the_worker_leaves(notes: Notes, kind: str) -> None:
         start(viewers[1], "simulate", steps=1, interval=3600, runs_in="thread")
         start(viewers[2], "simulate", steps=1, interval=3600, runs_in="process")
         viewers[3].request("GET", "/silent?note=stream")
-        start_alone(server, "pour", count=1, pause=3600, note="alone")
+        start_unwatched(server, "pour", count=1, pause=3600, note="alone")
         for viewer, event in zip(viewers, ("delta", "progress", "progress", "progress"), strict=True):
             viewer.until(event)
         told = time.monotonic()

@@ -12,7 +12,7 @@ import pytest
 
 from tests.apps.notes import VARIABLE, Notes
 from tests.clients import Connection, Cut, Message, wait_until
-from tests.live.asking import APP, inside, snapshot, start, start_alone, watch
+from tests.live.requests import APP, inside, snapshot, start, start_unwatched, watch
 from tests.servers import Server, gunicorn, scratch
 
 SEND_TIMEOUT: Final = 1.5
@@ -193,7 +193,7 @@ def test_a_viewer_that_keeps_up_sees_all_progress(server: Server) -> None:
 
 def test_others_notice_nothing(server: Server) -> None:
     """Beside viewers that read nothing another one gets every event."""
-    run = start_alone(server, "lasting", count=500, size=20_000, pause=0.001)
+    run = start_unwatched(server, "lasting", count=500, size=20_000, pause=0.001)
     with ExitStack() as stack:
         for _ in range(5):
             watch(stack.enter_context(slow(server)), run)

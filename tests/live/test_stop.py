@@ -28,7 +28,7 @@ KINDS = ("silent", "thread", "sleeping", "burning")
 
 PLACES = ("greenlet", "thread", "process")
 
-names = map("note{}".format, itertools.count())
+note_names = map("note{}".format, itertools.count())
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_work_stops_when_its_only_viewer_goes(server: Server, notes: Notes, kind
 
 def delay(server: Server, notes: Notes, kind: str) -> float:
     """Seconds from the going of a run's only viewer to the end of its operation's `finally`."""
-    note = next(names)
+    note = next(note_names)
     viewer = watch(server, kind, note)
     at_work(viewer)
     gone = time.monotonic()
@@ -146,7 +146,7 @@ def delay(server: Server, notes: Notes, kind: str) -> float:
 @pytest.mark.parametrize("place", PLACES)
 def test_work_that_waits_for_an_answer_stops_too(server: Server, notes: Notes, place: str) -> None:
     """An open question keeps nobody: its run stops with its viewer, wherever it runs."""
-    note = next(names)
+    note = next(note_names)
     viewer = watch(server, "asking", note, place)
     assert at_work(viewer).event == "question"
     gone = time.monotonic()
@@ -156,7 +156,7 @@ def test_work_that_waits_for_an_answer_stops_too(server: Server, notes: Notes, p
 
 def test_work_goes_on_while_one_of_two_viewers_stays(server: Server, notes: Notes) -> None:
     """The first of two viewers to go takes nothing with it, the last one does."""
-    note = next(names)
+    note = next(note_names)
     first = watch(server, "silent", note)
     at_work(first)
     second = join(server, run_of(first))
@@ -177,7 +177,7 @@ def another_run_comes_and_goes(server: Server, notes: Notes) -> None:
 
 def test_work_that_nobody_has_watched_has_not_been_left(server: Server, notes: Notes) -> None:
     """A run started without a stream goes on to its end, with linger 0 too, and asking after it is no watching."""
-    note = next(names)
+    note = next(note_names)
     run = begin(server, "patient", note)
     assert httpx.head(f"{server.url}/runs/{run}/events").status_code == 200
     assert snapshot(server, run)["viewers"] == 0
@@ -188,7 +188,7 @@ def test_work_that_nobody_has_watched_has_not_been_left(server: Server, notes: N
 
 def test_work_lingers(server: Server, notes: Notes) -> None:
     """After its last viewer's going a run goes on for its linger, and then it stops."""
-    note = next(names)
+    note = next(note_names)
     viewer = watch(server, "lingering", note)
     at_work(viewer)
     gone = time.monotonic()
@@ -199,7 +199,7 @@ def test_work_lingers(server: Server, notes: Notes) -> None:
 
 def test_a_viewer_that_comes_back_saves_its_run(server: Server, notes: Notes) -> None:
     """A run that is watched again within its linger goes on, and lingers anew when it is left again."""
-    note = next(names)
+    note = next(note_names)
     viewer = watch(server, "lingering", note)
     at_work(viewer)
     viewer.close()
@@ -214,7 +214,7 @@ def test_a_viewer_that_comes_back_saves_its_run(server: Server, notes: Notes) ->
 
 def test_work_that_needs_no_viewer(server: Server, notes: Notes) -> None:
     """With linger None a run goes on without viewers, and is still there to be cancelled."""
-    note = next(names)
+    note = next(note_names)
     viewer = watch(server, "lasting", note)
     at_work(viewer)
     viewer.close()
@@ -231,7 +231,7 @@ def test_work_that_needs_no_viewer(server: Server, notes: Notes) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_cancel_stops_silent_work(server: Server, notes: Notes, kind: str) -> None:
     """DELETE reaches work of any kind that says nothing, its `finally` runs, and its viewer is told who it was."""
-    note = next(names)
+    note = next(note_names)
     viewer = watch(server, kind, note)
     at_work(viewer)
     asked = time.monotonic()
@@ -249,7 +249,7 @@ def test_a_cancel_stops_silent_work(server: Server, notes: Notes, kind: str) -> 
 @pytest.mark.parametrize("place", PLACES)
 def test_the_last_event_waits_for_the_tidying_up(server: Server, notes: Notes, place: str) -> None:
     """A `finally` that takes its time is left to its end, and `done` comes after it."""
-    note = next(names)
+    note = next(note_names)
     viewer = watch(server, "tidying", note, place)
     at_work(viewer)
     httpx.delete(f"{server.url}/runs/{run_of(viewer)}")
@@ -270,7 +270,7 @@ def test_a_cancel_that_comes_at_once(server: Server, kind: str) -> None:
 
 def test_a_cancel_reaches_what_a_greenlet_waits_for(server: Server, notes: Notes) -> None:
     """The hook around a wait is called before the wait is ended, which would take the hook away."""
-    note = next(names)
+    note = next(note_names)
     viewer = watch(server, "pooled", note)
     at_work(viewer)
     viewer.close()
@@ -279,7 +279,7 @@ def test_a_cancel_reaches_what_a_greenlet_waits_for(server: Server, notes: Notes
 
 def test_work_that_ends_by_itself_is_not_cancelled(server: Server, notes: Notes) -> None:
     """A hook for the cancel is not called for an operation that has ended before one came."""
-    note = next(names)
+    note = next(note_names)
     assert watch(server, "hooked", note).until("done")[-1].json["status"] == "succeeded"
     another_run_comes_and_goes(server, notes)
     assert not notes.has(note)
@@ -304,7 +304,7 @@ def live_runs(server: Server) -> int:
 
 def test_a_stream_that_its_host_throws_away_is_no_viewer(server: Server, notes: Notes) -> None:
     """Where the application fails after the stream was made, its run stops with the collection of the response."""
-    note, viewer = next(names), connect(server)
+    note, viewer = next(note_names), connect(server)
     body = json.dumps({"note": note}).encode()
     headers = {"Content-Type": "application/json", "Throw-Away": "1"}
     assert viewer.request("POST", "/operations/patient", headers, body).status == 500

@@ -18,7 +18,7 @@ from streaming.runtime.worker import Worker
 from tests.apps.notes import VARIABLE, Notes
 from tests.apps.streams import SECRET, create_app
 from tests.clients import Connection, Cut, Message, parse_frames, request_bytes, wait_until
-from tests.live.asking import APP, JSON, ask, inside, names, snapshot, start, start_alone, watch
+from tests.live.requests import APP, JSON, ask, inside, names, snapshot, start, start_unwatched, watch
 from tests.servers import Server, gunicorn
 
 STAMP: Final = rb'"timestamp":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)"'
@@ -383,7 +383,7 @@ def list_of(server: Server, run: str) -> list[Message]:
 @pytest.mark.parametrize("after", [0, 1, 5, 11])
 def test_resume(server: Server, after: int) -> None:
     """A viewer that says what it has seen gets what follows, by header and by query, in a run that is over."""
-    run = start_alone(server, "pour", count=9)
+    run = start_unwatched(server, "pour", count=9)
     wait_until(lambda: snapshot(server, run)["status"] == "succeeded", "the run ends")
     with Connection(server) as viewer:
         assert watch(viewer, run, after=after) == 200
@@ -419,7 +419,7 @@ def test_nothing_is_left_to_send(server: Server) -> None:
 
 def test_a_gap_is_told(forgetful: Server) -> None:
     """Where events are gone the viewer gets a `reset` with the snapshot first, and then everything that is kept."""
-    run = start_alone(forgetful, "lasting", count=200, size=100)
+    run = start_unwatched(forgetful, "lasting", count=200, size=100)
     wait_until(lambda: snapshot(forgetful, run)["status"] == "succeeded", "the run ends")
     for after in (None, 5):
         with Connection(forgetful) as viewer:
@@ -434,7 +434,7 @@ def test_a_gap_is_told(forgetful: Server) -> None:
 
 def test_no_gap_no_reset(forgetful: Server) -> None:
     """A viewer that has seen what is gone needs no `reset`."""
-    run = start_alone(forgetful, "lasting", count=200, size=100)
+    run = start_unwatched(forgetful, "lasting", count=200, size=100)
     wait_until(lambda: snapshot(forgetful, run)["status"] == "succeeded", "the run ends")
     with Connection(forgetful) as viewer:
         watch(viewer, run, after=190)
@@ -453,7 +453,7 @@ def test_a_stream_that_breaks_off_has_no_done(notes: Notes) -> None:
 
 def test_the_runs_of_a_worker(server: Server) -> None:
     """What has run here is listed, newest first, page by page."""
-    runs = [start_alone(server, "pour", count=0) for _ in range(3)]
+    runs = [start_unwatched(server, "pour", count=0) for _ in range(3)]
     newest = ask(server, "GET", "/api/runs?limit=2")["runs"]
     assert [run["id"] for run in newest] == runs[:0:-1]
     older = ask(server, "GET", f"/api/runs?limit=1&before={runs[1]}")["runs"]

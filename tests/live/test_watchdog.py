@@ -10,7 +10,7 @@ import pytest
 
 from tests.apps.notes import VARIABLE, Notes
 from tests.clients import Connection, wait_until
-from tests.live.asking import ask, snapshot, start, start_alone, watch
+from tests.live.requests import ask, snapshot, start, start_unwatched, watch
 from tests.servers import Server, gunicorn
 
 APP = "tests.apps.stubborn:app"
@@ -138,7 +138,7 @@ def test_a_stream_that_ignores_its_going(server: Server, notes: Notes) -> None:
 
 def test_others_go_on_beside_the_deaf(server: Server, notes: Notes) -> None:
     """An operation that waits for its own end keeps nobody else from theirs."""
-    run = start_alone(server, "clinging", note="beside")
+    run = start_unwatched(server, "clinging", note="beside")
     ask(server, "DELETE", f"/api/runs/{run}")
     with Connection(server) as viewer:
         start(viewer, "polite")

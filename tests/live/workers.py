@@ -1,7 +1,7 @@
-"""Several workers over one store, each of which a test can speak to: what the tests of faults stand on.
+"""Several workers over one store, each of which a test can reach; `requests.py` is for a server of one worker.
 
-A connection is some worker's once it is accepted, and stays its while it is kept alive. So a test that wants a certain
-worker opens connections until that one answers.
+A connection belongs to the worker that accepts it for as long as it is kept alive. A test that wants a certain worker
+opens connections until that one answers.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ APP: Final = "tests.apps.durable:app"
 JSON: Final = {"Content-Type": "application/json"}
 
 STORES: Final = tuple(os.environ.get("TEST_STORES", "sqlite,redis").split(","))
-"""The stores to share: `TEST_STORES=redis pytest -m live` keeps to one of them."""
+"""The stores to test with: `TEST_STORES=redis pytest -m live` takes one of them alone."""
 
-names = map("note{}".format, itertools.count())
+note_names = map("note{}".format, itertools.count())
 
 
 @dataclass
 class Workers:
-    """The workers of one gunicorn, and the viewers that a test has on them."""
+    """The workers of one gunicorn, and the connections that a test has opened to them."""
 
     server: Server
     notes: Notes
@@ -40,31 +40,31 @@ class Workers:
 
     @property
     def pids(self) -> list[int]:
-        """The workers, oldest first."""
+        """The process ids of the workers, oldest first."""
         return self.server.worker_pids()
 
     def connect(self, pid: int | None = None, timeout: float = 10.0) -> Connection:
         """A kept-alive connection, to a certain worker or to any."""
-        found: list[Connection] = []
-        wait_until(lambda: self._accepted(pid, timeout, found), f"worker {pid} takes a connection")
-        self.connections += found
-        return found[0]
+        accepted: list[Connection] = []
+        wait_until(lambda: self._try_to_connect(pid, timeout, accepted), f"worker {pid} accepts a connection")
+        self.connections += accepted
+        return accepted[0]
 
-    def _accepted(self, pid: int | None, timeout: float, found: list[Connection]) -> bool:
-        """Whether one of some connections is that worker's; what others take is held until then, so that they tire."""
-        spare: list[Connection] = []
+    def _try_to_connect(self, pid: int | None, timeout: float, accepted: list[Connection]) -> bool:
+        """Whether the worker accepts one of thirty connections; those of other workers stay open meanwhile."""
+        others: list[Connection] = []
         for _ in range(30):
             connection = Connection(self.server, timeout)
-            if pid is None or said(connection, "GET", "/worker")["pid"] == pid:
-                found.append(connection)
+            if pid is None or ask(connection, "GET", "/worker")["pid"] == pid:
+                accepted.append(connection)
                 break
-            spare.append(connection)
-        for connection in spare:
+            others.append(connection)
+        for connection in others:
             connection.socket.close()
-        return bool(found)
+        return bool(accepted)
 
     def other(self, pid: int) -> int:
-        """A worker that is not this one."""
+        """Another worker than this one."""
         return next(each for each in self.pids if each != pid)
 
     def ask(
@@ -75,16 +75,16 @@ class Workers:
         body: Any = None,
         pid: int | None = None,
     ) -> Any:
-        """The JSON that one of the workers answers with; `None` for an answer without a body."""
+        """The JSON in the response of a certain worker or of any, on a connection of its own; `None` without a body."""
         with closing(self.connect(pid)) as connection:
-            return said(connection, method, path, headers, body)
+            return ask(connection, method, path, headers, body)
 
-    def begin(self, operation: str, pid: int | None = None, **input: Any) -> str:
+    def start_unwatched(self, operation: str, pid: int | None = None, **input: Any) -> str:
         """Starts a run that nobody watches yet; gives its id."""
         return str(self.ask("POST", f"/operations/{operation}", {"Prefer": "respond-async"}, input, pid)["id"])
 
     def start(self, operation: str, pid: int | None = None, **input: Any) -> Connection:
-        """Starts a run and watches it; its `head` names the run."""
+        """Starts a run and watches it; `run_of` gives its id."""
         viewer = self.connect(pid)
         head = viewer.request("POST", f"/operations/{operation}", JSON, json.dumps(input).encode())
         assert head.status == 200, viewer.body()
@@ -101,31 +101,31 @@ class Workers:
         """A run as it stands."""
         return self.ask("GET", f"/runs/{run}", pid=pid)
 
-    def leave(self) -> None:
-        """Takes the viewers of a test away."""
+    def close_viewers(self) -> None:
+        """Closes the connections that a test has opened."""
         while self.connections:
             self.connections.pop().socket.close()
 
     def kill(self, pid: int) -> None:
-        """SIGKILL for a worker, and a wait until another stands in its place."""
+        """Kills a worker (SIGKILL), and waits until another one has taken its place."""
         number = len(self.pids)
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: pid not in self.pids and len(self.pids) == number, "another worker stands in")
+        wait_until(lambda: pid not in self.pids and len(self.pids) == number, "another worker has taken its place")
 
 
-def said(
+def ask(
     connection: Connection, method: str, path: str, headers: Mapping[str, str] | None = None, body: Any = None
 ) -> Any:
-    """The JSON that a connection is answered with; `None` for an answer without a body."""
+    """The JSON in the response to a request on this connection; `None` without a body."""
     encoded = b"" if body is None else json.dumps(body).encode()
     connection.request(method, path, {**JSON, **(headers or {})}, encoded)
-    answer = connection.body()
-    return json.loads(answer) if answer else None
+    response = connection.body()
+    return json.loads(response) if response else None
 
 
 @contextlib.contextmanager
 def closing(connection: Connection) -> Iterator[Connection]:
-    """A connection for one request."""
+    """Closes a connection at the end of a block."""
     try:
         yield connection
     finally:
@@ -143,9 +143,9 @@ def workers(
     app: str = APP,
 ) -> Iterator[Workers]:
     """A gunicorn of `number` workers over a store of this kind; in the same `folder` it is the same store."""
-    with contextlib.ExitStack() as started:
-        home = folder or started.enter_context(scratch())
-        url = started.enter_context(store_in(store, home, persistent=folder is not None))
+    with contextlib.ExitStack() as stack:
+        home = folder or stack.enter_context(scratch())
+        url = stack.enter_context(store_in(store, home, persistent=folder is not None))
         variables = {
             "HEADWAY_STORE": url,
             VARIABLE: str(home),
@@ -153,10 +153,10 @@ def workers(
             "HEADWAY_MAX_RUNS": "1000",
             **(env or {}),
         }
-        server = started.enter_context(gunicorn(app, workers=number, env=variables, args=args))
-        found = Workers(server, Notes(home), home)
-        started.callback(found.leave)
-        yield found
+        server = stack.enter_context(gunicorn(app, workers=number, env=variables, args=args))
+        all_workers = Workers(server, Notes(home), home)
+        stack.callback(all_workers.close_viewers)
+        yield all_workers
 
 
 @contextlib.contextmanager
@@ -170,17 +170,17 @@ def store_in(kind: str, folder: Path, *, persistent: bool = False) -> Iterator[s
 
 
 def run_of(head: Head) -> str:
-    """The run that a response belongs to."""
+    """The id of the run that a response belongs to."""
     return head.headers["run-id"]
 
 
 def worker_of(head: Head) -> int:
-    """The worker that has answered."""
+    """The process id of the worker that has answered."""
     return int(head.headers["worker"])
 
 
 def check_numbers(messages: Sequence[Message], first: int = 1) -> None:
-    """Events whose ids and data have neither hole nor repeat, from id `first` on."""
+    """Checks that the ids and the data of events have neither hole nor repeat, from id `first` on."""
     assert [message.id for message in messages] == list(range(first, first + len(messages)))
     for message in messages:
         if message.event == "delta":

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.clients import Connection, Message, parse_frame
-from tests.live.asking import APP, JSON, ask, snapshot, start
+from tests.live.requests import APP, JSON, ask, snapshot, start
 from tests.servers import Server, gunicorn
 
 HERE: Final = Path(__file__).parent / "recorded"
