@@ -1,4 +1,4 @@
-"""`extract` on a real server: files by multipart, pages as they come, and bombs that do not reach the service."""
+"""`extract` on a real server: files by multipart, pages as they are read, and bombs that harm only their run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def service() -> Iterator[Server]:
 
 
 def post(service: Server, pdf: bytes, **fields: str) -> httpx.Response:
-    """What the service answers to a form with this file."""
+    """The response of the service to a form with this file."""
     form = {"file": ("some file.pdf", pdf, "application/pdf")}
     return httpx.post(f"{service.url}/operations/extract", files=form, data=fields, timeout=PATIENCE)
 
@@ -45,7 +45,7 @@ def failure(service: Server, pdf: bytes, **fields: str) -> str:
 
 @contextmanager
 def watching(service: Server, pdf: bytes, **fields: str) -> Iterator[tuple[Connection, str]]:
-    """A connection on which the stream of a new run has begun, and the run's URL."""
+    """A connection with the stream of a new run, and the URL of the run."""
     form = {"file": ("some file.pdf", pdf, "application/pdf")}
     request = httpx.Request("POST", f"{service.url}/operations/extract", files=form, data=fields)
     with Connection(service, timeout=PATIENCE) as viewer:
@@ -55,12 +55,12 @@ def watching(service: Server, pdf: bytes, **fields: str) -> Iterator[tuple[Conne
 
 
 def status(run: str) -> str:
-    """How the run stands."""
+    """The status of the run."""
     return str(httpx.get(run).json()["status"])
 
 
-def test_fifty_pages_come_one_by_one(service: Server) -> None:
-    """A real document by multipart: start, each page with its progress and an eta, the whole, and the end."""
+def test_fifty_pages_one_by_one(service: Server) -> None:
+    """A real document by multipart: the stream has start, each page with its progress and an eta, result and done."""
     messages = extracted(service, pdfs.debian("fhs/fhs-3.0.pdf"))
     assert [message.id for message in messages] == list(range(1, len(messages) + 1))
     assert [messages[0].event, messages[-2].event, messages[-1].event] == ["start", "result", "done"]
@@ -73,8 +73,8 @@ def test_fifty_pages_come_one_by_one(service: Server) -> None:
     assert messages[-1].json["status"] == "succeeded"
 
 
-def test_a_page_is_there_before_the_next_ones_are_read(service: Server) -> None:
-    """Somebody who has the first page of many finds the run still at work."""
+def test_a_page_is_sent_before_the_next_ones_are_read(service: Server) -> None:
+    """When a viewer has the first page, the run is still running."""
     with watching(service, pdfs.debian("policy.pdf"), render="true") as (viewer, run):
         assert viewer.until("partial")[-1].json["key"] == "page-1"
         assert status(run) == "running"
@@ -82,7 +82,7 @@ def test_a_page_is_there_before_the_next_ones_are_read(service: Server) -> None:
 
 
 def test_a_run_stops_when_its_viewer_leaves(service: Server) -> None:
-    """With the service's linger of 0, nobody reads on for nobody."""
+    """The service's linger is 0."""
     with watching(service, pdfs.debian("policy.pdf"), render="true") as (viewer, run):
         viewer.until("partial")
     wait_until(lambda: status(run) == "cancelled", "the run is cancelled")
@@ -101,38 +101,38 @@ UNREADABLE: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("code", UNREADABLE)
-def test_a_file_that_cannot_be_read_costs_one_run(service: Server, code: str) -> None:
-    """It ends with its code, and the worker that it met goes on with the next file."""
+def test_an_unreadable_file_fails_only_its_run(service: Server, code: str) -> None:
+    """The run fails with its code, and the same worker reads the next file."""
     workers = service.worker_pids()
     assert failure(service, UNREADABLE[code]()) == code
     assert extracted(service, REPORT)[-1].json["status"] == "succeeded"
     assert service.worker_pids() == workers
 
 
-def test_passwords_come_with_the_form(service: Server) -> None:
-    """The right password opens the file, and a wrong one is told."""
+def test_the_password_is_a_field_of_the_form(service: Server) -> None:
+    """The right password opens the file, and a wrong one fails the run."""
     pdf = pdfs.encrypted(REPORT, "sesame")
     assert failure(service, pdf, password="mustard") == "wrong_password"
     assert extracted(service, pdf, password="sesame")[-1].json["status"] == "succeeded"
 
 
-def test_the_forms_other_fields_are_read(service: Server) -> None:
-    """Text fields of the form become page numbers and yes or no."""
+def test_other_fields_of_the_form(service: Server) -> None:
+    """Text fields become page numbers and booleans."""
     result = extracted(service, REPORT, pages="1,3", render="on", tables="no")[-2].json["result"]
     assert [page["page"] for page in result["pages"]] == [1, 3]
     assert result["pages"][0]["thumbnail"].startswith("data:image/jpeg;base64,")
 
 
-@pytest.mark.parametrize(("fields", "named"), [({"pages": "two"}, "pages"), ({"document_url": "x"}, "document_url")])
-def test_bad_fields_are_refused_before_a_run(service: Server, fields: dict[str, str], named: str) -> None:
-    """The answer is a problem that names the field."""
-    refused = post(service, REPORT, **fields)
-    assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
-    assert [error["loc"] for error in refused.json()["errors"]] == [[named]]
+@pytest.mark.parametrize(("fields", "field"), [({"pages": "two"}, "pages"), ({"document_url": "x"}, "document_url")])
+def test_invalid_fields_start_no_run(service: Server, fields: dict[str, str], field: str) -> None:
+    """The response is a problem that names the field."""
+    response = post(service, REPORT, **fields)
+    assert (response.status_code, response.headers["content-type"]) == (422, "application/problem+json")
+    assert [error["loc"] for error in response.json()["errors"]] == [[field]]
 
 
-def test_no_host_is_allowed_unless_it_is_named(service: Server) -> None:
-    """A service without `HEADWAY_DOCUMENT_HOSTS` fetches nothing, itself least of all."""
+def test_no_host_is_allowed_by_default(service: Server) -> None:
+    """A service without `HEADWAY_DOCUMENT_HOSTS` fetches nothing, not even from itself."""
     body = {"document_url": f"{service.url}/health/live"}
     messages = parse_frames(httpx.post(f"{service.url}/operations/extract", json=body).content)
     assert messages[-2].json["code"] == "host_not_allowed"

@@ -1,4 +1,4 @@
-"""`extract` with `fields` on a real server: the model is asked by the child that has read the document."""
+"""`extract` with `fields` on a real server: the child that has read the document asks the model."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ def form(pdf: bytes) -> httpx.Request:
 
 def extracted(server: Server, pdf: bytes) -> list[Message]:
     """The whole stream of a run."""
-    sent = form(pdf)
-    kind = {"Content-Type": sent.headers["content-type"]}
-    answer = httpx.post(f"{server.url}/operations/extract", content=sent.read(), headers=kind, timeout=PATIENCE)
-    assert answer.status_code == 200, answer.text
-    return parse_frames(answer.content)
+    request = form(pdf)
+    kind = {"Content-Type": request.headers["content-type"]}
+    response = httpx.post(f"{server.url}/operations/extract", content=request.read(), headers=kind, timeout=PATIENCE)
+    assert response.status_code == 200, response.text
+    return parse_frames(response.content)
 
 
 @pytest.fixture(scope="module")
 def embedded() -> Iterator[tuple[Server, Embedded]]:
     """A service with the embedded model."""
-    with service() as found:
-        yield found
+    with service() as server_and_model:
+        yield server_and_model
 
 
 def test_the_embedded_model_fills_in_a_form(embedded: tuple[Server, Embedded]) -> None:
-    """Pages, then fields with their evidence; the child starts the server, which outlives it."""
+    """The run yields pages, then fields with evidence. The child starts the model's server, which outlives it."""
     server, model = embedded
     messages = extracted(server, pdfs.invoice())
     assert_grammatical(messages)
@@ -66,29 +66,29 @@ def test_the_embedded_model_fills_in_a_form(embedded: tuple[Server, Embedded]) -
     steps = [
         message.json for message in messages if message.event == "progress" and message.json.get("step") == "fields"
     ]
-    assert [told["done"] for told in steps] == sorted(told["done"] for told in steps)
+    assert [step["done"] for step in steps] == sorted(step["done"] for step in steps)
     assert steps[-1]["done"] == steps[-1]["total"] == 1
-    started = model.pid()
+    pid = model.pid()
     assert extracted(server, pdfs.invoice())[-1].json["status"] == "succeeded"
-    assert model.pid() == started != 0
+    assert model.pid() == pid != 0
 
 
-def test_who_leaves_stops_the_model(embedded: tuple[Server, Embedded]) -> None:
-    """A viewer's going ends the child, and with it what the model does."""
+def test_the_model_stops_with_the_last_viewer(embedded: tuple[Server, Embedded]) -> None:
+    """The run's child ends, and the model stops generating."""
     server, model = embedded
     extracted(server, pdfs.invoice())
-    sent = form(pdfs.report(6))
+    request = form(pdfs.report(6))
     with Connection(server, PATIENCE) as viewer:
-        kind = {"Content-Type": sent.headers["content-type"]}
-        viewer.request("POST", "/operations/extract", kind, sent.read())
+        kind = {"Content-Type": request.headers["content-type"]}
+        viewer.request("POST", "/operations/extract", kind, request.read())
         while viewer.until("progress")[-1].json.get("step") != "fields":
             pass
-        wait_until(model.working, "the model is at work", PATIENCE)
+        wait_until(model.working, "the model is busy", PATIENCE)
     wait_until(lambda: not model.working(), "the model is idle", PATIENCE)
 
 
-def test_fields_are_filled_by_the_model_of_the_settings() -> None:
-    """Another server gets the text of the pages, and no extras; nothing embedded is started."""
+def test_the_model_of_the_settings_fills_in_the_fields() -> None:
+    """Its server gets the text of the pages, without llama.cpp's options, and the embedded server does not start."""
     answer = Reply(text('{"invoice_number": "2026-0042", "date": "yesterday"}'), finish())
     with scratch() as temporary, fake_model(answer) as fake:
         env = {"TMPDIR": str(temporary), "HEADWAY_LLM_BASE_URL": fake.url, "HEADWAY_LLM_MODEL": "theirs"}
@@ -100,11 +100,11 @@ def test_fields_are_filled_by_the_model_of_the_settings() -> None:
     assert "return_progress" not in fake.requests[0]
 
 
-def test_fields_that_are_no_schema_are_refused(embedded: tuple[Server, Embedded]) -> None:
-    """Before a run, with a problem that names the field."""
+def test_fields_that_are_no_schema_start_no_run(embedded: tuple[Server, Embedded]) -> None:
+    """The response is a problem that names the field."""
     server, _ = embedded
     file = {"file": ("some file.pdf", pdfs.invoice(), "application/pdf")}
     for fields in ("{", '{"type": "object"}', "[]"):
-        refused = httpx.post(f"{server.url}/operations/extract", files=file, data={"fields": fields})
-        assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
-        assert [error["loc"] for error in refused.json()["errors"]] == [["fields"]]
+        response = httpx.post(f"{server.url}/operations/extract", files=file, data={"fields": fields})
+        assert (response.status_code, response.headers["content-type"]) == (422, "application/problem+json")
+        assert [error["loc"] for error in response.json()["errors"]] == [["fields"]]

@@ -1,4 +1,4 @@
-"""`think` on a real server: leaving, waiting for a turn, and models that fail, as viewers see it."""
+"""`think` on a real server: disconnects, the queue, and failing models, as viewers see them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ THOUGHT = said(reasoning_content="Two, and two.")
 
 @contextmanager
 def service(fake: Fake, **env: str) -> Iterator[Server]:
-    """A service whose model is this one."""
+    """A service with this model."""
     with scratch() as temporary:
         settings: Mapping[str, str] = {"TMPDIR": str(temporary), "HEADWAY_LLM_BASE_URL": fake.url, **env}
         with gunicorn(APP, env=settings) as server:
@@ -29,19 +29,19 @@ def service(fake: Fake, **env: str) -> Iterator[Server]:
 
 def think(server: Server) -> list[Message]:
     """The whole stream of a run."""
-    answer = httpx.post(f"{server.url}/operations/think", content=INPUT, headers=JSON, timeout=PATIENCE)
-    messages = parse_frames(answer.content)
+    response = httpx.post(f"{server.url}/operations/think", content=INPUT, headers=JSON, timeout=PATIENCE)
+    messages = parse_frames(response.content)
     assert_grammatical(messages)
     return messages
 
 
-def grown(fake: Fake, count: str, before: int) -> None:
-    """Waits until the model's server has counted one more."""
-    wait_until(lambda: getattr(fake, count) > before, f"the model's server counts one more {count}", PATIENCE)
+def wait_for_more(fake: Fake, counter: str, before: int) -> None:
+    """Waits until this counter of the model's server grows."""
+    wait_until(lambda: getattr(fake, counter) > before, f"`{counter}` of the model's server grows", PATIENCE)
 
 
-def test_who_leaves_stops_the_model_wherever_it_is() -> None:
-    """Before its first word, and between two: the connection to the model's server ends with the last viewer."""
+def test_the_model_stops_with_the_last_viewer() -> None:
+    """The connection to its server closes, before the first word and between two words."""
     replies = [Reply(finish(), silence=60), Reply(THOUGHT, text("Four."), silence=60), Reply(THOUGHT, finish())]
     with fake_model(*replies) as fake, service(fake) as server:
         for event in ("start", "delta"):
@@ -49,13 +49,13 @@ def test_who_leaves_stops_the_model_wherever_it_is() -> None:
             with Connection(server, PATIENCE) as viewer:
                 viewer.request("POST", "/operations/think", JSON, INPUT)
                 viewer.until(event)
-                grown(fake, "waiting", waiting)
-            grown(fake, "left", left)
+                wait_for_more(fake, "waiting", waiting)
+            wait_for_more(fake, "left", left)
         assert think(server)[-1].json["status"] == "succeeded"
 
 
-def test_a_run_waits_for_its_turn_and_says_so() -> None:
-    """More than the limit at a time wait, and are told their place."""
+def test_a_run_waits_for_its_turn() -> None:
+    """Runs beyond the limit wait, and report their place in the queue."""
     replies = [Reply(THOUGHT, text("Four."), silence=60), Reply(THOUGHT, text("Four."), finish())]
     with fake_model(*replies) as fake, service(fake, HEADWAY_TURNS="model=1") as server:
         with Connection(server, PATIENCE) as first:
@@ -76,13 +76,13 @@ FAULTS: dict[str, tuple[Reply, str, bool]] = {
     "silence": (Reply(THOUGHT, finish(), silence=60), "model_too_slow", True),
     "a cut": (Reply(THOUGHT, promised=100), "model_away", True),
     "no end": (Reply(THOUGHT, text("Fo")), "model_away", True),
-    "something else": (Reply(b"<!doctype html>", headers={"Content-Type": "text/html"}), "model_unfit", False),
+    "another protocol": (Reply(b"<!doctype html>", headers={"Content-Type": "text/html"}), "model_unfit", False),
     "a refusal": (Reply(said(refusal="No."), finish()), "model_refused", False),
 }
 
 
-def test_a_model_that_fails_fails_the_run_and_not_the_service() -> None:
-    """Each fault ends in `error` with its code, and `done`; the next run is as good as ever."""
+def test_a_failing_model_fails_the_run_and_not_the_service() -> None:
+    """Each fault ends the stream with `error`, with its code, and `done`; the next run succeeds."""
     with fake_model() as fake, service(fake, HEADWAY_LLM_TIMEOUT="0.5") as server:
         for reply, code, retryable in FAULTS.values():
             fake.replies = [reply]

@@ -1,7 +1,7 @@
-"""`extract` as a function: what it finds in documents that are known, and what it says of those it cannot read.
+"""`extract` as a function: what it finds in known documents, and how it fails on those that it cannot read.
 
-The limits on its time and memory, and the form that brings a file, are the library's: `tests/live/test_extract_live.py`
-tries them on a real server.
+The limits of time and memory, and uploads, are the library's: `tests/live/test_extract_live.py` tests them on a real
+server.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ from tests import pdfs
 
 @dataclass
 class Outcome:
-    """Everything that one run of the operation said."""
+    """The events and the result of one run."""
 
     events: list[Event] = field(default_factory=list)
     result: dict[str, Any] = field(default_factory=dict)
 
     def page(self, number: int) -> dict[str, Any]:
-        """The page with this number, out of the result."""
+        """The page with this number in the result."""
         return next(page for page in self.result["pages"] if page["page"] == number)
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., Outcome]:
-    """Runs the operation in this process, on the bytes of a file or on nothing but options."""
+    """Runs the operation in this process, on the bytes of a file or with options alone."""
 
     def run(pdf: bytes | None = None, **options: Any) -> Outcome:
         if pdf is not None:
@@ -71,12 +71,12 @@ Run = Callable[..., Outcome]
 
 def code_of(run: Run, *args: Any, **options: Any) -> str:
     """The code with which a run fails."""
-    with pytest.raises(OperationError) as failed:
+    with pytest.raises(OperationError) as failure:
         run(*args, **options)
-    return failed.value.code
+    return failure.value.code
 
 
-# --- what is found ---------------------------------------------------------------------------------------------------
+# --- content ----------------------------------------------------------------------------------------------------
 
 STYLES = {
     "every cell ruled": pdfs.GRID,
@@ -89,18 +89,18 @@ STYLES = {
 
 @pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
 def test_a_table_is_found_however_it_is_ruled(run: Run, style: Any) -> None:
-    """The one table of an invoice comes cell by cell, with its header, whatever lines are drawn."""
+    """The table of an invoice has its cells and its header, whatever lines are drawn."""
     tables = run(pdfs.invoice(*style)).page(1)["tables"]
     assert tables == [{"rows": [list(row) for row in pdfs.ITEMS], "header": True}]
 
 
-def test_tables_are_not_looked_for_where_they_are_not_wanted(run: Run) -> None:
-    """`tables=False` leaves the list of tables empty."""
+def test_tables_can_be_switched_off(run: Run) -> None:
+    """`tables=False` leaves the list empty."""
     assert run(pdfs.invoice(*pdfs.GRID), tables=False).page(1)["tables"] == []
 
 
 def test_merged_cells_are_one_cell(run: Run) -> None:
-    """What no rule parts stands in the first of its cells, and the others are empty."""
+    """The text is in the first of the merged cells, and the others are empty."""
     sheet = pdfs.Sheet()
     rows = [("Region", "", "Sum"), ("North", "East", "12"), ("South", "West", "30")]
     sheet.table(60, 100, rows, *pdfs.GRID, ("SPAN", (0, 0), (1, 0)))
@@ -119,16 +119,16 @@ NO_TABLES: dict[str, list[tuple[float, list[str]]]] = {
 
 
 @pytest.mark.parametrize("columns", NO_TABLES.values(), ids=NO_TABLES)
-def test_what_only_aligns_is_no_table(run: Run, columns: list[tuple[float, list[str]]]) -> None:
-    """Prose, lists, contents, forms and programs line up too, and are not taken for tables."""
+def test_aligned_text_that_is_no_table(run: Run, columns: list[tuple[float, list[str]]]) -> None:
+    """Prose, lists, contents, forms and programs are aligned too."""
     sheet = pdfs.Sheet()
     for x, lines in columns:
         sheet.paragraph(x, 100, lines)
     assert run(sheet.pdf()).page(1)["tables"] == []
 
 
-def test_pairs_stand_beside_and_below_their_keys(run: Run) -> None:
-    """All three layouts of key and value are read, and a colon inside a paragraph makes no pair."""
+def test_values_beside_and_below_their_keys(run: Run) -> None:
+    """All three layouts of key and value make pairs; a colon inside a paragraph does not."""
     pairs = {pair["key"]: pair["value"] for pair in run(pdfs.invoice(*pdfs.GRID)).page(1)["pairs"]}
     assert pairs == {
         "Invoice number": "2026-0042",
@@ -142,14 +142,14 @@ def test_pairs_stand_beside_and_below_their_keys(run: Run) -> None:
 
 @pytest.mark.parametrize("text", ["https://example.org/a", "std::vector is one", "at 10:30", "C:\\files", "see: below"])
 def test_other_colons_make_no_pairs(run: Run, text: str) -> None:
-    """URLs, names in programs, times, paths and asides have colons and no keys."""
+    """URLs, C++ names, times, paths and sentences have colons without a key."""
     sheet = pdfs.Sheet()
     sheet.text(60, 100, text)
     assert run(sheet.pdf()).page(1)["pairs"] == []
 
 
 def test_filled_form_fields_are_pairs(run: Run) -> None:
-    """A form's fields come under the names that people see; an empty one does not come."""
+    """The keys are the names that people see; an empty field makes no pair."""
     pairs = [tuple(pair.values()) for pair in run(pdfs.form()).page(1)["pairs"]]
     assert pairs == [("Surname", "Lovelace"), ("Member", "yes"), ("Newsletter", "no")]
 
@@ -160,16 +160,16 @@ def headings(outcome: Outcome, page: int) -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("outline", [False, True])
-def test_headings_have_the_levels_of_their_type_or_their_outline(run: Run, outline: bool) -> None:
-    """Larger type stands higher, bold type is a heading too, and the running title of every page is none."""
+def test_headings_have_the_level_of_their_type_or_of_the_outline(run: Run, outline: bool) -> None:
+    """Larger type is a higher level, bold text is a heading too, and a running title is not."""
     outcome = run(pdfs.report(4, outline=outline))
     for page in range(1, 5):
         chapter = (f"{page}. Chapter number {page}", 1)
         assert headings(outcome, page) == [chapter, (f"{page}.1 What it is about", 2), ("A remark", 3)]
 
 
-def test_the_outline_gives_levels_that_the_type_does_not_show(run: Run) -> None:
-    """A heading that the outline names has the outline's level, though it is set like the body."""
+def test_the_outline_decides_the_level(run: Run) -> None:
+    """A heading in the outline has its level there, even if it looks like the body."""
     sheet = pdfs.Sheet()
     sheet.paragraph(60, 200, pdfs.BODY)
     sheet.text(60, 300, "4.2 Plainly set")
@@ -180,16 +180,16 @@ def test_the_outline_gives_levels_that_the_type_does_not_show(run: Run) -> None:
     assert headings(run(sheet.pdf()), 1) == [("4.2 Plainly set", 2)]
 
 
-def test_a_heading_of_two_lines_is_one(run: Run) -> None:
-    """Lines of one type that stand close together make one heading."""
+def test_a_heading_of_two_lines(run: Run) -> None:
+    """Adjacent lines of the same type are one heading."""
     sheet = pdfs.Sheet()
     sheet.paragraph(60, 100, ["All that is known of the", "habits of lazy dogs"], 20)
     sheet.paragraph(60, 200, pdfs.BODY * 2)
     assert headings(run(sheet.pdf()), 1) == [("All that is known of the habits of lazy dogs", 1)]
 
 
-def test_the_outline_is_the_documents_own_or_that_of_its_headings(run: Run) -> None:
-    """A document without an outline is given that of its headings, and it is said which one it is."""
+def test_the_outline_of_the_result(run: Run) -> None:
+    """It is the document's own, or made of its headings, and `outline_from` says which."""
     own = run(pdfs.report(2, outline=True)).result
     made = run(pdfs.report(2)).result
     first = {"title": "Chapter number 1", "level": 1, "page": 1}
@@ -201,14 +201,14 @@ def test_the_outline_is_the_documents_own_or_that_of_its_headings(run: Run) -> N
     )
 
 
-def test_the_title_is_told_or_shown(run: Run) -> None:
-    """The metadata's title goes first, unless a program made it up; then comes the first heading."""
+def test_the_title_of_the_result(run: Run) -> None:
+    """It is that of the metadata, unless a program made it up, else the first heading."""
     assert run(pdfs.report(1, title="The Truth")).result["title"] == "The Truth"
     assert run(pdfs.report(1, title="untitled")).result["title"] == "1. Chapter number 1"
 
 
-def test_metadata_are_plain_json(run: Run) -> None:
-    """Dates are RFC 3339, and what the document does not say is null."""
+def test_metadata(run: Run) -> None:
+    """They have the title, the producer, whether the file is encrypted, and dates as RFC 3339."""
     metadata = run(pdfs.report(1, title="Truth")).result["metadata"]
     assert metadata["title"] == "Truth"
     assert metadata["created"] == "2000-01-01T00:00:00Z"
@@ -228,20 +228,20 @@ def test_metadata_are_plain_json(run: Run) -> None:
         ("", None),
     ],
 )
-def test_dates_are_rfc_3339(text: str, date: str | None) -> None:
-    """A PDF date (ISO 32000-1, 7.9.4) becomes RFC 3339, and nonsense becomes nothing."""
+def test_dates(text: str, date: str | None) -> None:
+    """A PDF date (ISO 32000-1, 7.9.4) becomes RFC 3339, and other text None."""
     assert engine.date(text) == date
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
-def test_a_page_is_read_the_way_its_text_stands(run: Run, degrees: int) -> None:
-    """A page that lies on its side or on its head is read like any other."""
+def test_rotated_pages(run: Run, degrees: int) -> None:
+    """A page is read like any other if it is turned."""
     upright, turned = pdfs.invoice(*pdfs.GRID), pdfs.rotated(pdfs.invoice(*pdfs.GRID), degrees)
     assert run(turned).result["pages"] == run(upright).result["pages"]
 
 
 def test_counts_add_up(run: Run) -> None:
-    """`counts` tells of the pages that were read what their lists hold."""
+    """`counts` are those of the selected pages."""
     result = run(pdfs.report(3), pages="2-3").result
     texts = [page["text"] for page in result["pages"]]
     assert result["counts"] == {
@@ -255,15 +255,15 @@ def test_counts_add_up(run: Run) -> None:
     assert result["page_count"] == 3
 
 
-def test_a_broken_word_is_mended(run: Run) -> None:
-    """A word that is broken at the end of a line is whole again in the text."""
+def test_hyphenated_words_are_joined(run: Run) -> None:
+    """A word that continues in the next line has no hyphen in the text."""
     sheet = pdfs.Sheet()
     sheet.paragraph(60, 100, ["The minutes of the extra-", "ordinary meeting were read"])
     assert run(sheet.pdf()).page(1)["text"] == "The minutes of the extraordinary\nmeeting were read"
 
 
-def test_text_that_no_font_should_tell_is_left_out(run: Run) -> None:
-    """Half a surrogate pair and a NUL in a font's map do not reach the text."""
+def test_invalid_characters_of_a_font_are_dropped(run: Run) -> None:
+    """A lone surrogate and a NUL in a font's map do not reach the text."""
     outcome = run(pdfs.unicode_holes())
     text = outcome.page(1)["text"]
     assert text.endswith("Z")
@@ -272,29 +272,29 @@ def test_text_that_no_font_should_tell_is_left_out(run: Run) -> None:
 
 
 @given(st.text(st.characters(codec=None, categories=None)))
-def test_clean_text_can_be_handed_on(text: str) -> None:
-    """Whatever comes in, what comes out is UTF-8 without controls but tab and LF, and is clean already."""
+def test_clean_text_can_be_encoded(text: str) -> None:
+    """The result is UTF-8 without control characters but tab and LF, and cleaning it again changes nothing."""
     cleaned = clean(text)
     cleaned.encode()
     assert not [character for character in cleaned if character < " " and character not in "\t\n"]
     assert clean(cleaned) == cleaned
 
 
-def test_a_scan_is_told(run: Run) -> None:
-    """A page that is nothing but a picture has no text, and a warning says so."""
+def test_a_scan_is_a_warning(run: Run) -> None:
+    """A page that is only a picture has no text, and a warning lists it."""
     outcome = run(pdfs.scan())
     assert outcome.page(1)["text"] == ""
     assert [(warning["code"], warning["pages"]) for warning in outcome.result["warnings"]] == [("no_text", [1])]
 
 
-# --- how it is told --------------------------------------------------------------------------------------------------
+# --- events --------------------------------------------------------------------------------------------------
 
 
-def test_pages_come_one_by_one_with_their_progress(run: Run) -> None:
-    """A word ahead of the work, then each page and how far that is; the result holds the same pages."""
+def test_each_page_is_a_partial_and_progress(run: Run) -> None:
+    """The run says what it opens and how many pages there are; the result has the pages of the partials."""
     outcome = run(pdfs.report(3))
-    told = [(event.name, event.data.get("key"), event.data.get("done")) for event in outcome.events]
-    assert told == [
+    events = [(event.name, event.data.get("key"), event.data.get("done")) for event in outcome.events]
+    assert events == [
         ("progress", None, None),
         ("progress", None, 0),
         *(step for page in (1, 2, 3) for step in (("partial", f"page-{page}", None), ("progress", None, page))),
@@ -303,35 +303,35 @@ def test_pages_come_one_by_one_with_their_progress(run: Run) -> None:
     assert [e.data["value"] for e in outcome.events if e.name == "partial"] == outcome.result["pages"]
 
 
-def test_the_file_name_is_a_name(run: Run) -> None:
-    """Of what the client called its file, the folders are dropped."""
+def test_the_file_name_has_no_folders(run: Run) -> None:
+    """Folders in the name that the client sends are dropped."""
     assert run(pdfs.report(1), filename="../../C:\\temp\\report.pdf").result["filename"] == "report.pdf"
 
 
 def test_thumbnails_are_small_pictures(run: Run) -> None:
-    """`render` gives each page a JPEG in a data URL, and without it there is none."""
+    """With `render` each page has a JPEG in a data URL."""
     kind, _, data = run(pdfs.report(1), render=True).page(1)["thumbnail"].partition(",")
     picture = Image.open(io.BytesIO(base64.b64decode(data)))
     assert kind == "data:image/jpeg;base64"
     assert (picture.format, max(picture.size)) == ("JPEG", engine.THUMBNAIL)
-    assert len(set(picture.convert("L").tobytes())) > 2, "nothing is drawn on it"
+    assert len(set(picture.convert("L").tobytes())) > 2, "the picture is blank"
     assert "thumbnail" not in run(pdfs.report(1)).page(1)
 
 
 @pytest.mark.parametrize("box", [b"[0 0 9000000 9000000]", b"[0 0 9000000 1]", b"[0 0 0 0]"])
-def test_a_page_of_any_size_makes_a_small_picture(run: Run, box: bytes) -> None:
-    """What a page says of its size does not decide how much memory its picture takes."""
+def test_a_page_of_any_size_has_a_small_thumbnail(run: Run, box: bytes) -> None:
+    """The size of a page does not decide how much memory its picture takes."""
     page = b"<</Type/Page/Parent 2 0 R/MediaBox" + box
     thumbnail = run(pdfs.one_page(b"0 0 m 100 100 l S", page=page), render=True).page(1)["thumbnail"]
     picture = Image.open(io.BytesIO(base64.b64decode(thumbnail.partition(",")[2])))
     assert max(picture.size) <= engine.THUMBNAIL
 
 
-# --- what is asked for -----------------------------------------------------------------------------------------------
+# --- input ------------------------------------------------------------------------------------------------
 
 
-def test_pages_are_chosen_by_number_and_range(run: Run) -> None:
-    """`pages` gives those pages, once each and in their order."""
+def test_pages_are_selected_by_number_and_range(run: Run) -> None:
+    """The result has each page once, in order."""
     outcome = run(pdfs.report(5), pages=" 4, 1-2 ,2")
     assert [page["page"] for page in outcome.result["pages"]] == [1, 2, 4]
 
@@ -339,33 +339,33 @@ def test_pages_are_chosen_by_number_and_range(run: Run) -> None:
 @pytest.mark.parametrize(
     "pages", ["0", "5-2", "1-", "-3", "1,,2", "1;2", "two", "1.5", "٣-", "1" * 9, "1," * 600 + "1"]
 )
-def test_rubbish_is_no_choice_of_pages(pages: str) -> None:
-    """A choice of pages that says nothing is refused before the run, under the field's name."""
-    with pytest.raises(ValidationError) as refused:
+def test_invalid_pages(pages: str) -> None:
+    """The input is invalid, and the error names the field."""
+    with pytest.raises(ValidationError) as failure:
         Extract(file=Upload(Path("x"), "x", "", 1), pages=pages)
-    assert [error["loc"] for error in refused.value.errors()] == [("pages",)]
+    assert [error["loc"] for error in failure.value.errors()] == [("pages",)]
 
 
-def test_pages_that_are_not_there_are_refused(run: Run) -> None:
-    """Where the document is shorter than the choice, the run says so."""
+def test_pages_beyond_the_document(run: Run) -> None:
+    """The run fails if the document is shorter."""
     assert code_of(run, pdfs.report(2), pages="1,3") == "pages_out_of_range"
 
 
-def test_a_run_has_a_bound_on_its_pages(run: Run) -> None:
-    """A document of thousands of pages is refused, unless a part of it is chosen."""
+def test_the_number_of_pages_is_limited(run: Run) -> None:
+    """A run on thousands of pages fails, unless it selects a part of them."""
     pdf = pdfs.many_pages(MAX_PAGES + 1)
     assert code_of(run, pdf) == "too_many_pages"
     assert run(pdf, pages=f"{MAX_PAGES + 1}").result["counts"]["pages"] == 1
 
 
-def test_choosing_costs_nothing_before_it_is_bounded() -> None:
-    """Ranges that repeat millions of pages are refused without being counted out."""
+def test_millions_of_pages_are_not_counted_one_by_one() -> None:
+    """Ranges that repeat millions of pages fail at once."""
     with pytest.raises(OperationError, match="too_many_pages"):
         page_numbers(",".join(["1-9999999"] * 80), 9_999_999)
 
 
 @pytest.mark.parametrize(
-    "given",
+    "options",
     [
         {},
         {"file": Upload(Path("x"), "x.pdf", "", 1), "document_url": "https://example.org/x.pdf"},
@@ -374,19 +374,19 @@ def test_choosing_costs_nothing_before_it_is_bounded() -> None:
         {"document_url": "https://"},
     ],
 )
-def test_there_is_one_document(given: dict[str, Any]) -> None:
+def test_the_input_has_one_document(options: dict[str, Any]) -> None:
     """A file or an HTTP URL without credentials, and not both."""
-    with pytest.raises(ValidationError) as refused:
-        Extract(**given)
-    assert [error["loc"] for error in refused.value.errors()] == [("document_url",)]
+    with pytest.raises(ValidationError) as failure:
+        Extract(**options)
+    assert [error["loc"] for error in failure.value.errors()] == [("document_url",)]
 
 
-def test_empty_fields_of_a_form_are_left_out() -> None:
-    """A browser sends every field of a form, and an empty nameless file for one that was not chosen."""
-    nothing = Upload(Path("x"), "", "application/octet-stream", 0)
-    form = {"document_url": "https://example.org/x.pdf", "pages": " ", "password": "", "file": nothing}
-    checked = Extract.model_validate({**form, "tables": "false", "render": "on"})
-    assert (checked.pages, checked.password, checked.file, checked.tables, checked.render) == (
+def test_empty_fields_of_a_form_are_ignored() -> None:
+    """A browser sends every field of a form, and an empty file without a name if none is chosen."""
+    no_file = Upload(Path("x"), "", "application/octet-stream", 0)
+    form = {"document_url": "https://example.org/x.pdf", "pages": " ", "password": "", "file": no_file}
+    fields = Extract.model_validate({**form, "tables": "false", "render": "on"})
+    assert (fields.pages, fields.password, fields.file, fields.tables, fields.render) == (
         None,
         None,
         None,
@@ -395,27 +395,27 @@ def test_empty_fields_of_a_form_are_left_out() -> None:
     )
 
 
-def test_the_form_can_be_made_of_the_schema() -> None:
-    """Every field has a title and a description, the password is one, and unknown fields are refused."""
+def test_the_schema_is_enough_for_a_form() -> None:
+    """Every field has a title and a description, the password is marked as one, and other fields are not allowed."""
     schema = Extract.model_json_schema()
-    assert all({"title", "description"} <= set(described) for described in schema["properties"].values())
+    assert all({"title", "description"} <= set(field) for field in schema["properties"].values())
     assert {"format": "password", "writeOnly": True, "type": "string"} in schema["properties"]["password"]["anyOf"]
     assert schema["additionalProperties"] is False
 
 
-def test_a_password_stays_out_of_what_is_written() -> None:
-    """The input does not show the password where somebody logs it."""
+def test_the_password_is_not_logged() -> None:
+    """The `repr` of the input does not contain it."""
     assert "secret" not in repr(Extract(file=Upload(Path("x"), "x", "", 1), password="secret"))
 
 
-# --- what cannot be read ---------------------------------------------------------------------------------------------
+# --- failures ----------------------------------------------------------------------------------------------
 
 ALGORITHMS = ["RC4-40", "RC4-128", "AES-128", "AES-256-R5", "AES-256"]
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_an_encrypted_document_opens_with_its_password_alone(run: Run, algorithm: str) -> None:
-    """Without a password, and with a wrong one, the run says which; with the right one it reads."""
+def test_encrypted_documents(run: Run, algorithm: str) -> None:
+    """A missing and a wrong password have different codes; with the right one the run succeeds."""
     pdf = pdfs.encrypted(pdfs.report(1), "Grüße", algorithm) if algorithm == "AES-256" else None
     pdf = pdf or pdfs.encrypted(pdfs.report(1), "sesame", algorithm)
     password = "Grüße" if algorithm == "AES-256" else "sesame"
@@ -426,8 +426,8 @@ def test_an_encrypted_document_opens_with_its_password_alone(run: Run, algorithm
     assert (result["metadata"]["encrypted"], result["counts"]["headings"]) == (True, 3)
 
 
-def test_a_password_that_is_not_needed_does_no_harm(run: Run) -> None:
-    """A document that is not encrypted is read whatever the password."""
+def test_a_password_that_is_not_needed(run: Run) -> None:
+    """A document without encryption is read with any password."""
     assert run(pdfs.report(1), password="sesame").result["counts"]["pages"] == 1
 
 
@@ -443,26 +443,26 @@ def test_a_password_that_is_not_needed_does_no_harm(run: Run) -> None:
         (b"%PDF-1.7\n1 0 obj<</Linearized 1/L 9999>>endobj startxref\n0\n%%EOF", "truncated_pdf"),
     ],
 )
-def test_what_is_no_whole_pdf_is_told_apart(run: Run, content: bytes, code: str) -> None:
-    """Empty, of another kind, cut short or damaged: each has its own code."""
+def test_files_that_are_no_complete_pdf(run: Run, content: bytes, code: str) -> None:
+    """An empty file, another kind of file, a truncated and a damaged one have different codes."""
     assert code_of(run, content) == code
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.98])
-def test_a_truncated_document_is_never_half_a_result(run: Run, share: float) -> None:
-    """Wherever a file was cut, the run fails instead of giving the pages that are left."""
+def test_a_truncated_document_has_no_partial_result(run: Run, share: float) -> None:
+    """The run fails, wherever the file was cut, instead of returning the remaining pages."""
     pdf = pdfs.report(5)
     assert code_of(run, pdf[: int(share * len(pdf))]) == "truncated_pdf"
 
 
 @pytest.mark.parametrize("pdf", [pdfs.deep_tree(3000), pdfs.looped_tree()], ids=["deep", "looped"])
-def test_a_page_tree_without_an_end_is_damage(run: Run, pdf: bytes) -> None:
-    """Trees that nest for ever, or hold themselves, end in an error and not in a crash."""
+def test_an_endless_page_tree(run: Run, pdf: bytes) -> None:
+    """A very deep tree, and one that contains itself, are errors and not a crash."""
     assert code_of(run, pdf) == "damaged_pdf"
 
 
-def test_one_damaged_page_does_not_cost_the_others(run: Run) -> None:
-    """The other pages are read, and the damaged one is named."""
+def test_one_damaged_page(run: Run) -> None:
+    """The other pages are read, and a warning lists the damaged one."""
     outcome = run(pdfs.damaged_page(), render=True)
     assert outcome.result["warnings"] == [
         {"code": "damaged_page", "message": "These pages are damaged and could not be read.", "pages": [2]}
@@ -470,8 +470,8 @@ def test_one_damaged_page_does_not_cost_the_others(run: Run) -> None:
     assert [page["thumbnail"] is None for page in outcome.result["pages"]] == [False, True, False]
 
 
-def test_too_much_text_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page with more characters than a page has, and pages with more than a document has, are `too_large`."""
+def test_too_much_text(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page, and a document, with too many characters are `too_large`."""
     with monkeypatch.context() as patched:
         patched.setattr(engine, "MAX_CHARACTERS", 100)
         assert code_of(run, pdfs.report(1)) == "too_large"
@@ -479,8 +479,8 @@ def test_too_much_text_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     assert code_of(run, pdfs.report(3)) == "too_large"
 
 
-def test_a_drawing_is_no_table(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page with more lines than are looked at is read as text alone."""
+def test_a_drawing_has_no_tables(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page with too many lines is read as text alone."""
     sheet = pdfs.Sheet()
     sheet.table(60, 100, [("North", "12"), ("South", "30")], *pdfs.GRID)
     pdf = sheet.pdf()
@@ -490,7 +490,7 @@ def test_a_drawing_is_no_table(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
     assert (page["tables"], page["text"]) == ([], "North 12\nSouth 30")
 
 
-def test_the_service_is_spared_what_only_the_child_needs() -> None:
+def test_the_service_does_not_import_what_only_the_child_needs() -> None:
     """Importing the operation loads neither PDFium nor Pillow nor httpx."""
     script = "import sys, operations.extract; print([m for m in ('pypdfium2', 'PIL', 'httpx') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[2])
@@ -501,12 +501,12 @@ def test_the_service_is_spared_what_only_the_child_needs() -> None:
 
 
 class _Web(BaseHTTPRequestHandler):
-    """A small web: each path is one thing that a host may do."""
+    """A web server: each path shows one behaviour of a host."""
 
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Answers by the path."""
+        """Responds by the path."""
         port = self.connection.getsockname()[1]
         answers: dict[str, tuple[int, dict[str, str], bytes]] = {
             "/report.pdf": (200, {}, pdfs.report(2)),
@@ -528,12 +528,12 @@ class _Web(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 @pytest.fixture(scope="module")
 def web() -> Iterator[str]:
-    """The host and port of that web."""
+    """The host and port of that server."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Web)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -545,15 +545,15 @@ def web() -> Iterator[str]:
 
 @contextmanager
 def allowing(hosts: str) -> Iterator[None]:
-    """Puts hosts on the list."""
+    """Allows these hosts in the `with` block."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("HEADWAY_DOCUMENT_HOSTS", hosts)
         yield
 
 
 @pytest.mark.parametrize("path", ["report.pdf", "moved"])
-def test_a_document_is_fetched_from_a_host_on_the_list(run: Run, web: str, path: str) -> None:
-    """The document is read as if it had been uploaded; a redirect within the list is followed."""
+def test_a_document_is_fetched_from_an_allowed_host(run: Run, web: str, path: str) -> None:
+    """The document is read like an upload; a redirect to an allowed host is followed."""
     with allowing(f"example.org, {web}"):
         outcome = run(document_url=f"http://{web}/{path}")
     assert outcome.result["counts"]["pages"] == 2
@@ -561,8 +561,8 @@ def test_a_document_is_fetched_from_a_host_on_the_list(run: Run, web: str, path:
     assert outcome.events[0].data["step"] == "fetch"
 
 
-def test_a_large_document_tells_how_far_it_is(run: Run, web: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While bytes arrive, progress counts them."""
+def test_a_large_download_reports_progress(run: Run, web: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The progress counts bytes."""
     monkeypatch.setattr(fetch, "STEP", 500)
     with allowing(web):
         fetched = [e.data for e in run(document_url=f"http://{web}/report.pdf").events if e.data.get("step") == "fetch"]
@@ -571,8 +571,8 @@ def test_a_large_document_tells_how_far_it_is(run: Run, web: str, monkeypatch: p
 
 
 @pytest.mark.parametrize("hosts", ["", "example.org", "127.0.0.1", "127.0.0.1:1", "*", "localhost:{port}"])
-def test_no_other_host_is_asked(run: Run, web: str, hosts: str) -> None:
-    """The list is empty by default, a host without its port is that of the scheme, and nothing is a wildcard."""
+def test_no_other_host_is_allowed(run: Run, web: str, hosts: str) -> None:
+    """The list is empty by default, a host without a port means the default port, and there are no wildcards."""
     with allowing(hosts.format(port=web.partition(":")[2])):
         assert code_of(run, document_url=f"http://{web}/report.pdf") == "host_not_allowed"
 
@@ -585,8 +585,8 @@ def test_no_other_host_is_asked(run: Run, web: str, hosts: str) -> None:
         ("http://[::1]:8/", "[::1]:8"),
     ],
 )
-def test_names_on_the_list_are_matched_as_the_connection_is_made(url: str, hosts: str) -> None:
-    """The scheme's own port may be written or not, case does not matter, and IPv6 stands in brackets."""
+def test_how_allowed_hosts_match(url: str, hosts: str) -> None:
+    """The default port is optional, case does not matter, and IPv6 addresses have brackets."""
     download = fetch.Download(url, frozenset({hosts}))
     download._check()
 
@@ -604,22 +604,22 @@ def test_names_on_the_list_are_matched_as_the_connection_is_made(url: str, hosts
         ("page.html", "not_a_pdf", False),
     ],
 )
-def test_what_goes_wrong_on_the_way_is_told(run: Run, web: str, path: str, code: str, retryable: bool) -> None:
-    """Redirects off the list or round in circles, errors and other content each end the run with their code."""
-    with allowing(web), pytest.raises(OperationError) as failed:
+def test_failed_downloads(run: Run, web: str, path: str, code: str, retryable: bool) -> None:
+    """Redirects to other hosts or in a circle, errors and other content fail the run with their code."""
+    with allowing(web), pytest.raises(OperationError) as failure:
         run(document_url=f"http://{web}/{path}")
-    assert (failed.value.code, failed.value.retryable) == (code, retryable)
+    assert (failure.value.code, failure.value.retryable) == (code, retryable)
 
 
-def test_a_host_that_does_not_answer_may_do_so_later(run: Run, web: str) -> None:
-    """A refused connection is a failure that is worth another try."""
-    with allowing("127.0.0.1:1"), pytest.raises(OperationError) as failed:
+def test_a_refused_connection_is_retryable(run: Run, web: str) -> None:
+    """The host may accept connections later."""
+    with allowing("127.0.0.1:1"), pytest.raises(OperationError) as failure:
         run(document_url="http://127.0.0.1:1/report.pdf")
-    assert (failed.value.code, failed.value.retryable) == ("fetch_failed", True)
+    assert (failure.value.code, failure.value.retryable) == ("fetch_failed", True)
 
 
-def test_a_document_that_is_too_large_is_not_fetched(run: Run, web: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither by what the host says of its size nor by what it sends does a document grow past the bound."""
+def test_the_size_of_a_download_is_limited(run: Run, web: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document above the limit fails the run."""
     monkeypatch.setattr(fetch, "MAX_BYTES", 1000)
     with allowing(web):
         assert code_of(run, document_url=f"http://{web}/report.pdf") == "too_large"
@@ -629,7 +629,7 @@ def test_a_document_that_is_too_large_is_not_fetched(run: Run, web: str, monkeyp
 
 
 def test_the_filesystem_hierarchy_standard(run: Run) -> None:
-    """Fifty pages of somebody else's: chapters, sections and all 33 tables, whose outer borders are open."""
+    """Fifty pages of a real document: chapters, sections and all 33 tables, which have no outer borders."""
     outcome = run(pdfs.debian("fhs/fhs-3.0.pdf"))
     assert outcome.result["title"] == "Filesystem Hierarchy Standard"
     assert outcome.result["counts"]["pages"] == 50
@@ -653,14 +653,14 @@ def test_the_filesystem_hierarchy_standard(run: Run) -> None:
         "Unicode UTF-8",
         "/usr/share/man/\nen_GB.10646",
     ]
-    headed = [table for page in outcome.result["pages"] for table in page["tables"] if table["header"]]
-    assert len(headed) == 33
+    with_header = [table for page in outcome.result["pages"] for table in page["tables"] if table["header"]]
+    assert len(with_header) == 33
     assert outcome.result["counts"]["pairs"] == 0
     json.dumps(outcome.result, allow_nan=False).encode()
 
 
 def test_the_debian_policy_manual(run: Run) -> None:
-    """Set by TeX, with an outline of 339 entries: no page of contents or of prose is a table."""
+    """A document made by TeX, with an outline of 339 entries: neither its contents nor its prose is a table."""
     outcome = run(pdfs.debian("policy.pdf"), pages="1-60")
     assert (outcome.result["outline_from"], len(outcome.result["outline"])) == ("document", 339)
     assert outcome.result["counts"]["tables"] == 0
