@@ -1,7 +1,7 @@
 """The service's settings: one frozen object, which an operation reads wherever it runs.
 
-An operation gets its input and nothing else, and may run in a process of its own. What all these places share is the
-environment, so `configure` writes there what a Flask application's `config` says.
+An operation gets its input and nothing else, and may run in a process of its own. The environment reaches all of them,
+so `configure` writes into it what a Flask application's `config` says.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from streaming import BaseSettings, setting
 
 KIND: Final = re.compile(r"[a-zA-Z0-9-]{1,64}")
-"""A kind of work that is done in turns."""
+"""The name of a kind of work that takes turns."""
 MOST_TURNS: Final = 10_000
 
 
@@ -72,7 +72,7 @@ HOSTS: Final = "host,host:port"
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ServiceSettings(BaseSettings):
-    """What the operations that ship with Headway, and the service that offers them, take from their deployment."""
+    """The settings of the operations that ship with Headway, and of the service that offers them."""
 
     llm_base_url: str | None = setting(None, _url, URL)
     llm_api_key: str | None = setting(None, str, "text", secret=True)
@@ -95,10 +95,10 @@ class ServiceSettings(BaseSettings):
 
 
 def configure(config: Mapping[str, Any]) -> ServiceSettings:
-    """The settings of the environment and of an application's `config`, which wins; from now on those of `settings`.
+    """Reads the environment and an application's `config`, which wins, and makes the result that of `settings`.
 
-    Call it before the first run: processes take over the environment as it is when they are started. Raises
-    `SettingError`.
+    Call it before the first run: the operations' processes inherit the environment as it is then. One Python process
+    has one configuration. Raises `SettingError`, and then changes nothing.
     """
     service = ServiceSettings.read(os.environ, config)
     os.environ.update(ServiceSettings.variables(config))
@@ -106,7 +106,7 @@ def configure(config: Mapping[str, Any]) -> ServiceSettings:
 
 
 def settings() -> ServiceSettings:
-    """The settings of this process: the same object for as long as they stay the same. Raises `SettingError`."""
+    """The settings of this process, the same object while nothing changes them. Raises `SettingError`."""
     return _read(tuple(ServiceSettings.variables(os.environ).items()))
 
 

@@ -25,23 +25,23 @@ STORES: Final = {
 
 
 def setting(default: Any, read: Callable[[str], Any], takes: str, *, secret: bool = False) -> Any:
-    """A field of a class of settings, as the `field` of a dataclass.
+    """A field of a class of settings, like `dataclasses.field`.
 
-    `read` makes its value of a text, or raises `ValueError`; `takes` says in an error what it takes. A value that is
-    `secret` is never shown.
+    `read` turns a text into the value, or raises `ValueError`; an error says what the setting `takes`. The value of a
+    `secret` one is never shown.
     """
     return field(default=default, repr=not secret, metadata={"read": read, "takes": takes, "secret": secret})
 
 
 class BaseSettings:
-    """What a class of settings inherits: a frozen dataclass whose fields are made by `setting`."""
+    """The base of a class of settings, a frozen dataclass whose fields are made by `setting`."""
 
     __slots__ = ()
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     @classmethod
     def read(cls, *mappings: Mapping[str, Any], **defaults: Any) -> Self:
-        """The settings in `mappings`, of which the last one wins; `defaults` are for those that none of them has.
+        """The settings in `mappings`, of which the last wins; `defaults` hold where none of them has a value.
 
         Raises `SettingError` for a value that cannot be read.
         """
@@ -56,14 +56,14 @@ class BaseSettings:
 
     @classmethod
     def variables(cls, mapping: Mapping[str, Any]) -> dict[str, str]:
-        """The settings in `mapping`, as text: what an environment needs to hold to say the same."""
+        """The settings in `mapping` as variables of an environment, whose values are text."""
         return {_variable(name): _text(value) for name, value in cls._values(mapping)}
 
     @classmethod
     def error(cls, name: str, value: object, reason: str = "") -> SettingError:
-        """The error to raise for a value, or a part of it, that cannot be used.
+        """The error to raise for a value, or a part of one, that cannot be used.
 
-        Where the value may hold a password or a key, neither it nor the `reason`, which may quote it, is shown.
+        Where the value may hold a password or a key, it is not shown, and neither is `reason`, which may quote it.
         """
         metadata = cls.__dataclass_fields__[name].metadata
         text = f"{value!r} ({reason})" if reason else repr(value)
@@ -73,7 +73,7 @@ class BaseSettings:
 
     @classmethod
     def _values(cls, mapping: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-        """The settings that `mapping` has. An empty one is unset, and so is one that is `None`, except a linger."""
+        """The settings that `mapping` has. An empty value counts as none, and so does `None`, except as a linger."""
         for name, setting in cls.__dataclass_fields__.items():
             value = mapping.get(_variable(name), "")
             if value != "" and (value is not None or setting.metadata["read"] is _linger):
@@ -99,7 +99,7 @@ _PLAIN_URLS: Final = re.compile(r"(?:[\w,=+. /-]|:(?=/|$)|(?<=\w):\d{1,5}(?![^/,
 
 
 def _may_hold_credentials(text: str) -> bool:
-    """Whether a text could be a URL with a password, or with a key in its query; or a mapping, which holds anything."""
+    """Whether a text may be a URL with a password or with a key in its query, or a mapping, which may hold anything."""
     return bool(re.search(r"[@?#]|\{[^}]", text)) or ("/" in text and ":" in text and not _PLAIN_URLS.fullmatch(text))
 
 
