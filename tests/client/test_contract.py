@@ -1,6 +1,6 @@
-"""The Python client reads the streams of `tests/streams`, as the TypeScript client does, blocking and with `await`.
+"""Both Python clients read the streams of `tests/streams`, as the TypeScript client does.
 
-The transport is played: a silence beyond the client's read timeout is that timeout, and is not waited for.
+The transport is simulated: a silence that is longer than the read timeout raises that timeout at once.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ DEFAULTS: Final = {"heartbeat": 15, "max_attempts": 4, "retry_delay": 0.01, "max
 URL: Final = "http://service.test"
 
 Piece = bytes | float | Exception
-"""Bytes that arrive, a silence in seconds, or how the connection ends."""
+"""Bytes that arrive, a silence in seconds, or the error that ends the connection."""
 
 
 @dataclass
 class Player:
-    """A service that answers as a case says, and remembers what it was asked."""
+    """A service that answers as a case says, and records the requests."""
 
     answers: list[dict[str, Any]]
     snapshot: Any = None
@@ -55,25 +55,25 @@ class Player:
         """The status, the headers and the pieces of the body."""
         if request.method == "GET" and not request.url.path.endswith("/events"):
             return 200, {"Content-Type": "application/json"}, lambda: iter([json.dumps(self.snapshot).encode()])
-        seen = {"method": request.method, "path": request.url.path, "waited": time.monotonic() - self.finished}
-        self.requests.append({**seen, "last_event_id": request.headers.get("last-event-id")})
+        record = {"method": request.method, "path": request.url.path, "waited": time.monotonic() - self.finished}
+        self.requests.append({**record, "last_event_id": request.headers.get("last-event-id")})
         if request.method == "POST":
             assert json.loads(request.content) == {"pages": 3}
             self.keys.append(request.headers.get("idempotency-key"))
-        assert self.answers, "asked once more than is expected"
+        assert self.answers, "one more request than expected"
         answer = self.answers.pop(0)
         if answer.get("status") == 0:
             self.finished = time.monotonic()
-            raise httpx.ReadError("the connection is gone")
+            raise httpx.ReadError("the connection was lost")
         return answer.get("status", 200), self._headers(request, answer), lambda: self._pieces(answer)
 
     def _headers(self, request: httpx.Request, answer: dict[str, Any]) -> dict[str, str]:
-        ours: dict[str, str | None] = {"Content-Type": "text/event-stream"}
+        headers: dict[str, str | None] = {"Content-Type": "text/event-stream"}
         if "json" in answer:
-            ours["Content-Type"] = "application/problem+json"
+            headers["Content-Type"] = "application/problem+json"
         elif request.method == "POST":
-            ours |= {"Location": "/runs/r1", "Run-Id": "r1"}
-        return {name: value for name, value in {**ours, **answer.get("headers", {})}.items() if value is not None}
+            headers |= {"Location": "/runs/r1", "Run-Id": "r1"}
+        return {name: value for name, value in {**headers, **answer.get("headers", {})}.items() if value is not None}
 
     def _pieces(self, answer: dict[str, Any]) -> Iterator[Piece]:
         body = [json.dumps(answer["json"])] if "json" in answer else answer.get("body", [])
@@ -92,11 +92,11 @@ class Player:
 
 
 class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """The pieces of a body, each taken for what it is."""
+    """The body of a response, made of pieces."""
 
     def __init__(self, pieces: Iterator[Piece], request: httpx.Request) -> None:
         self._pieces = pieces
-        self._patience = request.extensions["timeout"]["read"]
+        self._timeout = request.extensions["timeout"]["read"]
 
     def __iter__(self) -> Iterator[bytes]:
         for piece in self._pieces:
@@ -104,7 +104,7 @@ class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
                 raise piece
             if isinstance(piece, bytes):
                 yield piece
-            elif piece > self._patience:
+            elif piece > self._timeout:
                 raise httpx.ReadTimeout("silent")
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -112,21 +112,21 @@ class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
             yield piece
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to release."""
 
     async def aclose(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to release."""
 
 
 def respond(player: Player, request: httpx.Request) -> httpx.Response:
-    """The response that the player gives."""
+    """The response of the player."""
     request.read()
     status, headers, pieces = player.answer(request)
     return httpx.Response(status, headers=headers, stream=Body(pieces(), request))
 
 
-class Played(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Both kinds of transport."""
+class PlayerTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """A transport for both clients."""
 
     def __init__(self, player: Player) -> None:
         self._player = player
@@ -140,62 +140,62 @@ class Played(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
 
 @dataclass
-class Seen:
-    """What a client made of a stream."""
+class Outcome:
+    """What a client read of a stream."""
 
     events: list[dict[str, Any]]
     ending: dict[str, Any]
 
 
-def view_blocking(player: Player, begin: Callable[[Any], Any], options: dict[str, Any]) -> Seen:
-    """With `Client`."""
+def read_blocking(player: Player, open_run: Callable[[Any], Any], options: dict[str, Any]) -> Outcome:
+    """Reads with `Client`."""
     events: list[dict[str, Any]] = []
-    with httpx.Client(transport=Played(player)) as http, Client(URL, http=http, **options) as client:
+    with httpx.Client(transport=PlayerTransport(player)) as http, Client(URL, http=http, **options) as client:
         try:
-            run: Run = begin(client)
+            run: Run = open_run(client)
             with run:
-                events.extend(shown(event) for event in run)
-                return Seen(events, {"status": "succeeded", "result": run.result()})
-        except Exception as error:  # noqa: BLE001  # judged by the caller
-            return Seen(events, ending_of(error))
+                events.extend(as_data(event) for event in run)
+                return Outcome(events, {"status": "succeeded", "result": run.result()})
+        except Exception as error:  # noqa: BLE001  # the caller compares it
+            return Outcome(events, ending_of(error))
 
 
-def view_awaiting(player: Player, begin: Callable[[Any], Any], options: dict[str, Any]) -> Seen:
-    """With `AsyncClient`."""
+def read_async(player: Player, open_run: Callable[[Any], Any], options: dict[str, Any]) -> Outcome:
+    """Reads with `AsyncClient`."""
     events: list[dict[str, Any]] = []
 
-    async def view() -> Seen:
+    async def read() -> Outcome:
         async with (
-            httpx.AsyncClient(transport=Played(player)) as http,
+            httpx.AsyncClient(transport=PlayerTransport(player)) as http,
             AsyncClient(URL, http=http, **options) as client,
         ):
             try:
-                begun = begin(client)
-                run = begun if isinstance(begun, AsyncRun) else await begun
+                started = open_run(client)
+                run = started if isinstance(started, AsyncRun) else await started
                 async with run:
                     async for event in run:
-                        events.append(shown(event))  # noqa: PERF401  # those before an error are kept
-                    return Seen(events, {"status": "succeeded", "result": await run.result()})
-            except Exception as error:  # noqa: BLE001  # judged by the caller
-                return Seen(events, ending_of(error))
+                        events.append(as_data(event))  # noqa: PERF401  # keeps the events before an error
+                    return Outcome(events, {"status": "succeeded", "result": await run.result()})
+            except Exception as error:  # noqa: BLE001  # the caller compares it
+                return Outcome(events, ending_of(error))
 
-    return anyio.run(view)
-
-
-VIEWS: Final = {"blocking": view_blocking, "awaiting": view_awaiting}
+    return anyio.run(read)
 
 
-def shown(event: RunEvent) -> dict[str, Any]:
-    """An event as the cases write it."""
+READERS: Final = {"blocking": read_blocking, "async": read_async}
+
+
+def as_data(event: RunEvent) -> dict[str, Any]:
+    """An event, as a case writes it."""
     return {"id": event.id, "type": event.type, "data": event.data}
 
 
 def ending_of(error: Exception) -> dict[str, Any]:
-    """An error as the cases write it; one that they do not know is a failure of the test."""
+    """An error, as a case writes it; any other error fails the test."""
     match error:
         case RunFailed():
-            told = {"code": error.code, "message": error.message, "retryable": error.retryable}
-            return {"status": "failed", "error": told}
+            data = {"code": error.code, "message": error.message, "retryable": error.retryable}
+            return {"status": "failed", "error": data}
         case RunCancelled():
             return {"status": "cancelled", "reason": error.reason}
         case Interrupted():
@@ -205,22 +205,22 @@ def ending_of(error: Exception) -> dict[str, Any]:
     raise error
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("path", FAULTS, ids=lambda path: path.stem)
-def test_a_fault(path: Path, view: str) -> None:
-    """Whatever goes wrong, the events, the ending and the requests are those that the case tells."""
+def test_a_fault(path: Path, reader: str) -> None:
+    """The events, the ending and the requests are those of the case."""
     case = json.loads(path.read_text())
-    told = {**DEFAULTS, **case.get("options", {})}
-    after = told.pop("last_event_id")
-    options = {"heartbeat": told.pop("heartbeat"), "backoff": Backoff(**told)}
+    settings = {**DEFAULTS, **case.get("options", {})}
+    after = settings.pop("last_event_id")
+    options = {"heartbeat": settings.pop("heartbeat"), "backoff": Backoff(**settings)}
     player = Player(list(case["answers"]), case.get("snapshot"))
 
-    def begin(client: Any) -> Any:
+    def open_run(client: Any) -> Any:
         return client.start("count", {"pages": 3}) if case["verb"] == "start" else client.watch("r1", after=after)
 
-    seen = VIEWS[view](player, begin, options)
-    assert seen.events == case["events"]
-    assert seen.ending == case["ending"]
+    outcome = READERS[reader](player, open_run, options)
+    assert outcome.events == case["events"]
+    assert outcome.ending == case["ending"]
     assert len(player.requests) == len(case["requests"])
     for request, expected in zip(player.requests, case["requests"], strict=True):
         assert (request["method"], request["path"]) == (expected["method"], expected["path"])
@@ -231,62 +231,62 @@ def test_a_fault(path: Path, view: str) -> None:
     assert all(player.keys)
 
 
-class AtOnce(Backoff):
-    """Comes back without waiting."""
+class NoWait(Backoff):
+    """Connects again without waiting."""
 
     def wait(self, waits: int, *, retry: float | None, retry_after: float | None, chance: float) -> float:
-        """No time at all."""
+        """No seconds."""
         return 0.0
 
 
 def cuts(case: dict[str, Any]) -> Iterator[tuple[int, str]]:
-    """Every place at which a stream can be cut, and both ways to do it."""
+    """Every byte at which a stream can be cut, and both ways to end the connection there."""
     size = len("".join(case["frames"]).encode())
     yield from ((at, end) for at in range(size + 1) for end in ("whole", "cut"))
 
 
 def answers_after_cut(case: dict[str, Any], at: int, end: str) -> list[dict[str, Any]]:
-    """The first connection ends after `at` bytes; the next one brings what was not finished in it."""
+    """The first connection ends after `at` bytes; the second one has the frames that were not complete in it."""
     frames = [frame.encode() for frame in case["frames"]]
     whole = b"".join(frames)
-    got, read = 0, 0
+    last, end_of_frame = 0, 0
     for number, frame in enumerate(frames):
-        read += len(frame)
-        if read <= at:
-            got = number
-    rest = b"".join([frames[0], *frames[got + 1 :]])
-    second = {"body": [as_piece(rest)]} if got < len(frames) - 1 else {"status": 204}
+        end_of_frame += len(frame)
+        if end_of_frame <= at:
+            last = number
+    rest = b"".join([frames[0], *frames[last + 1 :]])
+    second = {"body": [as_piece(rest)]} if last < len(frames) - 1 else {"status": 204}
     return [{"body": [as_piece(whole[:at])], "end": end}, second]
 
 
 def as_piece(data: bytes) -> dict[str, str]:
-    """Bytes as a case writes them."""
+    """Bytes, as a case writes them."""
     return {"base64": base64.b64encode(data).decode()}
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
-def test_a_recorded_run_byte_by_byte(path: Path, view: str) -> None:
-    """A stream that comes in pieces of one byte is read as the whole."""
+def test_a_recorded_run_byte_by_byte(path: Path, reader: str) -> None:
+    """A stream in pieces of one byte is read like one in a single piece."""
     case = json.loads(path.read_text())
     stream = "".join(case["frames"]).encode()
     player = Player([{"body": [as_piece(bytes([byte])) for byte in stream]}], case["snapshot"])
-    seen = VIEWS[view](player, lambda client: client.watch(case["run"]), {})
-    assert (seen.events, seen.ending) == (case["events"], case["ending"])
+    outcome = READERS[reader](player, lambda client: client.watch(case["run"]), {})
+    assert (outcome.events, outcome.ending) == (case["events"], case["ending"])
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
-def test_a_recorded_run_cut_anywhere(path: Path, view: str) -> None:
-    """Cut at any byte, cleanly or not, each event is given once and the ending is the same."""
+def test_a_recorded_run_cut_anywhere(path: Path, reader: str) -> None:
+    """Cut at any byte, cleanly or not, each event is read once and the ending is the same."""
     case = json.loads(path.read_text())
-    step = 1 if view == "blocking" else 7  # what is cut where is the business of the core, which both share
+    step = 1 if reader == "blocking" else 7  # both clients share the reader, which handles the cuts
     for at, end in list(cuts(case))[::step]:
         player = Player(answers_after_cut(case, at, end), case["snapshot"])
-        seen = VIEWS[view](player, lambda client: client.watch(case["run"]), {"backoff": AtOnce()})
-        assert (seen.events, seen.ending) == (case["events"], case["ending"]), (at, end)
+        outcome = READERS[reader](player, lambda client: client.watch(case["run"]), {"backoff": NoWait()})
+        assert (outcome.events, outcome.ending) == (case["events"], case["ending"]), (at, end)
 
 
-def test_there_are_cases() -> None:
-    """The folders that the tests above read hold some."""
+def test_the_number_of_cases() -> None:
+    """The tests above have found the folder of faults."""
     assert len(FAULTS) > 30

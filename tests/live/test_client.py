@@ -1,4 +1,4 @@
-"""The Python client against real servers: blocking, and with `await`, which is spoken to through a portal."""
+"""Both Python clients against real servers; a portal runs the async one for tests that block."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from streaming.client import (
 from tests.apps.notes import VARIABLE, Notes
 from tests.clients import wait_until
 from tests.conftest import Certificate
-from tests.live.asking import APP
+from tests.live.requests import APP
 from tests.live.test_eventsource import Cutter
 from tests.live.workers import Workers, workers
 from tests.pdfs import report
@@ -49,7 +49,7 @@ DOCUMENTATION: Final = ROOT / "docs" / "clients.md"
 QUICK: Final = Backoff(retry_delay=0.1, max_delay=0.5)
 
 
-class AwaitingRun:
+class PortalRun:
     """An `AsyncRun` for a test without an event loop."""
 
     def __init__(self, portal: anyio.from_thread.BlockingPortal, run: AsyncRun) -> None:
@@ -73,10 +73,10 @@ class AwaitingRun:
         return None
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        return lambda *args, **named: self._portal.call(lambda: getattr(self._run, name)(*args, **named))
+        return lambda *args, **options: self._portal.call(lambda: getattr(self._run, name)(*args, **options))
 
 
-class Awaiting:
+class PortalClient:
     """An `AsyncClient` for a test without an event loop."""
 
     def __init__(self, portal: anyio.from_thread.BlockingPortal, url: str, **options: Any) -> None:
@@ -89,38 +89,38 @@ class Awaiting:
     def __exit__(self, *error: object) -> None:
         self._portal.call(self._client.aclose)
 
-    def start(self, *args: Any, **named: Any) -> AwaitingRun:
+    def start(self, *args: Any, **options: Any) -> PortalRun:
         """Starts a run."""
 
         async def start() -> AsyncRun:
-            return await self._client.start(*args, **named)
+            return await self._client.start(*args, **options)
 
-        return AwaitingRun(self._portal, self._portal.call(start))
+        return PortalRun(self._portal, self._portal.call(start))
 
-    def watch(self, run: str, **named: Any) -> AwaitingRun:
+    def watch(self, run: str, **options: Any) -> PortalRun:
         """Watches a run."""
-        return AwaitingRun(self._portal, self._client.watch(run, **named))
+        return PortalRun(self._portal, self._client.watch(run, **options))
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        return lambda *args, **named: self._portal.call(lambda: getattr(self._client, name)(*args, **named))
+        return lambda *args, **options: self._portal.call(lambda: getattr(self._client, name)(*args, **options))
 
 
-Speak = Callable[..., Any]
+NewClient = Callable[..., Any]
 
 
-@pytest.fixture(scope="module", params=["blocking", "awaiting"])
-def speak(request: pytest.FixtureRequest) -> Iterator[Speak]:
-    """What makes a client: the tests below are held with both kinds."""
+@pytest.fixture(scope="module", params=["blocking", "async"])
+def new_client(request: pytest.FixtureRequest) -> Iterator[NewClient]:
+    """Makes a client: the tests below run with both."""
     if request.param == "blocking":
         yield Client
         return
     with anyio.from_thread.start_blocking_portal() as portal:
-        yield lambda url, **options: Awaiting(portal, url, **options)
+        yield lambda url, **options: PortalClient(portal, url, **options)
 
 
 @pytest.fixture(scope="module")
 def notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
-    """What operations and tests tell each other."""
+    """Notes between operations and tests."""
     return Notes(tmp_path_factory.mktemp("notes"))
 
 
@@ -132,14 +132,14 @@ def server(notes: Notes) -> Iterator[Server]:
 
 
 @pytest.fixture
-def headway(server: Server, speak: Speak) -> Iterator[Any]:
-    """A client of it."""
-    with speak(f"{server.url}/api", backoff=QUICK) as client:
+def headway(server: Server, new_client: NewClient) -> Iterator[Any]:
+    """A client of that server."""
+    with new_client(f"{server.url}/api", backoff=QUICK) as client:
         yield client
 
 
 def test_a_run_from_its_start_to_its_result(headway: Any) -> None:
-    """Every event comes once, in order and typed, and then the result."""
+    """It gives every event once, typed and in order, and then the result."""
     with headway.start("steps", {"count": 20, "steps": 1, "every": 10}) as run:
         events = list(run)
         assert run.result() == 20
@@ -153,8 +153,8 @@ def test_a_run_from_its_start_to_its_result(headway: Any) -> None:
     assert [event.type for event in (events[0], events[-2], events[-1])] == ["start", "result", "done"]
 
 
-def test_the_catalogue_and_the_runs(headway: Any) -> None:
-    """What there is to run, and what was run."""
+def test_operations_and_runs(headway: Any) -> None:
+    """Both lists can be read."""
     assert "pour" in {entry["name"] for entry in headway.operations()}
     run = headway.start("pour", {"count": 1})
     assert run.result() == 1
@@ -162,14 +162,14 @@ def test_the_catalogue_and_the_runs(headway: Any) -> None:
 
 
 def test_a_bad_input_names_its_field(headway: Any) -> None:
-    """And starts nothing."""
+    """And no run is started."""
     with pytest.raises(InvalidInput) as caught:
         headway.start("pour", {"count": "many"})
     assert [error["loc"] for error in caught.value.errors] == [["count"]]
 
 
-def test_what_does_not_exist(headway: Any) -> None:
-    """An operation, and a run."""
+def test_an_unknown_operation_or_run(headway: Any) -> None:
+    """Both raise `NotFound`."""
     with pytest.raises(NotFound):
         headway.start("nothing")
     with pytest.raises(NotFound):
@@ -177,7 +177,7 @@ def test_what_does_not_exist(headway: Any) -> None:
 
 
 def test_a_run_that_fails(headway: Any) -> None:
-    """Its `error` is the error of its result, and the iteration ends after `done`."""
+    """The iteration ends after `done`, and `result` raises the error."""
     with headway.start("simulate", {"steps": 3, "interval": 0, "fail_at": 2}) as run:
         assert [event.type for event in run] == ["start", "progress", "error", "done"]
         with pytest.raises(RunFailed) as caught:
@@ -185,8 +185,8 @@ def test_a_run_that_fails(headway: Any) -> None:
     assert (caught.value.code, caught.value.retryable) == ("simulated_failure", False)
 
 
-def test_cancel_ends_the_work(headway: Any) -> None:
-    """`done` follows on the same stream, and says that it was asked for."""
+def test_cancel_ends_the_run(headway: Any) -> None:
+    """`done` follows on the same stream, with the reason `requested`."""
     with headway.start("simulate", {"steps": 1, "interval": 600}) as run:
         events = iter(run)
         while not isinstance(next(events), Progress):
@@ -200,22 +200,22 @@ def test_cancel_ends_the_work(headway: Any) -> None:
         assert run.cancel().status == "cancelled"
 
 
-def test_disconnect_ends_only_the_viewing(headway: Any) -> None:
-    """The work of an operation that lingers goes on, and can be watched again from where one was."""
+def test_disconnect_does_not_end_the_run(headway: Any) -> None:
+    """A run that lingers goes on, and another viewer can continue after the last event."""
     run = headway.start("lasting", {"count": 8, "pause": 0.2})
     with run:
         assert [event.id for event, _ in zip(run, range(2), strict=False)] == [1, 2]
     with pytest.raises(Left):
         run.result()
-    wait_until(lambda: not headway.snapshot(run.id).viewers, "the viewer is counted out")
+    wait_until(lambda: not headway.snapshot(run.id).viewers, "the viewer is no longer counted")
     assert not headway.snapshot(run.id).over
     with headway.watch(run.id, after=2) as again:
         assert [event.id for event in again] == list(range(3, 12))
         assert again.result() == 8
 
 
-def test_disconnect_from_elsewhere(headway: Any) -> None:
-    """A thread, or a task, that waits for the next event finds the iteration over."""
+def test_disconnect_from_another_thread_or_task(headway: Any) -> None:
+    """The iteration ends while it waits for the next event."""
     run = headway.start("simulate", {"steps": 1, "interval": 600})
     events = iter(run)
     while not isinstance(next(events), Progress):
@@ -223,15 +223,15 @@ def test_disconnect_from_elsewhere(headway: Any) -> None:
     rest: list[Any] = []
     reading = threading.Thread(target=lambda: rest.append(list(events)))
     reading.start()
-    time.sleep(0.1)  # most likely it waits by now; before that it is no harder to end
+    time.sleep(0.1)  # most likely it waits by now; earlier it would be as easy to end
     run.disconnect()
     reading.join(10)
     assert rest == [[]]
-    wait_until(lambda: headway.snapshot(run.id).over, "its last viewer has left the run")
+    wait_until(lambda: headway.snapshot(run.id).over, "the run ends without its viewer")
 
 
 def test_an_answer(headway: Any) -> None:
-    """A wrong one is refused with the schema's complaint; the right one goes to the open question, once."""
+    """A wrong answer is refused with the schema's message; the right one closes the question."""
     with headway.start("curious") as run:
         for event in run:
             if isinstance(event, Question):
@@ -246,15 +246,15 @@ def test_an_answer(headway: Any) -> None:
 
 
 def test_a_detached_start(headway: Any) -> None:
-    """It runs without a viewer, and is watched once it is iterated over."""
+    """The run needs no viewer; iterating watches it."""
     run = headway.start("pour", {"count": 3}, detached=True)
-    wait_until(lambda: run.snapshot().over, "it runs by itself")
+    wait_until(lambda: run.snapshot().over, "it runs without a viewer")
     assert [event.id for event in run] == [1, 2, 3, 4, 5, 6]
     assert run.result() == 3
 
 
-def test_a_run_that_is_over_and_was_read(headway: Any) -> None:
-    """Coming after the last event, one is told how it ended by its snapshot."""
+def test_a_finished_run_without_events_to_read(headway: Any) -> None:
+    """A viewer after the last event gets the snapshot, as a `reset`."""
     run = headway.start("pour", {"count": 1})
     list(run)
     late = headway.watch(run.id, after=4)
@@ -264,7 +264,7 @@ def test_a_run_that_is_over_and_was_read(headway: Any) -> None:
 
 
 def test_one_key_is_one_run(headway: Any) -> None:
-    """The same key joins the run; with another body it is refused."""
+    """The same key joins the run; with another body it is a conflict."""
     first = headway.start("lasting", {"count": 2}, idempotency_key=(key := f"key {time.monotonic_ns()}"))
     assert headway.start("lasting", {"count": 2}, idempotency_key=key).id == first.id
     with pytest.raises(Conflict):
@@ -272,32 +272,32 @@ def test_one_key_is_one_run(headway: Any) -> None:
 
 
 def test_heartbeats_keep_a_silent_stream(server: Server) -> None:
-    """A run that says nothing for longer than 2.5 heartbeats is not taken for dead, as long as heartbeats come."""
+    """A run without an event for more than 2.5 heartbeats keeps its connection, as heartbeats arrive."""
     lost: list[Any] = []
-    with Client(f"{server.url}/api", heartbeat=2.0, on_lost=lambda *told: lost.append(told)) as client:
+    with Client(f"{server.url}/api", heartbeat=2.0, on_lost=lambda *call: lost.append(call)) as client:
         assert client.start("simulate", {"steps": 0, "silent": 6}).result()["steps"] == 0
     assert lost == []
 
 
 @pytest.fixture(scope="module")
-def impatient(notes: Notes) -> Iterator[Server]:
-    """An nginx that cuts streams which are silent for a second, before a service with a slower heartbeat."""
+def cutting(notes: Notes) -> Iterator[Server]:
+    """An nginx that cuts streams after a second of silence, in front of a service with slower heartbeats."""
     env = {VARIABLE: str(notes.folder), "HEADWAY_HEARTBEAT": "60"}
     with gunicorn(APP, env=env) as silent, nginx(silent, read_timeout=1) as proxy:
         yield proxy
 
 
-def test_a_proxy_that_cuts_silent_streams(impatient: Server, notes: Notes, speak: Speak) -> None:
-    """The client comes back by itself, says so, and sees each event once."""
+def test_a_proxy_that_cuts_silent_streams(cutting: Server, notes: Notes, new_client: NewClient) -> None:
+    """The client reconnects, calls `on_lost`, and sees each event once."""
     lost: list[Any] = []
     note = f"cut {time.monotonic_ns()}"
 
-    def told(*what: Any) -> None:
-        lost.append(what)
+    def on_lost(*call: Any) -> None:
+        lost.append(call)
         notes.leave(f"{note} {len(lost) + 1}")
 
     notes.leave(f"{note} 1")
-    with speak(f"{impatient.url}/api", on_lost=told, backoff=QUICK) as client:
+    with new_client(f"{cutting.url}/api", on_lost=on_lost, backoff=QUICK) as client:
         run = client.start("gated", {"count": 2, "note": note})
         assert [event.id for event in run] == [1, 2, 3, 4, 5]
         assert run.result() == 2
@@ -305,11 +305,11 @@ def test_a_proxy_that_cuts_silent_streams(impatient: Server, notes: Notes, speak
 
 
 def test_disconnect_over_tls(certificate: Certificate) -> None:
-    """A thread that waits in a TLS connection is woken as well."""
-    trusting = ssl.create_default_context(cafile=str(certificate.authority))
+    """A thread that waits for a TLS connection is woken, too."""
+    context = ssl.create_default_context(cafile=str(certificate.authority))
     with (
         gunicorn(APP, certfile=certificate.certfile, keyfile=certificate.keyfile) as secure,
-        httpx.Client(verify=trusting) as http,
+        httpx.Client(verify=context) as http,
         Client(f"{secure.url}/api", http=http) as client,
     ):
         run = client.start("simulate", {"steps": 1, "interval": 600})
@@ -317,11 +317,11 @@ def test_disconnect_over_tls(certificate: Certificate) -> None:
         rest: list[Any] = []
         reading = threading.Thread(target=lambda: rest.append([event.type for event in run]))
         reading.start()
-        time.sleep(0.3)  # most likely it waits by now; before that it is no harder to end
+        time.sleep(0.3)  # most likely it waits by now; earlier it would be as easy to end
         run.disconnect()
         reading.join(10)
         assert rest in ([["progress"]], [[]])
-        wait_until(lambda: client.snapshot(run.id).over, "its last viewer has left the run")
+        wait_until(lambda: client.snapshot(run.id).over, "the run ends without its viewer")
 
 
 @pytest.fixture(scope="module")
@@ -331,9 +331,9 @@ def shared() -> Iterator[Workers]:
         yield started
 
 
-def test_connections_that_are_cut_every_second(shared: Workers, speak: Speak) -> None:
-    """On whichever worker the client lands, it sees every event once, and the result."""
-    with Cutter(shared.server.address).serving() as cutter, speak(cutter.url, backoff=QUICK) as client:
+def test_connections_that_are_cut_every_second(shared: Workers, new_client: NewClient) -> None:
+    """Whichever worker answers, the client sees every event once, and the result."""
+    with Cutter(shared.server.address).serving() as cutter, new_client(cutter.url, backoff=QUICK) as client:
         run = client.start("counting", {"count": 30, "pause": 0.1})
         texts = [int(event.text) for event in run if isinstance(event, Delta)]
         assert run.result() == 30
@@ -343,22 +343,22 @@ def test_connections_that_are_cut_every_second(shared: Workers, speak: Speak) ->
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[Server]:
-    """The application, for those who have a key."""
+    """The application with an API key."""
     with gunicorn(APP, env={"HEADWAY_API_KEYS": "ann:a-key"}) as started:
         yield started
 
 
-def test_keys_and_fresh_tokens(guarded: Server, speak: Speak) -> None:
-    """Without a key nothing is told; a function gives the one that is right by now."""
+def test_keys_and_fresh_tokens(guarded: Server, new_client: NewClient) -> None:
+    """Without a key the service refuses; a function gives the current token for each request."""
     url = f"{guarded.url}/api"
-    with speak(url) as nobody, pytest.raises(Unauthorized):
-        nobody.start("pour")
-    with speak(url, api_key="a-key") as ann:
-        assert ann.start("pour", {"count": 1}).result() == 1
+    with new_client(url) as client, pytest.raises(Unauthorized):
+        client.start("pour")
+    with new_client(url, api_key="a-key") as client:
+        assert client.start("pour", {"count": 1}).result() == 1
     tokens = iter(["a-key"] * 3)
-    with speak(url, headers=lambda: {"Authorization": f"Bearer {next(tokens)}"}) as fresh:
-        assert len(fresh.operations()) > 1
-        assert fresh.start("pour", {"count": 1}).result() == 1
+    with new_client(url, headers=lambda: {"Authorization": f"Bearer {next(tokens)}"}) as client:
+        assert len(client.operations()) > 1
+        assert client.start("pour", {"count": 1}).result() == 1
     assert next(tokens) == "a-key"
 
 
@@ -369,40 +369,40 @@ def service() -> Iterator[Server]:
         yield started
 
 
-def test_a_file_is_uploaded(service: Server, speak: Speak, tmp_path: Path) -> None:
-    """A path in the input goes as a form, beside the other fields."""
+def test_a_file_is_uploaded(service: Server, new_client: NewClient, tmp_path: Path) -> None:
+    """A path in the input is sent in a form, beside the other fields."""
     path = tmp_path / "three pages.pdf"
     path.write_bytes(report(3))
-    with speak(service.url) as client:
+    with new_client(service.url) as client:
         run = client.start("extract", {"file": path, "pages": "2-3", "tables": False})
         assert [event.key for event in run if isinstance(event, Partial)] == ["page-2", "page-3"]
         assert run.result()["filename"] == "three pages.pdf"
 
 
 def test_the_example_of_the_documentation(service: Server, tmp_path: Path) -> None:
-    """What `docs/clients.md` shows first of Python runs as it stands there, but for the address."""
+    """The first Python example in `docs/clients.md` runs unchanged, but for the URL and the pages."""
     text = DOCUMENTATION.read_text()
     example = re.findall(r"```python\n(.*?)```", text[text.index("\n## Python\n") :], re.DOTALL)[0]
     assert "http://127.0.0.1:8000" in example
     (tmp_path / "report.pdf").write_bytes(report(3))
     code = example.replace("http://127.0.0.1:8000", service.url).replace("1-10", "1-2")
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         env=environment({"PYTHONPATH": str(ROOT)}),
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "Page 2 100.0" in done.stdout
-    assert "page-2 {" in done.stdout
+    assert (process.returncode, process.stderr) == (0, "")
+    assert "Page 2 100.0" in process.stdout
+    assert "page-2 {" in process.stdout
 
 
 def test_the_callers_own_http_client(server: Server) -> None:
-    """It is used, and left open."""
-    seen: list[str] = []
-    with httpx.Client(event_hooks={"request": [lambda request: seen.append(request.url.path)]}) as http:
+    """It is used, and stays open."""
+    paths: list[str] = []
+    with httpx.Client(event_hooks={"request": [lambda request: paths.append(request.url.path)]}) as http:
         with Client(f"{server.url}/api", http=http) as client:
             client.operations()
-        assert seen == ["/api/operations"]
+        assert paths == ["/api/operations"]
         assert http.get(f"{server.url}/api/health/live").status_code == 200

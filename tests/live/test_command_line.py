@@ -1,4 +1,4 @@
-"""`python -m streaming`, as processes: in a pipe, and on a terminal, which is a pty of its own."""
+"""`python -m streaming`: in a pipe, and on a terminal, which is a pty."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ ENDLESS: Final = ("run", "simulate", "--steps", "1", "--interval", "600")
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """The service, which wants a key."""
+    """The service, with an API key."""
     env = {"HEADWAY_STORE": "memory:", "HEADWAY_SIMULATE": "1", "HEADWAY_API_KEYS": f"ann:{KEY}"}
     with gunicorn("app:app", env=env) as started:
         yield started
 
 
 def variables(server: Server) -> dict[str, str]:
-    """The environment of a command that knows the service."""
+    """The environment of a command, with the service's URL and key."""
     return environment({"HEADWAY_URL": server.url, "HEADWAY_API_KEY": KEY, "TERM": "xterm-256color"})
 
 
 @dataclass
-class Done:
-    """What a command wrote, and how it ended."""
+class CompletedCommand:
+    """The output and the exit code of a command."""
 
     code: int
     out: bytes
@@ -58,30 +58,30 @@ class Done:
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        """The JSON of its lines."""
+        """The output as lines of JSON."""
         return [json.loads(line) for line in self.out.splitlines()]
 
 
-def called(server: Server, *arguments: str, stdin: bytes = b"") -> Done:
-    """A command to its end; in this process, for most of the time of a short one would be its start."""
-    given, out = io.TextIOWrapper(io.BytesIO(stdin)), io.TextIOWrapper(io.BytesIO(), write_through=True)
+def run_command(server: Server, *arguments: str, stdin: bytes = b"") -> CompletedCommand:
+    """Runs a command to its end; in this process, because starting another takes longer than most commands."""
+    typed, out = io.TextIOWrapper(io.BytesIO(stdin)), io.TextIOWrapper(io.BytesIO(), write_through=True)
     err = io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables(server).items():
             patch.setenv(name, value)
         patch.setattr("sys.argv", ["streaming", *arguments])
-        for name, stream in (("stdin", given), ("stdout", out), ("stderr", err)):
+        for name, stream in (("stdin", typed), ("stdout", out), ("stderr", err)):
             patch.setattr(f"sys.{name}", stream)
         with pytest.raises(SystemExit) as ended:
             main()
     assert isinstance(out.buffer, io.BytesIO)
     assert isinstance(ended.value.code, int)
-    return Done(ended.value.code, out.buffer.getvalue(), err.getvalue())
+    return CompletedCommand(ended.value.code, out.buffer.getvalue(), err.getvalue())
 
 
 @contextlib.contextmanager
-def calling(server: Server, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A command in a pipe, while it runs."""
+def running_command(server: Server, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A command in a process, with its output in pipes."""
     with subprocess.Popen(
         [*COMMAND, *arguments],
         env=variables(server),
@@ -95,8 +95,8 @@ def calling(server: Server, *arguments: str) -> Iterator[subprocess.Popen[bytes]
             process.kill()
 
 
-def until(process: subprocess.Popen[bytes], name: str) -> dict[str, Any]:
-    """Reads up to the next event of this name, and gives it."""
+def read_until(process: subprocess.Popen[bytes], name: str) -> dict[str, Any]:
+    """Reads up to the next event of this name, and returns it."""
     assert process.stdout
     for line in process.stdout:
         event: dict[str, Any] = json.loads(line)
@@ -107,32 +107,32 @@ def until(process: subprocess.Popen[bytes], name: str) -> dict[str, Any]:
 
 @dataclass
 class Terminal:
-    """A command on a terminal of 100 columns: what it shows, and what is typed."""
+    """A command on a terminal of 100 columns."""
 
     process: subprocess.Popen[bytes]
     descriptor: int
-    shown: bytes = field(default=b"")
+    output: bytes = field(default=b"")
 
     @property
     def text(self) -> str:
-        """All that was shown, without the sequences that move and colour it."""
-        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.shown.decode(errors="replace"))
+        """Everything that was shown, without escape sequences."""
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.output.decode(errors="replace"))
 
     def type(self, keys: bytes) -> None:
         """Presses keys."""
         os.write(self.descriptor, keys)
 
-    def until(self, text: str) -> None:
+    def read_until(self, text: str) -> None:
         """Reads until this text is shown."""
         end = time.monotonic() + PATIENCE
         while text not in self.text:
-            assert time.monotonic() < end, f"{text!r} is not shown: {self.text}"
+            assert time.monotonic() < end, f"no {text!r} on the terminal: {self.text}"
             assert self._read(), f"it ended without {text!r}: {self.text}"
 
     def interrupt_prompt(self) -> None:
-        """Presses Ctrl-C at a prompt, and again where it came between the prompt's text and the reading of the line.
+        """Presses Ctrl-C at a prompt, and again where the first came before the prompt reads its line.
 
-        There Python notes the signal, but does not look at it before the next one (`input`, of CPython).
+        CPython's `input` then handles the signal only after the next one.
         """
         time.sleep(0.2)
         self.type(b"\x03")
@@ -144,17 +144,17 @@ class Terminal:
                 self.type(b"\x03")
 
     def end(self) -> int:
-        """Reads to the end; gives the exit code."""
+        """Reads to the end; returns the exit code."""
         while self._read():
             pass
         return self.process.wait(PATIENCE)
 
-    def _read(self, patience: float = PATIENCE) -> bool:
-        if select.select([self.descriptor], [], [], max(0.0, patience))[0]:
-            with contextlib.suppress(OSError):  # how Linux tells that nobody has the terminal any more
-                piece = os.read(self.descriptor, 65536)
-                self.shown += piece
-                return bool(piece)
+    def _read(self, timeout: float = PATIENCE) -> bool:
+        if select.select([self.descriptor], [], [], max(0.0, timeout))[0]:
+            with contextlib.suppress(OSError):  # Linux raises EIO once the other end is closed
+                chunk = os.read(self.descriptor, 65536)
+                self.output += chunk
+                return bool(chunk)
         return False
 
 
@@ -169,7 +169,7 @@ def terminal(server: Server, *arguments: str) -> Iterator[Terminal]:
         try:
             yield Terminal(process, ours)
         finally:
-            os.close(ours)  # hangs up
+            os.close(ours)
             process.kill()
 
 
@@ -179,7 +179,7 @@ def names(lines: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def snapshot(server: Server, run: str) -> Any:
-    """Where a run stands."""
+    """The state of a run."""
     with Client(server.url, api_key=KEY) as client:
         return client.snapshot(run)
 
@@ -188,8 +188,8 @@ def snapshot(server: Server, run: str) -> Any:
 
 
 def test_a_run_in_a_pipe(server: Server) -> None:
-    """One JSON line an event, nothing else, and exit code 0."""
-    with calling(server, "run", "simulate", "--steps", "2", "--interval", "0") as process:
+    """It is one line of JSON an event, and nothing else; exit code 0."""
+    with running_command(server, "run", "simulate", "--steps", "2", "--interval", "0") as process:
         out, err = process.communicate(timeout=PATIENCE)
     lines = [json.loads(line) for line in out.splitlines()]
     assert (process.returncode, err) == (0, b"")
@@ -198,89 +198,89 @@ def test_a_run_in_a_pipe(server: Server) -> None:
     assert lines[3]["data"]["result"] == {"steps": 2, "stopped": False}
 
 
-def test_lines_come_as_the_events_do(server: Server) -> None:
+def test_lines_arrive_with_their_events(server: Server) -> None:
     """A reader of the pipe sees an event while the run goes on."""
-    with calling(server, *ENDLESS) as process:
-        assert until(process, "progress")["data"]["done"] == 1
+    with running_command(server, *ENDLESS) as process:
+        assert read_until(process, "progress")["data"]["done"] == 1
         assert process.poll() is None
 
 
 def test_a_file_and_flags(server: Server, tmp_path: Path) -> None:
-    """Files stand by themselves, fields are flags; `-` is the standard input."""
+    """Files are arguments, fields are flags, and `-` is the standard input."""
     (tmp_path / "report.pdf").write_bytes(pdf := report(3))
-    done = called(server, "run", "extract", str(tmp_path / "report.pdf"), "--pages", "1-2", "--no-tables")
-    assert done.code == 0
-    assert [line["data"]["key"] for line in done.lines if line["type"] == "partial"] == ["page-1", "page-2"]
-    done = called(server, "run", "extract", "-", "--pages", "3", stdin=pdf)
-    assert [line["data"]["key"] for line in done.lines if line["type"] == "partial"] == ["page-3"]
+    result = run_command(server, "run", "extract", str(tmp_path / "report.pdf"), "--pages", "1-2", "--no-tables")
+    assert result.code == 0
+    assert [line["data"]["key"] for line in result.lines if line["type"] == "partial"] == ["page-1", "page-2"]
+    result = run_command(server, "run", "extract", "-", "--pages", "3", stdin=pdf)
+    assert [line["data"]["key"] for line in result.lines if line["type"] == "partial"] == ["page-3"]
 
 
-def test_the_whole_input_as_json(server: Server, tmp_path: Path) -> None:
-    """From the command line, a file, or the standard input; flags win over it."""
-    whole = '{"steps": 5, "interval": 0}'
-    (tmp_path / "input.json").write_text(whole)
-    for given, stdin in ((whole, b""), (f"@{tmp_path}/input.json", b""), ("-", whole.encode())):
-        done = called(server, "run", "simulate", "--json", given, "--steps", "1", stdin=stdin)
-        assert done.lines[-2]["data"]["result"]["steps"] == 1
+def test_the_input_as_json(server: Server, tmp_path: Path) -> None:
+    """It is an argument, a file, or the standard input; flags win over it."""
+    document = '{"steps": 5, "interval": 0}'
+    (tmp_path / "input.json").write_text(document)
+    for source, stdin in ((document, b""), (f"@{tmp_path}/input.json", b""), ("-", document.encode())):
+        result = run_command(server, "run", "simulate", "--json", source, "--steps", "1", stdin=stdin)
+        assert result.lines[-2]["data"]["result"]["steps"] == 1
 
 
 def test_operations(server: Server) -> None:
-    """The catalogue, a line of JSON each."""
-    done = called(server, "operations")
-    assert done.code == 0
-    assert {"extract", "simulate"} <= {line["name"] for line in done.lines}
-    assert done.lines[0]["input"]["type"] == "object"
+    """They are listed, each on a line of JSON."""
+    result = run_command(server, "operations")
+    assert result.code == 0
+    assert {"extract", "simulate"} <= {line["name"] for line in result.lines}
+    assert result.lines[0]["input"]["type"] == "object"
 
 
 def test_the_help_of_an_operation(server: Server) -> None:
-    """Its flags, with what its schema says of them."""
-    done = called(server, "run", "simulate", "--help")
-    assert done.code == 0
-    assert "--fail-at INTEGER" in done.out.decode()
-    assert "How many steps it takes. [default: 10]" in done.out.decode()
-    bare = called(server, "run", "--help")
+    """It lists the flags, with their descriptions and defaults."""
+    result = run_command(server, "run", "simulate", "--help")
+    assert result.code == 0
+    assert "--fail-at INTEGER" in result.out.decode()
+    assert "How many steps it takes. [default: 10]" in result.out.decode()
+    bare = run_command(server, "run", "--help")
     assert (bare.code, b"OPERATION" in bare.out) == (0, True)
-    assert b"Exit codes:" in called(server, "--help").out
+    assert b"Exit codes:" in run_command(server, "--help").out
 
 
 def test_watch_and_cancel(server: Server) -> None:
-    """A run that was started without a viewer is watched from any event on, and ended."""
-    started = called(server, "run", "simulate", "--interval", "600", "--detach")
+    """A detached run can be watched from any event on, and cancelled."""
+    started = run_command(server, "run", "simulate", "--interval", "600", "--detach")
     run = started.lines[0]["id"]
-    with calling(server, "watch", run, "--after", "1") as watching:
-        assert until(watching, "progress")["id"] == 2
-        cancelled = called(server, "cancel", run)
+    with running_command(server, "watch", run, "--after", "1") as watching:
+        assert read_until(watching, "progress")["id"] == 2
+        cancelled = run_command(server, "cancel", run)
         assert (cancelled.code, cancelled.lines[0]["id"]) == (0, run)
-        assert until(watching, "done")["data"]["reason"] == "requested"
+        assert read_until(watching, "done")["data"]["reason"] == "requested"
         assert watching.wait(PATIENCE) == 3
-    assert called(server, "watch", run).code == 3
+    assert run_command(server, "watch", run).code == 3
 
 
 def test_answer(server: Server) -> None:
-    """A question is answered from elsewhere; who cannot be asked is told how."""
-    with calling(server, "run", "simulate", "--steps", "1", "--interval", "0", "--ask-at", "1") as running:
-        until(running, "question")
+    """A question can be answered with another command; without a terminal, `run` prints that command."""
+    with running_command(server, "run", "simulate", "--steps", "1", "--interval", "0", "--ask-at", "1") as running:
+        read_until(running, "question")
         with Client(server.url, api_key=KEY) as client:
             (run,) = client.runs(status="waiting")
-        assert called(server, "answer", run["id"], "maybe").code == 5
-        assert called(server, "answer", run["id"], "true").code == 0
-        assert until(running, "result")["data"]["result"]["stopped"] is False
+        assert run_command(server, "answer", run["id"], "maybe").code == 5
+        assert run_command(server, "answer", run["id"], "true").code == 0
+        assert read_until(running, "result")["data"]["result"]["stopped"] is False
         assert running.wait(PATIENCE) == 0
         assert running.stderr
         assert f"python -m streaming answer {run['id']} ANSWER" in running.stderr.read().decode()
-    assert called(server, "answer", run["id"], "true").code == 2
+    assert run_command(server, "answer", run["id"], "true").code == 2
 
 
-def test_a_reader_that_leaves(server: Server) -> None:
-    """Where nobody reads the lines any more the viewing ends, without a traceback."""
-    with calling(server, "run", "simulate", "--steps", "1000000", "--interval", "0.01") as process:
+def test_a_closed_pipe(server: Server) -> None:
+    """Where nobody reads the output any more the command exits, without a traceback."""
+    with running_command(server, "run", "simulate", "--steps", "1000000", "--interval", "0.01") as process:
         assert process.stdout
         assert process.stderr
-        run = until(process, "start")["data"]["run"]
+        run = read_until(process, "start")["data"]["run"]
         process.stdout.close()
         assert process.wait(PATIENCE) == 130
         assert process.stderr.read() == b""
-    wait_until(lambda: snapshot(server, run).status == "cancelled", "its only viewer has left the run")
+    wait_until(lambda: snapshot(server, run).status == "cancelled", "the run ends without its viewer")
 
 
 # -- exit codes -------------------------------------------------------------------------------------------------------
@@ -288,12 +288,12 @@ def test_a_reader_that_leaves(server: Server) -> None:
 
 def test_failed(server: Server) -> None:
     """1: the run ended in `error`."""
-    done = called(server, "run", "simulate", "--fail-at", "1")
-    assert (done.code, names(done.lines)) == (1, ["start", "error", "done"])
+    result = run_command(server, "run", "simulate", "--fail-at", "1")
+    assert (result.code, names(result.lines)) == (1, ["start", "error", "done"])
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("run", "nothing"), "there is no operation 'nothing'; the service offers "),
         (("run", "simulate", "--steps", "many"), "--steps"),
@@ -303,54 +303,54 @@ def test_failed(server: Server) -> None:
         (("run",), ""),
     ],
 )
-def test_wrong_usage(server: Server, arguments: tuple[str, ...], said: str) -> None:
-    """2: the command line is wrong; it is said how, and nothing is started."""
-    done = called(server, *arguments)
-    assert done.code == 2
-    assert said in done.err
-    assert "Traceback" not in done.err
+def test_wrong_usage(server: Server, arguments: tuple[str, ...], message: str) -> None:
+    """2: the command line is wrong; the message says why, and no run is started."""
+    result = run_command(server, *arguments)
+    assert result.code == 2
+    assert message in result.err
+    assert "Traceback" not in result.err
 
 
 def test_refused(server: Server) -> None:
-    """5: the service refuses it, and its words are passed on, with the field; the options win over the environment."""
-    done = called(server, "run", "simulate", "--steps", "-4")
-    assert (done.code, done.out) == (5, b"")
-    assert "422 Invalid input" in done.err
-    assert "steps: Input should be greater than or equal to 0" in done.err
-    assert called(server, "operations", "--key", "wrong").code == 5
-    assert called(server, "--key", "wrong", "watch", "nothing").code == 5
-    assert called(server, "--key", KEY, "cancel", "nothing").code == 5
+    """5: the service refuses, and its message names the field; options win over the environment."""
+    result = run_command(server, "run", "simulate", "--steps", "-4")
+    assert (result.code, result.out) == (5, b"")
+    assert "422 Invalid input" in result.err
+    assert "steps: Input should be greater than or equal to 0" in result.err
+    assert run_command(server, "operations", "--key", "wrong").code == 5
+    assert run_command(server, "--key", "wrong", "watch", "nothing").code == 5
+    assert run_command(server, "--key", KEY, "cancel", "nothing").code == 5
 
 
 def test_unreachable(server: Server) -> None:
-    """6: nobody answers there."""
-    done = called(server, "run", "simulate", "--url", "http://127.0.0.1:1")
-    assert (done.code, done.out) == (6, b"")
-    assert "headway: http://127.0.0.1:1 cannot be reached" in done.err
+    """6: nothing answers at the URL."""
+    result = run_command(server, "run", "simulate", "--url", "http://127.0.0.1:1")
+    assert (result.code, result.out) == (6, b"")
+    assert "headway: http://127.0.0.1:1 cannot be reached" in result.err
 
 
 def test_interrupted() -> None:
-    """4: the stream was cut and does not come back; what was lost is said while it is tried."""
+    """4: the stream was cut and cannot be resumed; a note says that the connection was lost."""
     env = {"HEADWAY_STORE": "memory:", "HEADWAY_SIMULATE": "1"}
-    with gunicorn("app:app", env=env) as dying, calling(dying, *ENDLESS, "--attempts", "1") as process:
-        until(process, "progress")
+    with gunicorn("app:app", env=env) as dying, running_command(dying, *ENDLESS, "--attempts", "1") as process:
+        read_until(process, "progress")
         dying.kill()
         assert process.wait(PATIENCE) == 4
         assert process.stderr
-        said = process.stderr.read().decode()
-    assert "the connection was lost" in said
-    assert "was interrupted after event 2" in said
+        notes = process.stderr.read().decode()
+    assert "the connection was lost" in notes
+    assert "was interrupted after event 2" in notes
 
 
 # -- Ctrl-C -----------------------------------------------------------------------------------------------------------
 
 
 def test_ctrl_c_cancels(server: Server) -> None:
-    """The first one ends the work; the events up to `done` still come. Exit code 3."""
-    with calling(server, *ENDLESS) as process:
-        until(process, "progress")
+    """The first one cancels the run; its events are shown up to `done`. Exit code 3."""
+    with running_command(server, *ENDLESS) as process:
+        read_until(process, "progress")
         process.send_signal(signal.SIGINT)
-        assert until(process, "done")["data"] | {"timestamp": "", "elapsed": 0} == {
+        assert read_until(process, "done")["data"] | {"timestamp": "", "elapsed": 0} == {
             "timestamp": "",
             "status": "cancelled",
             "elapsed": 0,
@@ -360,25 +360,25 @@ def test_ctrl_c_cancels(server: Server) -> None:
 
 
 def test_ctrl_c_twice_leaves(server: Server) -> None:
-    """The second one does not wait for a run that takes its time to end. Exit code 130."""
+    """The second one does not wait for the end of the run. Exit code 130."""
     busy = ("run", "simulate", "--steps", "1", "--burn", "4", "--runs-in", "thread")
-    with calling(server, *busy) as process:
-        run = until(process, "start")["data"]["run"]
+    with running_command(server, *busy) as process:
+        run = read_until(process, "start")["data"]["run"]
         process.send_signal(signal.SIGINT)
         assert process.stderr
         assert b"press Ctrl-C again to leave" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 130
         assert b"Traceback" not in process.stderr.read()
-    wait_until(lambda: snapshot(server, run).status == "cancelled", "the first one has cancelled it")
+    wait_until(lambda: snapshot(server, run).status == "cancelled", "the first Ctrl-C cancelled it")
 
 
-def test_watch_keeps_the_run_when_asked_to(server: Server) -> None:
-    """With `--keep` Ctrl-C only leaves: another viewer still sees it run."""
-    with calling(server, *ENDLESS) as running:
-        run = until(running, "start")["data"]["run"]
-        with calling(server, "watch", run, "--keep") as watching:
-            until(watching, "progress")
+def test_watch_with_keep(server: Server) -> None:
+    """Ctrl-C leaves, and the run goes on."""
+    with running_command(server, *ENDLESS) as running:
+        run = read_until(running, "start")["data"]["run"]
+        with running_command(server, "watch", run, "--keep") as watching:
+            read_until(watching, "progress")
             watching.send_signal(signal.SIGINT)
             assert watching.wait(PATIENCE) == 130
         assert snapshot(server, run).status == "running"
@@ -388,42 +388,42 @@ def test_watch_keeps_the_run_when_asked_to(server: Server) -> None:
 
 
 def test_bars_on_a_terminal(server: Server) -> None:
-    """A bar with the step, how far it is and what is left; the result and the ending under it."""
+    """A bar has the step, its progress and the seconds left; result and status stand below."""
     with terminal(server, "run", "simulate", "--steps", "3", "--interval", "0.3") as screen:
-        screen.until("Step 2 of 3")
+        screen.read_until("Step 2 of 3")
         assert screen.end() == 0
-    for shown in ("simulate  run ", "━", "2/3 steps", "s left", '"stopped": false', "succeeded in "):
-        assert shown in screen.text
+    for text in ("simulate  run ", "━", "2/3 steps", "s left", '"stopped": false', "succeeded in "):
+        assert text in screen.text
     assert '{"id":' not in screen.text
 
 
 def test_a_question_at_the_prompt(server: Server) -> None:
-    """It is asked as its schema says, until there is an answer that does."""
+    """The prompt fits the schema, and is repeated until the answer does."""
     with terminal(server, "run", "simulate", "--steps", "1", "--interval", "0", "--ask-at", "1") as screen:
-        screen.until("Go on? [y/N]")
+        screen.read_until("Go on? [y/N]")
         screen.type(b"perhaps\n")
-        screen.until("invalid input")
+        screen.read_until("invalid input")
         screen.type(b"y\n")
         assert screen.end() == 0
     assert '"stopped": false' in screen.text
 
 
 def test_ctrl_c_on_a_terminal(server: Server) -> None:
-    """The key cancels, also at the prompt of a question, and the screen says how the run ended."""
+    """It cancels, at the prompt of a question too, and the status of the run is shown."""
     with terminal(server, *ENDLESS) as screen:
-        screen.until("1/1 steps")
+        screen.read_until("1/1 steps")
         screen.type(b"\x03")
         assert screen.end() == 3
         assert "cancelling; press Ctrl-C again to leave" in screen.text
         assert "cancelled (requested)" in screen.text
     with terminal(server, "run", "simulate", "--interval", "0", "--ask-at", "1") as screen:
-        screen.until("Go on?")
+        screen.read_until("Go on?")
         screen.interrupt_prompt()
         assert screen.end() == 3
 
 
 def test_a_failure_on_a_terminal(server: Server) -> None:
-    """The code and the message of the error, and exit code 1."""
+    """The code and the message of the error are shown. Exit code 1."""
     with terminal(server, "run", "simulate", "--fail-at", "1") as screen:
         assert screen.end() == 1
     assert "✗ simulated_failure: The simulation fails at step 1" in screen.text

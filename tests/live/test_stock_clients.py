@@ -1,7 +1,7 @@
-"""Clients that know nothing of Headway read its streams: httpx-sse, sseclient-py and curl.
+"""Clients of Server-Sent Events that do not know Headway read its streams: httpx-sse, sseclient-py and curl.
 
-httpx-sse also gives an event without data for `retry:` and for each heartbeat (once it has an id, every blank line is
-one to it); the HTML standard has none there, and whoever reads with it passes over what has no data.
+httpx-sse gives an event without data for `retry:` and for each heartbeat (after the first id, for every blank line).
+The HTML standard has none there; these tests skip events without data.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sseclient
 
 from tests.apps.notes import VARIABLE, Notes
 from tests.clients import parse_frames
-from tests.live.asking import APP
+from tests.live.requests import APP
 from tests.servers import Server, gunicorn, program
 
 STEPS: Final = {"count": 20, "steps": 1, "every": 10}
@@ -29,42 +29,42 @@ WHOLE: Final = [(number, name) for number, name in enumerate([*NAMES, "result", 
 
 @pytest.fixture(scope="module")
 def notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
-    """What operations and tests tell each other."""
+    """Notes between operations and tests."""
     return Notes(tmp_path_factory.mktemp("notes"))
 
 
 @pytest.fixture(scope="module")
 def server(notes: Notes) -> Iterator[Server]:
-    """The application of the stream tests, with a quick heartbeat."""
+    """The application of the stream tests, with fast heartbeats."""
     with gunicorn(APP, env={VARIABLE: str(notes.folder), "HEADWAY_HEARTBEAT": "0.2"}) as started:
         yield started
 
 
 def url(server: Server, path: str) -> str:
-    """A route of Headway's."""
+    """The URL of a route."""
     return f"{server.url}/api{path}"
 
 
-def gone_on(server: Server) -> str:
-    """A run that is over, whose events can be read."""
-    done = httpx.post(url(server, "/operations/steps"), json=STEPS, timeout=30)
-    return str(done.headers["run-id"])
+def finished_run(server: Server) -> str:
+    """The id of a finished run."""
+    response = httpx.post(url(server, "/operations/steps"), json=STEPS, timeout=30)
+    return str(response.headers["run-id"])
 
 
 # -- httpx-sse --------------------------------------------------------------------------------------------------------
 
 
 def read_httpx_sse(server: Server, method: str, path: str, **options: Any) -> list[httpx_sse.ServerSentEvent]:
-    """What httpx-sse gives of a stream."""
+    """The events that httpx-sse reads from a stream."""
     with httpx.Client(timeout=30) as http, httpx_sse.connect_sse(http, method, url(server, path), **options) as source:
         return with_data(source.iter_sse())
 
 
 def with_data(events: Iterable[httpx_sse.ServerSentEvent]) -> list[httpx_sse.ServerSentEvent]:
-    """Those that are events by the standard; the others are named as none of ours is."""
-    given = list(events)
-    assert {event.event for event in given if not event.data} <= {"message"}
-    return [event for event in given if event.data]
+    """The events of the standard; none of the others has a name."""
+    all_events = list(events)
+    assert {event.event for event in all_events if not event.data} <= {"message"}
+    return [event for event in all_events if event.data]
 
 
 def numbered(events: Iterable[httpx_sse.ServerSentEvent]) -> list[tuple[int, str]]:
@@ -81,14 +81,14 @@ def test_httpx_sse_reads_a_run(server: Server) -> None:
 
 
 def test_httpx_sse_resumes(server: Server) -> None:
-    """With the id of the last event that it had, it gets the rest."""
-    run = gone_on(server)
+    """With the id of its last event it gets the rest."""
+    run = finished_run(server)
     rest = read_httpx_sse(server, "GET", f"/runs/{run}/events", headers={"Last-Event-ID": "13"})
     assert numbered(rest) == WHOLE[13:]
 
 
 def test_httpx_sse_with_await(server: Server) -> None:
-    """Its async half, too; heartbeats are passed over."""
+    """Its async half skips heartbeats, too."""
 
     async def read() -> list[str]:
         async with httpx.AsyncClient(timeout=30) as http:
@@ -104,8 +104,8 @@ def test_httpx_sse_with_await(server: Server) -> None:
 
 
 def test_sseclient_reads_and_resumes(server: Server) -> None:
-    """Over httpx's bytes, from the beginning and from the middle."""
-    run = gone_on(server)
+    """Over the bytes of httpx, from the first event and from the middle."""
+    run = finished_run(server)
     for after in (0, 13):
         path, headers = url(server, f"/runs/{run}/events"), {"Last-Event-ID": str(after)} if after else {}
         with httpx.stream("GET", path, headers=headers, timeout=30) as response:
@@ -114,8 +114,8 @@ def test_sseclient_reads_and_resumes(server: Server) -> None:
         assert json.loads(events[-1].data)["status"] == "succeeded"
 
 
-def test_sseclient_is_not_disturbed_by_heartbeats(server: Server) -> None:
-    """Comments between the events are no events."""
+def test_sseclient_ignores_heartbeats(server: Server) -> None:
+    """Comments give no events."""
     with httpx.stream(
         "POST", url(server, "/operations/simulate"), json={"steps": 1, "interval": 1}, timeout=30
     ) as response:
@@ -127,14 +127,14 @@ def test_sseclient_is_not_disturbed_by_heartbeats(server: Server) -> None:
 
 
 def curl(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    """What curl fetches."""
+    """Runs curl."""
     return subprocess.run([program("curl"), "-sS", "-N", *arguments], capture_output=True, timeout=30)
 
 
 def test_curl_reads_and_resumes(server: Server) -> None:
-    """The frames as they are, from the beginning and from the middle."""
-    posted = ("-X", "POST", "-H", "Content-Type: application/json", "-d", json.dumps(STEPS))
-    whole = curl(*posted, url(server, "/operations/steps"))
+    """The frames, from the first one and from the middle."""
+    post = ("-X", "POST", "-H", "Content-Type: application/json", "-d", json.dumps(STEPS))
+    whole = curl(*post, url(server, "/operations/steps"))
     assert (whole.returncode, whole.stderr) == (0, b"")
     assert whole.stdout.startswith(b"retry: 2000\n\nid: 1\nevent: start\ndata: {")
     messages = parse_frames(whole.stdout)
@@ -145,7 +145,7 @@ def test_curl_reads_and_resumes(server: Server) -> None:
 
 
 def test_curl_shows_each_event_when_it_comes(server: Server, notes: Notes) -> None:
-    """With `-N` a line is there before the next event is made."""
+    """With `-N` it prints a line before the next event is made."""
     body = json.dumps({"count": 2, "note": "curl"})
     command = [program("curl"), "-sS", "-N", "-H", "Content-Type: application/json", "-d", body]
     with subprocess.Popen([*command, url(server, "/operations/gated")], stdout=subprocess.PIPE) as process:
@@ -157,8 +157,8 @@ def test_curl_shows_each_event_when_it_comes(server: Server, notes: Notes) -> No
     assert process.returncode == 0
 
 
-def test_curl_comes_back_by_itself_to_nothing(server: Server) -> None:
-    """After the last event there is 204 and no body."""
-    run = gone_on(server)
-    asked = ("-H", f"Last-Event-ID: {len(WHOLE)}", "-w", "%{http_code}", url(server, f"/runs/{run}/events"))
-    assert curl(*asked).stdout == b"204"
+def test_curl_after_the_last_event(server: Server) -> None:
+    """It gets 204 and no body."""
+    run = finished_run(server)
+    request = ("-H", f"Last-Event-ID: {len(WHOLE)}", "-w", "%{http_code}", url(server, f"/runs/{run}/events"))
+    assert curl(*request).stdout == b"204"
