@@ -1,6 +1,6 @@
-"""HTTP on a bare socket, for what a real client library hides: how a connection is left, cut, halved or reused.
+"""HTTP on a bare socket, for what client libraries hide: how a connection is closed, reset, half-closed or reused.
 
-Nothing here leans on the code under test: heads, chunks and frames are taken apart by the few lines below.
+Nothing here uses the code under test: the few lines below parse heads, chunks and frames by themselves.
 
     with Connection(server) as viewer:
         assert viewer.request("GET", "/events").status == 200
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 PATIENCE = 10.0
-"""Seconds that anything awaited may take unless a test says otherwise; only a failure takes them."""
+"""Seconds that tests wait for anything unless they say otherwise; only a test that fails waits for so long."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Address:
         return f"{scheme}://localhost" if self.path else f"{scheme}://{self.host}:{self.port}"
 
     def connect(self, timeout: float = PATIENCE) -> socket.socket:
-        """A connected socket. A TLS server's certificate is not looked at: it is the test's own."""
+        """A connected socket. The certificate of a TLS server is not verified: it is the test's own."""
         family = socket.AF_UNIX if self.path else socket.AF_INET
         plain = socket.socket(family, socket.SOCK_STREAM)
         plain.settimeout(timeout)
@@ -53,7 +53,7 @@ class Address:
             raise
 
     def is_open(self) -> bool:
-        """Whether anybody listens there."""
+        """Whether a server listens there."""
         with socket.socket(socket.AF_UNIX if self.path else socket.AF_INET) as probe:
             probe.settimeout(1)
             return probe.connect_ex(str(self.path) if self.path else (self.host, self.port)) == 0
@@ -79,7 +79,7 @@ class Cut(Exception):
 
 @dataclass(frozen=True)
 class Head:
-    """The head of a response; the names of `headers` are in lower case."""
+    """The head of a response. The names of `headers` are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -87,7 +87,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Message:
-    """One frame. `id` is `None` and `event` is empty where the frame has none; a heartbeat is all `comment`."""
+    """One frame. `id` is `None` and `event` is empty where it has none; a heartbeat is a `comment` alone."""
 
     id: int | None = None
     event: str = ""
@@ -97,12 +97,12 @@ class Message:
 
     @property
     def json(self) -> Any:
-        """`data`, decoded."""
+        """The value of `data`."""
         return json.loads(self.data)
 
 
 def parse_frame(frame: bytes) -> Message:
-    """The message in a frame, which comes without its blank line; several `data` lines are joined with LF."""
+    """The message in a frame without its blank line; several `data` lines are joined with LF."""
     fields: dict[str, list[str]] = {}
     for line in frame.decode().split("\n"):
         name, _, value = line.partition(":")
@@ -118,7 +118,7 @@ def parse_frame(frame: bytes) -> Message:
 
 
 def parse_frames(stream: bytes) -> list[Message]:
-    """The messages of a whole stream, comments and `retry` alone left out."""
+    """The events of a whole stream, without comments and frames of `retry` alone."""
     frames = stream.split(b"\n\n")
     assert frames.pop() == b"", "the stream ends inside a frame"
     return [message for message in map(parse_frame, frames) if message.event]
@@ -128,9 +128,9 @@ def parse_frames(stream: bytes) -> list[Message]:
 class Connection:
     """One connection to a server, for one request or several.
 
-    Whatever waits raises `TimeoutError` after `timeout` seconds: for a head, a frame, an event, a comment or a body,
-    each as a whole, however many bytes or heartbeats trickle in meanwhile. `receive_buffer` bounds what the kernel
-    takes in (bytes), for viewers that stop reading.
+    What waits for a head, a frame, an event, a comment or a body raises `TimeoutError` unless it is complete within
+    `timeout` seconds, however many bytes or heartbeats arrive meanwhile. `receive_buffer` is how much the kernel
+    receives ahead (bytes), for viewers that stop reading.
     """
 
     server: Reachable
@@ -157,74 +157,74 @@ class Connection:
     # requests
 
     def send(self, data: bytes) -> None:
-        """Send bytes as they are."""
+        """Sends bytes as they are."""
         self.socket.sendall(data)
 
     def request(self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Head:
-        """Send a request and wait for the head of its response."""
+        """Sends a request, and waits for the head of its response."""
         self.send(request_bytes(method, path, headers, body))
         return self.response(method)
 
     def response(self, method: str = "GET") -> Head:
-        """Wait for the head of the next response on the connection; `method` is what was asked with."""
-        self._begin_to_wait()
-        status, *lines = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
+        """Waits for the head of the next response on the connection; `method` is that of its request."""
+        self._set_deadline()
+        status, *lines = self._read_until(b"\r\n\r\n").decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         self.head = Head(int(status.split()[1]), headers)
         self._events.clear()
         self._pieces = self._body_pieces(method)
         return self.head
 
-    # what comes back
+    # responses
 
     def frame(self) -> bytes | None:
-        """The next frame without its blank line, or `None` where the response ended; `Cut` where it broke off."""
-        self._begin_to_wait()
+        """The next frame without its blank line, `None` at the end of the response; raises `Cut` where it is cut."""
+        self._set_deadline()
         return self._frame()
 
     def message(self) -> Message:
-        """The next event; heartbeats and `retry` are passed over. `Cut` where the stream is over."""
+        """The next event, after any heartbeats and `retry`; raises `Cut` at the end of the response."""
         for message in self.messages():
             return message
         raise Cut("the stream is over")
 
     def messages(self) -> Iterator[Message]:
         """The events up to the end of the response."""
-        self._begin_to_wait()
+        self._set_deadline()
         while (frame := self._frame()) is not None:
             message = parse_frame(frame)
             if message.event:
                 yield message
-                self._begin_to_wait()
+                self._set_deadline()
 
     def until(self, event: str) -> list[Message]:
-        """The events up to and with the next one of this name."""
-        seen = []
+        """The events up to the next one of this name, which is the last of them; raises `Cut` without one."""
+        messages = []
         for message in self.messages():
-            seen.append(message)
+            messages.append(message)
             if message.event == event:
-                return seen
-        raise Cut(f"the stream ended without {event!r}: {seen}")
+                return messages
+        raise Cut(f"the stream ended without {event!r}: {messages}")
 
     def comment(self) -> str:
-        """The text of the next comment (heartbeat); events before it are passed over."""
-        self._begin_to_wait()
+        """The text of the next comment (a heartbeat), after any events; raises `Cut` without one."""
+        self._set_deadline()
         while (frame := self._frame()) is not None:
             if (text := parse_frame(frame).comment) is not None:
                 return text
         raise Cut("the stream ended without a comment")
 
     def body(self) -> bytes:
-        """The rest of the body, read to its end."""
-        self._begin_to_wait()
+        """The rest of the body."""
+        self._set_deadline()
         rest = bytes(self._events) + b"".join(self._pieces)
         self._events.clear()
         return rest
 
-    # ways to leave
+    # ways to close
 
     def close(self) -> None:
-        """Leave with a FIN. What has arrived is read first: closing over unread bytes would send a reset."""
+        """Closes with a FIN. What has arrived is read first: with unread bytes, a close sends a reset."""
         self.socket.settimeout(0)
         with contextlib.suppress(BlockingIOError, ssl.SSLWantReadError, ConnectionError):
             while self.socket.recv(65536):
@@ -232,12 +232,12 @@ class Connection:
         self.socket.close()
 
     def reset(self) -> None:
-        """Leave with a RST, as a crashed client does."""
+        """Closes with a RST, as a client that crashes does."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
     def half_close(self) -> None:
-        """Send a FIN and go on reading."""
+        """Sends a FIN, and goes on reading."""
         self.socket.shutdown(socket.SHUT_WR)
 
     # frames
@@ -254,10 +254,10 @@ class Connection:
         del self._events[: end + 2]
         return frame
 
-    # the HTTP of it (RFC 9112)
+    # HTTP (RFC 9112)
 
     def _body_pieces(self, method: str) -> Iterator[bytes]:
-        """The body as it arrives, by the rules of section 6.3."""
+        """The body as it arrives; section 6.3 says where it ends."""
         if method == "HEAD" or self.head.status in (204, 304):
             return iter(())
         if self.head.headers.get("transfer-encoding") == "chunked":
@@ -267,38 +267,38 @@ class Connection:
         return self._to_the_end()
 
     def _chunked(self) -> Iterator[bytes]:
-        while size := int(self._until(b"\r\n").split(b";")[0], 16):
+        while size := int(self._read_until(b"\r\n").split(b";")[0], 16):
             yield from self._exactly(size)
-            self._until(b"\r\n")
-        while self._until(b"\r\n"):
+            self._read_until(b"\r\n")
+        while self._read_until(b"\r\n"):
             pass
 
     def _exactly(self, size: int) -> Iterator[bytes]:
         while size:
-            piece = self._take(size)
+            piece = self._read(size)
             size -= len(piece)
             yield piece
 
     def _to_the_end(self) -> Iterator[bytes]:
         with contextlib.suppress(Cut):
             while True:
-                yield self._take(65536)
+                yield self._read(65536)
 
-    def _until(self, mark: bytes) -> bytes:
+    def _read_until(self, mark: bytes) -> bytes:
         while (end := self._unread.find(mark)) < 0:
             self._receive()
-        found = bytes(self._unread[:end])
+        line = bytes(self._unread[:end])
         del self._unread[: end + len(mark)]
-        return found
+        return line
 
-    def _take(self, most: int) -> bytes:
+    def _read(self, most: int) -> bytes:
         if not self._unread:
             self._receive()
-        taken = bytes(self._unread[:most])
+        piece = bytes(self._unread[:most])
         del self._unread[:most]
-        return taken
+        return piece
 
-    def _begin_to_wait(self) -> None:
+    def _set_deadline(self) -> None:
         self._deadline = time.monotonic() + self.timeout
 
     def _receive(self) -> None:
@@ -310,7 +310,7 @@ class Connection:
 
 
 def request_bytes(method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> bytes:
-    """A request of HTTP/1.1; a body brings its `Content-Length`."""
+    """A request of HTTP/1.1, with the `Content-Length` of its body where it has one."""
     lines = {"Host": "localhost", **(headers or {})}
     if body:
         lines["Content-Length"] = str(len(body))
@@ -319,7 +319,7 @@ def request_bytes(method: str, path: str, headers: Mapping[str, str] | None = No
 
 
 def wait_until(condition: Callable[[], object], what: str, timeout: float = PATIENCE) -> None:
-    """Wait for a condition to become true, and fail with `what` where it does not within `timeout` seconds."""
+    """Waits for a condition to become true; fails with `what` unless it does within `timeout` seconds."""
     end = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < end, f"{what}: not within {timeout} s"

@@ -27,13 +27,13 @@ class Certificate(NamedTuple):
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     """A certificate made for this run of the tests."""
     folder = tmp_path_factory.mktemp("tls")
-    made = Certificate(folder / "cert.pem", folder / "key.pem", folder / "authority.pem")
+    files = Certificate(folder / "cert.pem", folder / "key.pem", folder / "authority.pem")
     authority = trustme.CA()
-    issued = authority.issue_cert("localhost", "127.0.0.1")
-    issued.cert_chain_pems[0].write_to_path(made.certfile)
-    issued.private_key_pem.write_to_path(made.keyfile)
-    authority.cert_pem.write_to_path(made.authority)
-    return made
+    leaf = authority.issue_cert("localhost", "127.0.0.1")
+    leaf.cert_chain_pems[0].write_to_path(files.certfile)
+    leaf.private_key_pem.write_to_path(files.keyfile)
+    authority.cert_pem.write_to_path(files.authority)
+    return files
 
 
 @pytest.fixture
@@ -44,19 +44,19 @@ def figures(record_property: Callable[[str, object], None]) -> Figures:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put what the servers wrote under a report of failure."""
+    """Shows the logs of the servers under a test that fails."""
     report = yield
     if report.failed:
-        for server in servers.started:
+        for server in servers.recent:
             report.sections.append((f"{server.name} {server.url} (pid {server.pid})", tail(server.log())))
-    # A worker of xdist sends its reports as UTF-8, and dies of a lone surrogate that a test has had logged.
+    # A worker of xdist sends its reports as UTF-8, and dies of a lone surrogate that a test has logged.
     report.sections = [(title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections]
     return report
 
 
 def pytest_runtest_logfinish() -> None:
-    """Forget the servers that ended with the test; those of wider fixtures run on."""
-    servers.started[:] = [server for server in servers.started if server.running]
+    """Forgets the servers that ended with the test; those of wider fixtures run on."""
+    servers.recent[:] = [server for server in servers.recent if server.running]
 
 
 def tail(text: str, lines: int = 200) -> str:

@@ -1,7 +1,7 @@
 """Real servers for the tests: gunicorn, gevent.pywsgi, `flask run`, nginx, redis, PostgreSQL, each its own process.
 
-Every context manager below starts one on a free loopback port (or a unix socket), waits until it answers, gives a
-`Server`, and ends it. Applications are named as gunicorn names them: `"tests.apps.echo:app"`. What a server wrote is
+Each context manager below starts one on a free loopback port (or a unix socket), waits until it answers, gives a
+`Server`, and kills it. Applications are named as gunicorn names them: `"tests.apps.echo:app"`. The log of a server is
 shown under a test that fails.
 
     with gunicorn("tests.apps.echo:app", workers=2) as application, nginx(application) as proxy:
@@ -32,21 +32,21 @@ from tests.clients import Address, Reachable, request_bytes, wait_until
 ROOT = Path(__file__).resolve().parent.parent
 
 STARTUP = 30.0
-"""Seconds that a server has to answer for the first time: enough for a cold start on a busy machine."""
+"""Seconds until a server has to answer for the first time: enough for a cold start on a busy machine."""
 
 PORTS = range(20_000, 30_000)
-"""Below the kernel's ephemeral ports (32768 and up), so that no outgoing connection of a test takes one meanwhile."""
+"""They lie below the kernel's ephemeral ports (32768 and up): no outgoing connection of a test takes one meanwhile."""
 
 HERMETIC = ("HEADWAY_", "GUNICORN_", "WEB_CONCURRENCY", "FLASK_", "PYTEST_")
-"""Variables of the caller's that no server started here sees."""
+"""Beginnings of the names of environment variables that no server here inherits."""
 
-started: list[Server] = []
-"""Servers whose logs belong under a failing test; `tests/conftest.py` prints and forgets them."""
+recent: list[Server] = []
+"""The servers of the current test, whose logs are shown where it fails; `tests/conftest.py` removes them after it."""
 
 
 @dataclass
 class Server:
-    """One running server, with everything that a test wants to ask or do to it."""
+    """One server, and what tests do to it."""
 
     name: str
     address: Address
@@ -57,7 +57,7 @@ class Server:
 
     def __post_init__(self) -> None:
         self.url = self.url or self.address.url
-        started.append(self)
+        recent.append(self)
 
     @property
     def host(self) -> str:
@@ -76,19 +76,19 @@ class Server:
 
     @property
     def running(self) -> bool:
-        """Whether that process has not ended."""
+        """Whether that process runs."""
         return self.process.poll() is None
 
     def log(self) -> str:
-        """What it has written so far, to either stream."""
+        """What it has written to its standard output and error."""
         return self.log_path.read_text(errors="replace") if self._last_log is None else self._last_log
 
     def worker_pids(self) -> list[int]:
-        """The master's children, oldest first."""
+        """The process ids of the master's children, oldest first."""
         return children(self.pid)
 
     def stop(self, timeout: float = 30.0) -> int:
-        """Ask it to end (SIGTERM), kill what is left after `timeout` seconds, and give the master's exit code."""
+        """Stops it (SIGTERM), kills what runs after `timeout` seconds, and gives the master's exit code."""
         if self.running:
             self.process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -96,7 +96,7 @@ class Server:
         return self.kill()
 
     def kill(self) -> int:
-        """End it and its workers at once, and give the master's exit code."""
+        """Kills it and its workers (SIGKILL), and gives the master's exit code."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)  # it leads a process group of its own
         code = self.process.wait()
@@ -105,7 +105,7 @@ class Server:
         return code
 
     def _is_gone(self) -> bool:
-        """Whether no process of its group is left, and nobody listens (a kernel may be a moment behind with that)."""
+        """Whether its processes have ended and its port is closed, which the kernel may do a moment later."""
         return not any(process.group == self.pid for process in processes()) and not self.address.is_open()
 
 
@@ -118,10 +118,7 @@ class Process(NamedTuple):
 
 
 def processes() -> Iterator[Process]:
-    """The processes of this machine that have not ended, from /proc/PID/stat (proc(5)).
-
-    One that has ended and that nobody has waited for yet (state Z) is left out.
-    """
+    """The processes of this machine that run, from /proc/PID/stat (proc(5)); without zombies (state Z)."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             state, parent, group = stat.read_text().rpartition(")")[2].split()[:3]
@@ -130,32 +127,32 @@ def processes() -> Iterator[Process]:
 
 
 def children(pid: int) -> list[int]:
-    """The processes whose parent is `pid`, oldest first."""
+    """The process ids of the children of `pid`, oldest first."""
     return sorted(process.pid for process in processes() if process.parent == pid)
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on."""
+    """A loopback port on which no server listens."""
     for port in random.sample(PORTS, 100):
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return port
-    raise RuntimeError(f"a hundred ports of {PORTS} are taken")
+    raise RuntimeError(f"100 ports of {PORTS} are in use")
 
 
 def program(name: str) -> str:
-    """The path of a system program. A test that needs one that is missing is skipped, in CI it fails."""
-    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-    if found is None:
+    """The path of a system program. Without it a test is skipped; in CI it fails."""
+    path = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    if path is None:
         sentence = f"{name} is missing: `make test` installs it"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(sentence)
-    assert found
-    return found
+    assert path
+    return path
 
 
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder for a server's files; not pytest's, whose paths grow too long for unix sockets."""
+    """A temporary folder for the files of a server; the paths of pytest's own are too long for unix sockets."""
     with tempfile.TemporaryDirectory(prefix="headway-") as folder:
         yield Path(folder)
 
@@ -171,9 +168,9 @@ def launched(
     env: Mapping[str, str] | None = None,
     url: str = "",
 ) -> Iterator[Server]:
-    """Start a command that will listen at `address`, wait until `ready` says so, and kill it afterwards.
+    """Starts a command that listens at `address`, waits until `ready` is true of it, and kills it afterwards.
 
-    How a server stops is for tests that say so (`Server.stop`): gunicorn's takes a second at best.
+    A test that needs a clean stop calls `Server.stop`; gunicorn takes at least a second for it.
     """
     log_path = folder / f"{name}.log"
     with log_path.open("ab") as log:
@@ -196,13 +193,13 @@ def launched(
 
 
 def environment(more: Mapping[str, str] | None) -> dict[str, str]:
-    """The caller's environment without the variables that steer servers, and with `more`."""
+    """The environment of the tests, without the variables that configure servers, and with `more`."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(HERMETIC)}
     return {**inherited, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", **(more or {})}
 
 
 def answers_http(address: Address) -> bool:
-    """Whether an HTTP server answers there, whatever it says."""
+    """Whether an HTTP server answers there, with any response."""
     try:
         with address.connect(timeout=1) as probe:
             probe.sendall(request_bytes("HEAD", "/is-anybody-there", {"Connection": "close"}))
@@ -263,7 +260,7 @@ def pywsgi(
     certfile: Path | None = None,
     keyfile: Path | None = None,
 ) -> Iterator[Server]:
-    """`gevent.pywsgi` by itself, with the standard library patched by gevent or not."""
+    """`gevent.pywsgi` by itself, with or without gevent's patches of the standard library."""
     address = Address(port=free_port(), tls=certfile is not None)
     command = [sys.executable, "-m", "tests.apps.pywsgi", app, "--port", str(address.port)]
     command += _tls(certfile, keyfile) + (["--patched"] if patched else [])
@@ -273,7 +270,7 @@ def pywsgi(
 
 @contextlib.contextmanager
 def flask_run(app: str, *, env: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """Flask's development server: threads, nothing patched."""
+    """Flask's development server, which runs on threads, without gevent's patches."""
     address = Address(port=free_port())
     command = [sys.executable, "-m", "flask", "--app", app, "run", "--no-reload", "--port", str(address.port)]
     with scratch() as folder, launched("flask", command, address, folder, ready=answers_http, env=env) as server:
@@ -305,7 +302,7 @@ server {
 """
 
 HTTP_1_1 = 'proxy_http_version 1.1; proxy_set_header Connection "";'
-"""nginx speaks HTTP/1.0 to its upstream unless these are among the `directives`."""
+"""`directives` for HTTP/1.1; without them nginx speaks HTTP/1.0 to its upstream."""
 
 
 @contextlib.contextmanager
@@ -338,7 +335,7 @@ def deployed() -> str:
 
 
 def nginx_name(address: Address) -> str:
-    """How nginx writes an upstream's address."""
+    """The address of an upstream as nginx writes it."""
     return f"unix:{address.path}" if address.path else f"{address.host}:{address.port}"
 
 
@@ -356,8 +353,8 @@ def fill(template: str, **values: object) -> str:
 def redis(*, persistent: bool = False, folder: Path | None = None, port: int | None = None) -> Iterator[Server]:
     """redis; its `url` is what `HEADWAY_STORE` takes.
 
-    `persistent` writes every command to disk before it is answered; with the same `folder` and `port`, a second one
-    stands in for a restart.
+    With `persistent` it writes every command to disk before it answers. A second one with the same `folder` and `port`
+    is a restart.
     """
     address = Address(port=port or free_port())
     with contextlib.nullcontext(folder) if folder else scratch() as home:
@@ -372,7 +369,7 @@ def redis(*, persistent: bool = False, folder: Path | None = None, port: int | N
 def postgres(*, folder: Path | None = None, port: int | None = None) -> Iterator[Server]:
     """PostgreSQL, new and empty; its `url` is what SQLAlchemy takes.
 
-    With the same `folder` and `port`, a second one stands in for a restart.
+    A second one with the same `folder` and `port` is a restart.
     """
     address = Address(port=port or free_port())
     binaries = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), default=Path())
@@ -387,12 +384,12 @@ def postgres(*, folder: Path | None = None, port: int | None = None) -> Iterator
         ready = functools.partial(answers_postgres, url)
         with launched("postgres", _unprivileged(command, home), address, home, ready=ready, url=url) as server:
             yield server
-            server.process.send_signal(signal.SIGQUIT)  # at once, but its shared memory is given back
+            server.process.send_signal(signal.SIGQUIT)  # stops it at once, but frees its shared memory
             server.process.wait()
 
 
 def _unprivileged(command: Sequence[str], folder: Path) -> list[str]:
-    """The command as a user that PostgreSQL accepts: it refuses root."""
+    """The command as another user than root, which PostgreSQL refuses."""
     if os.geteuid() != 0:
         return list(command)
     shutil.chown(folder, "postgres", "postgres")
@@ -400,7 +397,7 @@ def _unprivileged(command: Sequence[str], folder: Path) -> list[str]:
 
 
 def answers_postgres(url: str, address: Address) -> bool:
-    """Whether PostgreSQL takes queries."""
+    """Whether PostgreSQL answers there."""
     import psycopg
 
     try:
@@ -411,7 +408,7 @@ def answers_postgres(url: str, address: Address) -> bool:
 
 
 def answers_redis(address: Address) -> bool:
-    """Whether redis answers there and has read its files."""
+    """Whether redis answers there, after it has read its files."""
     try:
         with address.connect(timeout=1) as probe:
             probe.sendall(b"PING\r\n")

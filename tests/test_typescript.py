@@ -108,7 +108,7 @@ def test_a_service_that_is_reloaded(built: Path) -> None:
     """A client whose worker stops loses no event of its run, and reads none twice."""
     with workers("sqlite", 2, env={"HEADWAY_DRAIN": "30"}) as shared:
         producer = shared.pids[0]
-        run = f"{shared.server.url}/runs/{shared.begin('counting', producer, count=100, pause=0.05)}"
+        run = f"{shared.server.url}/runs/{shared.start_unwatched('counting', producer, count=100, pause=0.05)}"
         with following(built, "watch", run, str(producer)) as follower:
             follower.read(1)
             before = len(follower.connections)
