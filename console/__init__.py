@@ -1,11 +1,11 @@
-"""The console: the page at `/`, on which operations are started and watched.
+"""The console: the page at `/`, which starts and watches runs.
 
-It is built from this folder by Vite (`make setup`), and is nothing but files: it speaks to the same routes as any other
-client. So it is served without a key where the routes want one, and asks its user for it.
+Vite builds it from this folder (`make setup`). It is static files, which use the same routes as any other client. So it
+is served without an API key, also where the routes need one, and asks its user for the key.
 
-    app.register_blueprint(console.blueprint)     # or with url_prefix="/console"; its addresses are relative
+    app.register_blueprint(console.blueprint)     # or with url_prefix="/console"; its URLs are relative
 
-The policy below lets the page load scripts and styles from here alone, none of them inline, and nothing evaluated.
+The policy below lets the page load scripts and styles from its own origin only, and no inline or evaluated ones.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from werkzeug.exceptions import NotFound
 
 DIST: Final = Path(__file__).with_name("dist")
 
-SOURCES: Final = {
+POLICY: Final = {
     "default-src": "'none'",
     "script-src": "'self'",
     "style-src": "'self'",
     "font-src": "'self'",
-    "img-src": "'self' data:",  # thumbnails come inside the events
+    "img-src": "'self' data:",  # thumbnails are data URLs in events
     "connect-src": "'self'",
     "base-uri": "'none'",
     "form-action": "'none'",
@@ -32,7 +32,7 @@ SOURCES: Final = {
 }
 
 HEADERS: Final = {
-    "Content-Security-Policy": "; ".join(f"{what} {where}" for what, where in SOURCES.items()),
+    "Content-Security-Policy": "; ".join(f"{directive} {sources}" for directive, sources in POLICY.items()),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     "Referrer-Policy": "no-referrer",
@@ -40,7 +40,7 @@ HEADERS: Final = {
 }
 
 FOR_EVER: Final = "public, max-age=31536000, immutable"
-"""For files whose names hold a digest of what is in them."""
+"""`Cache-Control` of files with a digest of their content in their names."""
 
 UNBUILT: Final = """\
 <!doctype html>
@@ -48,9 +48,9 @@ UNBUILT: Final = """\
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Headway</title>
-<h1>The console has not been built</h1>
-<p>Run <code>make setup</code>, which needs Node.js 20 or newer, and load this page again.</p>
-<p>Everything else works without it: <a href="operations">what there is to run</a>.</p>
+<h1>The console is not built</h1>
+<p>Run <code>make setup</code>, which needs Node.js 20 or newer, and reload this page.</p>
+<p>The service works without it: <a href="operations">its operations</a>.</p>
 </html>
 """
 
@@ -59,7 +59,7 @@ blueprint = Blueprint("console", __name__)
 
 @blueprint.get("/")
 def index() -> Response:
-    """The page, or how to build it (404 then). A browser asks for it anew each time, as it names the other files."""
+    """The page, or 404 with how to build it. Not cached without revalidation, since it names the other files."""
     try:
         page = send_from_directory(DIST, "index.html", max_age=0)
     except NotFound:
@@ -70,32 +70,31 @@ def index() -> Response:
 
 @blueprint.get("/assets/<path:name>")
 def asset(name: str) -> Response:
-    """A file that the page names by its digest: its compressed twin, where there is one that the browser takes."""
+    """A file with a digest in its name: its `.gz` file, if there is one and the browser accepts it."""
     folder = DIST / "assets"
-    twin = f"{name}.gz"
     try:
         if not request.accept_encodings["gzip"]:
             raise NotFound
-        found = send_from_directory(folder, twin, mimetype=mimetypes.guess_type(name)[0])
-        found.content_encoding = "gzip"
+        file = send_from_directory(folder, f"{name}.gz", mimetype=mimetypes.guess_type(name)[0])
+        file.content_encoding = "gzip"
     except NotFound:
-        found = send_from_directory(folder, name)
-    found.vary.add("Accept-Encoding")
-    found.headers["Cache-Control"] = FOR_EVER
-    return found
+        file = send_from_directory(folder, name)
+    file.vary.add("Accept-Encoding")
+    file.headers["Cache-Control"] = FOR_EVER
+    return file
 
 
 @blueprint.get("/favicon.svg", defaults={"name": "favicon.svg"})
 @blueprint.get("/theme.js", defaults={"name": "theme.js"})
 def plain(name: str) -> Response:
-    """A file that keeps its name."""
-    found = send_from_directory(DIST, name, max_age=0)
-    found.headers["Cache-Control"] = "no-cache"
-    return found
+    """A file without a digest in its name."""
+    file = send_from_directory(DIST, name, max_age=0)
+    file.headers["Cache-Control"] = "no-cache"
+    return file
 
 
 @blueprint.after_request
-def guard(response: Response) -> Response:
-    """What browsers are told about everything that comes from here."""
+def add_security_headers(response: Response) -> Response:
+    """Adds `HEADERS` to every response of the console."""
     response.headers.update(HEADERS)
     return response

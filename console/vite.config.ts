@@ -1,5 +1,5 @@
-// How the console is built: relative addresses, so that it works under any path, and nothing inlined, which its
-// Content-Security-Policy would refuse.
+// The build of the console. URLs are relative, so that it works under any path, and nothing is inlined, since its
+// Content-Security-Policy forbids that.
 import {readFileSync, writeFileSync} from 'node:fs'
 import {gzipSync} from 'node:zlib'
 import react from '@vitejs/plugin-react'
@@ -8,12 +8,12 @@ import {defineConfig, type Plugin} from 'vite'
 const service = process.env.HEADWAY_URL ?? 'http://127.0.0.1:8000'
 const routes = ['/operations', '/runs', '/health']
 
-/** A compressed twin of every asset that shrinks by it: whoever serves the files need not compress them each time. */
-function compressed(): Plugin {
+/** Writes a `.gz` file beside each script and style sheet, so that the server need not compress them. */
+function gzipAssets(): Plugin {
   return {
-    name: 'compressed',
+    name: 'gzip-assets',
     apply: 'build',
-    // Once everything is written: the last words of the files are Vite's own.
+    // After everything is written: Vite still changes the files in `generateBundle`.
     writeBundle({dir = 'dist'}, bundle) {
       for (const name of Object.keys(bundle).filter((each) => /\.(js|css)$/.test(each))) {
         writeFileSync(`${dir}/${name}.gz`, gzipSync(readFileSync(`${dir}/${name}`), {level: 9}))
@@ -24,13 +24,13 @@ function compressed(): Plugin {
 
 export default defineConfig({
   base: './',
-  plugins: [react(), compressed()],
+  plugins: [react(), gzipAssets()],
   build: {
     assetsInlineLimit: 0,
-    chunkSizeWarningLimit: 1000, // Vega is one chunk, fetched by pages with a chart only
+    chunkSizeWarningLimit: 1000, // Vega is one chunk, which only pages with a chart load
     modulePreload: {polyfill: false},
     target: 'es2022',
   },
-  // `npm run dev -w console` beside a service that runs.
+  // For `npm run dev -w console`, with a service that runs already.
   server: {proxy: Object.fromEntries(routes.map((route) => [route, service]))},
 })

@@ -1,4 +1,4 @@
-"""How the console is served: open to all, with a policy that lets nothing in, and plainly where it was not built."""
+"""The console's files: served without a key, with a strict policy, and an explanation if they are not built."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def noop(input: Nothing) -> Iterator[None]:
 
 @pytest.fixture
 def dist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A page that was built."""
+    """The files of a built console."""
     (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_text("<!doctype html><title>Built</title>")
     (tmp_path / "theme.js").write_text("theme()")
@@ -39,16 +39,16 @@ def dist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def client() -> Iterator[FlaskClient]:
-    """A service with a key, and the console beside it."""
+    """A service that needs a key, with the console beside its routes."""
     app = Flask(__name__)
     Headway(app, operations=[noop], store="memory:", api_keys="ada:sesame")
     app.register_blueprint(console.blueprint)
-    with app.test_client() as made:
-        yield made
+    with app.test_client() as flask_client:
+        yield flask_client
 
 
-def test_the_page_is_asked_for_anew_each_time(client: FlaskClient, dist: Path) -> None:
-    """Without a key, and never out of a cache unasked: it names the files that belong to it."""
+def test_the_page_is_revalidated_each_time(client: FlaskClient, dist: Path) -> None:
+    """It needs no key, and no cache uses it without revalidation: it names the other files."""
     answer = client.get("/", buffered=True)
     assert (answer.status_code, answer.mimetype) == (200, "text/html")
     assert "Built" in answer.text
@@ -56,16 +56,16 @@ def test_the_page_is_asked_for_anew_each_time(client: FlaskClient, dist: Path) -
     assert client.get("/", buffered=True, headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
 
 
-def test_assets_are_kept_for_ever(client: FlaskClient, dist: Path) -> None:
-    """Their names change with what is in them."""
+def test_assets_are_cached_for_ever(client: FlaskClient, dist: Path) -> None:
+    """Their names change with their content."""
     answer = client.get("/assets/index-abc.js", buffered=True)
     assert (answer.status_code, answer.text) == (200, "start()")
     assert answer.mimetype == "text/javascript"
     assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
 
 
-def test_assets_come_compressed_to_those_who_take_it(client: FlaskClient, dist: Path) -> None:
-    """The twin that the build has made is sent as what it is, and caches keep the two apart."""
+def test_assets_are_compressed_for_clients_that_accept_it(client: FlaskClient, dist: Path) -> None:
+    """The `.gz` file of the build is sent with the type of the asset, and caches tell the two apart."""
     (dist / "assets" / "index-abc.js.gz").write_bytes(gzip.compress(b"start()"))
     answer = client.get("/assets/index-abc.js", buffered=True, headers={"Accept-Encoding": "gzip, br"})
     assert gzip.decompress(answer.data) == b"start()"
@@ -80,15 +80,15 @@ def test_assets_come_compressed_to_those_who_take_it(client: FlaskClient, dist: 
 
 
 @pytest.mark.parametrize("path", ["/theme.js", "/favicon.svg"])
-def test_files_that_keep_their_names_are_not(client: FlaskClient, dist: Path, path: str) -> None:
-    """They are asked for anew, as the page is."""
+def test_files_without_a_digest_are_revalidated(client: FlaskClient, dist: Path, path: str) -> None:
+    """They are revalidated each time, like the page."""
     answer = client.get(path, buffered=True)
     assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-cache")
 
 
 @pytest.mark.parametrize("path", ["/", "/assets/index-abc.js", "/theme.js"])
-def test_the_policy_lets_nothing_in(client: FlaskClient, dist: Path, path: str) -> None:
-    """Scripts and styles come from here alone, none of them inline; nothing is evaluated, nobody frames the page."""
+def test_the_content_security_policy(client: FlaskClient, dist: Path, path: str) -> None:
+    """It allows scripts and styles of this origin only, none of them inline or evaluated, and no frames."""
     headers = client.get(path, buffered=True).headers
     policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
     assert policy.pop("img-src") == "'self' data:"
@@ -99,15 +99,13 @@ def test_the_policy_lets_nothing_in(client: FlaskClient, dist: Path, path: str) 
 
 
 @pytest.mark.parametrize("path", ["/assets/../index.html", "/assets/..%2findex.html", "/assets/nothing.js"])
-def test_there_is_no_way_out_of_the_folder(client: FlaskClient, dist: Path, path: str) -> None:
-    """Nothing but the assets is found under their path."""
+def test_only_assets_are_served_under_assets(client: FlaskClient, dist: Path, path: str) -> None:
+    """A path that leaves the folder is not found."""
     assert client.get(path, buffered=True).status_code == 404
 
 
-def test_a_console_that_was_not_built_says_how(
-    client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Everything else works without it."""
+def test_a_console_that_is_not_built(client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page is a 404 that says how to build it; the service works without it."""
     monkeypatch.setattr(console, "DIST", tmp_path / "nowhere")
     answer = client.get("/", buffered=True)
     assert (answer.status_code, answer.mimetype) == (404, "text/html")
@@ -117,8 +115,8 @@ def test_a_console_that_was_not_built_says_how(
     assert client.get("/operations").status_code == 401
 
 
-def test_the_api_keeps_its_own_headers(client: FlaskClient, dist: Path) -> None:
-    """The policy is the page's; the routes of the service stay as they are, and want their key."""
+def test_the_policy_is_the_console_s_only(client: FlaskClient, dist: Path) -> None:
+    """The routes of the service do not have it, and need their key."""
     answer = client.get("/operations")
     assert answer.status_code == 401
     assert "Content-Security-Policy" not in answer.headers

@@ -1,7 +1,7 @@
-// The theme that was chosen on this page, before anything is painted. Without a choice, the system's holds.
+// Sets the theme that the user chose, before the first paint. Without a choice it is the system's.
 try {
-  const chosen = localStorage.getItem('headway.theme')
-  if (chosen === 'light' || chosen === 'dark') document.documentElement.dataset.theme = chosen
+  const theme = localStorage.getItem('headway.theme')
+  if (theme === 'light' || theme === 'dark') document.documentElement.dataset.theme = theme
 } catch {
-  // Storage may be forbidden; the system's theme holds then.
+  // Without storage the theme is the system's.
 }

@@ -1,6 +1,6 @@
-// The service's routes besides the streams, which are `@headway/client`'s: the catalogue, the runs, and a start.
+// Requests besides the streams, which `@headway/client` reads: the catalogue, the runs, and a start.
 //
-// Addresses are relative to the page, so that a proxy may put the service under any path.
+// URLs are relative to the page, so that a proxy may put the service under any path.
 
 import type {FieldError, ProblemDocument, Progress, Question, Snapshot, Status} from '@headway/client'
 import {Problem} from '@headway/client/react'
@@ -25,7 +25,7 @@ export interface Schema {
   [keyword: string]: unknown
 }
 
-/** An entry of `GET /operations`. `linger` is in seconds; null: the run is never stopped for want of viewers. */
+/** An entry of `GET /operations`. `linger` is in seconds; with null a run never stops for lack of viewers. */
 export interface Operation {
   name: string
   title: string
@@ -41,13 +41,13 @@ export {Problem}
 const KEY = 'headway.key'
 const listeners = new Set<() => void>()
 
-/** The API key of this tab: it is gone when the tab is. */
+/** The API key, kept until this tab closes. */
 export const apiKey = {
   get: (): string => sessionStorage.getItem(KEY) ?? '',
   set(key: string): void {
     if (key) sessionStorage.setItem(KEY, key)
     else sessionStorage.removeItem(KEY)
-    for (const tell of listeners) tell()
+    for (const listener of listeners) listener()
   },
   subscribe(listener: () => void): () => void {
     listeners.add(listener)
@@ -55,20 +55,20 @@ export const apiKey = {
   },
 }
 
-/** Headers of every request, read anew for each: a key that was just entered holds from the next one on. */
+/** The headers of a request. Called for each one, so that the next request uses a new key. */
 export function headers(): Record<string, string> {
   const key = apiKey.get()
   return key ? {Authorization: `Bearer ${key}`} : {}
 }
 
-/** The absolute address of a route, given without its leading slash. */
-export function address(path: string): string {
+/** The absolute URL of a route, whose path is without its leading slash. */
+export function urlOf(path: string): string {
   return new URL(path, new URL('.', document.baseURI)).href
 }
 
 let skew = 0
 
-/** The server's clock, in milliseconds, as well as its `Date` headers tell: within a second. */
+/** The server's time in milliseconds, as accurate as its `Date` headers: to a second. */
 export function serverNow(): number {
   return Date.now() + skew
 }
@@ -77,7 +77,7 @@ export function serverNow(): number {
 export async function request<T>(path: string, init: RequestInit = {}): Promise<T> {
   let response: Response
   try {
-    response = await fetch(address(path), {...init, headers: {...headers(), ...init.headers}})
+    response = await fetch(urlOf(path), {...init, headers: {...headers(), ...init.headers}})
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error
     throw new Problem(0, {
@@ -85,9 +85,9 @@ export async function request<T>(path: string, init: RequestInit = {}): Promise<
       detail: 'The service does not answer. Is it running, and are you online?',
     })
   }
-  learnClock(response)
+  measureSkew(response)
   const body: unknown = await response.json().catch(() => null)
-  if (response.ok && body === null) throw new Problem(0, {code: 'cut', detail: 'The answer was cut off on its way.'})
+  if (response.ok && body === null) throw new Problem(0, {code: 'cut', detail: 'The response was cut off.'})
   if (!response.ok) throw new Problem(response.status, (body ?? {}) as ProblemDocument)
   return body as T
 }
@@ -112,24 +112,24 @@ export function listRuns(filter: RunFilter, signal?: AbortSignal): Promise<Snaps
 export const snapshotOf = (run: string, signal?: AbortSignal): Promise<Snapshot> =>
   request<Snapshot>(`runs/${encodeURIComponent(run)}`, {signal})
 
-/** Seconds that a run of this page goes on at least without it: enough for a reload. */
+/** The least linger of a run that starts on this page, in seconds: a reload takes less. */
 export const LINGER = 60
 
 /**
- * Starts a run without a stream: its page is the first to watch it. `key` makes a repeated start the same run.
- * Throws `Problem`; 422 tells the fields.
+ * Starts a run without a stream: its page is the first viewer. Two starts with the same `key` are one run.
+ * Throws `Problem`; with status 422 its `errors` list the invalid fields.
  */
 export function startRun(operation: string, body: FormData | string, key: string): Promise<Snapshot> {
-  const kind: Record<string, string> = typeof body === 'string' ? {'Content-Type': 'application/json'} : {}
+  const type: Record<string, string> = typeof body === 'string' ? {'Content-Type': 'application/json'} : {}
   return request<Snapshot>(`operations/${encodeURIComponent(operation)}`, {
     method: 'POST',
     body,
-    headers: {...kind, Prefer: `respond-async, linger=${LINGER}`, 'Idempotency-Key': key},
+    headers: {...type, Prefer: `respond-async, linger=${LINGER}`, 'Idempotency-Key': key},
   })
 }
 
-function learnClock(response: Response): void {
+function measureSkew(response: Response): void {
   const date = Date.parse(response.headers.get('Date') ?? '')
-  // Half a second is the header's mean rounding; a difference under two seconds is no difference.
+  // `Date` is rounded down by half a second on average; a skew under two seconds is ignored.
   if (!Number.isNaN(date)) skew = Math.abs(date + 500 - Date.now()) < 2000 ? 0 : date + 500 - Date.now()
 }

@@ -1,12 +1,12 @@
-// The shell: what stands around every page, and which page stands in it.
+// The layout around every page, and the choice of the page by its route.
 import {useEffect, useRef, useSyncExternalStore} from 'react'
 import {apiKey} from './api'
-import {Keepers} from './begun'
-import {Boundary} from './boundary'
+import {ApiKeyPage} from './api-key'
+import {BackgroundRuns} from './background'
 import {CatalogueContext, useLoadedCatalogue} from './catalogue'
 import {Notice} from './controls'
+import {ErrorBoundary} from './error-boundary'
 import {Home} from './home'
-import {KeyGate} from './key'
 import {OperationPage} from './operation'
 import {parse, type Route, useHash} from './router'
 import {RunPage} from './run/page'
@@ -17,7 +17,7 @@ export function App() {
   const key = useSyncExternalStore(apiKey.subscribe, apiKey.get)
   const catalogue = useLoadedCatalogue(key)
   const route = parse(useHash())
-  if (catalogue.problem?.status === 401) return <KeyGate refused={key !== ''} />
+  if (catalogue.problem?.status === 401) return <ApiKeyPage refused={key !== ''} />
   return (
     <CatalogueContext value={catalogue}>
       <button type="button" className="skip" onClick={() => document.getElementById('main')?.focus()}>
@@ -27,22 +27,22 @@ export function App() {
         <Sidebar route={route} />
         <Main route={route}>
           {catalogue.problem ? (
-            <Notice kind="bad" title="The service cannot be reached" retry={catalogue.reload}>
+            <Notice kind="error" title="The service cannot be reached" retry={catalogue.reload}>
               {catalogue.problem.message}
             </Notice>
           ) : null}
-          <Boundary key={place(route)}>
+          <ErrorBoundary key={pageKey(route)}>
             <Page route={route} />
-          </Boundary>
+          </ErrorBoundary>
         </Main>
-        <Keepers />
+        <BackgroundRuns />
       </div>
     </CatalogueContext>
   )
 }
 
-/** Where a route leads, whichever way it is looked at. */
-const place = (route: Route): string =>
+/** Identifies the page of a route: the views of a run, and the filters of the list, are one page each. */
+const pageKey = (route: Route): string =>
   route.page === 'run' ? `run ${route.id}` : route.page === 'operation' ? route.name : route.page
 
 function Page({route}: {route: Route}) {
@@ -58,26 +58,26 @@ function Page({route}: {route: Route}) {
     default:
       return (
         <header className="page-head">
-          <h1>There is nothing here</h1>
+          <h1>Page not found</h1>
           <p className="lead">
-            The address names no page of the console. <a href="#/">Back to the operations</a>
+            The console has no page at this address. <a href="#/">All operations</a>
           </p>
         </header>
       )
   }
 }
 
-/** The main landmark; a change of page puts the focus on it, as loading a page would. */
+/** The main landmark. It takes the focus when the page changes, as after loading a page. */
 function Main({route, children}: {route: Route; children: React.ReactNode}) {
   const main = useRef<HTMLElement>(null)
-  const here = place(route)
-  const before = useRef(here)
+  const key = pageKey(route)
+  const lastKey = useRef(key)
   useEffect(() => {
-    if (before.current === here) return
-    before.current = here
+    if (lastKey.current === key) return
+    lastKey.current = key
     main.current?.focus({preventScroll: true})
     scrollTo(0, 0)
-  }, [here])
+  }, [key])
   return (
     <main id="main" className="main" ref={main} tabIndex={-1}>
       {children}

@@ -1,4 +1,4 @@
-// The operations that the service offers, loaded once and shared by every page.
+// The service's operations, loaded once and shared by every page.
 import {createContext, useCallback, useContext, useEffect, useState} from 'react'
 import {catalogue, type Operation, type Problem} from './api'
 
@@ -9,36 +9,36 @@ export interface Catalogue {
   reload: () => void
 }
 
-const nothing: Catalogue = {operations: [], loading: true, reload: () => undefined}
+const empty: Catalogue = {operations: [], loading: true, reload: () => undefined}
 
-export const CatalogueContext = createContext<Catalogue>(nothing)
+export const CatalogueContext = createContext<Catalogue>(empty)
 
 export const useCatalogue = (): Catalogue => useContext(CatalogueContext)
 
-/** The title of an operation, or its name where the catalogue has none (any more). */
+/** The title of an operation, or its name where the catalogue lacks it. */
 export function useTitle(): (name: string) => string {
   const {operations} = useCatalogue()
   return (name) => operations.find((operation) => operation.name === name)?.title ?? name
 }
 
-/** Loads the catalogue, anew for each API key. */
+/** Loads the catalogue, again for each API key. */
 export function useLoadedCatalogue(key: string): Catalogue {
-  const [loaded, setLoaded] = useState<Omit<Catalogue, 'reload'>>(nothing)
-  const [asked, setAsked] = useState(0)
-  const reload = useCallback(() => setAsked((times) => times + 1), [])
+  const [state, setState] = useState<Omit<Catalogue, 'reload'>>(empty)
+  const [loads, setLoads] = useState(0)
+  const reload = useCallback(() => setLoads((count) => count + 1), [])
   useEffect(() => {
-    let over = false
+    let stale = false
     catalogue().then(
-      (operations) => over || setLoaded({operations, loading: false}),
-      (problem: Problem) => over || setLoaded({operations: [], loading: false, problem}),
+      (operations) => stale || setState({operations, loading: false}),
+      (problem: Problem) => stale || setState({operations: [], loading: false, problem}),
     )
     return () => {
-      over = true
+      stale = true
     }
-  }, [key, asked])
+  }, [key, loads])
   useEffect(() => {
     addEventListener('online', reload)
     return () => removeEventListener('online', reload)
   }, [reload])
-  return {...loaded, reload}
+  return {...state, reload}
 }

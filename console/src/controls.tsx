@@ -1,5 +1,5 @@
-// Small parts that several pages use.
-import {type ReactNode, useEffect, useState, useSyncExternalStore} from 'react'
+// Small components and hooks that several pages use.
+import {type ReactNode, useEffect, useState} from 'react'
 import {type Status, serverNow} from './api'
 import {Icon, type IconName} from './icons'
 import {type Theme, useTheme} from './theme'
@@ -16,42 +16,42 @@ export const STATUSES: readonly Status[] = [
   'cancelled',
 ]
 
-const words: Record<Status | 'idle', string> = {
+const labels: Record<Status | 'idle', string> = {
   idle: 'Connecting',
   queued: 'Queued',
   running: 'Running',
-  waiting: 'Waiting for you',
+  waiting: 'Waiting for an answer',
   cancelling: 'Cancelling',
   succeeded: 'Succeeded',
   failed: 'Failed',
   cancelled: 'Cancelled',
 }
 
-export const statusWord = (status: Status | 'idle'): string => words[status]
+export const statusLabel = (status: Status | 'idle'): string => labels[status]
 
 export function StatusBadge({status}: {status: Status | 'idle'}) {
   return (
     <span className={`badge badge-${status}`}>
       <span className="dot" aria-hidden="true" />
-      {words[status]}
+      {labels[status]}
     </span>
   )
 }
 
-/** A message in the page's flow. */
+/** A message within the page. */
 export function Notice({
   kind,
   title,
   children,
   retry,
 }: {
-  kind: 'bad' | 'info' | 'warn'
+  kind: 'error' | 'info' | 'warn'
   title: string
   children?: ReactNode
   retry?: () => void
 }) {
   return (
-    <div className={`notice notice-${kind}`} role={kind === 'bad' ? 'alert' : undefined}>
+    <div className={`notice notice-${kind}`} role={kind === 'error' ? 'alert' : undefined}>
       <Icon name="alert" />
       <div>
         <p className="notice-title">{title}</p>
@@ -66,7 +66,7 @@ export function Notice({
   )
 }
 
-/** A button that copies, and says so for a moment. */
+/** A button that copies a text, and then shows "Copied" for a moment. */
 export function Copy({text, label, icon = true}: {text: string | (() => string); label: string; icon?: boolean}) {
   const [copied, setCopied] = useState(false)
   useEffect(() => {
@@ -88,7 +88,7 @@ export function Copy({text, label, icon = true}: {text: string | (() => string);
   )
 }
 
-/** Hands out a file that was made on the page. */
+/** A button that downloads a file made on the page. */
 export function Download({name, type, text, label}: {name: string; type: string; text: () => string; label: string}) {
   const save = (): void => {
     const url = URL.createObjectURL(new Blob([text()], {type}))
@@ -105,55 +105,39 @@ export function Download({name, type, text, label}: {name: string; type: string;
 
 const themes: readonly {theme: Theme; icon: IconName; label: string}[] = [
   {theme: 'light', icon: 'sun', label: 'Light'},
-  {theme: 'system', icon: 'system', label: 'As the system'},
+  {theme: 'system', icon: 'system', label: 'System'},
   {theme: 'dark', icon: 'moon', label: 'Dark'},
 ]
 
 export function ThemeSwitch() {
   const {theme, choose} = useTheme()
   return (
-    <div className="theme-switch" role="radiogroup" aria-label="Colours">
-      {themes.map((one) => (
-        <label key={one.theme} title={one.label}>
+    <div className="theme-switch" role="radiogroup" aria-label="Theme">
+      {themes.map(({theme: each, icon, label}) => (
+        <label key={each} title={label}>
           <input
             type="radio"
             name="theme"
             className="visually-hidden"
-            checked={theme === one.theme}
-            onChange={() => choose(one.theme)}
+            checked={theme === each}
+            onChange={() => choose(each)}
           />
-          <Icon name={one.icon} />
-          <span className="visually-hidden">{one.label}</span>
+          <Icon name={icon} />
+          <span className="visually-hidden">{label}</span>
         </label>
       ))}
     </div>
   )
 }
 
-/** The server's time, anew every `every` milliseconds while `running`. */
-export function useNow(running: boolean, every = 1000): number {
+/** The server's time, updated every `interval` milliseconds. */
+export function useNow(interval = 1000): number {
   const [now, setNow] = useState(serverNow)
   useEffect(() => {
-    setNow(serverNow())
-    if (!running) return
-    const timer = setInterval(() => setNow(serverNow()), every)
+    const timer = setInterval(() => setNow(serverNow()), interval)
     return () => clearInterval(timer)
-  }, [running, every])
+  }, [interval])
   return now
-}
-
-export function useOnline(): boolean {
-  return useSyncExternalStore(
-    (changed) => {
-      addEventListener('online', changed)
-      addEventListener('offline', changed)
-      return () => {
-        removeEventListener('online', changed)
-        removeEventListener('offline', changed)
-      }
-    },
-    () => navigator.onLine,
-  )
 }
 
 export function useDocumentTitle(title: string): void {

@@ -25,9 +25,9 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${pad(Math.floor((whole % 3600) / 60))} min`
 }
 
-/** What is left, rounded to what one can know: `about 20 s left`. */
+/** Seconds left, rounded since they are an estimate: `about 20 s left`. */
 export function remaining(seconds: number): string {
-  if (seconds < 1) return 'almost there'
+  if (seconds < 1) return 'almost done'
   if (seconds < 10) return `about ${Math.round(seconds)} s left`
   if (seconds < 60) return `about ${Math.round(seconds / 5) * 5} s left`
   if (seconds < 3600) return `about ${Math.round(seconds / 60)} min left`
@@ -40,7 +40,7 @@ export function gap(milliseconds: number): string {
   return milliseconds < 10_000 ? `${(milliseconds / 1000).toFixed(2)} s` : duration(milliseconds / 1000)
 }
 
-/** `09:30:05`, with the day where it is not today's. */
+/** `09:30:05`, with the date if it is not today. */
 export function moment(iso: string): string {
   const date = new Date(iso)
   if (Number.isNaN(date.getTime())) return '–'

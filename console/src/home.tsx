@@ -1,8 +1,8 @@
-// The first page: what there is to run.
+// The first page: the operations.
 import {useCatalogue} from './catalogue'
 import {useDocumentTitle} from './controls'
 import {Icon} from './icons'
-import {afterLeaving} from './leaving'
+import {lingerText} from './linger'
 import {link} from './router'
 
 export function Home() {
@@ -11,8 +11,8 @@ export function Home() {
   return (
     <>
       <header className="page-head">
-        <h1>What would you like to run?</h1>
-        <p className="lead">Start it, watch it as it goes, leave and come back. Every run keeps its own address.</p>
+        <h1>Start a run</h1>
+        <p className="lead">Choose an operation. A run has its own address, so you can leave and come back.</p>
       </header>
       {!loading && !problem && operations.length === 0 && <p className="empty">This service offers no operations.</p>}
       <ul className="cards">
@@ -22,7 +22,7 @@ export function Home() {
               <h2>{operation.title}</h2>
               <p>{operation.description}</p>
               <p className="card-foot">
-                <span>{afterLeaving(operation.linger)}</span>
+                <span>{lingerText(operation.linger)}</span>
                 <Icon name="arrow" />
               </p>
             </a>

@@ -1,25 +1,25 @@
-// The page of one operation: its form, and what it says of itself.
+// The page of one operation: its description, and the form that starts a run.
 import Form from '@rjsf/core/lib/components/Form.js'
 import type {RJSFSchema} from '@rjsf/utils'
 import {type FormEvent, useId, useMemo, useRef, useState} from 'react'
-import {address, apiKey, type Operation, Problem, startRun} from './api'
-import {keep, MOST, useBegun} from './begun'
+import {apiKey, type Operation, Problem, startRun, urlOf} from './api'
+import {MAX_RUNS, useBackgroundRuns, watchInBackground} from './background'
 import {useCatalogue} from './catalogue'
 import {Copy, Notice, useDocumentTitle} from './controls'
-import {bodyOf, curlOf, errorsAt, type Files, filledIn, type Values} from './forms/input'
-import {forForm, uiFor} from './forms/schema'
+import {bodyOf, changedValues, curlOf, errorsAt, type Files, type Values} from './forms/input'
+import {formSchema, uiFor} from './forms/schema'
 import {fields, templates, widgets} from './forms/theme'
 import {NO_BUTTON, validator} from './forms/validator'
 import {Icon} from './icons'
-import {refreshLatest} from './latest'
-import {afterLeaving} from './leaving'
+import {refreshLatestRuns} from './latest-runs'
+import {lingerText} from './linger'
 import {go, link} from './router'
 
 export function OperationPage({name}: {name: string}) {
   const {operations, loading, problem} = useCatalogue()
   const operation = operations.find((each) => each.name === name)
   useDocumentTitle(operation?.title ?? name)
-  if (!operation) return loading || problem ? null : <Unknown name={name} />
+  if (!operation) return loading || problem ? null : <NotFound name={name} />
   return (
     <>
       <header className="page-head">
@@ -34,34 +34,34 @@ export function OperationPage({name}: {name: string}) {
   )
 }
 
-function Unknown({name}: {name: string}) {
+function NotFound({name}: {name: string}) {
   return (
     <header className="page-head">
-      <h1>No such operation</h1>
+      <h1>Operation not found</h1>
       <p className="lead">
-        This service does not offer “{name}”. <a href="#/">See what it does</a>
+        This service has no operation “{name}”. <a href="#/">All operations</a>
       </p>
     </header>
   )
 }
 
 function Start({operation}: {operation: Operation}) {
-  const schema = useMemo(() => forForm(operation.input), [operation])
+  const schema = useMemo(() => formSchema(operation.input), [operation])
   const ui = useMemo(() => uiFor(schema), [schema])
   const [values, setValues] = useState<Values>({})
   const [files, setFiles] = useState<Files>({})
-  const input = useMemo(() => filledIn(values, schema), [values, schema])
+  const input = useMemo(() => changedValues(values, schema), [values, schema])
   const {submit, starting, problem} = useStart(operation.name, input, files)
-  const full = useBegun().length >= MOST
+  const full = useBackgroundRuns().length >= MAX_RUNS
   const form = useRef<HTMLDivElement>(null)
   const errors = useMemo(() => errorsAt(problem?.errors ?? [], schema), [problem, schema])
-  const begin = async (event: FormEvent): Promise<void> => {
+  const start = async (event: FormEvent): Promise<void> => {
     event.preventDefault()
     if (!(await submit())) showFirstError(form.current)
   }
   return (
     <div className="start" ref={form}>
-      <form className="card start-form" onSubmit={begin} noValidate aria-label={operation.title}>
+      <form className="card start-form" onSubmit={start} noValidate aria-label={operation.title}>
         <Form
           tagName="div"
           schema={schema as RJSFSchema}
@@ -87,8 +87,8 @@ function Start({operation}: {operation: Operation}) {
         </Form>
         {problem && <Refusal problem={problem} general={errors.general} />}
         {full && (
-          <Notice kind="info" title={`${MOST} runs are under way on this page`}>
-            Each holds one of the six connections that a browser has for a server. Wait for one to end.
+          <Notice kind="info" title={`${MAX_RUNS} runs are live on this page`}>
+            Each uses one of the six connections that a browser opens to a server. Wait until one of them ends.
           </Notice>
         )}
         <div className="start-foot">
@@ -96,7 +96,7 @@ function Start({operation}: {operation: Operation}) {
             {starting ? 'Starting …' : 'Start'}
             <Icon name="arrow" />
           </button>
-          <span className="start-note">{afterLeaving(operation.linger)}</span>
+          <span className="start-note">{lingerText(operation.linger)}</span>
         </div>
       </form>
       <Terminal operation={operation.name} values={input} files={files} />
@@ -104,11 +104,11 @@ function Start({operation}: {operation: Operation}) {
   )
 }
 
-/** What the service has against the input, besides what stands at its fields. */
+/** Why the service refused the start, besides the errors that are shown at the fields. */
 function Refusal({problem, general}: {problem: Problem; general: readonly string[]}) {
   const atFields = problem.status === 422 && general.length === 0
   return (
-    <Notice kind="bad" title={atFields ? 'Please look at the fields above' : 'This could not be started'}>
+    <Notice kind="error" title={atFields ? 'Check the fields above' : 'The run could not be started'}>
       {atFields ? null : general.length ? general.map((message) => <p key={message}>{message}</p>) : problem.message}
     </Notice>
   )
@@ -116,11 +116,11 @@ function Refusal({problem, general}: {problem: Problem; general: readonly string
 
 function Terminal({operation, values, files}: {operation: string; values: Values; files: Files}) {
   const id = useId()
-  const command = curlOf(address(`operations/${operation}`), values, files, apiKey.get() !== '')
+  const command = curlOf(urlOf(`operations/${operation}`), values, files, apiKey.get() !== '')
   return (
     <section className="terminal" aria-labelledby={id}>
       <header>
-        <h2 id={id}>The same from a terminal</h2>
+        <h2 id={id}>Start it with curl</h2>
         <Copy text={command} label="Copy" />
       </header>
       <pre tabIndex={0} role="group" aria-labelledby={id}>
@@ -130,11 +130,11 @@ function Terminal({operation, values, files}: {operation: string; values: Values
   )
 }
 
-/** Starts a run and goes to its page. `submit` gives whether that worked. */
+/** Starts a run and goes to its page. `submit` returns whether the run started. */
 function useStart(operation: string, values: Values, files: Files) {
   const [starting, setStarting] = useState(false)
   const [problem, setProblem] = useState<Problem>()
-  // One key for one input: when the answer was lost on the way, the next try joins the run that the first has begun.
+  // One key for one input: if the response of a start is lost, the next start joins its run.
   const last = useRef({values, files, key: randomKey()})
   if (last.current.values !== values || last.current.files !== files) last.current = {values, files, key: randomKey()}
   const submit = async (): Promise<boolean> => {
@@ -143,8 +143,8 @@ function useStart(operation: string, values: Values, files: Files) {
     try {
       const {id} = await startRun(operation, bodyOf(values, files), last.current.key)
       last.current.key = randomKey()
-      keep(id)
-      refreshLatest()
+      watchInBackground(id)
+      refreshLatestRuns()
       go({page: 'run', id, view: 'output'})
       return true
     } catch (error) {
@@ -158,12 +158,12 @@ function useStart(operation: string, values: Values, files: Files) {
   return {submit, starting, problem}
 }
 
-/** `crypto.randomUUID` is there on https and on this machine only. */
+/** 128 random bits. Pages without TLS have no `crypto.randomUUID`. */
 function randomKey(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-/** Moves the focus to the first field that was refused; the form library shows it a few frames later. */
+/** Moves the focus to the first invalid field, which the form library marks a few frames later. */
 function showFirstError(form: HTMLElement | null, frames = 20): void {
   const field = form?.querySelector<HTMLElement>('[aria-invalid=true]')
   if (field) field.focus()

@@ -1,4 +1,4 @@
-// Where the page stands, in the part of the address after `#`: `/runs/ID` itself is the API's.
+// The route is the part of the address after `#`, since `/runs/ID` is a route of the API.
 import {useSyncExternalStore} from 'react'
 
 export type Route =
@@ -6,22 +6,22 @@ export type Route =
   | {page: 'operation'; name: string}
   | {page: 'runs'; operation?: string; status?: string}
   | {page: 'run'; id: string; view: 'output' | 'events'}
-  | {page: 'nowhere'}
+  | {page: 'not found'}
 
 /** The route that a hash names. */
 export function parse(hash: string): Route {
   const [path = '', query = ''] = hash.replace(/^#/, '').split('?')
   const [first, second, third, ...rest] = path.split('/').filter(Boolean).map(decode)
   if (first === undefined) return {page: 'home'}
-  if (rest.length) return {page: 'nowhere'}
+  if (rest.length) return {page: 'not found'}
   if (first === 'operations' && second && !third) return {page: 'operation', name: second}
   if (first === 'runs' && !second) {
-    const asked = new URLSearchParams(query)
-    return {page: 'runs', operation: asked.get('operation') ?? undefined, status: asked.get('status') ?? undefined}
+    const filter = new URLSearchParams(query)
+    return {page: 'runs', operation: filter.get('operation') ?? undefined, status: filter.get('status') ?? undefined}
   }
   if (first === 'runs' && second && (!third || third === 'events'))
     return {page: 'run', id: second, view: third ? 'events' : 'output'}
-  return {page: 'nowhere'}
+  return {page: 'not found'}
 }
 
 /** The hash of a route, for links. */
@@ -50,15 +50,15 @@ export function useHash(): string {
   return useSyncExternalStore(subscribe, () => location.hash)
 }
 
-function subscribe(changed: () => void): () => void {
-  addEventListener('hashchange', changed)
-  return () => removeEventListener('hashchange', changed)
+function subscribe(listener: () => void): () => void {
+  addEventListener('hashchange', listener)
+  return () => removeEventListener('hashchange', listener)
 }
 
 function decode(part: string): string {
   try {
     return decodeURIComponent(part)
   } catch {
-    return part // somebody typed a lone percent sign
+    return part // a lone percent sign
   }
 }

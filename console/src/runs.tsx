@@ -1,8 +1,8 @@
-// The list of runs, a page at a time, with what to narrow it by.
+// The list of runs, a page at a time, with filters.
 import {useCallback, useEffect, useState} from 'react'
 import {listRuns, type Problem, type Snapshot} from './api'
 import {useCatalogue, useTitle} from './catalogue'
-import {Notice, STATUSES, StatusBadge, statusWord, useDocumentTitle, useNow} from './controls'
+import {Notice, STATUSES, StatusBadge, statusLabel, useDocumentTitle, useNow} from './controls'
 import {ago, duration, moment} from './format'
 import {go, link} from './router'
 
@@ -19,7 +19,7 @@ export function Runs({operation, status}: Filter) {
     <>
       <header className="page-head">
         <h1>Runs</h1>
-        <p className="lead">Newest first. A finished run stays until its retention is over.</p>
+        <p className="lead">Newest first. A finished run is kept until its retention ends.</p>
       </header>
       <Filters operation={operation} status={status} />
       <Pages key={`${operation} ${status}`} operation={operation} status={status} />
@@ -30,7 +30,7 @@ export function Runs({operation, status}: Filter) {
 function Filters({operation, status}: Filter) {
   const {operations} = useCatalogue()
   return (
-    <form className="filters" aria-label="Which runs" onSubmit={(event) => event.preventDefault()}>
+    <form className="filters" aria-label="Filter the runs" onSubmit={(event) => event.preventDefault()}>
       <label>
         <span>Operation</span>
         <select
@@ -56,7 +56,7 @@ function Filters({operation, status}: Filter) {
           <option value="">Any</option>
           {STATUSES.map((each) => (
             <option key={each} value={each}>
-              {statusWord(each)}
+              {statusLabel(each)}
             </option>
           ))}
         </select>
@@ -66,16 +66,21 @@ function Filters({operation, status}: Filter) {
 }
 
 function Pages({operation, status}: Filter) {
-  const {runs, more, problem, loading, older, again} = useRuns(operation, status)
+  const {runs, more, problem, loading, loadOlder, reload} = useRuns(operation, status)
   const title = useTitle()
-  const now = useNow(true, 10_000)
+  const now = useNow(10_000)
   if (problem)
     return (
-      <Notice kind="bad" title="The runs could not be listed" retry={again}>
+      <Notice kind="error" title="The runs could not be listed" retry={reload}>
         {problem.message}
       </Notice>
     )
-  if (!loading && runs.length === 0) return <p className="empty">No run fits. Start one from the operations.</p>
+  if (!loading && runs.length === 0)
+    return (
+      <p className="empty">
+        No runs match. <a href="#/">Start a run</a>
+      </p>
+    )
   return (
     <>
       <div className="table-box" role="group" aria-label="Runs" tabIndex={0}>
@@ -85,8 +90,8 @@ function Pages({operation, status}: Filter) {
               <th scope="col">Operation</th>
               <th scope="col">Status</th>
               <th scope="col">Started</th>
-              <th scope="col">Took</th>
-              <th scope="col">Last said</th>
+              <th scope="col">Duration</th>
+              <th scope="col">Last message</th>
             </tr>
           </thead>
           <tbody>
@@ -99,15 +104,15 @@ function Pages({operation, status}: Filter) {
                   <StatusBadge status={run.status} />
                 </td>
                 <td title={moment(run.created)}>{ago(run.created, now)}</td>
-                <td className="numeric">{took(run)}</td>
-                <td className="runs-said">{run.error?.message ?? run.progress?.message ?? ''}</td>
+                <td className="numeric">{durationOf(run)}</td>
+                <td className="runs-message">{run.error?.message ?? run.progress?.message ?? ''}</td>
               </tr>
             ))}
           </tbody>
         </table>
       </div>
       {more && (
-        <button type="button" className="button button-quiet" onClick={older} disabled={loading}>
+        <button type="button" className="button button-quiet" onClick={loadOlder} disabled={loading}>
           Older runs
         </button>
       )}
@@ -115,7 +120,7 @@ function Pages({operation, status}: Filter) {
   )
 }
 
-const took = (run: Snapshot): string => duration((Date.parse(run.updated) - Date.parse(run.created)) / 1000)
+const durationOf = (run: Snapshot): string => duration((Date.parse(run.updated) - Date.parse(run.created)) / 1000)
 
 function useRuns(operation?: string, status?: string) {
   const [state, setState] = useState<{runs: Snapshot[]; more: boolean; loading: boolean; problem?: Problem}>({
@@ -124,19 +129,19 @@ function useRuns(operation?: string, status?: string) {
     loading: true,
   })
   const load = useCallback(
-    (before: Snapshot[], signal?: AbortSignal) => {
-      setState({runs: before, more: false, loading: true})
-      listRuns({operation, status, limit: PAGE, before: before.at(-1)?.id}, signal).then(
-        (found) => setState({runs: [...before, ...found], more: found.length === PAGE, loading: false}),
-        (problem: Problem) => signal?.aborted || setState({runs: before, more: false, loading: false, problem}),
+    (newer: Snapshot[], signal?: AbortSignal) => {
+      setState({runs: newer, more: false, loading: true})
+      listRuns({operation, status, limit: PAGE, before: newer.at(-1)?.id}, signal).then(
+        (older) => setState({runs: [...newer, ...older], more: older.length === PAGE, loading: false}),
+        (problem: Problem) => signal?.aborted || setState({runs: newer, more: false, loading: false, problem}),
       )
     },
     [operation, status],
   )
   useEffect(() => {
-    const leaving = new AbortController()
-    load([], leaving.signal)
-    return () => leaving.abort()
+    const unmount = new AbortController()
+    load([], unmount.signal)
+    return () => unmount.abort()
   }, [load])
-  return {...state, older: () => load(state.runs), again: () => load([])}
+  return {...state, loadOlder: () => load(state.runs), reload: () => load([])}
 }

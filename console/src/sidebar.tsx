@@ -1,21 +1,21 @@
-// The side of every page: the operations, the latest runs, and what is set for this browser. A bar on a phone.
+// The sidebar of every page: the operations, the latest runs, the theme and the API key. A bar at the top on a phone.
 import {useSyncExternalStore} from 'react'
 import {apiKey} from './api'
 import {useCatalogue, useTitle} from './catalogue'
 import {StatusBadge, ThemeSwitch, useNow} from './controls'
 import {ago} from './format'
 import {Icon} from './icons'
-import {useLatestRuns} from './latest'
+import {useLatestRuns} from './latest-runs'
 import {link, type Route} from './router'
 
 export function Sidebar({route}: {route: Route}) {
   return (
-    <div className="side">
-      <header className="side-head">
-        <a className="side-home" href={link({page: 'home'})} aria-label="Headway: all operations">
+    <div className="sidebar">
+      <header className="sidebar-head">
+        <a className="sidebar-home" href={link({page: 'home'})} aria-label="Headway: all operations">
           <Wordmark />
         </a>
-        <nav className="side-bar" aria-label="Pages">
+        <nav className="sidebar-bar" aria-label="Pages">
           <a href={link({page: 'home'})} aria-current={route.page === 'home' ? 'page' : undefined}>
             Operations
           </a>
@@ -24,11 +24,11 @@ export function Sidebar({route}: {route: Route}) {
           </a>
         </nav>
       </header>
-      <nav className="side-nav" aria-label="Operations and runs">
+      <nav className="sidebar-nav" aria-label="Operations and runs">
         <OperationLinks route={route} />
         <LatestRuns route={route} />
       </nav>
-      <footer className="side-foot">
+      <footer className="sidebar-foot">
         <ThemeSwitch />
         <ForgetKey />
       </footer>
@@ -52,8 +52,8 @@ export function Wordmark() {
 function OperationLinks({route}: {route: Route}) {
   const {operations} = useCatalogue()
   return (
-    <section aria-labelledby="side-operations">
-      <h2 id="side-operations">
+    <section aria-labelledby="sidebar-operations">
+      <h2 id="sidebar-operations">
         <a href={link({page: 'home'})} aria-current={route.page === 'home' ? 'page' : undefined}>
           Operations
         </a>
@@ -62,7 +62,7 @@ function OperationLinks({route}: {route: Route}) {
         {operations.map(({name, title}) => (
           <li key={name}>
             <a
-              className="side-link"
+              className="sidebar-link"
               href={link({page: 'operation', name})}
               aria-current={route.page === 'operation' && route.name === name ? 'page' : undefined}
             >
@@ -78,26 +78,26 @@ function OperationLinks({route}: {route: Route}) {
 function LatestRuns({route}: {route: Route}) {
   const runs = useLatestRuns()
   const title = useTitle()
-  const now = useNow(true, 10_000)
+  const now = useNow(10_000)
   return (
-    <section aria-labelledby="side-runs">
-      <h2 id="side-runs">
+    <section aria-labelledby="sidebar-runs">
+      <h2 id="sidebar-runs">
         <a href={link({page: 'runs'})} aria-current={route.page === 'runs' ? 'page' : undefined}>
           Runs
         </a>
       </h2>
-      {runs.length === 0 && <p className="side-none">None yet.</p>}
+      {runs.length === 0 && <p className="sidebar-none">No runs yet.</p>}
       <ul>
         {runs.map((run) => (
           <li key={run.id}>
             <a
-              className="side-run"
+              className="sidebar-run"
               href={link({page: 'run', id: run.id, view: 'output'})}
               aria-current={route.page === 'run' && route.id === run.id ? 'page' : undefined}
             >
-              <span className="side-run-title">{title(run.operation)}</span>
+              <span className="sidebar-run-title">{title(run.operation)}</span>
               <StatusBadge status={run.status} />
-              <span className="side-run-time">{ago(run.created, now)}</span>
+              <span className="sidebar-run-time">{ago(run.created, now)}</span>
             </a>
           </li>
         ))}

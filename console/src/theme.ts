@@ -1,4 +1,4 @@
-// Light, dark, or the system's: the choice stands on the root element, where `theme.js` puts it before the first paint.
+// Light, dark, or the system's theme: an attribute of the root element, which `theme.js` sets before the first paint.
 import {useCallback, useSyncExternalStore} from 'react'
 
 export type Theme = 'system' | 'light' | 'dark'
@@ -18,21 +18,21 @@ function choose(theme: Theme): void {
   try {
     localStorage.setItem(KEY, theme)
   } catch {
-    // Storage may be forbidden: the choice holds until the page is left.
+    // Without storage the choice is lost when the page is left.
   }
-  for (const tell of listeners) tell()
+  for (const listener of listeners) listener()
 }
 
-function subscribe(changed: () => void): () => void {
-  listeners.add(changed)
-  system.addEventListener('change', changed)
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener)
+  system.addEventListener('change', listener)
   return () => {
-    listeners.delete(changed)
-    system.removeEventListener('change', changed)
+    listeners.delete(listener)
+    system.removeEventListener('change', listener)
   }
 }
 
-/** The choice, a way to change it, and whether the page is dark by now. */
+/** The user's choice, whether it makes the page dark, and a function to change it. */
 export function useTheme(): {theme: Theme; dark: boolean; choose: (theme: Theme) => void} {
   const theme = useSyncExternalStore(subscribe, chosen)
   const dark = useSyncExternalStore(subscribe, () => chosen() === 'dark' || (chosen() === 'system' && system.matches))

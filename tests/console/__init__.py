@@ -1,10 +1,10 @@
-"""Chromium, driven by Playwright in a Node process: what the tests of the console look at pages with.
+"""Chromium, driven by Playwright in a Node.js process, for the tests of the console.
 
     with Browser() as browser, browser.open(server.url) as page:
         page.click('role=button[name="Start"]')
         page.see("text=Done")
 
-Selectors are Playwright's. Whatever is done or looked for is waited for, `PATIENCE` seconds at the most.
+Selectors are Playwright's. Every action and every `see` waits for its element, `TIMEOUT` seconds at most.
 """
 
 from __future__ import annotations
@@ -24,36 +24,36 @@ from tests.servers import program
 DRIVER = Path(__file__).with_name("driver.mjs")
 PACKAGE = Path(__file__).parents[2] / "node_modules" / "playwright-core"
 
-PATIENCE = 40.0
-"""Seconds that anything awaited may take; only a failure takes them."""
+TIMEOUT = 40.0
+"""Seconds to wait for an element. Only a failing test takes them."""
 
 SCREENSHOTS = os.environ.get("SCREENSHOTS")
-"""The folder that `Page.picture` writes to, such as `docs`; unset, it writes nothing."""
+"""The folder that `Page.screenshot` writes to, such as `docs`; unset, it writes nothing."""
 
 DESK = {"width": 1320, "height": 880}
 PHONE = {"width": 390, "height": 844}
 
-NETWORK = ("Failed to load resource",)
-"""How Chromium's console begins to tell of requests that failed: the tests say themselves which should not."""
+IGNORED = ("Failed to load resource",)
+"""Beginnings of console messages that are no complaints: tests check themselves which requests may fail."""
 
 
 class BrowserError(Exception):
-    """What Playwright says: mostly that something was waited for in vain."""
+    """An error of Playwright, mostly a timeout."""
 
 
 class Browser:
-    """The Node process and its browser; a context manager, which ends both."""
+    """The Node.js process and its browser; a context manager, which ends both."""
 
     def __enter__(self) -> Self:
         node = shutil.which("node")
         if node is None or not PACKAGE.is_dir():
             pytest.fail("Node.js 20 or newer and the npm package playwright-core are needed here: run `make setup`")
-        command = [node, str(DRIVER), program("chromium"), str(PATIENCE * 1000)]
+        command = [node, str(DRIVER), program("chromium"), str(TIMEOUT * 1000)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._process.communicate(timeout=30)  # ends its input, and with that the browser and the process
+        self._process.communicate(timeout=30)  # closes its input: the browser and the process end
 
     def open(
         self,
@@ -64,7 +64,7 @@ class Browser:
         beside: Page | None = None,
         **options: Any,
     ) -> Page:
-        """A page on `url`: in a profile of its own, or as another tab `beside` a page."""
+        """A page on `url`: in a new profile, or as another tab in the profile of the page `beside`."""
         context = {"viewport": size, "colorScheme": colors, **options}
         number = self.ask("open", options=context, **({} if beside is None else {"beside": beside.number}))
         page = Page(self, number)
@@ -72,7 +72,7 @@ class Browser:
         return page
 
     def ask(self, command: str, **arguments: Any) -> Any:
-        """What the driver answers. Raises `BrowserError`."""
+        """The driver's answer to a command. Raises `BrowserError`."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"command": command, **arguments}) + "\n")
@@ -87,7 +87,7 @@ class Browser:
 
 
 class Page:
-    """One page; a context manager, which closes its profile and fails where the page has complained of anything."""
+    """One page; a context manager, which closes its profile, and fails if the page has complaints."""
 
     def __init__(self, browser: Browser, number: int) -> None:
         self.browser = browser
@@ -98,117 +98,109 @@ class Page:
 
     def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         complaints = self.complaints()
-        self._ask("leave")
+        self._ask("closeContext")
         assert kind is not None or complaints == []
 
-    # what a person does
+    # Actions
 
     def goto(self, url: str) -> None:
-        """Goes to an address."""
+        """Opens a URL."""
         self._ask("page", method="goto", args=[url])
 
     def reload(self) -> None:
-        """Loads the page anew."""
+        """Reloads the page."""
         self._ask("page", method="reload", args=[])
 
     def click(self, selector: str) -> None:
-        """Clicks on the first of what is found."""
+        """Clicks on the first match."""
         self._locate(selector, "click")
 
     def fill(self, selector: str, text: object) -> None:
-        """Types into a field."""
+        """Fills a field."""
         self._locate(selector, "fill", str(text))
 
     def choose(self, selector: str, value: str) -> None:
-        """Chooses from a list."""
+        """Chooses an option of a list."""
         self._locate(selector, "selectOption", value)
 
-    def files(self, selector: str, *files: Path) -> None:
-        """Chooses files for a field."""
-        self._locate(selector, "setInputFiles", [str(file) for file in files])
-
-    def drop(self, selector: str, name: str, kind: str, content: bytes) -> None:
-        """Drops a file onto something."""
-        self._ask("drop", selector=selector, name=name, type=kind, base64=b64encode(content).decode())
+    def drop(self, selector: str, name: str, type: str, content: bytes) -> None:
+        """Drops a file onto an element."""
+        self._ask("drop", selector=selector, name=name, type=type, base64=b64encode(content).decode())
 
     def press(self, *keys: str) -> None:
-        """Presses keys, one after the other, wherever the focus is."""
+        """Presses keys, one after the other."""
         for key in keys:
             self._ask("press", keys=key)
 
     def offline(self, offline: bool) -> None:
-        """Takes the profile's network away, or gives it back."""
+        """Emulates a profile without a network, or ends that."""
         self._ask("offline", offline=offline)
 
-    def resize(self, size: dict[str, int]) -> None:
-        """Makes the window as large as that."""
-        self._ask("page", method="setViewportSize", args=[size])
-
-    def colors(self, colors: Literal["light", "dark"], *, still: bool = False) -> None:
-        """What the system prefers from now on; `still`: reduced motion."""
-        media = {"colorScheme": colors, "reducedMotion": "reduce" if still else "no-preference"}
+    def colors(self, colors: Literal["light", "dark"], *, reduced_motion: bool = False) -> None:
+        """Changes the system's preferences."""
+        media = {"colorScheme": colors, "reducedMotion": "reduce" if reduced_motion else "no-preference"}
         self._ask("page", method="emulateMedia", args=[media])
 
-    # what a person sees
+    def close(self) -> None:
+        """Closes this tab only."""
+        self._ask("close")
+
+    # Content
 
     def see(self, selector: str) -> None:
-        """Waits until something is there to be seen."""
+        """Waits until an element is visible."""
         self._locate(selector, "waitFor", {"state": "visible"})
 
     def miss(self, selector: str) -> None:
-        """Waits until something is not to be seen any more."""
+        """Waits until an element is hidden or gone."""
         self._locate(selector, "waitFor", {"state": "hidden"})
 
     def text(self, selector: str) -> str:
-        """What stands in something."""
+        """The text of an element."""
         return str(self._locate(selector, "innerText"))
 
     def texts(self, selector: str) -> list[str]:
-        """What stands in each of what is found now."""
+        """The texts of all matches, without waiting for one."""
         return list(self._ask("all", selector=selector, method="allInnerTexts", args=[]))
 
     def count(self, selector: str) -> int:
-        """How many there are now."""
+        """The number of matches, without waiting for one."""
         return int(self._ask("all", selector=selector, method="count", args=[]))
 
     def value(self, selector: str) -> str:
-        """What stands in a field."""
+        """The value of a field."""
         return str(self._locate(selector, "inputValue"))
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """The URL, with its hash."""
         return str(self.evaluate("() => location.href"))
 
     @property
     def focus(self) -> str:
-        """The id, or else the text, of what has the focus."""
+        """The id of the focused element, or its text if it has none."""
         return str(self.evaluate("() => document.activeElement.id || document.activeElement.textContent.trim()"))
 
     def evaluate(self, code: str, arg: Any = None) -> Any:
-        """What a function of JavaScript gives in the page."""
+        """The return value of a JavaScript function that is called in the page."""
         return self._ask("evaluate", code=code, arg=arg)
 
-    # what a person had rather not
+    # Complaints
 
     def complaints(self) -> list[str]:
-        """Exceptions, errors and warnings of its console, and what its policy refused; since the last time asked."""
-        found: list[str] = self._ask("complaints")
-        return [told for told in found if not any(f": {words}" in told for words in NETWORK)]
+        """Exceptions, errors and warnings in the console, and violations of the policy, since the last call."""
+        messages: list[str] = self._ask("complaints")
+        return [message for message in messages if not any(f": {start}" in message for start in IGNORED)]
 
     def axe(self, *rules: str) -> list[str]:
-        """What axe has against it, as it stands: https://github.com/dequelabs/axe-core. `rules`: these alone."""
+        """The violations that axe (https://github.com/dequelabs/axe-core) finds; with `rules`, of these only."""
         return list(self._ask("axe", rules=rules))
 
-    def picture(self, name: str) -> None:
-        """Puts a screenshot of what is in sight into the folder `SCREENSHOTS`, if there is one."""
+    def screenshot(self, name: str) -> None:
+        """Writes a screenshot of the visible part to the folder `SCREENSHOTS`, if it is set."""
         if SCREENSHOTS:
             path = str(Path(SCREENSHOTS) / f"{name}.png")
             self._ask("page", method="screenshot", args=[{"path": path, "animations": "disabled"}])
-
-    def close(self) -> None:
-        """Closes this tab alone."""
-        self._ask("close")
 
     def _locate(self, selector: str, method: str, *args: Any) -> Any:
         return self._ask("locator", selector=selector, method=method, args=list(args))

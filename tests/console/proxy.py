@@ -1,4 +1,4 @@
-"""A TCP proxy that can be unplugged: Chromium's own emulation of a lost network leaves open streams as they are."""
+"""A TCP proxy that can be unplugged: without it, streams stay open while Chromium emulates a page without a network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.clients import Address
 
 @dataclass
 class Proxy:
-    """Passes bytes on while it is plugged in; unplugged, it drops what it has and takes nothing."""
+    """Forwards bytes while it is plugged in; unplugged, it closes its connections and every new one."""
 
     upstream: Address
     plugged: threading.Event = field(default_factory=threading.Event)
@@ -23,12 +23,12 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The proxy's URL."""
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[Proxy]:
-        """Serves until the block is left."""
+        """Serves within the block."""
         self.plugged.set()
         self._listener.settimeout(0.05)
         accepting = threading.Thread(target=self._accept)
@@ -55,9 +55,9 @@ class Proxy:
             if not self.plugged.is_set():
                 return
             with self.upstream.connect() as server:
-                self._pass_on({client: server, server: client})
+                self._forward({client: server, server: client})
 
-    def _pass_on(self, to: dict[socket.socket, socket.socket]) -> None:
+    def _forward(self, to: dict[socket.socket, socket.socket]) -> None:
         while self.plugged.is_set() and not self._over.is_set():
             for source in select.select(list(to), [], [], 0.05)[0]:
                 data = source.recv(65536)

@@ -1,4 +1,4 @@
-"""The console in Chromium, as a person meets it: every operation, and everything that happens to a page meanwhile."""
+"""The console in Chromium: every operation, and reloads, lost connections and other events of a page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.apps.agent_model import Loose, ScriptedModel, answer, calls
 from tests.clients import wait_until
 from tests.console import PHONE, Browser, Page
 from tests.console.proxy import Proxy
-from tests.live.asking import JSON, ask
+from tests.live.requests import JSON, ask
 from tests.servers import Server, gunicorn, scratch
 
 START = 'role=button[name="Start"]'
@@ -34,20 +34,20 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[ScriptedModel]:
-    """A model that says what a test has written down."""
+    """A model with scripted responses."""
     with ScriptedModel() as started:
         yield started
 
 
 @pytest.fixture(scope="module")
 def service(model: ScriptedModel) -> Iterator[Server]:
-    """The service with everything that it offers, and a scripted model; runs outlive a reload."""
+    """The service with all operations and a scripted model."""
     with scratch() as folder, gunicorn("app:app", env=settings(folder, **model.settings())) as server:
         yield server
 
 
 def settings(folder: Path, **more: str) -> dict[str, str]:
-    """Settings of a service that keeps its runs in a folder, and lets them go on for a while without viewers."""
+    """The settings of a service whose runs are kept in `folder`."""
     return {
         "HEADWAY_STORE": f"sqlite:///{folder}/runs.db",
         "HEADWAY_SIMULATE": "1",
@@ -56,15 +56,15 @@ def settings(folder: Path, **more: str) -> dict[str, str]:
     }
 
 
-def operation(page: Page, server: Server, name: str) -> None:
-    """Goes to the form of an operation."""
+def open_form(page: Page, server: Server, name: str) -> None:
+    """Opens the form of an operation."""
     page.goto(f"{server.url}/#/operations/{name}")
     page.see(START)
 
 
 def simulate(page: Page, server: Server, **fields: object) -> str:
-    """Starts a simulation; gives its run's id."""
-    operation(page, server, "simulate")
+    """Starts a simulation; returns the run's id."""
+    open_form(page, server, "simulate")
     for name, value in fields.items():
         page.fill(f"#root_{name}", value)
     page.click(START)
@@ -72,13 +72,13 @@ def simulate(page: Page, server: Server, **fields: object) -> str:
 
 
 def run_of(page: Page) -> str:
-    """The run whose page is shown."""
+    """The id of the run on the page."""
     page.see(".run-id")
     return page.url.rpartition("/")[2]
 
 
 def percent(page: Page) -> int:
-    """How far the run is said to be."""
+    """The percentage that the page shows."""
     return int(page.text(".progress-percent").split("%")[0])
 
 
@@ -86,81 +86,81 @@ def percent(page: Page) -> int:
 
 
 def test_extract(browser: Browser, service: Server) -> None:
-    """A PDF that is dropped onto the page is read before one's eyes, page by page, and can be leafed through."""
+    """The pages of a PDF that is dropped onto the form appear one by one, and can be opened."""
     with browser.open(service.url) as page:
         page.click('role=link[name="Extract a PDF"]')
         page.drop(".drop", "report.pdf", "application/pdf", pdfs.debian("fhs/fhs-3.0.pdf"))
         page.click('label:has-text("Thumbnails")')
         page.see("text=report.pdf")
         page.evaluate("() => scrollTo(0, 0)")
-        page.picture("console-form")
+        page.screenshot("console-form")
         page.click(START)
         page.see('role=button[name="Page 3"]')
-        page.picture("console-extract")
+        page.screenshot("console-extract")
         page.see(DONE)
-        assert page.count(".spine") == 50
+        assert page.count(".page-button") == 50
         page.click('role=button[name="Page 9, with a table"]')
         page.press("ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft")
         assert "This release is dedicated to" in page.text("article")
         assert "Filesystem Hierarchy Standard" in page.text(".result")
-        assert page.evaluate("() => document.querySelector('.leaf-picture').naturalWidth") > 50
+        assert page.evaluate("() => document.querySelector('.page-picture').naturalWidth") > 50
 
 
 def test_simulate_and_a_question(browser: Browser, service: Server) -> None:
-    """Progress shows step, count, what is left and what has passed; a question stops it until it is answered."""
+    """Progress has a message, a count, time left and time elapsed; a question holds it up until it is answered."""
     with browser.open(service.url) as page:
         simulate(page, service, steps=12, interval=0.15, ask_at=10)
         page.see("text=/[1-9] of 12 steps/")
-        page.see("text=/left$|almost there/")
+        page.see("text=/left$|almost done/")
         page.see("text=/elapsed$/")
         page.see("text=Go on?")
-        page.see("text=Waiting for you")
+        page.see('.badge:text-is("Waiting for an answer")')
         assert page.count("text=/ left$/") == 0
-        page.picture("console-question")
+        page.screenshot("console-question")
         page.click('role=button[name="Yes"]')
         page.see(DONE)
         page.see("text=12 of 12 steps")
 
 
 def test_analyze(browser: Browser, service: Server) -> None:
-    """SQL from an example gives a table that grows by batches, and a chart that is drawn without `eval`."""
+    """The SQL of an example gives a table in batches, and a chart that is drawn without `eval`."""
     with browser.open(service.url) as page:
-        operation(page, service, "analyze")
+        open_form(page, service, "analyze")
         page.click(".chip")
         assert page.value("#root_sql").startswith("SELECT")
         page.click(START)
         page.see(DONE)
         page.see(".chart canvas")
-        assert page.texts(".piece tbody tr")[0].startswith("Amsterdam")
+        assert page.texts(".partial tbody tr")[0].startswith("Amsterdam")
         drawn = """() => { const canvas = document.querySelector(".chart canvas");
             const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
             return pixels.some((value, index) => index % 4 === 3 && value > 0); }"""
         wait_until(lambda: page.evaluate(drawn), "the chart is drawn")
-        page.picture("console-analyze")
+        page.screenshot("console-analyze")
 
 
 def test_think(browser: Browser, service: Server, model: ScriptedModel) -> None:
-    """What a model thinks and what it says come apart, as it is written, and the thoughts fold away."""
-    model.unsent = [Loose(f"<think>{THOUGHTS}</think>{SAID}", pause=0.01)]
+    """A model's thinking and its text are shown apart, and the thinking closes when the text begins."""
+    model.unsent = [Loose(f"<think>{THOUGHTS}</think>{TEXT}", pause=0.01)]
     with browser.open(service.url) as page:
-        operation(page, service, "think")
+        open_form(page, service, "think")
         page.fill("#root_prompt", "Why is the sea blue?")
         page.click(START)
         page.see(DONE)
         page.miss(".thinking-text")
-        page.click("role=button[name=/^Thought/]")
+        page.click("role=button[name=/^Thoughts/]")
         assert "Water takes the red" in page.text(".thinking-text")
-        page.picture("console-think")
+        page.screenshot("console-think")
         page.click(EVENTS)
         page.choose(".inspector select", "delta")
         assert page.count(".rows .row-button") > 5
 
 
 def test_a_model_cannot_write_html(browser: Browser, service: Server, model: ScriptedModel) -> None:
-    """Markdown is shown as such; HTML in it stays text, and a picture is a link that nobody has to follow."""
-    model.unsent = [Loose(f"<think>No.</think>{SAID}{SMUGGLED}")]
+    """Markdown is rendered; HTML in it stays text, and an image becomes a link."""
+    model.unsent = [Loose(f"<think>No.</think>{TEXT}{INJECTION}")]
     with browser.open(service.url) as page:
-        operation(page, service, "think")
+        open_form(page, service, "think")
         page.fill("#root_prompt", "Why is the sea blue?")
         page.click(START)
         page.see(DONE)
@@ -172,7 +172,7 @@ def test_a_model_cannot_write_html(browser: Browser, service: Server, model: Scr
 
 
 THOUGHTS = "The question is about light. Water takes the red part of it away first, and what is left looks blue."
-SAID = """Light that falls into water loses its red part first
+TEXT = """Light that falls into water loses its red part first
 and **scatters** the rest, so what comes back is blue.
 
 | Colour | Reaches |
@@ -181,7 +181,7 @@ and **scatters** the rest, so what comes back is blue.
 | blue | 270 m |
 
 """
-SMUGGLED = """
+INJECTION = """
 Seen from a boat, its <b onclick=alert(1)>depth</b> does the rest.
 
 ![a wave](https://example.org/wave.png)
@@ -189,12 +189,12 @@ Seen from a boat, its <b onclick=alert(1)>depth</b> does the rest.
 
 
 def test_agent(browser: Browser, service: Server, model: ScriptedModel) -> None:
-    """An agent's plan and its calls, with what came of each, stand in a line; it asks before a call, and answers."""
-    counted = {"sql": "SELECT city, count(*) AS orders FROM orders GROUP BY city ORDER BY orders DESC"}
-    asked = calls(("query", counted), ("query", {"sql": "SELECT nothing"}))
-    model.unsent = [asked, answer("Most orders come from **Amsterdam**.")]
+    """An agent's plan, and its tool calls with their observations, are listed; it asks before a call, and answers."""
+    count = {"sql": "SELECT city, count(*) AS orders FROM orders GROUP BY city ORDER BY orders DESC"}
+    queries = calls(("query", count), ("query", {"sql": "SELECT nothing"}))
+    model.unsent = [queries, answer("Most orders come from **Amsterdam**.")]
     with browser.open(service.url) as page:
-        operation(page, service, "agent")
+        open_form(page, service, "agent")
         page.fill("#root_goal", "Which city orders the most?")
         page.click('#root_tools .choice:has-text("query")')
         page.click('#root_approve .choice:has-text("query")')
@@ -203,20 +203,20 @@ def test_agent(browser: Browser, service: Server, model: ScriptedModel) -> None:
             page.see(f'.question:has-text("{sql}")')
             page.click('role=button[name="Yes"]')
         page.see(DONE)
-        assert "Something is missing." in page.texts(".doing-plan")[0]
-        assert "Amsterdam" in page.texts(".doing-tool_call .outcome")[0]
-        assert page.count(".doing-failed") == 1
+        assert "Something is missing." in page.texts(".entry-plan")[0]
+        assert "Amsterdam" in page.texts(".entry-tool_call .observation")[0]
+        assert page.count(".entry-failed") == 1
         assert page.texts(".output-text strong") == ["Amsterdam"]
-        page.picture("console-agent")
+        page.screenshot("console-agent")
 
 
-# What is refused
+# Refusals and failures
 
 
 def test_a_refused_input(browser: Browser, service: Server) -> None:
-    """The service's complaint stands at its field, which gets the focus; mended, the same form starts the run."""
+    """The service's error is shown at its field, which gets the focus; once corrected, the form starts the run."""
     with browser.open(service.url) as page:
-        operation(page, service, "simulate")
+        open_form(page, service, "simulate")
         page.fill("#root_steps", "-3")
         page.click(START)
         page.see("text=Input should be greater than or equal to 0")
@@ -228,7 +228,7 @@ def test_a_refused_input(browser: Browser, service: Server) -> None:
 
 
 def test_a_failed_run(browser: Browser, service: Server) -> None:
-    """It shows the run's own code and message."""
+    """The page shows the code and the message of the run's error."""
     with browser.open(service.url) as page:
         simulate(page, service, steps=3, interval=0, fail_at=2)
         page.see("text=/^Failed after/")
@@ -236,17 +236,17 @@ def test_a_failed_run(browser: Browser, service: Server) -> None:
         page.see("text=simulated_failure")
 
 
-def test_a_run_that_is_not_kept(browser: Browser, service: Server) -> None:
-    """A link to nothing says so."""
+def test_a_run_that_does_not_exist(browser: Browser, service: Server) -> None:
+    """The page says that the run was not found."""
     with browser.open(f"{service.url}/#/runs/nothing-here") as page:
-        page.see("text=This run is not kept any more")
+        page.see("text=Run not found")
 
 
-# What happens to a page
+# Reloads, lost connections, several tabs
 
 
 def test_reload_in_the_middle(browser: Browser, service: Server) -> None:
-    """The address of a run survives a reload: everything is there again, and goes on."""
+    """After a reload the page shows the same run with all of its events, and goes on."""
     with browser.open(service.url) as page:
         run = simulate(page, service, steps=30, interval=0.1)
         wait_until(lambda: percent(page) >= 10, "it is under way")
@@ -262,7 +262,7 @@ def test_reload_in_the_middle(browser: Browser, service: Server) -> None:
 
 
 def test_offline_and_online(browser: Browser, service: Server) -> None:
-    """Without a network the page says so, and catches up with everything once there is one."""
+    """Without a network the page says so; with one again it reads the events that it missed."""
     with Proxy(service.address).serving() as proxy, browser.open(proxy.url) as page:
         page.click('role=link[name="Simulate a run"]')
         page.fill("#root_steps", 40)
@@ -281,30 +281,30 @@ def test_offline_and_online(browser: Browser, service: Server) -> None:
 
 
 def test_server_restarted_in_the_middle(browser: Browser) -> None:
-    """A server that is killed is told of, and once it is back the page goes on to the end that the run has found."""
+    """While a killed server is away the page says so; once it is back, the page shows how the run ended."""
     with scratch() as folder, gunicorn("app:app", env=settings(folder)) as server, browser.open(server.url) as page:
         simulate(page, server, steps=1000, interval=0.1)
         page.see(".progress-percent")
         server.kill()
-        page.see("text=The line was cut")
+        page.see("text=The connection was interrupted")
         with gunicorn("app:app", env=settings(folder), args=["-b", f"127.0.0.1:{server.port}"]):
             page.see("text=/^Failed after/")
             page.see("text=producer_lost")
-            page.see("text=Another try may succeed.")
-            page.miss("text=The line was cut")
+            page.see("text=Running it again may succeed.")
+            page.miss("text=The connection was interrupted")
 
 
 def test_cancel(browser: Browser, service: Server) -> None:
-    """Cancel ends the work, and the page says that it was asked for."""
+    """Cancel ends the run, and the page says why it ended."""
     with browser.open(service.url) as page:
         simulate(page, service, steps=1000, interval=0.1)
         page.click(CANCEL)
         page.see("text=/^Cancelled after/")
-        page.see("text=Somebody asked for it to end.")
+        page.see("text=Somebody cancelled it.")
 
 
 def test_two_tabs(browser: Browser, service: Server) -> None:
-    """Two tabs on one run see the same; what one of them does, the other one shows."""
+    """Two tabs show the same run; a cancel in one of them is shown in the other."""
     with browser.open(service.url) as page:
         simulate(page, service, steps=1000, interval=0.1)
         page.see(".progress-percent")
@@ -318,7 +318,7 @@ def test_two_tabs(browser: Browser, service: Server) -> None:
         tab.close()
 
 
-# A service that wants keys
+# A service with API keys
 
 
 @pytest.fixture(scope="module")
@@ -331,14 +331,14 @@ def guarded() -> Iterator[Server]:
 
 
 def test_a_key(browser: Browser, guarded: Server) -> None:
-    """Without a key there is a field for it; it survives a reload, and is gone with its tab."""
+    """The page asks for a key, and keeps it over reloads, in the tab only."""
     with browser.open(guarded.url) as page:
-        page.see("text=This service wants a key")
-        page.picture("console-key")
+        page.see("text=This service needs an API key")
+        page.screenshot("console-key")
         assert page.axe() == []
         page.fill("#key", "guess")
         page.press("Enter")
-        page.see("text=The service does not know that key.")
+        page.see("text=The service refused this key.")
         page.fill("#key", "sesame")
         page.press("Enter")
         simulate(page, guarded, steps=2, interval=0)
@@ -347,15 +347,15 @@ def test_a_key(browser: Browser, guarded: Server) -> None:
         page.see(DONE)
         assert page.evaluate("() => [localStorage.length, sessionStorage.length]") == [0, 1]
         page.click("text=Forget the key")
-        page.see("text=This service wants a key")
+        page.see("text=This service needs an API key")
 
 
 def test_think_with_the_embedded_model(browser: Browser, guarded: Server) -> None:
-    """The model that ships writes its thoughts and its answer to the page."""
+    """The page shows the answer of the embedded model."""
     with browser.open(guarded.url) as page:
         page.fill("#key", "sesame")
         page.press("Enter")
-        operation(page, guarded, "think")
+        open_form(page, guarded, "think")
         page.fill("#root_prompt", "Name two colours of the sea.")
         page.fill("#root_max_thinking_tokens", 12)
         page.fill("#root_max_tokens", 12)
@@ -364,14 +364,14 @@ def test_think_with_the_embedded_model(browser: Browser, guarded: Server) -> Non
         assert len(page.text(".output-text")) > 3
 
 
-def test_looking_elsewhere_is_not_leaving(browser: Browser, guarded: Server) -> None:
-    """A run keeps its viewer while its page is open anywhere in the console, and once that is closed it has none."""
+def test_a_run_stays_watched_on_other_pages(browser: Browser, guarded: Server) -> None:
+    """A run keeps its viewer on every page of the console, until the tab is closed."""
     key = {"Authorization": "Bearer sesame"}
     with browser.open(guarded.url) as page:
         page.fill("#key", "sesame")
         page.press("Enter")
         run = simulate(page, guarded, steps=600, interval=0.1)
-        page.see("text=Goes on for 1 min without you.")
+        page.see("text=Stops 60 s after the last viewer leaves.")
         page.click('role=link[name="Simulate a run"]')
         page.see(START)
         assert ask(guarded, "GET", f"/runs/{run}", key)["viewers"] == 1
@@ -379,11 +379,11 @@ def test_looking_elsewhere_is_not_leaving(browser: Browser, guarded: Server) -> 
     assert ask(guarded, "DELETE", f"/runs/{run}", key)["status"] == "cancelling"
 
 
-# The list, and the raw events
+# The list of runs, and the events of one
 
 
 def test_list_of_runs(browser: Browser, guarded: Server) -> None:
-    """Runs are listed a page at a time, newest first, and narrowed by operation and status."""
+    """Runs are listed a page at a time, newest first, and can be filtered by operation and status."""
     for number in range(23):
         begin(guarded, **({"fail_at": 1} if number == 0 else {}))
     with browser.open(guarded.url) as page:
@@ -399,21 +399,21 @@ def test_list_of_runs(browser: Browser, guarded: Server) -> None:
         page.miss(".runs tbody tr >> nth=1")
         assert page.url.endswith("#/runs?status=failed")
         page.choose("select >> nth=0", "extract")
-        page.see("text=No run fits.")
+        page.see("text=No runs match.")
         page.choose("select >> nth=0", "simulate")
         page.click(".runs a")
         page.see("text=simulated_failure")
 
 
 def begin(server: Server, **input: object) -> str:
-    """Starts a simulation of no length, without the console; gives its id."""
+    """Starts a run of one step without the console; returns its id."""
     headers = {**JSON, "Prefer": "respond-async", "Authorization": "Bearer sesame"}
     body = json.dumps({"steps": 1, "interval": 0, **input}).encode()
     return str(ask(server, "POST", "/operations/simulate", headers, body)["id"])
 
 
 def test_inspector(browser: Browser, service: Server) -> None:
-    """Every event stands there with its gap and its delay; three thousand of them are some rows of the page."""
+    """Each event has a gap and a delay; of three thousand events only the visible rows are in the page."""
     with browser.open(service.url) as page:
         simulate(page, service, steps=3_000, interval=0)
         page.see(DONE)
@@ -430,107 +430,107 @@ def test_inspector(browser: Browser, service: Server) -> None:
 
 
 def test_events_are_shown_with_their_gaps(browser: Browser, service: Server) -> None:
-    """A silence of the run is the longest gap, whoever looks; delays are those of the events that came meanwhile."""
+    """A silence of the run is the longest gap, also after a reload, where all events are replayed and have no delay."""
     with browser.open(service.url) as page:
         run = simulate(page, service, steps=8, interval=0.1, silent=2.2)
         page.see(DONE)
         page.click(EVENTS)
         page.see(".gap-long")
         assert 2.2 <= float(page.text(".gap-long").split()[0]) < 4
-        page.picture("console-events")
+        page.screenshot("console-events")
         page.goto(f"{service.url}/#/runs/{run}/events")
         page.reload()
         page.see(".gap-long")
         assert page.count("text=replayed") == page.count(".rows tbody tr")
 
 
-# What is loaded
+# The size of the page
 
 
-def test_the_page_is_light(service: Server) -> None:
-    """Compressed, all that the first page loads is under 600 kB, half of it letters; charts come when there is one."""
+def test_the_page_is_small(service: Server) -> None:
+    """Compressed, the first page loads less than 600 kB, half of it fonts; only a chart loads more."""
     assets = Path(console.DIST, "assets")
-    for twin in assets.glob("*.gz"):
-        assert gzip.decompress(twin.read_bytes()) == twin.with_suffix("").read_bytes(), twin
-    loaded = [*assets.glob("index-*.gz"), *assets.glob("*.woff2")]
-    assert sum(file.stat().st_size for file in loaded) < 600_000
+    for compressed in assets.glob("*.gz"):
+        assert gzip.decompress(compressed.read_bytes()) == compressed.with_suffix("").read_bytes(), compressed
+    first_load = [*assets.glob("index-*.gz"), *assets.glob("*.woff2")]
+    assert sum(file.stat().st_size for file in first_load) < 600_000
     assert sum(file.stat().st_size for file in assets.glob("index-*.gz")) < 270_000
 
 
-# For everybody
+# Accessibility
 
 PAGES = ("", "#/operations/extract", "#/operations/simulate", "#/runs", "#/nowhere")
 
 
 def test_axe(browser: Browser, service: Server) -> None:
-    """axe has nothing against any page, and nothing against its colours by night."""
+    """axe finds no violation on any page, in the light and the dark theme."""
     with browser.open(service.url, reducedMotion="reduce") as page:
         for place in PAGES:
             page.goto(f"{service.url}/{place}")
             page.see("h1")
-            assert (place, pleases_axe(page)) == (place, [])
+            assert (place, violations(page)) == (place, [])
         simulate(page, service, steps=5, interval=0, ask_at=4)
         page.see("text=Go on?")
-        assert pleases_axe(page) == []
+        assert violations(page) == []
         page.click('role=button[name="No"]')
         page.see(DONE)
-        assert pleases_axe(page) == []
+        assert violations(page) == []
         page.click(EVENTS)
         page.click('role=button[name="Event 1"]')
-        assert pleases_axe(page) == []
+        assert violations(page) == []
 
 
-def pleases_axe(page: Page) -> list[str]:
-    """What axe has against a page by day, and against its colours by night."""
-    found = page.axe()
-    page.colors("dark", still=True)
-    found += page.axe("color-contrast")
-    page.colors("light", still=True)
-    return found
+def violations(page: Page) -> list[str]:
+    """The violations that axe finds on a page, those of its dark colours included."""
+    light = page.axe()
+    page.colors("dark", reduced_motion=True)
+    dark = page.axe("color-contrast")
+    page.colors("light", reduced_motion=True)
+    return light + dark
 
 
-def test_results_of_all_shapes_please_axe(browser: Browser, service: Server) -> None:
-    """Neither has it against pages of a document, tables and charts, on a phone too."""
+def test_axe_on_a_phone(browser: Browser, service: Server) -> None:
+    """axe finds no violation in pages of a document, tables and charts, on a phone."""
     with browser.open(service.url, size=PHONE) as page:
-        operation(page, service, "analyze")
+        open_form(page, service, "analyze")
         page.click(".chip")
         page.click(START)
         page.see(".chart canvas")
         page.see(DONE)
-        assert pleases_axe(page) == []
+        assert violations(page) == []
         assert fits(page)
-        operation(page, service, "extract")
+        open_form(page, service, "extract")
         page.drop(".drop", "invoice.pdf", "application/pdf", pdfs.invoice())
         page.click(START)
         page.see(DONE)
-        assert pleases_axe(page) == []
+        assert violations(page) == []
         assert fits(page)
-        page.picture("console-phone")
+        page.screenshot("console-phone")
 
 
 def fits(page: Page) -> bool:
-    """Whether nothing of a page lies beyond its right edge."""
+    """Whether a page is no wider than its window."""
     return bool(page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"))
 
 
-def test_pictures(browser: Browser, service: Server) -> None:
-    """The first page and the list of runs, by day and by night; for the documentation, where it is asked for."""
+def test_themes_of_the_first_pages(browser: Browser, service: Server) -> None:
+    """The first page and the list of runs are shown in both themes."""
     with browser.open(service.url) as page:
         simulate(page, service, steps=1, interval=0)
         page.see(DONE)
     for colors in ("light", "dark"):
         with browser.open(service.url, colors="dark" if colors == "dark" else "light") as page:
             page.see(".card-link")
-            page.see(".side-run")
-            page.picture(f"console-{colors}")
+            page.see(".sidebar-run")
+            page.screenshot(f"console-{colors}")
             page.goto(f"{service.url}/#/runs")
             page.see(".runs tbody tr")
             if colors == "light":
-                page.picture("console-runs")
+                page.screenshot("console-runs")
 
 
 def test_phone(browser: Browser, service: Server) -> None:
-    """On a phone no page is wider than the screen."""
+    """No page is wider than the screen of a phone."""
     with browser.open(service.url, size=PHONE) as page:
         for place in PAGES:
             page.goto(f"{service.url}/{place}")
@@ -547,7 +547,7 @@ def test_phone(browser: Browser, service: Server) -> None:
 
 
 def test_keyboard(browser: Browser, service: Server) -> None:
-    """A run is started, watched and cancelled with the keyboard alone; a change of page moves the focus to it."""
+    """A run is started, watched and cancelled with the keyboard only; a new page gets the focus."""
     with browser.open(service.url) as page:
         page.see(".card-link")
         page.press("Tab")
@@ -567,62 +567,62 @@ def test_keyboard(browser: Browser, service: Server) -> None:
         page.see("text=/^Cancelled after/")
 
 
-def tab_to(page: Page, words: str) -> None:
-    """Presses Tab until something has the focus whose id or text begins like that."""
+def tab_to(page: Page, start: str) -> None:
+    """Presses Tab until the id or the text of the focused element begins with `start`."""
     for _ in range(40):
         page.press("Tab")
-        if page.focus.startswith(words):
+        if page.focus.startswith(start):
             return
-    raise AssertionError(f"no {words!r} within forty presses")
+    raise AssertionError(f"no {start!r} within forty presses")
 
 
-def test_screen_reader_is_not_flooded(browser: Browser, service: Server) -> None:
-    """Of a hundred steps a screen reader is told the quarters, the beginning and the end."""
-    watch = """() => { window.said = []; const at = document.querySelector("[data-testid=announcer]");
-        new MutationObserver(() => window.said.push(at.textContent)).observe(at, {childList: true, characterData: true,
-        subtree: true}); }"""
+def test_announcements_are_few(browser: Browser, service: Server) -> None:
+    """For a hundred steps a screen reader announces the start, the quarters and the end."""
+    observe = """() => { window.announcements = []; const at = document.querySelector("[data-testid=announcer]");
+        new MutationObserver(() => window.announcements.push(at.textContent)).observe(at, {childList: true,
+        characterData: true, subtree: true}); }"""
     with browser.open(service.url) as page:
         simulate(page, service, steps=100, interval=0.02)
-        page.evaluate(watch)
+        page.evaluate(observe)
         page.see(DONE)
-        said = page.evaluate("() => window.said")
-        assert 2 <= len(said) <= 8
-        assert said[-1].startswith("Succeeded after")
+        announcements = page.evaluate("() => window.announcements")
+        assert 2 <= len(announcements) <= 8
+        assert announcements[-1].startswith("Succeeded after")
 
 
 def test_reduced_motion(browser: Browser, service: Server) -> None:
-    """Who wants less motion gets none."""
-    moving = "() => document.getAnimations().length"
+    """With reduced motion nothing is animated."""
+    animations = "() => document.getAnimations().length"
     with browser.open(service.url, reducedMotion="reduce") as page:
         simulate(page, service, steps=1000, interval=0.05)
         page.see(".progress-percent")
-        assert page.evaluate(moving) == 0
-        page.colors("light", still=False)
-        wait_until(lambda: page.evaluate(moving) > 0, "the bar moves for everybody else")
+        assert page.evaluate(animations) == 0
+        page.colors("light", reduced_motion=False)
+        wait_until(lambda: page.evaluate(animations) > 0, "the bar is animated without it")
         page.click(CANCEL)
         page.see("text=/^Cancelled after/")
 
 
 def test_theme(browser: Browser, service: Server) -> None:
-    """A theme that was chosen holds after a reload, whatever the system's is."""
-    paper = "() => getComputedStyle(document.documentElement).backgroundColor"
+    """The user's theme holds after a reload, whatever the system's is."""
+    background = "() => getComputedStyle(document.documentElement).backgroundColor"
     with browser.open(service.url, colors="light") as page:
-        day = page.evaluate(paper)
+        light = page.evaluate(background)
         page.click('.theme-switch label[title="Dark"]')
-        night = page.evaluate(paper)
+        dark = page.evaluate(background)
         page.reload()
-        assert page.evaluate(paper) == night != day
-        page.click('.theme-switch label[title="As the system"]')
-        assert page.evaluate(paper) == day
+        assert page.evaluate(background) == dark != light
+        page.click('.theme-switch label[title="System"]')
+        assert page.evaluate(background) == light
         page.colors("dark")
-        assert page.evaluate(paper) == night
+        assert page.evaluate(background) == dark
 
 
-def test_nothing_comes_from_elsewhere(browser: Browser, service: Server) -> None:
-    """The page loads its own files and asks its own service, and nobody else."""
+def test_the_page_loads_nothing_from_elsewhere(browser: Browser, service: Server) -> None:
+    """All requests of the page go to its own origin."""
     hosts = "() => [...new Set(performance.getEntriesByType('resource').map((entry) => new URL(entry.name).host))]"
     with browser.open(service.url) as page:
-        operation(page, service, "analyze")
+        open_form(page, service, "analyze")
         page.click(".chip")
         page.click(START)
         page.see(".chart canvas")

@@ -203,8 +203,9 @@ export function createStore(name?: string, target?: string): Store {
   }
 
   function fail(error: unknown): void {
-    const known = error instanceof HeadwayError ? error : new HeadwayError('client_error', String(error), false, error)
-    builder.set({error: known})
+    builder.set({
+      error: error instanceof HeadwayError ? error : new HeadwayError('client_error', String(error), false, error),
+    })
     if (builder.state().status === 'queued') builder.set({status: 'idle'}) // no event has arrived
     show()
   }

@@ -1,5 +1,4 @@
-// A field for files: drop them, paste them, or choose them. The files themselves stay outside the form's data, which is
-// compared and copied as JSON.
+// A field for files, dropped or chosen. The files are kept outside the form's data, which is compared and copied as JSON.
 import type {WidgetProps} from '@rjsf/utils'
 import {type DragEvent, useRef, useState} from 'react'
 import type {Schema} from '../api'
@@ -8,7 +7,7 @@ import {Icon} from '../icons'
 import type {Files} from './input'
 import {accepted} from './schema'
 
-/** What the form hands to its file fields. */
+/** The part of the form's context that the file fields use. */
 export interface FileContext {
   files: Files
   choose: (name: string, files: readonly File[]) => void
@@ -17,28 +16,28 @@ export interface FileContext {
 export function FileWidget({id, name, disabled, registry, schema, rawErrors}: WidgetProps) {
   const {files, choose} = registry.formContext as FileContext
   const input = useRef<HTMLInputElement>(null)
-  const [over, setOver] = useState(false)
-  const several = schema.type === 'array'
-  const chosen = files[name] ?? []
-  const take = (list: FileList | null): void => {
-    const given = [...(list ?? [])]
-    if (given.length) choose(name, several ? [...chosen, ...given] : given.slice(0, 1))
+  const [dragging, setDragging] = useState(false)
+  const multiple = schema.type === 'array'
+  const current = files[name] ?? []
+  const add = (list: FileList | null): void => {
+    const added = [...(list ?? [])]
+    if (added.length) choose(name, multiple ? [...current, ...added] : added.slice(0, 1))
   }
   const drop = (event: DragEvent): void => {
     event.preventDefault()
-    setOver(false)
-    take(event.dataTransfer.files)
+    setDragging(false)
+    add(event.dataTransfer.files)
   }
   return (
     <div
       role="group"
       aria-labelledby={`${id}-label`}
-      className={`drop ${over ? 'drop-over' : ''}`}
+      className={`drop ${dragging ? 'drop-over' : ''}`}
       onDragOver={(event) => {
-        event.preventDefault() // or else the browser would open the file
-        setOver(true)
+        event.preventDefault() // otherwise the browser opens the file
+        setDragging(true)
       }}
-      onDragLeave={() => setOver(false)}
+      onDragLeave={() => setDragging(false)}
       onDrop={drop}
     >
       <input
@@ -46,26 +45,26 @@ export function FileWidget({id, name, disabled, registry, schema, rawErrors}: Wi
         type="file"
         id={id}
         className="visually-hidden"
-        multiple={several}
+        multiple={multiple}
         disabled={disabled}
         accept={accepted(schema as Schema)}
         aria-labelledby={`${id}-label ${id}-hint`}
         aria-invalid={!!rawErrors?.length}
         aria-describedby={`${id}-help ${id}-errors`}
         onChange={(event) => {
-          take(event.target.files)
+          add(event.target.files)
           event.target.value = '' // so that the same file can be chosen again
         }}
       />
       <label htmlFor={id} className="drop-target">
         <Icon name="upload" />
         <span id={`${id}-hint`}>
-          Drop {several ? 'files' : 'a file'} here, or <u>choose {several ? 'them' : 'one'}</u>
+          Drop {multiple ? 'files' : 'a file'} here, or <u>choose {multiple ? 'them' : 'one'}</u>
         </span>
       </label>
-      {chosen.length > 0 && (
+      {current.length > 0 && (
         <ul className="drop-files">
-          {chosen.map((file, index) => (
+          {current.map((file, index) => (
             <li key={`${file.name}-${index}`}>
               <Icon name="file" />
               <span className="drop-name">{file.name}</span>
@@ -77,7 +76,7 @@ export function FileWidget({id, name, disabled, registry, schema, rawErrors}: Wi
                 onClick={() => {
                   choose(
                     name,
-                    chosen.filter((_, at) => at !== index),
+                    current.filter((_, at) => at !== index),
                   )
                   input.current?.focus()
                 }}

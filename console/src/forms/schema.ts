@@ -1,65 +1,64 @@
-// From an operation's JSON Schema to what the form is made of: the schema without what only validators need, and the
-// choice of a widget for each field.
+// An operation's JSON Schema as the form library needs it: without what only validators need, and with a widget for each
+// field.
 import type {UiSchema} from '@rjsf/utils'
 import type {Schema} from '../api'
 import {label} from '../format'
 
-/** Names whose strings are prose or code, and so get several lines. */
+/** Names of fields that hold prose or code, and get several lines. */
 const LONG = /(^|_)(prompt|question|goal|sql|text|query|message|instructions|system|statement)$/
-const DEEPEST = 5
+const MAX_DEPTH = 5
 const CODE = /(^|_)(sql|query|statement|code)$/
 
 /**
- * The schema as a form shows it: `anyOf [X, null]`, which is how pydantic writes an optional field, becomes X, and a
- * field that takes one file or several takes several.
+ * The schema of a form: `anyOf [X, null]`, which is how pydantic writes an optional field, becomes X, and a field for one
+ * file or several becomes one for several.
  */
-export function forForm(schema: Schema): Schema {
-  const plain = withoutNull(schema)
-  const copy: Schema = {...plain}
-  if (plain.properties)
+export function formSchema(schema: Schema): Schema {
+  const copy: Schema = {...withoutNull(schema)}
+  if (copy.properties)
     copy.properties = Object.fromEntries(
-      Object.entries(plain.properties).map(([name, field]) => [name, titled(name, forForm(field))]),
+      Object.entries(copy.properties).map(([name, field]) => [name, withTitle(name, formSchema(field))]),
     )
-  if (plain.$defs) copy.$defs = mapValues(plain.$defs, forForm)
-  if (isSchema(plain.items)) copy.items = forForm(plain.items)
+  if (copy.$defs) copy.$defs = mapValues(copy.$defs, formSchema)
+  if (isSchema(copy.items)) copy.items = formSchema(copy.items)
   return copy
 }
 
-/** pydantic makes titles of names, Each Word Capital; as labels they read better as sentences begin. */
-function titled(name: string, field: Schema): Schema {
-  const made = name.replaceAll('_', ' ').replace(/(^| )\w/g, (first) => first.toUpperCase())
-  return field.title === undefined || field.title === made ? {...field, title: label(name)} : field
+/** A field with a label for a title, in place of the one that pydantic makes of the name: `Page Count`. */
+function withTitle(name: string, field: Schema): Schema {
+  const generated = name.replaceAll('_', ' ').replace(/(^| )\w/g, (first) => first.toUpperCase())
+  return field.title === undefined || field.title === generated ? {...field, title: label(name)} : field
 }
 
-/** The schema of a question's answer: an empty one takes any JSON, of which a form asks for text. */
-export function forAnswer(schema: Schema | undefined): Schema {
-  const plain = forForm(schema ?? {})
-  return Object.keys(plain).some((key) => !['title', 'description'].includes(key)) ? plain : {...plain, type: 'string'}
+/** The schema of the form for an answer. An empty schema accepts any JSON: the form asks for text. */
+export function answerSchema(schema: Schema | undefined): Schema {
+  const form = formSchema(schema ?? {})
+  return Object.keys(form).some((key) => !['title', 'description'].includes(key)) ? form : {...form, type: 'string'}
 }
 
-/** The widgets of a schema that `forForm` gave. `deep` ends what refers to itself. */
-export function uiFor(schema: Schema, root = schema, deep = 0): UiSchema {
+/** The widgets of a schema made by `formSchema`. A schema that refers to itself ends at `MAX_DEPTH`. */
+export function uiFor(schema: Schema, root = schema, depth = 0): UiSchema {
   const ui: UiSchema = {'ui:submitButtonOptions': {norender: true}}
   const fields = Object.entries(schema.properties ?? {})
-  if (deep < DEEPEST) for (const [name, field] of fields) ui[name] = uiOfField(name, field, root, deep)
-  // Switches stand together, after all else.
+  if (depth < MAX_DEPTH) for (const [name, field] of fields) ui[name] = uiOfField(name, field, root, depth)
+  // Switches are last, next to each other.
   const isSwitch = ([, field]: [string, Schema]): boolean => field.type === 'boolean'
   ui['ui:order'] = [...fields.filter((each) => !isSwitch(each)), ...fields.filter(isSwitch)].map(([name]) => name)
   return ui
 }
 
-/** The kinds of files a field is said to take, for the browser's dialogue: pydantic passes `accept` on. */
+/** The types of files for the browser's dialogue, from the `accept` of a field's `json_schema_extra`. */
 export const accepted = (schema: Schema): string | undefined =>
   typeof schema.accept === 'string' ? schema.accept : undefined
 
-function uiOfField(name: string, said: Schema, root: Schema, deep: number): UiSchema {
-  const field = resolved(said, root)
+function uiOfField(name: string, schema: Schema, root: Schema, depth: number): UiSchema {
+  const field = resolved(schema, root)
   if (isBinary(field)) return {'ui:widget': 'file'}
   if (isBinaryList(field)) return {'ui:widget': 'files'}
   if (isFreeForm(field, root)) return {'ui:field': 'json'}
-  if (field.properties) return uiFor(field, root, deep + 1)
+  if (field.properties) return uiFor(field, root, depth + 1)
   if (isSchema(field.items) && field.items.enum && field.uniqueItems) return {'ui:widget': 'checkboxes'}
-  if (field.type === 'array' && isSchema(field.items)) return {items: uiOfField(name, field.items, root, deep + 1)}
+  if (field.type === 'array' && isSchema(field.items)) return {items: uiOfField(name, field.items, root, depth + 1)}
   if (field.type === 'boolean') return {'ui:widget': 'checkbox'}
   if (field.format === 'password') return {'ui:widget': 'password'}
   if (field.enum && field.enum.length <= 4) return {'ui:widget': 'radio'}
@@ -73,12 +72,12 @@ function isLong(name: string, field: Schema): boolean {
   return LONG.test(name) || field.format === 'textarea' || ((field.maxLength as number | undefined) ?? 0) >= 4000
 }
 
-/** What a reference to `$defs` stands for, or the schema itself. */
+/** The definition that a `$ref` names, or the schema itself. */
 function resolved(field: Schema, root: Schema): Schema {
   return root.$defs?.[field.$ref?.replace('#/$defs/', '') ?? ''] ?? field
 }
 
-/** Objects and unions that no list of fields describes: they are entered as JSON. */
+/** Whether a field is an object or a union without a list of fields: it is entered as JSON. */
 function isFreeForm(field: Schema, root: Schema): boolean {
   const target = resolved(field, root)
   if (target.properties || target.enum || 'const' in target) return false
@@ -94,12 +93,12 @@ const isNull = (schema: Schema): boolean => schema.type === 'null'
 
 function withoutNull(schema: Schema): Schema {
   if (!schema.anyOf) return schema
-  const kinds = schema.anyOf.filter((kind) => !isNull(kind))
-  const files = kinds.find(isBinaryList) ?? kinds.find(isBinary)
-  const only = files ?? (kinds.length === 1 ? kinds[0] : undefined)
+  const options = schema.anyOf.filter((option) => !isNull(option))
+  const files = options.find(isBinaryList) ?? options.find(isBinary)
+  const only = files ?? (options.length === 1 ? options[0] : undefined)
   const {anyOf: _, ...outer} = schema
   if (outer.default === null) delete outer.default
-  return only ? {...only, ...outer} : {...outer, anyOf: kinds}
+  return only ? {...only, ...outer} : {...outer, anyOf: options}
 }
 
 function mapValues<A, B>(record: Record<string, A>, change: (value: A) => B): Record<string, B> {

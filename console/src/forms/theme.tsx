@@ -1,4 +1,4 @@
-// The form library's templates and widgets in the console's own design.
+// The form library's templates and widgets in the console's design.
 import type {
   ArrayFieldItemTemplateProps,
   ArrayFieldTemplateProps,
@@ -20,25 +20,25 @@ import {FileWidget} from './file'
 
 const describedBy = (id: string): string => `${id}-help ${id}-errors`
 
-// Templates: what stands around a field
+// Templates: the layout around a field
 
 function FieldTemplate(props: FieldTemplateProps) {
   const {id, label, children, rawErrors, rawDescription, hidden, required, displayLabel, schema, uiSchema} = props
   if (hidden) return <div hidden>{children}</div>
   if (id === 'root' && schema.type === 'object') return <>{children}</>
   const toggle = uiSchema?.['ui:widget'] === 'checkbox'
-  const own = !!uiSchema?.['ui:field']
-  const list = schema.type === 'array' && !own
+  const custom = !!uiSchema?.['ui:field']
+  const list = schema.type === 'array' && !custom
   const group = list || ['radio', 'file'].includes(String(uiSchema?.['ui:widget']))
   return (
-    <div className={`field ${wide(props) ? 'field-wide' : ''} ${rawErrors?.length ? 'field-wrong' : ''}`}>
-      {(displayLabel || own || list) && !toggle && (
+    <div className={`field ${wide(props) ? 'field-wide' : ''} ${rawErrors?.length ? 'field-invalid' : ''}`}>
+      {(displayLabel || custom || list) && !toggle && (
         <FieldLabel id={id} label={label} optional={!required && schema.default === undefined} group={group} />
       )}
       {children}
-      {rawDescription && (own || schema.type !== 'object') && (
+      {rawDescription && (custom || schema.type !== 'object') && (
         <p className="field-help" id={`${id}-help`}>
-          <Described text={rawDescription} />
+          <Description text={rawDescription} />
         </p>
       )}
       {rawErrors?.length ? (
@@ -54,12 +54,12 @@ function FieldTemplate(props: FieldTemplateProps) {
   )
 }
 
-/** What is between backticks is code. */
-function Described({text}: {text: string}) {
+/** A text in which backticks mark code. */
+function Description({text}: {text: string}) {
   return text.split('`').map((part, at) => (at % 2 ? <code key={at}>{part}</code> : part))
 }
 
-/** A group of controls is labelled by an element of its own: a `label` belongs to one control. */
+/** The label of a control, or of a group of controls: a `label` element belongs to one control only. */
 function FieldLabel({id, label, optional, group}: {id: string; label: string; optional: boolean; group: boolean}) {
   const note = optional && <span className="field-optional">optional</span>
   return group ? (
@@ -103,7 +103,7 @@ function ArrayFieldTemplate({items, canAdd, onAddClick, fieldPathId, disabled}: 
       {items}
       {canAdd && (
         <button type="button" className="button button-quiet button-small" onClick={onAddClick} disabled={disabled}>
-          <Icon name="plus" /> Add one
+          <Icon name="plus" /> Add an entry
         </button>
       )}
     </div>
@@ -128,7 +128,7 @@ function ArrayFieldItemTemplate({children, buttonsProps, index}: ArrayFieldItemT
   )
 }
 
-// Widgets: the controls themselves
+// Widgets: the controls
 
 function BaseInputTemplate(props: BaseInputTemplateProps) {
   const {id, htmlName, value, disabled, readonly, onChange, options, schema, type, placeholder, rawErrors, required} =
@@ -169,7 +169,7 @@ function TextareaWidget({
   rawErrors,
   required,
 }: WidgetProps) {
-  const examples = ((schema.examples ?? []) as unknown[]).filter((one) => typeof one === 'string')
+  const examples = ((schema.examples ?? []) as unknown[]).filter((example) => typeof example === 'string')
   return (
     <>
       <textarea
@@ -187,7 +187,7 @@ function TextareaWidget({
       />
       {examples.length > 0 && (
         <div className="examples">
-          <span>Try</span>
+          <span>Examples</span>
           {examples.slice(0, 4).map((example) => (
             <button type="button" key={example} className="chip" onClick={() => onChange(example)}>
               {example}
@@ -246,11 +246,11 @@ function RadioWidget({id, htmlName, value, disabled, onChange, options, rawError
   )
 }
 
-/** Several of some choices, as chips that are pressed or not. */
+/** A checkbox for each choice. */
 function CheckboxesWidget({id, htmlName, value, disabled, onChange, options, rawErrors}: WidgetProps) {
   const chosen: unknown[] = Array.isArray(value) ? value : []
   const choices = options.enumOptions ?? []
-  const flip = (choice: unknown): void =>
+  const toggle = (choice: unknown): void =>
     onChange(
       choices
         .map((option) => option.value)
@@ -266,7 +266,7 @@ function CheckboxesWidget({id, htmlName, value, disabled, onChange, options, raw
             checked={chosen.includes(option.value)}
             disabled={disabled}
             aria-invalid={!!rawErrors?.length}
-            onChange={() => flip(option.value)}
+            onChange={() => toggle(option.value)}
           />
           <span>{option.label}</span>
         </label>
@@ -302,17 +302,17 @@ function SelectWidget({id, htmlName, value, disabled, onChange, options, require
   )
 }
 
-/** JSON by hand, for what no form describes: an object of any members, a schema, a list of anything. */
+/** A text area for JSON, for fields that no form describes: an object of any members, a schema, a list of anything. */
 function JsonField({fieldPathId, schema, formData, onChange, disabled, rawErrors, required}: FieldProps) {
   const id = fieldPathId.$id
   const [text, setText] = useState(() => (formData === undefined ? '' : JSON.stringify(formData, null, 2)))
-  const [wrong, setWrong] = useState<string>()
+  const [error, setError] = useState<string>()
   const examples = (schema as Schema).examples ?? []
-  const change = (written: string): void => {
-    setText(written)
-    const read = readJson(written)
-    setWrong(read.wrong)
-    onChange(read.wrong ? written : read.value, fieldPathId.path)
+  const change = (newText: string): void => {
+    setText(newText)
+    const {value, error} = parseJson(newText)
+    setError(error)
+    onChange(error ? newText : value, fieldPathId.path)
   }
   return (
     <>
@@ -325,15 +325,15 @@ function JsonField({fieldPathId, schema, formData, onChange, disabled, rawErrors
         spellCheck={false}
         placeholder={examples.length ? `e.g. ${JSON.stringify(examples[0])}` : 'JSON'}
         aria-required={required}
-        aria-invalid={!!wrong || !!rawErrors?.length}
+        aria-invalid={!!error || !!rawErrors?.length}
         aria-describedby={describedBy(id)}
         onChange={(event) => change(event.target.value)}
       />
-      {wrong && <p className="field-note">{wrong}</p>}
+      {error && <p className="field-note">{error}</p>}
       {examples.length > 0 && (
         <div className="examples">
           <button type="button" className="chip" onClick={() => change(JSON.stringify(examples[0], null, 2))}>
-            Fill in the example
+            Use the example
           </button>
         </div>
       )}
@@ -341,16 +341,16 @@ function JsonField({fieldPathId, schema, formData, onChange, disabled, rawErrors
   )
 }
 
-function readJson(text: string): {value?: unknown; wrong?: string} {
+function parseJson(text: string): {value?: unknown; error?: string} {
   if (!text.trim()) return {}
   try {
     return {value: JSON.parse(text)}
   } catch {
-    return {wrong: 'Not JSON yet.'}
+    return {error: 'This is not valid JSON.'}
   }
 }
 
-const nothing = () => null
+const renderNothing = () => null
 
 export const widgets: RegistryWidgetsType = {
   CheckboxWidget,
@@ -370,9 +370,9 @@ export const templates: Partial<Omit<TemplatesType, 'ButtonTemplates'>> & {
   ArrayFieldItemTemplate,
   ArrayFieldTemplate,
   BaseInputTemplate,
-  DescriptionFieldTemplate: nothing,
-  FieldErrorTemplate: nothing, // `FieldTemplate` shows the errors itself, at its control
+  DescriptionFieldTemplate: renderNothing,
+  FieldErrorTemplate: renderNothing, // `FieldTemplate` shows the errors
   FieldTemplate,
   ObjectFieldTemplate,
-  ButtonTemplates: {ClearButton: nothing as unknown as (props: IconButtonProps) => null},
+  ButtonTemplates: {ClearButton: renderNothing as unknown as (props: IconButtonProps) => null},
 }

@@ -1,10 +1,10 @@
-// The events that are the operation's own, such as an agent's plans, calls and observations, as a line of doings. A call
-// and what came of it name the same number, and stand together.
+// The custom events of an operation, such as an agent's plans, tool calls and observations, in a list. An observation
+// is shown with the tool call that has the same `call`.
 import type {UseRun} from '@headway/client/react'
 import {memo, useMemo} from 'react'
 import {duration, label} from '../format'
 import {Icon, type IconName} from '../icons'
-import {isObject, type Json} from '../values/shapes'
+import {isObject, type JsonObject} from '../values/shapes'
 import {Value} from '../values/value'
 
 const LIBRARY = new Set([
@@ -28,90 +28,87 @@ const ICONS: Record<string, IconName> = {
   answer: 'check',
 }
 
-/** Members that are for programs, or that the heading shows already. */
-const SILENT = new Set(['approve', 'timestamp', 'id', 'call', 'step', 'tool', 'name', 'ok', 'bytes', 'seconds'])
-const MOST = 200
+/** Members for programs, or that the heading shows. */
+const HIDDEN = new Set(['approve', 'timestamp', 'id', 'call', 'step', 'tool', 'name', 'ok', 'bytes', 'seconds'])
+const MAX_ENTRIES = 200
 
-/** An event of which only the operation knows what it carries. */
-interface OwnEvent {
+interface CustomEvent {
   id: number
   type: string
   data: unknown
 }
 
-interface Doing {
-  event: OwnEvent
-  data: Json | string
-  outcome?: Json
+interface Entry {
+  event: CustomEvent
+  data: JsonObject | string
+  observation?: JsonObject
 }
 
-/** Whether an event is the operation's own. */
-export const isOwn = (event: OwnEvent): boolean => !LIBRARY.has(event.type)
+/** Whether an event is a custom one of the operation. */
+export const isCustom = (event: CustomEvent): boolean => !LIBRARY.has(event.type)
 
 export function Activity({run, live}: {run: UseRun; live: boolean}) {
-  const doings = useMemo(() => doingsOf(run.events, run.text), [run.events, run.text])
-  if (doings.length === 0) return null
+  const entries = useMemo(() => entriesOf(run.events, run.text), [run.events, run.text])
+  if (entries.length === 0) return null
   return (
     <section className="activity" aria-label="Activity">
-      {doings.length > MOST && (
-        <p className="nothing">
-          The newest {MOST} of {doings.length}.
+      {entries.length > MAX_ENTRIES && (
+        <p className="muted">
+          The newest {MAX_ENTRIES} of {entries.length} entries.
         </p>
       )}
       <ol>
-        {doings.slice(-MOST).map((doing, at, all) => (
-          <Step key={doing.event.id} doing={doing} outcome={doing.outcome} present={live && at === all.length - 1} />
+        {entries.slice(-MAX_ENTRIES).map(({event, data, observation}, at, all) => (
+          <ActivityEntry
+            key={event.id}
+            event={event}
+            data={data}
+            observation={observation}
+            current={live && at === all.length - 1}
+          />
         ))}
       </ol>
     </section>
   )
 }
 
-const Step = memo(function Step({
-  doing,
-  outcome,
-  present,
-}: {
-  doing: Doing
-  outcome: Json | undefined
-  present: boolean
-}) {
-  const {event, data} = doing
-  const failed = (outcome ?? (isObject(data) ? data : undefined))?.ok === false
-  const waiting = event.type === 'tool_call' && !outcome
+const ActivityEntry = memo(function ActivityEntry({event, data, observation, current}: Entry & {current: boolean}) {
+  const failed = (observation ?? (isObject(data) ? data : undefined))?.ok === false
+  const waiting = event.type === 'tool_call' && !observation
   return (
     <li
-      className={`doing doing-${event.type} ${present || waiting ? 'doing-present' : ''} ${failed ? 'doing-failed' : ''}`}
+      className={`entry entry-${event.type} ${current || waiting ? 'entry-current' : ''} ${failed ? 'entry-failed' : ''}`}
     >
-      <span className="doing-sign">
+      <span className="entry-icon">
         <Icon name={failed ? 'alert' : (ICONS[event.type] ?? 'chevron')} />
       </span>
-      <div className="doing-body">
+      <div className="entry-body">
         <h3>
           {headingOf(event, data)}
           {isObject(data) && typeof (data.tool ?? data.name) === 'string' && (
             <code>{String(data.tool ?? data.name)}</code>
           )}
-          {typeof outcome?.seconds === 'number' && <span className="doing-time">{duration(outcome.seconds)}</span>}
+          {typeof observation?.seconds === 'number' && (
+            <span className="entry-time">{duration(observation.seconds)}</span>
+          )}
         </h3>
-        <Told data={data} />
-        {outcome && <Outcome outcome={outcome} />}
+        <EventData data={data} />
+        {observation && <Observation observation={observation} />}
       </div>
     </li>
   )
 })
 
-function headingOf(event: OwnEvent, data: Json | string): string {
-  if (event.type === 'tool_call') return 'Calls'
-  if (event.type === 'plan' && isObject(data) && typeof data.step === 'number') return `Plans step ${data.step}`
+function headingOf(event: CustomEvent, data: JsonObject | string): string {
+  if (event.type === 'plan' && isObject(data) && typeof data.step === 'number') return `Plan for step ${data.step}`
   return label(event.type)
 }
 
-function Told({data}: {data: Json | string}) {
+function EventData({data}: {data: JsonObject | string}) {
   if (!isObject(data)) return <Value value={data} name="text" depth={1} />
-  const calls = Array.isArray(data.calls) // each is an event of its own
+  const hasCalls = Array.isArray(data.calls) // each of them is another event
   const members = Object.entries(data).filter(
-    ([name, value]) => !SILENT.has(name) && !isNothing(value) && !(calls && name === 'calls'),
+    ([name, value]) => !HIDDEN.has(name) && !isEmpty(value) && !(hasCalls && name === 'calls'),
   )
   const [only] = members
   if (!only) return null
@@ -128,12 +125,12 @@ interface Part {
 const isParts = (value: unknown): value is Part[] =>
   Array.isArray(value) && value.every((each) => isObject(each) && typeof each.part === 'string')
 
-/** The parts of a plan: those that are known by now, and those that are not. */
+/** The parts of a plan: those with an observation, and those that still lack one. */
 function Parts({parts}: {parts: readonly Part[]}) {
   return (
     <ul className="parts">
       {parts.map(({part, observation}, at) => (
-        <li key={at} className={observation === null ? undefined : 'part-known'}>
+        <li key={at} className={observation === null ? undefined : 'part-done'}>
           <Icon name={observation === null ? 'question' : 'check'} />
           {part}
         </li>
@@ -142,24 +139,23 @@ function Parts({parts}: {parts: readonly Part[]}) {
   )
 }
 
-/** What came of a call: its text as JSON where it is some, else as it is. */
-function Outcome({outcome}: {outcome: Json}) {
-  const read = readJson(outcome.text)
+/** The observation of a tool call; a text that is JSON is shown as a value. */
+function Observation({observation}: {observation: JsonObject}) {
+  const {text, code, ok, cut} = observation
+  const value = parseJson(text)
   return (
-    <div className="outcome">
-      {read === undefined ? (
-        <p className={outcome.ok === false ? 'plain plain-code' : 'plain'}>
-          {String(outcome.text ?? outcome.code ?? '')}
-        </p>
+    <div className="observation">
+      {value === undefined ? (
+        <p className={ok === false ? 'plain plain-code' : 'plain'}>{String(text ?? code ?? '')}</p>
       ) : (
-        <Value value={read} depth={1} />
+        <Value value={value} depth={1} />
       )}
-      {outcome.cut === true && <p className="nothing">The rest was cut off.</p>}
+      {cut === true && <p className="muted">The rest was cut off.</p>}
     </div>
   )
 }
 
-function readJson(text: unknown): unknown {
+function parseJson(text: unknown): unknown {
   if (typeof text !== 'string' || !/^\s*[[{]/.test(text)) return undefined
   try {
     return JSON.parse(text) as unknown
@@ -168,25 +164,25 @@ function readJson(text: unknown): unknown {
   }
 }
 
-const isNothing = (value: unknown): boolean =>
+const isEmpty = (value: unknown): boolean =>
   value === null || value === '' || value === false || (Array.isArray(value) && value.length === 0)
 
-/** The doings of the present attempt; an answer that stands below as the run's text is left out. */
-function doingsOf(events: UseRun['events'], text: string): Doing[] {
-  const found: Doing[] = []
-  const calls = new Map<string, Doing>()
+/** The entries of the current attempt, without an answer that is also the run's text: that is shown below. */
+function entriesOf(events: UseRun['events'], text: string): Entry[] {
+  const entries: Entry[] = []
+  const calls = new Map<string, Entry>()
   const from = events.findLastIndex(({type}) => type === 'attempt') + 1
-  for (const event of events.slice(from) as readonly OwnEvent[]) {
-    if (!isOwn(event)) continue
-    const data = event.data as Json | string
+  for (const event of events.slice(from) as readonly CustomEvent[]) {
+    if (!isCustom(event)) continue
+    const data = event.data as JsonObject | string
     const call = isObject(data) && data.call !== undefined ? `${String(data.step)} ${String(data.call)}` : undefined
-    const before = call === undefined ? undefined : calls.get(call)
-    if (before && isObject(data) && event.type === 'observation') before.outcome = data
+    const earlier = call === undefined ? undefined : calls.get(call)
+    if (earlier && isObject(data) && event.type === 'observation') earlier.observation = data
     else if (!(isObject(data) && text && data.text === text)) {
-      const doing: Doing = {event, data}
-      found.push(doing)
-      if (call !== undefined) calls.set(call, doing)
+      const entry: Entry = {event, data}
+      entries.push(entry)
+      if (call !== undefined) calls.set(call, entry)
     }
   }
-  return found
+  return entries
 }

@@ -1,28 +1,17 @@
-// The events as they came: their numbers, the gap to the one before by the server's clock, and the delay until they
-// were here. Only the rows in sight are in the page, so ten thousand events scroll as ten do.
-import type {RunEvent} from '@headway/client'
+// All events of a run, with their gaps and delays. Only the visible rows are in the DOM, so that ten thousand events
+// scroll like ten.
 import type {UseRun} from '@headway/client/react'
-import {useCallback, useId, useLayoutEffect, useMemo, useRef, useState} from 'react'
+import {type UIEvent, useCallback, useId, useLayoutEffect, useMemo, useRef, useState} from 'react'
 import {Copy, Download} from '../controls'
 import {gap, number} from '../format'
-import {Raw} from '../values/value'
-import {delayOf, writtenAt} from './arrivals'
-import {Rhythm} from './rhythm'
+import {Json} from '../values/json'
+import {kindOf, type Row, rowsOf} from './rows'
+import {Timeline} from './timeline'
 
-const ROW = 34
-const AROUND = 10
+const ROW_HEIGHT = 34
+/** Rows above and below the visible ones. */
+const OVERSCAN = 10
 const HEIGHT = 480
-
-export interface Row {
-  event: RunEvent
-  /** Milliseconds since `start`, and since the event before, by the timestamps. */
-  at: number
-  gap: number
-  /** Milliseconds from the timestamp to its arrival here; undefined where it was written before the page looked. */
-  delay: number | undefined
-  /** Numbers that are missing before it: progress that was merged, or events that are gone. */
-  skipped: number
-}
 
 export function Inspector({run}: {run: UseRun}) {
   const [type, setType] = useState('')
@@ -31,14 +20,14 @@ export function Inspector({run}: {run: UseRun}) {
   const shown = useMemo(() => (type ? rows.filter((row) => row.event.type === type) : rows), [rows, type])
   const types = useMemo(() => [...new Set(rows.map((row) => row.event.type))].sort(), [rows])
   const chosen = rows.find((row) => row.event.id === open)
-  if (rows.length === 0) return <p className="empty">No event yet.</p>
+  if (rows.length === 0) return <p className="empty">No events yet.</p>
   return (
     <div className="inspector">
-      <Rhythm rows={rows} choose={setOpen} />
+      <Timeline rows={rows} choose={setOpen} />
       <Summary rows={rows} />
       <div className="inspector-tools">
         <label className="inline">
-          <span>Only</span>
+          <span>Show</span>
           <select
             className="input input-select input-small"
             value={type}
@@ -101,24 +90,23 @@ interface RowsProps {
   choose: (id: number | undefined) => void
 }
 
-/** Stays at the newest event for as long as nobody scrolls away from it. */
+/** Scrolls to the newest event, until somebody scrolls away from it. */
 function Rows({rows, open, choose}: RowsProps) {
   const box = useRef<HTMLDivElement>(null)
   const following = useRef(true)
   const [top, setTop] = useState(0)
-  const scrolled = useCallback((): void => {
-    const at = box.current
-    if (!at) return
-    following.current = at.scrollHeight - at.scrollTop - at.clientHeight < ROW
-    setTop(at.scrollTop)
+  const onScroll = useCallback((event: UIEvent<HTMLDivElement>): void => {
+    const {scrollHeight, scrollTop, clientHeight} = event.currentTarget
+    following.current = scrollHeight - scrollTop - clientHeight < ROW_HEIGHT
+    setTop(scrollTop)
   }, [])
   useLayoutEffect(() => {
     if (following.current && box.current) box.current.scrollTop = box.current.scrollHeight
   }, [rows])
-  const first = Math.max(0, Math.floor(top / ROW) - AROUND)
-  const last = Math.min(rows.length, Math.ceil((top + HEIGHT) / ROW) + AROUND)
+  const first = Math.max(0, Math.floor(top / ROW_HEIGHT) - OVERSCAN)
+  const last = Math.min(rows.length, Math.ceil((top + HEIGHT) / ROW_HEIGHT) + OVERSCAN)
   return (
-    <div className="rows" ref={box} onScroll={scrolled} role="group" aria-label="Events" tabIndex={0}>
+    <div className="rows" ref={box} onScroll={onScroll} role="group" aria-label="Events" tabIndex={0}>
       <table aria-rowcount={rows.length + 1}>
         <thead>
           <tr>
@@ -127,7 +115,7 @@ function Rows({rows, open, choose}: RowsProps) {
             </th>
             <th scope="col">Event</th>
             <th scope="col" className="numeric">
-              At
+              Time
             </th>
             <th scope="col" className="numeric">
               Gap
@@ -141,7 +129,13 @@ function Rows({rows, open, choose}: RowsProps) {
         <tbody>
           <Spacer rows={first} />
           {rows.slice(first, last).map((row, at) => (
-            <Line key={row.event.id} index={first + at + 2} row={row} open={row.event.id === open} choose={choose} />
+            <EventRow
+              key={row.event.id}
+              index={first + at + 2}
+              row={row}
+              open={row.event.id === open}
+              choose={choose}
+            />
           ))}
           <Spacer rows={rows.length - last} />
         </tbody>
@@ -154,12 +148,12 @@ function Spacer({rows}: {rows: number}) {
   if (rows <= 0) return null
   return (
     <tr className="spacer-row">
-      <td colSpan={6} className="spacer" style={{height: rows * ROW}} />
+      <td colSpan={6} className="spacer" style={{height: rows * ROW_HEIGHT}} />
     </tr>
   )
 }
 
-function Line({row, index, open, choose}: {row: Row; index: number; open: boolean; choose: RowsProps['choose']}) {
+function EventRow({row, index, open, choose}: {row: Row; index: number; open: boolean; choose: RowsProps['choose']}) {
   const {event} = row
   return (
     <tr className={open ? 'row-open' : undefined} aria-rowindex={index}>
@@ -174,7 +168,7 @@ function Line({row, index, open, choose}: {row: Row; index: number; open: boolea
           {event.id}
         </button>
         {row.skipped > 0 && (
-          <span className="skipped" title={`${row.skipped} numbers skipped before it`}>
+          <span className="skipped" title={`${row.skipped} numbers skipped before this event`}>
             +{row.skipped}
           </span>
         )}
@@ -186,12 +180,12 @@ function Line({row, index, open, choose}: {row: Row; index: number; open: boolea
       <td className={`numeric ${row.gap >= 2000 ? 'gap-long' : ''}`}>{gap(row.gap)}</td>
       <td className="numeric">
         {row.delay === undefined ? (
-          <abbr title="It was written before this page looked">replayed</abbr>
+          <abbr title="Written before this page watched the run">replayed</abbr>
         ) : (
           gap(row.delay)
         )}
       </td>
-      <td className="row-data">{brief(event.data)}</td>
+      <td className="row-data">{summaryOf(event.data)}</td>
     </tr>
   )
 }
@@ -206,37 +200,12 @@ function Detail({row}: {row: Row}) {
         </h3>
         <Copy text={() => JSON.stringify(row.event.data)} label="Copy" />
       </header>
-      <Raw value={row.event.data} />
+      <Json value={row.event.data} />
     </section>
   )
 }
 
-/** Colours are by the part that an event plays in the grammar. */
-export function kindOf(type: string): string {
-  if (['start', 'done', 'result', 'attempt', 'reset'].includes(type)) return 'life'
-  if (type === 'error') return 'error'
-  if (['progress', 'delta', 'partial'].includes(type)) return type
-  return type === 'question' || type === 'answer' ? 'question' : 'own'
-}
-
-function rowsOf(events: readonly RunEvent[]): Row[] {
-  const begin = events[0] ? writtenAt(events[0]) || 0 : 0
-  let time = begin
-  return events.map((event, index) => {
-    const before = events[index - 1]
-    const earlier = time
-    time = writtenAt(event) || time // an event of foreign text carries no time
-    return {
-      event,
-      at: time - begin,
-      gap: Math.max(0, time - earlier),
-      delay: delayOf(event),
-      skipped: before ? event.id - before.id - 1 : event.id - 1,
-    }
-  })
-}
-
-function brief(data: unknown): string {
+function summaryOf(data: unknown): string {
   if (typeof data === 'string') return data.slice(0, 300)
   const {timestamp: _, ...rest} = data as Record<string, unknown>
   return JSON.stringify(rest).slice(0, 300)

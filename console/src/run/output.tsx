@@ -1,4 +1,4 @@
-// What a run gives, as it comes: its doings, its thinking, its text, its pieces, and the result.
+// The output of a run, as it arrives: thinking, custom events, text, partials, and the result.
 import type {UseRun} from '@headway/client/react'
 import {useEffect, useId, useMemo, useRef, useState} from 'react'
 import {Copy, Download, LIVE} from '../controls'
@@ -7,43 +7,43 @@ import {Icon} from '../icons'
 import {Markdown} from '../values/markdown'
 import {gridOf, isChart, isObject, isPage} from '../values/shapes'
 import {Value} from '../values/value'
-import {Activity, isOwn} from './activity'
+import {Activity, isCustom} from './activity'
 import {Partials} from './partials'
 
 export function Output({run}: {run: UseRun}) {
   const {thinking, text, partials, result, status} = run
   const live = LIVE.has(status as never)
-  const hasPieces = Object.keys(partials).length > 0
-  const quiet = !thinking && !text && !hasPieces && result === undefined && !run.events.some(isOwn)
+  const hasPartials = Object.keys(partials).length > 0
+  const empty = !thinking && !text && !hasPartials && result === undefined && !run.events.some(isCustom)
   return (
     <div className="output">
-      {quiet && live && <p className="empty">What the run gives appears here as it comes.</p>}
-      {quiet && !live && status !== 'idle' && <p className="empty">It ended without giving anything.</p>}
-      {thinking && <Thinking text={thinking} going={live && !text} />}
+      {empty && live && <p className="empty">Output appears here as it arrives.</p>}
+      {empty && !live && status !== 'idle' && <p className="empty">The run ended without output.</p>}
+      {thinking && <Thinking text={thinking} live={live && !text} />}
       <Activity run={run} live={live} />
       {text && (
         <section className={`card output-text ${live ? 'growing' : ''}`} aria-label="Text">
           <Markdown text={text} />
         </section>
       )}
-      {hasPieces && <Partials partials={partials} live={live} />}
+      {hasPartials && <Partials partials={partials} live={live} />}
       {result !== undefined && <Result run={run} />}
     </div>
   )
 }
 
-/** Open while it thinks, and closed once it speaks, unless somebody has said otherwise. */
-function Thinking({text, going}: {text: string; going: boolean}) {
+/** Open until the text begins, unless somebody opens or closes it. */
+function Thinking({text, live}: {text: string; live: boolean}) {
   const [chosen, setChosen] = useState<boolean>()
-  const open = chosen ?? going
+  const open = chosen ?? live
   const id = useId()
   const words = text.trim().split(/\s+/).length
   const box = useRef<HTMLDivElement>(null)
   useEffect(() => {
-    if (going && box.current) box.current.scrollTop = box.current.scrollHeight
-  }, [text, going])
+    if (live && box.current) box.current.scrollTop = box.current.scrollHeight
+  }, [text, live])
   return (
-    <section className={`thinking ${going ? 'thinking-going' : ''}`} aria-label="Thinking">
+    <section className={`thinking ${live ? 'thinking-live' : ''}`} aria-label="Thinking">
       <button
         type="button"
         className="thinking-head"
@@ -52,19 +52,11 @@ function Thinking({text, going}: {text: string; going: boolean}) {
         onClick={() => setChosen(!open)}
       >
         <Icon name="thought" />
-        <span>{going ? 'Thinking …' : 'Thought'}</span>
+        <span>{live ? 'Thinking …' : 'Thoughts'}</span>
         <span className="thinking-words">{words === 1 ? '1 word' : `${number(words)} words`}</span>
         <Icon name="chevron" />
       </button>
-      <div
-        id={id}
-        hidden={!open}
-        className="thinking-text"
-        ref={box}
-        tabIndex={0}
-        role="group"
-        aria-label="What it thought"
-      >
+      <div id={id} hidden={!open} className="thinking-text" ref={box} tabIndex={0} role="group" aria-label="Thoughts">
         <Markdown text={text} />
       </div>
     </section>
@@ -79,7 +71,7 @@ function Result({run}: {run: UseRun}) {
     <section className="card result" aria-labelledby={id}>
       <header className="result-head">
         <h2 id={id}>Result</h2>
-        <div className="result-acts">
+        <div className="result-actions">
           <Copy text={json} label="Copy as JSON" />
           <Download
             name={`${run.operation ?? 'run'}-${run.id ?? ''}.json`}
@@ -94,23 +86,19 @@ function Result({run}: {run: UseRun}) {
   )
 }
 
-/** The result without the members that stand above it already: its text, its thinking, the pieces that came one by one. */
+/** The result without the members that are shown above it: the text, the thinking, the partials. */
 function withoutRepeats({result, partials, text, thinking, events}: UseRun): unknown {
   if (!isObject(result)) return result === text ? '' : result
-  const pieces = Object.values(partials)
-  const grids = pieces.some((piece) => Array.isArray(piece) || gridOf(piece))
-  const told = new Set([text.trim(), thinking.trim()].filter(Boolean))
+  const values = Object.values(partials)
+  const hasTable = values.some((value) => Array.isArray(value) || gridOf(value))
+  const texts = new Set([text.trim(), thinking.trim()].filter(Boolean))
   const repeated = (name: string, value: unknown): boolean =>
-    (typeof value === 'string' && told.has(value.trim())) ||
-    (Array.isArray(value) && value.length > 0 && value.every(isPage) && pieces.some(isPage)) ||
+    (typeof value === 'string' && texts.has(value.trim())) ||
+    (Array.isArray(value) && value.length > 0 && value.every(isPage) && values.some(isPage)) ||
     (name in partials && JSON.stringify(value) === JSON.stringify(partials[name])) ||
-    (name === 'rows' && Array.isArray(value) && grids) ||
-    isPicturedAlready(value, pieces) ||
-    (name === 'steps' && Array.isArray(value) && events.some(isOwn))
-  const kept = Object.entries(result).filter(([name, value]) => !repeated(name, value))
-  return kept.length ? Object.fromEntries(kept) : result
+    (name === 'rows' && Array.isArray(value) && hasTable) ||
+    (isChart(value) && values.some(isChart)) || // not compared: the result's chart may have more rows
+    (name === 'steps' && Array.isArray(value) && events.some(isCustom))
+  const members = Object.entries(result).filter(([name, value]) => !repeated(name, value))
+  return members.length ? Object.fromEntries(members) : result
 }
-
-/** A chart that was a piece already; the result's may have the rows in it, where the piece had fewer of them. */
-const isPicturedAlready = (value: unknown, pieces: readonly unknown[]): boolean =>
-  isChart(value) && pieces.some(isChart)

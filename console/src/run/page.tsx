@@ -1,4 +1,4 @@
-// The page of one run: what it gives, as it comes, and beside it what one may want to know or do.
+// The page of one run: its question, progress and output, and its details beside them.
 import type {UseRun} from '@headway/client/react'
 import {type ReactNode, useEffect, useState} from 'react'
 import type {Problem} from '../api'
@@ -6,22 +6,22 @@ import {useCatalogue, useTitle} from '../catalogue'
 import {LIVE, Notice, StatusBadge, useDocumentTitle} from '../controls'
 import {number} from '../format'
 import {Icon} from '../icons'
-import {refreshLatest} from '../latest'
+import {refreshLatestRuns} from '../latest-runs'
 import {link} from '../router'
 import {Announcer} from './announcer'
-import {useWatched} from './arrivals'
+import {useRunById} from './arrivals'
+import {ConnectionNotice} from './connection'
+import {RunDetails} from './details'
 import {Inspector} from './inspector'
-import {Line} from './line'
 import {Output} from './output'
 import {ProgressCard} from './progress'
 import {QuestionCard} from './question'
-import {Side} from './side'
 
 export function RunPage({id, view}: {id: string; view: 'output' | 'events'}) {
-  const run = useWatched(id)
+  const run = useRunById(id)
   const title = useTitle()(run.operation ?? '')
-  useDocumentTitle(headline(run, title))
-  useEffect(refreshLatest, [run.status])
+  useDocumentTitle(documentTitle(run, title))
+  useEffect(refreshLatestRuns, [run.status])
   if (run.error?.name === 'Problem') return <Refused problem={run.error as Problem} />
   return (
     <>
@@ -32,16 +32,16 @@ export function RunPage({id, view}: {id: string; view: 'output' | 'events'}) {
             <a href={link({page: 'runs'})}>Runs</a>
             <code className="run-id">{id}</code>
           </p>
-          <h1>{title || 'A run'}</h1>
+          <h1>{title || 'Run'}</h1>
         </div>
-        <div className="run-acts">
+        <div className="run-actions">
           <StatusBadge status={run.status} />
-          <Acts run={run} />
+          <Actions run={run} />
         </div>
       </header>
       <div className="run">
         <div className="run-main">
-          <Line run={run} />
+          <ConnectionNotice run={run} />
           {run.question && LIVE.has(run.status as never) && (
             <QuestionCard question={run.question} answer={run.answer} />
           )}
@@ -50,31 +50,31 @@ export function RunPage({id, view}: {id: string; view: 'output' | 'events'}) {
             {view === 'events' ? <Inspector run={run} /> : <Output run={run} />}
           </Views>
         </div>
-        <Side id={id} run={run} />
+        <RunDetails id={id} run={run} />
       </div>
     </>
   )
 }
 
-function headline(run: UseRun, title: string): string {
+function documentTitle(run: UseRun, title: string): string {
   const percent = run.percent !== undefined && LIVE.has(run.status as never) ? `${Math.floor(run.percent)} % ` : ''
   return `${percent}${title || 'Run'}`
 }
 
-/** What can be done: end a live run, or begin another like a finished one. */
-function Acts({run}: {run: UseRun}) {
+/** Cancel for a live run, and a link to the operation for a finished one. */
+function Actions({run}: {run: UseRun}) {
   const {operations} = useCatalogue()
-  const [wrong, setWrong] = useState('')
+  const [error, setError] = useState('')
   const cancel = (): void => {
-    setWrong('')
-    run.cancel().catch((error: Error) => setWrong(error.message))
+    setError('')
+    run.cancel().catch((error: Error) => setError(error.message))
   }
   if (LIVE.has(run.status as never))
     return (
       <>
-        {wrong && (
+        {error && (
           <span className="field-error" role="alert">
-            Not cancelled: {wrong}
+            Not cancelled: {error}
           </span>
         )}
         <button type="button" className="button button-danger" disabled={run.status === 'cancelling'} onClick={cancel}>
@@ -85,12 +85,12 @@ function Acts({run}: {run: UseRun}) {
   if (!run.operation || !operations.some(({name}) => name === run.operation)) return null
   return (
     <a className="button button-quiet" href={link({page: 'operation', name: run.operation})}>
-      <Icon name="repeat" /> Another
+      <Icon name="repeat" /> Run again
     </a>
   )
 }
 
-/** The two ways to look at a run are pages of their own, with addresses of their own. */
+/** The two views of a run are two pages, each with its own address. */
 function Views({
   id,
   view,
@@ -118,10 +118,10 @@ function Views({
 }
 
 function Refused({problem}: {problem: Problem}) {
-  useDocumentTitle('No such run')
+  useDocumentTitle('Run not found')
   if (problem.status !== 404)
     return (
-      <Notice kind="bad" title="This run cannot be shown">
+      <Notice kind="error" title="This run cannot be shown">
         {problem.message}
       </Notice>
     )
@@ -130,8 +130,8 @@ function Refused({problem}: {problem: Problem}) {
       <p className="overline">
         <a href={link({page: 'runs'})}>Runs</a>
       </p>
-      <h1>This run is not kept any more</h1>
-      <p className="lead">Its retention is over, it was another owner’s, or the address is mistyped.</p>
+      <h1>Run not found</h1>
+      <p className="lead">Its retention has ended, it belongs to another owner, or the address is wrong.</p>
     </header>
   )
 }

@@ -1,37 +1,37 @@
-// The pieces of a result as they come. Pages of a document make a book to leaf through, batches of rows make one table,
-// anything else is a card.
+// The partials of a run as they arrive. Pages of a document are shown one at a time, batches of rows as one table, and
+// anything else on a card.
 import {useMemo} from 'react'
 import {label, number} from '../format'
 import {batchesOf, isChart, isPage} from '../values/shapes'
 import {Table} from '../values/table'
 import {ChartBox, Value} from '../values/value'
-import {Book} from './book'
+import {DocumentPages} from './document'
 
-const MOST = 60
+const MAX_PARTIALS = 60
 
 export function Partials({partials, live}: {partials: Readonly<Record<string, unknown>>; live: boolean}) {
-  const {pages, table, charts, others} = useMemo(() => sorted(partials), [partials])
+  const {pages, table, charts, others} = useMemo(() => byShape(partials), [partials])
   return (
     <>
-      {pages.length > 0 && <Book pages={pages} live={live} />}
+      {pages.length > 0 && <DocumentPages pages={pages} live={live} />}
       {charts.map(([key, spec]) => (
         <div className="card" key={key}>
           <ChartBox spec={spec} />
         </div>
       ))}
       {table && (
-        <div className="card piece">
+        <div className="card partial">
           <Table grid={table} label="Rows" growing={live} />
         </div>
       )}
-      {others.length > MOST && (
-        <p className="nothing">
-          The newest {MOST} of {number(others.length)} pieces.
+      {others.length > MAX_PARTIALS && (
+        <p className="muted">
+          The newest {MAX_PARTIALS} of {number(others.length)} partials.
         </p>
       )}
-      {others.slice(-MOST).map(([key, value]) => (
-        <section className="card piece" key={key} aria-label={label(key)}>
-          <h3 className="piece-key">{label(key)}</h3>
+      {others.slice(-MAX_PARTIALS).map(([key, value]) => (
+        <section className="card partial" key={key} aria-label={label(key)}>
+          <h3 className="partial-key">{label(key)}</h3>
           <Value value={value} name={key} depth={1} />
         </section>
       ))}
@@ -39,7 +39,7 @@ export function Partials({partials, live}: {partials: Readonly<Record<string, un
   )
 }
 
-function sorted(partials: Readonly<Record<string, unknown>>) {
+function byShape(partials: Readonly<Record<string, unknown>>) {
   const entries = Object.entries(partials)
   const pages = entries.map(([, value]) => value).filter(isPage)
   const table = batchesOf(partials)

@@ -1,4 +1,4 @@
-// How far a run is, and how it ended.
+// The progress of a live run, or the ending of a finished one.
 import type {UseRun} from '@headway/client/react'
 import {useMemo} from 'react'
 import {type Progress, serverNow} from '../api'
@@ -7,26 +7,24 @@ import {bytes, duration, number, remaining} from '../format'
 import {Icon} from '../icons'
 
 export function ProgressCard({run}: {run: UseRun}) {
-  if (run.status === 'idle') return <Waiting />
-  const live = LIVE.has(run.status)
-  if (!live) return <Ending run={run} />
-  return <Going run={run} />
+  if (run.status === 'idle') return <Loading />
+  return LIVE.has(run.status) ? <LiveProgress run={run} /> : <Ending run={run} />
 }
 
-function Waiting() {
+function Loading() {
   return (
     <section className="card progress-card" aria-label="Progress">
-      <p className="progress-message nothing">Looking for the run …</p>
+      <p className="progress-message muted">Loading the run …</p>
       <div className="bar bar-unknown" />
     </section>
   )
 }
 
-function Going({run}: {run: UseRun}) {
+function LiveProgress({run}: {run: UseRun}) {
   const {progress, percent, eta, events} = run
-  const now = useNow(true, 250)
+  const now = useNow(250)
   const elapsed = run.startedAt ? Math.max(0, (now - Date.parse(run.startedAt)) / 1000) : 0
-  const left = useCountdown(eta, run.progress?.timestamp, now)
+  const left = useCountdown(eta, progress?.timestamp, now)
   const steps = useSteps(events)
   const unknown = percent === undefined
   return (
@@ -63,18 +61,17 @@ function Going({run}: {run: UseRun}) {
   )
 }
 
-/** Its width is set by the browser's object model, since the policy forbids `style` attributes. */
+/** React sets the width through the DOM: the Content-Security-Policy forbids `style` attributes only. */
 function Fill({percent}: {percent: number | undefined}) {
   return <div className="bar-fill" style={percent === undefined ? undefined : {width: `${Math.max(percent, 0.5)}%`}} />
 }
 
 function messageOf(run: UseRun): string {
   if (run.status === 'waiting') return 'Waiting for an answer'
-  if (run.status === 'cancelling') return 'Ending the work'
+  if (run.status === 'cancelling') return 'Cancelling'
   const step = run.progress?.step
   return (
-    run.progress?.message ??
-    (step === undefined ? (run.status === 'queued' ? 'Waiting for its turn' : 'Working') : `Step ${step}`)
+    run.progress?.message ?? (step === undefined ? (run.status === 'queued' ? 'Queued' : 'Running') : `Step ${step}`)
   )
 }
 
@@ -84,7 +81,7 @@ function count({done = 0, total, unit}: Progress): string {
   return unit ? `${words} ${unit}` : words
 }
 
-/** The eta runs down between the events that tell it. */
+/** The seconds left, counted down from the last event with an `eta`. */
 function useCountdown(eta: number | undefined, timestamp: string | undefined, now: number): number | undefined {
   return useMemo(() => {
     if (eta === undefined) return undefined
@@ -93,7 +90,7 @@ function useCountdown(eta: number | undefined, timestamp: string | undefined, no
   }, [eta, timestamp, now])
 }
 
-/** The steps that were named so far, in their order. */
+/** The steps of the progress so far, in order. */
 function useSteps(events: UseRun['events']): string[] {
   return useMemo(() => {
     const names = new Set<string>()
@@ -110,10 +107,10 @@ function Steps({steps, done}: {steps: readonly string[]; done: boolean}) {
   return (
     <ol className="steps" aria-label="Steps">
       {steps.slice(-8).map((step, at, all) => {
-        const present = !done && at === all.length - 1
+        const current = !done && at === all.length - 1
         return (
-          <li key={step} className={present ? 'step-present' : 'step-done'} aria-current={present ? 'step' : undefined}>
-            {!present && <Icon name="check" />}
+          <li key={step} className={current ? 'step-current' : 'step-done'} aria-current={current ? 'step' : undefined}>
+            {!current && <Icon name="check" />}
             {step}
           </li>
         )
@@ -123,24 +120,24 @@ function Steps({steps, done}: {steps: readonly string[]; done: boolean}) {
 }
 
 const reasons: Record<string, string> = {
-  requested: 'Somebody asked for it to end.',
-  disconnected: 'Nobody was watching any more, and this operation does not go on alone.',
-  timeout: 'It took longer than it may.',
+  requested: 'Somebody cancelled it.',
+  disconnected: 'Its last viewer left, and its linger was over.',
+  timeout: 'It reached its timeout.',
   shutdown: 'The service was stopped.',
 }
 
 function Ending({run}: {run: UseRun}) {
   const {status, elapsed, error, progress, events} = run
-  const took = elapsed === undefined ? '' : duration(elapsed)
+  const time = elapsed === undefined ? '' : duration(elapsed)
   const steps = useSteps(events)
   if (status === 'succeeded')
     return (
       <section className="card ending ending-succeeded" aria-label="Ending">
-        <span className="ending-sign">
+        <span className="ending-icon">
           <Icon name="check" />
         </span>
         <div>
-          <h2>Done{took && ` in ${took}`}</h2>
+          <h2>Done{time && ` in ${time}`}</h2>
           <p>
             {steps.length <= 1 &&
             progress?.done !== undefined &&
@@ -156,16 +153,16 @@ function Ending({run}: {run: UseRun}) {
   if (status === 'failed')
     return (
       <section className="card ending ending-failed" aria-label="Ending">
-        <span className="ending-sign">
+        <span className="ending-icon">
           <Icon name="alert" />
         </span>
         <div>
-          <h2>Failed{took && ` after ${took}`}</h2>
-          <p>{error?.message ?? 'It does not say why.'}</p>
+          <h2>Failed{time && ` after ${time}`}</h2>
+          <p>{error?.message ?? 'It gave no reason.'}</p>
           {error && (
             <p className="ending-code">
               <code>{error.code}</code>
-              {error.retryable && <span>Another try may succeed.</span>}
+              {error.retryable && <span>Running it again may succeed.</span>}
             </p>
           )}
         </div>
@@ -173,12 +170,12 @@ function Ending({run}: {run: UseRun}) {
     )
   return (
     <section className="card ending" aria-label="Ending">
-      <span className="ending-sign">
+      <span className="ending-icon">
         <Icon name="stop" />
       </span>
       <div>
-        <h2>Cancelled{took && ` after ${took}`}</h2>
-        <p>{reasons[run.reason ?? ''] ?? 'The work was ended.'}</p>
+        <h2>Cancelled{time && ` after ${time}`}</h2>
+        <p>{reasons[run.reason ?? ''] ?? 'It gave no reason.'}</p>
       </div>
     </section>
   )

@@ -1,4 +1,4 @@
-// What the run asks, as a form made of the question's schema. Yes and no are two buttons.
+// The open question of a run: two buttons for yes and no, a button for each of a few choices, else a form.
 import Form from '@rjsf/core/lib/components/Form.js'
 import type {RJSFSchema} from '@rjsf/utils'
 import {type FormEvent, useEffect, useId, useMemo, useRef, useState} from 'react'
@@ -6,7 +6,7 @@ import {Problem, type Question, type Schema} from '../api'
 import {Notice, useNow} from '../controls'
 import {duration} from '../format'
 import {errorsAt, type Values} from '../forms/input'
-import {forAnswer, uiFor} from '../forms/schema'
+import {answerSchema, uiFor} from '../forms/schema'
 import {fields, templates, widgets} from '../forms/theme'
 import {NO_BUTTON, validator} from '../forms/validator'
 import {Icon} from '../icons'
@@ -22,39 +22,38 @@ export function QuestionCard({question, answer}: {question: Question; answer: An
       key={question.question}
     >
       <header>
-        <span className="question-sign">
+        <span className="question-icon">
           <Icon name="question" />
         </span>
         <h2 id={id}>{question.prompt}</h2>
       </header>
-      <Answering question={question} answer={answer} />
+      <Controls question={question} answer={answer} />
       {question.expires && <Expiry at={question.expires} />}
     </section>
   )
 }
 
-function Answering({question, answer}: {question: Question; answer: Answer}) {
-  const schema = useMemo(() => forAnswer(question.schema as Schema), [question.schema])
-  const {give, giving, problem} = useAnswer(answer)
-  if (schema.type === 'boolean') return <YesOrNo give={give} giving={giving} problem={problem} />
-  if (schema.enum && schema.enum.length <= 6)
-    return <Choice choices={schema.enum} give={give} giving={giving} problem={problem} />
-  return <AnswerForm schema={schema} give={give} giving={giving} problem={problem} />
+function Controls({question, answer}: {question: Question; answer: Answer}) {
+  const schema = useMemo(() => answerSchema(question.schema as Schema), [question.schema])
+  const submission = useSubmission(answer)
+  if (schema.type === 'boolean') return <YesOrNo {...submission} />
+  if (schema.enum && schema.enum.length <= 6) return <Choice choices={schema.enum} {...submission} />
+  return <AnswerForm schema={schema} {...submission} />
 }
 
-interface Giving {
-  give: (answer: unknown) => void
-  giving: boolean
+interface Submission {
+  submit: (answer: unknown) => void
+  submitting: boolean
   problem?: Problem
 }
 
-function YesOrNo({give, giving, problem}: Giving) {
+function YesOrNo({submit, submitting, problem}: Submission) {
   return (
     <div className="question-answers">
-      <button type="button" className="button button-primary" disabled={giving} onClick={() => give(true)}>
+      <button type="button" className="button button-primary" disabled={submitting} onClick={() => submit(true)}>
         Yes
       </button>
-      <button type="button" className="button button-quiet" disabled={giving} onClick={() => give(false)}>
+      <button type="button" className="button button-quiet" disabled={submitting} onClick={() => submit(false)}>
         No
       </button>
       {problem && <Refused problem={problem} />}
@@ -62,7 +61,7 @@ function YesOrNo({give, giving, problem}: Giving) {
   )
 }
 
-function Choice({choices, give, giving, problem}: Giving & {choices: readonly unknown[]}) {
+function Choice({choices, submit, submitting, problem}: Submission & {choices: readonly unknown[]}) {
   return (
     <div className="question-answers">
       {choices.map((choice) => (
@@ -70,8 +69,8 @@ function Choice({choices, give, giving, problem}: Giving & {choices: readonly un
           key={String(choice)}
           type="button"
           className="button button-quiet"
-          disabled={giving}
-          onClick={() => give(choice)}
+          disabled={submitting}
+          onClick={() => submit(choice)}
         >
           {String(choice)}
         </button>
@@ -81,28 +80,28 @@ function Choice({choices, give, giving, problem}: Giving & {choices: readonly un
   )
 }
 
-function AnswerForm({schema, give, giving, problem}: Giving & {schema: Schema}) {
-  const whole = schema.type === 'object'
-  // The form library wants an object at its root.
+function AnswerForm({schema, submit, submitting, problem}: Submission & {schema: Schema}) {
+  const isObject = schema.type === 'object'
+  // The form library needs an object at its root.
   const wrapped = useMemo<Schema>(
-    () => (whole ? schema : {type: 'object', properties: {answer: {title: 'Your answer', ...schema}}}),
-    [schema, whole],
+    () => (isObject ? schema : {type: 'object', properties: {answer: {title: 'Your answer', ...schema}}}),
+    [schema, isObject],
   )
   const ui = useMemo(() => uiFor(wrapped), [wrapped])
   const [values, setValues] = useState<Values>({})
   const errors = errorsAt(
     (problem?.errors ?? []).map(({loc, msg}) => ({
-      loc: whole ? loc.filter((part) => part !== 'answer') : ['answer'],
+      loc: isObject ? loc.filter((part) => part !== 'answer') : ['answer'],
       msg,
     })),
     wrapped,
   )
-  const submit = (event: FormEvent): void => {
+  const onSubmit = (event: FormEvent): void => {
     event.preventDefault()
-    give(whole ? values : values.answer)
+    submit(isObject ? values : values.answer)
   }
   return (
-    <form onSubmit={submit} noValidate>
+    <form onSubmit={onSubmit} noValidate>
       <Form
         tagName="div"
         schema={wrapped as RJSFSchema}
@@ -124,7 +123,7 @@ function AnswerForm({schema, give, giving, problem}: Giving & {schema: Schema}) 
       </Form>
       {problem && Object.keys(errors.fields).length === 0 && <Refused problem={problem} />}
       <div className="question-answers">
-        <button type="submit" className="button button-primary" disabled={giving}>
+        <button type="submit" className="button button-primary" disabled={submitting}>
           Answer
         </button>
       </div>
@@ -134,22 +133,20 @@ function AnswerForm({schema, give, giving, problem}: Giving & {schema: Schema}) 
 
 function Refused({problem}: {problem: Problem}) {
   return (
-    <Notice kind="bad" title="This answer was not taken">
+    <Notice kind="error" title="The answer was refused">
       {problem.errors.length ? problem.errors.map(({msg}) => <p key={msg}>{msg}</p>) : problem.message}
     </Notice>
   )
 }
 
 function Expiry({at}: {at: string}) {
-  const left = (Date.parse(at) - useNow(true)) / 1000
-  return (
-    <p className="question-expiry">{left > 0 ? `Open for ${duration(left).replace(/\.\d/, '')} more` : 'Closing'}</p>
-  )
+  const left = (Date.parse(at) - useNow()) / 1000
+  return <p className="question-expiry">{left > 0 ? `Expires in ${duration(left).replace(/\.\d/, '')}` : 'Expired'}</p>
 }
 
-/** One answer at a time. The question goes away with the event that says it was answered, here or elsewhere. */
-function useAnswer(answer: Answer): Giving {
-  const [giving, setGiving] = useState(false)
+/** Submits one answer at a time. The question closes with the `answer` event, here and for all other viewers. */
+function useSubmission(answer: Answer): Submission {
+  const [submitting, setSubmitting] = useState(false)
   const [problem, setProblem] = useState<Problem>()
   const mounted = useRef(true)
   useEffect(() => {
@@ -158,14 +155,14 @@ function useAnswer(answer: Answer): Giving {
       mounted.current = false
     }
   }, [])
-  const give = (given: unknown): void => {
-    setGiving(true)
+  const submit = (value: unknown): void => {
+    setSubmitting(true)
     setProblem(undefined)
-    answer(given).catch((error: unknown) => {
+    answer(value).catch((error: unknown) => {
       if (!mounted.current) return
-      setGiving(false)
+      setSubmitting(false)
       setProblem(error instanceof Problem ? error : new Problem(0, {detail: 'The answer did not reach the service.'}))
     })
   }
-  return {give, giving, problem}
+  return {submit, submitting, problem}
 }

@@ -1,21 +1,21 @@
-// A Vega-Lite chart. Vega is half a megabyte and is fetched with the first chart; its expressions are interpreted
-// (`ast: true`), since compiling them needs `eval`, which the policy forbids. Data come with the specification: what a
-// run says must not make the browser load addresses.
+// A Vega-Lite chart. Vega is half a megabyte, so it is loaded with the first chart. Its expressions are interpreted
+// (`ast: true`), since compiling them needs `eval`, which the Content-Security-Policy forbids. The data are in the
+// specification: a run must not make the browser load URLs.
 import {useEffect, useMemo, useRef, useState} from 'react'
 import {loader, parse, View} from 'vega'
 import {expressionInterpreter} from 'vega-interpreter'
 import {compile, type TopLevelSpec} from 'vega-lite'
 import {useTheme} from '../theme'
-import type {Json} from './shapes'
-import {Raw} from './value'
+import {Json} from './json'
+import type {JsonObject} from './shapes'
 
-const refusing = {...loader(), load: () => Promise.reject(new Error('a chart brings its own data'))}
+const noLoader = {...loader(), load: () => Promise.reject(new Error('a chart may not load data'))}
 
-export default function Chart({spec}: {spec: Json}) {
+export default function Chart({spec}: {spec: JsonObject}) {
   const {dark} = useTheme()
   const box = useRef<HTMLDivElement>(null)
   const width = useWidth(box)
-  const [wrong, setWrong] = useState(false)
+  const [failed, setFailed] = useState(false)
   const label = useMemo(() => labelOf(spec), [spec])
   useEffect(() => {
     if (!box.current || width === 0) return
@@ -23,13 +23,13 @@ export default function Chart({spec}: {spec: Json}) {
     let view: View | undefined
     try {
       view = draw(canvas, spec, width)
-      view.runAsync().catch(() => setWrong(true))
+      view.runAsync().catch(() => setFailed(true))
     } catch {
-      setWrong(true)
+      setFailed(true)
     }
     return () => void view?.finalize()
   }, [spec, width, dark])
-  if (wrong) return <Raw value={spec} />
+  if (failed) return <Json value={spec} />
   return (
     <figure className="chart">
       <div className="chart-canvas" ref={box} role="img" aria-label={label} />
@@ -37,8 +37,8 @@ export default function Chart({spec}: {spec: Json}) {
   )
 }
 
-function draw(box: HTMLElement, spec: Json, width: number): View {
-  const whole = {
+function draw(box: HTMLElement, spec: JsonObject, width: number): View {
+  const sized = {
     ...spec,
     description: labelOf(spec),
     width,
@@ -46,26 +46,26 @@ function draw(box: HTMLElement, spec: Json, width: number): View {
     autosize: {type: 'fit', contains: 'padding'},
     background: 'transparent',
   }
-  const {spec: compiled} = compile(whole as unknown as TopLevelSpec, {config: configOf(box, roomOf(spec, width))})
+  const {spec: compiled} = compile(sized as unknown as TopLevelSpec, {config: configOf(box, rowWidth(spec, width))})
   const runtime = parse(compiled, undefined, {ast: true})
-  // On a canvas: as SVG it would set `style` attributes, which the policy refuses.
+  // On a canvas, since its SVG has `style` attributes, which the policy forbids.
   return new View(runtime, {
     expr: expressionInterpreter,
-    loader: refusing,
+    loader: noLoader,
     renderer: 'canvas',
     container: box,
     hover: true,
   })
 }
 
-/** Pixels for each row of the data; none where they cannot be counted. */
-function roomOf(spec: Json, width: number): number {
+/** Pixels for each row of the data; 0 where the rows are unknown. */
+function rowWidth(spec: JsonObject, width: number): number {
   const values = (spec.data as {values?: unknown} | undefined)?.values
   return Array.isArray(values) && values.length ? width / values.length : 0
 }
 
-/** The page's own colours and letters. */
-function configOf(box: HTMLElement, room: number): Record<string, unknown> {
+/** The page's colours and font. */
+function configOf(box: HTMLElement, rowWidth: number): Record<string, unknown> {
   const font = getComputedStyle(box).fontFamily
   const token = (name: string): string => colorOf(box, name)
   const axis = {
@@ -84,7 +84,7 @@ function configOf(box: HTMLElement, room: number): Record<string, unknown> {
   }
   return {
     axis,
-    axisX: {labelAngle: room > 80 ? 0 : undefined}, // bars far enough apart have their names lying under them
+    axisX: {labelAngle: rowWidth > 80 ? 0 : undefined}, // wide bars have horizontal labels
     legend: {labelColor: token('ink-soft'), titleColor: token('ink-soft'), labelFont: font, titleFont: font},
     title: {color: token('ink'), font, fontSize: 15, fontWeight: 600, anchor: 'start', offset: 14},
     view: {stroke: 'transparent'},
@@ -96,7 +96,7 @@ function configOf(box: HTMLElement, room: number): Record<string, unknown> {
   }
 }
 
-/** A colour of the page as a canvas takes it: the browser works out what `light-dark()` comes to. */
+/** A colour of the page as a canvas needs it: the browser computes the value of `light-dark()`. */
 function colorOf(box: HTMLElement, token: string): string {
   const probe = document.createElement('span')
   probe.style.color = `var(--${token})`
@@ -106,18 +106,19 @@ function colorOf(box: HTMLElement, token: string): string {
   return color
 }
 
-function labelOf(spec: Json): string {
+function labelOf(spec: JsonObject): string {
   if (typeof spec.description === 'string') return spec.description
   const title = typeof spec.title === 'string' ? spec.title : undefined
-  const mark = typeof spec.mark === 'string' ? spec.mark : ((spec.mark as Json | undefined)?.type as string | undefined)
-  const fields = Object.values((spec.encoding as Record<string, Json> | undefined) ?? {}).map(
+  const mark =
+    typeof spec.mark === 'string' ? spec.mark : ((spec.mark as JsonObject | undefined)?.type as string | undefined)
+  const fields = Object.values((spec.encoding as Record<string, JsonObject> | undefined) ?? {}).map(
     (channel) => channel?.field,
   )
   const words = `${mark ?? 'Chart'} chart of ${fields.filter((field) => typeof field === 'string').join(' and ') || 'the data'}`
   return title ?? words.charAt(0).toUpperCase() + words.slice(1)
 }
 
-/** The width of an element, to the next 8 pixels, so that a scroll bar does not make everything be drawn anew. */
+/** The width of an element, in steps of 8 pixels, so that a scroll bar does not redraw the chart. */
 function useWidth(box: React.RefObject<HTMLElement | null>): number {
   const [width, setWidth] = useState(0)
   useEffect(() => {

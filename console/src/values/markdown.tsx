@@ -1,5 +1,5 @@
-// A model's text as Markdown while it grows. Raw HTML in it stays text, pictures become links (a picture from elsewhere
-// would tell its host that it was looked at, and the policy forbids it), and links open apart, without a referrer.
+// A model's text as Markdown while it grows. HTML in it stays text. Images become links: loading one would tell its host
+// who reads the text, and the Content-Security-Policy forbids it. Links open in a new tab, without a referrer.
 import {memo, useMemo} from 'react'
 import ReactMarkdown, {type Components} from 'react-markdown'
 import remarkGfm from 'remark-gfm'
@@ -20,7 +20,7 @@ const components: Components = {
       <table className="table">{children}</table>
     </div>
   ),
-  // Headings of the text stand below those of the page.
+  // Headings of the text are of a lower level than those of the page.
   h1: ({children}) => <h4>{children}</h4>,
   h2: ({children}) => <h4>{children}</h4>,
   h3: ({children}) => <h5>{children}</h5>,
@@ -38,7 +38,7 @@ const Block = memo(function Block({text}: {text: string}) {
   )
 })
 
-/** Only the block that still grows is parsed anew with each piece of text. */
+/** Each piece of text only parses the last block again. */
 export function Markdown({text}: {text: string}) {
   const blocks = useMemo(() => blocksOf(text), [text])
   return (
@@ -50,7 +50,7 @@ export function Markdown({text}: {text: string}) {
   )
 }
 
-/** The text cut at blank lines, but for those within fenced code and within lists and other indented blocks. */
+/** The text, split at blank lines except those within fenced code, lists and other indented blocks. */
 export function blocksOf(text: string): string[] {
   const blocks: string[] = []
   let lines: string[] = []

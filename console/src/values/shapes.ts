@@ -1,6 +1,6 @@
-// What a piece of JSON looks like, and so how it is best shown. Nothing here knows an operation by its name.
+// The shapes of JSON values, which decide how they are shown: the console knows no operation by its name.
 
-export type Json = Record<string, unknown>
+export type JsonObject = Record<string, unknown>
 
 export interface Column {
   name: string
@@ -13,7 +13,7 @@ export interface Grid {
   rows: readonly (readonly unknown[])[]
 }
 
-export const isObject = (value: unknown): value is Json =>
+export const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 export const isScalar = (value: unknown): boolean =>
@@ -22,21 +22,21 @@ export const isScalar = (value: unknown): boolean =>
 export const isPicture = (value: unknown): value is string =>
   typeof value === 'string' && /^data:image\/(png|jpeg|webp|gif);base64,/.test(value)
 
-/** A Vega-Lite specification: it names its schema, or has marks and how they are placed. */
-export function isChart(value: unknown): value is Json {
+/** A Vega-Lite specification: it names its schema, or has a mark and an encoding. */
+export function isChart(value: unknown): value is JsonObject {
   if (!isObject(value)) return false
   if (typeof value.$schema === 'string') return value.$schema.includes('/vega-lite/')
   return 'mark' in value && isObject(value.encoding)
 }
 
-/** A page of a document: a number, and what stands on it. */
-export function isPage(value: unknown): value is Json & {page: number; text: string} {
+/** A page of a document: its number and its text. */
+export function isPage(value: unknown): value is JsonObject & {page: number; text: string} {
   return isObject(value) && typeof value.page === 'number' && typeof value.text === 'string'
 }
 
 /**
- * A table, in one of the ways that JSON writes it: `{columns, rows}`, `{rows}` with `header` (the number of head rows,
- * or true), or a list of objects that are alike and flat.
+ * A table: `{columns, rows}`, `{rows}` with `header` (the number of head rows, or true), or a list of flat objects with
+ * the same members.
  */
 export function gridOf(value: unknown): Grid | undefined {
   if (isObject(value) && Array.isArray(value.rows))
@@ -46,36 +46,36 @@ export function gridOf(value: unknown): Grid | undefined {
 }
 
 function gridOfRows(rows: unknown[], columns: unknown, header: unknown, types: unknown): Grid | undefined {
-  const named = columnsOf(columns, types)
+  const declared = columnsOf(columns, types)
   if (rows.every(Array.isArray)) {
-    const heads = named.length ? 0 : header === true ? 1 : typeof header === 'number' ? header : 0
+    const heads = declared.length ? 0 : header === true ? 1 : typeof header === 'number' ? header : 0
     const lists = rows as unknown[][]
-    const width = Math.max(named.length, ...lists.slice(0, 200).map((row) => row.length))
+    const width = Math.max(declared.length, ...lists.slice(0, 200).map((row) => row.length))
     const head = Array.isArray(header) ? header : lists[heads - 1]
-    const names = named.length
-      ? named
+    const names = declared.length
+      ? declared
       : Array.from({length: width}, (_, at) => ({name: head ? String(head[at] ?? '') : ''}))
-    return withNumbers(names, lists.slice(heads))
+    return withNumeric(names, lists.slice(heads))
   }
   if (!rows.every(isObject)) return undefined
-  const names = named.length ? named : keysOf(rows as Json[]).map((name) => ({name}))
-  return withNumbers(
+  const names = declared.length ? declared : keysOf(rows as JsonObject[]).map((name) => ({name}))
+  return withNumeric(
     names,
-    (rows as Json[]).map((row) => names.map(({name}) => row[name])),
+    (rows as JsonObject[]).map((row) => names.map(({name}) => row[name])),
   )
 }
 
-function gridOfObjects(rows: Json[]): Grid | undefined {
+function gridOfObjects(rows: JsonObject[]): Grid | undefined {
   const names = keysOf(rows)
   const flat = rows.slice(0, 50).every((row) => Object.values(row).every(isCell))
   if (!flat || names.length === 0 || names.length > 12) return undefined
-  return withNumbers(
+  return withNumeric(
     names.map((name) => ({name})),
     rows.map((row) => names.map((name) => row[name])),
   )
 }
 
-/** Columns as names, or as objects with a name and perhaps a type. */
+/** The columns of a list of names, or of objects with a name and perhaps a type. */
 export function columnsOf(columns: unknown, types?: unknown): {name: string; type?: string}[] {
   if (!Array.isArray(columns)) return []
   const kinds = Array.isArray(types) ? types : []
@@ -86,7 +86,8 @@ export function columnsOf(columns: unknown, types?: unknown): {name: string; typ
   })
 }
 
-function withNumbers(columns: readonly {name: string; type?: string}[], rows: readonly (readonly unknown[])[]): Grid {
+/** A table whose columns say whether all of their cells, in the first rows, are numbers. */
+function withNumeric(columns: readonly {name: string; type?: string}[], rows: readonly (readonly unknown[])[]): Grid {
   const sample = rows.slice(0, 50)
   return {
     rows,
@@ -106,13 +107,13 @@ const isCell = (value: unknown): boolean =>
   (isScalar(value) && !isLong(value)) || (Array.isArray(value) && value.length <= 6 && value.every(isScalar))
 const isLong = (value: unknown): boolean => typeof value === 'string' && value.length > 400
 
-function keysOf(rows: Json[]): string[] {
+function keysOf(rows: JsonObject[]): string[] {
   const keys = new Set<string>()
   for (const row of rows.slice(0, 50)) for (const key of Object.keys(row)) keys.add(key)
   return [...keys]
 }
 
-/** Several pieces that are batches of one table: the columns come once, or with each. */
+/** The table whose batches of rows are partials, with their keys. One partial has the columns, or each of them. */
 export function batchesOf(
   partials: Readonly<Record<string, unknown>>,
 ): {grid: Grid; keys: ReadonlySet<string>} | undefined {
@@ -120,14 +121,14 @@ export function batchesOf(
   const rows: unknown[] = []
   let columns: {name: string; type?: string}[] = []
   for (const [key, value] of Object.entries(partials)) {
-    const found = headOf(key, value)
-    if (found.length && !sameNames(columns, found)) {
-      if (columns.length) return undefined // two tables: each is shown by itself
-      columns = found
+    const head = headOf(key, value)
+    if (head.length && !sameNames(columns, head)) {
+      if (columns.length) return undefined // two tables, which are not merged
+      columns = head
     }
     const batch = rowsOf(value, key)
     if (batch) for (const row of batch) rows.push(row)
-    if (batch || found.length) keys.add(key)
+    if (batch || head.length) keys.add(key)
   }
   const grid = columns.length ? gridOfRows(rows, columns, undefined, undefined) : undefined
   return grid && {grid, keys}

@@ -1,4 +1,4 @@
-// A table of any size: the first rows at once, more when asked for, so that a hundred thousand rows stay a light page.
+// A table of any size. It shows its first rows, and more on request: a hundred thousand would make the page slow.
 import {memo, useState} from 'react'
 import {number} from '../format'
 import type {Grid} from './shapes'
@@ -16,13 +16,13 @@ export const Table = memo(function Table({
 }) {
   const [shown, setShown] = useState(STEP)
   const {columns, rows} = grid
-  const named = columns.some((column) => column.name)
-  const left = rows.length - shown
+  const hasHead = columns.some((column) => column.name)
+  const remaining = rows.length - shown
   return (
     <div className="table-whole">
       <div className="table-box" role="group" aria-label={label} tabIndex={0}>
         <table className="table">
-          {named && (
+          {hasHead && (
             <thead>
               <tr>
                 {columns.map((column, at) => (
@@ -45,16 +45,16 @@ export const Table = memo(function Table({
           </tbody>
         </table>
       </div>
-      {(left > 0 || growing) && (
+      {(remaining > 0 || growing) && (
         <p className="table-foot">
           {number(rows.length)} rows{growing && ' so far'}
-          {left > 0 && (
+          {remaining > 0 && (
             <button
               type="button"
               className="button button-quiet button-small"
               onClick={() => setShown(shown + STEP * 4)}
             >
-              Show {number(Math.min(left, STEP * 4))} more
+              Show {number(Math.min(remaining, STEP * 4))} more
             </button>
           )}
         </p>
@@ -66,14 +66,14 @@ export const Table = memo(function Table({
 function Cell({value, numeric}: {value: unknown; numeric: boolean}) {
   if (value === null || value === undefined)
     return (
-      <td className="nothing">
+      <td className="muted">
         <span className="visually-hidden">none</span>
       </td>
     )
-  return <td className={numeric ? 'numeric' : undefined}>{asCell(value)}</td>
+  return <td className={numeric ? 'numeric' : undefined}>{cellText(value)}</td>
 }
 
-function asCell(value: unknown): string {
+function cellText(value: unknown): string {
   if (typeof value === 'number')
     return Number.isInteger(value) && Math.abs(value) < 10_000 ? String(value) : number(value)
   if (Array.isArray(value))

@@ -1,19 +1,21 @@
-// Any JSON, shown by its shape: a chart, a picture, a table, a page of facts, a list, a word.
+// Any JSON value, shown by its shape: a chart, an image, a table, an object, a list, or a single value.
 import {lazy, Suspense} from 'react'
 import {label, number} from '../format'
+import {Code, Json} from './json'
 import {Markdown} from './markdown'
-import {gridOf, isChart, isObject, isPicture, isScalar, type Json} from './shapes'
+import {gridOf, isChart, isObject, isPicture, isScalar, type JsonObject} from './shapes'
 import {Table} from './table'
 
 const Chart = lazy(() => import('./chart'))
 
-/** Members whose text is a model's prose. */
+/** Names of members that hold Markdown. */
 const PROSE = /^(answer|text|summary|thinking|report|markdown)$/
 
-/** Members whose text is code. */
+/** Names of members that hold code. */
 const CODE = /^(sql|query|code|statement)$/
 
-const DEEPEST = 4
+/** Deeper values are shown as JSON. */
+const MAX_DEPTH = 4
 
 export function Value({value, name = '', depth = 0}: {value: unknown; name?: string; depth?: number}) {
   if (isChart(value)) return <ChartBox spec={value} />
@@ -27,7 +29,7 @@ export function Value({value, name = '', depth = 0}: {value: unknown; name?: str
   return null
 }
 
-export function ChartBox({spec}: {spec: Json}) {
+export function ChartBox({spec}: {spec: JsonObject}) {
   return (
     <Suspense fallback={<div className="chart chart-loading">Drawing the chart …</div>}>
       <Chart spec={spec} />
@@ -36,7 +38,7 @@ export function ChartBox({spec}: {spec: Json}) {
 }
 
 function Scalar({value, name, prose}: {value: unknown; name: string; prose: boolean}) {
-  if (value === null || value === '') return <span className="nothing">none</span>
+  if (value === null || value === '') return <span className="muted">none</span>
   if (typeof value === 'number') return <span className="numeric">{number(value)}</span>
   if (typeof value === 'boolean') return <span>{value ? 'yes' : 'no'}</span>
   const text = String(value)
@@ -46,11 +48,11 @@ function Scalar({value, name, prose}: {value: unknown; name: string; prose: bool
 }
 
 function List({values, name, depth}: {values: readonly unknown[]; name: string; depth: number}) {
-  if (values.length === 0) return <span className="nothing">none</span>
-  if (depth >= DEEPEST) return <Raw value={values} />
+  if (values.length === 0) return <span className="muted">none</span>
+  if (depth >= MAX_DEPTH) return <Json value={values} />
   if (values.every((value) => isScalar(value) && String(value).length <= 40))
     return (
-      <ul className="words">
+      <ul className="tags">
         {values.map((value, at) => (
           <li key={at}>{String(value)}</li>
         ))}
@@ -63,16 +65,16 @@ function List({values, name, depth}: {values: readonly unknown[]; name: string; 
           <Value value={value} name={name} depth={depth + 1} />
         </li>
       ))}
-      {values.length > 100 && <li className="nothing">and {number(values.length - 100)} more</li>}
+      {values.length > 100 && <li className="muted">and {number(values.length - 100)} more</li>}
     </ol>
   )
 }
 
-function Facts({value, depth}: {value: Json; depth: number}) {
-  // What was not given is not shown: the JSON has it.
+function Facts({value, depth}: {value: JsonObject; depth: number}) {
+  // Empty members are not shown; the JSON has them.
   const members = Object.entries(value).filter(([, each]) => each !== null && each !== '' && each !== undefined)
-  if (members.length === 0) return <span className="nothing">none</span>
-  if (depth >= DEEPEST) return <Raw value={value} />
+  if (members.length === 0) return <span className="muted">none</span>
+  if (depth >= MAX_DEPTH) return <Json value={value} />
   if (depth > 0 && members.length > 1 && members.every(([, each]) => typeof each === 'number'))
     return <Tiles members={members as [string, number][]} />
   const small = members.filter(([name, each]) => isSmall(each) && !PROSE.test(name) && !CODE.test(name))
@@ -101,7 +103,7 @@ function Facts({value, depth}: {value: Json; depth: number}) {
   )
 }
 
-/** The columns of a table, or the members of anything: each a name and a type, and no more. */
+/** A list of columns or fields: objects of a name and a type. */
 const isFields = (value: unknown): value is {name: string; type: string}[] =>
   Array.isArray(value) &&
   value.length > 0 &&
@@ -109,10 +111,10 @@ const isFields = (value: unknown): value is {name: string; type: string}[] =>
 
 function Fields({fields}: {fields: readonly {name: string; type: string}[]}) {
   return (
-    <ul className="words">
+    <ul className="tags">
       {fields.map(({name, type}) => (
         <li key={name}>
-          {name} <span className="words-type">{String(type).toLowerCase()}</span>
+          {name} <span className="tags-type">{String(type).toLowerCase()}</span>
         </li>
       ))}
     </ul>
@@ -133,21 +135,5 @@ function Tiles({members}: {members: readonly [string, number][]}) {
         </div>
       ))}
     </dl>
-  )
-}
-
-function Code({text, label}: {text: string; label: string}) {
-  return (
-    <pre className="raw" tabIndex={0} role="group" aria-label={label}>
-      {text}
-    </pre>
-  )
-}
-
-export function Raw({value}: {value: unknown}) {
-  return (
-    <pre className="raw" tabIndex={0} role="group" aria-label="JSON">
-      {JSON.stringify(value, null, 2)}
-    </pre>
   )
 }

@@ -111,7 +111,7 @@ test('a question refuses an answer that does not fit its schema', async () => {
 
 test('a question is answered by a viewer that has not read it', async () => {
   const run = startRun(operation('curious'))
-  const asked = (async () => {
+  const questionId = (async () => {
     for await (const event of run) if (event.type === 'question') return event.id
     return 0
   })()
@@ -119,7 +119,7 @@ test('a question is answered by a viewer that has not read it', async () => {
   await expect.poll(async () => (await watching.snapshot()).status).toBe('waiting')
   await watching.answer(false)
   expect(await watching.result).toBe(false)
-  await asked
+  await questionId
 })
 
 test('files are sent as a form, from an object or a FormData', async () => {

@@ -1,15 +1,15 @@
-// The pages of a document: a shelf of all of them, filling as they are read, and one of them opened.
+// The pages of a document: a list that grows while the run reads them, and the one that is open.
 import {memo, useEffect, useId, useRef, useState} from 'react'
 import {number} from '../format'
-import {gridOf, isObject, isPicture, type Json} from '../values/shapes'
+import {gridOf, isObject, isPicture, type JsonObject} from '../values/shapes'
 import {Table} from '../values/table'
 
-type Page = Json & {page: number; text: string}
+type Page = JsonObject & {page: number; text: string}
 
-export function Book({pages, live}: {pages: readonly Page[]; live: boolean}) {
+export function DocumentPages({pages, live}: {pages: readonly Page[]; live: boolean}) {
   const [chosen, setChosen] = useState<number>()
   const id = useId()
-  // Until somebody chooses, the newest page lies open while they come, and the first one afterwards.
+  // Until somebody chooses a page, the newest one is open while the run is live, and then the first one.
   const open = pages.find(({page}) => page === chosen) ?? (live ? pages.at(-1) : pages[0])
   if (!open) return null
   const step = (by: number): void => {
@@ -18,38 +18,38 @@ export function Book({pages, live}: {pages: readonly Page[]; live: boolean}) {
     if (page) setChosen(page.page)
   }
   return (
-    <section className="book" aria-labelledby={id}>
-      <header className="book-head">
+    <section className="document" aria-labelledby={id}>
+      <header className="document-head">
         <h2 id={id}>Pages</h2>
         <span className="count">{number(pages.length)}</span>
         {live && chosen !== undefined && (
           <button type="button" className="button button-quiet button-small" onClick={() => setChosen(undefined)}>
-            Follow the newest
+            Show the newest
           </button>
         )}
       </header>
-      <Shelf pages={pages} open={open.page} choose={setChosen} step={step} />
-      <Leaf page={open} />
+      <PageList pages={pages} open={open.page} choose={setChosen} step={step} />
+      <PageContent page={open} />
     </section>
   )
 }
 
-interface ShelfProps {
+interface PageListProps {
   pages: readonly Page[]
   open: number
   choose: (page: number) => void
   step: (by: number) => void
 }
 
-/** One stop for the tab key; the arrow keys move within it. */
-function Shelf({pages, open, choose, step}: ShelfProps) {
-  const shelf = useRef<HTMLDivElement>(null)
+/** A toolbar is one stop for the tab key; the arrow keys move within it. */
+function PageList({pages, open, choose, step}: PageListProps) {
+  const list = useRef<HTMLDivElement>(null)
   const pictures = pages.some(({thumbnail}) => isPicture(thumbnail))
-  useEffect(() => bringIntoSight(shelf.current, open), [open])
+  useEffect(() => scrollToPage(list.current, open), [open])
   return (
     <div
-      ref={shelf}
-      className={`shelf ${pictures ? 'shelf-pictures' : ''}`}
+      ref={list}
+      className={`page-list ${pictures ? 'page-list-pictures' : ''}`}
       role="toolbar"
       aria-label="Open a page"
       onKeyDown={(event) => {
@@ -57,31 +57,39 @@ function Shelf({pages, open, choose, step}: ShelfProps) {
         if (by === undefined) return
         event.preventDefault()
         step(by)
-        const own = event.currentTarget
-        requestAnimationFrame(() => own.querySelector<HTMLElement>('[aria-pressed=true]')?.focus())
+        const toolbar = event.currentTarget
+        requestAnimationFrame(() => toolbar.querySelector<HTMLElement>('[aria-pressed=true]')?.focus())
       }}
     >
       {pages.map((page) => (
-        <Spine key={page.page} page={page} open={page.page === open} choose={choose} />
+        <PageButton key={page.page} page={page} open={page.page === open} choose={choose} />
       ))}
     </div>
   )
 }
 
-/** Scrolls the shelf alone: `scrollIntoView` would move the page under its reader. */
-function bringIntoSight(shelf: HTMLElement | null, page: number): void {
-  const spine = shelf?.querySelector<HTMLElement>(`[data-page="${page}"]`)
-  if (!shelf || !spine) return
-  shelf.scrollLeft = spine.offsetLeft - shelf.offsetLeft - (shelf.clientWidth - spine.offsetWidth) / 2
-  shelf.scrollTop = spine.offsetTop - shelf.offsetTop - (shelf.clientHeight - spine.offsetHeight) / 2
+/** Scrolls the list only: `scrollIntoView` would scroll the whole page too. */
+function scrollToPage(list: HTMLElement | null, page: number): void {
+  const button = list?.querySelector<HTMLElement>(`[data-page="${page}"]`)
+  if (!list || !button) return
+  list.scrollLeft = button.offsetLeft - list.offsetLeft - (list.clientWidth - button.offsetWidth) / 2
+  list.scrollTop = button.offsetTop - list.offsetTop - (list.clientHeight - button.offsetHeight) / 2
 }
 
-const Spine = memo(function Spine({page, open, choose}: {page: Page; open: boolean; choose: (page: number) => void}) {
+const PageButton = memo(function PageButton({
+  page,
+  open,
+  choose,
+}: {
+  page: Page
+  open: boolean
+  choose: (page: number) => void
+}) {
   const tables = Array.isArray(page.tables) ? page.tables.length : 0
   return (
     <button
       type="button"
-      className="spine"
+      className="page-button"
       data-page={page.page}
       aria-pressed={open}
       tabIndex={open ? 0 : -1}
@@ -90,20 +98,20 @@ const Spine = memo(function Spine({page, open, choose}: {page: Page; open: boole
     >
       {isPicture(page.thumbnail) && <img src={page.thumbnail} alt="" />}
       <span>{page.page}</span>
-      {tables > 0 && <span className="spine-mark" aria-hidden="true" />}
+      {tables > 0 && <span className="page-button-mark" aria-hidden="true" />}
     </button>
   )
 })
 
-const Leaf = memo(function Leaf({page}: {page: Page}) {
+const PageContent = memo(function PageContent({page}: {page: Page}) {
   const pairs = Array.isArray(page.pairs) ? page.pairs.filter(isPair) : []
   const tables = Array.isArray(page.tables) ? page.tables.map(gridOf).filter((grid) => grid !== undefined) : []
   return (
-    <article className="leaf" aria-label={`Page ${page.page}`}>
+    <article className="page-content" aria-label={`Page ${page.page}`}>
       {isPicture(page.thumbnail) && (
-        <img className="leaf-picture" src={page.thumbnail} alt={`Page ${page.page}, small`} />
+        <img className="page-picture" src={page.thumbnail} alt={`Thumbnail of page ${page.page}`} />
       )}
-      <p className="leaf-number">Page {page.page}</p>
+      <p className="page-number">Page {page.page}</p>
       {pairs.length > 0 && (
         <dl className="facts">
           {pairs.map((pair, at) => (
@@ -117,12 +125,12 @@ const Leaf = memo(function Leaf({page}: {page: Page}) {
       {tables.map((grid, at) => (
         <Table key={`${page.page} ${at}`} grid={grid} label={`Table ${at + 1} of page ${page.page}`} />
       ))}
-      {page.text.trim() ? <Text page={page} /> : <p className="nothing">No text on this page.</p>}
+      {page.text.trim() ? <Text page={page} /> : <p className="muted">No text on this page.</p>}
     </article>
   )
 })
 
-/** The text of a page, with its headings set apart where the page names them. */
+/** The text of a page in paragraphs, with the headings that the page lists. */
 function Text({page}: {page: Page}) {
   const headings = new Map<string, number>()
   for (const heading of Array.isArray(page.headings) ? page.headings : [])
@@ -132,18 +140,18 @@ function Text({page}: {page: Page}) {
   for (const line of page.text.split('\n')) {
     const heading = headings.has(line.trim())
     const last = blocks.at(-1)
-    if (last && !heading && !last.heading) last.text += (full(last.text) ? ' ' : '\n') + line
+    if (last && !heading && !last.heading) last.text += (isWrapped(last.text) ? ' ' : '\n') + line
     else blocks.push({heading, text: line})
   }
   return (
-    <div className="leaf-text">
+    <div className="page-text">
       {blocks.map((block, at) => (block.heading ? <h3 key={at}>{block.text}</h3> : <p key={at}>{block.text}</p>))}
     </div>
   )
 }
 
-/** Whether the last line of a text goes on in the next one: it is as long as lines of running text are. */
-const full = (text: string): boolean =>
+/** Whether the last line of a text was wrapped: it is as long as the lines of a paragraph, and ends no sentence. */
+const isWrapped = (text: string): boolean =>
   text.length - text.lastIndexOf('\n') > 70 && !/[.:!?]$/.test(text) && !/\n\s*$/.test(text)
 
 const isPair = (pair: unknown): pair is {key: string; value: string} =>

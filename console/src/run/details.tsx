@@ -1,50 +1,40 @@
-// The facts of a run, beside it.
+// The details of a run, beside its output.
 import type {UseRun} from '@headway/client/react'
 import {type ReactNode, useEffect, useState} from 'react'
 import {type Snapshot, snapshotOf} from '../api'
-import {useBegun} from '../begun'
+import {useBackgroundRuns} from '../background'
 import {useCatalogue} from '../catalogue'
 import {Copy, LIVE} from '../controls'
 import {duration, moment, number} from '../format'
-import {afterLeaving} from '../leaving'
+import {lingerText} from '../linger'
 
-const LINES: Record<UseRun['connection'], string> = {
-  idle: 'not yet',
-  connecting: 'connecting',
-  open: 'live',
-  interrupted: 'cut, coming back',
-  offline: 'offline',
-  lost: 'lost',
-  closed: 'closed',
-}
-
-export function Side({id, run}: {id: string; run: UseRun}) {
+export function RunDetails({id, run}: {id: string; run: UseRun}) {
   const {operations} = useCatalogue()
   const operation = operations.find(({name}) => name === run.operation)
-  const ours = useBegun().includes(id)
+  const startedHere = useBackgroundRuns().includes(id)
   const live = run.status === 'idle' || LIVE.has(run.status)
   const viewers = useViewers(id, live, run.connection)
   return (
-    <aside className="run-side" aria-label="About this run">
-      <dl className="side-facts">
+    <aside className="run-details" aria-label="Details of the run">
+      <dl className="details-facts">
         <Fact name="Operation">{run.operation}</Fact>
         <Fact name="Started">{run.startedAt && moment(run.startedAt)}</Fact>
-        <Fact name="Took">{run.elapsed !== undefined && duration(run.elapsed)}</Fact>
+        <Fact name="Duration">{run.elapsed !== undefined && duration(run.elapsed)}</Fact>
         <Fact name="Attempt">{run.attempt > 1 && number(run.attempt)}</Fact>
         <Fact name="Runs in">{operation?.runs_in}</Fact>
-        <Fact name="Line">
+        <Fact name="Connection">
           {live && (
-            <span className={`line line-${run.connection}`}>
+            <span className={`connection connection-${run.connection}`}>
               <span className="dot" aria-hidden="true" />
-              {LINES[run.connection]}
+              {run.connection}
             </span>
           )}
         </Fact>
         <Fact name="Viewers">{live && viewers !== undefined && number(viewers)}</Fact>
         <Fact name="Last event">{run.events.length > 0 && `no. ${number(run.events.at(-1)?.id ?? 0)}`}</Fact>
       </dl>
-      {live && ours && operation && <p className="side-note">{afterLeaving(operation.linger)}.</p>}
-      <div className="side-acts">
+      {live && startedHere && operation && <p className="details-note">{lingerText(operation.linger)}.</p>}
+      <div className="details-actions">
         <Copy text={() => location.href.replace(/\/events$/, '')} label="Copy the link" />
         <Copy text={id} label="Copy the id" />
       </div>
@@ -62,24 +52,24 @@ function Fact({name, children}: {name: string; children: ReactNode}) {
   )
 }
 
-/** How many watch, which only the snapshot tells. */
+/** The number of viewers, from the snapshot: events do not have it. */
 function useViewers(id: string, live: boolean, connection: string): number | undefined {
   const [viewers, setViewers] = useState<number>()
   useEffect(() => {
     if (!live) return
-    const leaving = new AbortController()
-    const look = (): void => {
+    const unmount = new AbortController()
+    const load = (): void => {
       if (!document.hidden)
-        snapshotOf(id, leaving.signal).then(
-          (found: Snapshot) => setViewers(found.viewers),
+        snapshotOf(id, unmount.signal).then(
+          (snapshot: Snapshot) => setViewers(snapshot.viewers),
           () => undefined,
         )
     }
-    look()
-    const timer = setInterval(look, 5000)
+    load()
+    const timer = setInterval(load, 5000)
     return () => {
       clearInterval(timer)
-      leaving.abort()
+      unmount.abort()
     }
   }, [id, live, connection])
   return viewers

@@ -1,10 +1,10 @@
-// The API key: asked for where the service wants one, kept in this tab's session storage and nowhere else.
+// The page that asks for the API key of a service that needs one. The key is kept in this tab's session storage only.
 import {type FormEvent, useState} from 'react'
 import {apiKey} from './api'
 import {ThemeSwitch, useDocumentTitle} from './controls'
 import {Wordmark} from './sidebar'
 
-export function KeyGate({refused}: {refused: boolean}) {
+export function ApiKeyPage({refused}: {refused: boolean}) {
   const [key, setKey] = useState('')
   useDocumentTitle('API key')
   const submit = (event: FormEvent): void => {
@@ -13,15 +13,15 @@ export function KeyGate({refused}: {refused: boolean}) {
   }
   return (
     <div className="gate">
-      <header className="gate-head">
+      <header className="key-page-head">
         <Wordmark />
         <ThemeSwitch />
       </header>
-      <main className="gate-card">
-        <h1>This service wants a key</h1>
-        <p className="lead">It is sent with every request, and forgotten when you close this tab.</p>
+      <main className="key-page-card">
+        <h1>This service needs an API key</h1>
+        <p className="lead">The key is sent with every request, and forgotten when you close this tab.</p>
         <form onSubmit={submit}>
-          <div className={`field ${refused ? 'field-wrong' : ''}`}>
+          <div className={`field ${refused ? 'field-invalid' : ''}`}>
             <label className="field-label" htmlFor="key">
               API key
             </label>
@@ -37,7 +37,7 @@ export function KeyGate({refused}: {refused: boolean}) {
               onChange={(event) => setKey(event.target.value)}
             />
             <div id="key-errors" role="alert">
-              {refused && <p className="field-error">The service does not know that key.</p>}
+              {refused && <p className="field-error">The service refused this key.</p>}
             </div>
           </div>
           <button type="submit" className="button button-primary">

@@ -1,17 +1,19 @@
-// The events along the time of the run: where they stand close, it spoke; where there is a hole, it was silent.
+// The events of a run on a line of time, on which a silence is a gap.
 import {duration} from '../format'
-import {kindOf, type Row} from './inspector'
+import {kindOf, type Row} from './rows'
 
 const WIDTH = 1000
 const HEIGHT = 44
-const MOST = 1500
+const MAX_TICKS = 1500
 
-export function Rhythm({rows, choose}: {rows: readonly Row[]; choose: (id: number) => void}) {
+export function Timeline({rows, choose}: {rows: readonly Row[]; choose: (id: number) => void}) {
   const end = Math.max(1, rows.at(-1)?.at ?? 1)
-  // Where there are more events than the picture has room for, each nth of them stands for its neighbours.
-  const every = Math.max(1, Math.ceil(rows.length / MOST))
-  const ticks = rows.filter((row, at) => at % every === 0 || kindOf(row.event.type) !== 'progress').slice(0, MOST * 2)
-  const pick = (event: React.MouseEvent<SVGSVGElement>): void => {
+  // Of more events than fit, only each nth progress event has a tick.
+  const every = Math.max(1, Math.ceil(rows.length / MAX_TICKS))
+  const ticks = rows
+    .filter((row, at) => at % every === 0 || kindOf(row.event.type) !== 'progress')
+    .slice(0, MAX_TICKS * 2)
+  const chooseNearest = (event: React.MouseEvent<SVGSVGElement>): void => {
     const {left, width} = event.currentTarget.getBoundingClientRect()
     const at = ((event.clientX - left) / width) * end
     const nearest = rows.reduce<Row | undefined>(
@@ -21,26 +23,26 @@ export function Rhythm({rows, choose}: {rows: readonly Row[]; choose: (id: numbe
     if (nearest) choose(nearest.event.id)
   }
   return (
-    <figure className="rhythm">
-      {/* biome-ignore lint/a11y/useKeyWithClickEvents: a short cut for the mouse; the rows below are for every hand */}
+    <figure className="timeline">
+      {/* biome-ignore lint/a11y/useKeyWithClickEvents: a shortcut for the mouse; the rows below work with the keyboard */}
       <svg
         viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
         preserveAspectRatio="none"
         role="img"
         aria-label={`${rows.length} events over ${duration(end / 1000)}`}
-        onClick={pick}
+        onClick={chooseNearest}
       >
         {ticks.map((row) => {
           const x = 2 + (row.at / end) * (WIDTH - 4)
-          const tall = kindOf(row.event.type) === 'progress' || kindOf(row.event.type) === 'delta' ? 14 : 4
+          const margin = ['progress', 'delta'].includes(row.event.type) ? 14 : 4
           return (
             <line
               key={row.event.id}
               className={`tick tick-${kindOf(row.event.type)}`}
               x1={x}
               x2={x}
-              y1={tall}
-              y2={HEIGHT - tall}
+              y1={margin}
+              y2={HEIGHT - margin}
             />
           )
         })}
