@@ -166,7 +166,7 @@ class Thinker:
 
     def _think_and_answer(self) -> Generator[Event, None, bool]:
         """One call in which the model does both. Returns False if the model needs another call to answer."""
-        splitter = Splitter(within=self._mode == "end_tag")
+        splitter = Splitter(inside=self._mode == "end_tag")
         limit = self._input.max_thinking_tokens + self._input.max_tokens
         with closing(self._call([user(self._input.prompt)], limit, "prompt")) as pieces:
             for item in pieces:
@@ -188,7 +188,7 @@ class Thinker:
 
     def _think_first(self) -> Generator[Event, None, None]:
         """A call for the thoughts alone. It ends early if a closing tag shows that the model thinks by itself."""
-        splitter = Splitter(within=True)
+        splitter = Splitter(inside=True)
         with closing(self._call([user(self._prompt(THINK))], self._input.max_thinking_tokens, "prompt")) as pieces:
             for item in pieces:
                 if isinstance(item, Event):
@@ -204,7 +204,7 @@ class Thinker:
 
     def _answer(self) -> Generator[Event, None, None]:
         """A call for the answer; its messages contain the thoughts."""
-        splitter = Splitter(within=self._mode == "end_tag")
+        splitter = Splitter(inside=self._mode == "end_tag")
         messages = [user(self._input.prompt)]
         if thoughts := self._text("thinking"):  # some servers refuse an empty message
             messages = [

@@ -1,10 +1,10 @@
-"""What the operations say to a model, and what they hear: `connect`, then `chat` or `fill`.
+"""Calls of a model: `connect`, then `chat` or `fill`.
 
-All three are generators that yield `Event`s, to be handed on as they are: the start of the embedded server, the place
-in the queue, how much of the prompt has been read. Each call of a model takes a turn by itself (`turns`), so that an
-operation must not hold one. Closing a generator ends its connection, which stops the generation at the server.
+All three are generators that yield `Event`s for viewers: the start of the embedded server, the place in the queue, how
+much of the prompt is read. Each call waits for a turn by itself (`turns`), so an operation must not hold one. Closing a
+generator closes its connection, which stops the generation at the server.
 
-The settings `llm_base_url`, `llm_api_key` and `llm_model` name another model than the embedded one; `llm_timeout` is
+The settings `llm_base_url`, `llm_api_key` and `llm_model` select another model than the embedded one; `llm_timeout` is
 how many seconds a server may be silent.
 """
 
@@ -24,29 +24,29 @@ from streaming import Event, SettingError, progress
 from ..settings import ServiceSettings, settings
 from ..turns import Turn
 from . import embedded, errors
-from .wire import Line, calling, client, cuttable, sdk
+from .connection import Connection, cancellable, client, sdk, use
 
 if TYPE_CHECKING:
     import openai
 
 
 Message: TypeAlias = Mapping[str, Any]
-"""A message of a chat, as the API has it: `role` and `content`."""
+"""A message of a chat in the format of the API: `role` and `content`."""
 
 ATTEMPTS: Final = 3
-"""How often a call is made that fails before its answer has begun, where that may pass."""
-NOT_THE_API: Final = "The model's server does not answer as an OpenAI-compatible one does."
+"""Tries of a call that fails before its answer begins, with an error that may not last."""
+NOT_THE_API: Final = "The model's server is not OpenAI-compatible."
 NO_KEY: Final = "none"
-"""The key for servers that want none; the SDK insists on one."""
+"""The key for servers without one, which the SDK requires."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model that can be asked.
+    """A model and the client of its server.
 
-    `name` is what its server calls it. `embedded` tells whether that is the embedded server, which takes llama.cpp's
-    extras. `context` is how many tokens fit into prompt and answer together, `None` where that is not known. `client`
-    is the SDK's client, for what `chat` and `fill` do not do; its connections close after each call.
+    `name` is the name on its server. `embedded` is true for the embedded server, which takes llama.cpp's options.
+    `context` is how many tokens prompt and answer may have together, `None` if that is not known. `client` is the SDK's
+    client, for everything that `chat` and `fill` do not do; it closes its connection after each call.
     """
 
     name: str
@@ -56,26 +56,26 @@ class Model:
 
 
 class Thinking(NamedTuple):
-    """A piece of what a model thinks, from a server that tells it apart (`reasoning_content`, `reasoning`)."""
+    """A piece of the model's thoughts, from a server that sends them separately (`reasoning_content`, `reasoning`)."""
 
     text: str
 
 
 class Text(NamedTuple):
-    """A piece of what a model writes."""
+    """A piece of the model's text."""
 
     text: str
 
 
 class Usage(NamedTuple):
-    """Tokens of a call; `None` where the server does not tell."""
+    """Tokens of a call; `None` if the server does not report them."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
 
 
 class Finished(NamedTuple):
-    """The last piece: why the model stopped (`stop`, `length` ...), and what it used."""
+    """The last piece: why the model stopped (`stop`, `length` ...), and its usage."""
 
     reason: str
     usage: Usage
@@ -85,22 +85,22 @@ Piece: TypeAlias = Thinking | Text | Finished
 
 
 def user(content: str) -> Message:
-    """A message of the user's."""
+    """A message with the role `user`."""
     return {"role": "user", "content": content}
 
 
 def connect() -> Generator[Event, None, Model]:
-    """The model of the settings, or the embedded one, whose server is started where it does not run.
+    """The model of the settings, or the embedded one, whose server is started if it does not run.
 
-    Raises `OperationError` with `model_missing`, or with another code of `errors` where its server does not answer.
+    Raises `OperationError` with `model_missing`, or with another code of `errors` if its server does not answer.
     """
     service = _settings()
     if service.llm_base_url is None:
         if service.llm_api_key or service.llm_model:
             raise errors.missing("HEADWAY_LLM_API_KEY or HEADWAY_LLM_MODEL is set, and HEADWAY_LLM_BASE_URL is not.")
         return (yield from _embedded())
-    found = client(service.llm_base_url, service.llm_api_key or NO_KEY, service.llm_timeout)
-    return Model(service.llm_model or _first_model(found), found)
+    server = client(service.llm_base_url, service.llm_api_key or NO_KEY, service.llm_timeout)
+    return Model(service.llm_model or _first_model(server), server)
 
 
 def chat(
@@ -115,30 +115,33 @@ def chat(
 ) -> Generator[Event | Piece, None, None]:
     """One streamed completion, piece by piece; `Finished` is always the last one.
 
-    `max_tokens` bounds what is written, what is thought included. With `schema`, a JSON Schema, the text is JSON that
-    satisfies it, where the server can do that (`fill` checks). `step` is what the progress of reading the prompt
-    calls itself: one of its own for each call of a run. Raises `OperationError` with a code of `errors`.
+    `max_tokens` limits thoughts and text together. With `schema`, a JSON Schema, the text is JSON that satisfies it, if
+    the server supports that (`fill` checks). `step` is the step of the progress of reading the prompt: give each call
+    of a run its own. Raises `OperationError` with a code of `errors`.
     """
+    options = {"max_tokens": max_tokens, "temperature": temperature, "stop": list(stop) if stop else None}
+    request = _request_body(model, messages, schema, options)
+    with _turn(model) as turn, cancellable() as connection:
+        yield from turn.wait()
+        stream = yield from _open(model, request, connection)
+        with closing(stream):
+            yield from _ChunkReader(step).pieces(stream, connection)
+
+
+def _request_body(
+    model: Model, messages: Sequence[Message], schema: Mapping[str, Any] | None, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    described = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
     request: dict[str, Any] = {
         "model": model.name,
         "messages": list(messages),
         "stream": True,
         "stream_options": {"include_usage": True},
-        "max_tokens": max_tokens,
-        "temperature": temperature,
-        "stop": list(stop) if stop else None,
+        "response_format": described if schema is not None else None,
+        "extra_body": embedded.EXTRAS if model.embedded else None,
+        **options,
     }
-    if schema is not None:
-        described = {"name": "answer", "strict": True, "schema": schema}
-        request["response_format"] = {"type": "json_schema", "json_schema": described}
-    if model.embedded:
-        request["extra_body"] = embedded.EXTRAS
-    request = {name: value for name, value in request.items() if value is not None}
-    with _turn(model) as turn, cuttable() as line:
-        yield from turn.wait()
-        stream = yield from _opened(model, request, line)
-        with closing(stream):
-            yield from _Reader(step).pieces(stream, line)
+    return {name: value for name, value in request.items() if value is not None}
 
 
 def fill(
@@ -151,33 +154,33 @@ def fill(
     step: str = "prompt",
     lenient: bool = False,
 ) -> Generator[Event, None, tuple[Any, Finished]]:
-    """One completion that is JSON and satisfies `schema`: the value, and how it ended.
+    """One completion that is JSON and satisfies `schema`; returns the value and the last piece.
 
-    Raises `OperationError` with a code of `errors`: `model_unfit` where the answer does not satisfy the schema, or was
-    cut off at `max_tokens`. `lenient` is for callers that check it themselves: then any JSON is taken, and of an answer
-    that was cut off (the reason in `Finished` is `length`) what is whole in it.
+    Raises `OperationError` with a code of `errors`: `model_unfit` if the answer does not satisfy the schema, or was cut
+    off at `max_tokens`. `lenient` is for callers that check the value: any JSON is accepted, and of an answer that was
+    cut off (the reason in `Finished` is `length`) the complete part.
     """
-    written, finished = "", Finished("stop", Usage())
+    answer, finished = "", Finished("stop", Usage())
     for piece in chat(model, messages, max_tokens=max_tokens, temperature=temperature, schema=schema, step=step):
         if isinstance(piece, Event):
             yield piece
         elif isinstance(piece, Text):
-            written += piece.text
+            answer += piece.text
         elif isinstance(piece, Finished):
             finished = piece
     if finished.reason == "length" and not lenient:
         raise errors.unfit("The model's answer was cut off before its end.")
-    return _parsed(written, {} if lenient else schema, partly=finished.reason == "length"), finished
+    return _parse(answer, {} if lenient else schema, partial=finished.reason == "length"), finished
 
 
-def _parsed(written: str, schema: Mapping[str, Any], *, partly: bool) -> Any:
+def _parse(answer: str, schema: Mapping[str, Any], *, partial: bool) -> Any:
     import jsonschema
 
     try:
-        value = from_json(written, allow_inf_nan=False, allow_partial=partly)
+        value = from_json(answer, allow_inf_nan=False, allow_partial=partial)
         jsonschema.validate(value, schema)
     except (ValueError, jsonschema.ValidationError) as error:
-        raise errors.unfit("The model's answer is not the JSON that it was asked for.") from error
+        raise errors.unfit("The model's answer is not JSON of the requested schema.") from error
     return value
 
 
@@ -186,8 +189,8 @@ def _parsed(written: str, schema: Mapping[str, Any], *, partly: bool) -> Any:
 
 def _embedded() -> Generator[Event, None, Model]:
     address = yield from embedded.address()
-    found = client(address.url, address.key, _settings().llm_timeout, loopback=True)
-    return Model(embedded.NAME, found, embedded=True, context=embedded.CONTEXT)
+    server = client(address.url, address.key, _settings().llm_timeout, loopback=True)
+    return Model(embedded.NAME, server, embedded=True, context=embedded.CONTEXT)
 
 
 def _settings() -> ServiceSettings:
@@ -197,16 +200,16 @@ def _settings() -> ServiceSettings:
         raise errors.missing(f"{error}.") from None
 
 
-def _first_model(found: openai.OpenAI) -> str:
-    """What the server calls the first of its models: servers of one model seldom care for its name."""
+def _first_model(server: openai.OpenAI) -> str:
+    """The name of the server's first model: servers with one model rarely check the name."""
     openai = sdk()
     try:
-        with cuttable() as line, calling(line):
-            names = [model.id for model in found.models.list().data or ()]
+        with cancellable() as connection, use(connection):
+            names = [model.id for model in server.models.list().data or ()]
     except openai.APIError as error:
-        raise errors.told(error) from error
+        raise errors.from_sdk(error) from error
     if not names:
-        raise errors.missing("The model's server offers no model: HEADWAY_LLM_MODEL names the one to ask.")
+        raise errors.missing("The model's server lists no models: set HEADWAY_LLM_MODEL.")
     return str(names[0])
 
 
@@ -214,63 +217,65 @@ def _turn(model: Model) -> Turn:
     return Turn("embedded-model", embedded.SLOTS) if model.embedded else Turn("model")
 
 
-def _opened(model: Model, request: dict[str, Any], line: Line) -> Generator[Event, None, Any]:
-    """The answer, once it has begun."""
+def _open(model: Model, request: dict[str, Any], connection: Connection) -> Generator[Event, None, Any]:
+    """The stream of the answer, once it has begun."""
     openai = sdk()
     try:
         try:
-            return _asked(model, request, line)
+            return _request(model, request, connection)
         except openai.APIConnectionError:
-            if not model.embedded or line.is_cut:
+            if not model.embedded or connection.is_cancelled:
                 raise
-        again = yield from _embedded()  # its server has died; it is another one's address now
-        return _asked(again, request, line)
+        restarted = yield from _embedded()  # the server has died, and its successor has another address
+        return _request(restarted, request, connection)
     except openai.APIError as error:
-        raise _ended(error, line) from error
+        raise _failure(error, connection) from error
 
 
-def _ended(error: openai.APIError, line: Line) -> BaseException:
-    """What a failed call is: the cancel of its run, or the model's failure."""
-    return GreenletExit() if line.is_cut else errors.told(error)
+def _failure(error: openai.APIError, connection: Connection) -> BaseException:
+    """The exception for a failed call: the cancel of its run, or the error of the model."""
+    return GreenletExit() if connection.is_cancelled else errors.from_sdk(error)
 
 
-def _asked(model: Model, request: dict[str, Any], line: Line) -> Any:
-    """The answer to a request, without those parts of it that the server says it does not take."""
+def _request(model: Model, request: dict[str, Any], connection: Connection) -> Any:
+    """The answer to a request; parameters that the server rejects are replaced or dropped."""
     openai = sdk()
     while True:
         try:
-            return _tried(model, request, line)
+            return _send(model, request, connection)
         except openai.BadRequestError as error:
             if error.param not in _OPTIONAL or error.param not in request:
                 raise
-            request = _without(error.param, request)
+            request = _replace(error.param, request)
 
 
 _OPTIONAL: Final = ("max_tokens", "temperature", "stop", "stream_options", "response_format")
 
 
-def _without(part: str, request: dict[str, Any]) -> dict[str, Any]:
-    """A request that says it in another way, or not at all.
+def _replace(parameter: str, request: dict[str, Any]) -> dict[str, Any]:
+    """The request without a parameter, or with another in its place.
 
-    OpenAI's reasoning models want `max_completion_tokens`, which others do not know, and choose their temperature
-    themselves. Servers that hold no model to a schema are told it in words.
+    OpenAI's reasoning models require `max_completion_tokens`, which other servers do not know, and accept no
+    temperature. A server that does not support schemas gets the schema in a message.
     """
-    rest = {name: value for name, value in request.items() if name != part}
-    if part == "max_tokens":
+    rest = {name: value for name, value in request.items() if name != parameter}
+    if parameter == "max_tokens":
         rest["max_completion_tokens"] = request["max_tokens"]
-    if part == "response_format":
+    if parameter == "response_format":
         schema = orjson.dumps(request["response_format"]["json_schema"]["schema"]).decode()
-        told = {"role": "system", "content": f"Answer with JSON alone that satisfies this schema: {schema}"}
-        rest["messages"] = [told, *request["messages"]]
+        message = {"role": "system", "content": f"Answer with JSON alone that satisfies this schema: {schema}"}
+        rest["messages"] = [message, *request["messages"]]
     return rest
 
 
-def _tried(model: Model, request: dict[str, Any], line: Line) -> Any:
+def _send(model: Model, request: dict[str, Any], connection: Connection) -> Any:
     import stamina
 
     attempts = 1 if model.embedded else ATTEMPTS
-    for attempt in stamina.retry_context(lambda error: not line.is_cut and errors.is_passing(error), attempts=attempts):
-        with attempt, calling(line):
+    for attempt in stamina.retry_context(
+        lambda error: not connection.is_cancelled and errors.is_transient(error), attempts=attempts
+    ):
+        with attempt, use(connection):
             return model.client.chat.completions.create(**request)
     raise AssertionError("the last attempt returns or raises")
 
@@ -278,8 +283,8 @@ def _tried(model: Model, request: dict[str, Any], line: Line) -> Any:
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-class _Reader:
-    """Makes pieces of the chunks of an answer, and finds out what was missing in them."""
+class _ChunkReader:
+    """Turns the chunks of an answer into pieces, and checks that the answer is complete."""
 
     def __init__(self, step: str) -> None:
         self._step = step
@@ -287,13 +292,13 @@ class _Reader:
         self._usage = Usage()
         self._refusal = ""
 
-    def pieces(self, stream: Any, line: Line) -> Iterator[Event | Piece]:
+    def pieces(self, stream: Any, connection: Connection) -> Iterator[Event | Piece]:
         openai = sdk()
         try:
             for chunk in stream:
                 yield from self._read(chunk.to_dict(warnings=False))
         except openai.APIError as error:
-            raise _ended(error, line) from error
+            raise _failure(error, connection) from error
         except (AttributeError, TypeError, ValueError) as error:
             raise errors.unfit(NOT_THE_API) from error
         if self._reason is None and "event-stream" not in stream.response.headers.get("content-type", ""):
@@ -302,23 +307,23 @@ class _Reader:
 
     def _read(self, chunk: dict[str, Any]) -> Iterator[Event | Piece]:
         self._usage = _usage(chunk.get("usage")) or self._usage
-        if told := chunk.get("prompt_progress"):
-            yield _reading(told, self._step)
+        if counts := chunk.get("prompt_progress"):
+            yield _prompt_progress(counts, self._step)
         for choice in chunk.get("choices") or ():
             self._reason = choice.get("finish_reason") or self._reason
-            said = choice.get("delta") or {}
-            self._refusal += said.get("refusal") or ""
+            delta = choice.get("delta") or {}
+            self._refusal += delta.get("refusal") or ""
             # `reasoning_content`: DeepSeek, llama.cpp, vLLM, SGLang; `reasoning`: OpenRouter, Ollama, newer vLLM
-            if thought := said.get("reasoning_content") or said.get("reasoning"):
+            if thought := delta.get("reasoning_content") or delta.get("reasoning"):
                 yield Thinking(_text(thought))
-            if text := said.get("content"):
+            if text := delta.get("content"):
                 yield Text(_text(text))
 
     def _finished(self) -> Finished:
         if self._refusal or self._reason == "content_filter":
             raise errors.refused("The model refused to answer this.")
         if self._reason is None:
-            raise errors.away("The model's server broke off in the middle of its answer.")
+            raise errors.away("The model's server closed the connection in the middle of its answer.")
         return Finished(self._reason, self._usage)
 
 
@@ -328,13 +333,13 @@ def _text(value: Any) -> str:
     return value
 
 
-def _usage(told: Any) -> Usage | None:
-    if not isinstance(told, dict):
+def _usage(usage: Any) -> Usage | None:
+    if not isinstance(usage, dict):
         return None
-    return Usage(told.get("prompt_tokens"), told.get("completion_tokens"))
+    return Usage(usage.get("prompt_tokens"), usage.get("completion_tokens"))
 
 
-def _reading(told: Mapping[str, Any], step: str) -> Event:
-    """How much of a prompt the embedded server has read; what it still knows from the call before counts as read."""
-    done, total = told["processed"], told["total"]
+def _prompt_progress(counts: Mapping[str, int], step: str) -> Event:
+    """How much of the prompt the embedded server has read, or still has in its cache."""
+    done, total = counts["processed"], counts["total"]
     return progress("Reading the prompt", done=done, total=total, unit="tokens", step=step)

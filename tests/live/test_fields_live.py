@@ -94,7 +94,7 @@ def test_the_model_of_the_settings_fills_in_the_fields() -> None:
         env = {"TMPDIR": str(temporary), "HEADWAY_LLM_BASE_URL": fake.url, "HEADWAY_LLM_MODEL": "theirs"}
         with gunicorn(APP, env=env) as server:
             result = extracted(server, pdfs.invoice())[-2].json["result"]
-        assert not Embedded(temporary).told()
+        assert not Embedded(temporary).address()
     assert (result["unverified"], result["model"]) == (["/date"], "theirs")
     assert "Crate of green widgets" in fake.requests[0]["messages"][-1]["content"]
     assert "return_progress" not in fake.requests[0]

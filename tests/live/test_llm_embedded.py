@@ -1,6 +1,6 @@
-"""The embedded model: one server for all workers, that comes back when it dies and goes when the service does.
+"""The embedded model: one server for all workers, which restarts if it dies, and ends with the service.
 
-Each service here has a folder for temporary files of its own, so that its server is nobody else's.
+Each service here has its own folder of temporary files, and so its own server.
 """
 
 from __future__ import annotations
@@ -24,88 +24,90 @@ from tests.worlds import is_gone
 APP = "tests.apps.llm:app"
 JSON = {"Content-Type": "application/json"}
 PATIENCE = 50.0
-"""Seconds for what a model does on a machine that is busy."""
-AT_ONCE = 20.0
-"""Seconds for what takes less than one on a quiet machine, and half a minute where nobody stops it."""
+"""Seconds for the model on a busy machine."""
+SOON = 20.0
+"""Seconds for a stop that takes less than one on an idle machine; the model would go on for half a minute."""
 
 
 class Embedded:
-    """What is known of the server that a service has started."""
+    """The server that a service has started."""
 
     def __init__(self, temporary: Path) -> None:
         self.temporary = temporary
 
-    def told(self) -> dict[str, Any]:
-        """Where the server is; empty where there is none."""
+    def address(self) -> dict[str, Any]:
+        """The URL, key and process of the server; empty if there is none."""
         for path in self.temporary.glob("headway-model-*/server"):
             with contextlib.suppress(FileNotFoundError):
-                told: dict[str, Any] = json.loads(path.read_text())
-                return told
+                address: dict[str, Any] = json.loads(path.read_text())
+                return address
         return {}
 
     def pid(self) -> int:
         """The process of the server."""
-        return int(self.told().get("pid", 0))
+        return int(self.address().get("pid", 0))
 
-    def keeper(self) -> int:
-        """The process that keeps it."""
+    def supervisor(self) -> int:
+        """The process of its supervisor."""
         return next(process.parent for process in processes() if process.pid == self.pid())
 
     def working(self) -> int:
-        """How many requests it is at work on."""
-        told = self.told()
-        slots = httpx.get(f"{told['url']}/slots", headers={"Authorization": f"Bearer {told['key']}"}, timeout=PATIENCE)
+        """How many requests it is working on."""
+        address = self.address()
+        slots = httpx.get(
+            f"{address['url']}/slots", headers={"Authorization": f"Bearer {address['key']}"}, timeout=PATIENCE
+        )
         return sum(slot["is_processing"] for slot in slots.json())
 
 
 @contextlib.contextmanager
-def service(kind: Any = gunicorn, **said: Any) -> Iterator[tuple[Server, Embedded]]:
-    """A service with an embedded model of its own; afterwards both are gone."""
+def service(kind: Any = gunicorn, **options: Any) -> Iterator[tuple[Server, Embedded]]:
+    """A service with its own embedded model; both end with the `with` block."""
     with scratch() as temporary:
         model = Embedded(temporary)
-        with kind(APP, env={"TMPDIR": str(temporary)}, **said) as server:
+        with kind(APP, env={"TMPDIR": str(temporary)}, **options) as server:
             yield server, model
-            pid, keeper = model.pid(), model.keeper() if model.pid() else 0
+            pid, supervisor = model.pid(), model.supervisor() if model.pid() else 0
         if pid:
-            wait_until(lambda: is_gone(pid) and is_gone(keeper), "the model's server is gone", PATIENCE)
+            wait_until(lambda: is_gone(pid) and is_gone(supervisor), "the model's server is gone", PATIENCE)
 
 
 def run(server: Server, operation: str, **input: Any) -> list[Message]:
     """The whole stream of a run."""
-    answer = httpx.post(f"{server.url}/operations/{operation}", json=input, timeout=PATIENCE)
-    assert answer.status_code == 200, answer.text
-    return parse_frames(answer.content)
+    response = httpx.post(f"{server.url}/operations/{operation}", json=input, timeout=PATIENCE)
+    assert response.status_code == 200, response.text
+    return parse_frames(response.content)
 
 
-def spelled(server: Server, **input: Any) -> list[str]:
-    """The texts of a short run, which succeeds."""
+def spell(server: Server, **input: Any) -> list[str]:
+    """The texts of a short run, which must succeed."""
     messages = run(server, "spell", **{"tokens": 3, **input})
     assert messages[-1].json["status"] == "succeeded", messages[-2].data
     return [message.json["text"] for message in messages if message.event == "delta"]
 
 
 def descendants(pid: int) -> set[int]:
-    """Everything that a process has started, and what these have."""
-    found = set(children(pid))
-    return found.union(*map(descendants, found)) if found else found
+    """All children of a process, and their children."""
+    pids = set(children(pid))
+    return pids.union(*map(descendants, pids)) if pids else pids
 
 
 @pytest.fixture(scope="module")
 def two_workers() -> Iterator[tuple[Server, Embedded]]:
-    """A service of two workers."""
-    with service(workers=2) as found:
-        yield found
+    """A service with two workers."""
+    with service(workers=2) as server_and_model:
+        yield server_and_model
 
 
 def test_workers_share_one_server(two_workers: tuple[Server, Embedded]) -> None:
-    """Runs that begin at the same time in both workers are answered by one server, which is no child of theirs."""
+    """One server answers runs that begin at the same time in both workers; it is not a child of theirs."""
     server, model = two_workers
     with ThreadPoolExecutor(4) as together:
-        assert all(together.map(lambda _: spelled(server), range(4)))
-    started = [process for process in processes() if str(model.temporary) in command(process.pid)]
-    assert {process.pid for process in started} == {model.pid(), model.keeper()}
-    assert not {model.pid(), model.keeper()} & descendants(server.pid)
-    assert os.getsid(model.pid()) == os.getsid(model.keeper()) != os.getsid(server.pid)
+        assert all(together.map(lambda _: spell(server), range(4)))
+    running = [process for process in processes() if str(model.temporary) in command(process.pid)]
+    assert {process.pid for process in running} == {model.pid(), model.supervisor()}
+    assert not {model.pid(), model.supervisor()} & descendants(server.pid)
+    assert os.getsid(model.pid()) == os.getsid(model.supervisor()) != os.getsid(server.pid)
 
 
 def command(pid: int) -> str:
@@ -115,38 +117,38 @@ def command(pid: int) -> str:
     return ""
 
 
-def test_only_who_has_the_key_is_answered(two_workers: tuple[Server, Embedded]) -> None:
-    """The server listens on loopback alone, wants a key, and the file that holds it is the user's own."""
+def test_the_server_requires_its_key(two_workers: tuple[Server, Embedded]) -> None:
+    """It listens on loopback alone, and only the user can read the file with the key."""
     server, model = two_workers
-    spelled(server)
-    told = model.told()
-    assert told["url"].startswith("http://127.0.0.1:")
-    assert httpx.get(f"{told['url']}/v1/models").status_code == 401
-    asked = httpx.post(
-        f"{told['url']}/v1/chat/completions", json={"messages": []}, headers={"Authorization": "Bearer x"}
+    spell(server)
+    address = model.address()
+    assert address["url"].startswith("http://127.0.0.1:")
+    assert httpx.get(f"{address['url']}/v1/models").status_code == 401
+    response = httpx.post(
+        f"{address['url']}/v1/chat/completions", json={"messages": []}, headers={"Authorization": "Bearer x"}
     )
-    assert asked.status_code == 401
+    assert response.status_code == 401
     [folder] = model.temporary.glob("headway-model-*")
     assert folder.stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("who", ["server", "keeper"])
-def test_a_server_that_was_killed_is_started_again(two_workers: tuple[Server, Embedded], who: str) -> None:
-    """Killed itself it comes back by itself, and killed with its keeper at the next need."""
+@pytest.mark.parametrize("who", ["server", "supervisor"])
+def test_a_server_that_is_killed_restarts(two_workers: tuple[Server, Embedded], who: str) -> None:
+    """It restarts at once, or, if its supervisor is killed too, at the next call."""
     server, model = two_workers
-    spelled(server)
-    killed, keeper = model.pid(), model.keeper()
-    os.kill(killed if who == "server" else keeper, signal.SIGKILL)
+    spell(server)
+    killed, supervisor = model.pid(), model.supervisor()
+    os.kill(killed if who == "server" else supervisor, signal.SIGKILL)
     wait_until(lambda: is_gone(killed), "the server is gone", PATIENCE)
     if who == "server":
-        wait_until(lambda: model.pid() not in (0, killed), "another server is there", PATIENCE)
-        assert model.keeper() == keeper
-    assert spelled(server)
+        wait_until(lambda: model.pid() not in (0, killed), "another server runs", PATIENCE)
+        assert model.supervisor() == supervisor
+    assert spell(server)
     assert model.pid() != killed
 
 
-def test_a_run_whose_server_dies_says_so(two_workers: tuple[Server, Embedded]) -> None:
-    """What was written is not lost without a word: the run fails, and may be tried again."""
+def test_a_run_fails_if_the_server_dies(two_workers: tuple[Server, Embedded]) -> None:
+    """The error is retryable."""
     server, model = two_workers
     with Connection(server, PATIENCE) as viewer:
         viewer.request("POST", "/operations/spell", JSON, b"{}")
@@ -156,55 +158,55 @@ def test_a_run_whose_server_dies_says_so(two_workers: tuple[Server, Embedded]) -
     assert (error.json["code"], error.json["retryable"], done.json["status"]) == ("model_away", True, "failed")
 
 
-def test_no_zombie_is_left_to_the_service(two_workers: tuple[Server, Embedded]) -> None:
-    """Whoever starts the server is not left with a child that nobody waits for."""
+def test_no_zombies_remain(two_workers: tuple[Server, Embedded]) -> None:
+    """The worker that starts the server waits for every child."""
     server, _ = two_workers
-    spelled(server)
+    spell(server)
     for pid in server.worker_pids():
         states = [Path(f"/proc/{child}/stat").read_text() for child in children(pid)]
         assert not [state for state in states if state.rpartition(")")[2].split()[0] == "Z"]
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_the_server_goes_with_the_service(how: signal.Signals) -> None:
-    """Stopped or killed, a service leaves nothing behind."""
+def test_the_server_ends_with_the_service(how: signal.Signals) -> None:
+    """Supervisor and server exit if the service is stopped or killed."""
     with service() as (server, model):
-        spelled(server)
-        pid, keeper = model.pid(), model.keeper()
+        spell(server)
+        pid, supervisor = model.pid(), model.supervisor()
         if how == signal.SIGKILL:
             server.kill()
         else:
             server.process.terminate()
-        wait_until(lambda: is_gone(pid) and is_gone(keeper), "the model's server is gone", PATIENCE)
-        assert not model.told()
+        wait_until(lambda: is_gone(pid) and is_gone(supervisor), "the model's server is gone", PATIENCE)
+        assert not model.address()
 
 
-def test_a_worker_that_goes_leaves_the_server_to_the_others(two_workers: tuple[Server, Embedded]) -> None:
-    """The server stays as long as one process uses it."""
+def test_the_server_stays_if_one_worker_ends(two_workers: tuple[Server, Embedded]) -> None:
+    """It runs as long as one process uses it."""
     server, model = two_workers
-    spelled(server)
+    spell(server)
     pid, [worker, *_] = model.pid(), server.worker_pids()
     os.kill(worker, signal.SIGKILL)
-    wait_until(lambda: is_gone(worker) and len(server.worker_pids()) == 2, "another worker stands in")
-    assert spelled(server)
+    wait_until(lambda: is_gone(worker) and len(server.worker_pids()) == 2, "another worker has started")
+    assert spell(server)
     assert model.pid() == pid
 
 
 @pytest.mark.parametrize("kind", [gunicorn, flask_run])
-def test_who_leaves_stops_the_model(kind: Any) -> None:
-    """A viewer's going reaches the model while it writes, and while it still reads its prompt."""
+def test_the_model_stops_with_the_last_viewer(kind: Any) -> None:
+    """It stops while it writes, and while it still reads its prompt."""
     with service(kind) as (server, model):
-        spelled(server)
+        spell(server)
         for event, words in (("delta", 1), ("progress", 900)):
             with Connection(server, PATIENCE) as viewer:
                 viewer.request("POST", "/operations/spell", JSON, json.dumps({"words": words}).encode())
                 viewer.until(event)
-                wait_until(model.working, "the model is at work", PATIENCE)
-            wait_until(lambda: not model.working(), f"the model is idle after a {event}", AT_ONCE)
+                wait_until(model.working, "the model is busy", PATIENCE)
+            wait_until(lambda: not model.working(), f"the model is idle after a {event}", SOON)
 
 
 def test_the_model_thinks_and_answers(two_workers: tuple[Server, Embedded]) -> None:
-    """`think` on the embedded model: thoughts, then text, both as they grow, and all of it in the result."""
+    """`think` on the embedded model streams thoughts, then text, and the result has both."""
     server, _ = two_workers
     messages = run(server, "think", prompt="Why is the sky blue?", max_thinking_tokens=20, max_tokens=20)
     deltas = [message.json for message in messages if message.event == "delta"]
@@ -220,12 +222,12 @@ def test_the_model_thinks_and_answers(two_workers: tuple[Server, Embedded]) -> N
     assert result["usage"]["calls"] == 2
     assert 2 <= result["usage"]["completion_tokens"] <= 40
     reading = [message.json for message in messages if message.event == "progress" and "done" in message.json]
-    assert {told["step"] for told in reading} == {"prompt", "second prompt"}
+    assert {event["step"] for event in reading} == {"prompt", "second prompt"}
     assert reading[-1]["done"] == reading[-1]["total"] > 0
 
 
-def test_a_prompt_that_is_too_long_is_told(two_workers: tuple[Server, Embedded]) -> None:
-    """More than the context holds is an error with its own code, before anything is written."""
+def test_a_prompt_that_is_too_long(two_workers: tuple[Server, Embedded]) -> None:
+    """The run fails with its own code, before the model writes anything."""
     server, _ = two_workers
     *_, error, done = run(server, "spell", words=5000)
     assert (error.json["code"], done.json["status"]) == ("model_context_too_small", "failed")

@@ -1,4 +1,4 @@
-"""`<think>` tags, wherever a text is cut into pieces."""
+"""`<think>` tags in a text that is cut into pieces anywhere."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ MARKUP = st.lists(
 ).map("".join)
 
 
-def split(*pieces: str, within: bool = False) -> tuple[str, str]:
-    """What is thought and what is said in a text that comes in these pieces."""
-    splitter, channels = Splitter(within=within), {"thinking": "", "text": ""}
+def split(*pieces: str, inside: bool = False) -> tuple[str, str]:
+    """The thoughts and the answer in a text that arrives in these pieces."""
+    splitter, channels = Splitter(inside=inside), {"thinking": "", "text": ""}
     for piece in pieces:
         for channel, part in splitter.feed(piece):
             assert part
@@ -30,7 +30,7 @@ def split(*pieces: str, within: bool = False) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("written", "thought", "said"),
+    ("source", "thinking", "answer"),
     [
         ("<think>Two and two.</think>Four.", "Two and two.", "Four."),
         ("\n<think>\nTwo.\n</think>\n\nFour.\n", "Two.\n", "Four.\n"),
@@ -46,13 +46,13 @@ def split(*pieces: str, within: bool = False) -> tuple[str, str]:
         ("", "", ""),
     ],
 )
-def test_tags_at_the_beginning_tell_thoughts_from_text(written: str, thought: str, said: str) -> None:
-    """What stands in tags at the very beginning is thought, all else is said."""
-    assert split(written) == (thought, said)
+def test_tags_at_the_beginning_enclose_the_thoughts(source: str, thinking: str, answer: str) -> None:
+    """Text between tags at the very beginning is thinking, the rest is the answer."""
+    assert split(source) == (thinking, answer)
 
 
 @pytest.mark.parametrize(
-    ("written", "thought", "said"),
+    ("source", "thinking", "answer"),
     [
         ("Two.</think>Four.", "Two.", "Four."),
         ("<think>Two.</think>Four.", "Two.", "Four."),
@@ -60,28 +60,28 @@ def test_tags_at_the_beginning_tell_thoughts_from_text(written: str, thought: st
         ("a </thi b", "a </thi b", ""),
     ],
 )
-def test_a_text_may_begin_within_the_tag(written: str, thought: str, said: str) -> None:
-    """Where a template has written the opening tag, the closing one is enough."""
-    assert split(written, within=True) == (thought, said)
+def test_a_text_may_begin_within_the_tag(source: str, thinking: str, answer: str) -> None:
+    """If a template contains the opening tag, the closing one is enough."""
+    assert split(source, inside=True) == (thinking, answer)
 
 
 @given(MARKUP, st.lists(st.integers(0, 60)), st.booleans())
 @example("<think>a</think>b", list(range(17)), False)
-def test_pieces_make_no_difference(written: str, cuts: list[int], within: bool) -> None:
-    """However a text is cut, both channels get the same."""
-    edges = sorted({0, len(written), *(cut for cut in cuts if cut < len(written))})
-    pieces = [written[start:end] for start, end in pairwise(edges)]
-    assert split(*pieces, within=within) == split(written, within=within) == split(*written, within=within)
+def test_the_pieces_do_not_matter(source: str, cuts: list[int], inside: bool) -> None:
+    """Both channels get the same text, however it is cut."""
+    edges = sorted({0, len(source), *(cut for cut in cuts if cut < len(source))})
+    pieces = [source[start:end] for start, end in pairwise(edges)]
+    assert split(*pieces, inside=inside) == split(source, inside=inside) == split(*source, inside=inside)
 
 
-@given(MARKUP.filter(lambda written: not written.lstrip().startswith(OPENING)))
-def test_text_without_a_tag_at_its_beginning_is_all_said(written: str) -> None:
-    """Nothing is taken for thought, and nothing but the blanks at the beginning is left out."""
-    assert split(*written) == ("", written.lstrip())
+@given(MARKUP.filter(lambda source: not source.lstrip().startswith(OPENING)))
+def test_text_without_a_tag_at_its_beginning_is_the_answer(source: str) -> None:
+    """Only white space at the beginning is dropped."""
+    assert split(*source) == ("", source.lstrip())
 
 
-def test_thoughts_come_as_they_are_written() -> None:
-    """Nothing is held back but what may be the beginning of a tag."""
+def test_thoughts_are_not_delayed() -> None:
+    """Only text that may be the beginning of a tag is kept."""
     splitter = Splitter()
     assert list(splitter.feed("<think>Two")) == [("thinking", "Two")]
     assert list(splitter.feed(" and <")) == [("thinking", " and ")]
