@@ -1,39 +1,40 @@
-"""Gateways: the event stream of another service, passed on as an operation; inspected and changed on the way.
+"""Gateways: operations that pass on the event stream of another service, which transforms inspect and change.
 
     summaries = gateway("https://models.example/v1/summaries", through=[without_drafts, save_events(engine)])
 
-A gateway is an operation like any other, so event log, resume, heartbeats, linger and limits come to it for free. What
-`upstream` says of faults and cancels, and `vocabulary` of what ends a stream well, holds for it.
+A gateway is an operation like any other: it has an event log, resume, heartbeats, linger and limits. `upstream` says
+what it does about errors and cancels, `formats` what ends a stream well.
 
-**Transforms.** `through` lists generators over events, each of which gets what the one before it yields:
+**Transforms.** `through` lists generators over events; each of them reads what the one before it yields:
 
     def without_drafts(events):
         for event in events:
             if event.name != "draft":
                 yield event
 
-- They see each event of the upstream as an `Event`: `name` (`"message"` where the stream names none) and `data`, which
-  is a `dict` where the upstream sent a JSON object, and else the `str` that it sent (`[DONE]`, plain text, a JSON list;
-  `event.text` tells). Of Headway's events `data` holds no `timestamp`: the log of this run puts its own in. A
-  `timestamp` of another service is data, stays, and has none put beside it.
-- They yield events of their own with `progress`, `delta`, `partial`, `event`, and changed ones with
-  `event.replace(name=..., data=...)`, which keeps what is not given. `flush()` works as in an operation.
-- `result` passes by as an event, `{"result": ...}`: what is left of it at the end becomes the run's result. So
-  whatever a viewer gets to see has been through every transform. `result(value)` makes one; without any, it is null.
-- They do not see `start`, `done` and `answer` of an upstream run. `question` and `attempt` pass by, and are best left
-  alone. Comments are no events: each is a heartbeat to those who watch the run in this worker, and a sign of life.
-- The stream's end is the end of the loop, and means that it ended well; what ended it in another vocabulary (`[DONE]`,
-  `message_stop`) has passed by as an event. A stream that fails, by the upstream's own word or on the way, raises
-  `OperationError` (`code`, `message`, `retryable`) out of the loop: a filter cannot lose it, `try` and `finally` work
-  as ever, and a transform that raises one itself ends the run with it.
-- A transform that returns before the end ends the stream well: the upstream is closed, its run cancelled.
-- `events.run` is the id of the run here (`None` under `relay`), for those that keep things by it.
-- They run where the gateway does, in the worker's hub: what waits must wait cooperatively (a patched socket does).
+- Each event of the upstream is an `Event`: `name` (`"message"` where the stream names none) and `data`, which is a
+  `dict` where the upstream sent a JSON object, and else the text that it sent (`[DONE]`, plain text, a JSON list;
+  `event.text` is true for it). The `timestamp` of a Headway event is not in `data`: the run here adds its own. A
+  `timestamp` of another service is data like any other, and none is added.
+- A transform may yield events of its own (`progress`, `delta`, `partial`, `event`), and changed ones:
+  `event.replace(name=..., data=...)` keeps what is not given. `flush()` works as in an operation.
+- The result passes as an event named `result`, with `{"result": ...}`; what the last transform yields becomes the
+  result of the run. So everything that a viewer sees has passed every transform. `result(value)` makes such an event;
+  without any, the result is null.
+- `start`, `done` and `answer` of an upstream run do not pass. `question` and `attempt` do, and are best left unchanged.
+  Comments are not events: each counts as a sign of life, and becomes a heartbeat for the viewers in this worker.
+- The loop ends when the stream has ended well; the last event of another format (`[DONE]`, `message_stop`) has passed
+  before. A stream that fails raises `OperationError` (`code`, `message`, `retryable`) out of the loop, whether the
+  upstream reports the error or the connection breaks off: a filter cannot lose it, and `try` and `finally` work as
+  usual. A transform that raises `OperationError` itself fails the run with it.
+- A transform that returns early ends the stream well: the connection is closed, and the upstream run is cancelled.
+- `events.run` is the id of the run here (`None` under `relay`).
+- Transforms run in the worker's hub, so they must wait cooperatively (a patched socket does).
 
-**Refusals.** The stream of a run begins at once, but a start waits up to `patience` seconds for the upstream's answer:
-where that is a refusal (any status but 200) in this time, the caller gets it as his answer, with its status and its
-problem document; a request that waits notices its caller's going. Later, and to others who watch the run, it is an
-`error` (`upstream_failed`, with status, code and detail in its message) and `done`.
+**Refusals.** The stream of a run begins at once, but a start waits up to `patience` seconds for the upstream's
+response. A refusal (any status but 200) in this time is the answer to the caller, with its status and its problem
+document; the wait ends early if the caller disconnects. A later refusal is an `error` (`upstream_failed`, with status,
+code and detail in its message) and `done`, and so is every refusal for other viewers of the run.
 """
 
 from __future__ import annotations
@@ -67,13 +68,13 @@ WITHOUT_BODY: Final = ("GET", "HEAD", "DELETE")
 
 
 class Anything(BaseModel):
-    """An input that is passed on as it comes: the upstream knows what it takes."""
+    """An input that is passed on unchecked: the upstream checks it."""
 
     model_config = ConfigDict(extra="allow")
 
 
 class Events:
-    """What a transform loops over; `run` is the id of the run, `None` where there is none."""
+    """The events that a transform reads; `run` is the id of the run, `None` without one."""
 
     __slots__ = ("_events", "run")
 
@@ -89,7 +90,7 @@ class Events:
 
 
 class GatewayInput(BaseModel):
-    """A checked input, with what else of its request a gateway passes on."""
+    """A checked input, with the headers of its request that go on, and the handshake that the request waits for."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
@@ -101,11 +102,11 @@ class GatewayInput(BaseModel):
 class Gateway(Operation):
     """An operation whose events come from another service; `gateway` makes it."""
 
-    def __init__(self, upstream: Upstream, through: Sequence[Transform], patience: float, **declared: Any) -> None:
+    def __init__(self, upstream: Upstream, through: Sequence[Transform], patience: float, **options: Any) -> None:
         self.upstream = upstream
         self.through = through
         self.patience = patience
-        super().__init__(**declared)
+        super().__init__(**options)
 
     def with_headers(self, checked: BaseModel, header: Callable[[str], str | None]) -> BaseModel:
         from .upstream import headers_to_pass_on
@@ -147,7 +148,7 @@ class Gateway(Operation):
 
 
 class _AnyFiles(dict[str, bool]):
-    """The file fields of an input that takes anything: each name, several files each."""
+    """The file fields of an input that takes anything: any name, for any number of files."""
 
     def __contains__(self, name: object) -> bool:
         return True
@@ -156,7 +157,7 @@ class _AnyFiles(dict[str, bool]):
         return True
 
 
-def gateway(  # one keyword for each thing that can be said of an upstream
+def gateway(
     url: str,
     *,
     through: Iterable[Transform] = (),
@@ -170,12 +171,12 @@ def gateway(  # one keyword for each thing that can be said of an upstream
     flush: FlushPolicy = "ready",
     **options: Unpack[UpstreamOptions],
 ) -> Operation:
-    """An operation that passes on the event stream that `url` answers with. Needs the extra `gateway`.
+    """An operation that passes on the event stream at `url`. Needs the extra `gateway`.
 
-    - `through` is described above; `name` is the last part of the URL's path unless it is given.
-    - `input` is what callers send, checked here; without it, any JSON object and any form. It goes on as JSON, as
-      `multipart/form-data` where it holds files, or in the query of a request without a body.
-    - `patience` are the seconds that a start waits for the upstream's answer.
+    - `through` lists transforms, see above. `name` is by default the last part of the URL's path.
+    - `input` is the model that checks what callers send; without it, any JSON object and any form are accepted. The
+      input goes on as JSON, as `multipart/form-data` if it holds files, or in the query of a request without a body.
+    - `patience`: seconds that a start waits for the upstream's response.
     - `linger`, `timeout` and `flush` are those of any operation.
     - The other keywords are those of `UpstreamOptions`.
 
@@ -187,27 +188,25 @@ def gateway(  # one keyword for each thing that can be said of an upstream
         raise RegistrationError(f"a gateway needs {error.name}: pip install headway[gateway]") from error
     if not patience >= 0:
         raise RegistrationError(f"patience is 0 or more seconds, not {patience!r}")
-    declared = {"title": title, "linger": linger, "timeout": timeout, "flush": flush}
-    function = _function(input or Anything, description)
-    return Gateway(
-        Upstream(url=url, **options), list(through), patience, fn=function, name=name or _name_in(url), **declared
-    )
+    upstream, function = Upstream(url=url, **options), _function(input or Anything, description)
+    declaration = {"name": name or _name_in(url), "title": title, "linger": linger, "timeout": timeout, "flush": flush}
+    return Gateway(upstream, list(through), patience, fn=function, **declaration)
 
 
 def result(value: Any) -> Event:
-    """The event that makes `value` the result of a gateway's run; for transforms. Raises `EncodeError`."""
+    """The event that makes `value` the result of a gateway's run, for transforms. Raises `EncodeError`."""
     return make_event("result", {"result": value})
 
 
 def _function(model: type[BaseModel], description: str | None) -> Callable[[Any], Any]:
-    """What an operation is declared by: a function, with its input and its docstring."""
+    """The function that declares the operation: its annotation is the input, its docstring the description."""
 
-    def passed_on(input: Any) -> Any:
-        raise NotImplementedError("a gateway begins with `begin`")
+    def pass_on(input: Any) -> Any:
+        raise NotImplementedError("a gateway is no plain function: the runner calls its `begin`")
 
-    passed_on.__annotations__ = {"input": model}
-    passed_on.__doc__ = description or "Passes on the event stream of another service."
-    return passed_on
+    pass_on.__annotations__ = {"input": model}
+    pass_on.__doc__ = description or "Passes on the event stream of another service."
+    return pass_on
 
 
 def _name_in(url: str) -> str:
@@ -217,12 +216,12 @@ def _name_in(url: str) -> str:
     return last
 
 
-# -- from the upstream's events to those of the run ------------------------------------------------------------------
+# -- the events of the run -------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
 def transformed(source: Iterator[Event], through: Sequence[Transform], run: str | None) -> Iterator[Iterator[Any]]:
-    """The events of `source` after every transform. All of them are closed at the end, the last one first."""
+    """The events of `source` after all transforms. They are closed at the end, the last one first, then `source`."""
     stages: list[Any] = [source]
     try:
         for transform in through:
@@ -235,43 +234,43 @@ def transformed(source: Iterator[Event], through: Sequence[Transform], run: str 
 
 
 def _as_operation(events: Iterator[Any], stream: UpstreamStream) -> Generator[Event | Flush, Any, Any]:
-    """What an operation yields and returns, for what comes out of the transforms."""
-    found: Any = None
+    """Yields and returns the output of the transforms as an operation does."""
+    value: Any = None
     for event in events:
         if not isinstance(event, Event):
             if not isinstance(event, Flush):
                 raise TypeError(f"a transform yields events, not {type(event).__name__}")
             yield event
         elif event.name == "result":
-            found = _result_in(event)
+            value = _result_in(event)
         elif event.name == "question" and event.__class__ is Event:
-            said = event.data
-            stream.answer(said["question"], (yield _question(said)))
+            data = event.data
+            stream.answer(data["question"], (yield _question(data)))
         elif event.name in LIFECYCLE and event.name != "attempt":
             raise EncodeError(f"a transform yields no {event.name!r}: it returns, or raises OperationError")
         else:
             yield event
-    return found
+    return value
 
 
 def _result_in(event: Event) -> Any:
     head = b'{"result":'
     if event.body.startswith(head) and not event.text:
         return orjson.Fragment(event.body[len(head) : -1])
-    said = event.data
-    return said.get("result") if isinstance(said, dict) else said
+    data = event.data
+    return data.get("result") if isinstance(data, dict) else data
 
 
-def _question(said: Mapping[str, Any]) -> Question:
-    """The question of an upstream run, to be asked here; it stays open for as long as it does there."""
-    schema = said.get("schema") or {}
+def _question(data: Mapping[str, Any]) -> Question:
+    """The question of an upstream run, asked here; it expires when it does there."""
+    schema = data.get("schema") or {}
     within = None
-    if said.get("expires"):
-        within = max(datetime.fromisoformat(said["expires"]).timestamp() - time.time(), 0.0)
-    return Question(encode_json({"prompt": said.get("prompt", ""), "schema": schema}), schema, within)
+    if data.get("expires"):
+        within = max(datetime.fromisoformat(data["expires"]).timestamp() - time.time(), 0.0)
+    return Question(encode_json({"prompt": data.get("prompt", ""), "schema": schema}), schema, within)
 
 
-# -- from the input to a request -------------------------------------------------------------------------------------
+# -- the request -----------------------------------------------------------------------------------------------------
 
 
 def content_of(input: BaseModel, method: str) -> Content:
@@ -289,13 +288,11 @@ def content_of(input: BaseModel, method: str) -> Content:
 def _fields(input: BaseModel) -> tuple[dict[str, Any], list[tuple[str, Upload]]]:
     files = [(name, upload) for name, value in input for upload in _uploads(value)]
     fields = input.model_dump(mode="json", by_alias=True, exclude={name for name, _ in files})
-    described = type(input).model_fields
     for name, value in input:
-        if isinstance(value, SecretStr | SecretBytes):  # which pydantic would replace by asterisks
-            secret = value.get_secret_value()
-            fields[described[name].serialization_alias or described[name].alias or name] = (
-                secret if isinstance(secret, str) else secret.decode()
-            )
+        if isinstance(value, SecretStr | SecretBytes):  # pydantic dumps asterisks
+            field, secret = type(input).model_fields[name], value.get_secret_value()
+            key = field.serialization_alias or field.alias or name
+            fields[key] = secret if isinstance(secret, str) else secret.decode()
     return fields, files
 
 

@@ -1,4 +1,4 @@
-"""The keywords that `gateway` and `relay` share: on which terms an upstream is asked."""
+"""The keywords that `gateway` and `relay` share: how an upstream is requested."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ Auth = Callable[[], str | Mapping[str, str]]
 
 
 class UpstreamOptions(TypedDict, total=False):
-    """Each is optional; times are seconds, sizes bytes."""
+    """Each is optional. Times are in seconds, sizes in bytes."""
 
     method: str | None
-    """The request's method; without it POST, and GET where the upstream answers that it takes only that (405)."""
+    """The method of the request. By default POST, and GET where the upstream refuses that with 405; `relay` keeps the
+    method of its request."""
 
     headers: Collection[str]
-    """Names of the request's headers that are passed on; `traceparent` and `tracestate` always are."""
+    """Names of the caller's headers that are passed on; `traceparent` and `tracestate` always are."""
 
     auth: Auth | None
-    """Called for each attempt; gives an `Authorization` or a mapping of headers. Without it, a user and a password in
+    """Called for each request; returns an `Authorization` or a mapping of headers. By default a user and a password in
     the URL are used."""
 
     ends_with: str | None
-    """The event that ends the stream well, where its format is not a known one."""
+    """The name of the event that ends the stream, where `formats` does not know the format."""
 
     idle: float
-    """Seconds without a byte, heartbeats included, after which the upstream has failed; 60."""
+    """Seconds without a byte, heartbeats included, after which the upstream has failed; 60 by default."""
 
     connect: float
-    """Seconds for a connection; 10."""
+    """Seconds to connect; 10 by default."""
 
     resume: bool
-    """Whether the upstream takes a GET with `Last-Event-ID` up again; of Headway runs that is known."""
+    """Whether a GET with `Last-Event-ID` resumes the stream; a Headway run is resumed anyway."""
 
     max_event: int
-    """Bytes of one event; 16 MiB."""
+    """The largest event; 16 MiB by default."""
 
     ca: str | None
-    """A PEM file of authorities to trust, instead of the usual ones."""
+    """A PEM file of certificate authorities to trust, instead of the usual ones."""

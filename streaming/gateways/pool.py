@@ -1,11 +1,11 @@
 """HTTP to other services, for gateways: httpcore's connections on gevent's sockets.
 
-A wait here is a wait in the hub of whoever calls, patched or not: others have their turns meanwhile, and a cancel
-reaches it, in the name lookup, the TLS handshake, a request that is not taken and an answer that does not come. However
-an exchange ends before its response does, its connection is closed on the spot. httpcore brings the protocol and the
-pool; of httpx, whose client would follow redirects and keep cookies, there is what builds requests.
+Every wait is one in the caller's hub, whether the process is patched or not: other greenlets run meanwhile, and a
+cancel interrupts it, in the name lookup, the TLS handshake, the request and the response. An exchange that ends before
+its response does closes its connection at once. httpcore has the protocol and the pool; of httpx, whose client would
+follow redirects and keep cookies, only what builds requests is used.
 
-Needs the extra `gateway`; imported when the first stream of a gateway begins.
+Needs the extra `gateway`; imported when a gateway is declared.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ from .formats import UpstreamFailed, truncated
 log = logging.getLogger("headway")
 
 IDLE_CONNECTIONS: Final = 32
-"""Connections that are kept for the next exchange, of one worker."""
+"""Connections that a worker keeps for later exchanges."""
 
-KEPT_FOR: Final = 4.0
-"""Seconds that one is kept; gunicorn closes its idle ones after five, and a request must not run into that."""
+KEEP_ALIVE: Final = 4.0
+"""Seconds that one is kept; gunicorn closes its idle ones after five, and a request must not meet that."""
 
 LEFTOVER_BYTES: Final = 65536
 LEFTOVER_SECONDS: Final = 1.0
-"""What may follow a stream's last event, and come so late, for its connection to be used again."""
+"""How much may follow the last event of a stream, and for how long, if its connection is to be used again."""
 
 BODY_BYTES: Final = 65536
-"""How much is read of an answer that is no stream."""
+"""How much is read of a response that is no stream."""
 
 INFLATED_BYTES: Final = 262_144
-"""How much is unpacked of a compressed stream at a time."""
+"""How much of a compressed stream is unpacked at a time."""
 
 WRITE_TIMEOUT: Final = 30.0
-"""Seconds that an upstream may take nothing of a request."""
+"""Seconds that an upstream may read nothing of a request."""
 
 
 class _Unresolved(httpcore.ConnectError):
@@ -59,11 +59,11 @@ class _Unresolved(httpcore.ConnectError):
 
 
 class _Untrusted(httpcore.ConnectError):
-    """TLS could not be agreed on."""
+    """The TLS handshake failed."""
 
 
-class Socket(httpcore.NetworkStream):
-    """One of gevent's sockets, as httpcore wants it."""
+class GeventStream(httpcore.NetworkStream):
+    """One of gevent's sockets."""
 
     def __init__(self, sock: Any) -> None:
         self._socket = sock
@@ -90,8 +90,10 @@ class Socket(httpcore.NetworkStream):
     def close(self) -> None:
         self._socket.close()
 
-    def start_tls(self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None) -> Socket:
-        # A stream whose length nothing else tells ends with TLS's own word, or it was cut (RFC 8446, section 6.1).
+    def start_tls(
+        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
+    ) -> GeventStream:
+        # A stream whose length is unknown ends with a closure alert of TLS, or it was cut (RFC 8446, section 6.1).
         wrapped = ssl_context.wrap_socket(
             self._socket, server_hostname=server_hostname, suppress_ragged_eofs=False, do_handshake_on_connect=False
         )
@@ -105,25 +107,25 @@ class Socket(httpcore.NetworkStream):
             if isinstance(error, OSError):
                 raise _Untrusted(str(error)) from error
             raise
-        return Socket(wrapped)
+        return GeventStream(wrapped)
 
     def get_extra_info(self, info: str) -> Any:
-        # What httpcore asks before it uses a connection again: one that has something to say has been closed.
+        # Before httpcore uses a connection again: one that has something to read has been closed.
         return self._is_readable() if info == "is_readable" else None
 
     def _is_readable(self) -> bool:
         number = self._socket.fileno()
         if number < 0:
             return True
-        look = select.poll() if hasattr(select, "poll") else None
-        if look is None:  # gevent has taken it away in a patched process
+        if not hasattr(select, "poll"):  # gevent removes it from a patched process
             return bool(select.select([number], [], [], 0)[0])
-        look.register(number, select.POLLIN)
-        return bool(look.poll(0))
+        poll = select.poll()
+        poll.register(number, select.POLLIN)
+        return bool(poll.poll(0))
 
 
-class Sockets(httpcore.NetworkBackend):
-    """Where httpcore has its connections from."""
+class GeventBackend(httpcore.NetworkBackend):
+    """Opens httpcore's connections."""
 
     def connect_tcp(
         self,
@@ -132,7 +134,7 @@ class Sockets(httpcore.NetworkBackend):
         timeout: float | None = None,
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
-    ) -> Socket:
+    ) -> GeventStream:
         deadline = gevent.Timeout(timeout)  # for the lookup and every address together
         try:
             with deadline:
@@ -146,10 +148,10 @@ class Sockets(httpcore.NetworkBackend):
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return Socket(connected)
+        return GeventStream(connected)
 
 
-def trusting(authorities: str) -> Any:
+def tls_context(authorities: str) -> Any:
     """A TLS context that trusts the authorities in a PEM file."""
     context = gevent_ssl.SSLContext(gevent_ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(authorities)
@@ -158,7 +160,7 @@ def trusting(authorities: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request. `content` gives its body piece by piece; times are seconds without a byte."""
+    """One request. `content` is its body in pieces; `connect` and `idle` are seconds without a byte."""
 
     method: str
     url: str
@@ -169,19 +171,19 @@ class Request:
 
 
 class Pool:
-    """Connections to upstream services, for one hub; with TLS, where `authorities` says whom to trust.
+    """Connections to upstream services, for one hub; `authorities` is a PEM file to trust, if any of them has TLS.
 
-    A `shared` pool outlives its exchanges: it keeps connections for the next ones.
+    A `shared` pool outlives its exchanges, and keeps connections for later ones.
     """
 
     def __init__(self, authorities: str | None = None, *, shared: bool = False) -> None:
         self._shared = shared
         self._pool = httpcore.ConnectionPool(
-            ssl_context=None if authorities is None else trusting(authorities),
+            ssl_context=None if authorities is None else tls_context(authorities),
             max_connections=None,
             max_keepalive_connections=IDLE_CONNECTIONS,
-            keepalive_expiry=KEPT_FOR,
-            network_backend=Sockets(),
+            keepalive_expiry=KEEP_ALIVE,
+            network_backend=GeventBackend(),
         )
 
     def send(self, request: Request) -> Exchange:
@@ -189,7 +191,7 @@ class Pool:
         url = httpx.URL(request.url)
         target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path or b"/")
         timeouts = {"connect": request.connect, "read": request.idle, "write": WRITE_TIMEOUT}
-        sent = httpcore.Request(
+        core_request = httpcore.Request(
             request.method,
             target,
             headers=[("Host", url.netloc.decode("ascii")), *request.headers],
@@ -197,16 +199,17 @@ class Pool:
             extensions={"timeout": timeouts},
         )
         try:
-            return Exchange(self._pool.handle_request(sent), request, keep=self._shared)
-        except FAULTS as error:
-            raise _told(error, request, answered=False) from error
+            return Exchange(self._pool.handle_request(core_request), request, keep=self._shared)
+        except ERRORS as error:
+            raise _failure(error, request, answered=False) from error
 
     def close(self) -> None:
+        """Closes the connections."""
         self._pool.close()
 
 
 class Exchange:
-    """A response on its way in."""
+    """A response that arrives."""
 
     def __init__(self, response: httpcore.Response, request: Request, *, keep: bool = False) -> None:
         self.status: int = response.status
@@ -214,7 +217,7 @@ class Exchange:
         self._response = response
         self._request = request
         self._keep = keep
-        self._pieces = self._decoded()
+        self._pieces = self._decode()
 
     def __enter__(self) -> Self:
         return self
@@ -224,112 +227,111 @@ class Exchange:
 
     @property
     def media_type(self) -> str:
-        """What the body is, without parameters, in lower case."""
+        """The media type of the body, without parameters, in lower case; empty without one."""
         return str(self.headers.get("content-type", "")).partition(";")[0].strip().lower()
 
     def __iter__(self) -> Iterator[bytes]:
-        """The body as it arrives, unpacked; raises `UpstreamFailed` where it breaks off."""
+        """The body as it arrives, unpacked. Raises `UpstreamFailed` where it breaks off."""
         return self._pieces
 
     def body(self) -> bytes:
-        """The body of an answer that is no stream, or as much of it as anybody would read."""
-        held = bytearray()
+        """The body of a response that is no stream, up to `BODY_BYTES` or a little more."""
+        body = bytearray()
         for piece in self:
-            held += piece
-            if len(held) > BODY_BYTES:
+            body += piece
+            if len(body) > BODY_BYTES:
                 break
-        return bytes(held)
+        return bytes(body)
 
     def close(self) -> None:
-        """Ends it: the connection is closed, unless the response is over."""
+        """Closes the connection, unless the response is over."""
         self._response.close()
 
-    def settle(self) -> None:
-        """Keeps the connection for another exchange, once the response is over; what is still to come is dropped."""
+    def release(self) -> None:
+        """Keeps the connection for another exchange, after the rest of the response, which is dropped."""
         if self._keep:
-            gevent.spawn(self._settle)
+            gevent.spawn(self._skip_rest)
         else:
             self.close()
 
-    def _settle(self) -> None:
-        left = LEFTOVER_BYTES
+    def _skip_rest(self) -> None:
+        room = LEFTOVER_BYTES
         with self, contextlib.suppress(UpstreamFailed), gevent.Timeout(LEFTOVER_SECONDS, False):  # type: ignore[arg-type]  # falsy: it ends the block in silence
             for piece in self:
-                left -= len(piece)
-                if left < 0:
+                room -= len(piece)
+                if room < 0:
                     break
 
-    def _decoded(self) -> Iterator[bytes]:
+    def _decode(self) -> Iterator[bytes]:
         coding = str(self.headers.get("content-encoding", "identity")).strip().lower()
         pieces: Iterator[bytes] = iter(self._response.stream)  # type: ignore[arg-type]  # it is one of both kinds
         try:
             if coding == "identity":
                 yield from pieces
             elif coding in ("gzip", "x-gzip", "deflate"):
-                yield from _inflated(pieces)
+                yield from _decompress(pieces)
             else:
                 raise UpstreamFailed("upstream_failed", f"The upstream's stream is encoded as {coding!r}.")
-        except FAULTS as error:
-            raise _told(error, self._request, answered=True) from error
+        except ERRORS as error:
+            raise _failure(error, self._request, answered=True) from error
 
 
-def _inflated(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """What gzip or zlib packed, as it comes: each piece is unpacked as far as it goes."""
-    unpack = zlib.decompressobj(32 + zlib.MAX_WBITS)  # tells the two apart by their heads
-    for packed in pieces:
-        left = packed
-        while left:
-            yield unpack.decompress(left, INFLATED_BYTES)
-            left = unpack.unconsumed_tail
-    yield unpack.flush()
-    if not unpack.eof:
+def _decompress(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Unpacks gzip or zlib, each piece as far as it goes."""
+    decompressor = zlib.decompressobj(32 + zlib.MAX_WBITS)  # recognises either by its head
+    for piece in pieces:
+        while piece:
+            yield decompressor.decompress(piece, INFLATED_BYTES)
+            piece = decompressor.unconsumed_tail  # noqa: PLW2901  # the rest of it
+    yield decompressor.flush()
+    if not decompressor.eof:
         raise truncated("The upstream's compressed stream was cut.")
 
 
-FAULTS: Final = (
+ERRORS: Final = (
     httpcore.TimeoutException,
     httpcore.NetworkError,
     httpcore.ProtocolError,
     h11.ProtocolError,
     zlib.error,
 )
-"""What can go wrong between here and there."""
+"""What a connection, a response and its compression can raise."""
 
-_TOLD: Final[Mapping[type[Exception], tuple[str, bool]]] = {
+_MESSAGES: Final[Mapping[type[Exception], tuple[str, bool]]] = {
     _Unresolved: ("The name of the upstream cannot be resolved.", True),
-    _Untrusted: ("The upstream's certificate is not trusted, or it speaks no TLS.", False),
-    httpcore.ConnectTimeout: ("The upstream did not take a connection in time.", True),
+    _Untrusted: ("The upstream's certificate is not trusted, or it does not speak TLS.", False),
+    httpcore.ConnectTimeout: ("The upstream did not accept a connection in time.", True),
     httpcore.ConnectError: ("The upstream cannot be reached.", True),
-    httpcore.WriteTimeout: ("The upstream did not take the request in time.", True),
+    httpcore.WriteTimeout: ("The upstream did not read the request in time.", True),
     zlib.error: ("The upstream's compressed stream cannot be unpacked.", True),
 }
 
 
-def _told(error: Exception, request: Request, *, answered: bool) -> UpstreamFailed:
-    """A fault of the connection, for viewers; the log has its details."""
+def _failure(error: Exception, request: Request, *, answered: bool) -> UpstreamFailed:
+    """The error for viewers; its details go to the log."""
     log.warning("upstream %s: %s: %s", httpx.URL(request.url).host, type(error).__name__, error)
     if isinstance(error, httpcore.ReadTimeout):
-        said = f"The upstream said nothing for {request.idle:g} seconds."
-        return UpstreamFailed("upstream_failed", said, retryable=True)
-    for kind, (message, retryable) in _TOLD.items():
+        silence = f"The upstream sent nothing for {request.idle:g} seconds."
+        return UpstreamFailed("upstream_failed", silence, retryable=True)
+    for kind, (message, retryable) in _MESSAGES.items():
         if isinstance(error, kind):
             return UpstreamFailed("upstream_failed", message, retryable=retryable)
     if answered:
         return truncated("The upstream's stream was cut.")
-    return UpstreamFailed("upstream_failed", "The upstream gave no answer that can be read.", retryable=True)
+    return UpstreamFailed("upstream_failed", "The upstream sent no response that can be read.", retryable=True)
 
 
 def multipart(
     fields: Mapping[str, str | list[str]], files: Sequence[tuple[str, Any]]
 ) -> tuple[list[tuple[str, str]], Iterable[bytes]]:
-    """A `multipart/form-data` body (RFC 7578): its headers, and its pieces; files are read as they go."""
-    built = httpx.Request("POST", "http://localhost/", data=dict(fields), files=files)
-    headers = [(name, built.headers[name]) for name in ("Content-Type", "Content-Length")]
-    return headers, built.stream  # type: ignore[return-value]  # of both kinds, as httpx's types say
+    """The headers and the pieces of a `multipart/form-data` body (RFC 7578); files are read as they are sent."""
+    request = httpx.Request("POST", "http://localhost/", data=dict(fields), files=files)
+    headers = [(name, request.headers[name]) for name in ("Content-Type", "Content-Length")]
+    return headers, request.stream  # type: ignore[return-value]  # of both kinds, as httpx's types say
 
 
 class SharedPools:
-    """The pools of a worker, one for each set of trusted authorities: a part of the worker, used in its hub."""
+    """The pools of a worker, one for each file of authorities: a part of the worker, used in its hub."""
 
     def __init__(self, worker: Worker) -> None:
         self._pools: dict[str | None, Pool] = {}
@@ -348,9 +350,9 @@ class SharedPools:
 
 @contextlib.contextmanager
 def pool_for(url: str, ca: str | None) -> Iterator[Pool]:
-    """The connections to `url`: the worker's for a run in its hub; a thread, with its own hub, has its own.
+    """The worker's pool for a run in its hub, or a pool of its own for one in a thread, which has another hub.
 
-    `ca` is a PEM file of authorities to trust; without it OpenSSL's `SSL_CERT_FILE` names them, or they are certifi's.
+    `ca` is a PEM file of authorities to trust; without it they are those of `SSL_CERT_FILE` (OpenSSL), or certifi's.
     """
     authorities = None
     if url.startswith("https:"):
@@ -359,8 +361,5 @@ def pool_for(url: str, ca: str | None) -> Iterator[Pool]:
     if context is not None and context.worker.here:
         yield context.worker.part(SharedPools).pool(authorities)
         return
-    own = Pool(authorities)
-    try:
-        yield own
-    finally:
-        own.close()
+    with contextlib.closing(Pool(authorities)) as pool:
+        yield pool

@@ -3,13 +3,13 @@
     engine = create_engine("postgresql+psycopg://reports@db/reports")
     gateway("https://documents.internal/extract", through=[save_events(engine), save_result(engine)])
 
-Rows are written in batches that make nobody wait for them: what comes while one transaction is under way, from all runs
-of the worker, makes the next. Only events whose transaction is committed are passed on.
+Rows are written in batches without a delay: those of all runs of the worker that arrive during one transaction make up
+the next. Only events whose transaction is committed are passed on.
 
-A database that is away, refuses, or takes longer than `within` seconds is handled as `on_error` says. `"stop"` ends the
-run in `operation_failed`, before anybody has seen what was not kept. `"pass"` passes on what could not be saved; a
-warning in the log says at once that it happens, and another at the end how many events are missing. What is written is
-written by a thread, so that a driver that blocks (sqlite's does) holds up nobody's stream.
+`on_error` says what happens when the database is away, refuses, or takes longer than `within` seconds. `"stop"` fails
+the run with `operation_failed`, before anybody has seen what was not saved. `"pass"` passes on what could not be saved;
+one warning in the log says so at once, another at the end how many rows are missing. A thread does the writing, so that
+a driver that blocks (sqlite's does) holds up no stream.
 
 Needs the extra `sql` (SQLAlchemy 2).
 """
@@ -23,6 +23,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any, Final, Literal, Self
 
 import gevent
@@ -46,13 +47,13 @@ WITHIN: Final = 5.0
 """Seconds that a batch may take before the database counts as away."""
 
 MOST_WAITING: Final = 1_000
-"""Events of one run that wait to be saved; past it the upstream is not read any further."""
+"""Events of one run that wait to be saved; with more the upstream is not read any further."""
 
-NOT_SAVED: Final = "What this run gave could not be saved."
+NOT_SAVED: Final = "The events of this run could not be saved."
 
 
 def events_table(name: str = "headway_events") -> Table:
-    """One row an event: `run` and `number` (1, 2, 3 ... in the order in which they passed) are its key.
+    """One row an event; the key is `run` and `number` (1, 2, 3 ... in the order of the events).
 
     `data` is JSON: the object that the event carried, or its text. `saved` is in UTC.
     """
@@ -68,7 +69,7 @@ def events_table(name: str = "headway_events") -> Table:
 
 
 def results_table(name: str = "headway_results") -> Table:
-    """One row a run that gave a result: `run` is its key, `result` any JSON, `saved` in UTC."""
+    """One row a run with a result: `run` is its key, `result` any JSON, `saved` in UTC."""
     return Table(
         name,
         MetaData(),
@@ -81,10 +82,10 @@ def results_table(name: str = "headway_results") -> Table:
 def save_events(
     engine: Engine | str, *, table: Table | None = None, on_error: OnError = "stop", within: float = WITHIN
 ) -> Transform:
-    """A transform that saves every event that passes, and passes it on once it is saved.
+    """A transform that saves every event, and passes it on once it is saved.
 
-    `engine` is SQLAlchemy's, or its URL; `table` another one than `events_table()`, with the same columns; it is
-    created where it is missing. A run that begins anew replaces what it had saved. Raises `RegistrationError`.
+    `engine` is SQLAlchemy's, or its URL; `table` has the columns of `events_table()`, and is created where it is
+    missing. A run that starts again replaces its rows. Raises `RegistrationError`.
     """
     saver = _Saver(engine, events_table() if table is None else table, on_error, within)
     return _transform(saver, _event_row)
@@ -95,7 +96,7 @@ def save_result(
 ) -> Transform:
     """A transform that saves the result of a run before it is passed on; otherwise like `save_events`.
 
-    The table is `results_table()` unless another one with the same columns is given.
+    `table` has the columns of `results_table()`.
     """
     saver = _Saver(engine, results_table() if table is None else table, on_error, within)
     return _transform(saver, _result_row)
@@ -108,8 +109,8 @@ def _event_row(run: str, number: int, event: Event) -> Row:
 def _result_row(run: str, number: int, event: Event) -> Row | None:
     if event.name != "result":
         return None
-    said = event.data
-    return {"run": run, "result": said.get("result") if isinstance(said, dict) else said, "saved": _now()}
+    data = event.data
+    return {"run": run, "result": data.get("result") if isinstance(data, dict) else data, "saved": _now()}
 
 
 def _now() -> datetime:
@@ -117,57 +118,52 @@ def _now() -> datetime:
 
 
 def _transform(saver: _Saver, row_of: Callable[[str, int, Event], Row | None]) -> Transform:
-    def saved(events: Iterable[Any]) -> Iterator[Any]:
-        run = getattr(events, "run", None) or f"stream-{secrets.token_urlsafe(12)}"
-        account = _Account(run)
-        number = 0
+    def save(events: Iterable[Any]) -> Iterator[Any]:
+        run = _Run(getattr(events, "run", None) or f"stream-{secrets.token_urlsafe(12)}")
+        numbers = count(1)
         try:
             with _ReadAhead(events) as ahead:
-                while items := ahead.take():
-                    rows = []
-                    for item in items:
-                        if isinstance(item, Event):
-                            number += 1
-                            row = row_of(run, number, item)
-                            rows += [row] if row is not None else []
-                    saver.save(account, rows)
+                while items := ahead.read():
+                    rows = [row_of(run.id, next(numbers), item) for item in items if isinstance(item, Event)]
+                    saver.save(run, [row for row in rows if row is not None])
                     yield from items
         finally:
-            account.close()
+            run.warn_of_missing()
 
-    return saved
+    return save
 
 
-class _Account:
-    """What one run has saved, and has not."""
+class _Run:
+    """How much of one run has been saved."""
 
-    def __init__(self, run: str) -> None:
-        self.run = run
-        self.fresh = True
+    def __init__(self, id: str) -> None:
+        self.id = id
+        self.new = True
+        """Whether this attempt has saved nothing yet."""
         self.missing = 0
 
-    def miss(self, rows: int, why: BaseException) -> None:
+    def add_missing(self, rows: int, error: BaseException) -> None:
         if not self.missing:
-            log.warning("what run %s gives is passed on without being saved: %s", self.run, _in_short(why))
+            log.warning("events of run %s are passed on without being saved: %s", self.id, _first_line(error))
         self.missing += rows
 
-    def close(self) -> None:
+    def warn_of_missing(self) -> None:
         if self.missing:
-            log.warning("of run %s, %d rows were not saved", self.run, self.missing)
+            log.warning("of run %s, %d rows were not saved", self.id, self.missing)
 
 
 class _ReadAhead:
-    """The items of an iterable, all that are there at a time: read by a greenlet, while others are being saved."""
+    """Reads an iterable in a greenlet of its own, while the items before are being saved."""
 
     def __init__(self, items: Iterable[Any]) -> None:
         self._items = iter(items)
         self._waiting: deque[Any] = deque()
-        self._there = Flag()
+        self._readable = Flag()
         self._room = Flag()
         self._over = False
         self._failure: BaseException | None = None
         self._reader: gevent.Greenlet[..., None] = gevent.Greenlet(self._read)
-        # What reads may register its cancel hooks (`on_cancel`), which are found by the context.
+        # A generator that it reads may register cancel hooks (`on_cancel`), which belong to the context.
         self._reader.gr_context = contextvars.copy_context()
 
     def __enter__(self) -> Self:
@@ -177,11 +173,11 @@ class _ReadAhead:
     def __exit__(self, *_: object) -> None:
         self._reader.kill()
 
-    def take(self) -> list[Any]:
-        """What has come, waited for; empty at the end. Raises what the iterable raised, after what came before it."""
+    def read(self) -> list[Any]:
+        """Waits for items, and returns all there are; empty at the end. Raises what the iterable raised, after them."""
         while not self._waiting and not self._over:
-            self._there.clear()
-            self._there.wait()
+            self._readable.clear()
+            self._readable.wait()
         items = list(self._waiting)
         self._waiting.clear()
         self._room.set()
@@ -193,23 +189,23 @@ class _ReadAhead:
         try:
             for item in self._items:
                 self._waiting.append(item)
-                self._there.set()
+                self._readable.set()
                 while len(self._waiting) >= MOST_WAITING:
                     self._room.clear()
                     self._room.wait()
-        except BaseException as error:  # noqa: BLE001  # raised where the items are taken
+        except BaseException as error:  # noqa: BLE001  # raised by `read`
             self._failure = error
         self._over = True
-        self._there.set()
+        self._readable.set()
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Rows of one run that are to be written together; `fresh` where the run has written none before."""
+    """Rows of one run; `first` where they replace those of an earlier attempt. `written` is set once they are."""
 
     run: str
     rows: Sequence[Row]
-    fresh: bool
+    first: bool
     written: AsyncResult[None]
 
 
@@ -221,33 +217,32 @@ class _Saver:
             raise RegistrationError(f"on_error is 'stop' or 'pass', not {on_error!r}")
         if not within > 0:
             raise RegistrationError(f"within is a number of seconds, not {within!r}")
-        self._given = engine
+        self._engine = engine
         self._table = table
         self._on_error = on_error
         self._within = within
-        self._engine: Engine | None = None
         self._created = False
         self._waiting: list[_Batch] = []
         self._writer: gevent.Greenlet[..., None] | None = None
         self._pool: ThreadPool | None = None
         self._stuck = False
 
-    def save(self, account: _Account, rows: Sequence[Row]) -> None:
-        """Returns once the rows are committed, or are not to be waited for."""
+    def save(self, run: _Run, rows: Sequence[Row]) -> None:
+        """Returns once the rows are committed, or counted as missing. Raises `OperationError`."""
         if not rows:
             return
         try:
             if self._stuck and self._on_error == "pass":
                 raise TimeoutError("the database has not answered yet")
-            self._write_soon(batch := _Batch(account.run, rows, account.fresh, AsyncResult()))
+            self._write_soon(batch := _Batch(run.id, rows, run.new, AsyncResult()))
             batch.written.get(timeout=self._within)
-            account.fresh = False
+            run.new = False
         except (SQLAlchemyError, OSError, gevent.Timeout) as error:
             self._stuck = isinstance(error, gevent.Timeout)
             if self._on_error == "stop":
-                log.warning("run %s ends, for it could not be saved: %s", account.run, _in_short(error))
+                log.warning("run %s fails, because its events could not be saved: %s", run.id, _first_line(error))
                 raise OperationError("operation_failed", NOT_SAVED, retryable=True) from error
-            account.miss(len(rows), error)
+            run.add_missing(len(rows), error)
 
     def _write_soon(self, batch: _Batch) -> None:
         self._waiting.append(batch)
@@ -255,7 +250,7 @@ class _Saver:
             self._writer = gevent.spawn(self._write_all)
 
     def _write_all(self) -> None:
-        """Writes batch after batch, until there is none: each time everything that waits."""
+        """Writes until nothing waits: each time all batches that do."""
         try:
             while self._waiting:
                 batches, self._waiting = self._waiting, []
@@ -269,7 +264,7 @@ class _Saver:
             self._writer = None
 
     def _thread(self) -> ThreadPool:
-        """One thread, of the hub that runs this: the hub's own pool is for everybody."""
+        """One thread of the calling hub; not of the hub's own pool, which serves everything else."""
         if self._pool is None or self._pool.hub is not gevent.get_hub():
             self._pool = ThreadPool(1)
         return self._pool
@@ -279,20 +274,20 @@ class _Saver:
     def _try(self, batches: list[_Batch]) -> list[tuple[_Batch, Exception | None]]:
         try:
             self._write(batches)
-        except Exception as error:  # noqa: BLE001  # handed to those who wait for it
+        except Exception as error:  # noqa: BLE001  # raised where the batch is waited for
             if len(batches) == 1:
                 return [(batches[0], error)]
-            # One run's rows must not keep back those of the others.
+            # The rows of one run must not fail those of the others.
             return [outcome for batch in batches for outcome in self._try([batch])]
         return [(batch, None) for batch in batches]
 
     def _write(self, batches: list[_Batch]) -> None:
-        if self._engine is None:
-            self._engine = create_engine(self._given) if isinstance(self._given, str) else self._given
+        if isinstance(self._engine, str):
+            self._engine = create_engine(self._engine)
         self._create_table(self._engine)
         with self._engine.begin() as connection:
-            for fresh in {batch.run for batch in batches if batch.fresh}:
-                connection.execute(delete(self._table).where(self._table.c.run == fresh))
+            for run in {batch.run for batch in batches if batch.first}:
+                connection.execute(delete(self._table).where(self._table.c.run == run))
             connection.execute(insert(self._table), [dict(row) for batch in batches for row in batch.rows])
 
     def _create_table(self, engine: Engine) -> None:
@@ -301,12 +296,12 @@ class _Saver:
         try:
             with engine.begin() as connection:
                 connection.execute(CreateTable(self._table, if_not_exists=True))
-        except SQLAlchemyError:  # two workers at once: PostgreSQL refuses one of them, and then it is there
+        except SQLAlchemyError:  # two workers at once: PostgreSQL refuses one, and by now the table exists
             with engine.begin() as connection:
                 connection.execute(CreateTable(self._table, if_not_exists=True))
         self._created = True
 
 
-def _in_short(error: BaseException) -> str:
-    """The first line: a driver's message goes on with the statement and its values."""
+def _first_line(error: BaseException) -> str:
+    """The first line of an error: the message of a driver goes on with the statement and its values."""
     return f"{type(error).__name__}: {error}".splitlines()[0]

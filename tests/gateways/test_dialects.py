@@ -25,7 +25,7 @@ def arriving(name: str) -> Iterator[Event]:
     """The events of a recorded stream, as a gateway hands them to its transforms."""
     vocabulary = StreamFormat()
     for message in Parser().feed((RECORDED / f"{name}.sse").read_bytes()):
-        came = vocabulary.take(message)
+        came = vocabulary.translate(message)
         if came is not None:
             yield came
 

@@ -23,7 +23,7 @@ def heard(said: Said, **how: Any) -> tuple[list[Event], StreamFormat]:
     vocabulary = StreamFormat(**how)
     parser = Parser()
     messages = [message for name, data in said for message in parser.feed(frame(name, data))]
-    return [event for message in messages if (event := vocabulary.take(message)) is not None], vocabulary
+    return [event for message in messages if (event := vocabulary.translate(message)) is not None], vocabulary
 
 
 def shown(events: list[Event]) -> Said:
@@ -93,7 +93,7 @@ def test_an_odd_timestamp_of_headway_is_left_alone() -> None:
 def test_a_name_that_cannot_be_sent() -> None:
     """A NUL in a name would be refused by every reader after this one: the upstream has failed."""
     with pytest.raises(UpstreamFailed) as failure:
-        StreamFormat().take(Message("", "a\0b", "data", None))
+        StreamFormat().translate(Message("", "a\0b", "data", None))
     assert failure.value.code == "upstream_failed"
 
 
@@ -189,7 +189,7 @@ def test_a_gap_is_a_failure() -> None:
     vocabulary = StreamFormat()
     vocabulary.expect_headway()
     with pytest.raises(UpstreamFailed) as failure:
-        vocabulary.take(Message("9", "reset", json.dumps(stamped(snapshot={})), None))
+        vocabulary.translate(Message("9", "reset", json.dumps(stamped(snapshot={})), None))
     assert failure.value.code == "upstream_truncated"
     assert not vocabulary.resumable
 
@@ -277,7 +277,7 @@ def test_ends_with() -> None:
     assert len(events) == 3
     assert not vocabulary.ended
     assert fails(vocabulary) == "upstream_truncated"
-    vocabulary.take(Message("", "finished", "{}", None))
+    vocabulary.translate(Message("", "finished", "{}", None))
     assert vocabulary.ended
 
 

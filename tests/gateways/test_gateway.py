@@ -19,7 +19,7 @@ from operations.settings import ServiceSettings
 from streaming import Event, OperationError, RegistrationError, Upload, delta, event, flush, gateway, result
 from streaming.errors import SettingError
 from streaming.gateways.gateway import Anything, Events, Gateway
-from streaming.gateways.pool import trusting
+from streaming.gateways.pool import tls_context
 from streaming.gateways.upstream import run_url
 from tests.apps.gateway_upstream import Call, Script, Upstream, frame, promptly, stamped
 from tests.clients import PATIENCE, Message
@@ -554,8 +554,8 @@ FAULTS: Final[dict[str, tuple[Script, str, str, bool]]] = {
     "wrong type": (lambda call: call.answer(200, b"{}", "application/json"), "upstream_failed", "json", False),
     "no type": (lambda call: call.answer(200, b"{}", ""), "upstream_failed", "event stream", False),
     "unknown coding": (lambda call: call.stream(b"x", content_encoding="br"), "upstream_failed", "'br'", False),
-    "no answer": (lambda call: call.cut(), "upstream_failed", "no answer", True),
-    "no http": (lambda call: call.send(b"SSH-2.0\r\n\r\n").cut(), "upstream_failed", "no answer", True),
+    "no response": (lambda call: call.cut(), "upstream_failed", "no response", True),
+    "no http": (lambda call: call.send(b"SSH-2.0\r\n\r\n").cut(), "upstream_failed", "no response", True),
     "silence before": (Call.left, "upstream_failed", "nothing for 0.3 s", True),
     "silence after": (begin_and(lambda call: call.left()), "upstream_failed", "nothing for 0.3 s", True),
     "cut": (begin_and(Call.cut), "upstream_truncated", "was cut", True),
@@ -721,7 +721,7 @@ def test_the_usual_authorities_are_read() -> None:
     """Without an authority of one's own there are many."""
     import certifi
 
-    assert len(trusting(certifi.where()).get_ca_certs()) > 50
+    assert len(tls_context(certifi.where()).get_ca_certs()) > 50
 
 
 def test_comments_are_signs_of_life(world: World, upstream: Upstream) -> None:

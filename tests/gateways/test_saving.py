@@ -204,7 +204,7 @@ def test_stop(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert not seen
     assert (raised.value.code, raised.value.retryable) == ("operation_failed", True)
     assert "sqlite" not in str(raised.value)
-    assert "run run-1 ends, for it could not be saved: OperationalError" in caplog.text
+    assert "run run-1 fails, because its events could not be saved: OperationalError" in caplog.text
 
 
 def test_pass(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
