@@ -2,8 +2,9 @@
 
 `python -m bench` measures everything and writes `docs/benchmarks.md`; `python -m bench --quick` prints a shorter table.
 
-- `servers`: the applications under measurement, each in its framework's own idiom, and the process that serves one.
+- `apps`: the applications under measurement, each in the idiom of its framework, over the same `workloads`.
+- `servers`: the process that serves one of them.
 - `load`: the viewers; raw sockets in one epoll loop, much faster than any of the servers.
-- `rows`: what is measured, row by row, and the goal of each figure.
+- `measurements`: what is measured, and the goal of each figure.
 - `report`: medians, ratios and the Markdown page.
 """
