@@ -20,7 +20,6 @@ from streaming import Operation, OperationError
 from streaming.runs.context import RunContext
 from streaming.runs.executors.base import Work
 from streaming.runs.executors.greenlet import GreenletWork
-from streaming.runs.executors.process import child as children
 from streaming.runs.executors.process.fork_server import ForkServer
 from streaming.runs.executors.thread import AHEAD, ThreadWork
 from streaming.runtime.worker import Worker
@@ -56,22 +55,6 @@ def own_hub() -> Iterator[World]:
 def entries(folder: str) -> int:
     """How many there are in a folder of proc(5)."""
     return len(list(Path(folder).iterdir()))
-
-
-# Records between a process and its worker
-
-
-def test_records_are_read_as_they_were_written() -> None:
-    """However they are cut on their way, records come out whole and in order, and what is unfinished stays."""
-    records = [(b"e", b"name", b"body"), (b"f", b"", b""), (b"r", b"x" * 1000, b"\0\n")]
-    wire = b"".join(children.pack(*record) for record in records)
-    for size in (1, 7, 100, len(wire)):
-        buffer, read = bytearray(), list[tuple[bytes, bytes, bytes]]()
-        for at in range(0, len(wire), size):
-            buffer += wire[at : at + size]
-            read += children.unpack(buffer)
-        assert read == records
-        assert not buffer
 
 
 # Threads
@@ -202,7 +185,7 @@ def result(stage: Stage, operation: Operation) -> Any:
 def test_a_process_is_a_process_of_its_own(stage: Stage) -> None:
     """Its own session, without threads, patches and cores; a child of the fork server, itself the worker's child."""
     first, second = result(stage, sample.portrait), result(stage, sample.portrait)
-    server = stage.world.fork_server._process
+    server = stage.world.fork_server.pid
     assert first["pid"] != second["pid"]
     for portrait in (first, second):
         assert portrait["session"] == portrait["pid"]
@@ -270,7 +253,7 @@ def test_processes_leave_no_descriptor_behind(stage: Stage) -> None:
         stage.events(run)
     stage.events(stage.start(sample.dying, sample.Death(by="SIGKILL")))
     stage.world.until(lambda: entries("/proc/self/fd") <= before, "descriptors are closed")
-    assert stage.world.fork_server._children == {}
+    assert stage.world.fork_server.children == {}
 
 
 def test_a_cancel_may_come_at_any_moment_of_a_process(stage: Stage) -> None:
@@ -302,7 +285,7 @@ def test_a_cancel_while_the_order_waits(fresh: World) -> None:
 
     before, after = fresh.call(stopped_while_waiting)
     assert after == before
-    assert fresh.fork_server._children == {}
+    assert fresh.fork_server.children == {}
 
 
 @pytest.fixture
@@ -322,17 +305,17 @@ def test_a_module_that_only_the_worker_can_import(fresh: World) -> None:
     messages = stage.events(stage.start(homebound))
     assert ending(messages) == ("failed", "operation_failed")
     assert "secret" not in "".join(message.data for message in messages)
-    first = fresh.fork_server._process
+    first = fresh.fork_server.pid
     assert ending(stage.events(stage.start(scripted, Script(runs_in="process")))) == ("succeeded", None)
-    assert fresh.fork_server._process == first
+    assert fresh.fork_server.pid == first
     stage.close()
 
 
 def test_modules_are_imported_ahead(fresh: World) -> None:
     """The fork server of a worker with operations for processes has imported them before the first run."""
     stage = Stage(fresh, sample.portrait)
-    assert fresh.fork_server._process
-    assert result(stage, sample.portrait)["imported by"] == fresh.fork_server._process
+    assert fresh.fork_server.pid
+    assert result(stage, sample.portrait)["imported by"] == fresh.fork_server.pid
     stage.close()
 
 
@@ -340,17 +323,17 @@ def test_no_fork_server_without_need(fresh: World) -> None:
     """A worker whose operations run elsewhere has none."""
     stage = Stage(fresh, scripted)
     stage.events(stage.start(scripted, Script(acts=["progress"])))
-    assert not fresh.fork_server._process
+    assert not fresh.fork_server.pid
     stage.close()
 
 
-def test_a_fork_server_ends_with_its_line(fresh: World) -> None:
-    """When its worker goes, a fork server goes, and so do its children."""
+def test_a_fork_server_ends_with_its_worker(fresh: World) -> None:
+    """A worker that closes ends its fork server, and the children of that."""
     stage = Stage(fresh, sample.whereabouts, scripted)
     run = stage.start(sample.whereabouts, Script(acts=["wait"]))
     child = stage.until(run, "partial")[1].json["value"]
-    server = fresh.fork_server._process
-    fresh.call(fresh.fork_server._channel.shutdown, 2)  # SHUT_RDWR, as the kernel does it for a process that has gone
+    server = fresh.fork_server.pid
+    fresh.worker.close()
     for pid in (child, server):
         fresh.until(lambda pid=pid: is_gone(pid), "it is gone")  # type: ignore[misc]
     assert ending(stage.events(run)) == ("failed", "operation_failed")

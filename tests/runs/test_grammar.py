@@ -446,7 +446,7 @@ def test_a_fork_server_that_is_killed(stage: Stage) -> None:
     """Its children die with it and their runs fail; the next run has a fork server again."""
     runs = [stage.start(sample.whereabouts, Script(acts=["wait"])) for _ in range(2)]
     children = [stage.until(run, "progress")[1].json["value"] for run in runs]
-    os.kill(stage.world.fork_server._process, signal.SIGKILL)
+    os.kill(stage.world.fork_server.pid, signal.SIGKILL)
     for run in runs:
         assert ending(stage.events(run)) == ("failed", "operation_failed")
     for child in children:
@@ -458,7 +458,7 @@ def test_a_fork_server_that_is_killed(stage: Stage) -> None:
 def test_a_fork_server_that_stands_still(stage: Stage) -> None:
     """A cancel before the fork server has taken the order ends the run once it goes on."""
     stage.events(stage.start(scripted, Script(runs_in="process")))
-    server = stage.world.fork_server._process
+    server = stage.world.fork_server.pid
     os.kill(server, signal.SIGSTOP)
     try:
         run = stage.start(scripted, Script(acts=["wait"], runs_in="process"))

@@ -1,26 +1,72 @@
-"""The interface of an executor: an operation at work looks the same from the hub, wherever it runs.
+"""The interface of an executor, and the loop that executors outside of the hub share.
 
-The hub calls `send(answer)` for the next event, which waits without blocking. `StopIteration` carries the result, a
-failure is raised, and `close()` stops the work and returns once its `finally` blocks have run: for a greenlet that is
-the generator itself.
+An operation at work looks the same from the hub, wherever it runs. The process of an operation imports this module too,
+without gevent.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from greenlet import GreenletExit
+
 from ...errors import HeadwayError
+from ..operation import close_work
 
 
 class Work(Protocol):
     """An operation at work, seen from the hub."""
 
     def send(self, answer: Any) -> Any:
-        """The next thing that it yields, after `answer` to its last one (`None` except for questions)."""
+        """Waits for the next event, after `answer` to the last one (`None` except for questions).
+
+        Raises `StopIteration` with the result, and what the operation raises.
+        """
 
     def close(self) -> None:
-        """Stops it and waits for its end; harmless once it has ended."""
+        """Stops the operation, and returns once its `finally` blocks have run; harmless once it has ended."""
 
 
 class WorkFailed(HeadwayError):
     """An operation failed where its exception cannot be raised here; the text describes it, for the log."""
+
+
+class Interruptible:
+    """A block of the operation's own code, which a cancel may interrupt; the library's code around it may not be.
+
+    Raises `GreenletExit` on entry once `stopped` is set.
+    """
+
+    __slots__ = ("entered", "stopped")
+
+    def __init__(self) -> None:
+        self.entered = False
+        self.stopped = False
+
+    def __enter__(self) -> None:
+        self.entered = True  # before the look at `stopped`, which another thread or a signal handler sets
+        if self.stopped:
+            self.entered = False
+            raise GreenletExit
+
+    def __exit__(self, *_: object) -> None:
+        self.entered = False
+
+
+def run_work(begin: Callable[[], Iterator[Any]], block: Interruptible, pass_on: Callable[[Any], Any]) -> Any:
+    """Calls `pass_on` with each thing that an operation yields, and sends back what that returns; gives the result."""
+    with block:  # a function that is no generator does all its work here
+        work = begin()
+    send = getattr(work, "send", None)
+    answer = None
+    try:
+        while True:
+            try:
+                with block:
+                    item = send(answer) if send else next(work)
+            except StopIteration as end:
+                return end.value
+            answer = pass_on(item)
+    finally:
+        close_work(work)

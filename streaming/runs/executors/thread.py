@@ -15,20 +15,15 @@ from greenlet import GreenletExit, getcurrent
 from ...protocol.events import Question
 from ...runtime.hub import discard_hub, start_native_thread
 from ..context import RunContext, run_context
-from ..operation import close_work
+from .base import Interruptible, run_work
 
 SimpleQueue: Final[Any] = monkey.get_original("queue", "SimpleQueue")
 
 AHEAD: Final = 1024
 """How many events a thread may be ahead of the hub before it waits."""
 
-
-class _Ended:
-    """The last thing that comes over from a thread."""
-
-    def __init__(self, value: Any = None, error: BaseException | None = None) -> None:
-        self.value = value
-        self.error = error
+END: Final = object()
+"""The last thing that comes over from a thread."""
 
 
 class ThreadWork:
@@ -48,10 +43,10 @@ class ThreadWork:
         self._answers = SimpleQueue()
         self._notified = False
         self._started = False
+        self._question_is_open = False
+        self._ending: BaseException = GreenletExit()
         self._ended = False
-        self._closing = False
-        self._asked = False
-        self._at_work = False
+        self._block = Interruptible()
         self._hub: Any = None
         self._greenlet: Any = None
         self._variables = copy_context()
@@ -62,18 +57,16 @@ class ThreadWork:
             for _ in range(AHEAD):
                 self._credits.put(None)
             start_native_thread(self._run, ())
-        elif self._asked:
+        elif self._question_is_open:
             self._answers.put(answer)
         item = self._next()
-        self._asked = isinstance(item, Question)
-        if isinstance(item, _Ended):
-            if item.error is not None:
-                raise item.error
-            raise StopIteration(item.value)
+        if item is END:
+            raise self._ending
+        self._question_is_open = isinstance(item, Question)
         return item
 
     def close(self) -> None:
-        self._closing = True
+        self._block.stopped = True
         if not self._started or self._ended:
             return
         self._credits.put(None)
@@ -81,11 +74,10 @@ class ThreadWork:
         self._context.cancel()
         with contextlib.suppress(AttributeError, ValueError):  # it has no hub yet, or none any more
             self._hub.loop.run_callback_threadsafe(self._interrupt)
-        item = None
-        while not self._ended:
-            item = self._next()
-        if isinstance(item, _Ended) and item.error is not None and not isinstance(item.error, GreenletExit):
-            raise item.error
+        while self._next() is not END:
+            pass
+        if not isinstance(self._ending, GreenletExit | StopIteration):
+            raise self._ending
 
     def _next(self) -> Any:
         while not self._items:
@@ -94,52 +86,37 @@ class ThreadWork:
             if not self._items:
                 self._signal.wait()
         item = self._items.popleft()
-        self._ended = isinstance(item, _Ended)
+        self._ended = item is END
         self._credits.put(None)
         return item
 
     def _interrupt(self) -> None:
-        """Made in the thread's own hub, which has a turn whenever the operation waits there."""
-        if self._at_work:
+        """Called in the thread's own hub, which runs whenever the operation waits there."""
+        if self._block.entered:
             self._greenlet.throw(GreenletExit)
 
+    # -- the thread ---------------------------------------------------------------------------------------------
+
     def _run(self) -> None:
-        ended = _Ended()
         self._hub, self._greenlet = gevent.get_hub(), getcurrent()
         try:
-            ended = _Ended(self._variables.run(self._pump))
-        except BaseException as error:  # noqa: BLE001  # it is raised again in the hub
-            ended = _Ended(error=error)
+            self._ending = StopIteration(self._variables.run(self._work))
+        except BaseException as error:  # noqa: BLE001  # raised again in the hub
+            self._ending = error
         finally:
             discard_hub()
-            self._pass_on(ended)
+            self._put(END)
 
-    def _pump(self) -> Any:
+    def _work(self) -> Any:
         run_context.set(self._context)
-        self._at_work = True
-        try:
-            work = self._begin()
-        finally:
-            self._at_work = False
-        send = getattr(work, "send", None)
-        answer = None
-        try:
-            while not self._closing:
-                self._at_work = True
-                try:
-                    item = send(answer) if send else next(work)
-                except StopIteration as end:
-                    return end.value
-                finally:
-                    self._at_work = False
-                self._pass_on(item)
-                self._credits.get()
-                answer = self._answers.get() if isinstance(item, Question) else None
-            return None
-        finally:
-            close_work(work)
+        return run_work(self._begin, self._block, self._pass_on)
 
-    def _pass_on(self, item: Any) -> None:
+    def _pass_on(self, item: Any) -> Any:
+        self._put(item)
+        self._credits.get()
+        return self._answers.get() if isinstance(item, Question) else None
+
+    def _put(self, item: Any) -> None:
         self._items.append(item)
         if not self._notified:
             self._notified = True

@@ -1,4 +1,4 @@
-"""The worker's end of its nursery: the plain process that forks those in which operations run (see `child`)."""
+"""The worker's end of its fork server (`server`), and of the children that run operations (`child`)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from collections import deque
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,12 +24,13 @@ from ....runtime.hub import GreenSignal
 from ....runtime.worker import Worker
 from ...operation import Operation
 from ..base import WorkFailed
-from . import child
+from ..records import TOO_LARGE, Record, split
+from . import server
 
 REMIND_AFTER: Final = 0.2
-"""Seconds after which SIGTERM is sent again, to a child that takes notice of one only.
+"""Seconds after which SIGTERM is sent again, to a child that handles one only.
 
-The first may come in the instant between Python's last look for signals and a call that waits: nothing would wake it.
+The first may arrive in the instant between Python's last look for signals and a call that waits: it would not wake it.
 """
 
 KILL_AFTER: Final = 5.0
@@ -38,32 +40,43 @@ READ_BYTES: Final = 65536
 
 
 class Child:
-    """One child of the nursery: its line, and the ways to end it."""
+    """A child of the fork server: its two pipes, and the ways to end it."""
 
-    def __init__(self, kin: ForkServer, number: int, way_out: int, way_in: int, *, limited: bool) -> None:
-        self._limited = limited
-        self._nursery = kin
+    def __init__(self, fork_server: ForkServer, number: int, read_fd: int, write_fd: int, *, limited: bool) -> None:
+        self._fork_server = fork_server
         self._number = number
-        self._out = way_out
-        self._in = way_in
+        self._read_fd = read_fd
+        self._write_fd = write_fd
+        self._limited = limited
+        self._buffer = bytearray()
+        self._records: deque[Record] = deque()
         self._more = GreenSignal()
-        self.status: int | None = None
-        self.gone = GeventEvent()
+        self._status: int | None = None
+        self._exited = GeventEvent()
 
-    def read(self) -> bytes:
-        """What the child has said; empty once it has ended."""
-        while self._out >= 0:
+    def read(self) -> Record | None:
+        """Waits for the next record; `None` once it has ended."""
+        while not self._records:
+            data = self._read_bytes()
+            if not data:
+                return None
+            self._buffer += data
+            self._records.extend(split(self._buffer))
+        return self._records.popleft()
+
+    def _read_bytes(self) -> bytes:
+        while self._read_fd >= 0:
             try:
-                return os.read(self._out, READ_BYTES)
+                return os.read(self._read_fd, READ_BYTES)
             except BlockingIOError:
-                if self.gone.is_set():  # and something that it has left behind holds its line open
+                if self._exited.is_set():  # but a process that it started has the pipe open
                     break
             self._wait_for_more()
         return b""
 
     def _wait_for_more(self) -> None:
         self._more.clear()
-        readable = gevent.get_hub().loop.io(self._out, 1)
+        readable = gevent.get_hub().loop.io(self._read_fd, 1)
         readable.start(self._more.set)
         try:
             self._more.wait()
@@ -71,157 +84,154 @@ class Child:
             readable.stop()
             readable.close()
 
-    def tell(self, body: bytes) -> None:
-        """One message to the child; a child that is gone is not an error here, its silence tells."""
+    def write(self, body: bytes) -> None:
+        """Writes a message; does nothing where the child has ended, which `read` shows."""
         message = memoryview(len(body).to_bytes(4, "little") + body)
         with contextlib.suppress(BrokenPipeError):
             while message:
-                message = message[gevent_os.nb_write(self._in, message) :]
+                message = message[gevent_os.nb_write(self._write_fd, message) :]
 
-    def end(self, buffer: bytearray) -> tuple[bytes, bytes, bytes] | None:
-        """SIGTERM, SIGKILL after `KILL_AFTER`, and it is reaped; gives the last of what it has still said.
-
-        `buffer` holds the beginning of that.
-        """
+    def stop(self) -> Record | None:
+        """Sends SIGTERM, after `KILL_AFTER` SIGKILL, and waits for the exit; gives the last record that follows."""
         last = None
-        if self._out < 0:
+        if self._read_fd < 0:
             return last
         loop = gevent.get_hub().loop
         reminding, killing = loop.timer(REMIND_AFTER, REMIND_AFTER), loop.timer(KILL_AFTER)
-        reminding.start(gevent.spawn, self._nursery.signal, self._number, signal.SIGTERM)
-        killing.start(gevent.spawn, self._nursery.signal, self._number, signal.SIGKILL)
+        reminding.start(gevent.spawn, self._fork_server.signal, self._number, signal.SIGTERM)
+        killing.start(gevent.spawn, self._fork_server.signal, self._number, signal.SIGKILL)
         try:
-            self._nursery.signal(self._number, signal.SIGTERM)
-            while data := self.read():
-                buffer += data
-                last = [last, *child.unpack(buffer)][-1]
-            self.gone.wait()
+            self._fork_server.signal(self._number, signal.SIGTERM)
+            while record := self.read():
+                last = record
+            self._exited.wait()
         finally:
             for timer in (reminding, killing):
                 timer.stop()
                 timer.close()
-            self._close()
+            self.close()
         return last
 
-    def bury(self, status: int | None) -> None:
-        """It has ended, and how; `None` where that is not known."""
-        self.status = status
-        self.gone.set()
+    def on_exit(self, status: int | None) -> None:
+        """Called once it has ended, with its wait status; `None` where the fork server was lost."""
+        self._status = status
+        self._exited.set()
         self._more.set()
 
-    def forget(self) -> None:
-        """Lets go of a child that nobody waits for: should it be born after all, it finds its line closed."""
-        self._close()
-
-    def obituary(self) -> HeadwayError:
-        """What became of a child that has said no last word."""
-        self.gone.wait(KILL_AFTER)
-        # Where Python raises MemoryError, C and C++ libraries abort.
-        if self._limited and self.status is not None and os.waitstatus_to_exitcode(self.status) == -signal.SIGABRT:
-            return OperationError("too_large", child.TOO_LARGE)
-        return WorkFailed(self._epitaph())
-
-    def _epitaph(self) -> str:
-        if self.status is None:
-            return "the process of the operation was lost"
-        if os.WIFSIGNALED(self.status):
-            return f"the process of the operation was ended by {_signal_name(os.WTERMSIG(self.status))}"
-        return f"the process of the operation ended by itself, with status {os.waitstatus_to_exitcode(self.status)}"
-
-    def _close(self) -> None:
-        for descriptor in (self._out, self._in):
+    def close(self) -> None:
+        """Closes the pipes; a child that starts after this ends at once."""
+        for descriptor in (self._read_fd, self._write_fd):
             os.close(descriptor)
-        self._out = self._in = -1
+        self._read_fd = self._write_fd = -1
+
+    def exit_error(self) -> HeadwayError:
+        """Why it ended without a last record."""
+        self._exited.wait(KILL_AFTER)
+        if self._status is None:
+            return WorkFailed("the process of the operation was lost")
+        code = os.waitstatus_to_exitcode(self._status)
+        # Where Python raises MemoryError, C and C++ libraries abort.
+        if self._limited and code == -signal.SIGABRT:
+            return OperationError("too_large", TOO_LARGE)
+        if code < 0:
+            return WorkFailed(f"the process of the operation was ended by {_signal_name(-code)}")
+        return WorkFailed(f"the process of the operation ended by itself, with status {code}")
 
 
 class ForkServer:
-    """The worker's end of its nursery: started at the first need, and again should it be lost."""
+    """A part of the worker: its fork server, which is started on first use, and again after it is lost."""
 
     def __init__(self, worker: Worker) -> None:
+        self.pid = 0
+        self.children: dict[int, Child] = {}
+        self._connection: Any = None
         self._lock = Semaphore()
-        self._channel: Any = None
-        self._process = 0
         self._number = 0
-        self._children: dict[int, Child] = {}
 
     def warm(self, modules: list[str]) -> None:
-        """Has modules imported ahead of the first run that needs them."""
-        self._order({"import": modules})
+        """Imports modules before the first run that needs them."""
+        self._send({"import": modules})
 
     def fork(self, operation: Operation) -> Child:
-        out, their_out = os.pipe()
-        their_in, into = os.pipe()
-        for descriptor in (out, into):
+        """Starts a child for an operation; its first message is the input."""
+        read_fd, child_out = os.pipe()
+        child_in, write_fd = os.pipe()
+        for descriptor in (read_fd, write_fd):
             os.set_blocking(descriptor, False)
         self._number += 1
         number = self._number
-        newborn = self._children[number] = Child(self, number, out, into, limited=operation.memory is not None)
-        order = {
+        child = self.children[number] = Child(self, number, read_fd, write_fd, limited=operation.memory is not None)
+        command = {
             "fork": number,
             "module": operation.fn.__module__,
             "name": operation.fn.__qualname__,
             "memory": operation.memory,
         }
         try:
-            self._order(order, [their_out, their_in])
-        except BaseException:  # the run is stopped while its order waits for the nursery
-            self._children.pop(number, None)
-            newborn.forget()
+            self._send(command, [child_out, child_in])
+        except BaseException:  # the run is stopped while its command waits for the fork server
+            self.children.pop(number, None)
+            child.close()
             raise
         finally:
-            os.close(their_out)
-            os.close(their_in)
-        return newborn
+            os.close(child_out)
+            os.close(child_in)
+        return child
 
     def signal(self, number: int, what: int) -> None:
-        if number in self._children:
-            self._order({"signal": number, "number": int(what)})
+        """Sends a signal to a child that has not ended."""
+        if number in self.children:
+            self._send({"signal": number, "number": int(what)})
 
-    def _order(self, order: dict[str, Any], descriptors: list[int] | None = None) -> None:
-        line = orjson.dumps(order) + b"\n"
+    def close(self) -> None:
+        """Ends the fork server with its children."""
+        if self._connection is not None:
+            self._connection.shutdown(socket.SHUT_RDWR)
+
+    def _send(self, command: dict[str, Any], descriptors: list[int] | None = None) -> None:
+        line = orjson.dumps(command) + b"\n"
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
         with self._lock:
-            if self._channel is None:
+            if self._connection is None:
                 self._start()
-            try:
-                sent = gevent_socket.socket.sendmsg(self._channel, [line], _rights(descriptors))
+            # Where it has just been lost, `_receive` reports that to every child, this one too.
+            with contextlib.suppress(OSError):
+                sent = gevent_socket.socket.sendmsg(self._connection, [line], rights)
                 if sent < len(line):
-                    self._channel.sendall(line[sent:])
-            except OSError:
-                # It has just been lost: its reader says so to every child, this one too.
-                return
+                    self._connection.sendall(line[sent:])
 
     def _start(self) -> None:
         ours, theirs = gevent_socket.socketpair()
-        entry = f"import sys, json; sys.path[:] = json.loads(sys.argv[1]); from {child.__name__} import main; main()"
+        entry = f"import sys, json; sys.path[:] = json.loads(sys.argv[1]); from {server.__name__} import main; main()"
         path = orjson.dumps([str(Path(part).resolve()) for part in sys.path]).decode()
-        self._process = os.posix_spawn(
+        self.pid = os.posix_spawn(
             sys.executable,
             [sys.executable, "-c", entry, path],
             os.environ,
-            file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), child.NURSERY_FD)],
+            file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), server.CONNECTION)],
         )
         theirs.close()
-        self._channel = ours
-        gevent.spawn(self._listen, ours, self._process)
+        self._connection = ours
+        gevent.spawn(self._receive, ours, self.pid)
 
-    def _listen(self, channel: Any, process: int) -> None:
+    def _receive(self, connection: Any, pid: int) -> None:
         buffer = b""
         with contextlib.suppress(OSError):
-            while data := channel.recv(READ_BYTES):
+            while data := connection.recv(READ_BYTES):
                 *lines, buffer = (buffer + data).split(b"\n")
                 for line in lines:
-                    self._bury(**orjson.loads(line))
-        if self._channel is channel:
-            self._channel = None
-        channel.close()
-        for number in list(self._children):
-            self._bury(number, None)
-        _reap(process)
+                    self._on_exit(**orjson.loads(line))
+        if self._connection is connection:
+            self._connection = None
+        connection.close()
+        for number in list(self.children):
+            self._on_exit(number, None)
+        _reap(pid)
 
-    def _bury(self, ended: int, status: int | None) -> None:
-        dead = self._children.pop(ended, None)
-        if dead is not None:
-            dead.bury(status)
+    def _on_exit(self, exited: int, status: int | None) -> None:
+        child = self.children.pop(exited, None)
+        if child is not None:
+            child.on_exit(status)
 
 
 def _signal_name(number: int) -> str:
@@ -231,15 +241,9 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _reap(process: int) -> None:
-    """Ends a nursery whose line has ended, and takes its exit status; `waitpid` must not block the hub."""
+def _reap(pid: int) -> None:
+    """Ends a fork server whose connection has ended, and reaps it; `waitpid` must not block the hub."""
     with contextlib.suppress(ProcessLookupError, ChildProcessError):
-        os.kill(process, signal.SIGKILL)
-        while os.waitpid(process, os.WNOHANG) == (0, 0):
+        os.kill(pid, signal.SIGKILL)
+        while os.waitpid(pid, os.WNOHANG) == (0, 0):
             gevent.sleep(0.01)
-
-
-def _rights(descriptors: list[int] | None) -> list[Any]:
-    if not descriptors:
-        return []
-    return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]

@@ -1,0 +1,92 @@
+"""The codec of what an operation does in another process: a record for each event, and one for how it ended.
+
+A record is a kind, two lengths, and two strings of bytes. This module needs neither a hub nor Flask, on either side.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import struct
+import traceback
+from collections.abc import Iterator
+from typing import Any, Final
+
+import orjson
+
+from ...errors import OperationError
+from ...protocol.events import FLUSH, Event, Flush, Progress, Question, encode_json
+from .base import WorkFailed
+
+Record = tuple[bytes, bytes, bytes]
+
+HEAD: Final = struct.Struct("<cII")
+EVENT, TEXT, PROGRESS, QUESTION, FLUSHED, RESULT, FAILED, CRASHED = (b"e", b"t", b"p", b"q", b"f", b"r", b"o", b"x")
+TOO_LARGE: Final = "The work needs more memory than it may have."
+
+
+def encode(item: Any) -> bytes:
+    """What an operation yields, as a record. Raises `TypeError` for what is no event."""
+    if isinstance(item, Progress):
+        return _pack(PROGRESS, item.body)
+    if isinstance(item, Question):
+        return _pack(QUESTION, item.body, b"" if item.within is None else repr(item.within).encode())
+    if isinstance(item, Event):
+        return _pack(TEXT if item.text else EVENT, item.body, item.name.encode())
+    if isinstance(item, Flush):
+        return _pack(FLUSHED)
+    raise TypeError(f"an operation yields events, not {type(item).__name__}")
+
+
+def encode_result(value: Any) -> bytes:
+    """The result of an operation, as a record. Raises `EncodeError` for what is no JSON."""
+    return _pack(RESULT, encode_json({"result": value}))
+
+
+def encode_failure(error: BaseException) -> bytes:
+    """What an operation raised, as a record: an `OperationError` as it is, any other as text for the log."""
+    if isinstance(error, MemoryError):
+        error = OperationError("too_large", TOO_LARGE)
+    if isinstance(error, OperationError):
+        with contextlib.suppress(Exception):  # of objects in place of texts
+            values = [str(error.code), str(error.message), bool(error.retryable)]
+            return _pack(FAILED, json.dumps(values).encode())
+    return _pack(CRASHED, "".join(traceback.format_exception(error)).encode(errors="replace"))
+
+
+def _pack(kind: bytes, body: bytes = b"", more: bytes = b"") -> bytes:
+    return b"%b%b%b" % (HEAD.pack(kind, len(body), len(more)), body, more)
+
+
+def split(buffer: bytearray) -> Iterator[Record]:
+    """Takes the whole records off the front of `buffer`."""
+    start = 0
+    while len(buffer) - start >= HEAD.size:
+        kind, body, more = HEAD.unpack_from(buffer, start)
+        middle = start + HEAD.size + body
+        end = middle + more
+        if len(buffer) < end:
+            break
+        yield kind, bytes(buffer[start + HEAD.size : middle]), bytes(buffer[middle:end])
+        start = end
+    del buffer[:start]
+
+
+def decode(record: Record) -> Event | Flush:
+    """What `encode` took. Raises `StopIteration` with a result; `OperationError` and `WorkFailed` for a failure."""
+    kind, body, more = record
+    if kind == PROGRESS:
+        data = orjson.loads(body)
+        return Progress(body, data.get("done"), data.get("total"), data.get("step"), data.get("eta"))
+    if kind in (EVENT, TEXT):
+        return Event(more.decode(), body, kind == TEXT)
+    if kind == QUESTION:
+        return Question(body, orjson.loads(body)["schema"], float(more) if more else None)
+    if kind == FLUSHED:
+        return FLUSH
+    if kind == RESULT:
+        raise StopIteration(orjson.Fragment(body[len(b'{"result":') : -1]))
+    if kind == FAILED:
+        code, message, retryable = json.loads(body)  # orjson refuses a lone surrogate
+        raise OperationError(code, message, retryable=retryable)
+    raise WorkFailed(body.decode(errors="replace"))
