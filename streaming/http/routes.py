@@ -258,7 +258,7 @@ class Routes:
 
     def _reached(self, run: str) -> int:
         runner = self._headway.runner
-        return runner.worker.call(runner.store.reached, run)
+        return runner.worker.call(runner.store.last_event_id, run)
 
     def _stream(
         self, source: RunSource, name: str, run: str, *, after: int, headers: dict[str, str] | None = None

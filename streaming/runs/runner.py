@@ -93,7 +93,7 @@ class Runner:
         """
         try:
             info = self._info(operation, checked, owner, client, key, digest, linger)
-            settled = self.store.joined(info)
+            settled = self.store.find_by_key(info)
             if settled is None:
                 self._check_room()
                 settled = self._create(info)
@@ -158,7 +158,7 @@ class Runner:
             self.observer.load(Load(len(self._runs), self._streams(), self.draining))
             try:
                 if not self.draining:
-                    for orphan in self.store.orphans():
+                    for orphan in self.store.adopt_orphans():
                         self._adopt_or_end(orphan)
                 self.store.sweep()
             except StoreAway as away:

@@ -1,4 +1,4 @@
-"""Event logs: the contract (`base`) and the stores behind it."""
+"""Where the event logs of runs are kept: the contract of a store (`base`), and the three stores."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ log = logging.getLogger("headway")
 
 
 def open_store(settings: Settings) -> Store:
-    """The event log that the settings name."""
+    """Opens the store of `settings.store`. Raises `SettingError`, and `StoreAway` where a file cannot be opened."""
     if settings.store.startswith("memory:"):
-        log.info("runs are kept in memory: they are this worker's alone, and end with it")
+        log.info("runs are kept in memory: other workers do not see them, and they end with this process")
         return MemoryStore(retention=settings.retention)
     if settings.store.startswith("sqlite:///"):
         return SqliteStore(settings.store.removeprefix("sqlite:///"), retention=settings.retention)

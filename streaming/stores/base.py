@@ -1,8 +1,8 @@
-"""The contract of an event log: what every store keeps of a run, and how it says that something has changed.
+"""The contract of a store: what it keeps of each run, and how it notifies of changes.
 
-One log holds many runs. Of each it keeps the numbered frames, already encoded; the fold over them; and what others ask
-of the producer: a cancel, an answer, the number of viewers. All methods are called in the hub of the worker and may
-wait there, but never block it. Whatever `read` and `find` show, the store has kept.
+A store keeps the event logs of many runs: of each the numbered frames, encoded; the fold over them; and the requests to
+its producer: a cancel, answers, the number of viewers. All methods are called in the hub of the worker and may wait
+there, but never block it. `read` and `find` show only what is kept.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from ..protocol.state import Fold, Reason, Status
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunInfo:
-    """What is settled about a run when it starts.
+    """What does not change about a run.
 
-    `owner` is who may see it (empty where nobody is told apart), `client` whom its limit is counted for, `key` and
-    `digest` what an `Idempotency-Key` was given with. `linger` is in seconds, `None` for ever. `input` is the input as
-    JSON, kept for operations that begin anew after their producer was lost.
+    `owner` may see it (empty without authorization), and it counts towards the limit of `client`. `key` is the
+    `Idempotency-Key` of its request, `digest` that request's. `linger` is in seconds, `None` for ever. `input` is the
+    input as JSON, kept for operations that start again after their producer was lost.
     """
 
     id: str
@@ -39,13 +39,13 @@ class RunInfo:
     input: bytes | None = None
 
 
-ASK_AGAIN: Final = 3
-"""How often a store is asked for viewers on other workers before a run is taken for left."""
+ABANDON_TRIES: Final = 3
+"""How often `abandon` asks a store that is away for viewers on other workers, before it cancels the run anyway."""
 
 
 @dataclass(slots=True)
 class Control:
-    """What others ask of a run's producer. `lost` is set once another has taken the run over, or its store is lost."""
+    """The requests to a run's producer. `lost` is set where another worker has the run, or the store stays away."""
 
     cancel: Reason | None = None
     lost: Refused | None = None
@@ -56,7 +56,7 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One run as the store has it at a moment."""
+    """The state of one run at a moment."""
 
     info: RunInfo
     fold: Fold
@@ -74,7 +74,7 @@ class Record:
         return "queued" if self.queued else self.fold.status
 
     def snapshot(self) -> bytes:
-        """The snapshot of the contract, as JSON."""
+        """The snapshot that clients get, as JSON."""
         fold = self.fold
         return orjson.dumps(
             {
@@ -98,49 +98,49 @@ def _json(body: bytes | None) -> Any:
 
 
 class Store(ABC):
-    """Where the events of runs are kept. Times in seconds."""
+    """Keeps the event logs of runs. Times are in seconds."""
 
     @abstractmethod
     def create(self, info: RunInfo, *, limit: int | None = None) -> RunInfo:
-        """Opens the log of a new run, or gives the run that the same owner and key had opened before.
+        """Creates a run and returns `info`, or returns the info of the run that its owner and key have created before.
 
-        Counting and opening are one step, on whichever workers the client starts runs at the same instant. Raises
-        `Conflict` where the run of the key was started with another body, `TooMany` where the client has `limit` live
-        runs, `StoreAway` where the store does not answer.
+        The limit is checked in the same step, whichever workers create runs at that moment. Raises `Conflict` where
+        the run of the key has another digest, `TooMany` where the client has `limit` live runs, `StoreAway` where the
+        store does not answer.
         """
 
-    def joined(self, info: RunInfo) -> RunInfo | None:
-        """The run that `create` would give in place of a new one, if any; for callers that have room for no other.
+    def find_by_key(self, info: RunInfo) -> RunInfo | None:
+        """The run that `create` would return in place of a new one, if any; for a worker that has room for no other.
 
-        Raises `Conflict` as `create` does. A store that cannot tell ahead says `None`.
+        Raises `Conflict` as `create` does.
         """
         return None
 
     @abstractmethod
     def append(self, run: str, block: Block, fold: Fold) -> None:
-        """Takes `block`, whose first frame follows the last one taken, with the fold over all of them.
+        """Appends `block`, whose first frame follows the last one appended; `fold` is the fold over all of them.
 
-        It does not wait: a store keeps what has gathered in one go, and wakes the watchers then. Raises `RunClosed`
-        after the last event; that the run was lost meanwhile is said by `control`.
+        Does not wait: the store writes what has gathered in one batch, and then notifies the watchers. Raises
+        `RunClosed` after the last event. `control` tells whether the run was lost meanwhile.
         """
 
     def wait_for_room(self, run: str) -> None:
-        """Waits while there is much of this run that the store has yet to keep."""
+        """Waits while much of the run is yet to be written."""
 
     @abstractmethod
     def read(self, run: str, after: int, *, frames: int = BLOCK_FRAMES, merge: bool = False) -> Batch:
-        """The frames that follow number `after`, within `BLOCK_BYTES`.
+        """The frames after number `after`, as many as fit into `BLOCK_BYTES`.
 
-        With `merge` a progress is left out where a later one of its step is in the same batch. Raises `KeyError` for
-        a run that the log does not hold.
+        With `merge`, a progress that is followed by a later one of its step in the same batch is left out. Raises
+        `KeyError` for a run that the store does not have.
         """
 
     @abstractmethod
     def find(self, run: str) -> Record | None:
-        """The run as it stands, or `None`."""
+        """The run as it is now, or `None`."""
 
-    def reached(self, run: str) -> int:
-        """The number of the last event that is kept: another worker may have shown it before this one does."""
+    def last_event_id(self, run: str) -> int:
+        """The number of the last event that is kept; other workers may show it before this one does."""
         record = self.find(run)
         return 0 if record is None else record.fold.last_event_id
 
@@ -148,7 +148,7 @@ class Store(ABC):
     def page(
         self, *, owner: str, operation: str | None, status: str | None, limit: int, before: str | None
     ) -> list[Record]:
-        """The owner's runs, newest first, `limit` of them, those that started before the run `before` did."""
+        """The owner's runs, newest first, at most `limit` of them; with `before`, those created before that run."""
 
     @abstractmethod
     def live(self, client: str) -> int:
@@ -156,57 +156,57 @@ class Store(ABC):
 
     @abstractmethod
     def cancel(self, run: str, reason: Reason) -> None:
-        """Asks the producer to stop; the first reason stands. Harmless on a run that is over."""
+        """Requests that the producer stop. The first reason counts; a run that is over stays as it is."""
 
     def abandon(self, run: str) -> bool:
-        """Cancels a run of this worker as `disconnected`; false where somebody watches it on another one after all.
+        """Cancels a run of this worker as `disconnected`; false where it turns out to have viewers on another one.
 
-        Word of viewers travels between workers for a moment: here the store itself is asked, before it is too late.
+        The count in `control` lags behind other workers for a moment, so the store itself is asked.
         """
         self.cancel(run, "disconnected")
         return True
 
     @abstractmethod
     def answer(self, run: str, question: str, body: bytes) -> bool:
-        """Hands the producer the answer to its open question; false where somebody else was first."""
+        """Passes an answer to the producer; false where the question has one, or the run is over."""
 
     @abstractmethod
     def queue(self, run: str, queued: bool) -> None:
-        """Says whether the run waits for its turn."""
+        """Sets whether the run waits to start."""
 
     @abstractmethod
     def count(self, run: str, change: int) -> None:
-        """Counts viewers of this worker in (+1) or out (-1); they are in before they see anything."""
+        """Adds a viewer of this worker (+1), before it sees anything, or removes one (-1)."""
 
     @abstractmethod
     def control(self, run: str) -> Control:
-        """What others ask of the run's producer now."""
+        """The current requests to the run's producer."""
 
     @abstractmethod
-    def watch(self, run: str, call: Callable[[], None]) -> Callable[[], None]:
-        """Has `call` made in the hub whenever anything about the run has changed; gives what ends that."""
+    def watch(self, run: str, callback: Callable[[], None]) -> Callable[[], None]:
+        """Calls `callback` in the hub whenever the run has changed. Returns a function that ends this."""
 
     @abstractmethod
     def sweep(self) -> None:
-        """Lets go of runs whose retention is over."""
+        """Deletes the runs whose retention has ended."""
 
-    def orphans(self) -> Sequence[Record]:
-        """Live runs whose producer is lost: from now on they are this worker's, to be ended or begun anew."""
+    def adopt_orphans(self) -> Sequence[Record]:
+        """Takes over live runs whose worker has died, to end them or to start them again; returns them."""
         return ()
 
     def ready(self) -> None:
         """Raises `StoreAway` where the store does not answer."""
 
     def flush(self) -> None:
-        """Waits until what has been appended is kept and shown; for a moment at the most."""
+        """Waits until everything appended is kept and shown, for a few seconds at the most."""
 
     def close(self) -> None:
-        """Lets go of connections and files; the runs stay where the store keeps them.
+        """Closes connections and files; the runs stay in the store.
 
-        Viewers that are still counted in keep their place in other workers' runs for as long as a lease.
+        Viewers of this worker that are still counted go on counting on other workers for the length of a lease.
         """
 
 
-def full() -> TooMany:
-    """What `create` raises for a client that has its `limit` of live runs."""
+def too_many_runs() -> TooMany:
+    """The error of `create` for a client that has its `limit` of live runs."""
     return TooMany("this client has as many live runs as it may have", retry_after=5)

@@ -1,6 +1,6 @@
-"""A worker's lease: the sign of life that other workers go by, renewed by a thread of its own.
+"""A worker's lease: while it renews it, other workers leave its runs to it.
 
-Its own, so that a busy hub does not cost a worker its runs. A store derives from it how the sign is given.
+A thread renews it, so that a busy hub does not cost a worker its runs. Each store derives a class that writes it.
 """
 
 from __future__ import annotations
@@ -18,84 +18,84 @@ from ..runtime.hub import discard_hub, native_lock, start_native_thread
 log = logging.getLogger("headway")
 
 LEASE: Final = 6.0
-"""Seconds without a sign of life after which a worker's runs are lost."""
+"""Seconds after which a lease that was not renewed expires, and other workers take over the runs of its worker."""
 
 RETRY: Final = 0.25
-"""Seconds until the next try where the store did not take one."""
+"""Seconds between tries while the store does not accept the renewal."""
 
-PATIENCE: Final = 2.0
-"""Seconds that the end of a worker waits for the last one."""
+STOP_TIMEOUT: Final = 2.0
+"""Seconds that `stop` waits for the thread."""
 
 
 class Lease(ABC):
-    """A sign of life every third of `seconds`, from `begin` to `end`."""
+    """Renews a lease of `seconds` every third of that time, from `start` to `stop`."""
 
     def __init__(self, seconds: float) -> None:
         self.failing = False
         self.seconds = seconds
         self._renewed = time.monotonic()
-        self._judges = 0.0
-        self._at_once = True
+        self._reliable_from = 0.0
+        self._release_at_end = True
         self._ended = False
         self._stop = native_lock()
         self._stop.acquire()
 
     @abstractmethod
     def renew(self) -> None:
-        """Gives one, in the thread; raises where the store does not take it."""
+        """Renews the lease, in the thread; raises where the store does not accept that."""
 
     @abstractmethod
-    def give_up(self) -> None:
-        """Takes it back, in the thread: from now on this worker is gone."""
+    def release(self) -> None:
+        """Deletes the lease, in the thread: other workers may take over the runs at once."""
 
     @abstractmethod
     def close(self) -> None:
-        """Lets go of the connection, in the thread."""
+        """Closes the connection, in the thread."""
 
     @property
-    def steady(self) -> bool:
-        """Whether this worker may say of others that they are lost.
+    def reliable(self) -> bool:
+        """Whether this worker can rely on what it sees of other workers' leases.
 
-        Where it could not renew its own lease in time (the store was away, the machine stood still), neither could
-        they: it waits for as long as their next signs of life may take.
+        While it could not renew its own in time (the store was away, the machine was suspended), neither could they:
+        it waits until they have had the time to renew theirs.
         """
         now = time.monotonic()
-        return now - self._renewed < self.seconds / 2 and now >= self._judges
+        return now - self._renewed < self.seconds / 2 and now >= self._reliable_from
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Starts the thread."""
         start_native_thread(self._serve, ())
 
-    def end(self, *, at_once: bool) -> None:
-        """Renews it for the last time; with `at_once` it is given up. Waits for that unless the store is away."""
-        self._at_once = at_once
+    def stop(self, *, release: bool) -> None:
+        """Releases the lease, or renews it once more, and stops the thread. Does not wait while the store is away."""
+        self._release_at_end = release
         self._stop.release()
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + STOP_TIMEOUT
         while not self._ended and not self.failing and time.monotonic() < deadline:
             gevent.sleep(0.002)
 
     def _serve(self) -> None:
         try:
-            self.sign(self.renew)
+            self.attempt(self.renew)
             while not self._stop.acquire(timeout=RETRY if self.failing else self.seconds / 3):
-                self.sign(self.renew)
-            self.sign(self.give_up if self._at_once else self.renew)
+                self.attempt(self.renew)
+            self.attempt(self.release if self._release_at_end else self.renew)
             self.close()
         finally:
             discard_hub()
             self._ended = True
 
-    def sign(self, give: Callable[[], None]) -> None:
-        """Gives a sign, or takes it back, and remembers whether the store took it."""
+    def attempt(self, write: Callable[[], None]) -> None:
+        """Calls `renew` or `release`, and notes whether the store has accepted it."""
         try:
-            give()
+            write()
             error = None
-        except Exception as trouble:  # noqa: BLE001  # whatever it is: without a next try this worker's runs were lost
-            error = trouble
+        except Exception as raised:  # noqa: BLE001  # any error: without another try this worker would lose its runs
+            error = raised
         now = time.monotonic()
         if error is None:
             if now - self._renewed > self.seconds / 2:
-                self._judges = now + self.seconds
+                self._reliable_from = now + self.seconds
             self._renewed = now
         elif not self.failing:
             log.warning("the lease of this worker could not be renewed: %s", error)

@@ -1,4 +1,4 @@
-"""The contract of an event log (`contract`), and each store against it."""
+"""The contract of a store (`contract`), and each store against it."""
 
 import pytest
 

@@ -1,10 +1,10 @@
-"""What every event log keeps to. A store's test module derives a class from `EventLogContract` and says how it is made.
+"""The contract of every store. The test module of a store derives a class from `StoreContract` with a `make` method.
 
-    class TestMemoryLog(EventLogContract):
-        def make(self, **said): return MemoryStore(**said)
+    class TestMemoryStore(StoreContract):
+        def make(self, **options): return MemoryStore(**options)
 
-The tests run in a hub of this thread, as the runner's calls do. A store may show what it has taken a moment later, so
-they wait until the log shows it.
+The tests run in the hub of this thread, as the runner's calls do. A store may show what is appended a moment later, so
+they wait for that.
 """
 
 from __future__ import annotations
@@ -32,114 +32,114 @@ CREATED = "2026-11-23T09:30:00.000Z"
 
 
 class Producer:
-    """The one who writes a run: its recorder, and the log it goes to."""
+    """The producer of a run: its recorder and its store."""
 
-    def __init__(self, log: Store, run: str, clock: ManualClock) -> None:
-        self.log = log
+    def __init__(self, store: Store, run: str, clock: ManualClock) -> None:
+        self.store = store
         self.run = run
         self.recorder = Recorder(clock)
         self.frames: list[bytes] = []
 
     def write(self, *events: Event) -> None:
-        """Appends these events in one block, and waits until they are shown."""
+        """Appends events in one block, and waits until the store shows them."""
         for each in events:
             self.recorder.add(each)
         block = self.recorder.take()
         self.frames += block.frames
-        self.log.append(self.run, block, self.recorder.fold)
-        until(lambda: shown(self.log, self.run) == self.recorder.last, "what was appended is shown")
+        self.store.append(self.run, block, self.recorder.fold)
+        until(lambda: last_shown(self.store, self.run) == self.recorder.last, "the events are shown")
 
     def end(self, status: str = "succeeded") -> None:
-        """Writes the last event."""
+        """Appends the last event."""
         self.write(make_event("done", {"status": status, "elapsed": 0.0}))
 
 
-def shown(log: Store, run: str) -> int:
-    """The number of the last event that the log shows of a run."""
-    record = log.find(run)
+def last_shown(store: Store, run: str) -> int:
+    """The number of the last event that a store shows of a run."""
+    record = store.find(run)
     assert record is not None
     return record.fold.last_event_id
 
 
 def until(condition: Callable[[], object], what: str) -> None:
-    """Waits, in the hub, until a condition holds."""
+    """Waits in the hub until `condition` is true; `what` describes it."""
     with gevent.Timeout(PATIENCE, AssertionError(f"{what}: not within {PATIENCE} s")):
         while not condition():
             gevent.sleep(0.001)
 
 
-def opened(run: str, owner: str = "", *, operation: str = "count", **said: Any) -> RunInfo:
-    """What is settled about a run."""
-    return RunInfo(id=run, operation=operation, created=CREATED, owner=owner, client=owner, **said)
+def run_info(run: str, owner: str = "", *, operation: str = "count", **options: Any) -> RunInfo:
+    """The `RunInfo` of a run."""
+    return RunInfo(id=run, operation=operation, created=CREATED, owner=owner, client=owner, **options)
 
 
-def start(**said: Any) -> Event:
-    """A run's first event."""
-    return make_event("start", {"operation": "count", **said})
+def start_event(**data: Any) -> Event:
+    """The first event of a run."""
+    return make_event("start", {"operation": "count", **data})
 
 
-class EventLogContract:
-    """The tests; `log` is the store with nothing in it."""
+class StoreContract:
+    """The tests; `store` is an empty store."""
 
-    def make(self, **said: Any) -> Store:
-        """A new store, with `retention`, `keep_bytes` and `clock` as they are given."""
+    def make(self, **options: Any) -> Store:
+        """Makes an empty store; the options are `retention`, `keep_bytes` and `clock`."""
         raise NotImplementedError
 
     @pytest.fixture
     def clock(self) -> ManualClock:
-        """The store's clock, and the recorders'."""
+        """The clock of the store and of the recorders."""
         return ManualClock()
 
     @pytest.fixture
-    def log(self, clock: ManualClock) -> Iterator[Store]:
+    def store(self, clock: ManualClock) -> Iterator[Store]:
         """An empty store that keeps finished runs for an hour."""
-        log = self.make(retention=3600.0, clock=clock)
-        yield log
-        log.close()
+        store = self.make(retention=3600.0, clock=clock)
+        yield store
+        store.close()
 
     @pytest.fixture
-    def producer(self, log: Store, clock: ManualClock) -> Producer:
-        """A run that has begun."""
-        log.create(opened("r"))
-        producer = Producer(log, "r", clock)
-        producer.write(start(run="r"))
+    def producer(self, store: Store, clock: ManualClock) -> Producer:
+        """The producer of a run that has started."""
+        store.create(run_info("r"))
+        producer = Producer(store, "r", clock)
+        producer.write(start_event(run="r"))
         return producer
 
     # A run and its record
 
-    def test_a_new_run(self, log: Store) -> None:
-        """A run that was opened is there before its first event, with everything that was settled about it."""
-        info = opened("r", "ann", linger=30.0, key="key", digest="digest", input=b'{"pages":1}')
-        assert log.create(info) == info
-        record = log.find("r")
+    def test_a_new_run(self, store: Store) -> None:
+        """A new run is found before its first event, with all of its `RunInfo`."""
+        info = run_info("r", "ann", linger=30.0, key="key", digest="digest", input=b'{"pages":1}')
+        assert store.create(info) == info
+        record = store.find("r")
         assert record is not None
         assert record.info == info
         assert (record.status, record.fold.last_event_id, record.attempt) == ("running", 0, 1)
 
     @pytest.mark.parametrize("linger", [0.0, 12.5, None])
-    def test_a_linger_is_kept(self, log: Store, linger: float | None) -> None:
-        """The linger of a run is what it was, and `None` is none of the numbers."""
-        log.create(opened("r", linger=linger))
-        record = log.find("r")
+    def test_a_linger_is_kept(self, store: Store, linger: float | None) -> None:
+        """The linger of a run stays as it is given; `None` is not a number."""
+        store.create(run_info("r", linger=linger))
+        record = store.find("r")
         assert record is not None
         assert record.info.linger == linger
 
-    def test_a_run_that_is_not_there(self, log: Store) -> None:
-        """An unknown run is found by nobody."""
-        assert log.find("nobody") is None
+    def test_an_unknown_run(self, store: Store) -> None:
+        """It is not found, and cannot be read."""
+        assert store.find("nobody") is None
         with pytest.raises(KeyError):
-            log.read("nobody", 0)
+            store.read("nobody", 0)
 
-    def test_a_snapshot(self, producer: Producer, log: Store) -> None:
-        """A snapshot has the contract's members, no more and no less, with JSON as it came."""
+    def test_a_snapshot(self, producer: Producer, store: Store) -> None:
+        """A snapshot has exactly the members of the contract, with JSON values as they came."""
         producer.write(
             progress("half", done=1, total=2, unit="pages"),
             partial("page", {"n": 1}),
             make_event("result", {"result": {"text": "naïve \u2028", "n": 2**70}}),
         )
-        log.count("r", +1)
+        store.count("r", +1)
         producer.end()
-        record = log.find("r")
+        record = store.find("r")
         assert record is not None
         assert json.loads(record.snapshot()) == {
             "id": "r",
@@ -155,61 +155,61 @@ class EventLogContract:
             "viewers": 1,
         }
 
-    def test_a_record_stays_as_it_was_found(self, producer: Producer, log: Store) -> None:
-        """What was found once does not change under its reader."""
-        before = log.find("r")
+    def test_a_record_does_not_change(self, producer: Producer, store: Store) -> None:
+        """A record that was found stays the same when the run goes on."""
+        before = store.find("r")
         assert before is not None
-        seen = before.snapshot()
+        snapshot = before.snapshot()
         producer.write(progress("later"))
-        assert before.snapshot() == seen
-        assert shown(log, "r") == 2
+        assert before.snapshot() == snapshot
+        assert last_shown(store, "r") == 2
 
-    def test_what_is_appended_later_does_not_reach_back(self, producer: Producer, log: Store) -> None:
-        """A fold that goes on after its append is not the one that the log shows."""
+    def test_a_fold_is_copied(self, producer: Producer, store: Store) -> None:
+        """Events that are added to a fold after it was appended do not show in the store."""
         producer.recorder.add(progress("not yet appended"))
         producer.recorder.add(make_event("error", {"code": "x"}))
-        record = log.find("r")
+        record = store.find("r")
         assert record is not None
         assert (record.fold.error, record.fold.state) == (None, "running")
 
     # Reading
 
-    def test_frames_are_read_as_they_were_written(self, producer: Producer, log: Store) -> None:
+    def test_frames_are_read_as_they_were_written(self, producer: Producer, store: Store) -> None:
         """A reader gets the bytes that were appended, and the number of the last frame."""
         producer.write(event("text", "one\ntwo\n\nthree"), event("data", {"a": "\u2028"}))
-        batch = log.read("r", 0)
+        batch = store.read("r", 0)
         assert batch.block == b"".join(producer.frames)
         assert (batch.last, batch.over, batch.oldest) == (3, False, 1)
 
-    def test_reading_goes_on_after_a_number(self, producer: Producer, log: Store) -> None:
-        """A reader gets what follows the number that it has."""
+    def test_reading_after_a_number(self, producer: Producer, store: Store) -> None:
+        """A reader gets the events after its number."""
         producer.write(progress("2"), progress("3"))
         producer.write(progress("4"))
-        assert log.read("r", 1).block == b"".join(producer.frames[1:])
-        assert log.read("r", 3).block == producer.frames[3]
+        assert store.read("r", 1).block == b"".join(producer.frames[1:])
+        assert store.read("r", 3).block == producer.frames[3]
 
     @pytest.mark.parametrize("after", [1, 5, 10**12])
-    def test_nothing_is_left_to_read(self, producer: Producer, log: Store, after: int) -> None:
-        """A reader that has everything, or thinks so, gets nothing and keeps its place."""
-        batch = log.read("r", after)
+    def test_reading_after_the_last_event(self, producer: Producer, store: Store, after: int) -> None:
+        """A reader that has everything, or whose number is too high, gets nothing and keeps its number."""
+        batch = store.read("r", after)
         assert (batch.block, batch.last, batch.over) == (b"", after, False)
 
-    def test_the_last_event_is_told(self, producer: Producer, log: Store) -> None:
-        """A batch with the last event in it says so, and so does an empty one after it."""
+    def test_the_last_event_ends_the_run(self, producer: Producer, store: Store) -> None:
+        """A batch with the last event is `over`, and so is an empty one after it."""
         producer.write(progress("2"))
         producer.end()
-        assert log.read("r", 0, frames=2).over is False
-        assert log.read("r", 0).over is True
-        assert log.read("r", 2).over is True
-        assert log.read("r", 3) == (b"", 3, True, 1)
+        assert store.read("r", 0, frames=2).over is False
+        assert store.read("r", 0).over is True
+        assert store.read("r", 2).over is True
+        assert store.read("r", 3) == (b"", 3, True, 1)
 
-    def test_a_batch_holds_so_many_frames(self, producer: Producer, log: Store) -> None:
-        """A reader that is far behind is served piece by piece, without a hole."""
+    def test_a_batch_has_a_limit_of_frames(self, producer: Producer, store: Store) -> None:
+        """A reader that is far behind gets several batches, without a gap."""
         producer.write(*(event("tick", {"n": number}) for number in range(2 * BLOCK_FRAMES)))
         producer.end()
         last, sizes = 0, []
         while True:
-            batch = log.read("r", last)
+            batch = store.read("r", last)
             messages = parse_frames(batch.block)
             assert [message.id for message in messages] == list(range(last + 1, batch.last + 1))
             sizes.append(len(messages))
@@ -219,40 +219,40 @@ class EventLogContract:
         assert max(sizes) == BLOCK_FRAMES
         assert sum(sizes) == len(producer.frames)
 
-    def test_a_reader_may_ask_for_fewer(self, producer: Producer, log: Store) -> None:
-        """`frames` bounds a batch further; a batch of one is one frame."""
+    def test_a_reader_may_want_fewer_frames(self, producer: Producer, store: Store) -> None:
+        """`frames` limits a batch, down to one frame."""
         producer.write(progress("2"), progress("3"))
-        batch = log.read("r", 1, frames=1)
+        batch = store.read("r", 1, frames=1)
         assert (batch.block, batch.last) == (producer.frames[1], 2)
 
-    def test_a_batch_holds_so_many_bytes(self, producer: Producer, log: Store) -> None:
-        """A batch stays within its bytes; one frame that is larger comes alone."""
+    def test_a_batch_has_a_limit_of_bytes(self, producer: Producer, store: Store) -> None:
+        """A batch has at most `BLOCK_BYTES`; a frame that is larger comes alone."""
         large, huge = "x" * (BLOCK_BYTES // 3), "x" * (2 * BLOCK_BYTES)
         producer.write(*(event("large", {"text": text}) for text in (large, large, large, huge, large)))
         last, batches = 1, []
         while last < 6:
-            batch = log.read("r", last)
+            batch = store.read("r", last)
             batches.append(batch.last - last)
             assert len(batch.block) <= BLOCK_BYTES or batches[-1] == 1
             last = batch.last
         assert batches == [2, 1, 1, 1]
 
-    def test_merging(self, producer: Producer, log: Store) -> None:
-        """With `merge` older progress of a step is left out; the batch ends at the same number."""
+    def test_merging(self, producer: Producer, store: Store) -> None:
+        """With `merge` the older progress of a step is left out; the batch ends at the same number."""
         producer.write(progress("2", step="a"), progress("3", step="b"), event("tick"), progress("5", step="a"))
-        batch = log.read("r", 0, merge=True)
+        batch = store.read("r", 0, merge=True)
         assert [message.id for message in parse_frames(batch.block)] == [1, 3, 4, 5]
         assert batch.last == 5
-        assert log.read("r", 0).block == b"".join(producer.frames)
+        assert store.read("r", 0).block == b"".join(producer.frames)
 
     @settings(max_examples=15, deadline=None, suppress_health_check=[*HealthCheck])
     @given(blocks=st.lists(st.integers(1, 4), max_size=5), ended=st.booleans(), data=st.data())
     def test_any_reader(self, clock: ManualClock, blocks: list[int], ended: bool, data: st.DataObject) -> None:
-        """However frames came, a reader at any place gets some that follow it, and is told of the end with the last."""
-        log = self.make(retention=3600.0, clock=clock)
-        log.create(opened("r"))
-        producer = Producer(log, "r", clock)
-        producer.write(start())
+        """In whatever blocks frames came, a reader gets some after its number, and the end with the last one."""
+        store = self.make(retention=3600.0, clock=clock)
+        store.create(run_info("r"))
+        producer = Producer(store, "r", clock)
+        producer.write(start_event())
         for size in blocks:
             producer.write(*(event("tick") for _ in range(size)))
         if ended:
@@ -260,236 +260,236 @@ class EventLogContract:
         count = len(producer.frames)
         for _ in range(5):
             after, frames = data.draw(st.integers(0, count)), data.draw(st.integers(1, count))
-            batch = log.read("r", after, frames=frames)
+            batch = store.read("r", after, frames=frames)
             assert min(after + 1, count) <= batch.last <= min(after + frames, count)
             assert batch.block == b"".join(producer.frames[after : batch.last])
             assert batch.over == (ended and batch.last == count)
-        log.close()
+        store.close()
 
     # The end
 
-    def test_nothing_follows_the_last_event(self, producer: Producer, log: Store) -> None:
-        """A run that is over takes no more."""
+    def test_nothing_follows_the_last_event(self, producer: Producer, store: Store) -> None:
+        """A run that is over takes no more events."""
         producer.end()
-        again = Recorder(ManualClock(), fold=producer.recorder.fold)
-        again.fold.state = "running"
-        again.add(progress("late"))
+        recorder = Recorder(ManualClock(), fold=producer.recorder.fold)
+        recorder.fold.state = "running"
+        recorder.add(progress("late"))
         with pytest.raises(RunClosed):
-            log.append("r", again.take(), again.fold)
-        assert shown(log, "r") == 2
+            store.append("r", recorder.take(), recorder.fold)
+        assert last_shown(store, "r") == 2
 
-    def test_a_failed_run(self, producer: Producer, log: Store) -> None:
-        """The record of a run that is over says how it ended, and keeps its error."""
+    def test_a_failed_run(self, producer: Producer, store: Store) -> None:
+        """The record of a run that has failed has its status and its error."""
         producer.write(make_event("error", {"code": "no_pages", "message": "No pages.", "retryable": False}))
         producer.end("failed")
-        record = log.find("r")
+        record = store.find("r")
         assert record is not None
         assert record.status == "failed"
         assert json.loads(record.fold.error or b"")["code"] == "no_pages"
 
-    # What others ask
+    # Requests to the producer
 
-    def test_a_cancel(self, producer: Producer, log: Store) -> None:
-        """A cancel reaches the producer with its reason, the first one stands, and the run is seen to be cancelling."""
-        log.cancel("r", "disconnected")
-        log.cancel("r", "requested")
-        until(lambda: log.control("r").cancel is not None, "the producer hears of it")
-        assert log.control("r").cancel == "disconnected"
-        record = log.find("r")
+    def test_a_cancel(self, producer: Producer, store: Store) -> None:
+        """A cancel reaches the producer with the first reason, and the status becomes `cancelling`."""
+        store.cancel("r", "disconnected")
+        store.cancel("r", "requested")
+        until(lambda: store.control("r").cancel is not None, "the cancel arrives")
+        assert store.control("r").cancel == "disconnected"
+        record = store.find("r")
         assert record is not None
         assert record.status == "cancelling"
         producer.end("cancelled")
-        ended = log.find("r")
+        ended = store.find("r")
         assert ended is not None
         assert ended.status == "cancelled"
 
-    def test_a_run_that_everybody_has_left(self, producer: Producer, log: Store) -> None:
-        """Where nobody watches it anywhere it is cancelled for that reason."""
-        log.count("r", +1)
-        log.count("r", -1)
-        assert log.abandon("r") is True
-        until(lambda: log.control("r").cancel == "disconnected", "the producer hears of it")
+    def test_a_run_that_everybody_has_left(self, producer: Producer, store: Store) -> None:
+        """A run without viewers on any worker is cancelled as `disconnected`."""
+        store.count("r", +1)
+        store.count("r", -1)
+        assert store.abandon("r") is True
+        until(lambda: store.control("r").cancel == "disconnected", "the cancel arrives")
 
-    def test_a_cancel_of_what_is_over(self, producer: Producer, log: Store) -> None:
-        """It is harmless."""
+    def test_a_cancel_of_a_run_that_is_over(self, producer: Producer, store: Store) -> None:
+        """It changes nothing."""
         producer.end()
-        log.cancel("r", "requested")
-        record = log.find("r")
+        store.cancel("r", "requested")
+        record = store.find("r")
         assert record is not None
         assert record.status == "succeeded"
 
-    def test_an_answer(self, producer: Producer, log: Store) -> None:
+    def test_an_answer(self, producer: Producer, store: Store) -> None:
         """The first answer to a question reaches the producer; a second is refused, one to another question is not."""
         producer.write(make_event("question", {"question": "q2"}))
-        assert log.answer("r", "q2", b"true") is True
-        assert log.answer("r", "q2", b"false") is False
-        assert log.answer("r", "q9", b'"naive"') is True
-        until(lambda: len(log.control("r").answers) == 2, "the producer hears of them")
-        assert log.control("r").answers == {"q2": b"true", "q9": b'"naive"'}
+        assert store.answer("r", "q2", b"true") is True
+        assert store.answer("r", "q2", b"false") is False
+        assert store.answer("r", "q9", b'"naive"') is True
+        until(lambda: len(store.control("r").answers) == 2, "the answers arrive")
+        assert store.control("r").answers == {"q2": b"true", "q9": b'"naive"'}
 
-    def test_an_answer_to_what_is_over(self, producer: Producer, log: Store) -> None:
-        """It comes too late."""
+    def test_an_answer_to_a_run_that_is_over(self, producer: Producer, store: Store) -> None:
+        """It is refused."""
         producer.end()
-        assert log.answer("r", "q2", b"true") is False
+        assert store.answer("r", "q2", b"true") is False
 
-    def test_viewers_are_counted(self, producer: Producer, log: Store) -> None:
-        """The producer knows how many watch, and whether anybody ever has."""
-        assert (log.control("r").viewers, log.control("r").watched) == (0, False)
-        log.count("r", +1)
-        log.count("r", +1)
-        assert (log.control("r").viewers, log.control("r").watched) == (2, True)
-        record = log.find("r")
+    def test_viewers_are_counted(self, producer: Producer, store: Store) -> None:
+        """The producer knows how many viewers there are, and whether there ever was one."""
+        assert (store.control("r").viewers, store.control("r").watched) == (0, False)
+        store.count("r", +1)
+        store.count("r", +1)
+        assert (store.control("r").viewers, store.control("r").watched) == (2, True)
+        record = store.find("r")
         assert record is not None
         assert record.viewers == 2
-        log.count("r", -1)
-        log.count("r", -1)
-        assert (log.control("r").viewers, log.control("r").watched) == (0, True)
+        store.count("r", -1)
+        store.count("r", -1)
+        assert (store.control("r").viewers, store.control("r").watched) == (0, True)
 
-    def test_a_run_in_the_queue(self, producer: Producer, log: Store) -> None:
-        """A run that waits for its turn says so, until it has it."""
+    def test_a_run_in_the_queue(self, producer: Producer, store: Store) -> None:
+        """A run that waits to start has the status `queued`."""
         for queued, status in ((True, "queued"), (False, "running")):
-            log.queue("r", queued)
-            record = log.find("r")
+            store.queue("r", queued)
+            record = store.find("r")
             assert record is not None
             assert record.status == status
 
     # Watching
 
-    def test_watchers_are_told(self, producer: Producer, log: Store) -> None:
-        """Whatever changes about a run, who watches it is told, and finds the change there."""
-        told: list[int] = []
-        unwatch = log.watch("r", lambda: told.append(log.read("r", 0).last))
+    def test_watchers_are_notified(self, producer: Producer, store: Store) -> None:
+        """A watcher is notified of every change of a run, and can read it then."""
+        calls: list[int] = []
+        unwatch = store.watch("r", lambda: calls.append(store.read("r", 0).last))
         producer.write(progress("2"))
-        until(lambda: told and told[-1] == 2, "a watcher is told of an event")
+        until(lambda: calls and calls[-1] == 2, "a watcher is notified of an event")
         for change in (
-            lambda: log.count("r", +1),
-            lambda: log.answer("r", "q2", b"1"),
-            lambda: log.cancel("r", "requested"),
+            lambda: store.count("r", +1),
+            lambda: store.answer("r", "q2", b"1"),
+            lambda: store.cancel("r", "requested"),
         ):
-            before = len(told)
+            before = len(calls)
             change()
-            until(lambda before=before: len(told) > before, "a watcher is told")  # type: ignore[misc]
+            until(lambda before=before: len(calls) > before, "a watcher is notified")  # type: ignore[misc]
         producer.end("cancelled")
-        until(lambda: told[-1] == 3, "a watcher is told of the end")
+        until(lambda: calls[-1] == 3, "a watcher is notified of the end")
         unwatch()
 
-    def test_who_does_not_watch_is_not_told(self, producer: Producer, log: Store) -> None:
-        """Watching ends when it is said to, and others go on; to say so again is harmless."""
-        told: list[str] = []
-        leave = log.watch("r", lambda: told.append("one"))
-        stay = log.watch("r", lambda: told.append("other"))
+    def test_a_watcher_may_leave(self, producer: Producer, store: Store) -> None:
+        """It is notified no more, and other watchers are; it may leave twice."""
+        calls: list[str] = []
+        leave = store.watch("r", lambda: calls.append("one"))
+        stay = store.watch("r", lambda: calls.append("other"))
         leave()
         leave()
         producer.write(progress("2"))
-        until(lambda: told, "the other watcher is told")
-        assert "one" not in told
+        until(lambda: calls, "the other watcher is notified")
+        assert "one" not in calls
         stay()
 
-    def test_a_watcher_may_leave_when_told(self, producer: Producer, log: Store) -> None:
-        """A watcher that ends its watching in the call keeps nobody else from theirs."""
-        told: list[str] = []
+    def test_a_watcher_may_leave_in_its_callback(self, producer: Producer, store: Store) -> None:
+        """Other watchers are notified all the same."""
+        calls: list[str] = []
 
         def once() -> None:
-            told.append("once")
+            calls.append("once")
             leave()
 
-        leave = log.watch("r", once)
-        stay = log.watch("r", lambda: told.append("always"))
+        leave = store.watch("r", once)
+        stay = store.watch("r", lambda: calls.append("always"))
         producer.write(progress("2"))
         producer.write(progress("3"))
-        until(lambda: told.count("always") >= 2, "the other watcher is told")
-        assert told.count("once") == 1
+        until(lambda: calls.count("always") >= 2, "the other watcher is notified")
+        assert calls.count("once") == 1
         stay()
 
     # Several runs
 
     @pytest.fixture
-    def several(self, log: Store, clock: ManualClock) -> Store:
-        """Six runs of two owners, one after another; the fourth of Ann's has ended."""
+    def several(self, store: Store, clock: ManualClock) -> Store:
+        """Six runs of two owners, one after another; Ann's third has ended."""
         for number, (owner, operation) in enumerate(
             [("ann", "count"), ("ann", "read"), ("bob", "count"), ("ann", "count"), ("bob", "read"), ("ann", "count")]
         ):
-            log.create(opened(f"r{number}", owner, operation=operation))
-            Producer(log, f"r{number}", clock).write(start())
-        ended = Producer(log, "r3", clock)
-        ended.recorder = Recorder(clock, fold=replace(log.find("r3").fold))  # type: ignore[union-attr]
+            store.create(run_info(f"r{number}", owner, operation=operation))
+            Producer(store, f"r{number}", clock).write(start_event())
+        ended = Producer(store, "r3", clock)
+        ended.recorder = Recorder(clock, fold=replace(store.find("r3").fold))  # type: ignore[union-attr]
         ended.end()
-        return log
+        return store
 
-    def found(self, log: Store, **asked: Any) -> list[str]:
-        """The ids of a page."""
-        wanted: dict[str, Any] = {
+    def page(self, store: Store, **filters: Any) -> list[str]:
+        """The ids of a page of runs, by default of Ann's."""
+        arguments: dict[str, Any] = {
             "owner": "ann",
             "operation": None,
             "status": None,
             "limit": 20,
             "before": None,
-            **asked,
+            **filters,
         }
-        return [record.info.id for record in log.page(**wanted)]
+        return [record.info.id for record in store.page(**arguments)]
 
     def test_an_owners_runs(self, several: Store) -> None:
-        """They come newest first, and nobody else's among them."""
-        assert self.found(several) == ["r5", "r3", "r1", "r0"]
-        assert self.found(several, owner="bob") == ["r4", "r2"]
-        assert self.found(several, owner="nobody") == []
+        """They come newest first, without those of others."""
+        assert self.page(several) == ["r5", "r3", "r1", "r0"]
+        assert self.page(several, owner="bob") == ["r4", "r2"]
+        assert self.page(several, owner="nobody") == []
 
-    def test_runs_can_be_told_apart(self, several: Store) -> None:
+    def test_runs_can_be_filtered(self, several: Store) -> None:
         """By operation, by status, and by both."""
-        assert self.found(several, operation="count") == ["r5", "r3", "r0"]
-        assert self.found(several, status="succeeded") == ["r3"]
-        assert self.found(several, operation="count", status="running") == ["r5", "r0"]
+        assert self.page(several, operation="count") == ["r5", "r3", "r0"]
+        assert self.page(several, status="succeeded") == ["r3"]
+        assert self.page(several, operation="count", status="running") == ["r5", "r0"]
         several.cancel("r0", "requested")
-        until(lambda: self.found(several, status="cancelling") == ["r0"], "the cancel is seen")
+        until(lambda: self.page(several, status="cancelling") == ["r0"], "the cancel shows")
 
     def test_runs_come_page_by_page(self, several: Store) -> None:
-        """Each page goes on before the last run of the page before; there is none before what nobody may see."""
-        assert self.found(several, limit=2) == ["r5", "r3"]
-        assert self.found(several, limit=2, before="r3") == ["r1", "r0"]
-        assert self.found(several, limit=2, before="r0") == []
-        assert self.found(several, before="r4") == []
-        assert self.found(several, before="unknown") == []
-        assert self.found(several, operation="count", limit=1, before="r5") == ["r3"]
+        """Each page has the runs before the last one of the page before; none come before a run of another owner."""
+        assert self.page(several, limit=2) == ["r5", "r3"]
+        assert self.page(several, limit=2, before="r3") == ["r1", "r0"]
+        assert self.page(several, limit=2, before="r0") == []
+        assert self.page(several, before="r4") == []
+        assert self.page(several, before="unknown") == []
+        assert self.page(several, operation="count", limit=1, before="r5") == ["r3"]
 
     def test_live_runs_are_counted(self, several: Store) -> None:
-        """Those of one client that have not ended."""
+        """The live runs of a client are those that have not ended."""
         assert (several.live("ann"), several.live("bob"), several.live("nobody")) == (3, 2, 0)
 
-    def test_a_client_at_its_limit(self, log: Store, clock: ManualClock) -> None:
-        """Past its limit a client opens no run, others do; a key still joins its run, and an end makes room."""
+    def test_a_client_at_its_limit(self, store: Store, clock: ManualClock) -> None:
+        """A client at its limit starts no run, others do; a key still finds its run, and a run that ends makes room."""
         for number in range(2):
-            log.create(opened(f"r{number}", "ann", key=f"k{number}", digest="d"), limit=2)
+            store.create(run_info(f"r{number}", "ann", key=f"k{number}", digest="d"), limit=2)
         with pytest.raises(TooMany) as caught:
-            log.create(opened("r2", "ann"), limit=2)
+            store.create(run_info("r2", "ann"), limit=2)
         assert caught.value.retry_after
-        assert log.find("r2") is None
-        assert log.create(opened("r3", "bob"), limit=1).id == "r3"
-        assert log.create(opened("r4", "ann", key="k1", digest="d"), limit=2).id == "r1"
-        producer = Producer(log, "r0", clock)
-        producer.write(start())
+        assert store.find("r2") is None
+        assert store.create(run_info("r3", "bob"), limit=1).id == "r3"
+        assert store.create(run_info("r4", "ann", key="k1", digest="d"), limit=2).id == "r1"
+        producer = Producer(store, "r0", clock)
+        producer.write(start_event())
         producer.end()
-        log.flush()
-        assert log.create(opened("r2", "ann"), limit=2).id == "r2"
-        assert log.live("ann") == 2
+        store.flush()
+        assert store.create(run_info("r2", "ann"), limit=2).id == "r2"
+        assert store.live("ann") == 2
 
-    def test_starts_of_the_same_instant(self, log: Store) -> None:
-        """However many runs a client starts at once, no more are opened than it may have."""
+    def test_starts_of_the_same_instant(self, store: Store) -> None:
+        """However many runs a client starts at once, it gets no more than its limit."""
 
-        def begin(number: int) -> bool:
+        def create(number: int) -> bool:
             with contextlib.suppress(TooMany):
-                return log.create(opened(f"r{number}", "ann"), limit=5).id == f"r{number}"
+                return store.create(run_info(f"r{number}", "ann"), limit=5).id == f"r{number}"
             return False
 
-        begun = [gevent.spawn(begin, number) for number in range(20)]
-        assert [each.get(timeout=PATIENCE) for each in begun].count(True) == 5
-        assert log.live("ann") == 5
+        starts = [gevent.spawn(create, number) for number in range(20)]
+        assert [each.get(timeout=PATIENCE) for each in starts].count(True) == 5
+        assert store.live("ann") == 5
 
     def test_runs_do_not_mix(self, several: Store) -> None:
-        """What is asked of one run is asked of no other."""
+        """A request to one run reaches no other."""
         several.cancel("r0", "requested")
         several.answer("r1", "q2", b"1")
         several.count("r5", +1)
-        until(lambda: several.control("r1").answers, "the answer is there")
+        until(lambda: several.control("r1").answers, "the answer arrives")
         assert several.control("r5").cancel is None
         assert several.control("r5").answers == {}
         assert several.control("r0").viewers == 0
@@ -497,95 +497,97 @@ class EventLogContract:
 
     # Idempotency
 
-    def test_a_key_joins_the_run_it_has_opened(self, log: Store) -> None:
-        """The same owner, key and body get the first run, ended or not, and no second one is there."""
-        first = opened("r1", "ann", key="k", digest="d")
-        again = opened("r2", "ann", key="k", digest="d")
-        assert log.joined(first) is None
-        assert log.create(first) == first
-        assert log.joined(again) == log.create(again) == first
-        producer = Producer(log, "r1", ManualClock())
-        producer.write(start())
+    def test_a_key_finds_the_run_it_has_started(self, store: Store) -> None:
+        """The same owner, key and body get the first run, live or not, and no second one."""
+        first = run_info("r1", "ann", key="k", digest="d")
+        again = run_info("r2", "ann", key="k", digest="d")
+        assert store.find_by_key(first) is None
+        assert store.create(first) == first
+        assert store.find_by_key(again) == store.create(again) == first
+        producer = Producer(store, "r1", ManualClock())
+        producer.write(start_event())
         producer.end()
-        assert log.create(again) == first
-        assert log.find("r2") is None
-        assert log.live("ann") == 0
+        assert store.create(again) == first
+        assert store.find("r2") is None
+        assert store.live("ann") == 0
 
-    def test_a_key_with_another_body(self, log: Store) -> None:
-        """It is a conflict, and opens nothing."""
-        log.create(opened("r1", "ann", key="k", digest="d"))
+    def test_a_key_with_another_body(self, store: Store) -> None:
+        """It is a conflict, and starts nothing."""
+        store.create(run_info("r1", "ann", key="k", digest="d"))
         with pytest.raises(Conflict) as caught:
-            log.create(opened("r2", "ann", key="k", digest="e"))
+            store.create(run_info("r2", "ann", key="k", digest="e"))
         assert caught.value.code == "idempotency_conflict"
         with pytest.raises(Conflict):
-            log.joined(opened("r2", "ann", key="k", digest="e"))
-        assert log.find("r2") is None
-        assert log.live("ann") == 1
+            store.find_by_key(run_info("r2", "ann", key="k", digest="e"))
+        assert store.find("r2") is None
+        assert store.live("ann") == 1
 
-    def test_a_key_is_its_owners_own(self, log: Store) -> None:
-        """Another owner's key is another key, and no key is none."""
+    def test_a_key_belongs_to_its_owner(self, store: Store) -> None:
+        """The same key of another owner is another key, and runs without a key have none in common."""
         for number, (owner, key) in enumerate([("ann", "k"), ("bob", "k"), ("ann", None), ("ann", None)]):
-            info = opened(f"r{number}", owner, key=key, digest="d")
-            assert log.joined(info) is None
-            assert log.create(info) == info
+            info = run_info(f"r{number}", owner, key=key, digest="d")
+            assert store.find_by_key(info) is None
+            assert store.create(info) == info
 
     # Retention
 
-    def test_a_finished_run_goes_after_its_retention(self, producer: Producer, log: Store, clock: ManualClock) -> None:
-        """It can be read until then, counted from its end; after it nothing of it is there."""
+    def test_a_finished_run_is_deleted_after_its_retention(
+        self, producer: Producer, store: Store, clock: ManualClock
+    ) -> None:
+        """The retention counts from the end of the run; until then it can be read, and afterwards it is gone."""
         clock.advance(10_000)
-        log.sweep()
+        store.sweep()
         producer.end()
         clock.advance(3599)
-        log.sweep()
-        assert log.read("r", 0).block == b"".join(producer.frames)
+        store.sweep()
+        assert store.read("r", 0).block == b"".join(producer.frames)
         clock.advance(3601)
-        log.sweep()
-        assert log.find("r") is None
+        store.sweep()
+        assert store.find("r") is None
         with pytest.raises(KeyError):
-            log.read("r", 0)
-        assert self.found(log, owner="") == []
+            store.read("r", 0)
+        assert self.page(store, owner="") == []
 
-    def test_a_live_run_never_goes(self, producer: Producer, log: Store, clock: ManualClock) -> None:
+    def test_a_live_run_is_never_deleted(self, producer: Producer, store: Store, clock: ManualClock) -> None:
         """However long it lasts."""
         clock.advance(10 * 3600)
-        log.sweep()
-        assert log.read("r", 0).block == producer.frames[0]
+        store.sweep()
+        assert store.read("r", 0).block == producer.frames[0]
 
-    def test_a_key_is_free_again(self, log: Store, clock: ManualClock) -> None:
-        """Once its run is gone, a key opens another."""
-        log.create(opened("r1", "ann", key="k", digest="d"))
-        producer = Producer(log, "r1", clock)
-        producer.write(start())
+    def test_a_key_is_free_again(self, store: Store, clock: ManualClock) -> None:
+        """Once its run is deleted, a key starts another."""
+        store.create(run_info("r1", "ann", key="k", digest="d"))
+        producer = Producer(store, "r1", clock)
+        producer.write(start_event())
         producer.end()
         clock.advance(7200)
-        log.sweep()
-        again = opened("r2", "ann", key="k", digest="e")
-        assert log.create(again) == again
+        store.sweep()
+        again = run_info("r2", "ann", key="k", digest="e")
+        assert store.create(again) == again
 
     # Trimming
 
-    def test_the_oldest_frames_go(self, clock: ManualClock) -> None:
-        """A run keeps so many bytes: of what is left nothing is missing, and the newest is there."""
-        log = self.make(retention=3600.0, keep_bytes=4000, clock=clock)
-        log.create(opened("r"))
-        producer = Producer(log, "r", clock)
-        producer.write(start())
+    def test_the_oldest_frames_are_dropped(self, clock: ManualClock) -> None:
+        """A run keeps `keep_bytes` of frames: the newest ones, without a gap."""
+        store = self.make(retention=3600.0, keep_bytes=4000, clock=clock)
+        store.create(run_info("r"))
+        producer = Producer(store, "r", clock)
+        producer.write(start_event())
         for number in range(100):
             producer.write(event("tick", {"n": number}))
-        batch = log.read("r", 0)
+        batch = store.read("r", 0)
         messages = parse_frames(batch.block)
         assert [message.id for message in messages] == list(range(batch.oldest, 102))
-        assert log.read("r", 100).block == producer.frames[100]
-        assert shown(log, "r") == 101
-        log.close()
+        assert store.read("r", 100).block == producer.frames[100]
+        assert last_shown(store, "r") == 101
+        store.close()
 
     # Upkeep
 
-    def test_a_store_that_is_there_is_ready(self, log: Store) -> None:
-        """Nothing is raised."""
-        log.ready()
+    def test_a_store_is_ready(self, store: Store) -> None:
+        """`ready` raises nothing."""
+        store.ready()
 
-    def test_a_store_without_runs_loses_none(self, producer: Producer, log: Store) -> None:
-        """A run of this worker's own is no orphan."""
-        assert list(log.orphans()) == []
+    def test_a_run_of_this_worker_is_no_orphan(self, producer: Producer, store: Store) -> None:
+        """Its lease is valid."""
+        assert list(store.adopt_orphans()) == []

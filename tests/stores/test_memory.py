@@ -1,4 +1,4 @@
-"""The event log in memory."""
+"""The store in memory."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from typing import Any
 from streaming import ManualClock, MemoryStore, event
 from streaming.stores.base import Store
 from tests.clients import parse_frames
-from tests.stores.contract import EventLogContract, Producer, opened, start
+from tests.stores.contract import Producer, StoreContract, run_info, start_event
 
 
-class TestMemoryLog(EventLogContract):
-    """It keeps the contract."""
+class TestMemoryStore(StoreContract):
+    """The contract."""
 
-    def make(self, **said: Any) -> Store:
-        """In memory."""
-        return MemoryStore(**said)
+    def make(self, **options: Any) -> Store:
+        """Makes a store."""
+        return MemoryStore(**options)
 
 
 def trimmed(keep_bytes: int) -> tuple[MemoryStore, Producer]:
-    """A log that keeps little, and a run of a hundred events in it."""
-    log, clock = MemoryStore(keep_bytes=keep_bytes), ManualClock()
-    log.create(opened("r"))
-    producer = Producer(log, "r", clock)
-    producer.write(start())
+    """A store that keeps few bytes of a run, and the producer of a run with a hundred events."""
+    store, clock = MemoryStore(keep_bytes=keep_bytes), ManualClock()
+    store.create(run_info("r"))
+    producer = Producer(store, "r", clock)
+    producer.write(start_event())
     for number in range(99):
         producer.write(event("tick", {"n": number}))
-    return log, producer
+    return store, producer
 
 
-def test_a_reader_is_told_of_a_gap() -> None:
-    """Where frames between a reader and the oldest one are gone, the batch says where it begins instead."""
-    log, producer = trimmed(4000)
-    batch = log.read("r", 3, frames=5)
+def test_a_gap() -> None:
+    """Where the frames after a reader's number were dropped, the batch starts with the oldest one that is kept."""
+    store, producer = trimmed(4000)
+    batch = store.read("r", 3, frames=5)
     assert batch.oldest > 4
     assert [message.id for message in parse_frames(batch.block)] == list(range(batch.oldest, batch.oldest + 5))
     assert batch.last == batch.oldest + 4
@@ -41,32 +41,32 @@ def test_a_reader_is_told_of_a_gap() -> None:
 
 
 def test_the_newest_frame_is_kept_however_large() -> None:
-    """A frame that is larger than what a run may keep pushes out all others, and stays."""
-    log, producer = trimmed(1000)
+    """A frame of more than `keep_bytes` stays, and all others are dropped."""
+    store, producer = trimmed(1000)
     producer.write(event("large", {"text": "x" * 5000}))
-    batch = log.read("r", 0)
+    batch = store.read("r", 0)
     assert (batch.block, batch.oldest, batch.last) == (producer.frames[-1], 101, 101)
 
 
-def test_a_run_that_is_read_stays_for_its_reader() -> None:
-    """A finished run that somebody still watches is there until nobody does."""
+def test_a_run_with_a_watcher_is_kept() -> None:
+    """A finished run is not deleted while it has a watcher."""
     clock = ManualClock()
-    log = MemoryStore(retention=10, clock=clock)
-    log.create(opened("r"))
-    producer = Producer(log, "r", clock)
-    producer.write(start())
-    leave = log.watch("r", lambda: None)
+    store = MemoryStore(retention=10, clock=clock)
+    store.create(run_info("r"))
+    producer = Producer(store, "r", clock)
+    producer.write(start_event())
+    leave = store.watch("r", lambda: None)
     producer.end()
     clock.advance(60)
-    log.sweep()
-    assert log.read("r", 0).over
+    store.sweep()
+    assert store.read("r", 0).over
     leave()
-    log.sweep()
-    assert log.find("r") is None
+    store.sweep()
+    assert store.find("r") is None
 
 
-def test_readers_that_keep_up_share_their_bytes() -> None:
-    """Viewers who ask for the same frames get the same object: it is joined once for all of them."""
-    log, producer = trimmed(10**6)
-    assert log.read("r", 90).block is log.read("r", 90).block
-    assert log.read("r", 90).block == b"".join(producer.frames[90:])
+def test_readers_that_keep_up_share_a_batch() -> None:
+    """Viewers that read the same frames get the same object, which is joined once."""
+    store, producer = trimmed(10**6)
+    assert store.read("r", 90).block is store.read("r", 90).block
+    assert store.read("r", 90).block == b"".join(producer.frames[90:])

@@ -1,4 +1,4 @@
-"""The event log in Redis, against the contract."""
+"""The contract, for the store in Redis."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from streaming.stores.base import Store
-from streaming.stores.redis.connection import Wire
+from streaming.stores.redis.connection import Connection
 from streaming.stores.redis.store import RedisStore
 from tests.servers import Server, redis
-from tests.stores.contract import EventLogContract
+from tests.stores.contract import StoreContract
 
 pytestmark = pytest.mark.live
 
@@ -23,17 +23,17 @@ def server() -> Iterator[Server]:
         yield server
 
 
-class TestRedisLog(EventLogContract):
-    """It keeps the contract."""
+class TestRedisStore(StoreContract):
+    """The contract."""
 
     @pytest.fixture(autouse=True)
-    def there(self, server: Server) -> None:
-        """Where the runs of one test are."""
+    def use(self, server: Server) -> None:
+        """The server of all tests."""
         self.url = server.url
 
-    def make(self, **said: Any) -> Store:
-        """In a Redis that holds nothing yet."""
-        wire = Wire(self.url)
-        wire.ask([("FLUSHALL",)])
-        wire.close()
-        return RedisStore(self.url, **said)
+    def make(self, **options: Any) -> Store:
+        """Makes a store in an empty Redis."""
+        connection = Connection(self.url)
+        connection.execute([("FLUSHALL",)])
+        connection.close()
+        return RedisStore(self.url, **options)

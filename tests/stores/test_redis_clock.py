@@ -1,6 +1,6 @@
-"""The clock of the machine that Redis runs on is set forward and back, by which all its keys expire.
+"""A Redis whose clock, by which keys expire, is set forward and back.
 
-libfaketime (https://github.com/wolfcw/libfaketime) gives that one server a wall clock of its own.
+libfaketime (https://github.com/wolfcw/libfaketime) gives this one server a wall clock of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from streaming.stores.redis.store import RedisStore
 from tests.clients import Address
 from tests.servers import answers_redis, free_port, launched, program, scratch
 from tests.stores.contract import until
-from tests.stores.test_redis_workers import crash, numbers, producing, soon, told
+from tests.stores.test_redis_workers import crash, ids, read_all, soon, start_run
 
 pytestmark = pytest.mark.live
 
@@ -29,23 +29,22 @@ DAY: Final = 86_400
 
 @dataclass
 class Shifted:
-    """A Redis, and how far its clock is from everybody else's."""
+    """A Redis with a clock that can be set."""
 
     url: str
     file: Path
 
     def shift(self, seconds: int) -> None:
-        """Sets its clock, which it looks at anew each time."""
+        """Sets its clock to so many seconds from the machine's; it reads the file each time."""
         fresh = self.file.with_suffix(".new")
         fresh.write_text(f"{seconds:+d}\n")
         fresh.rename(self.file)
 
 
 def libraries() -> str:
-    """libfaketime, wherever this machine keeps it.
+    """The paths of libfaketime and libc for `LD_PRELOAD`.
 
-    libc comes with it, so that memory is libc's: jemalloc, which Redis uses, asks for the time before libfaketime is
-    ready to tell it.
+    With libc first, Redis does not use jemalloc, which needs the time before libfaketime is ready.
     """
     program("faketime")
     return f"{next(Path('/usr/lib').rglob('libfaketime.so.1'))} libc.so.6"
@@ -53,7 +52,7 @@ def libraries() -> str:
 
 @pytest.fixture
 def server() -> Iterator[Shifted]:
-    """A Redis without persistence, whose clock is right so far."""
+    """A Redis without persistence, whose clock is right at first."""
     address = Address(port=free_port())
     with scratch() as folder:
         shifted = Shifted(f"redis://{address.host}:{address.port}/0", folder / "shift")
@@ -71,68 +70,68 @@ def server() -> Iterator[Shifted]:
 
 @pytest.fixture
 def worker(server: Shifted) -> Iterator[Callable[[], RedisStore]]:
-    """Makes the log of a worker."""
-    with contextlib.ExitStack() as made:
+    """Makes the store of a worker."""
+    with contextlib.ExitStack() as stack:
 
         def make() -> RedisStore:
-            log = RedisStore(server.url, lease=LEASE)
-            made.callback(log.close)
-            return log
+            store = RedisStore(server.url, lease=LEASE)
+            stack.callback(store.close)
+            return store
 
         yield make
 
 
 @pytest.mark.parametrize("jump", [DAY, -DAY])
 def test_live_runs_go_on(server: Shifted, worker: Callable[[], RedisStore], jump: int) -> None:
-    """No worker takes another for dead, viewers elsewhere count, and each event is seen once."""
-    log, other = worker(), worker()
-    producer = producing(log)
+    """No worker takes another for dead, viewers on other workers count, and each event is seen once."""
+    store, other = worker(), worker()
+    producer = start_run(store)
     other.count("r", +1)
-    soon(lambda: log.control("r").viewers == 1, "the viewer counts")
+    soon(lambda: store.control("r").viewers == 1, "the viewer counts")
     counts: list[int] = []
-    unwatch = log.watch("r", lambda: counts.append(log.control("r").viewers))
-    until(lambda: log._settled and other._settled, "both could judge")
+    unwatch = store.watch("r", lambda: counts.append(store.control("r").viewers))
+    until(lambda: store._leases_reliable and other._leases_reliable, "both rely on leases")
     server.shift(jump)
     for _ in range(int(3 * LEASE / 0.05)):
-        assert not log.orphans()
-        assert not other.orphans()
-        log._look_at(["r"])
+        assert not store.adopt_orphans()
+        assert not other.adopt_orphans()
+        store._refresh(["r"])
         producer.write(event("tick"))
         gevent.sleep(0.05)
-    assert log.abandon("r") is False
+    assert store.abandon("r") is False
     unwatch()
     assert 0 not in counts
-    assert numbers(told(other, "r")) == list(range(1, producer.recorder.last + 1))
-    assert log.control("r").lost is None
+    assert ids(read_all(other, "r")) == list(range(1, producer.recorder.last + 1))
+    assert store.control("r").lost is None
 
 
 @pytest.mark.parametrize("jump", [DAY, -DAY])
 def test_a_dead_worker_is_found_all_the_same(server: Shifted, worker: Callable[[], RedisStore], jump: int) -> None:
-    """The runs of a worker that died before the jump are taken over within three leases after it."""
+    """The runs of a worker that died before the jump are adopted within three leases after it."""
     dead, other = worker(), worker()
-    producing(dead)
-    until(lambda: other._settled, "the other could judge")
+    start_run(dead)
+    until(lambda: other._leases_reliable, "the other relies on leases")
     crash(dead)
     server.shift(jump)
     adopted: list[str] = []
 
-    def found() -> bool:
-        adopted.extend(record.info.id for record in other.orphans())
+    def adopt() -> bool:
+        adopted.extend(record.info.id for record in other.adopt_orphans())
         return bool(adopted)
 
-    assert not found()
-    with gevent.Timeout(3 * LEASE + 1, AssertionError("the run is nobody's")):
-        until(found, "the run is taken over")
+    assert not adopt()
+    with gevent.Timeout(3 * LEASE + 1, AssertionError("the run was not adopted")):
+        until(adopt, "the run is adopted")
     assert adopted == ["r"]
 
 
 def test_a_cancel_after_a_jump_back(server: Shifted, worker: Callable[[], RedisStore]) -> None:
-    """A message to a worker is heard though it bears an older moment than the one before."""
-    log, other = worker(), worker()
+    """A worker gets a message whose time is before that of the last one."""
+    store, other = worker(), worker()
     for run in ("r1", "r2"):
-        producing(log, run)
+        start_run(store, run)
     other.cancel("r1", "requested")
-    soon(lambda: log.control("r1").cancel == "requested", "the first cancel is heard")
+    soon(lambda: store.control("r1").cancel == "requested", "the first cancel arrives")
     server.shift(-DAY)
     other.cancel("r2", "requested")
-    soon(lambda: log.control("r2").cancel == "requested", "the second cancel is heard")
+    soon(lambda: store.control("r2").cancel == "requested", "the second cancel arrives")

@@ -1,4 +1,4 @@
-"""Servers over Redis in whose process nothing is patched."""
+"""Servers with a store in Redis, whose processes gevent has not patched."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def store() -> Iterator[Server]:
 
 @pytest.mark.parametrize("serve", ["flask run", "pywsgi"])
 def test_nothing_is_patched(store: Server, serve: str) -> None:
-    """Streams, heartbeats and cancels work where redis-py's own sockets would stop everything."""
+    """Streams, heartbeats and cancels work where redis-py's own sockets would block the hub."""
     env = {"HEADWAY_STORE": store.url, "HEADWAY_SIMULATE": "1", "HEADWAY_HEARTBEAT": "0.2"}
     started = pywsgi("app:app", patched=False, env=env) if serve == "pywsgi" else flask_run("app:app", env=env)
     with started as server, Connection(server) as viewer, Connection(server) as other:

@@ -1,4 +1,4 @@
-"""The event log in an sqlite file."""
+"""The store in an sqlite file."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ import pytest
 from streaming.stores.base import Store
 from streaming.stores.sqlite import store as sqlite
 from streaming.stores.sqlite.store import SqliteStore
-from tests.stores.contract import EventLogContract, opened
+from tests.stores.contract import StoreContract, run_info
 
 
-class TestSqliteLog(EventLogContract):
-    """It keeps the contract."""
+class TestSqliteStore(StoreContract):
+    """The contract."""
 
     @pytest.fixture(autouse=True)
     def folder(self, tmp_path: Path) -> None:
-        """A folder for the files of one test."""
+        """The folder for the files of one test."""
         self.tmp_path = tmp_path
         self.files = 0
 
-    def make(self, **said: Any) -> Store:
-        """In a file of its own."""
+    def make(self, **options: Any) -> Store:
+        """Makes a store in a new file."""
         self.files += 1
-        return SqliteStore(self.tmp_path / f"{self.files}.db", **said)
+        return SqliteStore(self.tmp_path / f"{self.files}.db", **options)
 
 
-def test_a_close_is_no_trouble(
+def test_a_close_during_a_poll(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that is closed while others are looked at says nothing, at whatever moment that is."""
+    """A store that is closed at any moment of a poll logs nothing."""
     monkeypatch.setattr(sqlite, "POLL", 0.0)
     for number in range(30):
-        log = SqliteStore(tmp_path / "runs.db")
-        log.create(opened(f"r{number}"))
+        store = SqliteStore(tmp_path / "runs.db")
+        store.create(run_info(f"r{number}"))
         gevent.sleep(0.0001 * number)
-        log.close()
+        store.close()
     assert not caplog.records

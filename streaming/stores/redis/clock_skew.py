@@ -1,7 +1,7 @@
-"""How Redis's clock goes beside the machine's monotonic one, which does not jump.
+"""How Redis's clock runs beside the machine's monotonic one, which does not jump.
 
-Keys expire by Redis's wall clock. When somebody sets that forward, every lease lapses at once, and for a moment each
-worker is dead in the eyes of all others; so whoever is about to judge looks at what the clock has done.
+Keys expire by Redis's wall clock. When that is set forward, all leases expire at once, and for a moment each worker
+sees no other alive; so a worker checks for a jump before it relies on leases.
 """
 
 from __future__ import annotations
@@ -10,29 +10,32 @@ import time
 from typing import Final
 
 SLACK: Final = 0.5
-"""Seconds by which the clocks may part between two looks; a lease has several times that left when it is renewed."""
+"""Seconds by which the clocks may drift apart between two updates; a lease is renewed several times that early."""
 
 
 class ClockSkew:
-    """What is known of the distance between the two clocks; used by the hub and by the thread of the lease."""
+    """The difference of the two clocks as far as it is known; used by the hub and by the thread of the lease.
 
-    __slots__ = ("_known", "jumped")
+    `jumped_at` is when a jump was noticed last (monotonic seconds).
+    """
+
+    __slots__ = ("_bounds", "jumped_at")
 
     def __init__(self) -> None:
-        self.jumped = float("-inf")
-        self._known: tuple[float, float] | None = None
+        self.jumped_at = float("-inf")
+        self._bounds: tuple[float, float] | None = None
 
     @property
     def expected(self) -> int:
-        """What Redis's clock should say now, in milliseconds; 0 where nothing is known yet."""
-        return 0 if self._known is None else int((time.monotonic() + self._known[1]) * 1000)
+        """The time that Redis's clock should have now, in milliseconds; 0 before the first update."""
+        return 0 if self._bounds is None else int((time.monotonic() + self._bounds[1]) * 1000)
 
-    def heed(self, milliseconds: int, asked: float) -> None:
-        """Takes in what Redis's clock has said to somebody who asked at that moment (monotonic seconds).
+    def update(self, milliseconds: int, sent: float) -> None:
+        """Compares with the time of a reply; its request was sent at `sent` (monotonic seconds).
 
-        When it was said nobody knows exactly, only that it was between the question and now.
+        Redis read its clock at some moment between then and now, so the difference has a lower and an upper bound.
         """
-        now, said = time.monotonic(), milliseconds / 1000
-        known, self._known = self._known, (said - now, said - asked)
-        if known is not None and (said - now > known[1] + SLACK or said - asked < known[0] - SLACK):
-            self.jumped = now
+        now, redis_time = time.monotonic(), milliseconds / 1000
+        before, self._bounds = self._bounds, (redis_time - now, redis_time - sent)
+        if before is not None and (redis_time - now > before[1] + SLACK or redis_time - sent < before[0] - SLACK):
+            self.jumped_at = now

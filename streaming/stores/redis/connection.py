@@ -1,8 +1,8 @@
 """Connections to Redis that never block the hub, patched or not.
 
-redis-py speaks the protocol, on gevent's sockets: its own would block the hub wherever the standard library is not
-patched (gevent.pywsgi alone, `flask run`), and calls handed to a thread pool instead cost two thread switches each.
-There is no connection pool: its locks are threads' locks, which know nothing of greenlets.
+redis-py speaks the protocol, on gevent's sockets: its own block the hub where the standard library is not patched
+(gevent.pywsgi alone, `flask run`), and calls in a thread pool cost two thread switches each. redis-py's connection pool
+is not used: its locks are threads' locks, which do not switch greenlets.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from typing import Any, Final
 from gevent import socket, ssl
 from gevent.lock import BoundedSemaphore
 from redis import RedisError
-from redis.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection, parse_url
+from redis.connection import AbstractConnection, SSLConnection, UnixDomainSocketConnection, parse_url
+from redis.connection import Connection as TcpConnection
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import NoScriptError, ResponseError
 
 from ...errors import StoreAway
 from ...settings import Settings
 from . import scripts
-from .scripts import Command
+from .scripts import Call
 
 TIMEOUT: Final = 2.0
-"""Seconds in which Redis answers, or is away."""
+"""Seconds after which Redis is away if it has not answered."""
 
-CONNECTIONS: Final = 4
-"""How many questions a worker may ask at once."""
+POOL_SIZE: Final = 4
+"""How many calls a worker may have waiting for replies in its pool."""
 
 REFUSALS: Final = (
     "OOM",
@@ -42,27 +43,27 @@ REFUSALS: Final = (
     "TRYAGAIN",
     "UNBLOCKED",
 )
-"""How the errors begin with which Redis says that it takes nothing now, whatever it is sent."""
+"""The errors with which Redis refuses any command for the time being."""
 
 
-class _Tcp(Connection):
+class _Tcp(TcpConnection):
     """A connection over a gevent socket."""
 
     def _connect(self) -> Any:
-        made = socket.create_connection((self.host, self.port), self.socket_connect_timeout)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock = socket.create_connection((self.host, self.port), self.socket_connect_timeout)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in self.socket_keepalive_options.items():
-            made.setsockopt(socket.IPPROTO_TCP, option, value)
-        made.settimeout(self.socket_timeout)
-        return made
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+        sock.settimeout(self.socket_timeout)
+        return sock
 
 
 class _Tls(SSLConnection, _Tcp):
-    """The same in TLS: redis-py's own order of the two steps, with gevent's context."""
+    """A connection over TLS, on a gevent socket."""
 
     def _wrap_socket_with_ssl(self, sock: Any) -> Any:
-        # gevent's `create_default_context` makes a context of the standard library's, whose sockets block the hub.
+        # `create_default_context` of gevent returns the standard library's context, whose sockets block the hub.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if self.ca_certs or self.ca_path or self.ca_data:
             context.load_verify_locations(self.ca_certs, self.ca_path, self.ca_data)
@@ -83,73 +84,73 @@ class _Unix(UnixDomainSocketConnection):
     """A connection over a gevent unix socket."""
 
     def _connect(self) -> Any:
-        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        made.settimeout(self.socket_connect_timeout)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(self.socket_connect_timeout)
         try:
-            made.connect(self.path)
+            sock.connect(self.path)
         except OSError:
-            made.close()
+            sock.close()
             raise
-        made.settimeout(self.socket_timeout)
-        return made
+        sock.settimeout(self.socket_timeout)
+        return sock
 
 
-class Wire:
-    """One connection, for one greenlet at a time; it connects, and connects again, when it is needed.
+class Connection:
+    """A connection for one greenlet at a time, which is opened, and opened again, when it is needed.
 
-    `url` is as redis-py reads it (`redis.connection.parse_url`), `timeout` in seconds. Raises `SettingError` for a
-    url that cannot be read.
+    `url` is read by redis-py (`redis.connection.parse_url`); `timeout` is in seconds. Raises `SettingError` for a url
+    that cannot be read.
     """
 
     def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
         try:
             options: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]
             kind = {SSLConnection: _Tls, UnixDomainSocketConnection: _Unix}.get(
-                options.pop("connection_class", Connection), _Tcp
+                options.pop("connection_class", TcpConnection), _Tcp
             )
             options |= {"socket_timeout": timeout, "socket_connect_timeout": TIMEOUT, "protocol": 2}
             self._connection: AbstractConnection = kind(**options)
         except (ValueError, TypeError, RedisError) as error:
             raise Settings.error("store", url, str(error)) from None
 
-    def ask(self, commands: Sequence[Command]) -> list[Any]:
-        """The replies, in one round trip; the error that a command was answered with stands in its place.
+    def execute(self, calls: Sequence[Call]) -> list[Any]:
+        """The replies to `calls`, in one round trip; a call that fails has its error as the reply.
 
-        Every command may be made twice. Raises `StoreAway` where the connection fails.
+        Calls may be sent twice. Raises `StoreAway` where the connection fails.
         """
-        known = self._connection.is_connected
+        was_open = self._connection.is_connected
         try:
             try:
-                return self._ask(commands)
+                return self._execute(calls)
             except Disconnected:
-                if not known:
+                if not was_open:
                     raise
-                # The server closed it while nobody looked: that says nothing about the server now.
-                return self._ask(commands)
+                # The server has closed the idle connection, which does not mean that it is away.
+                return self._execute(calls)
         except (RedisError, OSError) as error:
             self.close()
-            raise StoreAway(f"the store of the runs does not answer: {error}") from error
+            raise StoreAway(f"the store does not answer: {error}") from error
 
     def close(self) -> None:
-        """Lets go of the connection."""
+        """Closes the connection."""
         self._connection.disconnect()  # type: ignore[no-untyped-call]
 
-    def _ask(self, commands: Sequence[Command]) -> list[Any]:
+    def _execute(self, calls: Sequence[Call]) -> list[Any]:
         if not self._connection.is_connected:
             self._connection.connect()  # type: ignore[no-untyped-call]
             self._send(scripts.load())
-        replies = self._send(commands)
+        replies = self._send(calls)
         if any(isinstance(reply, NoScriptError) for reply in replies):
             self._send(scripts.load())
-            replies = self._send(commands)
+            replies = self._send(calls)
         return replies
 
-    def _send(self, commands: Sequence[Command]) -> list[Any]:
+    def _send(self, calls: Sequence[Call]) -> list[Any]:
         connection: Any = self._connection
-        connection.send_packed_command(connection.pack_commands(commands))
-        return [self._reply() for _ in commands]
+        connection.send_packed_command(connection.pack_commands(calls))
+        return [self._read_reply() for _ in calls]
 
-    def _reply(self) -> Any:
+    def _read_reply(self) -> Any:
         try:
             return self._connection.read_response(disconnect_on_error=True)
         except Disconnected:
@@ -158,46 +159,46 @@ class Wire:
             return error
 
 
-class Wires:
-    """A few connections for questions, each asked by whoever needs an answer now."""
+class Pool:
+    """Up to `POOL_SIZE` connections, for calls whose reply is needed at once."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._idle = [Wire(url)]
-        self._turns = BoundedSemaphore(CONNECTIONS)
+        self._idle = [Connection(url)]
+        self._semaphore = BoundedSemaphore(POOL_SIZE)
         self._closed = False
 
-    def ask(self, command: Command) -> Any:
-        """The answer. Raises `StoreAway` where there is none, or the server refuses."""
-        with self._borrowed() as wire:
-            (reply,) = wire.ask([command])
+    def execute(self, call: Call) -> Any:
+        """The reply to `call`. Raises `StoreAway` where there is none, or it is an error."""
+        with self._borrow() as connection:
+            (reply,) = connection.execute([call])
         if isinstance(reply, ResponseError):
-            raise StoreAway(f"the store of the runs refuses: {reply}") from reply
+            raise StoreAway(f"the store refuses a request: {reply}") from reply
         return reply
 
     def close(self) -> None:
-        """Lets go of them, of one in use as soon as it is given back."""
+        """Closes all connections, one in use once its call is over."""
         self._closed = True
         while self._idle:
             self._idle.pop().close()
 
     @contextlib.contextmanager
-    def _borrowed(self) -> Iterator[Wire]:
-        with self._turns:
-            wire = self._idle.pop() if self._idle else Wire(self._url)
+    def _borrow(self) -> Iterator[Connection]:
+        with self._semaphore:
+            connection = self._idle.pop() if self._idle else Connection(self._url)
             try:
-                yield wire
+                yield connection
             finally:
                 if self._closed:
-                    wire.close()
+                    connection.close()
                 else:
-                    self._idle.append(wire)
+                    self._idle.append(connection)
 
 
-def refused(reply: Any) -> bool:
-    """Whether a reply says that the server takes nothing now."""
-    return isinstance(reply, ResponseError) and _word(reply).startswith(REFUSALS)
+def is_refusal(reply: Any) -> bool:
+    """Whether a reply is an error with which Redis refuses any command for the time being."""
+    return isinstance(reply, ResponseError) and _text(reply).startswith(REFUSALS)
 
 
-def _word(error: ResponseError) -> str:
+def _text(error: ResponseError) -> str:
     return f"{getattr(error, 'status_code', '') or ''} {error}".strip()

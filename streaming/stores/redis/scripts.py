@@ -1,26 +1,25 @@
-"""The keys of the Redis event log, and every script on them.
+"""The keys of the Redis store, and every script on them.
 
-A script is one atomic step on one server (https://redis.io/docs/latest/develop/programmability/eval-intro/), and each
-is written so that it may be sent again: a reply that was lost with its connection is asked for anew. The first thing
-that one writes is what a server without memory refuses, so that it is kept whole or not at all. Times are Redis's own,
-milliseconds since 1970; a script whose answer hangs on them gives the time along, so that a jump of Redis's clock is
-noticed (`drift`).
+A script is one atomic step on one server (https://redis.io/docs/latest/develop/programmability/eval-intro/). Each may
+be sent again: a worker repeats a request whose connection breaks before the reply. The first write of a script is one
+that a server without memory refuses, so that all of it is done or nothing. Times are Redis's, in milliseconds since
+1970; a script whose reply depends on them returns the time too, so that a jump of the clock is noticed (`ClockSkew`).
 
     headway:number              counts the runs; a run's number orders its owner's list
-    headway:run:RUN             hash: what is settled about the run, its producer, and the fold over its events
+    headway:run:RUN             hash: what does not change about the run, its producer, and the fold over its events
     headway:run:RUN:events      stream: an entry for each block, its id the number of the block's last event
-    headway:run:RUN:answers     hash: a question's id -> whose answer it is (16 characters), and the answer
+    headway:run:RUN:answers     hash: a question's id -> a token of the answer's request (16 characters), and the answer
     headway:run:RUN:viewers     hash: a worker -> how many viewers it has of the run
     headway:owner:OWNER         sorted set: the owner's runs by their numbers
     headway:client:CLIENT       set: live runs of a client
     headway:key:N:OWNER:KEY     the run that was started with an Idempotency-Key; N is the length of the owner's name
-    headway:ended               sorted set: "RUN OWNER" by the moment of the end, in milliseconds
+    headway:ended               sorted set: "RUN OWNER" by the time of the end, in milliseconds
     headway:workers             set: the workers that may hold live runs
-    headway:lease:WORKER        there as long as the worker lives: its length in milliseconds
+    headway:lease:WORKER        exists while the worker is alive; its length in milliseconds
     headway:runs:WORKER         set: live runs of a worker
-    headway:inbox:WORKER        stream: runs that the worker is to look at again
+    headway:inbox:WORKER        stream: runs whose requests the worker is to read again
 
-Keys are made inside the scripts, so a Redis Cluster, which wants to know them beforehand, will not do.
+The scripts compute the keys, so a Redis Cluster, which needs to know them beforehand, is not supported.
 """
 
 from __future__ import annotations
@@ -35,11 +34,12 @@ from ...protocol.state import Fold, Reason
 from ..base import Record, RunInfo
 
 Argument: TypeAlias = str | bytes | int
-Command: TypeAlias = Sequence[Argument]
+Call: TypeAlias = Sequence[Argument]
+"""A Redis command: its name and its arguments."""
 
 INBOX_MILLISECONDS: Final = 60_000
 INBOX_LENGTH: Final = 1000
-"""Messages that an inbox holds at the most; those that fall out are made good by the worker's next round."""
+"""The most messages in an inbox; the worker's next refresh makes up for those that are dropped."""
 
 PRELUDE: Final = f"""
 local P = 'headway:'
@@ -61,7 +61,7 @@ local function viewers_elsewhere(run, worker)
   end
   return mine, living, all
 end
-local function tell(worker, run)
+local function notify(worker, run)
   local inbox = P .. 'inbox:' .. worker
   redis.call('XADD', inbox, 'MAXLEN', '~', {INBOX_LENGTH}, '*', 'run', run)
   redis.call('PEXPIRE', inbox, {INBOX_MILLISECONDS})
@@ -78,12 +78,12 @@ end
 """
 
 CREATE: Final = """
-local run, worker, lease, owner, client, key, again, limit = unpack(ARGV, 1, 8)
+local run, worker, lease, owner, client, key, restored, limit = unpack(ARGV, 1, 8)
 if redis.call('EXISTS', run_key(run)) == 1 then return false end
 local named = key ~= '' and key_of(owner, key)
-if named and again == '' then
-  local known = redis.call('GET', named)
-  if known and redis.call('EXISTS', run_key(known)) == 1 then return redis.call('HGETALL', run_key(known)) end
+if named and restored == '' then
+  local existing = redis.call('GET', named)
+  if existing and redis.call('EXISTS', run_key(existing)) == 1 then return redis.call('HGETALL', run_key(existing)) end
 end
 if limit ~= '' and redis.call('SCARD', P .. 'client:' .. client) >= tonumber(limit) then return -1 end
 live_on(worker, lease)
@@ -93,13 +93,13 @@ redis.call('HSET', run_key(run), 'number', number, unpack(ARGV, 9))
 redis.call('ZADD', P .. 'owner:' .. owner, number, run)
 redis.call('SADD', P .. 'client:' .. client, run)
 redis.call('SADD', P .. 'runs:' .. worker, run)
-if named then redis.call(again == '' and 'SET' or 'SETNX', named, run) end
+if named then redis.call(restored == '' and 'SET' or 'SETNX', named, run) end
 return false
 """
 
-JOINED: Final = """
-local known = redis.call('GET', key_of(ARGV[1], ARGV[2]))
-if known and redis.call('EXISTS', run_key(known)) == 1 then return redis.call('HGETALL', run_key(known)) end
+FIND_BY_KEY: Final = """
+local existing = redis.call('GET', key_of(ARGV[1], ARGV[2]))
+if existing and redis.call('EXISTS', run_key(existing)) == 1 then return redis.call('HGETALL', run_key(existing)) end
 return false
 """
 
@@ -111,13 +111,13 @@ redis.call('SREM', P .. 'runs:' .. worker, run)
 redis.call('SADD', P .. 'runs:', run)
 redis.call('SADD', P .. 'workers', '')
 """
-"""Leaves a run to whoever looks for orphans next: the worker without a name has no lease."""
+"""Makes a run an orphan: the worker without a name has no lease."""
 
 KEPT: Final = 1
 FENCED: Final = 0
 GONE: Final = -1
 BEHIND: Final = -2
-"""What `APPEND` says of a batch; with `BEHIND` comes the number of the last event that the store has."""
+"""The results of `APPEND`. With `BEHIND` comes the number of the last event that the store has."""
 
 APPEND: Final = """
 local run, worker, epoch, retention, ahead, keep, gap, goal, ending, fields, unset = unpack(ARGV, 1, 11)
@@ -185,11 +185,11 @@ if not redis.call('HGET', run_key(run), 'cancel') and (sure and living or all) >
 redis.call('HSETNX', run_key(run), 'cancel', 'disconnected')
 return 1
 """
-"""Cancels a run of this worker's unless it has viewers on others; without a sure time the dead count as well."""
+"""Cancels a run of this worker unless it has viewers on others; if Redis's clock has jumped, dead ones count too."""
 
 CANCEL: Final = """
 local worker = live(ARGV[1])
-if worker and redis.call('HSETNX', run_key(ARGV[1]), 'cancel', ARGV[2]) == 1 then tell(worker, ARGV[1]) end
+if worker and redis.call('HSETNX', run_key(ARGV[1]), 'cancel', ARGV[2]) == 1 then notify(worker, ARGV[1]) end
 """
 
 ANSWER: Final = """
@@ -198,7 +198,7 @@ local worker, answers = live(run), run_key(run) .. ':answers'
 if not worker then return 0 end
 local first = redis.call('HSETNX', answers, question, token .. body)
 if first == 0 and string.sub(redis.call('HGET', answers, question), 1, #token) ~= token then return 0 end
-tell(worker, run)
+notify(worker, run)
 return 1
 """
 
@@ -215,24 +215,24 @@ end
 redis.call('HSET', key, 'watched', 1)
 local left = redis.call('PTTL', key)
 if left > 0 then redis.call('PEXPIRE', viewers, left)
-elseif producer ~= worker then tell(producer, run) end
+elseif producer ~= worker then notify(producer, run) end
 """
 
 QUEUE: Final = """
 if live(ARGV[1]) then redis.call('HSET', run_key(ARGV[1]), 'queued', ARGV[2]) end
 """
 
-LOOK: Final = """
-local found = {}
+RECORDS: Final = """
+local records = {}
 for _, run in ipairs(ARGV) do
   local row = redis.call('HGETALL', run_key(run))
   local viewers, counts = 0, redis.call('HGETALL', run_key(run) .. ':viewers')
   for at = 1, #counts, 2 do
     if alive(counts[at]) then viewers = viewers + counts[at + 1] end
   end
-  found[#found + 1] = #row > 0 and {row, viewers} or false
+  records[#records + 1] = #row > 0 and {row, viewers} or false
 end
-return found
+return records
 """
 
 PAGE: Final = """
@@ -246,38 +246,38 @@ end
 return redis.call('ZREVRANGEBYSCORE', index, from, '-inf', 'LIMIT', offset, limit)
 """
 
-CONTROL: Final = """
-local worker, found = ARGV[1], {now()}
+CHANGES: Final = """
+local worker, changes = ARGV[1], {now()}
 for at = 2, #ARGV do
   local run = ARGV[at]
   local row = redis.call('HMGET', run_key(run), 'worker', 'epoch', 'cancel', 'watched', 'last')
   local mine, living, all = viewers_elsewhere(run, worker)
   local answers = row[1] == worker and redis.call('HGETALL', run_key(run) .. ':answers') or {}
-  found[#found + 1] = row[1] and {row, mine, living, all, answers} or false
+  changes[#changes + 1] = row[1] and {row, mine, living, all, answers} or false
 end
-return found
+return changes
 """
 
 FRAMES: Final = """
 local run, after, frames, bytes = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local row = redis.call('HMGET', run_key(run), 'oldest', 'last', 'ending')
 if not row[1] then return false end
-local found, size, count, from = {}, 0, 0, '(' .. after .. '-0'
+local blocks, size, count, from = {}, 0, 0, '(' .. after .. '-0'
 repeat
   local chunk = redis.call('XRANGE', run_key(run) .. ':events', from, '+', 'COUNT', 8)
   for _, entry in ipairs(chunk) do
-    found[#found + 1] = entry[2][2]
-    found[#found + 1] = entry[2][4]
+    blocks[#blocks + 1] = entry[2][2]
+    blocks[#blocks + 1] = entry[2][4]
     size, count = size + #entry[2][4], count + string.match(entry[1], '^%d+') - math.max(entry[2][2] - 1, after)
     from = '(' .. entry[1]
     if size > bytes or count >= frames then break end
   end
 until #chunk < 8 or size > bytes or count >= frames
-return {row[1], row[2], row[3] or '', found}
+return {row[1], row[2], row[3] or '', blocks}
 """
 
-DEAD: Final = """
-local found = {now()}
+ORPHANS: Final = """
+local orphans = {now()}
 for _, worker in ipairs(redis.call('SMEMBERS', P .. 'workers')) do
   if worker ~= ARGV[1] and not alive(worker) then
     local runs = redis.call('SRANDMEMBER', P .. 'runs:' .. worker, 100)
@@ -286,12 +286,12 @@ for _, worker in ipairs(redis.call('SMEMBERS', P .. 'workers')) do
       redis.call('DEL', P .. 'inbox:' .. worker)
     end
     for _, run in ipairs(runs) do
-      found[#found + 1] = worker
-      found[#found + 1] = run
+      orphans[#orphans + 1] = worker
+      orphans[#orphans + 1] = run
     end
   end
 end
-return found
+return orphans
 """
 
 ADOPT: Final = """
@@ -308,7 +308,7 @@ live_on(worker, lease)
 redis.call('SADD', P .. 'workers', worker)
 redis.call('SREM', P .. 'runs:' .. dead, run)
 redis.call('SADD', P .. 'runs:' .. worker, run)
-tell(dead, run)
+notify(dead, run)
 return redis.call('HGETALL', run_key(run))
 """
 
@@ -325,9 +325,9 @@ for _, other in ipairs(redis.call('SMEMBERS', P .. 'workers')) do
 end
 return now()
 """
-"""A sign of life. Where Redis's clock was set back, the leases of others are cut to what they were to be."""
+"""Renews a lease. After Redis's clock was set back, cuts the leases of others to their length."""
 
-GIVE_UP: Final = """
+RELEASE: Final = """
 local worker = ARGV[1]
 redis.call('DEL', P .. 'lease:' .. worker, P .. 'inbox:' .. worker)
 if redis.call('SCARD', P .. 'runs:' .. worker) == 0 then redis.call('SREM', P .. 'workers', worker) end
@@ -343,11 +343,11 @@ for _, ended in ipairs(redis.call('ZRANGEBYSCORE', P .. 'ended', '-inf', limit, 
 end
 """
 
-WAKE: Final = "tell(ARGV[1], '')"
+WAKE: Final = "notify(ARGV[1], '')"
 
 SCRIPTS: Final = (
     CREATE,
-    JOINED,
+    FIND_BY_KEY,
     DISOWN,
     APPEND,
     ABANDON,
@@ -355,14 +355,14 @@ SCRIPTS: Final = (
     ANSWER,
     COUNT,
     QUEUE,
-    LOOK,
+    RECORDS,
     PAGE,
-    CONTROL,
+    CHANGES,
     FRAMES,
-    DEAD,
+    ORPHANS,
     ADOPT,
     RENEW,
-    GIVE_UP,
+    RELEASE,
     SWEEP,
     WAKE,
 )
@@ -372,57 +372,42 @@ DIGESTS: Final = {
 }
 
 
-def call(script: str, *arguments: Argument) -> Command:
-    """The command that runs a script, which the server has been given before (`load`).
+def call(script: str, *arguments: Argument) -> Call:
+    """The call of a script that the server has loaded (`load`).
 
-    Raises `UnicodeEncodeError` here, and not in the writer, for a text that has no UTF-8.
+    Raises `UnicodeEncodeError` here, and not in the writer, for text that UTF-8 cannot encode.
     """
     encoded = (argument.encode() if isinstance(argument, str) else argument for argument in arguments)
     return ("EVALSHA", DIGESTS[script], 0, *encoded)
 
 
-def load() -> list[Command]:
-    """The commands that give the server all scripts."""
+def load() -> list[Call]:
+    """The calls that load all scripts."""
     return [("SCRIPT", "LOAD", source) for source in SOURCES.values()]
 
 
 FULL: Final = -1
-"""What `CREATE` says where the client has as many live runs as it may have."""
+"""The result of `CREATE` where the client has as many live runs as it may have."""
 
 
 def create(
     info: RunInfo,
     worker: str,
     lease: float,
-    again: Mapping[str, Argument] | None = None,
+    restored: Mapping[str, Argument] | None = None,
     limit: int | None = None,
-) -> Command:
-    """Opens a run. It gives nothing, or the row of the run that the same owner and key had opened, or `FULL`.
+) -> Call:
+    """Creates a run. The reply is nothing, or the row of the run that the same owner and key have created, or `FULL`.
 
-    `again` are the fields of a run that the store has lost: it is opened whatever its key says.
+    `restored` are further fields of a run that the store has lost: it is created whatever its key is.
     """
-    fields: dict[str, Argument | None] = {
-        "id": info.id,
-        "operation": info.operation,
-        "owner": info.owner,
-        "client": info.client,
-        "created": info.created,
-        "updated": info.created,
-        "linger": None if info.linger is None else repr(info.linger),
-        "key": info.key,
-        "digest": info.digest,
-        "input": info.input,
-        "worker": worker,
-        "epoch": 1,
-        "attempt": 1,
-        "last": 0,
-        "oldest": 1,
-        "size": 0,
-        **(again or {}),
-    }
+    settled = {name: getattr(info, name) for name in RunInfo.__slots__}
+    settled |= {"linger": None if info.linger is None else repr(info.linger), "updated": info.created, "worker": worker}
+    counters = {"epoch": 1, "attempt": 1, "last": 0, "oldest": 1, "size": 0}
+    fields: dict[str, Argument | None] = {**settled, **counters, **(restored or {})}
     return call(
         CREATE,
-        *(info.id, worker, int(lease * 1000), info.owner, info.client, info.key or "", "1" if again else ""),
+        *(info.id, worker, int(lease * 1000), info.owner, info.client, info.key or "", "1" if restored else ""),
         "" if limit is None else limit,
         *(part for name, value in fields.items() if value is not None for part in (name, value)),
     )
@@ -439,22 +424,13 @@ def append(
     ahead: float,
     keep: int,
     gap: int | None = None,
-) -> Command:
-    """Keeps blocks with the fold over them; gives one of the words above, and the last number that the store has.
+) -> Call:
+    """Appends blocks with the fold over them. The reply is `KEPT` or one of its like, and the last event's number.
 
     `retention` is in seconds, and so is `ahead`: how far a clock that a test has moved is ahead of Redis's. `keep` is
-    in bytes. With `gap`, what comes before this number is gone for good.
+    in bytes. With `gap`, all events before this number are lost.
     """
-    folded: dict[str, Argument | None] = {
-        "state": fold.state,
-        "ending": fold.ending,
-        "last": fold.last_event_id,
-        "updated": fold.updated,
-        "progress": fold.progress,
-        "result": fold.result,
-        "error": fold.error,
-        "question": fold.question,
-    }
+    folded = {"last" if name == "last_event_id" else name: getattr(fold, name) for name in Fold.__slots__}
     fields = [part for name, value in folded.items() if value is not None for part in (name, value)]
     unset = [name for name, value in folded.items() if value is None]
     return call(
@@ -466,7 +442,7 @@ def append(
 
 
 def entries(blocks: Iterable[Block]) -> Iterable[tuple[int, int, bytes]]:
-    """Blocks as a stream has them: last number, first number, frames; joined as far as `BLOCK_BYTES` allows."""
+    """Blocks as entries of a stream: last number, first number, frames. Small ones are joined, up to `BLOCK_BYTES`."""
     first, frames, size = 0, list[bytes](), 0
     for block in blocks:
         if frames and size + block.size > BLOCK_BYTES:
@@ -481,57 +457,60 @@ def entries(blocks: Iterable[Block]) -> Iterable[tuple[int, int, bytes]]:
 
 
 def split(frames: bytes) -> list[bytes]:
-    """A frame ends with the only blank line in it."""
+    """Splits frames that were joined: each ends with the only blank line in it."""
     return [frame + b"\n\n" for frame in frames.split(b"\n\n")[:-1]]
 
 
 def block_of(entry: Sequence[Any], after: int) -> tuple[Block, bool]:
-    """An entry of the stream: what of it follows the number `after`, and whether it ends the run."""
+    """What an entry of a stream has after number `after`, and whether it ends the run."""
     fields = entry[1]
     first, frames = int(fields[1]), split(fields[3])
-    fresh = frames[max(after + 1 - first, 0) :]
-    return Block(max(first, after + 1), fresh, sum(map(len, fresh))), bool(fields[5])
+    new = frames[max(after + 1 - first, 0) :]
+    return Block(max(first, after + 1), new, sum(map(len, new))), bool(fields[5])
 
 
 def batch(reply: Sequence[Any], after: int, frames: int, merge: bool) -> Batch:
-    """What `FRAMES` found, as a viewer reads it."""
-    oldest, last, over, found = int(reply[0]), int(reply[1]), bool(reply[2]), reply[3]
-    if not found:
+    """The batch of a reply of `FRAMES`."""
+    oldest, last, over, blocks = int(reply[0]), int(reply[1]), bool(reply[2]), reply[3]
+    if not blocks:
         return Batch(b"", max(after, oldest - 1), over and after >= last, oldest)
-    first = int(found[0])
+    first = int(blocks[0])
     skipped = max(after + 1 - first, 0)
-    parts = [frame for body in found[1::2] for frame in split(body)][skipped : skipped + frames]
+    parts = [frame for body in blocks[1::2] for frame in split(body)][skipped : skipped + frames]
     first += skipped
     return join(parts, first, over and first + len(parts) - 1 == last, oldest, merge)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What others may have changed about a run; `None` in its place says that the store has no such run."""
+    """The state of a run that another worker may have changed; the viewers are those on other workers.
+
+    `viewers_known` includes viewers of workers whose lease has expired.
+    """
 
     worker: str
     epoch: int
     cancel: Reason | None
     watched: bool
     last: int
-    mine: int
+    viewers_here: int
     viewers_alive: int
     viewers_known: int
     answers: dict[str, bytes]
 
 
 def change(reply: Sequence[Any] | None) -> Change | None:
-    """One run as `CONTROL` found it."""
+    """One run of a reply of `CHANGES`; `None` where the store does not have it."""
     if not reply:
         return None
-    (worker, epoch, cancel, watched, last), mine, living, known, answers = reply
+    (worker, epoch, cancel, watched, last), here, living, known, answers = reply
     return Change(
         worker.decode(),
         int(epoch),
         cancel.decode() if cancel else None,
         watched is not None,
         int(last),
-        int(mine),
+        int(here),
         int(living),
         int(known),
         {question.decode(): body[16:] for question, body in _pairs(answers)},
@@ -539,40 +518,25 @@ def change(reply: Sequence[Any] | None) -> Change | None:
 
 
 def record(row: Sequence[bytes], viewers: int = 0) -> Record:
-    """A run's row, as `HGETALL` gives it."""
-    fields = {name.decode(): value for name, value in _pairs(row)}
-    texts = {name: value.decode() for name, value in fields.items() if name not in _BODIES}
+    """The record of a run's row, as `HGETALL` returns it."""
+    fields: dict[str, Any] = {
+        name: value if name in _BODIES else value.decode()
+        for name, value in ((name.decode(), value) for name, value in _pairs(row))
+    }
+    info: dict[str, Any] = {name: fields.get(name) for name in RunInfo.__slots__}
+    fold = {name: fields[name] for name in Fold.__slots__ if name in fields}
     return Record(
-        RunInfo(
-            id=texts["id"],
-            operation=texts["operation"],
-            created=texts["created"],
-            owner=texts["owner"],
-            client=texts["client"],
-            linger=float(texts["linger"]) if "linger" in texts else None,
-            key=texts.get("key"),
-            digest=texts.get("digest"),
-            input=fields.get("input"),
-        ),
-        Fold(
-            state=texts.get("state", ""),
-            ending=texts.get("ending"),  # type: ignore[arg-type]  # what a fold has written
-            last_event_id=int(texts["last"]),
-            updated=texts["updated"],
-            progress=fields.get("progress"),
-            result=fields.get("result"),
-            error=fields.get("error"),
-            question=fields.get("question"),
-        ),
+        RunInfo(**info | {"linger": float(fields["linger"]) if "linger" in fields else None}),
+        Fold(**fold, last_event_id=int(fields["last"])),
         viewers,
-        texts.get("queued") == "1",
-        "cancel" in texts,
-        int(texts["attempt"]),
+        fields.get("queued") == "1",
+        "cancel" in fields,
+        int(fields["attempt"]),
     )
 
 
 def epoch(row: Sequence[bytes]) -> int:
-    """How often a run, whose row this is, has changed hands."""
+    """The epoch in a run's row."""
     return int(dict(_pairs(row))[b"epoch"])
 
 

@@ -1,20 +1,20 @@
-"""The event log in Redis: the workers of many machines share it, and it outlives them.
+"""The store in Redis: the workers of many machines share it, and its runs outlive them.
 
-**Writing.** A worker has one connection for what it writes and one batch in flight; what gathers meanwhile makes the
-next batch, one round trip, in which each run's part is a script of its own: kept whole, or not at all. Viewers are
-shown what is kept, out of memory (`RecentEvents`).
-**Reading.** One blocking `XREAD` a worker, however many viewers: over the streams of the runs of other workers that are
-followed here, and over the worker's inbox, into which others put the names of runs that it should look at again. A
-run that is newly followed is put into the question by a message to oneself. Everything is looked at once every
-`REFRESH` seconds as well, so that a message that was lost costs a moment, and nothing else.
-**Leases.** A worker renews one key every third of `LEASE`, in a thread of its own, so that a busy hub does not cost it
-its runs. Once that has expired, any other worker may take them over, which raises their epoch: a producer that wakes
-up late finds its epoch gone, and can write nothing (fencing). While Redis was away nobody could renew anything, so for
-the length of a lease after it nobody takes runs over, and viewers elsewhere still count; nor when Redis's clock has
-jumped, by which its keys expire (`ClockSkew`).
-**Loss.** Redis may come back without the last moments (a fail-over), or without anything (a restart without
-persistence). A producer that notices tells it again, out of its own memory; what had been let go of there is a gap.
-Runs whose producer is gone as well are lost: the streams of their viewers end without a last event, as cut ones do.
+**Writing.** A worker has one connection for its writes and one batch in flight; what gathers meanwhile is the next
+batch, one round trip, in which each run has a script of its own: all of it is done, or nothing. Viewers see what is
+kept, from memory (`RecentEvents`).
+**Reading.** A worker has one blocking `XREAD`, for any number of viewers: on the streams of other workers' runs that it
+follows, and on its inbox, into which others put the ids of runs whose requests it should read again. To follow another
+run, it sends itself a message. Every `REFRESH` seconds it reads the requests of all its runs, so that a lost message
+only costs a moment.
+**Leases.** A worker has a key that a thread renews every third of `LEASE`: a busy hub does not cost it its runs. Once
+that has expired, any other worker may take them over, which raises their epoch: a producer that wakes up late finds
+another epoch, and can write nothing (fencing). While Redis is away nobody can renew a lease. So for the length of a
+lease after it is back, and after a jump of its clock, by which keys expire (`ClockSkew`), no run is taken over, and
+viewers on other workers still count.
+**Loss.** Redis may come back without the last writes (a fail-over), or empty (a restart without persistence). A
+producer that notices writes its run again, from memory; events that are no longer there become a gap. A run whose
+producer is dead too is lost: the streams of its viewers end without a last event, like those that are cut.
 
 Redis 7 or Valkey, with one primary (no Redis Cluster) and `maxmemory-policy noeviction`.
 """
@@ -37,50 +37,54 @@ from ...errors import Conflict, Fenced, RunClosed, StoreAway
 from ...protocol.frames import BLOCK_BYTES, BLOCK_FRAMES, Batch, Block
 from ...protocol.state import Fold, Reason
 from ...runtime.hub import GreenSignal
-from ..base import ASK_AGAIN, Control, Record, RunInfo, Store, full
+from ..base import ABANDON_TRIES, Control, Record, RunInfo, Store, too_many_runs
 from ..lease import LEASE, Lease
 from ..recent import RecentEvents
 from . import scripts
 from .clock_skew import SLACK, ClockSkew
-from .connection import TIMEOUT, Wire, Wires
-from .scripts import Command, call
-from .writer import AWAY, PATIENCE, RETRY, Order, Writer
+from .connection import TIMEOUT, Connection, Pool
+from .scripts import Call, call
+from .writer import AWAY, RETRY, WRITE_TIMEOUT, Command, Writer
 
 log = logging.getLogger("headway")
 
 REFRESH: Final = 1.0
-"""Seconds between two looks at runs of which nobody has said anything."""
+"""Seconds between two refreshes of all live runs."""
 
-LOOK: Final = 100
-"""How many of them in one question, so that others have their turn at the server in between."""
+REFRESH_RUNS: Final = 100
+"""How many runs one call refreshes, so that the server can serve others in between."""
 
 BLOCK_SECONDS: Final = 2.0
 """How long one `XREAD` waits."""
 
-TAIL_BYTES: Final = 1024 * 1024
-"""What of each run is held in memory for its viewers; what is older is read from Redis."""
+RECENT_BYTES: Final = 1024 * 1024
+"""How much of each run is in memory for its viewers; what is older is read from Redis."""
 
 KEEP_BYTES: Final = 64 * 1024 * 1024
 ROOM_BYTES: Final = 1024 * 1024
-"""What one run may have waiting for the writer before its producer waits."""
+"""How much of one run may wait for the writer before its producer waits."""
 
 AWAY_BYTES: Final = 4 * 1024 * 1024
-"""What one run may have waiting while Redis is away, before it is ended."""
+"""How much of one run may wait while Redis is away; a run with more is ended."""
 
 LEAST_RETENTION: Final = 5.0
-"""Seconds that a run stays after its end whatever its retention: its viewers on other workers are to see the end."""
+"""The shortest retention in seconds: viewers on other workers must have the time to read the end of a run."""
 
 
 @dataclass(slots=True)
-class _Local:
-    """What this worker holds of a run: the tail, and where it produces it, what is yet to be written."""
+class _Entry:
+    """What this worker has of a run: its recent events, and, where it produces the run, what is yet to be written.
 
-    tail: RecentEvents
+    `closed` is set once the run takes no more events from this worker; `backlog` is in bytes. `missing_since` is when
+    Redis was first seen not to have the run (monotonic seconds), `lost` whether it has stayed away.
+    """
+
+    recent: RecentEvents
     epoch: int = 0
     viewers: int = 0
-    elsewhere: int = 0
-    taken: bool = False
-    missing: float | None = None
+    viewers_elsewhere: int = 0
+    closed: bool = False
+    missing_since: float | None = None
     lost: bool = False
     blocks: list[Block] = field(default_factory=list)
     fold: Fold | None = None
@@ -88,46 +92,46 @@ class _Local:
     room: GreenSignal = field(default_factory=GreenSignal)
 
     @property
-    def produced(self) -> bool:
-        """Whether this worker is its producer."""
+    def produced_here(self) -> bool:
+        """Whether this worker is the run's producer."""
         return self.epoch > 0
 
 
 class _Append:
-    """What has gathered of one run."""
+    """The writer's task for the events that have gathered of one run."""
 
-    dropped = False
+    cancelled = False
 
-    def __init__(self, owner: RedisStore, local: _Local) -> None:
-        self.local = local
-        self.blocks, local.blocks = local.blocks, []
-        self.fold = local.fold or local.tail.fold
-        self.again: tuple[Command, ...] = ()
-        self._owner = owner
-        self._command = owner.command(local, self.blocks, self.fold)
+    def __init__(self, store: RedisStore, entry: _Entry) -> None:
+        self.entry = entry
+        self.blocks, entry.blocks = entry.blocks, []
+        self.fold = entry.fold or entry.recent.fold
+        self._store = store
+        self._restore: tuple[Call, ...] = ()
+        self._append = store.append_call(entry, self.blocks, self.fold)
 
     @property
-    def commands(self) -> tuple[Command, ...]:
-        return (*self.again, self._command)
+    def calls(self) -> tuple[Call, ...]:
+        return (*self._restore, self._append)
 
-    def done(self, reply: Any) -> bool:
-        """Heeds what the store says; false where it has to be told what it has lost."""
+    def finish(self, reply: Any) -> bool:
+        """Publishes what the store has kept; false where it has lost earlier events, which are sent ahead next time."""
         if isinstance(reply, ResponseError):
-            self._owner.lose(self.local, StoreAway(f"{AWAY}: {reply}"))
+            self._store.mark_lost(self.entry, StoreAway(f"{AWAY}: {reply}"))
             return True
-        verdict, last = reply
-        if verdict in (scripts.GONE, scripts.BEHIND):
-            self.again = self._owner.recall(self.local, last, gone=verdict == scripts.GONE)
+        result, last = reply
+        if result in (scripts.GONE, scripts.BEHIND):
+            self._restore = self._store.restore_calls(self.entry, last, gone=result == scripts.GONE)
             return False
-        self._owner.show(self.local, self.blocks, self.fold, fenced=verdict == scripts.FENCED)
+        self._store.publish(self.entry, self.blocks, self.fold, fenced=result == scripts.FENCED)
         return True
 
 
 class RedisStore(Store):
-    """Runs in the Redis at `url` (`redis://`, `rediss://` or `unix://`, as redis-py reads them).
+    """Keeps runs in the Redis at `url` (`redis://`, `rediss://` or `unix://`, read by redis-py).
 
-    A finished run goes `retention` seconds after its end. Of one run it keeps `keep_bytes` of frames. `lease` is in
-    seconds. Nothing is asked of the server before it is needed. Raises `SettingError` for a url that cannot be read.
+    A finished run is kept for `retention` seconds after its end, and of one run `keep_bytes` of frames. `lease` is in
+    seconds. Connections are opened when they are needed. Raises `SettingError` for a url that cannot be read.
     """
 
     def __init__(
@@ -144,244 +148,244 @@ class RedisStore(Store):
         self._keep_bytes = keep_bytes
         self._lease_seconds = lease
         self._clock: Clock = clock or SystemClock()
-        self._began = self._clock.monotonic() - time.monotonic()
-        self._runs: dict[str, _Local] = {}
-        self._unwritten: dict[str, _Local] = {}
-        self._closed = False
-        self._trouble = float("-inf")
-        self._swept = self._clock.monotonic()
-        self._asked: set[str] = set()
-        self._waking = False
-        self._writer = Writer(url, self._gathered, self._turned)
-        self._listener = Wire(url, BLOCK_SECONDS + TIMEOUT)
-        self._wires = Wires(url)
-        self._drift = ClockSkew()
-        self._lease = _Lease(url, self.worker, lease, self._drift)
-        self._greenlets = [gevent.spawn(work) for work in (self._writer.serve, self._listen, self._keep_looking)]
+        self._clock_offset = self._clock.monotonic() - time.monotonic()
+        self._runs: dict[str, _Entry] = {}
+        self._unwritten: dict[str, _Entry] = {}
+        self._closed = self._wake_pending = False
+        self._failed_at = float("-inf")
+        self._swept_at = self._clock.monotonic()
+        self._listening_to: set[str] = set()
+        self._writer = Writer(url, self._gather_appends, self._availability_changed)
+        self._listener = Connection(url, BLOCK_SECONDS + TIMEOUT)
+        self._pool = Pool(url)
+        self._skew = ClockSkew()
+        self._lease = _Lease(url, self.worker, lease, self._skew)
+        self._greenlets = [gevent.spawn(work) for work in (self._writer.serve, self._listen, self._refresh_all)]
 
     # -- the producer's side ------------------------------------------------------------------------------------
 
     def create(self, info: RunInfo, *, limit: int | None = None) -> RunInfo:
-        created = scripts.create(info, self.worker, self._lease_seconds, limit=limit)
-        row = self._writer.ordered(Order(created, undo=self._disown(info.id)))
+        create = scripts.create(info, self.worker, self._lease_seconds, limit=limit)
+        row = self._writer.execute(Command(create, undo=self._disown_call(info.id)))
         if row == scripts.FULL:
-            raise full()
+            raise too_many_runs()
         if row:
-            return _known(row, info)
-        self._runs[info.id] = _Local(RecentEvents(info), epoch=1)
+            return _existing(row, info)
+        self._runs[info.id] = _Entry(RecentEvents(info), epoch=1)
         return info
 
-    def joined(self, info: RunInfo) -> RunInfo | None:
-        row = None if info.key is None else self._wires.ask(call(scripts.JOINED, info.owner, info.key))
-        return _known(row, info) if row else None
+    def find_by_key(self, info: RunInfo) -> RunInfo | None:
+        row = None if info.key is None else self._pool.execute(call(scripts.FIND_BY_KEY, info.owner, info.key))
+        return _existing(row, info) if row else None
 
     def append(self, run: str, block: Block, fold: Fold) -> None:
-        local = self._runs.get(run)
-        if local is None or local.taken:
-            raise RunClosed(f"run {run} has had its last event")
-        if isinstance(local.tail.control.lost, Fenced):
+        entry = self._runs.get(run)
+        if entry is None or entry.closed:
+            raise RunClosed(f"run {run} is over")
+        if isinstance(entry.recent.control.lost, Fenced):
             return
-        local.taken = fold.over
-        local.blocks.append(block)
-        local.fold = replace(fold)
-        local.backlog += block.size
-        self._unwritten[run] = local
-        if self._writer.away and local.backlog > AWAY_BYTES and not fold.over:
-            self.lose(local, StoreAway(AWAY))
+        entry.closed = fold.over
+        entry.blocks.append(block)
+        entry.fold = replace(fold)
+        entry.backlog += block.size
+        self._unwritten[run] = entry
+        if self._writer.away and entry.backlog > AWAY_BYTES and not fold.over:
+            self.mark_lost(entry, StoreAway(AWAY))
         self._writer.wake()
 
     def wait_for_room(self, run: str) -> None:
-        local = self._runs.get(run)
-        while local is not None and local.backlog > ROOM_BYTES and not self._writer.away:
-            local.room.clear()
-            local.room.wait(1.0)
+        entry = self._runs.get(run)
+        while entry is not None and entry.backlog > ROOM_BYTES and not self._writer.away:
+            entry.room.clear()
+            entry.room.wait(1.0)
 
     def control(self, run: str) -> Control:
-        return self._runs[run].tail.control
+        return self._runs[run].recent.control
 
     def queue(self, run: str, queued: bool) -> None:
-        self._runs[run].tail.queued = queued
-        self._writer.order(Order(call(scripts.QUEUE, run, int(queued))))
+        self._runs[run].recent.queued = queued
+        self._writer.submit(Command(call(scripts.QUEUE, run, int(queued))))
 
-    def orphans(self) -> Sequence[Record]:
-        if not self._settled:
+    def adopt_orphans(self) -> Sequence[Record]:
+        if not self._leases_reliable:
             return ()
-        asked = time.monotonic()
-        when, *parts = self._wires.ask(call(scripts.DEAD, self.worker))
-        self._drift.heed(when, asked)
-        if not self._settled:
+        sent = time.monotonic()
+        redis_time, *parts = self._pool.execute(call(scripts.ORPHANS, self.worker))
+        self._skew.update(redis_time, sent)
+        if not self._leases_reliable:
             return ()
-        found = [part.decode() for part in parts]
+        names = [part.decode() for part in parts]
         adopted: list[Record] = []
-        for dead, run in zip(found[::2], found[1::2], strict=True):
+        for dead, run in zip(names[::2], names[1::2], strict=True):
             try:
                 adopted += self._adopt(run, dead)
             except StoreAway:
                 if not adopted:
                     raise
-                break  # those that are this worker's by now are not to wait
+                break  # the runs that are adopted already must not wait
         return adopted
 
     def _adopt(self, run: str, dead: str) -> list[Record]:
         """The run as its dead producer left it, if it is this worker's now."""
         lease = int(self._lease_seconds * 1000)
         adopt = call(scripts.ADOPT, run, dead, self.worker, lease, secrets.token_hex(8))
-        row = self._writer.ordered(Order(adopt, undo=self._disown(run)))
+        row = self._writer.execute(Command(adopt, undo=self._disown_call(run)))
         if not row:
             return []
         record = scripts.record(row)
-        local = self._runs.setdefault(run, _Local(RecentEvents(record.info, record.fold)))
-        # Viewers here may have followed it: what its producer wrote since, they read from the store.
-        local.tail.skip_to(record.fold)
-        local.tail.attempt, local.epoch = record.attempt, scripts.epoch(row)
+        entry = self._runs.setdefault(run, _Entry(RecentEvents(record.info, record.fold)))
+        # Viewers here may have followed the run: they read from the store what its producer wrote since.
+        entry.recent.skip_to(record.fold)
+        entry.recent.attempt, entry.epoch = record.attempt, scripts.epoch(row)
         # It may have been this worker's before.
-        local.fold, local.taken, local.tail.control.lost = None, False, None
+        entry.fold, entry.closed, entry.recent.control.lost = None, False, None
         with contextlib.suppress(StoreAway):
-            self._look_at([run])
+            self._refresh([run])
         return [replace(record, attempt=record.attempt - 1)]
 
     # -- the viewers' side --------------------------------------------------------------------------------------
 
     def read(self, run: str, after: int, *, frames: int = BLOCK_FRAMES, merge: bool = False) -> Batch:
-        local = self._runs.get(run)
-        if local is not None and after + 1 >= local.tail.oldest:
-            batch = local.tail.read(after, frames, merge)
-            return batch._replace(over=True) if local.lost and not batch.block else batch
-        reply = self._wires.ask(call(scripts.FRAMES, run, after, frames, BLOCK_BYTES))
+        entry = self._runs.get(run)
+        if entry is not None and after + 1 >= entry.recent.oldest:
+            batch = entry.recent.read(after, frames, merge)
+            return batch._replace(over=True) if entry.lost and not batch.block else batch
+        reply = self._pool.execute(call(scripts.FRAMES, run, after, frames, BLOCK_BYTES))
         if reply is not None:
             return scripts.batch(reply, after, frames, merge)
-        if local is None:
+        if entry is None:
             raise KeyError(run)
-        if local.lost or local.tail.fold.over:
-            # Its viewers are told of the gap, and what is still here.
-            rest = local.tail.read(local.tail.oldest - 1, frames, merge)
-            return rest._replace(over=rest.last >= local.tail.fold.last_event_id)
-        local.missing = local.missing or time.monotonic()  # its producer will tell of it again
+        if entry.lost or entry.recent.fold.over:
+            # Its viewers get a gap, and the frames that are still in memory.
+            rest = entry.recent.read(entry.recent.oldest - 1, frames, merge)
+            return rest._replace(over=rest.last >= entry.recent.fold.last_event_id)
+        entry.missing_since = entry.missing_since or time.monotonic()  # its producer will write it again
         return Batch(b"", after, over=False)
 
-    def watch(self, run: str, call: Callable[[], None]) -> Callable[[], None]:
-        local = self._runs.get(run) or self._follow(run)
-        unwatch = local.tail.watch(call)
+    def watch(self, run: str, callback: Callable[[], None]) -> Callable[[], None]:
+        entry = self._runs.get(run) or self._follow(run)
+        unwatch = entry.recent.watch(callback)
 
         def leave() -> None:
             unwatch()
-            self._let_go(run)
+            self._forget(run)
 
         return leave
 
     def count(self, run: str, change: int) -> None:
-        local = self._runs.get(run) or self._follow(run)
-        if change < 0 and local.produced and local.viewers + change <= 0:
-            # Whether that was the last one anywhere is asked now: a message about another may still be on its way.
+        entry = self._runs.get(run) or self._follow(run)
+        if change < 0 and entry.produced_here and entry.viewers + change <= 0:
+            # Whether this was the last viewer anywhere is read now: a message about another may still be on its way.
             with contextlib.suppress(StoreAway):
-                self._look_at([run])
-        local.viewers += change
-        local.tail.control.viewers += change
-        local.tail.control.watched = True
-        order = self._recount(run, local)
-        if change > 0 and not local.produced:
-            self._counted(run, local, change, order)
-        local.tail.changed()
-        self._let_go(run)
+                self._refresh([run])
+        entry.viewers += change
+        entry.recent.control.viewers += change
+        entry.recent.control.watched = True
+        command = self._write_viewers(run, entry)
+        if change > 0 and not entry.produced_here:
+            self._wait_until_counted(run, entry, change, command)
+        entry.recent.notify()
+        self._forget(run)
 
-    def _counted(self, run: str, local: _Local, change: int, order: Order) -> None:
-        """Waits until the store knows of a viewer, on whose account the run's own worker is to let it live."""
+    def _wait_until_counted(self, run: str, entry: _Entry, change: int, command: Command) -> None:
+        """Waits until the store has a viewer, for whom the run's worker is to let the run live."""
         try:
-            self._writer.outcome(order)
+            self._writer.wait(command)
         except StoreAway:
-            local.viewers -= change
-            local.tail.control.viewers -= change
-            self._recount(run, local)
-            self._let_go(run)
+            entry.viewers -= change
+            entry.recent.control.viewers -= change
+            self._write_viewers(run, entry)
+            self._forget(run)
             raise
 
     def find(self, run: str) -> Record | None:
-        local = self._runs.get(run)
-        if local is not None and local.produced:
-            return local.tail.record()
-        (found,) = self._look((run,))
-        return found if found is not None or local is None else local.tail.record()
+        entry = self._runs.get(run)
+        if entry is not None and entry.produced_here:
+            return entry.recent.record()
+        (record,) = self._records((run,))
+        return record if record is not None or entry is None else entry.recent.record()
 
-    def reached(self, run: str) -> int:
-        (found,) = self._look((run,))
-        return 0 if found is None else found.fold.last_event_id
+    def last_event_id(self, run: str) -> int:
+        (record,) = self._records((run,))
+        return 0 if record is None else record.fold.last_event_id
 
     def abandon(self, run: str) -> bool:
-        for _ in range(ASK_AGAIN):
+        for _ in range(ABANDON_TRIES):
             try:
-                if not self._writer.ordered(Order(self._abandonment(run))):
-                    self._look_at([run])
+                if not self._writer.execute(Command(self._abandon_call(run))):
+                    self._refresh([run])
                     return False
             except StoreAway as away:
-                log.warning("viewers on other workers could not be asked for: %s", away)
+                log.warning("the viewers of a run on other workers are not known: %s", away)
                 gevent.sleep(RETRY[2])
                 continue
             break
         self.cancel(run, "disconnected")
         return True
 
-    def _abandonment(self, run: str) -> Command:
-        expected = self._drift.expected if self._settled else 0
+    def _abandon_call(self, run: str) -> Call:
+        expected = self._skew.expected if self._leases_reliable else 0
         return call(scripts.ABANDON, run, self.worker, expected, int(SLACK * 1000))
 
     def page(
         self, *, owner: str, operation: str | None, status: str | None, limit: int, before: str | None
     ) -> list[Record]:
-        wanted: list[Record] = []
+        records: list[Record] = []
         offset, step = 0, min(max(limit, 20), 100)
-        while len(wanted) < limit:
-            runs = self._wires.ask(call(scripts.PAGE, owner, before or "", offset, step))
-            wanted += (
+        while len(records) < limit:
+            runs = self._pool.execute(call(scripts.PAGE, owner, before or "", offset, step))
+            records += (
                 record
-                for record in self._look([run.decode() for run in runs])
+                for record in self._records([run.decode() for run in runs])
                 if record is not None and operation in (None, record.info.operation) and status in (None, record.status)
             )
             if len(runs) < step:
                 break
             offset += step
-        return wanted[:limit]
+        return records[:limit]
 
     def live(self, client: str) -> int:
-        return int(self._wires.ask(("SCARD", f"headway:client:{client}")))
+        return int(self._pool.execute(("SCARD", f"headway:client:{client}")))
 
     def cancel(self, run: str, reason: Reason) -> None:
-        local = self._runs.get(run)
-        order = Order(call(scripts.CANCEL, run, reason))
-        if local is None or not local.produced:
-            self._writer.ordered(order)
-        elif not local.taken and local.tail.control.cancel is None:
-            local.tail.control.cancel = reason
-            local.tail.changed()
-            self._writer.order(order)
+        entry = self._runs.get(run)
+        command = Command(call(scripts.CANCEL, run, reason))
+        if entry is None or not entry.produced_here:
+            self._writer.execute(command)
+        elif not entry.closed and entry.recent.control.cancel is None:
+            entry.recent.control.cancel = reason
+            entry.recent.notify()
+            self._writer.submit(command)
 
     def answer(self, run: str, question: str, body: bytes) -> bool:
-        first = bool(self._writer.ordered(Order(call(scripts.ANSWER, run, question, secrets.token_hex(8), body))))
-        local = self._runs.get(run)
-        if first and local is not None and local.produced:
-            local.tail.control.answers[question] = body
-            local.tail.changed()
+        command = Command(call(scripts.ANSWER, run, question, secrets.token_hex(8), body))
+        first = bool(self._writer.execute(command))
+        entry = self._runs.get(run)
+        if first and entry is not None and entry.produced_here:
+            entry.recent.control.answers[question] = body
+            entry.recent.notify()
         return first
 
     # -- upkeep -------------------------------------------------------------------------------------------------
 
     def sweep(self) -> None:
-        if self._clock.monotonic() - self._swept < min(self._retention / 4, 60.0):
+        if self._clock.monotonic() - self._swept_at < min(self._retention / 4, 60.0):
             return
-        self._swept = self._clock.monotonic()
-        self._wires.ask(call(scripts.SWEEP, int(self._retention * 1000), int(self._ahead * 1000)))
+        self._swept_at = self._clock.monotonic()
+        self._pool.execute(call(scripts.SWEEP, int(self._retention * 1000), int(self._ahead * 1000)))
 
     @property
     def _ahead(self) -> float:
-        """Seconds by which a test has moved its clock, of which Redis's own knows nothing."""
-        return self._clock.monotonic() - time.monotonic() - self._began
+        """Seconds by which a test has moved its clock, which Redis's does not show."""
+        return self._clock.monotonic() - time.monotonic() - self._clock_offset
 
     def ready(self) -> None:
         if self._writer.away or self._closed or self._lease.failing:
             raise StoreAway(AWAY)
-        self._wires.ask(("PING",))
+        self._pool.execute(("PING",))
 
     def flush(self) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + WRITE_TIMEOUT
         while (self._unwritten or not self._writer.idle) and time.monotonic() < deadline:
             gevent.sleep(0.01)
 
@@ -391,37 +395,36 @@ class RedisStore(Store):
         self.flush()
         self._closed = self._writer.closed = True
         gevent.killall(self._greenlets)
-        expected = any(local.viewers and not local.tail.fold.over for local in self._runs.values())
-        self._lease.end(at_once=not expected)
-        for wire in (self._writer, self._listener, self._wires):
-            wire.close()
+        has_viewers = any(entry.viewers and not entry.recent.fold.over for entry in self._runs.values())
+        self._lease.stop(release=not has_viewers)
+        for connection in (self._writer, self._listener, self._pool):
+            connection.close()
 
     # -- writing ------------------------------------------------------------------------------------------------
 
-    def _gathered(self) -> list[_Append]:
+    def _gather_appends(self) -> list[_Append]:
         unwritten, self._unwritten = self._unwritten, {}
-        return [_Append(self, local) for local in unwritten.values()]
+        return [_Append(self, entry) for entry in unwritten.values()]
 
-    def _turned(self) -> None:
-        """Redis has gone away, or is back."""
+    def _availability_changed(self) -> None:
         if self._writer.away:
-            self._trouble = time.monotonic()
-            for local in self._runs.values():
-                local.room.set()
+            self._failed_at = time.monotonic()
+            for entry in self._runs.values():
+                entry.room.set()
         else:
-            for local in list(self._runs.values()):
-                local.tail.changed()
+            for entry in list(self._runs.values()):
+                entry.recent.notify()
 
-    def _disown(self, run: str) -> Command:
-        """Leaves a run that became this worker's too late to be begun to whoever looks for orphans next."""
+    def _disown_call(self, run: str) -> Call:
+        """Makes a run an orphan again that this worker has got too late to start it."""
         return call(scripts.DISOWN, run, self.worker)
 
-    def command(self, local: _Local, blocks: Sequence[Block], fold: Fold, gap: int | None = None) -> Command:
-        """What keeps these blocks."""
+    def append_call(self, entry: _Entry, blocks: Sequence[Block], fold: Fold, gap: int | None = None) -> Call:
+        """Appends `blocks`; events before number `gap` are lost."""
         return scripts.append(
-            local.tail.info.id,
+            entry.recent.info.id,
             self.worker,
-            local.epoch,
+            entry.epoch,
             blocks,
             fold,
             retention=self._retention,
@@ -430,217 +433,220 @@ class RedisStore(Store):
             gap=gap,
         )
 
-    def recall(self, local: _Local, last: int, *, gone: bool) -> tuple[Command, ...]:
-        """What tells a store that has lost a run, or all of it after number `last`, what it had shown of it."""
-        self._trouble = time.monotonic()
-        tail, first = local.tail, max(last + 1, local.tail.oldest)
-        log.warning("the store has lost events of run %s after number %d; it is told again", tail.info.id, last)
-        frames = tail.frames[first - tail.oldest :]
+    def restore_calls(self, entry: _Entry, last: int, *, gone: bool) -> tuple[Call, ...]:
+        """Writes again what a store has lost: the events after number `last`, or, with `gone`, all of the run."""
+        self._failed_at = time.monotonic()
+        recent, first = entry.recent, max(last + 1, entry.recent.oldest)
+        log.warning("the store has lost events of run %s after number %d; writing them again", recent.info.id, last)
+        frames = recent.frames[first - recent.oldest :]
         block = Block(first, frames, sum(map(len, frames)))
-        kept = self.command(local, cut(block), tail.fold, first if first > last + 1 else None)
+        append = self.append_call(entry, split(block), recent.fold, first if first > last + 1 else None)
         if not gone:
-            return (kept,)
-        again: dict[str, scripts.Argument] = {"epoch": local.epoch, "attempt": tail.attempt}
-        if tail.control.cancel is not None:
-            again["cancel"] = tail.control.cancel
-        if tail.control.watched:
-            again["watched"] = 1
-        created = scripts.create(tail.info, self.worker, self._lease_seconds, again)
-        return (created, kept, self._counting(tail.info.id, local))
+            return (append,)
+        restored: dict[str, scripts.Argument] = {"epoch": entry.epoch, "attempt": recent.attempt}
+        if recent.control.cancel is not None:
+            restored["cancel"] = recent.control.cancel
+        if recent.control.watched:
+            restored["watched"] = 1
+        create = scripts.create(recent.info, self.worker, self._lease_seconds, restored)
+        return (create, append, self._count_call(recent.info.id, entry))
 
-    def show(self, local: _Local, blocks: Sequence[Block], fold: Fold, *, fenced: bool) -> None:
-        """Lets viewers have what the store has kept."""
+    def publish(self, entry: _Entry, blocks: Sequence[Block], fold: Fold, *, fenced: bool) -> None:
+        """Shows viewers what the store has kept."""
         for block in blocks:
-            local.backlog -= block.size
-        local.room.set()
+            entry.backlog -= block.size
+        entry.room.set()
         if fenced:
-            self.lose(local, Fenced(f"another worker has taken run {local.tail.info.id} over"))
+            self.mark_lost(entry, Fenced(f"another worker has taken over run {entry.recent.info.id}"))
             return
         for block in blocks:
-            local.tail.extend(block, fold, TAIL_BYTES)
-        local.tail.changed()
+            entry.recent.extend(block, fold, RECENT_BYTES)
+        entry.recent.notify()
         if fold.over:
-            self._let_go(local.tail.info.id)
+            self._forget(entry.recent.info.id)
 
-    def lose(self, local: _Local, why: Fenced | StoreAway) -> None:
-        """Tells the producer that the log takes nothing more of a run."""
-        local.tail.control.lost = why
-        if isinstance(why, Fenced):
-            local.epoch = 0
-            local.taken = True
-            self._wake()
-        local.tail.changed()
+    def mark_lost(self, entry: _Entry, error: Fenced | StoreAway) -> None:
+        """Notifies the producer that its run can take no more events."""
+        entry.recent.control.lost = error
+        if isinstance(error, Fenced):
+            entry.epoch = 0
+            entry.closed = True
+            self._wake_listener()
+        entry.recent.notify()
 
     @property
-    def _settled(self) -> bool:
-        """Whether whoever lives has had the time to say so since Redis was away, or its clock jumped."""
-        last = max(self._trouble, self._drift.jumped)
-        return self._lease.steady and time.monotonic() - last > self._lease_seconds
+    def _leases_reliable(self) -> bool:
+        """Whether every living worker has had the time to renew its lease since Redis was away or its clock jumped."""
+        last = max(self._failed_at, self._skew.jumped_at)
+        return self._lease.reliable and time.monotonic() - last > self._lease_seconds
 
     # -- reading ------------------------------------------------------------------------------------------------
 
-    def _look(self, runs: Sequence[str]) -> list[Record | None]:
-        found = self._wires.ask(call(scripts.LOOK, *runs)) if runs else []
-        return [scripts.record(row[0], row[1]) if row else None for row in found]
+    def _records(self, runs: Sequence[str]) -> list[Record | None]:
+        rows = self._pool.execute(call(scripts.RECORDS, *runs)) if runs else []
+        return [scripts.record(row[0], row[1]) if row else None for row in rows]
 
-    def _follow(self, run: str) -> _Local:
-        """Begins to follow a run of another worker, from here on. Raises `KeyError` where there is none."""
-        (record,) = self._look((run,))
+    def _follow(self, run: str) -> _Entry:
+        """Starts to follow a run of another worker, from here on. Raises `KeyError` where there is none."""
+        (record,) = self._records((run,))
         if record is None:
             raise KeyError(run)
-        local = self._runs.setdefault(run, _Local(RecentEvents(record.info, record.fold, attempt=record.attempt)))
-        local.tail.control.watched = True
-        self._wake()
-        return local
+        entry = self._runs.setdefault(run, _Entry(RecentEvents(record.info, record.fold, attempt=record.attempt)))
+        entry.recent.control.watched = True
+        self._wake_listener()
+        return entry
 
-    def _let_go(self, run: str) -> None:
-        """Drops what nobody here needs any more; the store has it."""
-        local = self._runs.get(run)
-        if local is None or local.tail.watched or local.viewers or run in self._unwritten or local.backlog:
+    def _forget(self, run: str) -> None:
+        """Drops a run that nobody here needs any more; the store has it."""
+        entry = self._runs.get(run)
+        if entry is None or entry.recent.has_watchers or entry.viewers or run in self._unwritten or entry.backlog:
             return
-        if local.tail.fold.over or not local.produced:
+        if entry.recent.fold.over or not entry.produced_here:
             del self._runs[run]
 
-    def _recount(self, run: str, local: _Local) -> Order:
-        order = Order(self._counting(run, local))
-        self._writer.order(order)
-        return order
+    def _write_viewers(self, run: str, entry: _Entry) -> Command:
+        command = Command(self._count_call(run, entry))
+        self._writer.submit(command)
+        return command
 
-    def _counting(self, run: str, local: _Local) -> Command:
-        return call(scripts.COUNT, run, self.worker, local.viewers, int(self._lease_seconds * 1000))
+    def _count_call(self, run: str, entry: _Entry) -> Call:
+        return call(scripts.COUNT, run, self.worker, entry.viewers, int(self._lease_seconds * 1000))
 
-    # -- the reader of what others do ---------------------------------------------------------------------------
+    # -- changes by other workers -------------------------------------------------------------------------------
 
-    def _wake(self) -> None:
-        """Has the reader ask anew, with the runs that are followed now."""
-        if not self._waking and not self._followed().keys() <= self._asked:
-            self._waking = True
-            self._writer.order(Order(call(scripts.WAKE, self.worker)))
+    def _wake_listener(self) -> None:
+        """Interrupts the `XREAD` if there are runs to follow that it does not read."""
+        if not self._wake_pending and not self._followed().keys() <= self._listening_to:
+            self._wake_pending = True
+            self._writer.submit(Command(call(scripts.WAKE, self.worker)))
 
     def _followed(self) -> dict[str, int]:
-        """The runs of other workers whose events are waited for here, and the last one of each that is known."""
+        """The live runs of other workers that are followed here, each with the number of its last event here."""
         return {
-            run: local.tail.fold.last_event_id
-            for run, local in self._runs.items()
-            if not local.produced and not local.tail.fold.over
+            run: entry.recent.fold.last_event_id
+            for run, entry in self._runs.items()
+            if not entry.produced_here and not entry.recent.fold.over
         }
 
     def _listen(self) -> None:
-        inbox, heard, tries = f"headway:inbox:{self.worker}", "0-0", 0
+        inbox, message, tries = f"headway:inbox:{self.worker}", "0-0", 0
         while True:
             followed = self._followed()
-            self._asked, self._waking = set(followed), False
-            streams = {inbox: heard, **{f"headway:run:{run}:events": f"{last}-0" for run, last in followed.items()}}
+            self._listening_to, self._wake_pending = set(followed), False
+            streams = {inbox: message, **{f"headway:run:{run}:events": f"{last}-0" for run, last in followed.items()}}
             block = int(BLOCK_SECONDS * 1000)
             try:
-                (reply,) = self._listener.ask(
+                (reply,) = self._listener.execute(
                     [("XREAD", "COUNT", 16, "BLOCK", block, "STREAMS", *streams, *streams.values())]
                 )
                 if isinstance(reply, ResponseError):
                     raise StoreAway(str(reply))
                 tries = 0
-                heard = self._take_in(inbox, heard, reply or ())
+                message = self._apply_streams(inbox, message, reply or ())
             except StoreAway as away:
                 if not tries:
                     log.warning("%s", away)
-                self._trouble = time.monotonic()
+                self._failed_at = time.monotonic()
                 gevent.sleep(RETRY[min(tries, len(RETRY) - 1)])
                 tries += 1
             except Exception:
-                log.exception("the reader of the store of the runs failed")
+                log.exception("the listener of the store failed")
                 gevent.sleep(1.0)
 
-    def _take_in(self, inbox: str, heard: str, reply: Sequence[Any]) -> str:
-        """Gives viewers what is new, and looks at what was named; the number of the last message heard."""
-        named: set[str] = set()
-        for stream, found in reply:
+    def _apply_streams(self, inbox: str, message: str, reply: Sequence[Any]) -> str:
+        """Publishes new events, and refreshes the runs named in the inbox. Returns the id of its last message."""
+        runs: set[str] = set()
+        for stream, items in reply:
             name = stream.decode()
             if name == inbox:
-                heard = found[-1][0].decode()
-                named = {fields[1].decode() for _, fields in found} & self._runs.keys()
+                message = items[-1][0].decode()
+                runs = {fields[1].decode() for _, fields in items} & self._runs.keys()
             else:
-                self._grow(name.split(":")[2], found)
-        if named:
-            self._look_at(sorted(named))
-        return heard
+                self._extend(name.split(":")[2], items)
+        if runs:
+            self._refresh(sorted(runs))
+        return message
 
-    def _grow(self, run: str, found: Sequence[Any]) -> None:
-        local = self._runs.get(run)
-        if local is None or local.produced or local.tail.fold.over:
+    def _extend(self, run: str, items: Sequence[Any]) -> None:
+        entry = self._runs.get(run)
+        if entry is None or entry.produced_here or entry.recent.fold.over:
             return
-        for entry in found:
-            block, over = scripts.block_of(entry, local.tail.fold.last_event_id)
+        for item in items:
+            block, over = scripts.block_of(item, entry.recent.fold.last_event_id)
             if not block.frames:
                 continue
-            fold = replace(local.tail.fold, last_event_id=block.first + len(block.frames) - 1)
+            fold = replace(entry.recent.fold, last_event_id=block.first + len(block.frames) - 1)
             if over:
                 fold.state = "over"
-            if block.first > local.tail.fold.last_event_id + 1:
-                local.tail.skip_to(replace(fold, last_event_id=block.first - 1))
-            local.tail.extend(block, fold, TAIL_BYTES)
-        local.missing = None
-        local.tail.changed()
+            if block.first > entry.recent.fold.last_event_id + 1:
+                entry.recent.skip_to(replace(fold, last_event_id=block.first - 1))
+            entry.recent.extend(block, fold, RECENT_BYTES)
+        entry.missing_since = None
+        entry.recent.notify()
 
-    def _keep_looking(self) -> None:
+    def _refresh_all(self) -> None:
         while True:
             gevent.sleep(REFRESH)
-            live = [run for run, local in self._runs.items() if not local.tail.fold.over]
+            live = [run for run, entry in self._runs.items() if not entry.recent.fold.over]
             try:
-                for at in range(0, len(live), LOOK):
-                    self._look_at(live[at : at + LOOK])
+                for at in range(0, len(live), REFRESH_RUNS):
+                    self._refresh(live[at : at + REFRESH_RUNS])
             except StoreAway:
-                self._trouble = time.monotonic()
+                self._failed_at = time.monotonic()
             except Exception:
-                log.exception("the look at the runs failed")
+                log.exception("the refresh of the runs failed")
 
-    def _look_at(self, runs: Sequence[str]) -> None:
-        """Takes in what others have asked of these runs, or have not: a lease that lapsed takes viewers with it."""
+    def _refresh(self, runs: Sequence[str]) -> None:
+        """Applies what other workers have requested of these runs; where one has died, its viewers no longer count."""
         if not runs:
             return
-        asked = time.monotonic()
-        when, *rows = self._wires.ask(call(scripts.CONTROL, self.worker, *runs))
-        self._drift.heed(when, asked)
-        for run, found in zip(runs, rows, strict=True):
-            local = self._runs.get(run)
-            if local is None or local.tail.fold.over:
+        sent = time.monotonic()
+        redis_time, *rows = self._pool.execute(call(scripts.CHANGES, self.worker, *runs))
+        self._skew.update(redis_time, sent)
+        for run, row in zip(runs, rows, strict=True):
+            entry = self._runs.get(run)
+            if entry is None or entry.recent.fold.over:
                 continue
-            change = scripts.change(found)
+            change = scripts.change(row)
             if change is None:
-                self._miss(run, local)
+                self._handle_missing(run, entry)
             else:
-                self._heed(run, local, change)
+                self._apply_change(run, entry, change)
 
-    def _miss(self, run: str, local: _Local) -> None:
-        """The store has lost the run. Its producer tells it again; whoever follows it waits for that a while."""
-        if local.produced:
-            if not local.taken:
-                self._unwritten.setdefault(run, local)
+    def _handle_missing(self, run: str, entry: _Entry) -> None:
+        """The store has lost the run: its producer writes it again, and viewers elsewhere wait for that for a while."""
+        if entry.produced_here:
+            if not entry.closed:
+                self._unwritten.setdefault(run, entry)
                 self._writer.wake()
             return
-        local.missing = local.missing or time.monotonic()
-        if time.monotonic() - local.missing > self._lease_seconds:
-            local.lost = True
-            local.tail.changed()
+        entry.missing_since = entry.missing_since or time.monotonic()
+        if time.monotonic() - entry.missing_since > self._lease_seconds:
+            entry.lost = True
+            entry.recent.notify()
 
-    def _heed(self, run: str, local: _Local, change: scripts.Change) -> None:
-        control = local.tail.control
+    def _apply_change(self, run: str, entry: _Entry, change: scripts.Change) -> None:
+        control = entry.recent.control
         before = (control.cancel, control.viewers, len(control.answers), control.lost)
         control.cancel = control.cancel or change.cancel
-        local.elsewhere = change.viewers_alive if self._settled else max(local.elsewhere, change.viewers_known)
-        control.viewers = local.viewers + local.elsewhere
+        if self._leases_reliable:
+            entry.viewers_elsewhere = change.viewers_alive
+        else:
+            entry.viewers_elsewhere = max(entry.viewers_elsewhere, change.viewers_known)
+        control.viewers = entry.viewers + entry.viewers_elsewhere
         control.watched = control.watched or change.watched
         control.answers.update(change.answers)
-        missing, local.missing = local.missing, None
-        if change.mine != local.viewers:
-            self._recount(run, local)
-        if local.produced and not local.taken and (change.worker, change.epoch) != (self.worker, local.epoch):
-            self.lose(local, Fenced(f"another worker has taken run {run} over"))
-        if missing or before != (control.cancel, control.viewers, len(control.answers), control.lost):
-            local.tail.changed()
+        was_missing, entry.missing_since = entry.missing_since is not None, None
+        if change.viewers_here != entry.viewers:
+            self._write_viewers(run, entry)
+        if entry.produced_here and not entry.closed and (change.worker, change.epoch) != (self.worker, entry.epoch):
+            self.mark_lost(entry, Fenced(f"another worker has taken over run {run}"))
+        if was_missing or before != (control.cancel, control.viewers, len(control.answers), control.lost):
+            entry.recent.notify()
 
 
-def cut(block: Block) -> list[Block]:
-    """A block in pieces that an entry of the stream may hold."""
+def split(block: Block) -> list[Block]:
+    """Splits a block into ones of at most `BLOCK_BYTES`, for entries of a stream."""
     pieces, first, frames, size = [], block.first, list[bytes](), 0
     for frame in block.frames:
         if frames and size + len(frame) > BLOCK_BYTES:
@@ -651,36 +657,36 @@ def cut(block: Block) -> list[Block]:
     return [*pieces, Block(first, frames, size)] if frames else pieces
 
 
-def _known(row: Any, info: RunInfo) -> RunInfo:
-    """The run of a row, which was opened with the key of `info`; `Conflict` where that had another body."""
-    known = scripts.record(row).info
-    if known.digest != info.digest:
+def _existing(row: Any, info: RunInfo) -> RunInfo:
+    """The run of `row`, which has the key of `info`. Raises `Conflict` where it has another digest."""
+    existing = scripts.record(row).info
+    if existing.digest != info.digest:
         raise Conflict("this Idempotency-Key was used with another request", code="idempotency_conflict")
-    return known
+    return existing
 
 
 class _Lease(Lease):
-    """This worker's key; its gevent sockets find a hub of the thread's that renews it."""
+    """This worker's key. The connection's gevent sockets make a hub in the thread that renews it."""
 
-    def __init__(self, url: str, worker: str, seconds: float, drift: ClockSkew) -> None:
+    def __init__(self, url: str, worker: str, seconds: float, skew: ClockSkew) -> None:
         super().__init__(seconds)
-        self._drift = drift
-        self._wire = Wire(url)
+        self._skew = skew
+        self._connection = Connection(url)
         self._worker = worker
-        self.begin()
+        self.start()
 
     def renew(self) -> None:
-        asked = time.monotonic()
-        self._drift.heed(self._ask(call(scripts.RENEW, self._worker, int(self.seconds * 1000))), asked)
+        sent = time.monotonic()
+        self._skew.update(self._execute(call(scripts.RENEW, self._worker, int(self.seconds * 1000))), sent)
 
-    def give_up(self) -> None:
-        self._ask(call(scripts.GIVE_UP, self._worker))
+    def release(self) -> None:
+        self._execute(call(scripts.RELEASE, self._worker))
 
     def close(self) -> None:
-        self._wire.close()
+        self._connection.close()
 
-    def _ask(self, command: Command) -> Any:
-        (reply,) = self._wire.ask([command])
+    def _execute(self, call: Call) -> Any:
+        (reply,) = self._connection.execute([call])
         if isinstance(reply, ResponseError):
             raise reply
         return reply

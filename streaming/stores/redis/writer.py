@@ -1,7 +1,7 @@
-"""What a worker writes to Redis: one connection, one batch in flight; what gathers meanwhile makes the next batch.
+"""What a worker writes to Redis: one connection with one batch in flight; what gathers meanwhile is the next batch.
 
-A batch is one round trip, in which each task is a script of its own: kept whole, or not at all. While Redis is away its
-batch waits, and is sent again until it has been taken.
+A batch is one round trip, in which each task has a script of its own: all of it is done, or nothing. While Redis is
+away the writer sends its batch again until Redis accepts it.
 """
 
 from __future__ import annotations
@@ -16,44 +16,44 @@ from redis.exceptions import ResponseError
 
 from ...errors import StoreAway
 from ...runtime.hub import GreenSignal
-from .connection import Wire, refused
-from .scripts import Command
+from .connection import Connection, is_refusal
+from .scripts import Call
 
 log = logging.getLogger("headway")
 
-PATIENCE: Final = 2.0
+WRITE_TIMEOUT: Final = 2.0
 """Seconds that a request waits for the writer."""
 
 RETRY: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
 """Seconds between tries while Redis is away."""
 
-AWAY: Final = "the store of the runs cannot be written"
+AWAY: Final = "the store cannot be written"
 
 
 class Task(Protocol):
-    """Something to be written."""
+    """Something to write."""
 
-    dropped: bool
-    """Nobody waits for it any more."""
+    cancelled: bool
+    """Whether nobody waits for it any more."""
 
     @property
-    def commands(self) -> Sequence[Command]:
-        """What is sent for it; the last one's reply is its outcome."""
+    def calls(self) -> Sequence[Call]:
+        """The calls to send; the reply to the last one is the outcome."""
 
-    def done(self, reply: Any) -> bool:
-        """Takes the outcome; false where it has to be sent again."""
+    def finish(self, reply: Any) -> bool:
+        """Takes the outcome. Returns whether the task is done; if not, its calls are sent again."""
 
 
-class Order:
-    """Commands whose outcome somebody waits for; `undo` is sent where it comes too late."""
+class Command:
+    """Calls with an outcome to wait for; `undo` is sent where that comes too late."""
 
-    def __init__(self, *commands: Command, undo: Command | None = None) -> None:
-        self.commands = commands
+    def __init__(self, *calls: Call, undo: Call | None = None) -> None:
+        self.calls = calls
         self.undo = undo
         self.outcome: AsyncResult[Any] = AsyncResult()
-        self.dropped = False
+        self.cancelled = False
 
-    def done(self, reply: Any) -> bool:
+    def finish(self, reply: Any) -> bool:
         self.outcome.set(reply)
         return True
 
@@ -61,119 +61,119 @@ class Order:
 class Writer:
     """The connection that writes.
 
-    `gather` gives what there is to write besides the orders. `turned` is called when Redis goes away and when it is
-    back.
+    `gather` returns the tasks to write besides the commands. `on_change` is called on every try that fails, and when
+    Redis is back.
     """
 
-    def __init__(self, url: str, gather: Callable[[], Iterable[Task]], turned: Callable[[], None]) -> None:
+    def __init__(self, url: str, gather: Callable[[], Iterable[Task]], on_change: Callable[[], None]) -> None:
         self.away = False
         self.closed = False
-        self._wire = Wire(url)
+        self._connection = Connection(url)
         self._gather = gather
-        self._turned = turned
-        self._orders: list[Order] = []
+        self._on_change = on_change
+        self._commands: list[Command] = []
         self._busy = False
-        self._work = GreenSignal()
+        self._wake = GreenSignal()
 
     @property
     def idle(self) -> bool:
-        """Whether it has nothing to write, as far as it knows."""
-        return not self._orders and not self._busy
+        """Whether all commands are written; there may be more to gather."""
+        return not self._commands and not self._busy
 
     def wake(self) -> None:
-        """There is something to gather."""
-        self._work.set()
+        """Notifies the writer that there is something to gather."""
+        self._wake.set()
 
-    def order(self, order: Order) -> None:
-        """Has it written in its turn."""
-        self._orders.append(order)
-        self._work.set()
+    def submit(self, command: Command) -> None:
+        """Adds `command` to the next batch."""
+        self._commands.append(command)
+        self._wake.set()
 
-    def ordered(self, order: Order) -> Any:
-        """What Redis answers to an order. Raises `StoreAway` after `PATIENCE`."""
+    def execute(self, command: Command) -> Any:
+        """Writes `command` and returns its outcome. Raises `StoreAway` after `WRITE_TIMEOUT`."""
         if self.away or self.closed:
             raise StoreAway(AWAY)
-        self.order(order)
-        return self.outcome(order)
+        self.submit(command)
+        return self.wait(command)
 
-    def outcome(self, order: Order) -> Any:
-        """What Redis answers to an order that was given before. Raises `StoreAway` after `PATIENCE`."""
+    def wait(self, command: Command) -> Any:
+        """Returns the outcome of a command that was submitted. Raises `StoreAway` after `WRITE_TIMEOUT`."""
         try:
-            reply = order.outcome.get(timeout=PATIENCE)
+            reply = command.outcome.get(timeout=WRITE_TIMEOUT)
         except gevent.Timeout:
-            order.dropped = True
-            if order.undo is not None:
-                self.order(Order(order.undo))  # it may be kept all the same
+            command.cancelled = True
+            if command.undo is not None:
+                self.submit(Command(command.undo))  # it may have been written all the same
             raise StoreAway(AWAY) from None
         if isinstance(reply, ResponseError):
             raise StoreAway(f"{AWAY}: {reply}") from reply
         return reply
 
     def close(self) -> None:
-        """Lets go of the connection."""
-        self._wire.close()
+        """Closes the connection."""
+        self._connection.close()
 
     def serve(self) -> None:
-        """Writes what there is, for as long as it is let."""
+        """Writes batches until its greenlet is killed."""
         while True:
-            self._work.clear()
-            tasks: list[Task] = [*self._orders, *self._gather()]
-            self._orders = []
+            self._wake.clear()
+            tasks: list[Task] = [*self._commands, *self._gather()]
+            self._commands = []
             if not tasks:
                 self._busy = False
-                self._work.wait()
+                self._wake.wait()
                 continue
             self._busy = True
             try:
-                self._see_through(tasks)
+                self._write_batch(tasks)
             except Exception:
-                log.exception("the writer of the store of the runs failed")
+                log.exception("the writer of the store failed")
                 gevent.sleep(1.0)
 
-    def _see_through(self, tasks: list[Task]) -> None:
-        """Has one batch kept, however long Redis is away."""
+    def _write_batch(self, tasks: list[Task]) -> None:
+        """Writes one batch; tries again for as long as Redis is away."""
         tries = 0
         while tasks:
-            left, trouble = self._write(tasks)
-            self._turn(trouble)
-            if trouble is not None:
+            remaining, error = self._write(tasks)
+            self._set_away(error)
+            if error is not None:
                 gevent.sleep(RETRY[min(tries, len(RETRY) - 1)])
                 tries += 1
-            tasks = [task for task in left if not task.dropped]
+            tasks = [task for task in remaining if not task.cancelled]
 
     def _write(self, tasks: list[Task]) -> tuple[list[Task], Exception | None]:
-        """One round trip; what is left to do of it, and what stood in the way."""
-        batches = [task.commands for task in tasks]
+        """One round trip. Returns the tasks that are not done, and the error of a Redis that is away."""
+        batches = [task.calls for task in tasks]
         try:
-            replies = iter(self._wire.ask([command for batch in batches for command in batch]))
+            replies = iter(self._connection.execute([call for batch in batches for call in batch]))
         except StoreAway as away:
             return tasks, away
-        left: list[Task] = []
-        trouble = None
+        remaining: list[Task] = []
+        error = None
         for task, batch in zip(tasks, batches, strict=True):
             reply = [next(replies) for _ in batch][-1]
-            if refused(reply):
-                trouble = reply
-                left.append(task)
-            elif not _done(task, reply):
-                left.append(task)
-        return left, trouble
+            if is_refusal(reply):
+                error = reply
+                remaining.append(task)
+            elif not _finish(task, reply):
+                remaining.append(task)
+        return remaining, error
 
-    def _turn(self, trouble: Exception | None) -> None:
-        before, self.away = self.away, trouble is not None
+    def _set_away(self, error: Exception | None) -> None:
+        before, self.away = self.away, error is not None
         if self.away and not before:
-            log.error("the store of the runs cannot be written: %s", trouble)
+            log.error("%s: %s", AWAY, error)
         elif before and not self.away:
-            log.warning("the store of the runs can be written again")
+            log.warning("the store can be written again")
         if self.away or before:
-            self._turned()
+            self._on_change()
 
 
-def _done(task: Task, reply: Any) -> bool:
+def _finish(task: Task, reply: Any) -> bool:
     if isinstance(reply, ResponseError):
-        log.error("the store of the runs answers with an error: %s", reply)
+        log.error("the store answers with an error: %s", reply)
     try:
-        return task.done(reply)
+        return task.finish(reply)
     except Exception:
-        log.exception("an answer of the store of the runs could not be heeded")
+        log.exception("a reply of the store could not be processed")
         return True

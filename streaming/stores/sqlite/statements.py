@@ -1,7 +1,8 @@
-"""The tables of the sqlite event log, and every statement on them.
+"""The tables of the sqlite store, and every statement on them.
 
-Each function is one step of a transaction that its caller has begun, or one read; it runs in the thread that owns the
-connection. `run` is a run's id, `worker` a worker's.
+Each function is one step of its caller's transaction, or one read, and runs in the thread that owns the connection.
+`run` is the id of a run, `worker` that of a worker. The table `turn` counts the transactions; `runs.appended` and
+`runs.asked` hold the number of the one that last changed the events of a run, or the requests to its producer.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from ...errors import Conflict
 from ...protocol.frames import BLOCK_BYTES, Batch, Block, join
 from ...protocol.state import OVER, Fold, Reason
-from ..base import Record, RunInfo, full
+from ..base import Record, RunInfo, too_many_runs
 
 BUSY_MILLISECONDS: Final = 5000
 
@@ -52,21 +54,21 @@ CREATE TABLE IF NOT EXISTS viewers (
 CREATE TABLE IF NOT EXISTS workers (id TEXT PRIMARY KEY, expires REAL NOT NULL) WITHOUT ROWID;
 """
 
-SENILE: Final = 60
-"""Seconds from now beyond which a lease is of a worker long gone, or of a time before the machine was restarted."""
+MAX_LEASE: Final = 60
+"""Seconds; a lease that expires later than this from now was written before the machine was restarted."""
 
-ALIVE: Final = f"(SELECT id FROM workers WHERE expires BETWEEN :now AND :now + {SENILE})"  # noqa: S608  # constants
-"""The workers whose lease holds."""
+ALIVE: Final = f"(SELECT id FROM workers WHERE expires BETWEEN :now AND :now + {MAX_LEASE})"  # noqa: S608  # constants
+"""The workers whose lease has not expired at `:now`, in monotonic seconds."""
 
-FOLD: Final = ("state", "ending", "last", "updated", "progress", "result", "error", "question")
-FOLDED: Final = ", ".join(f"{column} = :{column}" for column in FOLD)
-TURN: Final = "(SELECT number FROM turn)"
+FOLD_COLUMNS: Final = ("state", "ending", "last", "updated", "progress", "result", "error", "question")
+SET_FOLD: Final = ", ".join(f"{column} = :{column}" for column in FOLD_COLUMNS)
+TRANSACTION: Final = "(SELECT number FROM turn)"
 VIEWERS: Final = f"(SELECT total(count) FROM viewers WHERE viewers.run = runs.id AND worker IN {ALIVE})"  # noqa: S608  # constants
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A run as another worker may have changed it."""
+    """The state of a run that another worker may have changed."""
 
     run: str
     worker: str
@@ -80,7 +82,7 @@ class Change:
 
 
 def open_file(path: str, *, create: bool = False) -> sqlite3.Connection:
-    """A connection of its own to the file; with `create`, the folder and the tables too."""
+    """A new connection to the file; `create` makes the folder and the tables where they are missing."""
     if create:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -89,48 +91,48 @@ def open_file(path: str, *, create: bool = False) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     if create:
-        # In one transaction: workers that start together wait for each other here.
+        # In one transaction, so that workers which start together wait for each other.
         connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
     return connection
 
 
 def outcome(work: Callable[[sqlite3.Connection], Any], connection: sqlite3.Connection) -> Any:
-    """What an order gives; its own refusal is an outcome, trouble with the file is not."""
+    """The result of a command, or the error with which it refuses. An error of the file is raised."""
     try:
         return work(connection)
     except sqlite3.Error:
         raise
-    except Exception as refusal:  # noqa: BLE001  # it goes to whoever gave the order
+    except Exception as refusal:  # noqa: BLE001  # raised again for the caller of the command
         return refusal
 
 
-def joined(connection: sqlite3.Connection, info: RunInfo) -> RunInfo | None:
-    """The run that the same owner and key had opened, if any; `Conflict` where that had another body."""
-    key = (info.owner, info.key)  # no key is equal to none here: NULL
-    known = connection.execute("SELECT * FROM runs WHERE owner = ? AND key = ?", key).fetchone()
-    if known is None:
+def find_by_key(connection: sqlite3.Connection, info: RunInfo) -> RunInfo | None:
+    """The run that the same owner and key have created, if any. Raises `Conflict` where it has another digest."""
+    key = (info.owner, info.key)  # without a key nothing is found: NULL equals nothing
+    row = connection.execute("SELECT * FROM runs WHERE owner = ? AND key = ?", key).fetchone()
+    if row is None:
         return None
-    if known["digest"] != info.digest:
+    if row["digest"] != info.digest:
         raise Conflict("this Idempotency-Key was used with another request", code="idempotency_conflict")
-    return _info(known)
+    return _info(row)
 
 
 def live(connection: sqlite3.Connection, client: str) -> int:
     """How many runs of a client have not ended."""
-    question = "SELECT count(*) FROM runs WHERE client = ? AND ending IS NULL"
-    return int(connection.execute(question, (client,)).fetchone()[0])
+    query = "SELECT count(*) FROM runs WHERE client = ? AND ending IS NULL"
+    return int(connection.execute(query, (client,)).fetchone()[0])
 
 
 def create(connection: sqlite3.Connection, info: RunInfo, worker: str, limit: int | None) -> RunInfo:
-    """A run's row, or the run that the same owner and key had opened.
+    """Creates a run and returns `info`, or returns the run that the same owner and key have created.
 
-    Raises `Conflict` where that had another body, and `TooMany` where its client has `limit` live runs.
+    Raises `Conflict` where that has another digest, and `TooMany` where the client has `limit` live runs.
     """
-    known = joined(connection, info)
-    if known is not None:
-        return known
+    existing = find_by_key(connection, info)
+    if existing is not None:
+        return existing
     if limit is not None and live(connection, info.client) >= limit:
-        raise full()
+        raise too_many_runs()
     connection.execute(
         "INSERT INTO runs (id, operation, owner, client, created, updated, linger, key, digest, input, worker)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -151,7 +153,7 @@ def create(connection: sqlite3.Connection, info: RunInfo, worker: str, limit: in
     return info
 
 
-def append(  # one row of two tables
+def append(
     connection: sqlite3.Connection,
     run: str,
     worker: str,
@@ -160,20 +162,11 @@ def append(  # one row of two tables
     fold: Fold,
     ended: float | None,
 ) -> bool:
-    """Keeps blocks with the fold over them; false where the run is over, or another worker's by now."""
+    """Appends blocks with the fold over them; false where the run is over, or another worker has taken it over."""
     frames = b"".join(frame for block in blocks for frame in block.frames)
-    values = {
-        "state": fold.state,
-        "ending": fold.ending,
-        "last": fold.last_event_id,
-        "updated": fold.updated,
-        "progress": fold.progress,
-        "result": fold.result,
-        "error": fold.error,
-        "question": fold.question,
-    }
+    values = {column: getattr(fold, "last_event_id" if column == "last" else column) for column in FOLD_COLUMNS}
     updated = connection.execute(
-        f"UPDATE runs SET {FOLDED}, size = size + :size, ended = :ended, appended = {TURN}"  # noqa: S608  # constants
+        f"UPDATE runs SET {SET_FOLD}, size = size + :size, ended = :ended, appended = {TRANSACTION}"  # noqa: S608  # constants
         " WHERE id = :run AND worker = :worker AND epoch = :epoch AND ending IS NULL",
         {**values, "size": len(frames), "ended": ended, "run": run, "worker": worker, "epoch": epoch},
     )
@@ -187,7 +180,7 @@ def append(  # one row of two tables
 
 
 def trim(connection: sqlite3.Connection, run: str, keep: int) -> None:
-    """Drops the oldest blocks of a run that has grown beyond `keep` bytes, until an eighth of it is free."""
+    """Deletes the oldest blocks of a run that has grown beyond `keep` bytes, until an eighth of that is free."""
     row = connection.execute("SELECT size FROM runs WHERE id = ?", (run,)).fetchone()
     if row is None or row["size"] <= keep:
         return
@@ -204,44 +197,44 @@ def trim(connection: sqlite3.Connection, run: str, keep: int) -> None:
 
 
 def cancel(connection: sqlite3.Connection, run: str, reason: Reason) -> None:
-    """Asks for a cancel; the first reason stands."""
+    """Requests a cancel; the first reason counts."""
     connection.execute(
-        f"UPDATE runs SET cancel = ?, asked = {TURN} WHERE id = ? AND cancel IS NULL AND ending IS NULL",  # noqa: S608
+        f"UPDATE runs SET cancel = ?, asked = {TRANSACTION} WHERE id = ? AND cancel IS NULL AND ending IS NULL",  # noqa: S608
         (reason, run),
     )
 
 
 def abandon(connection: sqlite3.Connection, run: str, worker: str, now: float) -> bool:
-    """Asks for a cancel where no other worker whose lease holds at `now` (monotonic seconds) has viewers of the run."""
-    elsewhere = connection.execute(
+    """Requests a cancel unless another worker, whose lease has not expired at `now`, has viewers of the run."""
+    viewers_elsewhere = connection.execute(
         f"SELECT 1 FROM viewers WHERE run = :run AND worker <> :worker AND worker IN {ALIVE}",  # noqa: S608  # constants
         {"run": run, "worker": worker, "now": now},
     ).fetchone()
-    if elsewhere is None:
+    if viewers_elsewhere is None:
         cancel(connection, run, "disconnected")
-    return elsewhere is None
+    return viewers_elsewhere is None
 
 
 def answer(connection: sqlite3.Connection, run: str, question: str, body: bytes) -> bool:
-    """Keeps the answer to a question; false where there is one, or the run is over."""
+    """Stores the answer to a question; false where there is one, or the run is over."""
     inserted = connection.execute(
         "INSERT OR IGNORE INTO answers SELECT id, ?, ? FROM runs WHERE id = ? AND ending IS NULL", (question, body, run)
     )
-    connection.execute(f"UPDATE runs SET asked = {TURN} WHERE id = ?", (run,))  # noqa: S608  # constants
+    connection.execute(f"UPDATE runs SET asked = {TRANSACTION} WHERE id = ?", (run,))  # noqa: S608  # constants
     return inserted.rowcount > 0
 
 
 def count(connection: sqlite3.Connection, run: str, worker: str, count: int) -> None:
-    """Says how many viewers `worker` has of a run."""
+    """Sets how many viewers a run has on `worker`."""
     if count:
         connection.execute("INSERT OR REPLACE INTO viewers VALUES (?, ?, ?)", (run, worker, count))
     else:
         connection.execute("DELETE FROM viewers WHERE run = ? AND worker = ?", (run, worker))
-    connection.execute(f"UPDATE runs SET watched = 1, asked = {TURN} WHERE id = ?", (run,))  # noqa: S608  # constants
+    connection.execute(f"UPDATE runs SET watched = 1, asked = {TRANSACTION} WHERE id = ?", (run,))  # noqa: S608  # constants
 
 
-def lost(worker: str) -> tuple[str, dict[str, Any]]:
-    """The question, with its values, for live runs whose worker's lease has lapsed."""
+def orphans(worker: str) -> tuple[str, dict[str, Any]]:
+    """The query, with its values, for live runs whose worker's lease has expired."""
     return (
         f"SELECT * FROM runs WHERE ending IS NULL AND worker <> :worker AND worker NOT IN {ALIVE} LIMIT 100",  # noqa: S608
         {"worker": worker, "now": time.monotonic()},
@@ -249,73 +242,73 @@ def lost(worker: str) -> tuple[str, dict[str, Any]]:
 
 
 def adopt(connection: sqlite3.Connection, worker: str) -> list[tuple[Record, int]]:
-    """Takes those runs over; each as it stands, with its new epoch."""
-    rows = connection.execute(*lost(worker)).fetchall()
+    """Takes those runs over. Returns each as it was left, and its new epoch."""
+    rows = connection.execute(*orphans(worker)).fetchall()
     connection.executemany(
-        f"UPDATE runs SET worker = ?, epoch = epoch + 1, attempt = attempt + 1, appended = {TURN} WHERE id = ?",  # noqa: S608
+        f"UPDATE runs SET worker = ?, epoch = epoch + 1, attempt = attempt + 1, appended = {TRANSACTION} WHERE id = ?",  # noqa: S608
         [(worker, row["id"]) for row in rows],
     )
     return [(_record(row, 0), row["epoch"] + 1) for row in rows]
 
 
 def disown(connection: sqlite3.Connection, runs: Sequence[str], worker: str) -> None:
-    """Takes live runs away from a worker, as if its lease had lapsed."""
+    """Makes live runs of a worker orphans, as if its lease had expired."""
     connection.executemany(
         "UPDATE runs SET worker = '' WHERE id = ? AND worker = ? AND ending IS NULL", [(run, worker) for run in runs]
     )
 
 
 def renew(connection: sqlite3.Connection, worker: str, seconds: float) -> None:
-    """A worker's sign of life, which holds for so many seconds."""
+    """Renews a worker's lease for so many seconds."""
     connection.execute("INSERT OR REPLACE INTO workers VALUES (?, ?)", (worker, time.monotonic() + seconds))
 
 
-def give_up(connection: sqlite3.Connection, worker: str) -> None:
-    """Takes it back."""
+def release(connection: sqlite3.Connection, worker: str) -> None:
+    """Deletes a worker's lease."""
     connection.execute("DELETE FROM workers WHERE id = ?", (worker,))
 
 
 def sweep(connection: sqlite3.Connection, limit: float) -> None:
-    """Deletes runs that ended before `limit` (seconds since 1970), and workers that are long gone."""
+    """Deletes runs that ended before `limit` (seconds since 1970), and leases that expired long ago."""
     old = connection.execute("SELECT id FROM runs WHERE ended <= ? LIMIT 1000", (limit,)).fetchall()
     for table, column in (("blocks", "run"), ("answers", "run"), ("viewers", "run"), ("runs", "id")):
         connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", [tuple(row) for row in old])  # noqa: S608
     now = time.monotonic()
-    connection.execute("DELETE FROM workers WHERE expires NOT BETWEEN ? AND ?", (now - SENILE, now + SENILE))
+    connection.execute("DELETE FROM workers WHERE expires NOT BETWEEN ? AND ?", (now - MAX_LEASE, now + MAX_LEASE))
 
 
 def read(connection: sqlite3.Connection, run: str, after: int, frames: int, merge: bool) -> Batch:
-    """The frames after a number; raises `KeyError` where there is no such run."""
+    """The frames after number `after`. Raises `KeyError` where there is no such run."""
     connection.execute("BEGIN")
     try:
         row = connection.execute("SELECT oldest, last, ending FROM runs WHERE id = ?", (run,)).fetchone()
         if row is None:
             raise KeyError(run)
-        found: list[bytes] = []
+        parts: list[bytes] = []
         first, size = 0, 0
         for block in connection.execute("SELECT * FROM blocks WHERE run = ? AND last > ? ORDER BY last", (run, after)):
             first = first or block["first"]
-            found += split(block["frames"])
+            parts += split(block["frames"])
             size += len(block["frames"])
-            if size > BLOCK_BYTES or len(found) > frames:
+            if size > BLOCK_BYTES or len(parts) > frames:
                 break
     finally:
         connection.execute("COMMIT")
     skipped = max(after + 1 - first, 0)
-    found, first = found[skipped : skipped + frames], first + skipped
-    if not found:
+    parts, first = parts[skipped : skipped + frames], first + skipped
+    if not parts:
         return Batch(b"", max(after, row["oldest"] - 1), row["ending"] is not None, row["oldest"])
-    over = row["ending"] is not None and first + len(found) - 1 == row["last"]
-    return join(found, first, over, row["oldest"], merge)
+    over = row["ending"] is not None and first + len(parts) - 1 == row["last"]
+    return join(parts, first, over, row["oldest"], merge)
 
 
 def split(frames: bytes) -> list[bytes]:
-    """A frame ends with the only blank line in it."""
+    """Splits frames that were joined: each ends with the only blank line in it."""
     return [frame + b"\n\n" for frame in frames.split(b"\n\n")[:-1]]
 
 
 def find(connection: sqlite3.Connection, run: str) -> Record | None:
-    """A run as it stands, or `None`."""
+    """A run as it is now, or `None`."""
     row = connection.execute(
         f"SELECT *, {VIEWERS} AS viewers FROM runs WHERE id = :run",  # noqa: S608  # constants
         {"run": run, "now": time.monotonic()},
@@ -323,7 +316,7 @@ def find(connection: sqlite3.Connection, run: str) -> Record | None:
     return None if row is None else _record(row, int(row["viewers"]))
 
 
-def page(  # what one may ask for
+def page(
     connection: sqlite3.Connection,
     owner: str,
     operation: str | None,
@@ -348,35 +341,34 @@ def page(  # what one may ask for
         },
     )
     records = (_record(row, int(row["viewers"])) for row in rows)
-    wanted = (record for record in records if status in (None, record.status))
-    return [record for record, _ in zip(wanted, range(limit), strict=False)]
+    return list(islice((record for record in records if status in (None, record.status)), limit))
 
 
 def alive(connection: sqlite3.Connection) -> str:
-    """The workers whose lease holds, as one string to compare."""
+    """The workers whose lease has not expired, as one string to compare."""
     rows = connection.execute(f"SELECT id FROM {ALIVE} ORDER BY id", {"now": time.monotonic()})  # noqa: S608  # constants
     return " ".join(row["id"] for row in rows)
 
 
-def touched(connection: sqlite3.Connection, turn: int, worker: str) -> tuple[int, list[str]]:
-    """The number of the last transaction, and the runs that others may have changed since number `turn`."""
+def changed_since(connection: sqlite3.Connection, transaction: int, worker: str) -> tuple[int, list[str]]:
+    """The number of the last transaction, and the runs that others may have changed since number `transaction`."""
     connection.execute("BEGIN")
     try:
-        (now,) = connection.execute(f"SELECT {TURN}").fetchone()  # constants
+        (last,) = connection.execute(f"SELECT {TRANSACTION}").fetchone()  # constants
         rows = connection.execute(
-            "SELECT id FROM runs WHERE appended > :turn AND worker <> :worker"
-            " UNION SELECT id FROM runs WHERE asked > :turn",
-            {"turn": turn, "worker": worker},
+            "SELECT id FROM runs WHERE appended > :transaction AND worker <> :worker"
+            " UNION SELECT id FROM runs WHERE asked > :transaction",
+            {"transaction": transaction, "worker": worker},
         ).fetchall()
     finally:
         connection.execute("COMMIT")
-    return now, [row["id"] for row in rows]
+    return last, [row["id"] for row in rows]
 
 
 def changes(connection: sqlite3.Connection, wanted: dict[str, int | None], worker: str, now: float) -> list[Change]:
-    """Runs as they stand now, each with the blocks after the number that `wanted` has for it, if any.
+    """The `wanted` runs as they are now, each with the blocks after its number in `wanted`, if it has one.
 
-    Viewers are counted on workers whose lease had not lapsed at `now` (monotonic seconds).
+    Viewers count on workers whose lease has not expired at `now` (monotonic seconds).
     """
     connection.execute("BEGIN")
     try:
