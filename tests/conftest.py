@@ -37,9 +37,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 
 @pytest.fixture
-def figures(record_property: Callable[[str, object], None]) -> Figures:
+def figures(record_property: Callable[[str, object], None], request: pytest.FixtureRequest) -> Figures:
     """Takes what a test measures, for the table at the end."""
-    return Figures(record_property)
+    return Figures(record_property, "".join(request.node.name.partition("[")[1:]))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,14 +13,15 @@ PROPERTY: Final = "figure"
 
 
 class Figures:
-    """The rows of one test; it is given pytest's `record_property`."""
+    """The rows of one test, whose parameters each of them names; `record` is pytest's `record_property`."""
 
-    def __init__(self, record: Callable[[str, object], None]) -> None:
+    def __init__(self, record: Callable[[str, object], None], parameters: str) -> None:
         self._record = record
+        self._parameters = parameters
 
     def add(self, what: str, value: str) -> None:
         """Adds a row."""
-        self._record(PROPERTY, (what, value))
+        self._record(PROPERTY, (f"{what} {self._parameters}".strip(), value))
 
     def times(self, what: str, seconds: Sequence[float]) -> None:
         """Adds the median and the longest of some times, in milliseconds."""

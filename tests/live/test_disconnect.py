@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from tests.conftest import Certificate
 
 APP = "tests.apps.stopping:app"
-RUNS = 5
-"""How often each way to leave is taken on each server."""
-
 SOON = 1.0
 """Seconds in which a going has to be seen: a hundred times what it takes, and far less than the heartbeat of 15."""
 
@@ -145,22 +142,20 @@ def test_a_viewer_that_leaves(
     notes: Notes,
     operation: str,
     leave: Callable[[Connection], None],
-    request: pytest.FixtureRequest,
+    long: bool,
     figures: Figures,
 ) -> None:
     """A close and a reset stop the work, while the stream is silent and while it is written to."""
-    delays = [delay(server, notes, operation, leave) for _ in range(RUNS)]
-    figures.times(request.node.name, delays)
+    delays = [delay(server, notes, operation, leave) for _ in range(50 if long else 5)]
+    figures.times("from a viewer's close or reset to the end of its operation", delays)
     assert max(delays) < SOON
 
 
 @pytest.mark.parametrize("server", TLS, indirect=True)
-def test_a_viewer_that_leaves_tls_in_good_order(
-    server: Server, notes: Notes, request: pytest.FixtureRequest, figures: Figures
-) -> None:
+def test_a_viewer_that_leaves_tls_in_good_order(server: Server, notes: Notes, long: bool, figures: Figures) -> None:
     """An alert that nobody reads, and a FIN after it, are a close."""
-    delays = [delay(server, notes, "silent", close_notify) for _ in range(RUNS)]
-    figures.times(request.node.name, delays)
+    delays = [delay(server, notes, "silent", close_notify) for _ in range(50 if long else 5)]
+    figures.times("from a close_notify to the end of its operation", delays)
     assert max(delays) < SOON
 
 
@@ -423,7 +418,7 @@ def test_a_viewer_whose_host_loses_its_power(
     gone = time.monotonic()
     line("down")
     took = notes.when(note) - gone
-    figures.times("a host that lost its power", [took])
+    figures.times("from a host's loss of power to the end of its operation", [took])
     assert SEND_TIMEOUT * 0.9 < took < SEND_TIMEOUT * 3
 
 

@@ -267,7 +267,7 @@ def test_a_reload_under_five_hundred_streams(store: str, figures: Figures) -> No
             os.kill(shared.server.pid, signal.SIGHUP)
             done = [each.result() for each in reading]
         silence = max(follower.silence for follower in done)
-        figures.fault(f"SIGHUP under 500 streams ({store})", 1, [follower.seen for follower in done], silence)
+        figures.fault("SIGHUP under 500 streams", 1, [follower.seen for follower in done], silence)
         for follower in done:
             check_numbers(follower.seen)
             assert follower.seen[-1].json["status"] == "succeeded"

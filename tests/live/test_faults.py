@@ -1,4 +1,4 @@
-"""Faults by the hundred, with a fixed seed: what viewers see of cuts, killed workers, a full disk and a locked file.
+"""Faults with a fixed seed: what viewers see of cuts, killed workers, a full disk and a locked file.
 
 Each test counts, for each viewer, the events that it lost, those that came twice, and its longest silence.
 """
@@ -31,9 +31,8 @@ from tests.servers import free_port, redis, scratch
 from tests.worlds import Stage, entered
 
 SEED = 20_261_123
-RUNS = 100
 CUTS = 10
-"""Of each run's viewer: a thousand in all."""
+"""For each run's viewer."""
 
 every_store = pytest.mark.parametrize("store", STORES)
 
@@ -91,17 +90,23 @@ def add(figures: Figures, fault: str, tries: int, viewers: list[Viewer]) -> None
 
 
 @every_store
-def test_a_thousand_cuts(store: str, figures: Figures) -> None:
-    """A thousand cuts at random events, each followed by a random worker, over a hundred runs: no hole, no repeat."""
+def test_cuts(store: str, long: bool, figures: Figures) -> None:
+    """Cuts at random events, each followed by a random worker, over many runs at a time: no hole, no repeat.
+
+    They are 200 in the short form, and 10,000 in the long one.
+    """
+    rounds, number = (10, 100) if long else (1, 20)
     with workers(store, 3) as shared:
         pids = shared.pids
-        runs = [shared.start_unwatched("counting", pids[n % 3], count=110, pause=0.04) for n in range(RUNS)]
-        viewers = [Viewer(shared, run, random.Random(SEED + n)) for n, run in enumerate(runs)]
-        with ThreadPoolExecutor(RUNS) as pool:
-            list(pool.map(lambda viewer: viewer.follow(CUTS, pids), viewers))
-        add(figures, f"cut, resume, other worker ({store})", sum(len(viewer.served) - 1 for viewer in viewers), viewers)
-        assert sum(len(viewer.served) - 1 for viewer in viewers) == RUNS * CUTS
-        assert sum(viewer.switches for viewer in viewers) > RUNS * CUTS / 2
+        viewers: list[Viewer] = []
+        with ThreadPoolExecutor(number) as pool:
+            for _ in range(rounds):
+                runs = [shared.start_unwatched("counting", pids[n % 3], count=110, pause=0.04) for n in range(number)]
+                viewers += [Viewer(shared, run, random.Random(SEED + n)) for n, run in enumerate(runs, len(viewers))]
+                list(pool.map(lambda viewer: viewer.follow(CUTS, pids), viewers[-number:]))
+        add(figures, "cut, resume, other worker", sum(len(viewer.served) - 1 for viewer in viewers), viewers)
+        assert sum(len(viewer.served) - 1 for viewer in viewers) == rounds * number * CUTS
+        assert sum(viewer.switches for viewer in viewers) > rounds * number * CUTS / 2
         for viewer in viewers:
             check_numbers(viewer.seen)
             assert [message.event for message in viewer.seen[-2:]] == ["result", "done"]
@@ -109,20 +114,23 @@ def test_a_thousand_cuts(store: str, figures: Figures) -> None:
 
 
 @every_store
-def test_workers_that_are_killed(store: str, figures: Figures) -> None:
-    """However often workers are killed, every viewer of every run comes to an end, without hole or repeat."""
-    picks = random.Random(SEED)
-    with workers(store, 3, env={"DURABLE_LEASE": "1.5"}) as shared:
-        runs = [shared.start_unwatched("counting", shared.pids[n % 3], count=200, pause=0.02) for n in range(30)]
-        viewers = [Viewer(shared, run, random.Random(SEED + n)) for n, run in enumerate(runs)]
-        with ThreadPoolExecutor(len(runs)) as pool:
-            following = [pool.submit(viewer.come_back) for viewer in viewers]
+def test_workers_that_are_killed(store: str, long: bool, figures: Figures) -> None:
+    """However often workers are killed, every viewer of every run comes to an end, without hole or repeat.
+
+    Three are killed in the short form, and thirty in the long one.
+    """
+    rounds, picks, viewers = (10 if long else 1), random.Random(SEED), list[Viewer]()
+    with workers(store, 3, env={"DURABLE_LEASE": "1.5"}) as shared, ThreadPoolExecutor(30) as pool:
+        for _ in range(rounds):
+            runs = [shared.start_unwatched("counting", shared.pids[n % 3], count=200, pause=0.02) for n in range(30)]
+            viewers += [Viewer(shared, run, random.Random(SEED + n)) for n, run in enumerate(runs, len(viewers))]
+            following = [pool.submit(viewer.come_back) for viewer in viewers[-30:]]
             for _ in range(3):
                 time.sleep(0.5)
                 shared.kill(picks.choice(shared.pids))
             for each in following:
                 each.result()
-        add(figures, f"SIGKILL of a worker ({store})", 3, viewers)
+        add(figures, "SIGKILL of a worker", 3 * rounds, viewers)
         endings = [viewer.seen[-1].json["status"] for viewer in viewers]
         assert "failed" in endings
         for viewer, ending in zip(viewers, endings, strict=True):
@@ -157,7 +165,7 @@ def test_a_redis_that_is_killed(persistent: bool, figures: Figures) -> None:
             stack.enter_context(redis(persistent=persistent, folder=folder, port=port))
             for each in following:
                 each.result()
-        add(figures, f"SIGKILL of Redis, data {'kept' if persistent else 'lost'}", 1, viewers)
+        add(figures, "SIGKILL of Redis", 1, viewers)
         for viewer in viewers:
             check_numbers(viewer.seen)
             assert (len(viewer.seen), viewer.seen[-1].json["status"]) == (103, "succeeded")
@@ -203,14 +211,13 @@ def refused(shared: Workers) -> float:
     return time.monotonic() - began
 
 
-@pytest.mark.parametrize(("fault", "seconds"), [(full_disk, 4.0), (locked, 4.0)])
-def test_a_file_that_takes_nothing(
-    fault: type, seconds: float, request: pytest.FixtureRequest, figures: Figures
-) -> None:
+@pytest.mark.parametrize("fault", [full_disk, locked])
+def test_a_file_that_takes_nothing(fault: type, long: bool, figures: Figures) -> None:
     """While the file cannot be written, starts are refused, streams live on, and afterwards nothing is missing.
 
     The time is longer than a lease: no run is lost on account of it, nor is a viewer that comes while it lasts.
     """
+    seconds = 15.0 if long else 4.0
     env = {"DURABLE_LEASE": "1.5", "HEADWAY_HEARTBEAT": "0.5"}
     with workers("sqlite", 2, env=env) as shared:
         runs = [
@@ -232,8 +239,8 @@ def test_a_file_that_takes_nothing(
                 time.sleep(max(0, began + seconds - time.monotonic()))
             for each in following:
                 each.result()
-        add(figures, request.node.callspec.id, 1, viewers)
-        figures.times(f"a start is refused ({request.node.callspec.id})", waits)
+        add(figures, "sqlite cannot write its file", 1, viewers)
+        figures.times("a start is refused", waits)
         assert max(waits) < 4
         for viewer in viewers:
             check_numbers(viewer.seen)
@@ -280,7 +287,7 @@ def test_a_clock_that_jumps(store: str, jump: float, tmp_path: Path) -> None:
     clock = ManualClock()
     with contextlib.ExitStack() as started, entered("own hub") as world:
         url = "" if store == "memory" else started.enter_context(store_in(store, tmp_path))
-        stage = world.call(lambda: Stage(world, counting, curious, clock=clock, log=_log(url, clock)))
+        stage = world.call(lambda: Stage(world, counting, curious, clock=clock, store=_store(url, clock)))
         run = stage.start(counting, Count(count=50, pause=0.01))
         asking = stage.start(curious, Question(within=100))
         world.until(lambda: _status(stage, asking) == "waiting", "the question is open")
@@ -304,7 +311,7 @@ def _status(stage: Stage, run: str) -> str:
     return record.status
 
 
-def _log(url: str, clock: ManualClock) -> Store | None:
+def _store(url: str, clock: ManualClock) -> Store | None:
     if url.startswith("redis:"):
         return RedisStore(url, clock=clock)
     return SqliteStore(url.removeprefix("sqlite:///"), clock=clock) if url else None

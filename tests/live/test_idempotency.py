@@ -57,9 +57,9 @@ def status(shared: Workers, method: str, path: str, headers: dict[str, str], bod
         return client.request(method, path, {**JSON, **headers}, body).status
 
 
-def test_one_key_at_the_same_instant(shared: Workers) -> None:
-    """Starts with one key that come at once on two workers make one run; twenty times, four at a time."""
-    for _ in range(20):
+def test_one_key_at_the_same_instant(shared: Workers, long: bool) -> None:
+    """Starts with one key that come at once on two workers make one run; twenty times or more, four at a time."""
+    for _ in range(500 if long else 20):
         key = {"Idempotency-Key": next(note_names)}
         clients = [shared.connect(pid) for pid in (*shared.pids, *shared.pids)]
         together = Barrier(len(clients))

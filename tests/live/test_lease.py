@@ -68,7 +68,7 @@ def test_a_killed_worker(store: str, figures: Figures) -> None:
         shared.kill(dying)
         with ThreadPoolExecutor(len(viewers)) as pool:
             endings = list(pool.map(rest_of, viewers))
-        figures.times("from SIGKILL of a worker to the last event", [when - killed for _, when in endings])
+        figures.times("from SIGKILL of a worker to the last event of its runs", [when - killed for _, when in endings])
         for seen, when in endings:
             check_lost(seen)
             check_numbers(seen, 2)

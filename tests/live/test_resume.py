@@ -106,10 +106,11 @@ def test_many_viewers_of_one_run(shared: Workers) -> None:
             assert len(seen) == 33
 
 
-def test_an_event_is_seen_on_another_worker(shared: Workers, figures: Figures) -> None:
+def test_an_event_is_seen_on_another_worker(shared: Workers, long: bool, figures: Figures) -> None:
     """A viewer on another worker sees an event within a tenth of a second."""
     here, there, *_ = shared.pids
-    viewer = shared.watch(shared.start_unwatched("counting", here, count=50, pause=0.02), there)
+    count = 1000 if long else 50
+    viewer = shared.watch(shared.start_unwatched("counting", here, count=count, pause=0.02), there)
     ages = [age(message) for message in viewer.messages()][1:]
     figures.times("from an event to its viewer on another worker", ages)
     assert statistics.median(ages) < 0.1
