@@ -1,4 +1,4 @@
-"""A reader of event streams that is not ours: the npm package eventsource-parser, in one Node process."""
+"""Another parser of event streams, to compare ours with: the npm package eventsource-parser, in a Node.js process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parents[2] / "node_modules" / "eventsource-parser"
 
 
 class PeerMessage(NamedTuple):
-    """A message as the peer gives it: `id` is `None` where the event itself named none."""
+    """A message of the peer: `id` is `None` where the event has none of its own."""
 
     id: str | None
     event: str
@@ -26,7 +26,7 @@ class PeerMessage(NamedTuple):
 
 
 class Peer:
-    """The Node process; a context manager, which ends it."""
+    """The Node.js process; a context manager, which ends it."""
 
     def __enter__(self) -> Self:
         node = shutil.which("node")
@@ -36,10 +36,10 @@ class Peer:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._process.communicate(timeout=30)  # ends its input, and with that the process
+        self._process.communicate(timeout=30)  # closes its input: the process ends
 
     def messages(self, chunks: Iterable[bytes]) -> list[PeerMessage]:
-        """The messages of one stream that arrives in `chunks`."""
+        """The messages of one stream, fed in `chunks`."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps([b64encode(chunk).decode() for chunk in chunks]).encode() + b"\n")

@@ -1,7 +1,7 @@
-// Parses event streams with the npm package eventsource-parser, so that the tests have a reader that is not ours.
+// Parses event streams with the npm package eventsource-parser, to compare our parser with it.
 //
-// A line of input is one stream: a JSON list of its chunks in base64. The line of output that answers it is the list
-// of the messages: `id` is null where the event itself named none, `retry` the reconnection time set so far.
+// A line of input is one stream: a JSON list of its chunks in base64. Its line of output is the list of the messages: `id`
+// is null where the event has none of its own, `retry` is the reconnection time set so far.
 
 import {createInterface} from 'node:readline'
 
@@ -16,7 +16,7 @@ function parse(chunks) {
       retry = milliseconds
     },
   })
-  // Kept over the chunks, it decodes characters that were cut in two; it is the one that takes a BOM away.
+  // One decoder for all chunks decodes characters that were cut in two. It also removes a byte order mark.
   const decoder = new TextDecoder()
   for (const chunk of chunks) parser.feed(decoder.decode(Buffer.from(chunk, 'base64'), {stream: true}))
   return messages

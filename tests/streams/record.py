@@ -1,4 +1,4 @@
-"""Writes `recorded/*.json`: `python -m tests.streams.record`, from a real server and over real sockets."""
+"""Records runs of a real server, over real sockets, as `recorded/*.json`: `python -m tests.streams.record`."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ HERE: Final = Path(__file__).parent / "recorded"
 Act = Callable[[Server, str, Message], None]
 
 
-def answer_it(server: Server, run: str, message: Message) -> None:
-    """Says yes to a question."""
+def answer(server: Server, run: str, message: Message) -> None:
+    """Answers a question with yes."""
     if message.event == "question":
         body = json.dumps({"question": message.json["question"], "answer": True}).encode()
         ask(server, "POST", f"/api/runs/{run}/answer", JSON, body)
 
 
-def cancel_it(server: Server, run: str, message: Message) -> None:
-    """Cancels at the first progress."""
+def cancel(server: Server, run: str, message: Message) -> None:
+    """Cancels at each progress: only the first cancel has an effect."""
     if message.event == "progress":
         ask(server, "DELETE", f"/api/runs/{run}")
 
 
-def leave_it(server: Server, run: str, message: Message) -> None:
-    """Only looks on."""
+def do_nothing(server: Server, run: str, message: Message) -> None:
+    """Only watches."""
 
 
 RECORDINGS: Final[dict[str, tuple[str, str, dict[str, Any], Act]]] = {
-    "everything": ("Events of every kind, and a result.", "steps", {"count": 4, "every": 2, "size": 20}, leave_it),
-    "question": ("A question, its answer, and a result that is true.", "curious", {}, answer_it),
-    "failed": ("A run that fails after a step.", "simulate", {"steps": 3, "interval": 0.1, "fail_at": 2}, leave_it),
-    "cancelled": ("A run that is cancelled.", "simulate", {"steps": 2, "interval": 60}, cancel_it),
+    "everything": ("Events of every kind, and a result.", "steps", {"count": 4, "every": 2, "size": 20}, do_nothing),
+    "question": ("A question, its answer, and the result `true`.", "curious", {}, answer),
+    "failed": ("A run that fails after a step.", "simulate", {"steps": 3, "interval": 0.1, "fail_at": 2}, do_nothing),
+    "cancelled": ("A run that is cancelled.", "simulate", {"steps": 2, "interval": 60}, cancel),
 }
 
 
 def record(server: Server, title: str, operation: str, input: dict[str, Any], act: Act) -> dict[str, Any]:
-    """One run, as the files hold it."""
+    """One run, as a file describes it."""
     with Connection(server) as viewer:
         run = start(viewer, operation, **input)
         frames = []
@@ -63,7 +63,7 @@ def record(server: Server, title: str, operation: str, input: dict[str, Any], ac
 
 
 def ending(snapshot: dict[str, Any], done: dict[str, Any]) -> dict[str, Any]:
-    """What a client must say of it in the end."""
+    """The ending that a client must report."""
     status = done["status"]
     if status == "succeeded":
         return {"status": status, "result": snapshot["result"]}
@@ -73,11 +73,11 @@ def ending(snapshot: dict[str, Any], done: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Records them all."""
+    """Writes all recordings."""
     with gunicorn(APP) as server:
         for name, script in RECORDINGS.items():
-            recorded = json.dumps(record(server, *script), indent=2, ensure_ascii=False)
-            (HERE / f"{name}.json").write_text(recorded + "\n")
+            recording = json.dumps(record(server, *script), indent=2, ensure_ascii=False)
+            (HERE / f"{name}.json").write_text(recording + "\n")
 
 
 if __name__ == "__main__":
