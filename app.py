@@ -17,7 +17,7 @@ from operations.extract import extract
 from operations.settings import ServiceSettings, configure
 from operations.simulate import simulate
 from operations.think import think
-from operations.tools.box import box
+from operations.tools.registry import registry
 from streaming import Headway, Operation, RegistrationError, SettingError, gateway
 from streaming.http.problems import problem_response
 
@@ -36,7 +36,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_error_handler(HTTPException, problem_response)
     try:
         offered = operations(configure(app.config))
-        box()  # reads the agent's tools, which may have errors of their own
+        registry()  # reads the agent's tools, whose settings may have errors too
         Headway(app, operations=offered, store=STORE)
     except SettingError as error:
         sys.stderr.write(f"headway: {error}\n")

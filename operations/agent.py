@@ -1,19 +1,19 @@
-"""`agent`: works towards a goal with tools, step by step, and says what it does.
+"""`agent`: works towards a goal with tools, step by step, and reports each step.
 
-At each step the model is asked what comes next, and a schema holds its reply to one of two forms: calls of tools,
-which are made side by side, or the answer. What a tool gives, or how it failed, is an **observation**, which the model
-sees at the next step. Besides `progress`, and the `delta`s of plans and answer as they grow, there are these events:
+At each step the model replies, in a form that a schema enforces, with calls of tools or with the answer. The calls run
+concurrently. The value or error of each is an **observation**, which the model sees at the next step. Besides
+`progress`, and `delta`s of plans and answer, there are these events:
 
     plan          step, parts: [{part, observation}], calls: [{call, tool, arguments}]
     tool_call     step, call, tool, arguments, approve
     observation   step, call, tool, ok, code, text, bytes, cut, seconds
     final_answer  step, text, ended
 
-A call that fails ends nothing. What ends a run without a result is a model that fails (`operations.llm.errors`), or one
-that does not keep to the form (`model_unfit`), and a question about a call that nobody answers in time (`timeout`).
+A call that fails does not fail the run. A run fails if its model does (`operations.llm.errors`), if the model's replies
+have the wrong form (`model_unfit`), and if nobody answers a question about a call in time (`timeout`).
 
-It runs in a process of its own: a tool may be anybody's function, and DuckDB, PDFium and the like neither wait as
-greenlets do nor stop when they are asked to. Its end is the end of everything it has begun.
+Each run has its own process: a tool may be any function, and code such as DuckDB and PDFium neither waits like a
+greenlet nor stops on request. Everything that a run has started ends with its process.
 """
 
 from __future__ import annotations
@@ -28,29 +28,29 @@ from streaming import Event, SettingError, Upload, operation
 
 from .tools import data, documents
 from .tools.base import Tool
-from .tools.box import box
-from .tools.steps import LEAST_SHOWN, Result, Work
+from .tools.registry import registry
+from .tools.steps import MIN_SHOWN, AgentRun, Result
 
 TIMEOUT: Final = 3600.0
-"""Seconds of a whole run, with the questions that wait for a person."""
+"""Seconds of a whole run, with the time that it waits for people."""
 
 
-def offered() -> list[str]:
-    """The names of the tools; none where the settings cannot be read, which the start of the service tells."""
+def tool_names() -> list[str]:
+    """The names of the tools; none if the settings are invalid, which the start of the service reports."""
     with contextlib.suppress(SettingError):
-        return list(box().tools)
+        return list(registry().tools)
     return []
 
 
 def _enumerated(schema: dict[str, Any]) -> None:
     for part in [schema, *schema.get("anyOf", [])]:
         if part.get("type") == "array":
-            part["items"] = {"type": "string", "enum": offered()}
+            part["items"] = {"type": "string", "enum": tool_names()}
             part["uniqueItems"] = True
 
 
 def _without_blanks(value: Any) -> Any:
-    """A form sends its empty fields as empty strings, and a file that nobody chose as an empty one without a name."""
+    """Drops what a form sends for an empty field: an empty string, or an empty file without a name."""
     if isinstance(value, list):
         return [each for each in value if not _is_blank(each)]
     return value
@@ -60,29 +60,29 @@ def _is_blank(value: Any) -> bool:
     return (isinstance(value, Upload) and not value.filename and not value.size) or value == ""
 
 
-def _known(names: list[str]) -> list[str]:
-    unknown = [name for name in names if name not in offered()]
+def _check_names(names: list[str]) -> list[str]:
+    unknown = [name for name in names if name not in tool_names()]
     if unknown:
-        raise ValueError(f"there is no tool {unknown[0]!r}; there are {', '.join(offered())}")
+        raise ValueError(f"there is no tool {unknown[0]!r}; there are {', '.join(tool_names())}")
     return list(dict.fromkeys(names))
 
 
 Tools = Annotated[
     list[str],
     BeforeValidator(_without_blanks),
-    AfterValidator(_known),
+    AfterValidator(_check_names),
     Field(json_schema_extra=_enumerated, max_length=100),
 ]
 
 
 class Agent(BaseModel):
-    """A goal, what may be used to reach it, and how far to go."""
+    """A goal, the tools and files for it, and limits."""
 
     model_config = ConfigDict(extra="forbid")
 
     goal: str = Field(
         title="Goal",
-        description="What is to be found out or done.",
+        description="What the agent should find out or do.",
         min_length=1,
         max_length=4000,
         examples=[
@@ -93,11 +93,14 @@ class Agent(BaseModel):
     tools: Tools = Field(
         default=[],
         title="Tools",
-        description="Which tools it may use; all of them if left out.",
+        description="The tools that it may use; all of them if left out.",
         examples=[["weather"]],
     )
     approve: Tools = Field(
-        default=[], title="Ask before", description="Tools whose calls need a person's yes, each.", examples=[["read"]]
+        default=[],
+        title="Ask before",
+        description="Tools for which a person has to approve each call.",
+        examples=[["read"]],
     )
     file: Annotated[list[Upload], BeforeValidator(_without_blanks)] = Field(
         default=[],
@@ -111,37 +114,37 @@ class Agent(BaseModel):
         ge=1,
         le=1800,
         title="Seconds",
-        description="After which no step begins; the answer is then given with what is known.",
+        description="After this time no step begins, and the agent answers with what it knows.",
     )
     answer_bytes: int = Field(
         default=4000,
-        ge=LEAST_SHOWN,
+        ge=MIN_SHOWN,
         le=50_000,
         title="Bytes of a tool's answer",
-        description="How much of each tool's answer the model is shown; the rest is cut off.",
+        description="How much of each tool's answer the model sees; the rest is cut off.",
     )
 
 
 @operation(title="Run an agent", runs_in="process", timeout=TIMEOUT)
 def agent(input: Agent) -> Generator[Event, Any, Result]:
-    """Reaches a goal with tools: weather, holidays, money, articles, documents, tables, and tools of your own."""
-    work = Work(
+    """Reaches a goal with tools: weather, holidays, money, articles, documents, tables, and custom tools."""
+    run = AgentRun(
         goal=input.goal,
         tools=tools_for(input),
-        reach=box().reach,
+        hosts=registry().hosts,
         files=input.file,
         approve=input.approve,
-        most_steps=input.steps,
+        max_steps=input.steps,
         seconds=input.seconds,
         shown=input.answer_bytes,
     )
-    return (yield from work.done())
+    return (yield from run.run())
 
 
 def tools_for(input: Agent) -> list[Tool]:
-    """The tools that a run may use: those that it asks for, or all that it has something for."""
-    idle = set() if documents.documents(input.file) else {"read"}
+    """The tools of a run: those that the input names, or all; `read` and `query` only if there are files for them."""
+    unused = set() if documents.documents(input.file) else {"read"}
     if not input.tools and not data.tables(input.file):
-        idle.add("query")  # over the sample data set only when it is asked for
-    wanted = set(input.tools or offered()) - idle
-    return [tool for name, tool in box().tools.items() if name in wanted]
+        unused.add("query")  # without tables it uses the sample data set, and only if the input names it
+    names = set(input.tools or tool_names()) - unused
+    return [tool for name, tool in registry().tools.items() if name in names]

@@ -1,18 +1,20 @@
-"""Tools: what the agent may call, what keeps a call within its bounds, and the steps in which it calls.
+"""The agent's tools, the limits of their calls, and the steps in which the agent calls them.
 
-    base       a tool: a name, a description, a JSON Schema of its arguments, and a function
-    schema     that schema as a model is held to it, and as it is told about it
-    web        HTTP for tools: allowed hosts, their addresses, redirects, sizes, times, retries
-    apis       five public APIs that need no key
-    data       `query`: SQL over the run's tables
-    documents  `read`: the text of the run's documents, which `reading` takes out of them in a process of its own
-    own        tools of the deployment: functions, and entries of a file
-    box        all tools that this deployment offers
-    calls      several calls side by side, each with an outcome whatever happens
-    plans      what a model is asked for at a step, and how its reply is read
-    steps      the steps of a run: ask the model, make the calls, show it what came of them
+    base                a tool: a name, a description, a JSON Schema of its arguments, and a function
+    schema              that schema for the model's server and for the prompt
+    web                 HTTP: allowed hosts, addresses, redirects, limits, retries
+    context             what a tool can use in a call: files, HTTP, deadline
+    apis                five public APIs that need no key
+    data                `query`: SQL over the run's tables
+    documents           `read`: the text of the run's documents
+    document_process    the process that reads a document
+    custom              tools of the deployment: functions, and entries of a file
+    registry            all tools of this deployment
+    calls               concurrent calls
+    plans               the prompt of a step, and the parser of the model's reply
+    steps               the steps of a run: call the model, call tools, observe
 
-A tool of one's own is a function with annotations and a docstring:
+A custom tool is a function with annotations and a docstring:
 
     from operations.tools import ToolError, tool
 
@@ -20,11 +22,11 @@ A tool of one's own is a function with annotations and a docstring:
     def stock(part: str, warehouse: str = "north") -> dict[str, int]:
         \"\"\"How many pieces of a part a warehouse has.\"\"\"
 
-`HEADWAY_AGENT_TOOLS=my_tools:stock` offers it. What it returns is any JSON; what it raises is told to the model as a
-failure, in its own words only where it is a `ToolError`. `get_json` and `request` are HTTP within the agent's bounds.
+`HEADWAY_AGENT_TOOLS=my_tools:stock` offers it. It returns any JSON. An exception is a failed call; the model sees its
+message only if it is a `ToolError`. `get_json` and `request` are HTTP within the agent's limits.
 """
 
 from .base import Tool, ToolError, tool
-from .web import get_json, request
+from .context import get_json, request
 
 __all__ = ["Tool", "ToolError", "get_json", "request", "tool"]

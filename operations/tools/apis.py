@@ -1,9 +1,8 @@
-"""Five public APIs that need no key, cut down to what a model can use.
+"""Five public APIs that need no key, reduced to the fields that a model can use.
 
-Each one's answers are as its documentation describes them: Open-Meteo (geocoding and forecasts; free for uses that are
-not commercial), Nager.Date, Frankfurter (the European Central Bank's reference rates), and Wikipedia's REST API. What
-leaves the machine is the arguments of a call and nothing else. `HEADWAY_AGENT_..._URL` puts another server in the
-place of each: a mirror, a paid plan, a test.
+They are Open-Meteo (geocoding and forecasts; free for non-commercial use), Nager.Date, Frankfurter (the reference rates
+of the European Central Bank), and Wikipedia's REST API. Only the arguments of a call leave the machine.
+`HEADWAY_AGENT_..._URL` sets another server for each: a mirror, a paid plan, a test.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from pydantic import Field
 
 from ..settings import settings
 from .base import Tool, ToolError, tool
-from .web import get_json
+from .context import get_json
 
 Json = dict[str, Any]
 
@@ -48,9 +47,9 @@ def geocode(
     ],
 ) -> list[Json]:
     """Finds the coordinates, country code and time zone of a place by its name."""
-    found = get_json(f"{server('geocode')}/v1/search", {"name": place, "count": 3, "format": "json"})
-    # A search that finds nothing has no `results` at all.
-    places = [{key: entry[key] for key in PLACE if key in entry} for entry in found.get("results", [])]
+    answer = get_json(f"{server('geocode')}/v1/search", {"name": place, "count": 3, "format": "json"})
+    # Without a match the answer has no `results`.
+    places = [{key: entry[key] for key in PLACE if key in entry} for entry in answer.get("results", [])]
     if not places:
         raise ToolError("not_found", f"No place is called {place!r}.")
     return places
@@ -112,7 +111,7 @@ def weather(
     days: Annotated[int, Field(ge=1, le=16, description="how many days from today, 1 to 16")] = 3,
 ) -> Json:
     """The weather now and on the next days at coordinates (geocode finds those of a place)."""
-    wanted = {
+    params = {
         "latitude": latitude,
         "longitude": longitude,
         "current": ",".join(["weather_code", *NOW]),
@@ -120,11 +119,12 @@ def weather(
         "timezone": "auto",
         "forecast_days": days,
     }
-    found = get_json(f"{server('weather')}/v1/forecast", wanted)
+    answer = get_json(f"{server('weather')}/v1/forecast", params)
+    now, units = answer["current"], answer["daily_units"]
     return {
-        "timezone": found["timezone"],
-        "now": {"time": found["current"]["time"], **_measured(found["current"], found["current_units"], NOW)},
-        "days": [{"date": day["time"], **_measured(day, found["daily_units"], DAILY)} for day in _rows(found["daily"])],
+        "timezone": answer["timezone"],
+        "now": {"time": now["time"], **_values(now, answer["current_units"], NOW)},
+        "days": [{"date": day["time"], **_values(day, units, DAILY)} for day in _rows(answer["daily"])],
     }
 
 
@@ -132,15 +132,15 @@ def _rows(columns: Mapping[str, list[Any]]) -> list[Json]:
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def _measured(values: Mapping[str, Any], units: Mapping[str, str], named: Mapping[str, str]) -> Json:
-    """What was measured, with its units; what is not known at a place is left out."""
-    told: Json = {}
+def _values(values: Mapping[str, Any], units: Mapping[str, str], names: Mapping[str, str]) -> Json:
+    """The values with their units; unknown ones are left out."""
+    result: Json = {}
     if values.get("weather_code") is not None:
-        told["sky"] = SKIES.get(values["weather_code"], "unknown")
-    for key, name in named.items():
+        result["sky"] = SKIES.get(values["weather_code"], "unknown")
+    for key, name in names.items():
         if values.get(key) is not None:
-            told[name] = f"{values[key]} {units.get(key, '')}".strip()
-    return told
+            result[name] = f"{values[key]} {units.get(key, '')}".strip()
+    return result
 
 
 # --- holidays --------------------------------------------------------------------------------------------------------
@@ -154,16 +154,16 @@ def holidays(
     year: Annotated[int, Field(ge=1975, le=2075)],
 ) -> list[Json]:
     """The public holidays of a country in a year."""
-    found = get_json(f"{server('holidays')}/api/v3/PublicHolidays/{year}/{country_code.upper()}")
+    days = get_json(f"{server('holidays')}/api/v3/PublicHolidays/{year}/{country_code.upper()}")
     return [
         {
             "date": day["date"],
             "name": day["name"],
             "local_name": day["localName"],
-            # Null stands for everywhere.
+            # No counties: the whole country.
             **({} if day.get("global", True) else {"only_in": day.get("counties")}),
         }
-        for day in found
+        for day in days
     ]
 
 
@@ -180,12 +180,12 @@ def exchange_rate(
     day: Annotated[date | None, Field(description="a past day as YYYY-MM-DD; null for the latest rate")] = None,
 ) -> Json:
     """Converts an amount of money at the European Central Bank's reference rate."""
-    wanted = {"base": base.upper(), "symbols": target.upper()}
-    found = get_json(f"{server('exchange_rate')}/v1/{day or 'latest'}", wanted)
-    rate = found["rates"][target.upper()]
+    params = {"base": base.upper(), "symbols": target.upper()}
+    answer = get_json(f"{server('exchange_rate')}/v1/{day or 'latest'}", params)
+    rate = answer["rates"][target.upper()]
     return {
-        "date": found["date"],
-        "base": found["base"],
+        "date": answer["date"],
+        "base": answer["base"],
         "target": target.upper(),
         "rate": rate,
         "amount": amount,
@@ -203,13 +203,12 @@ def encyclopedia(
     ],
 ) -> Json:
     """The summary of an encyclopedia article."""
-    found = get_json(
-        f"{server('encyclopedia')}/api/rest_v1/page/summary/{quote(title.strip().replace(' ', '_'), safe='')}"
-    )
-    told = {"title": found["title"], "description": found.get("description"), "summary": found.get("extract", "")}
-    if found.get("type") == "disambiguation":
-        told["note"] = "Several articles are called so: ask for one of them by its full title."
-    return {**told, "url": found.get("content_urls", {}).get("desktop", {}).get("page")}
+    name = quote(title.strip().replace(" ", "_"), safe="")
+    page = get_json(f"{server('encyclopedia')}/api/rest_v1/page/summary/{name}")
+    article = {"title": page["title"], "description": page.get("description"), "summary": page.get("extract", "")}
+    if page.get("type") == "disambiguation":
+        article["note"] = "Several articles are called so: ask for one of them by its full title."
+    return {**article, "url": page.get("content_urls", {}).get("desktop", {}).get("page")}
 
 
 APIS: Final[tuple[Tool, ...]] = (geocode, weather, holidays, exchange_rate, encyclopedia)

@@ -1,29 +1,23 @@
-"""A tool: what a model is told of a function, and how its arguments are checked before it is called."""
+"""A tool: a function with a description for the model, and a schema for its arguments."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, get_type_hints, overload
+from typing import Any, Final, get_type_hints, overload
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from streaming import Upload
-
-if TYPE_CHECKING:
-    from .web import Web
-
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
-"""What a model can tell apart and repeat."""
+"""A name that a model can repeat without a mistake."""
 
 Json = dict[str, Any]
 
 
 class ToolError(Exception):
-    """A call that failed, in words that the model and the viewers may read; `code` is a stable word for programs."""
+    """A failed call: `message` is for the model and the viewers, `code` for programs."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code, message)
@@ -35,25 +29,12 @@ class ToolError(Exception):
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What a call finds around it: the run's files, its web, and the moment (`time.monotonic()`) it has to be over."""
-
-    files: Sequence[Upload]
-    web: Web
-    deadline: float
-
-
-surroundings: ContextVar[Surroundings] = ContextVar("headway_tool_surroundings")
-
-
-@dataclass(frozen=True)
 class Tool:
-    """Something that a model may call.
+    """A function that a model can call.
 
-    `parameters` is the JSON Schema of the arguments, an object. `invoke` takes the arguments as the model gave them,
-    checks them, and gives any JSON; it raises `ToolError` where that is to be told. `approve` says that each call
-    needs a person's yes, whatever the run's input says. `reaches` is the URL that
-    arguments are sent to, for a tool whose host has to be on the list.
+    `parameters` is the JSON Schema of the arguments, an object. `invoke` checks the arguments of the model, and returns
+    any JSON or raises `ToolError`. With `approve`, a person has to approve each call, whatever the input of the run
+    says. `url` is the address to which a tool sends its arguments; the host must be allowed.
     """
 
     name: str
@@ -61,24 +42,24 @@ class Tool:
     parameters: Mapping[str, Any]
     invoke: Callable[[Json], Any]
     approve: bool = False
-    reaches: str = ""
+    url: str = ""
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
-            raise ValueError(f"a tool's name is lower-case letters, digits and _, not {self.name!r}")
+            raise ValueError(f"a tool's name has only lower-case letters, digits and _, unlike {self.name!r}")
 
 
 @overload
 def tool(fn: Callable[..., Any], /) -> Tool: ...
 @overload
 def tool(*, name: str | None = None, approve: bool = False) -> Callable[[Callable[..., Any]], Tool]: ...
-def tool(fn: Callable[..., Any] | None = None, /, **said: Any) -> Any:
-    """Makes a tool of a function: its docstring is the description, its annotated parameters the schema.
+def tool(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Makes a tool of a function: the docstring is its description, the annotated parameters are its schema.
 
-    `Annotated[int, Field(ge=1, description="Pages from 1")]` says more of a parameter. Raises `ValueError` for a
-    function that cannot be one.
+    `Annotated[int, Field(ge=1, description="Pages from 1")]` describes a parameter further. Raises `ValueError` for a
+    function that cannot be a tool.
     """
-    return _tool_of(fn) if fn is not None else lambda function: _tool_of(function, **said)
+    return _tool_of(fn) if fn is not None else lambda function: _tool_of(function, **options)
 
 
 def _tool_of(fn: Callable[..., Any], name: str | None = None, *, approve: bool = False) -> Tool:
@@ -87,8 +68,8 @@ def _tool_of(fn: Callable[..., Any], name: str | None = None, *, approve: bool =
     model = _arguments_of(fn)
 
     def invoke(arguments: Json) -> Any:
-        checked = _checked(model, arguments)
-        return fn(**{field: getattr(checked, field) for field in type(checked).model_fields})
+        values = _check(model, arguments)
+        return fn(**{field: getattr(values, field) for field in type(values).model_fields})
 
     description = " ".join((inspect.getdoc(fn) or "").split("\n\n")[0].split())
     return Tool(name or fn.__name__, description, model.model_json_schema(), invoke, approve)
@@ -107,20 +88,20 @@ def _arguments_of(fn: Callable[..., Any]) -> type[BaseModel]:
     return create_model(fn.__name__, __config__=ConfigDict(extra="forbid"), **fields)
 
 
-def _checked(model: type[BaseModel], arguments: Json) -> BaseModel:
-    """The arguments as the function takes them. A null for what may be left out is as good as leaving it out."""
-    given = {
+def _check(model: type[BaseModel], arguments: Json) -> BaseModel:
+    """The arguments for the function. A null counts as left out if the parameter is optional."""
+    values = {
         name: value
         for name, value in arguments.items()
         if value is not None or name not in model.model_fields or model.model_fields[name].is_required()
     }
     try:
-        return model.model_validate(given)
+        return model.model_validate(values)
     except ValidationError as error:
-        raise invalid((".".join(map(str, found["loc"])), found["msg"]) for found in error.errors()) from error
+        raise invalid((".".join(map(str, each["loc"])), each["msg"]) for each in error.errors()) from error
 
 
-def invalid(complaints: Any) -> ToolError:
-    """Arguments that do not fit: pairs of the place and what is wrong there."""
-    told = "; ".join(f"{place}: {wrong}" if place else wrong for place, wrong in complaints)
-    return ToolError("invalid_arguments", f"The arguments do not fit: {told}"[:500])
+def invalid(errors: Iterable[tuple[str, str]]) -> ToolError:
+    """The error for invalid arguments; `errors` are pairs of a place and a message."""
+    text = "; ".join(f"{place}: {message}" if place else message for place, message in errors)
+    return ToolError("invalid_arguments", f"Invalid arguments: {text}"[:500])

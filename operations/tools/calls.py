@@ -1,7 +1,7 @@
-"""Calls of tools: several side by side, each with an outcome whatever happens to it.
+"""Concurrent calls of tools. Each has an outcome, whatever the tool does.
 
-A tool may be anybody's function, so a call has a thread of its own and is waited for only until its deadline; what it
-does after that nobody takes notice of, and the process of the run ends with the run.
+A tool may be any function, so each call has its own thread. After the deadline nothing waits for the thread, which ends
+with the process of the run.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from typing import Any, Final, TypeAlias
 
 from pydantic_core import to_json
 
-from .base import Surroundings, Tool, ToolError, surroundings
+from .base import Tool, ToolError
+from .context import CallContext, call_context
 
 log = logging.getLogger("headway")
 
 SECONDS: Final = 30.0
-"""That one call may take, with all its attempts."""
+"""The time limit of a call, with all its attempts."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A tool and what it is called with; `id` is `STEP.NUMBER`, and `tool` is `None` where none has that name."""
+    """A tool and its arguments. `id` is `STEP.NUMBER`; `tool` is `None` if there is no tool called `name`."""
 
     id: str
     name: str
@@ -38,7 +39,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a call: text for the model, or the `code` and the words of a failure."""
+    """The outcome of a call: text for the model, or the `code` and the message of a failure."""
 
     text: str
     code: str | None = None
@@ -46,61 +47,58 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Whether it did what it was called for."""
+        """Whether the call succeeded."""
         return self.code is None
 
 
-Came: TypeAlias = "queue.SimpleQueue[tuple[Call, Outcome]]"
+Outcomes: TypeAlias = "queue.SimpleQueue[tuple[Call, Outcome]]"
 
 
-def side_by_side(calls: Sequence[Call], around: Surroundings) -> Iterator[tuple[Call, Outcome]]:
-    """Makes the calls at the same time, and gives each one's outcome as it comes."""
-    came: Came = queue.SimpleQueue()
-    begun = time.monotonic()
+def run_concurrently(calls: Sequence[Call], context: CallContext) -> Iterator[tuple[Call, Outcome]]:
+    """Runs the calls concurrently; yields each outcome as soon as it is there."""
+    outcomes: Outcomes = queue.SimpleQueue()
+    start = time.monotonic()
     for call in calls:
-        work = (contextvars.copy_context(), call, around, came)
-        threading.Thread(target=_make, args=work, name=f"tool-{call.name}", daemon=True).start()
+        work = (contextvars.copy_context(), call, context, outcomes)
+        threading.Thread(target=_run, args=work, name=f"tool-{call.name}", daemon=True).start()
     waiting = {call.id: call for call in calls}
     while waiting:
         try:
-            call, outcome = came.get(timeout=max(around.deadline - time.monotonic(), 0.001) + 0.5)
+            call, outcome = outcomes.get(timeout=max(context.deadline - time.monotonic(), 0.001) + 0.5)
         except queue.Empty:
             break
         del waiting[call.id]
         yield call, outcome
-    late = Outcome("The call took too long and was given up.", "timeout", round(time.monotonic() - begun, 3))
-    yield from ((call, late) for call in waiting.values())
+    timeout = Outcome("The call took too long and was abandoned.", "timeout", round(time.monotonic() - start, 3))
+    yield from ((call, timeout) for call in waiting.values())
 
 
-def _make(context: contextvars.Context, call: Call, around: Surroundings, came: Came) -> None:
-    came.put((call, context.run(_outcome, call, around)))
+def _run(variables: contextvars.Context, call: Call, context: CallContext, outcomes: Outcomes) -> None:
+    outcomes.put((call, variables.run(_call, call, context)))
 
 
-def _outcome(call: Call, around: Surroundings) -> Outcome:
-    """What comes of a call, whatever the function does."""
-    surroundings.set(around)
-    begun = time.monotonic()
+def _call(call: Call, context: CallContext) -> Outcome:
+    """Calls the tool; every exception becomes an outcome."""
+    call_context.set(context)
+    start = time.monotonic()
     assert call.tool is not None
     try:
-        told, code = _text(call.tool.invoke(dict(call.arguments))), None
+        text, code = _text(call.tool.invoke(dict(call.arguments))), None
     except ToolError as error:
-        told, code = error.message, error.code
-    except BaseException:  # anybody's function; SystemExit of it ends the call, not the run
+        text, code = error.message, error.code
+    except BaseException:  # also SystemExit, which must end the call and not the run
         reference = secrets.token_hex(4)
         log.exception("the tool %r failed, reference %s", call.name, reference)
-        told, code = (
-            f"The tool failed. The reference {reference} stands beside the details in the server's log.",
-            "failed",
-        )
-    return Outcome(told, code, round(time.monotonic() - begun, 3))
+        text, code = f"The tool failed. Its error is in the server's log, with the reference {reference}.", "failed"
+    return Outcome(text, code, round(time.monotonic() - start, 3))
 
 
 def _text(value: Any) -> str:
-    """What a tool gave, as a model reads it: text as it is, everything else as JSON."""
+    """The value of a tool as text for the model: strings unchanged, everything else as JSON."""
     return value if isinstance(value, str) else to_json(value, inf_nan_mode="constants").decode()
 
 
-def cut(text: str, most: int) -> str:
-    """The text in at most so many bytes of UTF-8, never through the middle of a character."""
+def cut(text: str, size: int) -> str:
+    """The beginning of the text, at most `size` bytes of UTF-8, without a partial character."""
     encoded = text.encode(errors="replace")
-    return encoded.decode() if len(encoded) <= most else encoded[:most].decode(errors="ignore")
+    return encoded.decode() if len(encoded) <= size else encoded[:size].decode(errors="ignore")

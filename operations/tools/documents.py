@@ -1,4 +1,4 @@
-"""`read`: the text of the documents that came with the run, by page or around words that are looked for."""
+"""`read`: the text of the run's documents, by page or around words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -16,22 +15,22 @@ from pydantic import Field
 
 from streaming import Upload
 
-from .base import ToolError, surroundings, tool
+from .base import ToolError, tool
+from .context import call_context
 
-KINDS: Final = (".pdf", ".txt", ".md")
-"""How the names of documents end."""
-PASSAGES: Final = 6
-AROUND: Final = 200
-"""Characters on each side of what was found."""
-FIRST: Final = 3
-"""Pages that are given where nothing says which."""
+SUFFIXES: Final = (".pdf", ".txt", ".md")
+MAX_PASSAGES: Final = 6
+MARGIN: Final = 200
+"""Characters on each side of a match."""
+DEFAULT_PAGES: Final = 3
+"""Pages without the argument `pages`."""
 
 _PAGES: Final = re.compile(r"\s*(\d{1,6})\s*(?:-\s*(\d{1,6})\s*)?")
 
 
 def documents(files: Sequence[Upload]) -> list[Upload]:
-    """Those of a run's files that can be read."""
-    return [file for file in files if file.filename.lower().endswith(KINDS)]
+    """The documents among the files of a run."""
+    return [file for file in files if file.filename.lower().endswith(SUFFIXES)]
 
 
 @tool
@@ -43,67 +42,66 @@ def read(
     ] = None,
 ) -> dict[str, Any]:
     """Reads a document that came with the goal: some of its pages, or the passages that hold certain words."""
-    chosen = _chosen(file)
-    read = _pages_of(chosen.path)
-    told = {"file": chosen.filename, "page_count": read["page_count"]}
+    document = _document(file)
+    content = _read(document.path)
+    texts = content["pages"]
+    answer = {"file": document.filename, "page_count": content["page_count"]}
     if find and find.strip():
-        return {**told, "passages": list(_passages(read["pages"], find))}
-    first, last = _range(pages, len(read["pages"]))
-    return {**told, "pages": [{"page": n, "text": read["pages"][n - 1]} for n in range(first, last + 1)]}
+        return {**answer, "passages": list(_passages(texts, find))}
+    first, last = _range(pages, len(texts))
+    return {**answer, "pages": [{"page": n, "text": texts[n - 1]} for n in range(first, last + 1)]}
 
 
-def _chosen(name: str | None) -> Upload:
-    offered = documents(surroundings.get().files)
-    found = [file for file in offered if name is None or file.filename.lower() == name.strip().lower()]
-    if len(found) != 1:
-        raise ToolError("not_found", f"Name one of these documents: {', '.join(file.filename for file in offered)}")
-    return found[0]
+def _document(name: str | None) -> Upload:
+    files = documents(call_context.get().files)
+    matches = [file for file in files if name is None or file.filename.lower() == name.strip().lower()]
+    if len(matches) != 1:
+        raise ToolError("not_found", f"Name one of these documents: {', '.join(file.filename for file in files)}")
+    return matches[0]
 
 
-def _pages_of(path: Path) -> dict[str, Any]:
-    left = max(surroundings.get().deadline - time.monotonic(), 0.001)
-    command = [sys.executable, "-m", "operations.tools.reading", str(path)]
+def _read(path: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", "operations.tools.document_process", str(path)]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    limit = call_context.get().seconds_left
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, env=env, timeout=left, check=True)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, env=env, timeout=limit, check=True
+        )
     except subprocess.TimeoutExpired as error:
         raise ToolError("timeout", "Reading the document took too long.") from error
     except subprocess.CalledProcessError as error:
-        raise ToolError("too_large", "Reading the document takes more memory or time than it may.") from error
-    told: dict[str, Any] = json.loads(done.stdout)
-    if "code" in told:
-        raise ToolError(told["code"], told["message"])
-    return told
+        raise ToolError("too_large", "Reading the document takes too much memory or time.") from error
+    output: dict[str, Any] = json.loads(done.stdout)
+    if "code" in output:
+        raise ToolError(output["code"], output["message"])
+    return output
 
 
 def _range(pages: str | None, count: int) -> tuple[int, int]:
     match = _PAGES.fullmatch(pages) if pages and pages.strip() else None
     if pages and pages.strip() and not match:
         raise ToolError("invalid_arguments", "pages is a number or a range of them, as in 3 or 2-5")
-    first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, min(FIRST, count))
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, min(DEFAULT_PAGES, count))
     if not 1 <= first <= last <= count:
-        raise ToolError("pages_out_of_range", f"The pages that can be read are 1 to {count}.")
+        raise ToolError("pages_out_of_range", f"The document has the pages 1 to {count}.")
     return first, last
 
 
 def _passages(pages: Sequence[str], words: str) -> Iterator[dict[str, Any]]:
-    """Where the words stand, at first as they are, else each of them; overlapping passages are given once."""
-    for pattern in (_loosely(words), "|".join(map(re.escape, words.split()))):
-        found = list(_around(pages, re.compile(pattern, re.IGNORECASE)))
-        if found:
-            yield from found[:PASSAGES]
+    """Passages with the words in this order, else with any of them. White space does not matter."""
+    parts = list(map(re.escape, words.split()))
+    for separator in (r"\s+", "|"):
+        passages = list(_matches(pages, re.compile(separator.join(parts), re.IGNORECASE)))
+        if passages:
+            yield from passages[:MAX_PASSAGES]
             return
 
 
-def _loosely(words: str) -> str:
-    """The words in their order, whatever white space stands between them."""
-    return r"\s+".join(map(re.escape, words.split()))
-
-
-def _around(pages: Sequence[str], pattern: re.Pattern[str]) -> Iterator[dict[str, Any]]:
+def _matches(pages: Sequence[str], pattern: re.Pattern[str]) -> Iterator[dict[str, Any]]:
     for number, text in enumerate(pages, 1):
         end = 0
         for match in pattern.finditer(text):
             if match.start() >= end:
-                end = match.end() + AROUND
-                yield {"page": number, "text": text[max(match.start() - AROUND, 0) : end]}
+                end = match.end() + MARGIN
+                yield {"page": number, "text": text[max(match.start() - MARGIN, 0) : end]}

@@ -1,8 +1,8 @@
-"""A tool's schema in the dialect that models are held to, and in the words that they are told of it.
+"""A tool's schema as servers can enforce it, and as a line of text for the prompt.
 
-Servers that constrain what a model writes know a part of JSON Schema each. What all of them know, and what a small
-model copes with: every property required (what may be left out may be null instead), no property besides, no
-reference, no default. The bounds that are lost on the way still hold: the arguments are checked before the call.
+Servers that constrain a model's output support different parts of JSON Schema. All support this dialect, and a small
+model copes with it: every property is required (an optional one may be null), there are no other properties, no
+references and no defaults. Bounds that the dialect lacks still hold: the arguments are checked before the call.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import Any, Final
 
 Json = dict[str, Any]
 
-KEPT: Final = ("type", "enum", "const", "minItems", "maxItems", "minimum", "maximum")
-"""Keywords that go over as they are, besides those that hold other schemas."""
+KEYWORDS: Final = ("type", "enum", "const", "minItems", "maxItems", "minimum", "maximum")
+"""Keywords that are kept unchanged, besides those that contain schemas."""
 FORMATS: Final = ("date", "date-time", "time", "uuid")
-"""Formats that go over: the servers that know any know these."""
+"""Formats that are kept: servers that support formats support these."""
 LENGTHS: Final = ("minLength", "maxLength")
-LONGEST: Final = 200
-"""Characters of a string that says nothing of its length: a small model may never find the end of one by itself."""
-MOST_ITEMS: Final = 10
-"""Items of an array that says nothing of its length."""
-DEEPEST: Final = 10
-"""Levels of a schema; a model that describes a tree goes no deeper."""
+MAX_LENGTH: Final = 200
+"""Characters of a string without `maxLength`: a small model may never end one by itself."""
+MAX_ITEMS: Final = 10
+"""Items of an array without `maxItems`."""
+MAX_DEPTH: Final = 10
+"""Levels of a schema; a recursive one is cut off there."""
 
 NULL: Final[Json] = {"type": "null"}
 
@@ -30,49 +30,51 @@ NULL: Final[Json] = {"type": "null"}
 def for_model(schema: Mapping[str, Any], *, bounded: bool) -> Json:
     """The schema of an object, in the dialect above.
 
-    `bounded` holds every string to its lengths, for servers that count (to others `maxLength` is an error).
+    `bounded` keeps the lengths of strings, for servers that support them (for others `maxLength` is an error).
     """
-    narrowed = _narrowed(schema, schema.get("$defs", {}), DEEPEST)
-    return narrowed if bounded else _unbounded(narrowed)
+    result = _narrow(schema, schema.get("$defs", {}), MAX_DEPTH)
+    return result if bounded else _without_lengths(result)
 
 
-def _unbounded(schema: Any) -> Any:
+def _without_lengths(schema: Any) -> Any:
     if isinstance(schema, list):
-        return [_unbounded(part) for part in schema]
+        return [_without_lengths(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    # A parameter may have the name of a keyword; what it stands for is a schema then, and no number.
-    return {key: _unbounded(value) for key, value in schema.items() if key not in LENGTHS or isinstance(value, dict)}
+    # A parameter may have the name of a keyword; its value is a schema then, and not a number.
+    return {
+        key: _without_lengths(value) for key, value in schema.items() if key not in LENGTHS or isinstance(value, dict)
+    }
 
 
-def _narrowed(schema: Mapping[str, Any], definitions: Mapping[str, Any], levels: int) -> Json:
+def _narrow(schema: Mapping[str, Any], definitions: Mapping[str, Any], levels: int) -> Json:
     if not levels:
         return dict(NULL)
     if "$ref" in schema:
-        return _narrowed(definitions[schema["$ref"].rpartition("/")[2]], definitions, levels - 1)
+        return _narrow(definitions[schema["$ref"].rpartition("/")[2]], definitions, levels - 1)
     for keyword in ("anyOf", "oneOf", "allOf"):
         if keyword in schema:
-            return _joined([_narrowed(part, definitions, levels - 1) for part in schema[keyword]])
-    narrowed = {keyword: schema[keyword] for keyword in KEPT if keyword in schema}
+            return _any_of([_narrow(part, definitions, levels - 1) for part in schema[keyword]])
+    result = {keyword: schema[keyword] for keyword in KEYWORDS if keyword in schema}
     if schema.get("format") in FORMATS:
-        return {**narrowed, "format": schema["format"]}
+        return {**result, "format": schema["format"]}
     if schema.get("type") == "object" or "properties" in schema:
         return _object(schema, definitions, levels)
     if schema.get("type") == "array":
-        items = _narrowed(schema.get("items", {"type": "string"}), definitions, levels - 1)
-        return {"maxItems": MOST_ITEMS, **narrowed, "items": items}
+        items = _narrow(schema.get("items", {"type": "string"}), definitions, levels - 1)
+        return {"maxItems": MAX_ITEMS, **result, "items": items}
     if schema.get("type") == "string" and "enum" not in schema and "const" not in schema:
-        return {**narrowed, **_lengths(schema)}
-    return narrowed or {"type": "string", "maxLength": LONGEST}
+        return {**result, **_lengths(schema)}
+    return result or {"type": "string", "maxLength": MAX_LENGTH}
 
 
 def _lengths(schema: Mapping[str, Any]) -> Json:
-    longest = min(schema.get("maxLength", LONGEST), 4 * LONGEST)
+    longest = min(schema.get("maxLength", MAX_LENGTH), 4 * MAX_LENGTH)
     shortest = min(schema.get("minLength", 0), longest)
     return {**({"minLength": shortest} if shortest else {}), "maxLength": longest}
 
 
-def _joined(parts: Sequence[Json]) -> Json:
+def _any_of(parts: Sequence[Json]) -> Json:
     return dict(parts[0]) if len(parts) == 1 else {"anyOf": list(parts)}
 
 
@@ -80,8 +82,8 @@ def _object(schema: Mapping[str, Any], definitions: Mapping[str, Any], levels: i
     required = schema.get("required", ())
     properties = {}
     for name, described in schema.get("properties", {}).items():
-        narrowed = _narrowed(described, definitions, levels - 1)
-        properties[name] = narrowed if name in required else _or_null(narrowed)
+        result = _narrow(described, definitions, levels - 1)
+        properties[name] = result if name in required else _or_null(result)
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
@@ -90,23 +92,23 @@ def _or_null(schema: Json) -> Json:
     return schema if NULL in parts else {"anyOf": [*parts, dict(NULL)]}
 
 
-# --- in words --------------------------------------------------------------------------------------------------------
+# --- as text ---------------------------------------------------------------------------------------------------------
 
 
 def signature(name: str, schema: Mapping[str, Any]) -> str:
     """A tool in one line, as in `weather(latitude: number, longitude: number, days?: integer)`."""
     required = schema.get("required", ())
-    told = [
+    parameters = [
         f"{field}{'' if field in required else '?'}: {kind(described, schema.get('$defs', {}))}"
         for field, described in schema.get("properties", {}).items()
     ]
-    return f"{name}({', '.join(told)})"
+    return f"{name}({', '.join(parameters)})"
 
 
 def kind(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
-    """What a value is, in a word or a few, with what its description adds."""
-    said = f" ({schema['description']})" if schema.get("description") else ""
-    return _kind(schema, definitions) + said
+    """The type of a value in a few words, with its description."""
+    description = f" ({schema['description']})" if schema.get("description") else ""
+    return _kind(schema, definitions) + description
 
 
 def _kind(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
-"""The steps of an agent: ask the model what comes next, make the calls, show it what came of them; and so on.
+"""The steps of an agent: call the model, make the calls that it asks for, and show it the observations.
 
-What the model is shown is made anew for each step from what has been done so far, so that observations can be cut
-shorter where a model's context is too small for all of them.
+The messages are built anew for each step, so that observations can be shortened if a model's context is too small for
+all of them.
 """
 
 from __future__ import annotations
@@ -22,25 +22,26 @@ from streaming import Event, OperationError, Upload, ask, delta, event, progress
 
 from ..llm import Finished, Text, chat, connect
 from . import data, documents, plans
-from .base import Surroundings, Tool
-from .calls import SECONDS, Call, Outcome, cut, side_by_side
-from .web import Reach, Web
+from .base import Tool
+from .calls import SECONDS, Call, Outcome, cut, run_concurrently
+from .context import CallContext
+from .web import AllowedHosts, Web
 
-ANSWER_WITHIN: Final = 600.0
-"""Seconds that a person has for a yes or a no."""
+APPROVAL_SECONDS: Final = 600.0
+"""Seconds that a person has to approve a call."""
 REPLY_TOKENS: Final = 800
-"""That a reply may take; what its schema allows seldom comes near it."""
-LEAST_SHOWN: Final = 200
-"""Bytes of an observation that a model is shown however small its context is."""
-PASSING: Final = ("timeout", "unreachable", "failed", "http_5", "http_429", "http_408")
-"""How the codes of failures begin after which the same call may be made again."""
+"""Tokens of a reply; what its schema allows is mostly far shorter."""
+MIN_SHOWN: Final = 200
+"""Bytes of an observation that a model sees at least, however small its context is."""
+TRANSIENT: Final = ("timeout", "unreachable", "failed", "http_5", "http_429", "http_408")
+"""Prefixes of the codes of failures after which the same call may be repeated."""
 
-Ended = Literal["answered", "steps", "seconds", "repeated"]
+EndReason = Literal["answered", "steps", "seconds", "repeated"]
 Json = dict[str, Any]
 
 
-class Made(BaseModel):
-    """A call and what came of it: `text` is what the model was shown of it, `code` the kind of a failure."""
+class CallResult(BaseModel):
+    """A call with its outcome: `text` is the part that the model sees, `code` the kind of a failure."""
 
     call: str
     tool: str
@@ -54,204 +55,211 @@ class Made(BaseModel):
 
 
 class Part(BaseModel):
-    """A part of the goal, as the model sees it, and the call whose observation holds it."""
+    """A part of the goal in the model's words, and the call whose observation answers it."""
 
     part: str
     observation: str | None
 
 
 class Step(BaseModel):
-    """One reply of the model, and the calls that it led to."""
+    """One reply of the model, and its calls."""
 
     step: int
     parts: list[Part]
-    calls: list[Made]
+    calls: list[CallResult]
 
 
 class Result(BaseModel):
-    """The answer, and the way to it. `ended` says what ended the steps: an answer, a limit, or calls that repeat."""
+    """The answer, and the steps to it. `ended` is why the steps ended: an answer, a limit, or only repeated calls."""
 
     answer: str
-    ended: Ended
+    ended: EndReason
     steps: list[Step]
     usage: dict[str, int]
     model: str
 
 
-class _Late(Exception):
-    """The seconds of a run were over before the model had said what comes next."""
+class _OutOfTime(Exception):
+    """The seconds of a run ended before the model's reply."""
 
 
 @dataclass
-class Work:
-    """One run on its way. `shown` is how many bytes of each answer of a tool the model is shown."""
+class AgentRun:
+    """One run. `shown` is how many bytes of each answer of a tool the model sees."""
 
     goal: str
     tools: Sequence[Tool]
-    reach: Reach
+    hosts: AllowedHosts
     files: Sequence[Upload] = ()
     approve: Sequence[str] = ()
-    most_steps: int = 8
+    max_steps: int = 8
     seconds: float = 120.0
     shown: int = 4000
     steps: list[Step] = field(default_factory=list)
     usage: dict[str, int] = field(default_factory=lambda: {"calls": 0, "prompt_tokens": 0, "completion_tokens": 0})
 
     def __post_init__(self) -> None:
-        self._mark = secrets.token_hex(3)
-        self._known = {tool.name: tool for tool in self.tools}
-        self._before: dict[str, str] = {}
-        self._fits = self.shown
+        self._marker = secrets.token_hex(3)
+        self._tools_by_name = {tool.name: tool for tool in self.tools}
+        self._previous_calls: dict[str, str] = {}
+        self._observation_bytes = self.shown
         self._tables: list[str] = []
 
-    def done(self) -> Generator[Event, Any, Result]:
-        """The steps, and the answer at their end."""
-        if "query" in self._known:
+    def run(self) -> Generator[Event, Any, Result]:
+        """Runs the steps until there is an answer."""
+        if "query" in self._tools_by_name:
             yield progress("Looking at the tables", step="tables")
             self._tables = data.describe(self.files)
         self.model = yield from connect()
         self.deadline = time.monotonic() + self.seconds
-        ended: Ended | None = None
-        for step in range(1, self.most_steps + 1):
-            # No total: how many there will be nobody knows, and an eta would be made up.
+        ended: EndReason | None = None
+        for step in range(1, self.max_steps + 1):
+            # Without a total: the number of steps is not known, and an eta would be wrong.
             yield progress(f"Step {step}", done=step - 1, unit="steps", step="steps")
             try:
-                plan = yield from self._plan(self._left(), plans.NEXT.format(seen=", ".join(self._seen()) or "none"))
-            except _Late:
+                order = plans.NEXT.format(seen=", ".join(self._observations()) or "none")
+                plan = yield from self._plan(self._available_tools(), order)
+            except _OutOfTime:
                 ended = "seconds"
                 break
-            calls = [self._call(step, number, *said) for number, said in enumerate(plan.calls, 1)]
-            yield event("plan", {"step": step, "parts": plan.parts, "calls": [_told(call) for call in calls]})
+            calls = [self._call(step, number, *call) for number, call in enumerate(plan.calls, 1)]
+            yield event("plan", {"step": step, "parts": plan.parts, "calls": [_call_data(call) for call in calls]})
             if plan.answer is not None:
                 return (yield from self._finish(step, plan.answer, "answered"))
-            made = yield from self._made(step, calls)
-            self.steps.append(Step(step=step, parts=[Part(**part) for part in plan.parts], calls=made))
-            if (ended := self._over(step)) is not None:
+            results = yield from self._make_calls(step, calls)
+            self.steps.append(Step(step=step, parts=[Part(**part) for part in plan.parts], calls=results))
+            if (ended := self._end_reason(step)) is not None:
                 break
         yield progress("Answering with what is known", done=len(self.steps), unit="steps", step="steps")
         plan = yield from self._plan((), plans.LAST)
         return (yield from self._finish(len(self.steps) + 1, plan.answer or "", ended or "steps"))
 
-    def _left(self) -> Sequence[Tool]:
-        """The tools for the next step. One that was called again for nothing is not: small models do not stop at it."""
-        again = {made.tool for made in self.steps[-1].calls if made.code == "repeated"} if self.steps else ()
-        return [tool for tool in self.tools if tool.name not in again]
+    def _available_tools(self) -> Sequence[Tool]:
+        """The tools for the next step, without those of repeated calls: a small model would repeat them again."""
+        last = self.steps[-1].calls if self.steps else ()
+        repeated = {call.tool for call in last if call.code == "repeated"}
+        return [tool for tool in self.tools if tool.name not in repeated]
 
-    def _over(self, step: int) -> Ended | None:
-        """What ends the steps after this one, if anything does."""
-        if len(self.steps) > 1 and all(_only_repeats(last) for last in self.steps[-2:]):
+    def _end_reason(self, step: int) -> EndReason | None:
+        """Why the steps end after this one, or `None`."""
+        if len(self.steps) > 1 and all(_has_only_repeats(step) for step in self.steps[-2:]):
             return "repeated"
         if time.monotonic() >= self.deadline:
             return "seconds"
-        return "steps" if step == self.most_steps else None
+        return "steps" if step == self.max_steps else None
 
-    def _finish(self, step: int, answer: str, ended: Ended) -> Generator[Event, Any, Result]:
+    def _finish(self, step: int, answer: str, ended: EndReason) -> Generator[Event, Any, Result]:
         yield event("final_answer", {"step": step, "text": answer, "ended": ended})
         return Result(answer=answer, ended=ended, steps=self.steps, usage=self.usage, model=self.model.name)
 
     # -- the model ----------------------------------------------------------------------------------------------------
 
     def _plan(self, tools: Sequence[Tool], order: str) -> Generator[Event, Any, plans.Plan]:
-        """What the model makes of all that is known; a reply that keeps to no form gets a second try."""
+        """The next plan of the model, which has a second try if its reply has the wrong form."""
         more: list[Json] = []
         for _ in range(2):
             reply = yield from self._reply(tools, order, more)
             plan = plans.parse(reply)
             if plan is not None and (tools or plan.answer is not None):
                 return plan
-            more = [_said("assistant", reply or "{}"), _said("user", plans.AGAIN)]
-        raise OperationError("model_unfit", "The model does not keep to the form of a step.")
+            more = [_message("assistant", reply or "{}"), _message("user", plans.AGAIN)]
+        raise OperationError("model_unfit", "The model's reply has not the form of a step.")
 
     def _reply(self, tools: Sequence[Tool], order: str, more: Sequence[Json]) -> Generator[Event, Any, str]:
-        """One reply; where the context is too small for the observations, with less and less of them."""
+        """One reply. While the context is too small, the observations are shortened."""
         while True:
             try:
-                return (yield from self._asked(tools, [*self._messages(order), *more]))
+                return (yield from self._call_model(tools, [*self._messages(order), *more]))
             except OperationError as error:
-                if error.code != "model_context_too_small" or self._fits <= LEAST_SHOWN or not self.steps:
+                if error.code != "model_context_too_small" or self._observation_bytes <= MIN_SHOWN or not self.steps:
                     raise
-                self._fits = max(self._fits // 2, LEAST_SHOWN)
+                self._observation_bytes = max(self._observation_bytes // 2, MIN_SHOWN)
 
-    def _asked(self, tools: Sequence[Tool], messages: Sequence[Json]) -> Generator[Event, Any, str]:
-        schema = plans.reply_schema(tools, self._seen(), bounded=self.model.embedded)
-        growing = plans.Growing()
+    def _call_model(self, tools: Sequence[Tool], messages: Sequence[Json]) -> Generator[Event, Any, str]:
+        schema = plans.reply_schema(tools, self._observations(), bounded=self.model.embedded)
+        reply = plans.PartialReply()
         self.usage["calls"] += 1
         pieces = chat(self.model, messages, max_tokens=REPLY_TOKENS, temperature=0.0, schema=schema)
         with contextlib.closing(pieces):
             for piece in pieces:
                 if tools and time.monotonic() >= self.deadline:
-                    raise _Late
+                    raise _OutOfTime
                 if isinstance(piece, Event):
                     yield piece
                 elif isinstance(piece, Text):
-                    for channel, text in growing.add(piece.text):
+                    for channel, text in reply.add(piece.text):
                         yield delta(text, channel)
                 elif isinstance(piece, Finished):
                     self.usage["prompt_tokens"] += piece.usage.prompt_tokens or 0
                     self.usage["completion_tokens"] += piece.usage.completion_tokens or 0
-        return growing.text
+        return reply.text
 
-    def _seen(self) -> list[str]:
-        """The calls that have an observation of their own."""
-        return [made.call for step in self.steps for made in step.calls if made.code != "repeated"]
+    def _observations(self) -> list[str]:
+        """The ids of the calls with an observation."""
+        return [call.call for call in self._observed_calls()]
+
+    def _observed_calls(self) -> list[CallResult]:
+        return [call for step in self.steps for call in step.calls if call.code != "repeated"]
 
     def _messages(self, order: str) -> list[Json]:
-        """All that the model knows, in one turn: a small one that is shown its own replies repeats them."""
+        """All messages of a step. They do not contain the model's own replies: a small one would repeat them."""
         today = datetime.now(UTC).date()
-        marked = [self._marked(made) for step in self.steps for made in step.calls if made.code != "repeated"]
-        known = "\n".join([f"Goal: {self.goal}{self._files()}", *marked, order])
-        return [_said("system", plans.system(self.tools, today, self._mark)), _said("user", known)]
+        observations = map(self._format_observation, self._observed_calls())
+        content = "\n".join([f"Goal: {self.goal}{self._file_list()}", *observations, order])
+        return [_message("system", plans.system(self.tools, today, self._marker)), _message("user", content)]
 
-    def _files(self) -> str:
-        """What came with the goal, a line each."""
-        read = [f"- {file.filename} (a document for read)" for file in documents.documents(self.files)]
-        told = [*read, *(f"- table for query: {table}" for table in self._tables)]
-        return "\n".join(["", "Files:", *told]) if told else ""
+    def _file_list(self) -> str:
+        """A line for each file of the run."""
+        lines = [f"- {file.filename} (a document for read)" for file in documents.documents(self.files)]
+        lines += [f"- table for query: {table}" for table in self._tables]
+        return "\n".join(["", "Files:", *lines]) if lines else ""
 
-    def _marked(self, made: Made) -> str:
-        """An observation between marks that nobody outside can write."""
-        text = cut(made.text, self._fits)
-        less = f"\n[cut: {len(text.encode())} of {made.bytes} bytes]" if len(text.encode()) < made.bytes else ""
-        about = f"{made.call} of {made.tool} {_json(made.arguments)}{'' if made.ok else ' failed'}"
-        return f"<observation {self._mark} {about}>\n{text}{less}\n</observation {self._mark}>"
+    def _format_observation(self, call: CallResult) -> str:
+        """An observation inside tags with a random word, which no stranger's text can close."""
+        text = cut(call.text, self._observation_bytes)
+        note = f"\n[cut: {len(text.encode())} of {call.bytes} bytes]" if len(text.encode()) < call.bytes else ""
+        title = f"{call.call} of {call.tool} {_json(call.arguments)}{'' if call.ok else ' failed'}"
+        return f"<observation {self._marker} {title}>\n{text}{note}\n</observation {self._marker}>"
 
     # -- the tools ----------------------------------------------------------------------------------------------------
 
     def _call(self, step: int, number: int, name: str, arguments: Json) -> Call:
-        return Call(f"{step}.{number}", name, self._known.get(name), arguments)
+        return Call(f"{step}.{number}", name, self._tools_by_name.get(name), arguments)
 
-    def _made(self, step: int, calls: Sequence[Call]) -> Generator[Event, Any, list[Made]]:
-        """Makes those of the calls that may be made, side by side, and tells what came of each."""
-        came: dict[str, Made] = {}
+    def _make_calls(self, step: int, calls: Sequence[Call]) -> Generator[Event, Any, list[CallResult]]:
+        """Makes the calls of a step, except those that are refused; yields an observation for each."""
+        results: dict[str, CallResult] = {}
         ready: list[Call] = []
         for call in calls:
-            asks = self._asks(call)
-            yield event("tool_call", {"step": step, **_told(call), "approve": asks})
+            approve = self._needs_approval(call)
+            yield event("tool_call", {"step": step, **_call_data(call), "approve": approve})
             refusal = self._refusal(call)
-            if refusal is None and asks and not (yield from self._approved(call)):
+            if refusal is None and approve and not (yield from self._ask_for_approval(call)):
                 refusal = Outcome("A person said no to this call.", "not_approved")
             if refusal is None:
                 ready.append(call)
             else:
-                came[call.id] = yield from self._observed(step, call, refusal)
-        yield from self._side_by_side(step, ready, came)
-        return [came[call.id] for call in calls]
+                results[call.id] = yield from self._observe(step, call, refusal)
+        yield from self._run_calls(step, ready, results)
+        return [results[call.id] for call in calls]
 
-    def _side_by_side(self, step: int, calls: Sequence[Call], came: dict[str, Made]) -> Generator[Event, Any, None]:
-        around = Surroundings(self.files, Web(self.reach), min(self.deadline, time.monotonic() + SECONDS))
-        say = partial(progress, total=len(calls), unit="calls", step=f"calls-{step}")
+    def _run_calls(
+        self, step: int, calls: Sequence[Call], results: dict[str, CallResult]
+    ) -> Generator[Event, Any, None]:
+        context = CallContext(self.files, Web(self.hosts), min(self.deadline, time.monotonic() + SECONDS))
+        report = partial(progress, total=len(calls), unit="calls", step=f"calls-{step}")
         if calls:
-            yield say(f"Calling {', '.join(call.name for call in calls)}", done=0)
-        for done, (call, outcome) in enumerate(side_by_side(calls, around), 1):
-            came[call.id] = yield from self._observed(step, call, outcome)
-            yield say(f"{call.name} has answered", done=done)
+            yield report(f"Calling {', '.join(call.name for call in calls)}", done=0)
+        for done, (call, outcome) in enumerate(run_concurrently(calls, context), 1):
+            results[call.id] = yield from self._observe(step, call, outcome)
+            yield report(f"{call.name} has answered", done=done)
 
-    def _observed(self, step: int, call: Call, outcome: Outcome) -> Generator[Event, Any, Made]:
+    def _observe(self, step: int, call: Call, outcome: Outcome) -> Generator[Event, Any, CallResult]:
         self._remember(call, outcome)
         text = cut(outcome.text, self.shown)
         size = len(outcome.text.encode(errors="replace"))
-        made = Made(
-            **_told(call),
+        result = CallResult(
+            **_call_data(call),
             ok=outcome.ok,
             code=outcome.code,
             text=text,
@@ -259,50 +267,50 @@ class Work:
             cut=len(text.encode()) < size,
             seconds=outcome.seconds,
         )
-        yield event("observation", {"step": step, **made.model_dump(exclude={"arguments"})})
-        return made
+        yield event("observation", {"step": step, **result.model_dump(exclude={"arguments"})})
+        return result
 
-    def _asks(self, call: Call) -> bool:
+    def _needs_approval(self, call: Call) -> bool:
         return call.tool is not None and (call.tool.approve or call.name in self.approve)
 
-    def _approved(self, call: Call) -> Generator[Event, Any, bool]:
-        """Whether a person says yes. The time that takes is nobody's but theirs."""
-        begun = time.monotonic()
+    def _ask_for_approval(self, call: Call) -> Generator[Event, Any, bool]:
+        """Whether a person approves the call. The time until the answer does not count as the agent's."""
+        start = time.monotonic()
         prompt = f"May the agent call {call.name} with {_json(call.arguments)}?"
-        said = yield ask(prompt, schema={"type": "boolean"}, within=ANSWER_WITHIN)
-        self.deadline += time.monotonic() - begun
-        return bool(said)
+        answer = yield ask(prompt, schema={"type": "boolean"}, within=APPROVAL_SECONDS)
+        self.deadline += time.monotonic() - start
+        return bool(answer)
 
     def _refusal(self, call: Call) -> Outcome | None:
-        """Why a call is not made at all, if it is not."""
+        """The outcome of a call that is not made, or `None`."""
         if call.tool is None:
-            return Outcome(f"There is no such tool; there are {', '.join(self._known)}.", "no_such_tool")
-        if (before := self._before.get(_key(call))) is not None:
-            return Outcome(f"This call has been made before: its observation is {before}.", "repeated")
-        self._before[_key(call)] = call.id
+            return Outcome(f"There is no such tool; there are {', '.join(self._tools_by_name)}.", "no_such_tool")
+        if (previous := self._previous_calls.get(_key(call))) is not None:
+            return Outcome(f"This call has been made before: its observation is {previous}.", "repeated")
+        self._previous_calls[_key(call)] = call.id
         return None
 
     def _remember(self, call: Call, outcome: Outcome) -> None:
-        """A call need not be made again unless it failed in a way that may pass."""
-        if outcome.code is not None and outcome.code.startswith(PASSING):
-            self._before.pop(_key(call), None)
+        """Allows a call to be repeated if its failure was transient."""
+        if outcome.code is not None and outcome.code.startswith(TRANSIENT):
+            self._previous_calls.pop(_key(call), None)
 
 
-def _only_repeats(step: Step) -> bool:
-    return all(made.code == "repeated" for made in step.calls)
+def _has_only_repeats(step: Step) -> bool:
+    return all(call.code == "repeated" for call in step.calls)
 
 
-def _said(role: str, content: str) -> Json:
+def _message(role: str, content: str) -> Json:
     return {"role": role, "content": content}
 
 
-def _told(call: Call) -> Json:
+def _call_data(call: Call) -> Json:
     return {"call": call.id, "tool": call.name, "arguments": dict(call.arguments)}
 
 
 def _key(call: Call) -> str:
-    given = {name: value for name, value in call.arguments.items() if value is not None}
-    return f"{call.name} {_json(given)}"
+    arguments = {name: value for name, value in call.arguments.items() if value is not None}
+    return f"{call.name} {_json(arguments)}"
 
 
 def _json(value: Any) -> str:

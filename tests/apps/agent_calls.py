@@ -1,4 +1,4 @@
-"""One call of one tool, as the agent makes it; and functions that are tools of a test's own."""
+"""One call of a tool, as the agent makes it, and functions that are custom tools of tests."""
 
 from __future__ import annotations
 
@@ -9,34 +9,40 @@ from collections.abc import Sequence
 from typing import Any
 
 from operations.tools import ToolError, get_json, tool
-from operations.tools.base import Surroundings, Tool, surroundings
-from operations.tools.box import box
-from operations.tools.web import Reach, Web
+from operations.tools.base import Tool
+from operations.tools.context import CallContext, call_context
+from operations.tools.registry import registry
+from operations.tools.web import AllowedHosts, Web
 from streaming import Upload
 
 PATIENCE = 20.0
-"""Seconds that a call may take where a test does not look at that."""
+"""Seconds that a call may take by default."""
 
 
 def call(
-    tool: Tool, *, reach: Reach | None = None, files: Sequence[Upload] = (), seconds: float = PATIENCE, **arguments: Any
+    tool: Tool,
+    *,
+    hosts: AllowedHosts | None = None,
+    files: Sequence[Upload] = (),
+    seconds: float = PATIENCE,
+    **arguments: Any,
 ) -> Any:
-    """What the tool gives, with the settings' reach unless another one is given; raises `ToolError`."""
+    """The value of a call, by default with the allowed hosts of the settings; raises `ToolError`."""
 
-    def made() -> Any:
-        surroundings.set(Surroundings(files, Web(reach or box().reach), time.monotonic() + seconds))
+    def invoke() -> Any:
+        call_context.set(CallContext(files, Web(hosts or registry().hosts), time.monotonic() + seconds))
         return tool.invoke(arguments)
 
-    return contextvars.copy_context().run(made)
+    return contextvars.copy_context().run(invoke)
 
 
-def code_of(tool: Tool, **said: Any) -> str:
-    """The code with which a call fails."""
+def code_of(tool: Tool, **arguments: Any) -> str:
+    """The error code of a call that fails."""
     try:
-        given = call(tool, **said)
+        value = call(tool, **arguments)
     except ToolError as error:
         return error.code
-    raise AssertionError(f"it gave {given!r}")
+    raise AssertionError(f"the call returned {value!r}")
 
 
 # Tools that tests name in HEADWAY_AGENT_TOOLS.
@@ -58,14 +64,14 @@ def publish_note(text: str) -> dict[str, str]:
 
 @tool
 def wait(seconds: float) -> str:
-    """Waits, and keeps its thread in a call meanwhile."""
+    """Waits inside a blocking call."""
     time.sleep(seconds)
     return "waited"
 
 
 @tool
 def burn(seconds: float) -> str:
-    """Waits, and keeps its processor busy meanwhile."""
+    """Keeps the processor busy."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         pass
@@ -74,31 +80,31 @@ def burn(seconds: float) -> str:
 
 @tool
 def explode() -> None:
-    """Fails in a way that nobody foresaw."""
+    """Fails with an unexpected exception."""
     raise RuntimeError("the password is swordfish")
 
 
 @tool
 def leave() -> None:
-    """Wants the whole process to end."""
+    """Raises SystemExit."""
     raise SystemExit(3)
 
 
 @tool
 def refuse() -> None:
-    """Fails in words that may be read."""
+    """Fails with a message for the model."""
     raise ToolError("closed", "The warehouse is closed on Sundays.")
 
 
 @tool
 def whereabouts() -> int:
-    """The process that this is called in."""
+    """The id of the process that runs the call."""
     return os.getpid()
 
 
 @tool
 def look(url: str) -> Any:
-    """Looks something up."""
+    """Fetches JSON."""
     return get_json(url)
 
 
@@ -108,4 +114,4 @@ def essay(length: int) -> str:
     return "ä" * length
 
 
-unannotated = lambda x: x  # noqa: E731  # what a deployment may name by mistake
+unannotated = lambda x: x  # noqa: E731  # a deployment may name it by mistake

@@ -17,7 +17,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from operations.agent import Agent, tools_for
-from operations.tools.plans import MOST_CALLS
+from operations.tools.plans import MAX_CALLS
 from operations.tools.schema import for_model
 from tests.apps.agent_model import Loose, Reply, ScriptedModel, answer, calls
 from tests.apps.apis import Apis, Fault
@@ -229,7 +229,7 @@ def test_with_the_embedded_model(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setenv(name, value)
         forms = {tool.name: for_model(tool.parameters, bounded=True) for tool in tools_for(Agent(**asked))}
         for plan in data(messages, "plan"):
-            assert len(plan["calls"]) <= MOST_CALLS
+            assert len(plan["calls"]) <= MAX_CALLS
             for call in plan["calls"]:
                 Draft202012Validator(forms[call["tool"]]).validate(call["arguments"])
         assert len(data(messages, "observation")) == sum(len(plan["calls"]) for plan in data(messages, "plan"))

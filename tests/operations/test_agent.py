@@ -22,13 +22,14 @@ from pydantic import ValidationError
 
 from operations.agent import Agent, agent
 from operations.tools import plans, steps
-from operations.tools.steps import LEAST_SHOWN
+from operations.tools.steps import MIN_SHOWN
 from operations.turns import Turn
 from streaming import Event, OperationError, Upload
 from streaming.protocol.events import LIFECYCLE, TYPED
 from tests import pdfs
 from tests.apps.agent_model import Loose, Refusal, Reply, ScriptedModel, answer, calls
 from tests.apps.apis import Apis, Fault
+from tests.clients import wait_until
 
 Json = dict[str, Any]
 
@@ -363,11 +364,17 @@ def test_a_queue_is_told(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # queues are the machine's: this one is nobody else's
     other = Turn("model").__enter__()
     other.take()
-    leaving = threading.Timer(0.3, other.__exit__)
+
+    def leave() -> None:
+        tickets = tmp_path.glob
+        wait_until(lambda: len(list(tickets("headway-turns-*/model/[0-9]*"))) == 2, "the run is in the queue", 20)
+        other.__exit__()
+
+    leaving = threading.Thread(target=leave)
     leaving.start()
     done = run(answer("At last."))
     leaving.join()
-    places = [told for told in done.named("progress") if told.get("step") == "queue"]
+    places = [event for event in done.named("progress") if event.get("step") == "queue"]
     assert "place 1" in places[0]["message"]
     assert done.result.answer == "At last."
 
@@ -571,7 +578,7 @@ def test_a_file_that_is_none_ends_the_run(run: Run, files: list[Upload]) -> None
         ({"steps": 21}, "steps"),
         ({"seconds": 0}, "seconds"),
         ({"seconds": float("nan")}, "seconds"),
-        ({"answer_bytes": LEAST_SHOWN - 1}, "answer_bytes"),
+        ({"answer_bytes": MIN_SHOWN - 1}, "answer_bytes"),
         ({"colour": "red"}, "colour"),
     ],
     ids=str,

@@ -12,7 +12,7 @@ from operations.settings import ServiceSettings
 from operations.tools import ToolError
 from operations.tools.apis import APIS, SERVERS, encyclopedia, exchange_rate, geocode, holidays, weather
 from operations.tools.base import Tool
-from operations.tools.box import box
+from operations.tools.registry import registry
 from tests.apps.agent_calls import call, code_of
 from tests.apps.apis import Apis, Fault
 
@@ -30,10 +30,10 @@ def test_the_public_servers_are_the_default() -> None:
     """Without a setting a tool asks the API itself, by https, and the list of hosts holds those five and no more."""
     public = {getattr(ServiceSettings(), setting) for setting in SERVERS.values()}
     assert len(public) == 5
-    assert public == {box().tools[tool.name].reaches for tool in APIS}
+    assert public == {registry().tools[tool.name].url for tool in APIS}
     assert all(url.startswith("https://") for url in public)
-    assert box().reach.hosts == {url.removeprefix("https://") for url in public}
-    assert box().reach.private == frozenset()
+    assert registry().hosts.hosts == {url.removeprefix("https://") for url in public}
+    assert registry().hosts.private == frozenset()
 
 
 def test_a_place_is_found_by_its_name(apis: Apis) -> None:

@@ -13,17 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operations.tools import Tool, tool
-from operations.tools.base import Surroundings
-from operations.tools.calls import Call, Outcome, cut, side_by_side
-from operations.tools.web import Reach, Web
+from operations.tools.calls import Call, Outcome, cut, run_concurrently
+from operations.tools.context import CallContext
+from operations.tools.web import AllowedHosts, Web
 from tests.apps.agent_calls import add, explode, leave, refuse, wait
 
 
 def made(*calls: tuple[Tool, dict[str, Any]], seconds: float = 20.0) -> dict[str, Outcome]:
     """The outcomes of the calls, in the order in which they came."""
     numbered = [Call(str(number), tool.name, tool, said) for number, (tool, said) in enumerate(calls, 1)]
-    around = Surroundings((), Web(Reach(frozenset())), time.monotonic() + seconds)
-    return {call.id: outcome for call, outcome in side_by_side(numbered, around)}
+    context = CallContext((), Web(AllowedHosts(frozenset())), time.monotonic() + seconds)
+    return {call.id: outcome for call, outcome in run_concurrently(numbered, context)}
 
 
 def outcome_of(tool: Tool, **said: Any) -> Outcome:

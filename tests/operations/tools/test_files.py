@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from operations.tools import ToolError
-from operations.tools.data import ROWS, describe, query, tables
+from operations.tools.data import MAX_ROWS, describe, query, tables
 from operations.tools.documents import documents, read
 from streaming import OperationError, Upload
 from tests import pdfs
@@ -116,8 +116,8 @@ def test_tables_are_asked(put: Put) -> None:
 def test_rows_have_an_end(put: Put) -> None:
     """Of many rows the first are given, and that there are more is said."""
     found = call(query, files=[put("sales.csv", SALES)], sql="SELECT * FROM range(1000)")
-    assert len(found["rows"]) == ROWS
-    assert str(ROWS) in found["note"]
+    assert len(found["rows"]) == MAX_ROWS
+    assert str(MAX_ROWS) in found["note"]
 
 
 def test_wrong_sql_is_told(put: Put) -> None:

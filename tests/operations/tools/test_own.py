@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from operations.tools.base import Tool
-from operations.tools.box import box
+from operations.tools.registry import registry
 from streaming import SettingError
 from tests.apps.agent_calls import call, code_of
 from tests.apps.apis import Apis, Fault
@@ -67,7 +67,7 @@ def write(erp: Apis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
         path = tmp_path / name
         path.write_text(text.replace("@url@", erp.url))
         monkeypatch.setenv(FILE, str(path))
-        return dict(box().tools)
+        return dict(registry().tools)
 
     return write
 
@@ -77,9 +77,9 @@ def write(erp: Apis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 def test_functions_are_named_by_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plain ones and decorated ones, beside the tools that ship."""
-    before = set(box().tools)
+    before = set(registry().tools)
     monkeypatch.setenv(FUNCTIONS, f"{HERE}:add, {HERE}:publish_note")
-    tools = box().tools
+    tools = registry().tools
     assert set(tools) - before == {"add", "publish"}
     assert call(tools["add"], a=2, b=3) == 5
     assert (tools["add"].approve, tools["publish"].approve) == (False, True)
@@ -92,7 +92,7 @@ def test_a_function_that_is_none_stops_the_start(monkeypatch: pytest.MonkeyPatch
     """In one line, which names the variable, its value and what it takes."""
     monkeypatch.setenv(FUNCTIONS, names)
     with pytest.raises(SettingError, match=r"^HEADWAY_AGENT_TOOLS is .*it takes module:function") as failed:
-        box()
+        registry()
     assert names.split(":", maxsplit=1)[0] in str(failed.value)
     assert "\n" not in str(failed.value)
 
@@ -101,7 +101,7 @@ def test_a_name_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tool of one's own does not take the place of another one unnoticed."""
     monkeypatch.setenv(FUNCTIONS, f"{HERE}:add,{HERE}:add")
     with pytest.raises(SettingError, match="'add' twice"):
-        box()
+        registry()
 
 
 # --- a file ----------------------------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ def test_a_file_that_is_not_there_stops_the_start(monkeypatch: pytest.MonkeyPatc
     """As a wrong one does."""
     monkeypatch.setenv(FILE, "/no/such/file.toml")
     with pytest.raises(SettingError, match="No such file"):
-        box()
+        registry()
 
 
 def test_the_examples_of_the_documentation_work(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,13 +215,13 @@ def test_the_examples_of_the_documentation_work(write: Write, tmp_path: Path, mo
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv(FUNCTIONS, "my_tools:order")
     tools = write(blocks["toml"])
-    assert tools["stock"].reaches == "https://erp.example.org/stock/{warehouse}"
+    assert tools["stock"].url == "https://erp.example.org/stock/{warehouse}"
     assert tools["order"].approve
     assert call(tools["order"], part=7, pieces=3) == "3 pieces of 7 are ordered."
     assert code_of(tools["order"], part=7, pieces=300) == "too_many"
     monkeypatch.delenv(FILE)
     monkeypatch.setenv(FUNCTIONS, "my_tools:stock")
-    assert box().tools["stock"].parameters["required"] == ["part"]
+    assert registry().tools["stock"].parameters["required"] == ["part"]
 
 
 # --- hosts -----------------------------------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ def test_the_examples_of_the_documentation_work(write: Write, tmp_path: Path, mo
 def test_the_hosts_of_the_tools_are_the_list(erp: Apis, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """An entry's host is on it, since the deployment wrote it down; a private one has to be named as that as well."""
     tools = write()
-    assert f"127.0.0.1:{erp.server_port}" in box().reach.hosts
+    assert f"127.0.0.1:{erp.server_port}" in registry().hosts.hosts
     monkeypatch.delenv(PRIVATE)
     assert code_of(tools["stock"], warehouse="north") == "private_address"
 
@@ -240,9 +240,9 @@ def test_a_list_of_ones_own_takes_its_place(write: Write, monkeypatch: pytest.Mo
     write()
     monkeypatch.setenv(HOSTS, "api.frankfurter.dev")
     monkeypatch.delenv(PRIVATE)
-    assert set(box().tools) == {"exchange_rate", "query", "read"}
+    assert set(registry().tools) == {"exchange_rate", "query", "read"}
     monkeypatch.setenv(HOSTS, "none")
-    assert set(box().tools) == {"query", "read"}
+    assert set(registry().tools) == {"query", "read"}
 
 
 @pytest.mark.parametrize("url", ["example.org", "ftp://example.org", "http://", "http://[::1"])
@@ -250,4 +250,4 @@ def test_a_server_that_is_no_url_stops_the_start(monkeypatch: pytest.MonkeyPatch
     """In one line too."""
     monkeypatch.setenv("HEADWAY_AGENT_WEATHER_URL", url)
     with pytest.raises(SettingError, match=r"^HEADWAY_AGENT_WEATHER_URL is .*it takes an http or https URL"):
-        box()
+        registry()

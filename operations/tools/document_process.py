@@ -1,7 +1,7 @@
-"""Reads one document in a process of its own: `python -m operations.tools.reading PATH`, pages as JSON on its output.
+"""Reads one document in its own process: `python -m operations.tools.document_process PATH` prints its pages as JSON.
 
-A PDF is a program that a stranger wrote. Here it may take `MEMORY` and `SECONDS`, and if it brings its process down,
-the call of the tool has failed and the agent goes on.
+A PDF is a program that a stranger wrote. It may take `MEMORY` and `SECONDS` here, and if it crashes the process, only
+the call of the tool fails.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_TEXT: Final = 2_000_000
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The texts of the pages, as far as the bounds allow; raises `Unreadable`."""
+    """The texts of the pages, up to the limits; raises `Unreadable`."""
     if path.open("rb").read(1024).find(b"%PDF-") < 0:
         text = path.read_bytes()[: 4 * MAX_TEXT].decode(errors="replace")
         return {"page_count": 1, "pages": [text[:MAX_TEXT]]}
@@ -44,17 +44,17 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def main(path: str) -> None:
-    """Writes what was read, or the reason why not."""
+    """Prints the pages, or the error."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     from operations.pdf.errors import Unreadable
 
     try:
-        told = read(Path(path))
+        output = read(Path(path))
     except Unreadable as error:
-        told = {"code": error.code, "message": error.message}
-    sys.stdout.write(json.dumps(told))
+        output = {"code": error.code, "message": error.message}
+    sys.stdout.write(json.dumps(output))
 
 
 if __name__ == "__main__":

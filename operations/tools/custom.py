@@ -1,4 +1,4 @@
-"""Tools of the deployment's own: Python functions by their names, and HTTP requests described in a file.
+"""Custom tools: Python functions that a setting names, and HTTP requests described in a file.
 
     HEADWAY_AGENT_TOOLS=my_tools:stock,my_tools:open_ticket
     HEADWAY_AGENT_TOOLS_FILE=/etc/headway/tools.toml      (or .json: {"tools": [...]})
@@ -11,9 +11,9 @@
     headers = {Authorization = "Bearer ${ERP_TOKEN}"}
     parameters = {type = "object", required = ["warehouse"], properties = {warehouse = {type = "string"}}}
 
-Arguments fill the URL's placeholders; the others go into the query, or as JSON into the body of a method that has one.
-`${NAME}` in a header is a variable of the environment. A request that changes something (any method but GET)
-needs a person's yes, unless the entry says `approve = false`.
+Arguments fill the placeholders of the URL; the others go into the query, or as JSON into the body if the method has
+one. `${NAME}` in a header is an environment variable. A person has to approve each request that changes something (any
+method but GET), unless the entry says `approve = false`.
 """
 
 from __future__ import annotations
@@ -33,27 +33,28 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ..settings import ServiceSettings
 from .base import NAME, Json, Tool, ToolError, invalid, tool
+from .context import request
 from .schema import for_model
-from .web import SAFE, request
+from .web import SAFE
 
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 
 
-def own_tools(settings: ServiceSettings) -> Iterator[Tool]:
-    """The tools that the settings name; raises `SettingError`."""
-    yield from map(_imported, settings.agent_tools)
+def custom_tools(settings: ServiceSettings) -> Iterator[Tool]:
+    """The custom tools of the settings; raises `SettingError`."""
+    yield from map(_from_function, settings.agent_tools)
     if settings.agent_tools_file:
-        yield from _described(settings.agent_tools_file)
+        yield from _from_file(settings.agent_tools_file)
 
 
 # --- functions -------------------------------------------------------------------------------------------------------
 
 
-def _imported(name: str) -> Tool:
+def _from_function(name: str) -> Tool:
     module, _, attribute = name.partition(":")
     try:
-        found: Any = getattr(importlib.import_module(module), attribute)
-        return found if isinstance(found, Tool) else tool(found)
+        value: Any = getattr(importlib.import_module(module), attribute)
+        return value if isinstance(value, Tool) else tool(value)
     except (ImportError, AttributeError, ValueError, NameError, TypeError) as error:
         raise ServiceSettings.error("agent_tools", name, _first_line(error)) from error
 
@@ -75,25 +76,25 @@ class Entry(BaseModel):
     approve: bool | None = None
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Entry:
+    def _is_consistent(self) -> Entry:
         from jsonschema import Draft202012Validator, SchemaError
 
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-            raise ValueError("url is an http or https URL without a password")
+            raise ValueError("url must be an http or https URL without a password")
         if "{" in parts.netloc:
-            raise ValueError("url names its host: a model does not choose it")
+            raise ValueError("the host in url must not have a placeholder")
         try:
             Draft202012Validator.check_schema(self.parameters)
         except SchemaError as error:
-            raise ValueError(f"parameters is no JSON Schema: {error.message}") from error
+            raise ValueError(f"parameters is not a JSON Schema: {error.message}") from error
         try:
             for_model(self.parameters, bounded=True)
         except (LookupError, TypeError, AttributeError) as error:
-            raise ValueError("parameters has a reference that leads nowhere: they are #/$defs/NAME") from error
+            raise ValueError("parameters has an invalid reference: references are #/$defs/NAME") from error
         unknown = set(_PLACEHOLDER.findall(self.url)) - set(self.parameters.get("properties", {}))
         if self.parameters.get("type") != "object" or unknown:
-            raise ValueError("parameters describes an object with every placeholder of url among its properties")
+            raise ValueError("parameters must describe an object, with a property for each placeholder of url")
         return self
 
 
@@ -105,8 +106,8 @@ class Entries(BaseModel):
     tools: list[Entry]
 
 
-def _described(path: str) -> Iterator[Tool]:
-    """The tools of a file; raises `SettingError` with what is wrong with it, in one line."""
+def _from_file(path: str) -> Iterator[Tool]:
+    """The tools of a file; raises `SettingError`, whose message has one line."""
     read: Callable[[str], Any] = json.loads if path.endswith(".json") else tomllib.loads
     try:
         entries = Entries.model_validate(read(Path(path).read_text()))
@@ -129,15 +130,15 @@ def _tool_of(entry: Entry) -> Tool:
         entry.parameters,
         lambda arguments: _call(entry, arguments),
         approve=entry.method not in SAFE if entry.approve is None else entry.approve,
-        reaches=entry.url,
+        url=entry.url,
     )
 
 
 def _call(entry: Entry, arguments: Json) -> Any:
-    given = _checked(entry, arguments)
+    values = _check(entry, arguments)
     in_path = set(_PLACEHOLDER.findall(entry.url))
-    url = _PLACEHOLDER.sub(lambda found: _segment(found[1], given.get(found[1])), entry.url)
-    others = {name: value for name, value in given.items() if name not in in_path}
+    url = _PLACEHOLDER.sub(lambda match: _segment(match[1], values.get(match[1])), entry.url)
+    others = {name: value for name, value in values.items() if name not in in_path}
     headers = {name: Template(value).safe_substitute(os.environ) for name, value in entry.headers.items()}
     if entry.method in (*SAFE, "DELETE"):
         query = {name: json.dumps(value) if isinstance(value, bool | dict) else value for name, value in others.items()}
@@ -145,24 +146,24 @@ def _call(entry: Entry, arguments: Json) -> Any:
     return request(entry.method, url, body=others, headers=headers).content()
 
 
-def _checked(entry: Entry, arguments: Json) -> Json:
+def _check(entry: Entry, arguments: Json) -> Json:
     from jsonschema import Draft202012Validator
 
     required = entry.parameters.get("required", ())
-    given = {name: value for name, value in arguments.items() if value is not None or name in required}
-    complaints = [
+    values = {name: value for name, value in arguments.items() if value is not None or name in required}
+    errors = [
         (".".join(map(str, error.absolute_path)), error.message)
-        for error in Draft202012Validator(entry.parameters).iter_errors(given)
+        for error in Draft202012Validator(entry.parameters).iter_errors(values)
     ]
-    unknown = set(given) - set(entry.parameters.get("properties", {}))
-    complaints += [(name, "there is no such parameter") for name in sorted(unknown)]
-    if complaints:
-        raise invalid(complaints)
-    return given
+    unknown = set(values) - set(entry.parameters.get("properties", {}))
+    errors += [(name, "there is no such parameter") for name in sorted(unknown)]
+    if errors:
+        raise invalid(errors)
+    return values
 
 
 def _segment(name: str, value: Any) -> str:
-    """A value as a part of the URL that cannot become more than that part."""
+    """A value as one segment of the URL's path."""
     text = "" if value is None else str(value)
     if text in (".", ".."):
         raise ToolError("invalid_arguments", f"{name} cannot be {text!r}")
