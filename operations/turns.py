@@ -1,21 +1,21 @@
-"""Turns: how many runs may do one kind of work at a time, on this machine, and who is next.
+"""Turns: limit how many runs do one kind of work at a time on this machine, first come, first served.
 
-A model or a database slows down for everybody when all ask at once, so an operation takes a turn first:
+A model or a database slows down for everybody if many use it at once, so an operation waits for a turn:
 
     @operation
     def think(input: Thinking) -> Generator[Event, None, dict[str, Any]]:
         with Turn("model") as turn:
             yield from turn.wait()  # progress: "Waiting for a turn: place 2 in the queue."
-            ...  # the work; leaving the block, by whatever way, gives the turn back
+            ...  # the work; leaving the block ends the turn
 
-Turns are first come, first served, and counted over all workers, threads and children of the machine's user. Hold one
-for as long as the work of its kind takes (one call of the model, not a whole conversation), and ask for none of another
-kind meanwhile unless no holder of that one can come to wait for yours.
+Turns are counted over all workers, threads and children of this user on the machine. Hold a turn for as short as the
+work allows (one call of the model, not a whole conversation). While you hold one, do not wait for a turn of another
+kind whose holders may wait for yours.
 
-It is all files, in a folder of the user's: each who waits or works has a numbered **ticket** and holds a lock on it
-(flock(2)). A ticket's turn has come once fewer than the limit before it are still locked. The kernel unlocks what a
-dead process held, so nobody has to be told, and nothing has to be cleaned up. A **gate** is locked for the moment in
-which a number is drawn, so that every number below one's own is already somebody's, and nobody else's is to come.
+A queue is a folder of files: each run that waits or works has a numbered **ticket** and locks its file (flock(2)). A
+run's turn has come when fewer tickets before its own are locked than the limit. The kernel releases the locks of a dead
+process, so nothing has to be cleaned up. The file `gate` is locked while a number is assigned, so that no lower number
+appears later.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Generator, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final, Self
 
@@ -41,30 +42,30 @@ from .settings import KIND, settings
 log = logging.getLogger("headway")
 
 LIMITS: Final = {"model": 4, "analytics": 2}
-"""How many at a time, by the kind of work; `HEADWAY_TURNS` (`model=8,analytics=4`) says otherwise."""
+"""The default limits, by kind of work; `HEADWAY_TURNS` (`model=8,analytics=4`) overrides them."""
 
-OTHERS: Final = 4
-"""The limit of a kind that is not in the table."""
+DEFAULT_LIMIT: Final = 4
+"""The limit of other kinds."""
 
-LOOK_AFTER: Final = 0.05
-"""Seconds between two looks of whoever is next; those further behind look less often, but once in `LOOK_AT_LEAST`."""
-LOOK_AT_LEAST: Final = 1.0
+MIN_POLL: Final = 0.05
+"""Seconds between two looks of the first in the queue; those behind look less often, at least every `MAX_POLL`."""
+MAX_POLL: Final = 1.0
 
 STEP: Final = "queue"
 """The `step` of the progress of a run that waits."""
 
 
 class Turn:
-    """One turn at a kind of work (`"model"`, `"analytics"`, or a word of one's own: letters, digits and hyphens).
+    """One turn of a kind of work: `"model"`, `"analytics"`, or another word of letters, digits and hyphens.
 
-    A context manager that is used once: in the block, `wait` or `take` gets the turn, and leaving the block gives it
-    back, or leaves the queue. It works in greenlets, threads and processes; a wait ends with its run. `limit` is how
-    many hold one at a time, for a kind that the settings do not name. Raises `SettingError` where these cannot be read.
+    A context manager, used once: inside the block, `wait` or `acquire` gets the turn; leaving the block releases it, or
+    leaves the queue. It works in greenlets, threads and processes, and a cancel ends the wait. `limit` is for a kind
+    without a setting. Raises `SettingError` if the settings are invalid.
     """
 
-    def __init__(self, kind: str, limit: int = OTHERS) -> None:
+    def __init__(self, kind: str, limit: int = DEFAULT_LIMIT) -> None:
         if not KIND.fullmatch(kind):
-            raise ValueError(f"a kind of work is letters, digits and hyphens, not {kind!r}")
+            raise ValueError(f"a kind of work has only letters, digits and hyphens, unlike {kind!r}")
         self.limit = {**LIMITS, **(settings().turns or {})}.get(kind, limit)
         self._kind = kind
         self._ticket: _Ticket | None = None
@@ -74,42 +75,41 @@ class Turn:
 
     def __exit__(self, *_: object) -> None:
         if self._ticket is not None:
-            self._ticket.drop()
+            self._ticket.release()
             self._ticket = None
 
     def wait(self) -> Generator[Event, None, None]:
-        """Returns once the turn has come; until then a `progress` tells each new place in the queue.
+        """Waits for the turn, with a `progress` for each new place in the queue; without a queue it yields nothing.
 
-        Where there is no queue, it yields nothing. `done` of `total` are the places that one has moved up and had to
-        move up when one came, so that there is an eta as soon as the queue moves.
+        `total` is the first place and `done` how far the run has moved up, so there is an eta when the queue moves.
         """
         first = 0
         for place in self._places():
             first = first or place
-            told = f"Waiting for a turn: place {place} in the queue."
-            yield progress(told, done=first - place, total=first, unit="places", step=STEP)
+            message = f"Waiting for a turn: place {place} in the queue."
+            yield progress(message, done=first - place, total=first, unit="places", step=STEP)
         if first:
             yield progress("The turn has come.", done=first, total=first, unit="places", step=STEP)
 
-    def take(self) -> None:
-        """Returns once the turn has come, and says nothing meanwhile: for calls that are no operation's own."""
+    def acquire(self) -> None:
+        """Waits for the turn without progress, for functions that are not operations."""
         for _ in self._places():
             pass
 
     def _places(self) -> Iterator[int]:
-        """The place in the queue, at first and at each change, until the turn has come; whoever is next has 1."""
-        assert self._ticket is None, "a turn is taken once, inside its `with` block"
-        ticket = self._ticket = _draw(folder() / self._kind)
-        told = None
+        """The place in the queue, and each new one, until the turn has come; the first place is 1."""
+        assert self._ticket is None, "a turn is used once, inside its `with` block"
+        ticket = self._ticket = _take_ticket(folder() / self._kind)
+        last = None
         while (place := ticket.before() - self.limit + 1) > 0:
-            if place != told:
+            if place != last:
                 yield place
-                told = place
-            _sleep(min(LOOK_AFTER * place, LOOK_AT_LEAST))
+                last = place
+            _sleep(min(MIN_POLL * place, MAX_POLL))
 
 
 def _sleep(seconds: float) -> None:
-    """Sleeps so that a cancel ends it: in the thread's hub where it has one, else, in a child, where a signal does."""
+    """Sleeps so that a cancel can end it: in the thread's hub if it has one; in a child process a signal does."""
     if get_hub_if_exists() is None:
         time.sleep(seconds)
     else:
@@ -120,32 +120,32 @@ def _sleep(seconds: float) -> None:
 
 
 class _Ticket:
-    """A number in a queue. Whoever drew it holds a lock on its file, which is what makes it count."""
+    """A number in a queue. It counts as long as its file is locked."""
 
     def __init__(self, queue: Path, number: int) -> None:
         self._queue = queue
         self._number = number
         self._path = queue / str(number)
-        self._held = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-        fcntl.flock(self._held, fcntl.LOCK_EX)
+        self._descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
     def before(self) -> int:
-        """How many with lower numbers wait or work."""
-        return sum(_counts(self._queue / str(number)) for number in _numbers(self._queue) if number < self._number)
+        """How many tickets with lower numbers are locked."""
+        return sum(_is_held(self._queue / str(number)) for number in _numbers(self._queue) if number < self._number)
 
-    def drop(self) -> None:
+    def release(self) -> None:
         self._path.unlink(missing_ok=True)
-        os.close(self._held)
+        os.close(self._descriptor)
 
 
-def _draw(queue: Path) -> _Ticket:
+def _take_ticket(queue: Path) -> _Ticket:
     """The next ticket of a queue."""
     queue.mkdir(mode=0o700, exist_ok=True)
     with (queue / "gate").open("a+") as gate:
-        while not _locked(gate.fileno(), fcntl.LOCK_EX):
+        while not _try_lock(gate.fileno(), fcntl.LOCK_EX):
             _sleep(0.001)
         gate.seek(0)
-        # The numbers that are there count too, should the gate have been swept away from under them.
+        # The existing tickets count too, in case something has deleted the file `gate`.
         last = max([int(gate.read() or 0), *_numbers(queue)])
         gate.truncate(0)
         gate.write(str(last + 1))
@@ -157,11 +157,11 @@ def _numbers(queue: Path) -> list[int]:
     return [int(ticket.name) for ticket in queue.iterdir() if ticket.name.isdecimal()]
 
 
-def _counts(path: Path) -> bool:
-    """Whether somebody holds this ticket. One whose holder has died is taken away."""
+def _is_held(path: Path) -> bool:
+    """Whether this ticket is locked. The ticket of a dead process is deleted."""
     try:
         with path.open("rb") as ticket:
-            if not _locked(ticket.fileno(), fcntl.LOCK_SH):  # shared: two who look at once do not mislead each other
+            if not _try_lock(ticket.fileno(), fcntl.LOCK_SH):  # shared: two looks at once both succeed
                 return True
             path.unlink(missing_ok=True)
     except FileNotFoundError:
@@ -169,7 +169,7 @@ def _counts(path: Path) -> bool:
     return False
 
 
-def _locked(descriptor: int, how: int) -> bool:
+def _try_lock(descriptor: int, how: int) -> bool:
     try:
         fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -181,22 +181,17 @@ def _locked(descriptor: int, how: int) -> bool:
 
 
 def folder() -> Path:
-    """Where the queues are: a folder of this user's own among the temporary files, or one of this process alone."""
+    """The folder of the queues: a temporary folder of this user, or else of this process alone."""
     path = Path(tempfile.gettempdir()) / f"headway-turns-{os.getuid()}"
     with contextlib.suppress(OSError):
         path.mkdir(mode=0o700, exist_ok=True)
-        found = path.lstat()
-        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and os.access(path, os.W_OK):
+        status = path.lstat()
+        if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and os.access(path, os.W_OK):
             return path
-    return _alone(path)
+    return Path(_process_folder(path).name)
 
 
-_own: tempfile.TemporaryDirectory[str] | None = None
-
-
-def _alone(refused: Path) -> Path:
-    global _own  # noqa: PLW0603  # one a process
-    if _own is None:
-        _own = tempfile.TemporaryDirectory(prefix="headway-turns-")
-        log.warning("%s is no folder of this user's: turns are counted in each worker by itself", refused)
-    return Path(_own.name)
+@cache
+def _process_folder(path: Path) -> tempfile.TemporaryDirectory[str]:
+    log.warning("%s is not a folder of this user: each worker counts turns by itself", path)
+    return tempfile.TemporaryDirectory(prefix="headway-turns-")

@@ -94,7 +94,7 @@ def describe(files: Sequence[Upload | Path] = ()) -> list[Table]:
 def _database() -> Iterator[Engine]:
     """A database, after the wait for a turn."""
     with Turn(KIND) as turn:
-        turn.take()
+        turn.acquire()
         with Engine() as engine:
             yield engine
 

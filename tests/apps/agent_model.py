@@ -1,11 +1,11 @@
-"""A model that says what a test has written down: an OpenAI-compatible server in a thread of its own.
+"""A scripted model: an OpenAI-compatible server, in its own thread, that replies with what a test has prepared.
 
     with ScriptedModel(calls(("geocode", {"place": "Oslo"})), answer("Cold.")) as model:
         monkeypatch.setenv(...)             # every variable of `model.settings()`
         assert model.requests[0]["messages"]
 
-Its replies come in pieces, as a model writes them, and must satisfy the schema that was asked for; a reply that is a
-`Refusal` is an error, and one that is a function is called with the request.
+Replies are streamed in pieces, and must satisfy the schema of the request. A `Refusal` is an error of the server, and a
+function is called with the request.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Loose:
-    """A reply that need not satisfy the schema, as of a server that takes no notice of it."""
+    """A reply that is not checked against the schema, as from a server that ignores it."""
 
     text: str
     pause: float = 0.0
@@ -47,14 +47,14 @@ class Loose:
 Reply = str | Refusal | Loose | Callable[[Json], Any]
 
 
-def calls(*made: tuple[str, Json], part: str = "Something is missing.") -> str:
-    """A reply that calls tools; every argument that the schema wants has to be there."""
-    said = [{"for": part, "tool": tool, "arguments": arguments} for tool, arguments in made]
-    return json.dumps({**_parts(part), "next": {"calls": said}}, ensure_ascii=False)
+def calls(*tools: tuple[str, Json], part: str = "Something is missing.") -> str:
+    """A reply that calls tools, with every argument that the schema requires."""
+    entries = [{"for": part, "tool": tool, "arguments": arguments} for tool, arguments in tools]
+    return json.dumps({**_parts(part), "next": {"calls": entries}}, ensure_ascii=False)
 
 
 def answer(text: str, part: str = "Nothing is missing.") -> str:
-    """A reply that answers."""
+    """A reply with the answer."""
     return json.dumps({**_parts(part), "next": {"answer": text}}, ensure_ascii=False)
 
 
@@ -63,7 +63,7 @@ def _parts(part: str) -> Json:
 
 
 class ScriptedModel(ThreadingHTTPServer):
-    """The server. `requests` are the bodies that have come, `unsent` the replies that nobody has asked for."""
+    """The server. `requests` are the bodies of the requests, `unsent` the replies that are left."""
 
     daemon_threads = True
     block_on_close = False
@@ -72,18 +72,18 @@ class ScriptedModel(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.unsent = list(replies)
         self.requests: list[Json] = []
-        self.complaints: list[str] = []
+        self.errors: list[str] = []
         self.cut = threading.Event()
-        """Set once a client has gone in the middle of a reply."""
+        """Set when a client disconnects in the middle of a reply."""
         self.gone = threading.Event()
         self.lock = threading.Lock()
 
     def settings(self) -> dict[str, str]:
-        """The variables that make it the model."""
+        """The environment variables that select it."""
         return {"HEADWAY_LLM_BASE_URL": f"http://127.0.0.1:{self.server_port}/v1", "HEADWAY_LLM_MODEL": "scripted"}
 
     def prompt(self, number: int) -> str:
-        """Everything that was said to it in a request, counted from 0."""
+        """The text of all messages of a request, counted from 0."""
         return "\n".join(message["content"] for message in self.requests[number]["messages"])
 
     def __enter__(self) -> Self:
@@ -94,7 +94,7 @@ class ScriptedModel(ThreadingHTTPServer):
         self.gone.set()
         self.shutdown()
         self.server_close()
-        assert kind or not self.complaints, self.complaints
+        assert kind or not self.errors, self.errors
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -105,9 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.server.lock:
             self.server.requests.append(request)
-            reply: Any = (
-                self.server.unsent.pop(0) if self.server.unsent else Refusal(500, "script", "nothing left to say")
-            )
+            reply: Any = self.server.unsent.pop(0) if self.server.unsent else Refusal(500, "script", "no reply left")
         reply = reply(request) if callable(reply) else reply
         if isinstance(reply, Refusal):
             self._refuse(reply)
@@ -120,11 +118,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _check(self, reply: str, request: Json) -> None:
         schema = request["response_format"]["json_schema"]["schema"]
         for error in Draft202012Validator(schema).iter_errors(json.loads(reply)):
-            self.server.complaints.append(f"{reply}: {error.message}")
+            self.server.errors.append(f"{reply}: {error.message}")
 
     def _refuse(self, refusal: Refusal) -> None:
-        said = {"error": {"message": refusal.message, "code": refusal.code, "type": refusal.code}}
-        body = json.dumps(said).encode()
+        error = {"error": {"message": refusal.message, "code": refusal.code, "type": refusal.code}}
+        body = json.dumps(error).encode()
         self.send_response(refusal.status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -146,14 +144,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.cut.set()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 def _chunks(reply: Loose) -> Iterator[Json]:
-    about = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted"}
+    common = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted"}
     pieces = [reply.text[at : at + PIECE] for at in range(0, len(reply.text), PIECE)]
     for piece in pieces:
-        yield {**about, "choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]}
-    yield {**about, "choices": [{"index": 0, "delta": {}, "finish_reason": reply.finish_reason}]}
+        yield {**common, "choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]}
+    yield {**common, "choices": [{"index": 0, "delta": {}, "finish_reason": reply.finish_reason}]}
     usage = {"prompt_tokens": 100, "completion_tokens": len(pieces), "total_tokens": 100 + len(pieces)}
-    yield {**about, "choices": [], "usage": usage}
+    yield {**common, "choices": [], "usage": usage}

@@ -1,13 +1,13 @@
-"""A local server that answers as the five public APIs of the agent's tools do, and fails as they do.
+"""A local server that answers and fails as the five public APIs of the agent's tools do.
 
-Shapes and statuses are those of the APIs' documentation: Open-Meteo's geocoding and forecasts, Nager.Date v3,
-Frankfurter v1, Wikipedia's REST API (specification Summary 1.3.0). The weather, the rates and the articles are made up.
+Responses and statuses are those of the APIs' documentation: Open-Meteo's geocoding and forecasts, Nager.Date v3,
+Frankfurter v1, Wikipedia's REST API (specification Summary 1.3.0). Weather, rates and articles are invented.
 
     with Apis() as apis:
         monkeypatch.setenv(...)                      # every variable of `apis.settings()`
-        apis.faults["/v1/forecast"] = [Fault(503)]   # the next answer there; then it answers as ever
+        apis.faults["/v1/forecast"] = [Fault(503)]   # the next answer of this path
 
-By hand: `python -m tests.apps.apis PORT`, which prints the settings that lead there.
+By hand: `python -m tests.apps.apis PORT`, which prints the settings for it.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ REDIRECTS: Final = {"Lady_Lovelace": "Ada_Lovelace"}
 def geocoding(query: Mapping[str, str], *_: str) -> Answer:
     """`GET /v1/search`. Without a match the answer has no `results`."""
     name = query.get("name", "").lower()
-    found = [place for place in PLACES if len(name) > 1 and str(place["name"]).lower().startswith(name)]
-    return 200, {}, {**({"results": found} if found else {}), "generationtime_ms": 0.5}
+    places = [place for place in PLACES if len(name) > 1 and str(place["name"]).lower().startswith(name)]
+    return 200, {}, {**({"results": places} if places else {}), "generationtime_ms": 0.5}
 
 
 def forecast(query: Mapping[str, str], *_: str) -> Answer:
@@ -121,7 +121,7 @@ def forecast(query: Mapping[str, str], *_: str) -> Answer:
         )
     if not -90 <= latitude <= 90:
         return 400, {}, {"error": True, "reason": f"Latitude must be in range of -90 to 90°. Given: {latitude}."}
-    warmth = TEMPERATURES.get(int(latitude), 10.0)
+    temperature = TEMPERATURES.get(int(latitude), 10.0)
     first = date(2026, 11, 23)
     return (
         200,
@@ -135,11 +135,11 @@ def forecast(query: Mapping[str, str], *_: str) -> Answer:
             "timezone_abbreviation": "GMT",
             "elevation": 38.0,
             "current_units": {"time": "iso8601", "interval": "seconds", **_units(query["current"])},
-            "current": {"time": "2026-11-23T09:30", "interval": 900, **_values(query["current"], warmth)},
+            "current": {"time": "2026-11-23T09:30", "interval": 900, **_values(query["current"], temperature)},
             "daily_units": {"time": "iso8601", **_units(query["daily"])},
             "daily": {
                 "time": [str(first + timedelta(day)) for day in range(days)],
-                **{name: [value] * days for name, value in _values(query["daily"], warmth).items()},
+                **{name: [value] * days for name, value in _values(query["daily"], temperature).items()},
             },
         },
     )
@@ -159,20 +159,20 @@ def _units(names: str) -> Json:
     return {name: UNITS.get(name, "°C") for name in names.split(",")}
 
 
-def _values(names: str, warmth: float) -> Json:
-    known = {
+def _values(names: str, temperature: float) -> Json:
+    values = {
         "weather_code": 3,
-        "temperature_2m": warmth,
-        "apparent_temperature": round(warmth - 1, 1),
+        "temperature_2m": temperature,
+        "apparent_temperature": round(temperature - 1, 1),
         "relative_humidity_2m": 71,
         "precipitation": 0.0,
         "wind_speed_10m": 12.2,
-        "temperature_2m_max": round(warmth + 2, 1),
-        "temperature_2m_min": round(warmth - 4, 1),
+        "temperature_2m_max": round(temperature + 2, 1),
+        "temperature_2m_min": round(temperature - 4, 1),
         "precipitation_sum": 0.4,
-        "precipitation_probability_max": None,  # as where the model of a region does not know
+        "precipitation_probability_max": None,  # unknown in some regions
     }
-    return {name: known[name] for name in names.split(",")}
+    return {name: values[name] for name in names.split(",")}
 
 
 def holidays(_: Mapping[str, str], year: str, country: str) -> Answer:
@@ -204,8 +204,8 @@ def rates(query: Mapping[str, str], day: str) -> Answer:
     base, symbols = query.get("base", "EUR"), query.get("symbols", "").split(",")
     if base not in RATES or not all(symbol in RATES for symbol in symbols):
         return 404, {}, {"message": "not found"}
-    found = {symbol: round(RATES[symbol] / RATES[base], 5) for symbol in symbols}
-    return 200, {}, {"amount": 1.0, "base": base, "date": RATES_OF if day == "latest" else day, "rates": found}
+    rates = {symbol: round(RATES[symbol] / RATES[base], 5) for symbol in symbols}
+    return 200, {}, {"amount": 1.0, "base": base, "date": RATES_OF if day == "latest" else day, "rates": rates}
 
 
 def summary(_: Mapping[str, str], title: str) -> Answer:
@@ -235,25 +235,25 @@ ROUTES: Final[dict[str, Callable[..., Answer]]] = {
     "/api/rest_v1/page/summary/": summary,
     "/v1/": rates,
 }
-"""By the beginnings of their paths; the first one that fits is it."""
+"""By prefixes of the path; the first match counts."""
 
 VARIABLES: Final = ("GEOCODING", "WEATHER", "HOLIDAYS", "EXCHANGE", "ENCYCLOPEDIA")
 
 
 @dataclass
 class Fault:
-    """An answer that is not the API's: after `delay` seconds, this status with these headers and this body."""
+    """A response instead of the API's: after `delay` seconds, this status with these headers and this body."""
 
     status: int = 200
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     delay: float = 0.0
     trickle: bool = False
-    """A byte at a time, for ever."""
+    """One byte at a time, for ever."""
 
 
 class Apis(ThreadingHTTPServer):
-    """The server, in a thread of its own; `seen` are the requests that have come, each with its method and headers."""
+    """The server, in its own thread; `seen` are the requests: method, path, headers and body."""
 
     daemon_threads = True
     block_on_close = False
@@ -272,22 +272,22 @@ class Apis(ThreadingHTTPServer):
 
     @property
     def paths(self) -> list[str]:
-        """The paths that have been asked for, with their queries."""
+        """The paths of the requests, with their queries."""
         return [path for _, path, _, _ in self.seen]
 
     def settings(self) -> dict[str, str]:
-        """The variables that lead the agent here instead of to the public servers."""
-        there = {f"HEADWAY_AGENT_{name}_URL": self.url for name in VARIABLES}
-        return {**there, "HEADWAY_AGENT_PRIVATE_HOSTS": f"127.0.0.1:{self.server_port}"}
+        """The environment variables that replace the public servers."""
+        urls = {f"HEADWAY_AGENT_{name}_URL": self.url for name in VARIABLES}
+        return {**urls, "HEADWAY_AGENT_PRIVATE_HOSTS": f"127.0.0.1:{self.server_port}"}
 
     def serve_tls(self, certificate: Any) -> None:
-        """Speaks TLS from now on, with the certificate of `tests.conftest`."""
+        """Uses TLS from now on, with the certificate of `tests.conftest`."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate.certfile, certificate.keyfile)
         self.socket = context.wrap_socket(self.socket, server_side=True)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Says nothing of clients that leave."""
+        """Logs no disconnects."""
 
     def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
@@ -304,7 +304,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:  # the name that the standard library calls
-        """Answers as the API does, or as a fault that was set up."""
+        """Answers as the API does, or with the next fault of the path."""
         parts = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.seen.append((self.command, self.path, dict(self.headers), body))
@@ -322,8 +322,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815
 
-    def _answer(self, status: int, headers: Mapping[str, str], said: Any) -> None:
-        body = b"" if said is None else json.dumps(said).encode()
+    def _answer(self, status: int, headers: Mapping[str, str], value: Any) -> None:
+        body = b"" if value is None else json.dumps(value).encode()
         self._send(status, {"Content-Type": "application/json; charset=utf-8", **headers}, body)
 
     def _fail(self, fault: Fault) -> None:
@@ -351,7 +351,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """An application of operations that ask a model, for the tests of the embedded server.
 
-`spell` reads a prompt of any length and writes at length, so that it ends early only where somebody leaves.
+`spell` reads a prompt of any length and writes a long answer, so that it ends early only if it is stopped.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from streaming import Event, Headway, Operation, delta, operation
 
 
 class Words(BaseModel):
-    """How many words the prompt has, and how many tokens are written."""
+    """The words of the prompt, and the tokens of the answer."""
 
     words: int = 1
     tokens: int = 3000
@@ -26,7 +26,7 @@ class Words(BaseModel):
 
 @operation(where=llm.place)
 def spell(input: Words) -> Generator[Event, None, dict[str, Any]]:
-    """Writes at length about a prompt of so many words."""
+    """Writes a long answer to a prompt with this number of words."""
     model = yield from llm.connect()
     prompt = " ".join(f"word{number}" for number in range(input.words)) + " Count from 1 to 1000, one number a line."
     for piece in llm.chat(model, [llm.user(prompt)], max_tokens=input.tokens, temperature=0):
@@ -40,10 +40,10 @@ def spell(input: Words) -> Generator[Event, None, dict[str, Any]]:
 def create_app() -> Flask:
     """The application, as a service would make it."""
     llm.hold()
-    made = Flask(__name__)
-    offered: list[Operation] = [spell, think, extract]
-    Headway(made, operations=offered, store="memory:")
-    return made
+    application = Flask(__name__)
+    operations: list[Operation] = [spell, think, extract]
+    Headway(application, operations=operations, store="memory:")
+    return application
 
 
 app = create_app()

@@ -1,10 +1,10 @@
-"""A small server that speaks the OpenAI API as it is told to: other servers' vocabularies, and their faults.
+"""A small server of the OpenAI API with prepared replies: the dialects of other servers, and their faults.
 
     with fake_model(Reply(text("Yes"), finish())) as fake:
         chat(model_of(fake), ...)          # or HEADWAY_LLM_BASE_URL=fake.url
         fake.requests[0]["messages"]
 
-Each call takes the next reply; the last one is given again and again.
+Each call gets the next reply; the last one is repeated.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ def text(*pieces: str) -> bytes:
 def finish(reason: str = "stop", *, prompt: int = 10, completion: int = 5) -> bytes:
     """The end of an answer, with its usage."""
     usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
-    ended = chunk({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
-    return ended + chunk({"choices": [], "usage": usage}) + DONE
+    last = chunk({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
+    return last + chunk({"choices": [], "usage": usage}) + DONE
 
 
 class Reply:
-    """What one call is answered with.
+    """The reply to one call.
 
-    `silence` is the seconds before the last part, or before the head where there is one part alone; `promised` are the
-    bytes that the head promises beyond those that come.
+    `silence` is the seconds before the last part, or before the head if there is only one part; `promised` is how much
+    larger the `Content-Length` is than the body.
     """
 
     def __init__(
@@ -68,13 +68,13 @@ class Reply:
 
 
 def problem(status: int, message: str, *, headers: dict[str, str] | None = None, **more: Any) -> Reply:
-    """A refusal in the API's form."""
+    """An error in the format of the API."""
     body = json.dumps({"error": {"message": message, **more}}).encode()
     return Reply(body, status=status, headers={"Content-Type": "application/json", **(headers or {})})
 
 
 class Fake(ThreadingHTTPServer):
-    """The server: what it was asked, and how many of those who asked have left before the end."""
+    """The server: its requests, and how many clients have `left` before the end."""
 
     daemon_threads = True
 
@@ -90,7 +90,7 @@ class Fake(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """What `HEADWAY_LLM_BASE_URL` takes."""
+        """The value of `HEADWAY_LLM_BASE_URL`."""
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
 
     def next(self) -> Reply:
@@ -99,7 +99,7 @@ class Fake(ThreadingHTTPServer):
             return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Says nothing: clients that leave are what some tests are about."""
+        """Logs nothing: some tests are about disconnects."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -135,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(last)
 
     def _wait(self, seconds: float) -> None:
-        """Waits, and notices who leaves meanwhile."""
+        """Waits, and notices a disconnect."""
         self.server.waiting += 1
         end = time.monotonic() + seconds
         self.connection.settimeout(0.02)
@@ -147,12 +147,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.settimeout(PATIENCE)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 @contextlib.contextmanager
 def fake_model(*replies: Reply, models: Sequence[str] = ("fake-1",)) -> Iterator[Fake]:
-    """Such a server for a while."""
+    """Runs the server in the `with` block."""
     server = Fake(replies or [Reply(text("Yes."), finish())], models)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -165,7 +165,7 @@ def fake_model(*replies: Reply, models: Sequence[str] = ("fake-1",)) -> Iterator
 
 
 def outcome(work: Any, each: Callable[[Any], None] = lambda _: None) -> Any:
-    """What a generator returns; `each` is given what it yields."""
+    """Runs a generator to its end; returns its value. `each` is called with what it yields."""
     while True:
         try:
             each(next(work))

@@ -76,7 +76,7 @@ def code_of(run: Run, *args: Any, **options: Any) -> str:
     return failure.value.code
 
 
-# --- content ----------------------------------------------------------------------------------------------------
+# --- content ---------------------------------------------------------------------------------------------------------
 
 STYLES = {
     "every cell ruled": pdfs.GRID,
@@ -287,7 +287,7 @@ def test_a_scan_is_a_warning(run: Run) -> None:
     assert [(warning["code"], warning["pages"]) for warning in outcome.result["warnings"]] == [("no_text", [1])]
 
 
-# --- events --------------------------------------------------------------------------------------------------
+# --- events ----------------------------------------------------------------------------------------------------------
 
 
 def test_each_page_is_a_partial_and_progress(run: Run) -> None:
@@ -327,7 +327,7 @@ def test_a_page_of_any_size_has_a_small_thumbnail(run: Run, box: bytes) -> None:
     assert max(picture.size) <= engine.THUMBNAIL
 
 
-# --- input ------------------------------------------------------------------------------------------------
+# --- input -----------------------------------------------------------------------------------------------------------
 
 
 def test_pages_are_selected_by_number_and_range(run: Run) -> None:
@@ -408,7 +408,7 @@ def test_the_password_is_not_logged() -> None:
     assert "secret" not in repr(Extract(file=Upload(Path("x"), "x", "", 1), password="secret"))
 
 
-# --- failures ----------------------------------------------------------------------------------------------
+# --- failures --------------------------------------------------------------------------------------------------------
 
 ALGORITHMS = ["RC4-40", "RC4-128", "AES-128", "AES-256-R5", "AES-256"]
 

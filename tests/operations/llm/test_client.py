@@ -51,7 +51,7 @@ def error_of(*replies: Reply, silence: float = 10.0) -> OperationError:
     return failure.value
 
 
-# --- requests and answers -----------------------------------------------------------------------------------------
+# --- requests and answers --------------------------------------------------------------------------------------------
 
 
 def test_text_arrives_in_pieces_and_ends_with_its_usage() -> None:
@@ -114,7 +114,7 @@ def test_each_call_closes_its_connection() -> None:
     assert fake.headers[0]["connection"] == "close"
 
 
-# --- failures ----------------------------------------------------------------------------------------------------
+# --- failures --------------------------------------------------------------------------------------------------------
 
 OPENAI = "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens."
 LLAMA = "request (9420 tokens) exceeds the available context size (8192 tokens), try increasing it"
@@ -278,7 +278,7 @@ def test_an_answer_that_is_cut_off_is_unfit_unless_the_caller_is_lenient() -> No
     assert fill_with(text("[1]"), finish(), lenient=True) == [1]
 
 
-# --- settings -------------------------------------------------------------------------------------------------------
+# --- settings --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

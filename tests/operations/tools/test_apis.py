@@ -1,4 +1,4 @@
-"""The five public APIs as tools, against a local server that answers and fails as they do."""
+"""The five public APIs as tools, with a local server that answers and fails as they do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.apps.apis import Apis, Fault
 
 @pytest.fixture
 def apis(monkeypatch: pytest.MonkeyPatch) -> Iterator[Apis]:
-    """The server that the settings name for all five."""
+    """The server of all five, by settings."""
     with Apis() as server:
         for name, value in server.settings().items():
             monkeypatch.setenv(name, value)
@@ -27,7 +27,7 @@ def apis(monkeypatch: pytest.MonkeyPatch) -> Iterator[Apis]:
 
 
 def test_the_public_servers_are_the_default() -> None:
-    """Without a setting a tool asks the API itself, by https, and the list of hosts holds those five and no more."""
+    """By default the tools call the APIs themselves, by https, and only these five hosts are allowed."""
     public = {getattr(ServiceSettings(), setting) for setting in SERVERS.values()}
     assert len(public) == 5
     assert public == {registry().tools[tool.name].url for tool in APIS}
@@ -36,8 +36,8 @@ def test_the_public_servers_are_the_default() -> None:
     assert registry().hosts.private == frozenset()
 
 
-def test_a_place_is_found_by_its_name(apis: Apis) -> None:
-    """With what the other tools need of it."""
+def test_geocode(apis: Apis) -> None:
+    """A place has what the other tools need."""
     [place] = call(geocode, place="oslo")
     assert (place["name"], place["country_code"], place["timezone"]) == ("Oslo", "NO", "Europe/Oslo")
     assert (place["latitude"], place["longitude"]) == (59.91273, 10.74609)
@@ -45,15 +45,15 @@ def test_a_place_is_found_by_its_name(apis: Apis) -> None:
     assert apis.paths == ["/v1/search?name=oslo&count=3&format=json"]
 
 
-def test_a_place_that_there_is_not(apis: Apis) -> None:
-    """Is told as not found, not as an empty list that a model might take for an answer."""
+def test_geocode_without_a_match(apis: Apis) -> None:
+    """The call fails, since a model might take an empty list for an answer."""
     assert code_of(geocode, place="Atlantis") == "not_found"
 
 
-def test_the_weather_comes_with_its_units(apis: Apis) -> None:
-    """Now and by day, the sky in words; what the region's model does not know is left out."""
-    found = call(weather, latitude=59.91, longitude=10.75, days=2)
-    assert found["now"] == {
+def test_weather(apis: Apis) -> None:
+    """The values have units, the sky is in words, and unknown values are left out."""
+    answer = call(weather, latitude=59.91, longitude=10.75, days=2)
+    assert answer["now"] == {
         "time": "2026-11-23T09:30",
         "sky": "overcast",
         "temperature": "-2.1 °C",
@@ -62,8 +62,8 @@ def test_the_weather_comes_with_its_units(apis: Apis) -> None:
         "precipitation": "0.0 mm",
         "wind": "12.2 km/h",
     }
-    assert [day["date"] for day in found["days"]] == ["2026-11-23", "2026-11-24"]
-    assert found["days"][1] == {
+    assert [day["date"] for day in answer["days"]] == ["2026-11-23", "2026-11-24"]
+    assert answer["days"][1] == {
         "date": "2026-11-24",
         "sky": "overcast",
         "min": "-6.1 °C",
@@ -72,38 +72,38 @@ def test_the_weather_comes_with_its_units(apis: Apis) -> None:
     }
 
 
-def test_holidays_say_where_they_are(apis: Apis) -> None:
-    """Those of a part of the country name it."""
+def test_holidays(apis: Apis) -> None:
+    """Holidays of a part of the country name it."""
     first, second = call(holidays, country_code="ch", year=2027)
     assert first == {"date": "2027-01-01", "name": "New Year's Day", "local_name": "Neujahr"}
     assert second["only_in"] == ["CH-ZH"]
     assert apis.paths == ["/api/v3/PublicHolidays/2027/CH"]
 
 
-def test_money_is_converted(apis: Apis) -> None:
-    """At the latest rate or that of a day, multiplied here: models cannot."""
-    found = call(exchange_rate, base="eur", target="chf", amount=250)
-    assert (found["date"], found["rate"], found["converted"]) == ("2026-11-20", 0.94, 235.0)
+def test_exchange_rate(apis: Apis) -> None:
+    """The amount is converted at the latest rate or that of a day; models multiply badly."""
+    answer = call(exchange_rate, base="eur", target="chf", amount=250)
+    assert (answer["date"], answer["rate"], answer["converted"]) == ("2026-11-20", 0.94, 235.0)
     assert call(exchange_rate, base="USD", target="JPY", day="2026-01-02")["date"] == "2026-01-02"
     assert apis.paths == ["/v1/latest?base=EUR&symbols=CHF", "/v1/2026-01-02?base=USD&symbols=JPY"]
 
 
-def test_an_article_is_found_by_its_title(apis: Apis) -> None:
-    """Through a redirect too, with where to read on."""
-    found = call(encyclopedia, title="Lady Lovelace")
-    assert found["title"] == "Ada Lovelace"
-    assert found["summary"].startswith("Augusta Ada King")
-    assert found["url"] == "https://en.wikipedia.org/wiki/Ada_Lovelace"
+def test_encyclopedia(apis: Apis) -> None:
+    """Redirects are followed, and the answer has the URL of the article."""
+    answer = call(encyclopedia, title="Lady Lovelace")
+    assert answer["title"] == "Ada Lovelace"
+    assert answer["summary"].startswith("Augusta Ada King")
+    assert answer["url"] == "https://en.wikipedia.org/wiki/Ada_Lovelace"
     assert apis.paths == [f"/api/rest_v1/page/summary/{title}" for title in ("Lady_Lovelace", "Ada_Lovelace")]
 
 
-def test_a_title_of_several_articles_is_told(apis: Apis) -> None:
-    """With a note that says what to do."""
+def test_a_title_of_several_articles(apis: Apis) -> None:
+    """A note says what to do."""
     assert "full title" in call(encyclopedia, title="Mercury")["note"]
 
 
 def test_a_title_is_one_part_of_the_path(apis: Apis) -> None:
-    """Whatever signs it holds."""
+    """Special characters are escaped."""
     assert code_of(encyclopedia, title="AC/DC?x=../..#") == "http_404"
     assert apis.paths == ["/api/rest_v1/page/summary/AC%2FDC%3Fx%3D..%2F..%23"]
 
@@ -123,14 +123,14 @@ WRONG: list[tuple[Tool, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("tool", "arguments", "code"), WRONG, ids=lambda each: getattr(each, "name", None))
-def test_what_an_api_refuses_is_a_failure(apis: Apis, tool: Tool, arguments: dict[str, Any], code: str) -> None:
-    """With its status, or before it is asked where the arguments are plainly wrong."""
+def test_an_error_of_an_api(apis: Apis, tool: Tool, arguments: dict[str, Any], code: str) -> None:
+    """The code is the status of the API; invalid arguments fail without a request."""
     assert code_of(tool, **arguments) == code
     assert bool(apis.seen) == code.startswith("http_")
 
 
-def test_what_an_api_says_of_its_error_is_told(apis: Apis) -> None:
-    """It is what a model can learn from."""
+def test_the_error_message_of_an_api(apis: Apis) -> None:
+    """The model gets it."""
     apis.faults["/v1/forecast"] = [Fault(400, json.dumps({"error": True, "reason": "Data is not available"}).encode())]
     with pytest.raises(ToolError, match="Data is not available"):
         call(weather, latitude=1, longitude=1)

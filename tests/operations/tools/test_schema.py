@@ -1,4 +1,4 @@
-"""Tools out of functions: what a model is told of them, what it is held to, and how arguments are checked."""
+"""Tools made of functions: their schemas for servers and prompts, and the check of arguments."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from operations.tools.plans import reply_schema
 from operations.tools.schema import for_model, signature
 from tests.apps.agent_calls import add, publish_note
 
-SHIPPED = [*APIS, query, read]
+BUILT_IN = [*APIS, query, read]
 
 
 class Colour(Enum):
@@ -51,47 +51,47 @@ def paint(
     return f"{what} {colour.value} {size.width} {mood} {layers} {names}"
 
 
-def test_a_function_is_a_tool_by_its_signature_and_its_docstring() -> None:
-    """Its name, the first paragraph of its docstring, and a parameter for each of its own."""
-    made = tool(add)
-    assert (made.name, made.description, made.approve) == ("add", "Adds two numbers.", False)
-    assert made.parameters["required"] == ["a"]
-    assert made.invoke({"a": 2}) == 3
+def test_a_function_becomes_a_tool() -> None:
+    """The tool has its name, the first paragraph of its docstring, and its parameters."""
+    adder = tool(add)
+    assert (adder.name, adder.description, adder.approve) == ("add", "Adds two numbers.", False)
+    assert adder.parameters["required"] == ["a"]
+    assert adder.invoke({"a": 2}) == 3
     assert (publish_note.name, publish_note.approve) == ("publish", True)
 
 
-def test_a_model_is_held_to_a_schema_without_references_and_options() -> None:
-    """Every property is required, what may be left out may be null, and nothing else is let in."""
-    held = for_model(paint.parameters, bounded=True)
-    assert held["required"] == ["what", "colour", "size", "mood", "layers", "names"]
-    assert held["additionalProperties"] is False
-    assert held["properties"]["colour"] == {"type": "string", "enum": ["red", "blue"]}
-    assert held["properties"]["size"]["properties"]["height"] == {"anyOf": [{"type": "integer"}, {"type": "null"}]}
-    assert {"type": "null"} in held["properties"]["mood"]["anyOf"]
-    assert held["properties"]["layers"]["anyOf"][0] == {"type": "integer", "minimum": 1, "maximum": 5}
-    assert held["properties"]["names"]["anyOf"][0]["maxItems"] > 0
+def test_the_schema_for_servers_has_no_references_and_no_options() -> None:
+    """Every property is required, an optional one may be null, and there are no others."""
+    schema = for_model(paint.parameters, bounded=True)
+    assert schema["required"] == ["what", "colour", "size", "mood", "layers", "names"]
+    assert schema["additionalProperties"] is False
+    assert schema["properties"]["colour"] == {"type": "string", "enum": ["red", "blue"]}
+    assert schema["properties"]["size"]["properties"]["height"] == {"anyOf": [{"type": "integer"}, {"type": "null"}]}
+    assert {"type": "null"} in schema["properties"]["mood"]["anyOf"]
+    assert schema["properties"]["layers"]["anyOf"][0] == {"type": "integer", "minimum": 1, "maximum": 5}
+    assert schema["properties"]["names"]["anyOf"][0]["maxItems"] > 0
     money = for_model(exchange_rate.parameters, bounded=True)["properties"]
     assert money["base"] == {"type": "string", "minLength": 3, "maxLength": 3}
     assert money["day"]["anyOf"][0] == {"type": "string", "format": "date"}
 
 
 @pytest.mark.parametrize("bounded", [True, False])
-def test_strings_are_counted_only_where_the_server_can(bounded: bool) -> None:
-    """`maxLength` is an error to some servers, and what keeps a small model from writing for ever on others."""
+def test_lengths_are_kept_only_for_servers_that_support_them(bounded: bool) -> None:
+    """`maxLength` is an error for some servers; on others it keeps a small model from writing for ever."""
 
-    def longest(schema: Any) -> int:
+    def count(schema: Any) -> int:
         if isinstance(schema, list):
-            return sum(map(longest, schema))
+            return sum(map(count, schema))
         if not isinstance(schema, dict):
             return 0
-        return ("maxLength" in schema) + ("minLength" in schema) + sum(map(longest, schema.values()))
+        return ("maxLength" in schema) + ("minLength" in schema) + sum(map(count, schema.values()))
 
-    counted = longest(reply_schema(SHIPPED, ["1.1"], bounded=bounded))
-    assert counted >= 5 if bounded else counted == 0
+    lengths = count(reply_schema(BUILT_IN, ["1.1"], bounded=bounded))
+    assert lengths >= 5 if bounded else lengths == 0
 
 
 def test_a_parameter_may_have_the_name_of_a_keyword() -> None:
-    """Properties are not taken for keywords."""
+    """Properties are not keywords."""
 
     @tool
     def odd(maxLength: int, type: str) -> None:  # noqa: N803
@@ -100,34 +100,34 @@ def test_a_parameter_may_have_the_name_of_a_keyword() -> None:
     assert list(for_model(odd.parameters, bounded=False)["properties"]) == ["maxLength", "type"]
 
 
-def test_a_schema_without_an_end_has_one_for_models() -> None:
-    """A type that holds itself is cut off some levels down."""
+def test_a_recursive_schema_is_cut_off() -> None:
+    """A type that contains itself ends after some levels."""
     tree = {
         "type": "object",
         "properties": {"children": {"type": "array", "items": {"$ref": "#/$defs/Tree"}}},
         "required": ["children"],
     }
-    held = for_model({**tree, "$defs": {"Tree": tree}}, bounded=True)
-    Draft202012Validator.check_schema(held)
-    assert str(held).count("children") < 30
+    schema = for_model({**tree, "$defs": {"Tree": tree}}, bounded=True)
+    Draft202012Validator.check_schema(schema)
+    assert str(schema).count("children") < 30
 
 
-def test_a_model_is_told_of_a_tool_in_one_line() -> None:
-    """Names, kinds, what may be left out, and what is said of each."""
+def test_the_signature_of_a_tool() -> None:
+    """It has names, types and descriptions, and marks optional parameters."""
     assert signature("paint", paint.parameters) == (
         "paint(what: string (a thing), colour: red | blue, size: object, mood?: glad | sad, layers?: integer, "
         "names?: list of string)"
     )
 
 
-def test_nulls_stand_for_what_is_left_out() -> None:
-    """A model that has to give every property gives null for those it does not mean."""
-    given = {"what": "door", "colour": "red", "size": {"width": 1, "height": None}, "mood": None, "layers": None}
-    assert paint.invoke({**given, "names": None}) == "door red 1 glad 1 None"
+def test_null_counts_as_left_out() -> None:
+    """A model has to give every property, and gives null for those that it leaves out."""
+    arguments = {"what": "door", "colour": "red", "size": {"width": 1, "height": None}, "mood": None, "layers": None}
+    assert paint.invoke({**arguments, "names": None}) == "door red 1 glad 1 None"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "named"),
+    ("arguments", "parameter"),
     [
         ({}, "what"),
         ({"what": None, "colour": "red", "size": {"width": 1}}, "what"),
@@ -136,16 +136,16 @@ def test_nulls_stand_for_what_is_left_out() -> None:
         ({"what": "door", "colour": "red", "size": {}, "nonsense": 1}, "nonsense"),
     ],
 )
-def test_arguments_that_do_not_fit_are_told_by_name(arguments: dict[str, Any], named: str) -> None:
-    """The failure names the parameter, so that a model can mend it."""
-    with pytest.raises(ToolError) as failed:
+def test_invalid_arguments(arguments: dict[str, Any], parameter: str) -> None:
+    """The error names the parameter, so that a model can correct it."""
+    with pytest.raises(ToolError) as failure:
         paint.invoke(arguments)
-    assert failed.value.code == "invalid_arguments"
-    assert named in failed.value.message
+    assert failure.value.code == "invalid_arguments"
+    assert parameter in failure.value.message
 
 
-def test_what_cannot_be_a_tool_is_refused() -> None:
-    """Parameters without annotations or names, coroutines, and names that a model cannot repeat."""
+def test_functions_that_cannot_be_tools() -> None:
+    """Parameters without annotations or names, coroutines, and invalid names are errors."""
 
     async def later() -> None:
         """Later."""
@@ -153,24 +153,24 @@ def test_what_cannot_be_a_tool_is_refused() -> None:
     def many(*all: int) -> None:
         """Many."""
 
-    wrongs: dict[Callable[..., Any], str] = {(lambda x: x): "no annotation", later: "async", many: "have names"}
-    for wrong, why in wrongs.items():
-        with pytest.raises(ValueError, match=why):
-            tool(wrong)
+    functions: dict[Callable[..., Any], str] = {(lambda x: x): "no annotation", later: "async", many: "have names"}
+    for function, message in functions.items():
+        with pytest.raises(ValueError, match=message):
+            tool(function)
     with pytest.raises(ValueError, match="name"):
         Tool("No Name", "", {}, lambda _: None)
 
 
-@pytest.mark.parametrize("shipped", SHIPPED, ids=lambda shipped: shipped.name)
-def test_every_tool_that_ships_says_what_it_is(shipped: Tool) -> None:
-    """A description, and a schema that is one, before and after it is made simple."""
-    assert shipped.description.endswith(".")
-    Draft202012Validator.check_schema(shipped.parameters)
-    Draft202012Validator.check_schema(for_model(shipped.parameters, bounded=True))
+@pytest.mark.parametrize("built_in", BUILT_IN, ids=lambda built_in: built_in.name)
+def test_built_in_tools_are_described(built_in: Tool) -> None:
+    """They have a description and a valid schema, also in the dialect for servers."""
+    assert built_in.description.endswith(".")
+    Draft202012Validator.check_schema(built_in.parameters)
+    Draft202012Validator.check_schema(for_model(built_in.parameters, bounded=True))
 
 
-def test_a_reply_is_calls_or_an_answer() -> None:
-    """The schema takes a list of calls of offered tools, or an answer, and nothing between or beside them."""
+def test_a_reply_has_calls_or_an_answer() -> None:
+    """The schema allows either calls of offered tools or an answer."""
     valid = Draft202012Validator(reply_schema([tool(add)], ["1.1"], bounded=True)).is_valid
     call = {"for": "a sum", "tool": "add", "arguments": {"a": 1, "b": None}}
     parts = [{"part": "a sum", "observation": None}, {"part": "another", "observation": "1.1"}]
@@ -182,15 +182,15 @@ def test_a_reply_is_calls_or_an_answer() -> None:
     assert not valid({"parts": parts, "next": {"calls": [{**call, "arguments": {"a": "1", "b": None}}]}})
 
 
-def test_a_part_names_an_observation_that_there_is() -> None:
-    """Where nothing has been observed, a model cannot say that it has; without tools, it can only answer."""
+def test_a_part_names_an_existing_observation() -> None:
+    """Without observations a part has none; without tools the reply is an answer."""
     valid = Draft202012Validator(reply_schema([], [], bounded=True)).is_valid
-    unseen, seen = {"part": "a sum", "observation": None}, {"part": "a sum", "observation": "1.1"}
-    assert valid({"parts": [unseen], "next": {"answer": "3"}})
-    assert not valid({"parts": [seen], "next": {"answer": "3"}})
+    without, with_one = {"part": "a sum", "observation": None}, {"part": "a sum", "observation": "1.1"}
+    assert valid({"parts": [without], "next": {"answer": "3"}})
+    assert not valid({"parts": [with_one], "next": {"answer": "3"}})
     assert not valid({"parts": [], "next": {"answer": "3"}})
     assert not valid(
-        {"parts": [unseen], "next": {"calls": [{"for": "", "tool": "add", "arguments": {"a": 1, "b": None}}]}}
+        {"parts": [without], "next": {"calls": [{"for": "", "tool": "add", "arguments": {"a": 1, "b": None}}]}}
     )
     assert not Draft202012Validator(reply_schema([], ["1.1"], bounded=True)).is_valid(
         {"parts": [{"part": "a sum", "observation": "1.2"}], "next": {"answer": "3"}}
@@ -205,9 +205,9 @@ json_values = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["what", "colour", "size", "mood", "layers", "other"]), json_values))
-def test_no_arguments_do_more_than_fail(arguments: dict[str, Any]) -> None:
-    """Whatever a model makes up is taken or refused, and never an error of ours."""
+def test_any_arguments_are_accepted_or_refused(arguments: dict[str, Any]) -> None:
+    """No arguments raise another error than `ToolError`."""
     try:
         assert isinstance(paint.invoke(arguments), str)
     except ToolError as error:
-        assert error.code == "invalid_arguments"  # noqa: PT017  # taking them would be as good
+        assert error.code == "invalid_arguments"  # noqa: PT017  # accepting them is fine too

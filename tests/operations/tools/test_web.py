@@ -237,7 +237,7 @@ def test_only_safe_methods_are_redirected(apis: Apis, allowed: AllowedHosts) -> 
     assert apis.paths == ["/old"]
 
 
-# --- limits --------------------------------------------------------------------------------------------------------
+# --- limits ----------------------------------------------------------------------------------------------------------
 
 
 def test_the_size_of_an_answer_is_limited(apis: Apis, allowed: AllowedHosts) -> None:

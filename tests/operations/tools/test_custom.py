@@ -1,4 +1,4 @@
-"""Tools of the deployment's own: functions by their names, requests out of a file, and what the settings refuse."""
+"""Custom tools: functions named by a setting, requests described in a file, and invalid settings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FILE = "HEADWAY_AGENT_TOOLS_FILE"
 
 @pytest.fixture
 def erp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Apis]:
-    """A service of the deployment's own."""
+    """A service inside the deployment."""
     with Apis(routes={"/stock": lambda query, *parts: (200, {}, {"parts": parts, "query": query})}) as server:
         monkeypatch.setenv(PRIVATE, f"127.0.0.1:{server.server_port}")
         yield server
@@ -61,7 +61,7 @@ Write = Callable[..., dict[str, Tool]]
 
 @pytest.fixture
 def write(erp: Apis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Writes the file, and gives the tools that are offered then."""
+    """Writes the file; returns the tools of the registry."""
 
     def write(text: str = STOCK, name: str = "tools.toml") -> dict[str, Tool]:
         path = tmp_path / name
@@ -75,8 +75,8 @@ def write(erp: Apis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 # --- functions -------------------------------------------------------------------------------------------------------
 
 
-def test_functions_are_named_by_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plain ones and decorated ones, beside the tools that ship."""
+def test_functions_that_the_setting_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain and decorated functions are tools, besides the built-in ones."""
     before = set(registry().tools)
     monkeypatch.setenv(FUNCTIONS, f"{HERE}:add, {HERE}:publish_note")
     tools = registry().tools
@@ -88,17 +88,17 @@ def test_functions_are_named_by_the_setting(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     "names", [f"{HERE}:nothing", "no.such.module:add", HERE, f"{HERE}:PATIENCE", f"{HERE}:unannotated", "nonsense"]
 )
-def test_a_function_that_is_none_stops_the_start(monkeypatch: pytest.MonkeyPatch, names: str) -> None:
-    """In one line, which names the variable, its value and what it takes."""
+def test_an_invalid_function_stops_the_start(monkeypatch: pytest.MonkeyPatch, names: str) -> None:
+    """The error has one line with the variable, its value and what it takes."""
     monkeypatch.setenv(FUNCTIONS, names)
-    with pytest.raises(SettingError, match=r"^HEADWAY_AGENT_TOOLS is .*it takes module:function") as failed:
+    with pytest.raises(SettingError, match=r"^HEADWAY_AGENT_TOOLS is .*it takes module:function") as failure:
         registry()
-    assert names.split(":", maxsplit=1)[0] in str(failed.value)
-    assert "\n" not in str(failed.value)
+    assert names.split(":", maxsplit=1)[0] in str(failure.value)
+    assert "\n" not in str(failure.value)
 
 
-def test_a_name_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tool of one's own does not take the place of another one unnoticed."""
+def test_names_are_unique(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A custom tool cannot replace another tool."""
     monkeypatch.setenv(FUNCTIONS, f"{HERE}:add,{HERE}:add")
     with pytest.raises(SettingError, match="'add' twice"):
         registry()
@@ -107,23 +107,23 @@ def test_a_name_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- a file ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_request_is_described_in_a_file(erp: Apis, write: Write) -> None:
-    """Arguments fill the URL, the others are its query, and what comes back is what the tool gives."""
+def test_a_request_described_in_a_file(erp: Apis, write: Write) -> None:
+    """Arguments fill the URL, the others are its query, and the response is the value of the call."""
     stock = write()["stock"]
-    given = call(stock, warehouse="north pole/2", part=7, open=True)
-    assert given == {"parts": ["north pole/2"], "query": {"part": "7", "open": "true"}}
+    answer = call(stock, warehouse="north pole/2", part=7, open=True)
+    assert answer == {"parts": ["north pole/2"], "query": {"part": "7", "open": "true"}}
     assert erp.paths == ["/stock/north%20pole%2F2?part=7&open=true"]
     assert call(stock, warehouse="south", part=None)["query"] == {}
 
 
 def test_the_file_may_be_json(write: Write) -> None:
-    """The same words, for who prefers that."""
+    """It has the same keys."""
     entry = {"name": "plain", "description": "Says something.", "url": "@url@/stock"}
     assert "plain" in write(json.dumps({"tools": [entry]}), "tools.json")
 
 
-def test_a_request_may_change_something(erp: Apis, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its arguments are JSON in the body, its token comes from the environment, and a person is asked first."""
+def test_a_request_that_changes_something(erp: Apis, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arguments are JSON in the body, the token comes from the environment, and a person has to approve it."""
     monkeypatch.setenv("ERP_TOKEN", "swordfish")
     order = write()["order"]
     assert order.approve
@@ -138,14 +138,14 @@ def test_a_request_may_change_something(erp: Apis, write: Write, monkeypatch: py
     assert "swordfish" not in str(order)
 
 
-def test_text_comes_as_text(erp: Apis, write: Write) -> None:
-    """A host need not answer in JSON."""
+def test_a_text_response(erp: Apis, write: Write) -> None:
+    """The value is a string."""
     erp.faults["/stock"] = [Fault(body=b"plenty", headers={"Content-Type": "text/plain"})]
     assert call(write()["stock"], warehouse="north") == "plenty"
 
 
-def test_an_empty_answer_is_its_status(erp: Apis, write: Write) -> None:
-    """Many a host has nothing to say to what it did."""
+def test_an_empty_response(erp: Apis, write: Write) -> None:
+    """The value is the status."""
     erp.faults["/stock"] = [Fault(204)]
     assert call(write()["order"], part=7) == {"status": 204}
 
@@ -163,13 +163,13 @@ def test_an_empty_answer_is_its_status(erp: Apis, write: Write) -> None:
     ],
 )
 def test_arguments_are_checked(erp: Apis, write: Write, arguments: dict[str, Any], why: str) -> None:
-    """By the entry's schema, before anything is sent."""
+    """The schema of the entry is checked before the request."""
     assert code_of(write()["stock"], **arguments) == "invalid_arguments", why
     assert erp.seen == []
 
 
 ENTRY = {"name": "x", "description": "X.", "url": "https://example.org/{y}"}
-BAD: dict[str, Any] = {
+INVALID: dict[str, Any] = {
     "no TOML": "[[tools",
     "no list": {"tools": {}},
     "no description": {"tools": [{"name": "x", "url": "https://example.org/"}]},
@@ -188,26 +188,26 @@ BAD: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("file", BAD.values(), ids=BAD)
-def test_a_file_that_is_wrong_stops_the_start(write: Write, file: Any) -> None:
-    """In one line, which names the variable, the file and what is wrong with it."""
+@pytest.mark.parametrize("file", INVALID.values(), ids=INVALID)
+def test_an_invalid_file_stops_the_start(write: Write, file: Any) -> None:
+    """The error has one line with the variable, the file and what is wrong with it."""
     name = "tools.toml" if isinstance(file, str) else "tools.json"
     with pytest.raises(
         SettingError, match=rf"^HEADWAY_AGENT_TOOLS_FILE is .*{name}.*it takes a TOML or JSON"
-    ) as failed:
+    ) as failure:
         write(file if isinstance(file, str) else json.dumps(file), name)
-    assert "\n" not in str(failed.value)
+    assert "\n" not in str(failure.value)
 
 
-def test_a_file_that_is_not_there_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a wrong one does."""
+def test_a_missing_file_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says that there is no such file."""
     monkeypatch.setenv(FILE, "/no/such/file.toml")
     with pytest.raises(SettingError, match="No such file"):
         registry()
 
 
 def test_the_examples_of_the_documentation_work(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The functions and the file in docs/operations.md are offered as they stand there."""
+    """The functions and the file in docs/operations.md are valid."""
     page = (ROOT / "docs/operations.md").read_text()
     section = page.partition("\n## agent\n")[2].partition("\n## ")[0]
     blocks = dict(re.findall(r"```(python|toml)\n(.*?)```", section, re.DOTALL))
@@ -227,16 +227,16 @@ def test_the_examples_of_the_documentation_work(write: Write, tmp_path: Path, mo
 # --- hosts -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_hosts_of_the_tools_are_the_list(erp: Apis, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An entry's host is on it, since the deployment wrote it down; a private one has to be named as that as well."""
+def test_the_hosts_of_the_tools_are_allowed(erp: Apis, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This includes the host of an entry, but a private address must be allowed separately."""
     tools = write()
     assert f"127.0.0.1:{erp.server_port}" in registry().hosts.hosts
     monkeypatch.delenv(PRIVATE)
     assert code_of(tools["stock"], warehouse="north") == "private_address"
 
 
-def test_a_list_of_ones_own_takes_its_place(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tools whose hosts are not on it are not offered; those that need none are."""
+def test_a_list_of_hosts_replaces_the_default(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tools whose hosts are not on the list are not offered; tools without a host are."""
     write()
     monkeypatch.setenv(HOSTS, "api.frankfurter.dev")
     monkeypatch.delenv(PRIVATE)
@@ -246,8 +246,8 @@ def test_a_list_of_ones_own_takes_its_place(write: Write, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("url", ["example.org", "ftp://example.org", "http://", "http://[::1"])
-def test_a_server_that_is_no_url_stops_the_start(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    """In one line too."""
+def test_an_invalid_url_stops_the_start(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """The error has one line."""
     monkeypatch.setenv("HEADWAY_AGENT_WEATHER_URL", url)
     with pytest.raises(SettingError, match=r"^HEADWAY_AGENT_WEATHER_URL is .*it takes an http or https URL"):
         registry()
