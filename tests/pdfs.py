@@ -1,7 +1,7 @@
 """PDFs for the tests: documents made by reportlab, raw ones made byte by byte, and real ones from Debian.
 
-reportlab makes what a person would print (invoices, reports, forms), pypdf encrypts it, and `raw` writes what no
-program would: bombs, and trees that bite their own tail.
+reportlab makes what people print (invoices, reports, forms), pypdf encrypts it, and `raw` writes what no program
+would: bombs, and page trees that contain themselves.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Table, TableStyle
 
 DEBIAN = Path("/usr/share/doc/debian-policy")
-"""Where the package debian-policy keeps two real documents: `fhs/fhs-3.0.pdf` (50 pages), `policy.pdf` (193)."""
+"""The folder of two documents in the package debian-policy: `fhs/fhs-3.0.pdf` (50 pages) and `policy.pdf` (193)."""
 
 ITEMS = (
     ("Item", "Quantity", "Unit price", "Amount"),
@@ -32,11 +32,11 @@ ITEMS = (
     ("Delivery", "1", "15.00", "15.00"),
     ("Assembly on site", "2", "80.00", "160.00"),
 )
-"""What is charged on the invoices below; the first row names the columns."""
+"""The table of the invoices below; its first row names the columns."""
 
 
 class Sheet:
-    """A PDF under construction: `text` writes at points from the top left corner, `pdf` gives the bytes."""
+    """A PDF in the making. Coordinates are points from the top left corner; `pdf` gives the bytes."""
 
     def __init__(self, title: str = "", size: tuple[float, float] = A4) -> None:
         self._file = io.BytesIO()
@@ -46,23 +46,23 @@ class Sheet:
             self.canvas.setTitle(title)
 
     def text(self, x: float, top: float, text: str, size: float = 10, *, bold: bool = False) -> None:
-        """One line; `top` is where its base line lies."""
+        """Writes one line, whose base line is at `top`."""
         self.canvas.setFont("Helvetica-Bold" if bold else "Helvetica", size)
         self.canvas.drawString(x, self.height - top, text)
 
     def paragraph(self, x: float, top: float, lines: Iterable[str], size: float = 10) -> None:
-        """Lines of running text."""
+        """Writes lines of running text."""
         for index, line in enumerate(lines):
             self.text(x, top + 1.2 * size * index, line, size)
 
     def table(self, x: float, top: float, rows: Sequence[tuple[str, ...]], *style: Any) -> None:
-        """A table; `style` are reportlab's commands."""
+        """Draws a table; `style` are reportlab's commands."""
         table = Table(rows, style=TableStyle(style))
         _, height = table.wrapOn(self.canvas, self.width, self.height)
         table.drawOn(self.canvas, x, self.height - top - height)
 
-    def turn(self) -> None:
-        """Goes on to the next page."""
+    def new_page(self) -> None:
+        """Starts the next page."""
         self.canvas.showPage()
 
     def pdf(self) -> bytes:
@@ -135,7 +135,7 @@ def report(pages: int = 3, *, outline: bool = False, title: str = "") -> bytes:
             for level, entry in enumerate((f"Chapter number {number}", "What it is about")):
                 sheet.canvas.bookmarkPage(f"{number}-{level}")
                 sheet.canvas.addOutlineEntry(entry, f"{number}-{level}", level=level)
-        sheet.turn()
+        sheet.new_page()
     return sheet.pdf()
 
 
@@ -159,7 +159,7 @@ def encrypted(pdf: bytes, password: str, algorithm: str = "AES-256") -> bytes:
 
 
 def rotated(pdf: bytes, degrees: int) -> bytes:
-    """`pdf` with every page turned clockwise."""
+    """`pdf` with every page rotated clockwise."""
     writer = PdfWriter(clone_from=PdfReader(io.BytesIO(pdf)))
     for page in writer.pages:
         page.rotate(degrees)
@@ -173,7 +173,7 @@ def _written(writer: PdfWriter) -> bytes:
 
 
 def debian(name: str) -> bytes:
-    """A real document of the package debian-policy. Without it a test is skipped, in CI it fails."""
+    """A document of the package debian-policy. Without it a test is skipped; in CI it fails."""
     path = DEBIAN / f"{name}.gz"
     if not path.exists():
         sentence = f"{path} is missing: `make test` installs debian-policy"
@@ -188,7 +188,7 @@ FONT = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
 
 
 def raw(objects: Sequence[bytes]) -> bytes:
-    """A file of these objects, numbered from 1; the first one is the catalogue."""
+    """A file of these objects, which are numbered from 1; the first one is the catalogue."""
     out = bytearray(b"%PDF-1.7\n")
     offsets = []
     for number, body in enumerate(objects, 1):
@@ -225,14 +225,14 @@ def deflate_bomb(megabytes: int = 2000) -> bytes:
 
 
 def many_pages(count: int) -> bytes:
-    """One page, shown `count` times."""
+    """A document in which one page appears `count` times."""
     kids = b" ".join(b"3 0 R" for _ in range(count))
     tree = b"<</Type/Pages/Kids[%b]/Count %d>>" % (kids, count)
     return raw([b"<</Type/Catalog/Pages 2 0 R>>", tree, PAGE + b">>"])
 
 
 def deep_tree(depth: int) -> bytes:
-    """One page at the end of a tree of `depth` nodes below each other."""
+    """One page at the end of a tree of `depth` nodes, each below the last."""
     nodes = [b"<</Type/Pages/Kids[%d 0 R]/Count 1/Parent %d 0 R>>" % (at + 1, at - 1) for at in range(3, depth + 2)]
     first = b"<</Type/Pages/Kids[3 0 R]/Count 1>>"
     leaf = b"<</Type/Page/Parent %d 0 R/MediaBox[0 0 612 792]>>" % (depth + 1)
@@ -240,26 +240,26 @@ def deep_tree(depth: int) -> bytes:
 
 
 def looped_tree() -> bytes:
-    """A page tree that holds itself."""
+    """A page tree that contains itself."""
     return raw([b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[2 0 R]/Count 3>>"])
 
 
 def damaged_page() -> bytes:
-    """Three pages, the second of which leads nowhere."""
+    """Three pages, the second of which does not exist."""
     tree = b"<</Type/Pages/Kids[3 0 R 9 0 R 4 0 R]/Count 3>>"
     return raw([b"<</Type/Catalog/Pages 2 0 R>>", tree, PAGE + b">>", PAGE + b">>"])
 
 
 def unicode_holes() -> bytes:
-    """A page that shows "ABC", where A is half a surrogate pair, B a NUL and C the letter Z, as its font tells it."""
-    told = (
+    """A page that shows "ABC"; its font maps A to half a surrogate pair, B to a NUL and C to the letter Z."""
+    mapping = (
         b"1 begincodespacerange <00> <FF> endcodespacerange 3 beginbfchar <41> <D800> <42> <0000> <43> <005A> endbfchar"
     )
     font = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 6 0 R>>"
     tree = b"<</Type/Pages/Kids[3 0 R]/Count 1>>"
     leaf = PAGE + b"/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>"
-    shown = stream(b"BT /F 12 Tf 72 700 Td (ABC) Tj ET")
-    return raw([b"<</Type/Catalog/Pages 2 0 R>>", tree, leaf, shown, font, stream(told)])
+    content = stream(b"BT /F 12 Tf 72 700 Td (ABC) Tj ET")
+    return raw([b"<</Type/Catalog/Pages 2 0 R>>", tree, leaf, content, font, stream(mapping)])
 
 
 def scan() -> bytes:

@@ -1,7 +1,7 @@
-"""Operations that behave as badly as operations can, at the top of a module, where a process finds them.
+"""Operations that misbehave in every way, at the top level of a module, where a process finds them.
 
-`scripted` plays the acts that its input lists, in a greenlet, a thread or a process; the others are what no list of
-acts can say: functions that are no generators, limits, and lives that end outside Python.
+`scripted` performs the acts that its input lists, in a greenlet, a thread or a process. The others are for what acts
+cannot do: functions that are not generators, limits, and processes that end outside Python.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Acts = Generator[Event | Flush, Any, Any]
 
 
 class Script(BaseModel):
-    """What is to be played, and where. `file` is a path where an act leaves a line, or reads one."""
+    """The acts to perform, and where. `file` is a path to which acts add lines, or from which they read them."""
 
     acts: list[str] = Field(default_factory=list)
     runs_in: Literal["greenlet", "thread", "process"] = "greenlet"
@@ -43,13 +43,13 @@ class Script(BaseModel):
 
 
 def as_asked(input: Any) -> Literal["greenlet", "thread", "process"]:
-    """Where the input says."""
+    """The executor that the input names."""
     runs_in: Literal["greenlet", "thread", "process"] = input.runs_in
     return runs_in
 
 
 def wait() -> None:
-    """Waits for an hour, as work in that place would: a thread in C code, which only its hook can end early."""
+    """Waits for an hour, as work of each executor does; in a thread it waits in C code, which only its hook can end."""
     if getcurrent().parent is not None:
         gevent.sleep(HOUR)
     elif os.getpid() == IMPORTED_BY:
@@ -64,7 +64,7 @@ def wait() -> None:
 IMPORTED_BY: Final = os.getpid()
 
 
-# Acts that go on
+# Acts after which the operation continues
 
 
 def _progress(script: Script) -> Acts:
@@ -122,12 +122,7 @@ def _wait(script: Script) -> Acts:
     wait()
 
 
-# Acts that end it
-
-
-def _return_text(script: Script) -> Acts:
-    yield from ()
-    raise StopPlaying("a result")
+# Acts that end the operation
 
 
 def _refuse(script: Script) -> Acts:
@@ -294,7 +289,7 @@ JSON: Final[dict[str, Any]] = {
 
 
 class StopPlaying(Exception):
-    """Ends the play with a result."""
+    """Ends `scripted` with a result."""
 
     def __init__(self, result: Any) -> None:
         super().__init__()
@@ -309,7 +304,7 @@ def _returning(make: Callable[[], Any]) -> Callable[[Script], Acts]:
     return play
 
 
-# Acts that stand around the rest of the play
+# Acts around all that follow
 
 
 def _tidy(script: Script, rest: Acts) -> Acts:
@@ -397,7 +392,7 @@ ENDING: Final[dict[str, Callable[[Script], Acts]]] = {
     "endless_recursion": _endless_recursion,
     "memory_error": _memory_error,
     "group": _group,
-    **{name: _refusing(*said) for name, said in REFUSALS.items()},
+    **{name: _refusing(*refusal) for name, refusal in REFUSALS.items()},
     **{name: _yielding(rubbish) for name, rubbish in RUBBISH.items()},
     **{name: _returning(make) for name, make in NO_JSON.items()},
     **{name: _returning(lambda value=value: value) for name, value in JSON.items()},  # type: ignore[misc]
@@ -409,7 +404,7 @@ PLAIN: Final = {**GOING_ON, **ENDING, **WAITING}
 
 
 def play(script: Script, acts: list[str]) -> Acts:
-    """The acts in turn; one that stands around the rest begins it."""
+    """Performs acts in order; one that is around the rest calls it."""
     for number, act in enumerate(acts):
         if act in AROUND:
             return (yield from AROUND[act](script, play(script, acts[number + 1 :])))
@@ -419,18 +414,18 @@ def play(script: Script, acts: list[str]) -> Acts:
 
 @operation(where=as_asked)
 def scripted(input: Script) -> Acts:
-    """Plays a script."""
+    """Performs the acts of a script."""
     try:
         return (yield from play(input, input.acts))
     except StopPlaying as end:
         return end.result
 
 
-# Lives that end outside Python
+# Processes that end outside Python
 
 
 class Death(BaseModel):
-    """How a process is to end."""
+    """How a process ends."""
 
     by: str
 
@@ -448,7 +443,7 @@ DEATHS: Final[dict[str, Callable[[], Any]]] = {
 
 @operation(runs_in="process")
 def dying(input: Death) -> Acts:
-    """A process that is gone from one line to the next."""
+    """A process that ends between two lines."""
     yield progress("alive")
     DEATHS[input.by]()
     yield progress("never said")
@@ -456,28 +451,28 @@ def dying(input: Death) -> Acts:
 
 @operation(runs_in="process", memory=400_000_000)
 def hungry() -> Acts:
-    """A process that wants more memory than it may have."""
+    """A process that exceeds its memory limit."""
     yield progress("hungry")
     return len(bytearray(4_000_000_000))
 
 
 @operation(runs_in="process", memory=400_000_000)
 def modest() -> Acts:
-    """A process that stays within its limit."""
+    """A process that stays within its memory limit."""
     yield progress("modest")
     return "fed"
 
 
 @operation(runs_in="process")
 def whereabouts(input: Script) -> Acts:
-    """A process that says who it is, and waits."""
+    """A process that sends its id, and performs acts."""
     yield partial("pid", os.getpid())
     yield from play(input, input.acts)
 
 
 @operation(runs_in="process")
 def hard_of_hearing(input: Script) -> Acts:
-    """A process to whom the first SIGTERM is lost."""
+    """A process that ignores the first SIGTERM."""
     try:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         yield progress("waiting")
@@ -506,21 +501,21 @@ def portrait() -> dict[str, Any]:
 
 
 class Parcel(BaseModel):
-    """Something large."""
+    """A large input."""
 
     content: str
 
 
 @operation(runs_in="process")
 def echoing(input: Parcel) -> Acts:
-    """Sends back what it was sent: as an event, and as a result once it has been answered."""
+    """Sends its input back as an event, and the answer to its question as its result."""
     yield partial("content", input.content)
     return (yield ask("And now?"))
 
 
 @operation(runs_in="process")
 def forking(input: Script) -> Acts:
-    """A process that leaves another behind, which holds on to everything that it was given."""
+    """A process that leaves a child behind, which keeps every descriptor open."""
     child = os.fork()
     if child == 0:
         time.sleep(HOUR)
@@ -531,7 +526,7 @@ def forking(input: Script) -> Acts:
 
 @operation(runs_in="process")
 def daemonizing(input: Script) -> Acts:
-    """A process that leaves another behind, in a session of its own."""
+    """A process that leaves a child behind, in a session of its own."""
     child = os.fork()
     if child == 0:
         os.setsid()
@@ -549,24 +544,24 @@ def spawning(input: Script) -> Acts:
     yield from play(input, input.acts)
 
 
-# Functions that are no generators
+# Functions that are not generators
 
 
 class Where(BaseModel):
-    """Where it runs."""
+    """The executor of an operation."""
 
     runs_in: Literal["greenlet", "thread", "process"] = "greenlet"
 
 
 @operation(where=as_asked)
 def plain(input: Where) -> dict[str, str]:
-    """A function that yields nothing and returns its result."""
+    """A function that yields nothing, and returns its result."""
     return {"from": "a plain function"}
 
 
 @operation(where=as_asked)
 def plain_wait(input: Script) -> None:
-    """A plain function that waits, and tidies up."""
+    """A function that waits, and has a `finally` block."""
     try:
         input.leave("waiting")
         wait()
@@ -576,13 +571,13 @@ def plain_wait(input: Script) -> None:
 
 @operation(where=as_asked)
 def plain_list(input: Where) -> list[Event]:
-    """A list is a result, whatever it holds; this one is no JSON."""
+    """A list is a result, whatever it holds; this one is not JSON."""
     return [progress("never an event")]
 
 
 @operation(where=as_asked)
 def plain_failure(input: Where) -> None:
-    """A plain function that fails before there is anything to iterate over."""
+    """A function that fails before it returns anything to iterate over."""
     raise OperationError("closed", "There is nothing today.")
 
 
@@ -604,12 +599,12 @@ class Countdown:
 
 @operation(where=as_asked)
 def iterating(input: Where) -> Iterator[Event]:
-    """An iterator that is no generator."""
+    """An iterator that is not a generator."""
     return Countdown()
 
 
 class Shelf:
-    """An iterable that is no iterator."""
+    """An iterable that is not an iterator."""
 
     def __iter__(self) -> Iterator[Event]:
         yield progress("from a shelf")
@@ -617,7 +612,7 @@ class Shelf:
 
 @operation(where=as_asked)
 def iterable(input: Where) -> Shelf:
-    """An iterable that is no iterator."""
+    """An iterable that is not an iterator."""
     return Shelf()
 
 
@@ -643,21 +638,21 @@ def unruly(input: Where) -> Iterator[Event]:
 
 @operation(where=as_asked, timeout=0.2)
 def slow(input: Where) -> Acts:
-    """Work that takes longer than it may."""
+    """Work that exceeds its timeout."""
     yield progress("slow")
     wait()
 
 
 @operation(where=as_asked)
 def hooked(input: Script) -> Acts:
-    """Work with a hook for its cancel that holds to the end."""
+    """Work with a cancel hook to its end."""
     on_cancel(lambda: input.leave("hook"))
     yield from play(input, input.acts)
 
 
 @operation(where=as_asked)
 def hooked_block(input: Script) -> Acts:
-    """Work with hooks that hold for a block each: one whose block is over, and one that is waited in."""
+    """Work with a cancel hook for each of two blocks: one that has ended, and one in which it waits."""
     with on_cancel(lambda: input.leave("over")):
         pass
     lock = monkey.get_original("_thread", "allocate_lock")()
@@ -676,7 +671,7 @@ def hooked_block(input: Script) -> Acts:
 
 @operation(where=as_asked)
 def stubborn(input: Script) -> Acts:
-    """Work that hears no cancel until its file is there, and then yields again."""
+    """Work that ignores its cancel until its file exists, and then yields again."""
     yield progress("at work")
     while not Path(input.file).exists():
         try:
@@ -687,7 +682,7 @@ def stubborn(input: Script) -> Acts:
 
 
 def pause() -> None:
-    """A moment, in the hub where there is one."""
+    """Waits for a moment, and lets the hub run where there is one."""
     if getcurrent().parent is not None:
         gevent.sleep(0.005)
     else:
@@ -696,15 +691,15 @@ def pause() -> None:
 
 @operation(where=as_asked)
 def paced(input: Script) -> Acts:
-    """Events one by one: each line that is added to its file is one, `end` ends it, `flush` is one."""
-    told = 0
+    """Yields an event for each line that is added to its file, or flushes at `flush`, until a line is `end`."""
+    count = 0
     while True:
         lines = Path(input.file).read_text().splitlines()
-        for line in lines[told:]:
+        for line in lines[count:]:
             if line == "end":
                 return "ended"
             yield flush() if line == "flush" else event("line", {"text": line})
-        told = len(lines)
+        count = len(lines)
         pause()
 
 
@@ -714,28 +709,28 @@ each = operation(flush="each", name="each")(paced.fn)
 
 @operation(timeout=60)
 def limited() -> Acts:
-    """Work that may take a minute, and would take an hour."""
+    """Work that takes an hour, with a timeout of a minute."""
     yield progress("at work")
     wait()
 
 
 @operation(linger=None)
 def lasting() -> Acts:
-    """Work that no viewer's going ends."""
+    """Work that goes on without viewers."""
     yield progress("at work")
     wait()
 
 
 @operation(linger=30)
 def patient() -> Acts:
-    """Work that waits half a minute for its viewers."""
+    """Work that lingers for half a minute."""
     yield progress("at work")
     wait()
 
 
 @operation(linger=0)
 def hasty() -> Acts:
-    """Work that waits for no viewer, whatever the settings say."""
+    """Work that stops with its last viewer, whatever the settings say."""
     yield progress("at work")
     wait()
 
@@ -749,13 +744,13 @@ def plain_wish() -> Acts:
 
 @operation
 def asking() -> Acts:
-    """Work that asks, for ten minutes."""
+    """Work with a question that is open for ten minutes."""
     answer = yield ask("Go on?", schema={"type": "boolean"}, within=600)
     return answer
 
 
 class Unpicklable(BaseModel):
-    """An input that no process can be sent."""
+    """An input that cannot be pickled."""
 
     where: Literal["process"] = "process"
 
@@ -765,13 +760,13 @@ class Unpicklable(BaseModel):
 
 @operation(runs_in="process")
 def unsendable(input: Unpicklable) -> Acts:
-    """An operation whose input stays where it is."""
+    """An operation whose input cannot be sent to its process."""
     yield progress("never said")
 
 
 @operation(where=lambda _: str(1 / 0))  # type: ignore[arg-type, return-value]
 def lost() -> Acts:
-    """An operation that fails when asked where it runs."""
+    """An operation whose `where` fails."""
     yield progress("never said")
 
 
@@ -779,7 +774,7 @@ def lost() -> Acts:
 
 
 class Files(BaseModel):
-    """One file, and perhaps several."""
+    """One file, and perhaps more."""
 
     file: Upload
     more: list[Upload] = Field(default_factory=list)
@@ -789,7 +784,7 @@ class Files(BaseModel):
 
 @operation(where=as_asked)
 def filed(input: Files) -> Acts:
-    """Says where its files lie and what is in them, and plays a script."""
+    """Yields the paths and contents of its files, and performs acts."""
     for upload in [input.file, *input.more]:
         yield partial(upload.filename, {**upload.as_dict(), "text": upload.path.read_text()})
     return (yield from play(Script(acts=input.acts), input.acts))
