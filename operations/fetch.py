@@ -52,7 +52,7 @@ class Download:
 
     def _follow(self, client: httpx.Client) -> Iterator[int]:
         for _ in range(MAX_REDIRECTS + 1):
-            self._check()
+            self.check_host()
             with client.stream("GET", self._url) as response:
                 if response.next_request is None:
                     yield from self._receive(response)
@@ -60,7 +60,7 @@ class Download:
                 self._url = response.next_request.url
         raise OperationError("fetch_failed", f"More than {MAX_REDIRECTS} redirects.")
 
-    def _check(self) -> None:
+    def check_host(self) -> None:
         """Raises `OperationError` unless the URL of this hop is allowed."""
         url = self._url
         if url.scheme not in ("http", "https") or url.userinfo:

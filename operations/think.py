@@ -111,7 +111,7 @@ def think(input: ThinkInput) -> Generator[Event, None, Answer]:
     return thinker.result()
 
 
-_modes: dict[tuple[str, str], Mode] = {}
+modes: dict[tuple[str, str], Mode] = {}
 """The modes of models, by the address of their server and their name."""
 
 
@@ -156,7 +156,7 @@ class Thinker:
     @property
     def _mode(self) -> Mode | None:
         """`None` if it is not known yet. The embedded model does not think by itself."""
-        return "two_calls" if self._model.embedded else _modes.get(self._key)
+        return "two_calls" if self._model.embedded else modes.get(self._key)
 
     @property
     def _key(self) -> tuple[str, str]:
@@ -183,7 +183,7 @@ class Thinker:
         """Whether the model thinks without being asked to. If the mode is not known yet, its first piece shows it."""
         if self._mode is None:
             in_text: Mode = "tags" if channel == "thinking" else "two_calls"
-            _modes[self._key] = "separate" if isinstance(item, Thinking) else in_text
+            modes[self._key] = "separate" if isinstance(item, Thinking) else in_text
         return self._mode != "two_calls"
 
     def _think_first(self) -> Generator[Event, None, None]:
@@ -199,7 +199,7 @@ class Thinker:
                         break
                     yield from self._emit(channel, text)
                 if splitter.closed:
-                    _modes[self._key] = "end_tag"
+                    modes[self._key] = "end_tag"
                     return
 
     def _answer(self) -> Generator[Event, None, None]:

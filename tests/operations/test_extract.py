@@ -588,7 +588,7 @@ def test_no_other_host_is_allowed(run: Run, web: str, hosts: str) -> None:
 def test_how_allowed_hosts_match(url: str, hosts: str) -> None:
     """The default port is optional, case does not matter, and IPv6 addresses have brackets."""
     download = fetch.Download(url, frozenset({hosts}))
-    download._check()
+    download.check_host()
 
 
 @pytest.mark.parametrize(

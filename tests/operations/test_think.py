@@ -26,7 +26,7 @@ THOUGHTS = Reply(text("Two, ", "and two."), finish(prompt=30, completion=6))
 @pytest.fixture(autouse=True)
 def _forget_modes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The modes of models are not known."""
-    monkeypatch.setattr(operations.think, "_modes", {})
+    monkeypatch.setattr(operations.think, "modes", {})
     for name in ("API_KEY", "MODEL", "TIMEOUT"):
         monkeypatch.delenv(f"HEADWAY_LLM_{name}", raising=False)
 

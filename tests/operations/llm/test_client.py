@@ -340,7 +340,9 @@ def test_without_the_package_the_error_says_what_to_install(settings: pytest.Mon
 def test_a_folder_that_others_can_read_is_not_used(settings: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The folder of the embedded server must be private: it has the key."""
     settings.setattr("tempfile.tempdir", str(tmp_path))
-    embedded._folder().chmod(0o755)
+    hold()
+    [folder] = tmp_path.iterdir()
+    folder.chmod(0o755)
     with pytest.raises(OperationError, match="model_missing"):
         outcome(connect())
     hold()  # a service starts nevertheless
