@@ -1,4 +1,4 @@
-"""The stop of a worker: no new runs, time for the live ones, and viewers that are sent to another worker."""
+"""The drain of a worker that stops: no new runs, time for the live ones, and viewers sent to another worker."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ..runtime.worker import Worker
 from .heartbeat import Heartbeat
 
 LAST_EVENTS: Final = 2.0
-"""Seconds in which streams that are ended write their last events."""
+"""Seconds in which streams write their last events."""
 
 SPREAD: Final = 3000
-"""Milliseconds over which the viewers of a stopped worker come back, so that they do not come all at once."""
+"""Milliseconds over which the viewers of a stopped worker reconnect, so that they do not come all at once."""
 
 
 def drain(runner: Runner, seconds: float) -> None:
-    """Ends the runs of a worker, and then its streams; in the hub. The store stays open for late requests."""
+    """Ends the runs of a worker, and then its streams; called in the hub. The store stays open for late requests."""
     heartbeat = runner.worker.part(Heartbeat)
     runner.draining = True
     _wait(seconds, lambda: bool(runner.live) or heartbeat.producing)
@@ -32,7 +32,7 @@ def drain(runner: Runner, seconds: float) -> None:
 
 
 def end_streams(worker: Worker, seconds: float) -> None:
-    """Ends the streams of a worker: those of `stream()` after `seconds` at the most, and with their last events."""
+    """Ends the streams of a worker. Those of `stream()` have `seconds` to finish, and then write their last events."""
     heartbeat = worker.part(Heartbeat)
     _wait(seconds, lambda: heartbeat.producing)
     stopping = [viewer for viewer in list(heartbeat.viewers) if viewer.stop()]

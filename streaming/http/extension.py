@@ -35,14 +35,15 @@ Authorize = Callable[[Request], str | None]
 class Headway:
     """Operations, their runs, and the routes to them.
 
-    `authorize` takes the request and gives its owner, or `None` (or raises a `Problem`) to refuse it. `log` and `clock`
-    replace the store that the settings name, and the machine's clock, in tests. `observers` see what happens.
+    `authorize` takes the request and returns its owner; it returns `None`, or raises a `Problem`, to refuse it. `log`
+    and `clock` replace the store of the settings and the system's clock, in tests. `observers` are notified of runs,
+    streams and refusals. Further keywords are defaults of settings.
     """
 
     mounted: ClassVar[weakref.WeakSet[Headway]] = weakref.WeakSet()
-    """The extensions of this process, for the server's hooks; those that were mounted before a fork too."""
+    """The extensions of this process, for the server's hooks, also those that were mounted before a fork."""
 
-    def __init__(  # each is optional
+    def __init__(
         self,
         app: Flask | None = None,
         *,
@@ -62,15 +63,15 @@ class Headway:
         self._clock = clock
         self._defaults = defaults
         self._mounted = False
-        self._making = Semaphore()
+        self._lock = Semaphore()
         self._runner: Runner | None = None
         if app is not None:
             self.init_app(app, url_prefix=url_prefix)
 
     def init_app(self, app: Flask, url_prefix: str | None = None) -> None:
-        """Mounts the routes on `app`, under `url_prefix`, and reads the settings.
+        """Reads the settings, and mounts the routes on `app` under `url_prefix`.
 
-        `app.extensions["headway"]` is this extension; for a second application it is another like it, so that each has
+        `app.extensions["headway"]` is this extension, or for a second application a copy, so that each application has
         its own settings and runs. Raises `SettingError` and `RegistrationError`.
         """
         if self._mounted:
@@ -99,7 +100,7 @@ class Headway:
 
     @property
     def runner(self) -> Runner:
-        """The runs of this process; made on first use, which is after gunicorn has forked its workers."""
+        """The runner of this process; made on first use, after gunicorn has forked its workers."""
         worker = self.worker
         if self._runner is None or self._runner.worker is not worker:
             return worker.call(self._make_runner, worker)
@@ -107,21 +108,21 @@ class Headway:
 
     @cached_property
     def observer(self) -> Observers:
-        """The observers as one, with Prometheus among them where its library is installed."""
+        """All observers as one, and Prometheus if its library is installed."""
         prometheus = [] if Prometheus is None else [self.worker.part(Prometheus)]
         return Observers([*self.observers, *prometheus])
 
     @property
     def authorize(self) -> Authorize | None:
-        """What names the owner of a request; `None` where there are no owners."""
+        """The function that returns the owner of a request; `None` without owners."""
         if self._authorize is None and self.settings.api_keys:
             return self._owner_of_key
         return self._authorize
 
     def drain(self, seconds: float | None = None) -> None:
-        """Takes no more runs, lets those that are live finish for `seconds` (the setting's), and stops the rest.
+        """Refuses new runs, gives the live ones `seconds` (by default the setting's) to finish, and stops the rest.
 
-        Then it sends the viewers away. What is kept can still be read, until `close`.
+        Then it sends the viewers to other workers. Finished runs can be read until `close`.
         """
         if self._runner is not None:
             seconds = self.settings.drain if seconds is None else seconds
@@ -136,7 +137,7 @@ class Headway:
         return Settings.read(os.environ, app.config, **self._defaults)
 
     def _make_runner(self, worker: Worker) -> Runner:
-        with self._making:  # the first requests may come together, and it waits for its store and its fork server
+        with self._lock:  # the first requests may come together, and opening a store and a fork server takes time
             if self._runner is None or self._runner.worker is not worker:
                 heartbeat = worker.part(Heartbeat)
                 self._runner = Runner(

@@ -1,8 +1,8 @@
-"""gunicorn's workers: the stores open before the first request, and a stopping worker drains.
+"""Hooks for gunicorn's workers: stores open before the first request, and a worker that stops is drained.
 
-gunicorn's gevent worker waits its whole graceful timeout for an open stream, and then cuts it; for idle connections it
-waits as long as `keepalive` says, and for runs without a stream not at all. So the library ends the streams and the
-idle connections itself, and keeps the worker until all is done.
+gunicorn's gevent worker waits its whole graceful timeout for an open stream, and then cuts it; it waits for idle
+connections as long as `keepalive` says, and for runs without a stream not at all. So the library ends the streams and
+the idle connections itself, and keeps the worker until all is done.
 """
 
 from __future__ import annotations
@@ -25,36 +25,36 @@ from ..runtime.worker import Worker
 from ..settings import Settings
 from .drain import end_streams
 from .extension import Headway
-from .transport import native_socket
+from .transport import copy_of
 
 log = logging.getLogger("headway")
 
 FIRST_REQUEST: Final = 1.0
-"""Seconds that a new connection has for its first request: one that is closed before it is a refusal to its client."""
+"""Seconds that a new connection has for its first request: to close it earlier would look like a refusal."""
 
 
 def drain_with(gunicorn_worker: Any) -> None:
-    """For gunicorn's `post_worker_init`: opens the stores, and drains as soon as the worker is told to stop."""
-    stop = _Stop(gunicorn_worker)
+    """For gunicorn's `post_worker_init`: opens the stores, and drains the worker as soon as gunicorn stops it."""
+    drain = _Drain(gunicorn_worker)
     if monkey.is_module_patched("threading"):
-        gevent.spawn(stop.attend)
-    else:  # gunicorn's sync and gthread workers run no hub
-        start_native_thread(stop.attend, ())
+        gevent.spawn(drain.run)
+    else:  # gunicorn's sync and gthread workers have no hub
+        start_native_thread(drain.run, ())
 
 
-class _Stop:
-    """The end of one gunicorn worker."""
+class _Drain:
+    """The drain of one gunicorn worker, beside the loop in which it serves."""
 
     def __init__(self, gunicorn_worker: Any) -> None:
         self._gunicorn_worker = gunicorn_worker
         self._end_idle_connections = _watch_connections(gunicorn_worker)
         self._serve = gunicorn_worker.run
         self._drained = gevent.event.Event()
-        self._left = False
-        gunicorn_worker.run = self._run
+        self._closed = False
+        gunicorn_worker.run = self._serve_and_close
 
-    def attend(self) -> None:
-        """Waits for the stop, and drains; beside the worker's own loop."""
+    def run(self) -> None:
+        """Waits for the stop, and drains."""
         _open_stores()
         while self._gunicorn_worker.alive:
             gevent.sleep(0.1)
@@ -66,29 +66,29 @@ class _Stop:
         finally:
             self._drained.set()
         self._end_idle_connections()
-        # gunicorn accepts connections for up to another second: their streams are ended in the same way.
-        while not self._left:
+        # gunicorn accepts connections for up to another second: their streams end in the same way.
+        while not self._closed:
             gevent.sleep(0.1)
             _end_streams(0)
 
-    def _run(self) -> None:
+    def _serve_and_close(self) -> None:
         self._serve()
         while not self._drained.wait(1.0):
             self._gunicorn_worker.notify()
-        self._left = True
+        self._closed = True
         for headway in list(Headway.mounted):
             headway.close()
         Worker.current().close()
 
 
 def _end_streams(seconds: float) -> None:
-    """For streams without runs: an application may only call `stream()`, and a drained worker has no more runs."""
+    """Ends streams without runs: those of an application that only calls `stream()`, and late ones."""
     worker = Worker.current()
     worker.call(end_streams, worker, seconds)
 
 
 def _open_stores() -> None:
-    """Opens the stores before the first request: runs that were interrupted wait for a worker to adopt them."""
+    """Opens the stores before the first request: interrupted runs wait for a worker to adopt them."""
     for headway in list(Headway.mounted):
         try:
             headway.runner  # noqa: B018  # made on first use
@@ -97,23 +97,23 @@ def _open_stores() -> None:
 
 
 def _watch_connections(gunicorn_worker: Any) -> Callable[[], None]:
-    """Tracks the idle connections of gunicorn's gevent workers; gives what ends them, then and from then on.
+    """Tracks the idle connections of gunicorn's gevent workers; returns a function that ends them, and later ones.
 
-    The workers look these names up as they serve, so they can be wrapped. Other workers are left as they are.
+    The workers look these methods up for each connection, so they can be wrapped. Other workers stay as they are.
     """
     idle = _IdleConnections()
     if getattr(gunicorn_worker, "wsgi_handler", None) is not None:  # gevent_pywsgi
         gunicorn_worker.wsgi_handler = idle.handler(gunicorn_worker.wsgi_handler)
     elif hasattr(gunicorn_worker, "timeout_ctx"):  # gevent
         gunicorn_worker.handle = idle.between(gunicorn_worker.handle, client=1)
-        # HTTP/2 closes its connections in its own way: to it, none is idle.
+        # HTTP/2 closes its own connections: none counts as idle.
         gunicorn_worker.handle_http2 = idle.within(gunicorn_worker.handle_http2, client=1)
         gunicorn_worker.handle_request = idle.within(gunicorn_worker.handle_request, client=2)
     return idle.end
 
 
 class _IdleConnections:
-    """Connections that wait for a request, each with the moment from which on it may be ended."""
+    """Connections that wait for a request, each with the time at which it may be ended."""
 
     def __init__(self) -> None:
         self._clients: dict[Any, float] = {}
@@ -128,18 +128,18 @@ class _IdleConnections:
         self._clients.pop(client, None)
 
     def end(self) -> None:
-        """Lets their servers read the end of the input."""
+        """Ends the input of these connections, and of later ones."""
         self._ending = True
         for client in list(self._clients):
             self._end(client)
 
     def _end(self, client: Any) -> None:
-        moment = self._clients.get(client)
-        if moment is None:
+        at = self._clients.get(client)
+        if at is None:
             return
-        left = moment - monotonic()
-        if left > 0:
-            gevent.spawn_later(left, self._end, client)
+        seconds = at - monotonic()
+        if seconds > 0:
+            gevent.spawn_later(seconds, self._end, client)
         else:
             _stop_reading(client)
 
@@ -186,11 +186,7 @@ class _IdleConnections:
 
 
 def _stop_reading(client: Any) -> None:
-    """Ends the input of a connection after what has come already: a request that is in there is still answered."""
-    with contextlib.suppress(OSError):
-        # Through a copy of the descriptor: gevent's own `shutdown` would raise in the greenlet that reads.
-        twin = native_socket(fileno=os.dup(client.fileno()))
-        try:
-            twin.shutdown(socket.SHUT_RD)
-        finally:
-            twin.close()
+    """Ends the input of a connection; a request that has already arrived is still answered."""
+    # Through a copy: `shutdown` of a gevent socket would raise in the greenlet that reads it.
+    with contextlib.suppress(OSError), copy_of(client.fileno()) as copy:
+        copy.shutdown(socket.SHUT_RD)

@@ -1,7 +1,7 @@
-"""The wait of a request for a handshake, before it is answered itself.
+"""The wait of a request for a handshake with another service, before the request is answered.
 
-A caller that disconnects ends the wait: its stream then starts, and finds it gone. One that only closes its side looks
-the same until something is written to it, so it ends the wait too.
+A caller that disconnects ends the wait: its stream then opens, and notices. A half-close looks the same until something
+is written, so it ends the wait too.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from .transport import Transport
 from .viewer import RunSource
 
 TIME_TO_FAIL: Final = 1.0
-"""Seconds; a run without viewers would be cancelled at once, where it has no linger."""
+"""Seconds in which a refused run fails by itself; without a viewer and a linger it would be cancelled."""
 
 
 def refusal_of(handshake: Handshake, worker: Worker, environ: Mapping[str, Any]) -> Problem | None:
-    """The other service's refusal, where it comes within the handshake's patience."""
+    """The refusal of the other service, if it arrives within the handshake's patience."""
     transport = Transport(environ)
     worker.call(transport.open, worker, _Caller(handshake))
     try:
@@ -33,12 +33,12 @@ def refusal_of(handshake: Handshake, worker: Worker, environ: Mapping[str, Any])
 
 
 def leave_later(source: RunSource) -> None:
-    """Counts a refused viewer out, once its run has had the time to fail; called in the hub."""
+    """Lets a refused viewer leave once its run has had the time to fail; called in the hub."""
     gevent.spawn_later(TIME_TO_FAIL, source.leave)
 
 
 class _Caller:
-    """Ends the wait of a caller that disconnects."""
+    """A watcher that ends the wait when the caller disconnects."""
 
     def __init__(self, handshake: Handshake) -> None:
         self.disconnected = self.probe = handshake.give_up

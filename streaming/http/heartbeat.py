@@ -1,4 +1,4 @@
-"""The heartbeat of all streams of a worker: one greenlet, which also finds viewers that receive nothing."""
+"""The heartbeats of a worker's streams, sent by one greenlet, which also finds viewers that receive nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .viewer import Source, Viewer
 
 TICK: Final = 2.0
-"""Seconds between two rounds over the open streams; fewer where a heartbeat is shorter than eight of them."""
+"""Seconds between two rounds over the open streams; fewer if an eighth of a heartbeat or send timeout is less."""
 
 
 class Heartbeat:
@@ -28,7 +28,7 @@ class Heartbeat:
         self._greenlet: gevent.Greenlet[..., None] | None = None
 
     def add(self, viewer: Viewer) -> None:
-        """Takes a stream that opens."""
+        """Adds a stream that opens."""
         viewer.checked = (viewer.writes, self._clock.monotonic())
         self.viewers.add(viewer)
         tick = max(min(viewer.heartbeat, viewer.send_timeout) / 8, 0.01)
@@ -43,14 +43,14 @@ class Heartbeat:
         self.viewers.discard(viewer)
 
     def send_to_viewers_of(self, target: str | Source) -> None:
-        """Sends a heartbeat to those who watch a run, or read from a source, in this worker."""
+        """Sends a heartbeat to the viewers here of a run, or of a source."""
         for viewer in self.viewers:
             if viewer.watches(target):
                 viewer.send_heartbeat()
 
     @property
     def producing(self) -> bool:
-        """Whether a generator of `stream()` is at work for one of the streams."""
+        """Whether a generator of `stream()` is at work for one of the viewers."""
         return any(viewer.producing for viewer in self.viewers)
 
     def _run(self) -> None:
@@ -64,14 +64,13 @@ class Heartbeat:
         self._greenlet = None
 
     def _check(self, viewer: Viewer, now: float) -> None:
-        writes, since = viewer.checked
-        moved = viewer.writes != writes
-        if moved:
+        transport, (writes, since) = viewer.transport, viewer.checked
+        written = viewer.writes != writes
+        if written:
             viewer.checked = (viewer.writes, now)
         elif not viewer.writing and now - since >= viewer.heartbeat - self._tick:
-            viewer.checked = (writes + 1, now + self._tick)  # the write of a heartbeat needs no check of its delivery
+            viewer.checked = (writes + 1, now + self._tick)  # the delivery of a heartbeat is not checked
             viewer.send_heartbeat()
-        if (moved or viewer.writing or viewer.transport.checks_delivery) and viewer.transport.is_stuck(
-            now, viewer.writes, viewer.writing, viewer.send_timeout
-        ):
+        check = written or viewer.writing or transport.pending
+        if check and transport.is_stuck(now, viewer.writes, viewer.writing, viewer.send_timeout):
             viewer.cut()

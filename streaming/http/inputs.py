@@ -1,4 +1,4 @@
-"""The input of a run, out of a request: JSON or a form, checked by the operation's pydantic model."""
+"""The input of a run as a request carries it: JSON or a form, checked by the operation's pydantic model."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
 class RunInput:
-    """A checked input, the digest of what it came as, and the folder of its files."""
+    """A checked input, the digest of its body, and the folder of its files."""
 
-    def __init__(self, checked: BaseModel, digest: str, folder: Path | None) -> None:
-        self.checked = checked
+    def __init__(self, value: BaseModel, digest: str, folder: Path | None) -> None:
+        self.value = value
         self.digest = digest
         self._folder = folder
 
@@ -36,26 +36,26 @@ class RunInput:
 
 
 def read_input(request: Request, operation: Operation, max_body: int) -> RunInput:
-    """The input of `operation` as `request` carries it, of `max_body` bytes at the most.
+    """The input of `operation` in `request`, of at most `max_body` bytes.
 
     Raises `BadRequest`, `TooLarge`, `UnsupportedMedia` and `InvalidInput`.
     """
     if request.mimetype not in FORMS:
         return _from_json(request, operation, read_body(request, max_body))
-    with _at_most(max_body, request):
+    with _limited(request, max_body):
         fields, files = request.form, request.files
     return _from_form(fields, files, operation)
 
 
 def read_body(request: Request, max_body: int) -> bytes:
-    """The body of `request`, of `max_body` bytes at the most. Raises `TooLarge`."""
-    with _at_most(max_body, request):
+    """The body of `request`, of at most `max_body` bytes. Raises `TooLarge`."""
+    with _limited(request, max_body):
         return request.get_data(cache=False)
 
 
 @contextlib.contextmanager
-def _at_most(max_body: int, request: Request) -> Iterator[None]:
-    # One byte more: a body that does not tell its length ahead is cut at werkzeug's limit without a word.
+def _limited(request: Request, max_body: int) -> Iterator[None]:
+    # One byte more: werkzeug silently cuts a body without a length at the limit.
     request.max_content_length = max_body + 1
     request.max_form_memory_size = max_body  # werkzeug's own limit on a form without its files is half a megabyte
     try:
@@ -64,24 +64,24 @@ def _at_most(max_body: int, request: Request) -> Iterator[None]:
     except RequestEntityTooLarge:
         read = max_body + 1
     if read > max_body:
-        raise TooLarge(f"a request has {max_body} bytes at the most")
+        raise TooLarge(f"a request has at most {max_body} bytes")
 
 
 def field_errors(error: ValidationError) -> list[FieldError]:
-    """pydantic's complaints, as the problem document lists them."""
-    return [{"loc": list(found["loc"]), "msg": found["msg"]} for found in error.errors(include_url=False)]
+    """The errors that pydantic found, in the form of a problem document."""
+    return [{"loc": list(details["loc"]), "msg": details["msg"]} for details in error.errors(include_url=False)]
 
 
 def _from_json(request: Request, operation: Operation, body: bytes) -> RunInput:
     if body and not request.is_json:
         raise UnsupportedMedia("input is application/json, or multipart/form-data where it has a file")
     try:
-        checked = operation.input.model_validate_json(body or b"{}")
+        value = operation.input.model_validate_json(body or b"{}")
     except ValidationError as error:
         if error.errors(include_url=False)[0]["type"] == "json_invalid":
-            raise BadRequest("the body is no JSON", code="invalid_json", errors=field_errors(error)) from error
+            raise BadRequest("the body is not JSON", code="invalid_json", errors=field_errors(error)) from error
         raise _invalid(error) from error
-    return RunInput(checked, hashlib.sha256(operation.name.encode() + b"\0" + body).hexdigest(), None)
+    return RunInput(value, hashlib.sha256(operation.name.encode() + b"\0" + body).hexdigest(), None)
 
 
 def _from_form(fields: MultiDict[str, str], files: MultiDict[str, FileStorage], operation: Operation) -> RunInput:
@@ -89,12 +89,12 @@ def _from_form(fields: MultiDict[str, str], files: MultiDict[str, FileStorage], 
     for name, value in sorted(fields.items(multi=True)):
         digest.update(f"\0{name}\0{value}".encode(errors="surrogatepass"))
     data: dict[str, Any] = {
-        name: fields.getlist(name) if _takes_several(operation, name) else fields[name] for name in fields
+        name: fields.getlist(name) if _is_array(operation, name) else fields[name] for name in fields
     }
     folder = Path(tempfile.mkdtemp(prefix="headway-")) if files else None
     try:
         if folder is not None:
-            _save(files.lists(), operation, folder, data, digest)
+            _save_files(files.lists(), operation, folder, data, digest)
         return RunInput(operation.input.model_validate(data), digest.hexdigest(), folder)
     except BaseException as error:
         if folder is not None:
@@ -104,27 +104,27 @@ def _from_form(fields: MultiDict[str, str], files: MultiDict[str, FileStorage], 
         raise
 
 
-def _save(files: Any, operation: Operation, folder: Path, data: dict[str, Any], digest: Any) -> None:
+def _save_files(files: Any, operation: Operation, folder: Path, data: dict[str, Any], digest: Any) -> None:
     several = operation.file_fields()
-    for name, stored in files:
+    for name, entries in files:
         if name not in several:
             raise InvalidInput("the input has no such file", errors=[{"loc": [name], "msg": "takes no file"}])
-        if len(stored) > 1 and not several[name]:
+        if len(entries) > 1 and not several[name]:
             raise InvalidInput("one file too many", errors=[{"loc": [name], "msg": "takes one file"}])
-        uploads = [_spool(entry, folder, name, number, digest) for number, entry in enumerate(stored)]
+        uploads = [_spool(entry, folder, name, number, digest) for number, entry in enumerate(entries)]
         data[name] = uploads if several[name] else uploads[0]
 
 
-def _spool(stored: FileStorage, folder: Path, name: str, number: int, digest: Any) -> Upload:
+def _spool(entry: FileStorage, folder: Path, name: str, number: int, digest: Any) -> Upload:
     path = folder / str(len(list(folder.iterdir())))
     with path.open("wb") as out:
-        shutil.copyfileobj(stored.stream, out, 1 << 20)
-    with path.open("rb") as saved:
-        digest.update(f"\0{name}\0{number}\0{hashlib.file_digest(saved, 'sha256').hexdigest()}".encode())
-    return Upload(path, stored.filename or "", stored.mimetype, path.stat().st_size)
+        shutil.copyfileobj(entry.stream, out, 1 << 20)
+    with path.open("rb") as file:
+        digest.update(f"\0{name}\0{number}\0{hashlib.file_digest(file, 'sha256').hexdigest()}".encode())
+    return Upload(path, entry.filename or "", entry.mimetype, path.stat().st_size)
 
 
-def _takes_several(operation: Operation, name: str) -> bool:
+def _is_array(operation: Operation, name: str) -> bool:
     schema = operation.input.model_json_schema().get("properties", {}).get(name, {})
     kinds: Sequence[Any] = [schema, *schema.get("anyOf", ())]
     return any(kind.get("type") == "array" for kind in kinds)
@@ -132,5 +132,5 @@ def _takes_several(operation: Operation, name: str) -> bool:
 
 def _invalid(error: ValidationError) -> InvalidInput:
     errors = field_errors(error)
-    named = ", ".join(".".join(map(str, entry["loc"])) or "the input" for entry in errors[:3])
-    return InvalidInput(f"the input does not fit its schema: {named}", errors=errors)
+    fields = ", ".join(".".join(map(str, entry["loc"])) or "the input" for entry in errors[:3])
+    return InvalidInput(f"the input does not fit its schema: {fields}", errors=errors)

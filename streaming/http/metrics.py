@@ -1,8 +1,8 @@
-"""The figures of a worker as Prometheus text: an observer like any other, on the library `prometheus_client`.
+"""The metrics of the workers as Prometheus text: an observer like any other, with the library `prometheus_client`.
 
-A scrape reaches one worker of several, so the workers of one server share their figures through files in the folder
-that `PROMETHEUS_MULTIPROC_DIR` names (the library's own variable; `gunicorn.conf.py` sets it). Without it the figures
-are those of the process that answers.
+A scrape reaches one worker of several, so the workers of a server share their metrics through files in the folder
+`PROMETHEUS_MULTIPROC_DIR` (the library's own variable; `gunicorn.conf.py` sets it). Without it the metrics are those of
+the process that answers.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from ..runs.observers import Load, Observer, Refused, RunEnded, RunStarted, Stre
 from ..runtime.worker import Worker
 
 SHARED: Final = bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
-"""Whether there is such a folder: settled at the import, as the library settles it for itself."""
+"""Whether there is such a folder; read at import, as the library does."""
 
 SECONDS: Final = (0.1, 0.3, 1, 3, 10, 30, 60, 120, 300, 600, 1800)
-"""Upper bounds of the buckets of a run's length."""
+"""Upper bounds of the buckets of a run's duration."""
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
@@ -28,23 +28,27 @@ CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 class Prometheus(Observer):
     """Counts runs, streams, events and refusals: a part of the worker.
 
-    Two of them in one process would overwrite each other's figures in the shared files.
+    Two of them in one process would overwrite each other's metrics in the shared files.
     """
 
     def __init__(self, worker: Worker) -> None:
         registry = self._registry = CollectorRegistry()
-        self._started = Counter("headway_runs_started", "Runs begun.", ["operation"], registry=registry)
-        self._ended = Counter("headway_runs_ended", "Runs over.", ["operation", "status", "reason"], registry=registry)
+        self._started = Counter("headway_runs_started", "Runs started.", ["operation"], registry=registry)
+        self._ended = Counter("headway_runs_ended", "Runs ended.", ["operation", "status", "reason"], registry=registry)
         self._seconds = Histogram(
-            "headway_run_seconds", "How long runs took.", ["operation"], buckets=SECONDS, registry=registry
+            "headway_run_seconds", "Duration of runs.", ["operation"], buckets=SECONDS, registry=registry
         )
-        self._events = Counter("headway_events", "Events of runs that are over.", ["operation"], registry=registry)
+        self._events = Counter("headway_events", "Events of ended runs.", ["operation"], registry=registry)
         self._streams = Counter("headway_streams", "Streams opened.", ["operation", "resumed"], registry=registry)
-        self._refused = Counter("headway_refused", "Problems answered.", ["code", "status"], registry=registry)
+        self._refused = Counter(
+            "headway_refused", "Requests answered with a problem.", ["code", "status"], registry=registry
+        )
         self._gauges = {
             "runs": Gauge("headway_runs_live", "Runs at work.", multiprocess_mode="livesum", registry=registry),
-            "streams": Gauge("headway_streams_open", "Streams open.", multiprocess_mode="livesum", registry=registry),
-            "draining": Gauge("headway_draining", "Workers stopping.", multiprocess_mode="livesum", registry=registry),
+            "streams": Gauge("headway_streams_open", "Open streams.", multiprocess_mode="livesum", registry=registry),
+            "draining": Gauge(
+                "headway_draining", "Workers that are stopping.", multiprocess_mode="livesum", registry=registry
+            ),
         }
 
     def run_started(self, seen: RunStarted) -> None:
@@ -66,7 +70,7 @@ class Prometheus(Observer):
             gauge.set(getattr(seen, name))
 
     def text(self) -> bytes:
-        """The figures of all workers, in Prometheus's text format."""
+        """The metrics of all workers, in Prometheus's text format."""
         registry = self._registry
         if SHARED:
             registry = CollectorRegistry()

@@ -17,20 +17,20 @@ log = logging.getLogger("headway")
 
 
 def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
-    """`view`, whose every error is answered with a problem, whatever the host application does with its own."""
+    """`view` with every error answered by a problem, whatever the host application does with its own."""
 
     @wraps(view)
     def wrapped(**arguments: Any) -> Any:
         try:
             return view(**arguments)
-        except Exception as error:  # noqa: BLE001  # logged there, unless it is meant for the caller
+        except Exception as error:  # noqa: BLE001  # logged there, unless it is for the caller
             return problem_response(error)
 
     return wrapped
 
 
 def problem_response(error: Exception) -> Response:
-    """Any exception as a problem document; what is not meant for callers stays in the log."""
+    """Any exception as a problem document; the text of one that is not for callers only goes to the log."""
     if isinstance(error, HTTPException):
         problem = _problem_of(error)
     elif isinstance(error, StoreAway):
@@ -43,7 +43,7 @@ def problem_response(error: Exception) -> Response:
     g.headway_problem = problem
     response = Response(orjson.dumps(problem.as_dict()), problem.status)
     if isinstance(error, HTTPException):
-        response.headers.extend(error.get_headers())  # such as `Allow`, which 405 must have
+        response.headers.extend(error.get_headers())  # such as `Allow`, which 405 requires
     response.content_type = "application/problem+json"
     if problem.retry_after is not None:
         response.headers["Retry-After"] = str(problem.retry_after)

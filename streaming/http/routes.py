@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import orjson
 from flask import Blueprint, Request, Response, g, request, url_for
-from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException
 
 from ..errors import (
@@ -21,7 +20,9 @@ from ..errors import (
     Unauthorized,
     Unavailable,
 )
+from ..protocol.state import Status
 from ..runs import questions
+from ..runs.handshake import Handshake
 from ..runs.observers import Refused, StreamOpened
 from ..runs.operation import Operation
 from ..stores.base import Record
@@ -44,9 +45,9 @@ except ImportError:  # the extra `metrics` is not installed
 ALLOWED_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, traceparent"
 EXPOSED_HEADERS: Final = "Location, Run-Id, Retry-After, Preference-Applied"
 MAX_PAGE: Final = 100
-MOST_LINGER: Final = 300.0
-"""Seconds that a caller may ask for, where the operation has a shorter linger: enough for a reload of a page."""
-STATUSES: Final = ("queued", "running", "waiting", "cancelling", "succeeded", "failed", "cancelled")
+MAX_LINGER: Final = 300.0
+"""Seconds that a caller may ask for if the operation's linger is shorter: enough to reload a page."""
+STATUSES: Final = get_args(Status)
 
 
 class Routes:
@@ -70,7 +71,7 @@ class Routes:
         self.blueprint.before_request(guarded(self._identify))
         self.blueprint.after_request(self._allow_origin)
         self.blueprint.after_request(self._count_refusal)
-        # What the host's own checks raise; other errors of the host's are for the handlers of the host.
+        # For what the host application's checks raise; its other errors go to its own handlers.
         self.blueprint.register_error_handler(HTTPException, problem_response)
         self.blueprint.register_error_handler(HeadwayError, problem_response)
 
@@ -88,9 +89,8 @@ class Routes:
         preferences = _Preferences(request)
         if not preferences.detached:
             self._check_streams()
-        uploaded = read_input(request, operation, self._headway.settings.max_body)
-        checked = operation.with_headers(uploaded.checked, request.headers.get)
-        run, source = self._start_run(operation, checked, uploaded, preferences)
+        run_input = read_input(request, operation, self._headway.settings.max_body)
+        run, source = self._start_run(operation, run_input, preferences)
         headers = {"Location": url_for(".snapshot", run=run), "Run-Id": run, **preferences.applied()}
         if source is None:
             return self._snapshot(self._find(run), 202, headers)
@@ -122,15 +122,13 @@ class Routes:
         question, answer = questions.check_answer(body, record.fold.question)
         runner = self._headway.runner
         if not runner.worker.call(runner.store.answer, run, question, answer):
-            raise Conflict("this question has its answer", code="already_answered")
+            raise Conflict("this question has already been answered", code="already_answered")
         return self._snapshot(self._find(run), 202)
 
     def runs(self) -> Response:
         status = request.args.get("status")
         if status is not None and status not in STATUSES:
-            raise BadRequest(
-                f"status is one of {', '.join(STATUSES)}", errors=[{"loc": ["status"], "msg": "no such status"}]
-            )
+            raise _bad_field("status", f"is one of {', '.join(STATUSES)}")
         runner = self._headway.runner
         page = partial(
             runner.store.page,
@@ -163,24 +161,24 @@ class Routes:
         operations = self._headway.runner.operations.values()
         return _json(openapi.describe(operations, base, keys=self._headway.authorize is not None))
 
-    # -- before and after each of them --------------------------------------------------------------------------
+    # -- before and after each route ----------------------------------------------------------------------------
 
     def _identify(self) -> None:
-        """Settles whose request this is; raises `Unauthorized`."""
+        """Sets the owner of the request. Raises `Unauthorized`."""
         g.headway_owner = ""
         authorize = self._headway.authorize
         if authorize is None or request.method == "OPTIONS" or request.endpoint in _open_endpoints(request):
             return
         owner = authorize(request)
         if not owner:
-            raise Unauthorized("this needs `Authorization: Bearer KEY` with a key that is known")
+            raise Unauthorized("this needs `Authorization: Bearer KEY` with a valid key")
         g.headway_owner = owner
 
     def _allow_origin(self, response: Response) -> Response:
         origins = self._headway.settings.cors_origins
         origin = request.headers.get("Origin")
         if origins and "*" not in origins:
-            response.vary.add("Origin")  # with an origin and without: caches keep the two apart
+            response.vary.add("Origin")  # without an origin, too: a cache must keep the answers apart
         if origin and origins and ("*" in origins or origin in origins):
             response.headers["Access-Control-Allow-Origin"] = "*" if "*" in origins else origin
             response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
@@ -205,38 +203,43 @@ class Routes:
         return operation
 
     def _start_run(
-        self, operation: Operation, checked: BaseModel, uploaded: RunInput, preferences: _Preferences
+        self, operation: Operation, run_input: RunInput, preferences: _Preferences
     ) -> tuple[str, RunSource | None]:
-        """The id of the run, and the source of its stream where one is wanted. Raises what a handshake refuses."""
+        """The id of the run, and the source of its stream unless the caller is detached. Raises `Problem`."""
         runner = self._headway.runner
-        handshake = operation.handshake(checked, runner.worker)
+        value = operation.with_headers(run_input.value, request.headers.get)
+        handshake = operation.handshake(value, runner.worker)
         # Read here: `start` may run in another thread, which has no request.
         key, owner, address = request.headers.get("Idempotency-Key"), g.headway_owner, request.remote_addr
 
         def start() -> tuple[str, bool, RunSource | None]:
             run, new = runner.start(
                 operation,
-                checked,
+                value,
                 owner=owner,
                 client=owner or f"address {address}",
                 key=key,
-                digest=uploaded.digest if key else None,
+                digest=run_input.digest if key else None,
                 linger=preferences.linger,
-                cleanup=uploaded.discard,
+                cleanup=run_input.discard,
             )
-            # Counted in the same turn of the hub: nobody can find the run without its viewer.
+            # The viewer counts before the hub runs anything else: the run must never seem to have none.
             return run, new, None if preferences.detached else RunSource(runner.store, run)
 
         run, new, source = runner.worker.call(start)
         if new and handshake is not None:
-            heartbeat = runner.worker.part(Heartbeat)
-            handshake.send_heartbeat = partial(runner.worker.soon, heartbeat.send_to_viewers_of, run)
-            refusal = refusal_of(handshake, runner.worker, request.environ)
-            if refusal is not None:
-                if source is not None:
-                    runner.worker.soon(leave_later, source)
-                raise refusal
+            self._wait_for(handshake, run, source)
         return run, source
+
+    def _wait_for(self, handshake: Handshake, run: str, source: RunSource | None) -> None:
+        """Raises the refusal of a handshake."""
+        worker = self._headway.runner.worker
+        handshake.send_heartbeat = partial(worker.soon, worker.part(Heartbeat).send_to_viewers_of, run)
+        refusal = refusal_of(handshake, worker, request.environ)
+        if refusal is not None:
+            if source is not None:
+                worker.soon(leave_later, source)
+            raise refusal
 
     # -- helpers ------------------------------------------------------------------------------------------------
 
@@ -248,15 +251,12 @@ class Routes:
         return Response(record.snapshot(), status, content_type="application/json", headers=headers)
 
     def _last_event_id(self, record: Record) -> int:
-        given = request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or "0"
-        if given.isascii() and given.isdigit() and len(given) < 16:
-            after = int(given)
-            if after <= record.fold.last_event_id or after <= self._reached(record.info.id):
-                return after
-        message = "is the number of an event of this run"
-        raise BadRequest(f"Last-Event-ID {message}", errors=[{"loc": ["Last-Event-ID"], "msg": message}])
+        after = _number(request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or "0", 15)
+        if after is None or (after > record.fold.last_event_id and after > self._stored_event_id(record.info.id)):
+            raise _bad_field("Last-Event-ID", "is the number of an event of this run")
+        return after
 
-    def _reached(self, run: str) -> int:
+    def _stored_event_id(self, run: str) -> int:
         runner = self._headway.runner
         return runner.worker.call(runner.store.last_event_id, run)
 
@@ -279,26 +279,24 @@ class Routes:
 
     def _check_streams(self) -> None:
         if len(self._headway.worker.part(Heartbeat).viewers) >= self._headway.settings.max_streams:
-            raise Unavailable("this worker has as many open streams as it may have", retry_after=5)
+            raise Unavailable("this worker has too many open streams", retry_after=5)
 
 
 class _Preferences:
-    """What a start's `Prefer` and `Accept` ask for.
+    """The preferences of a start, from `Prefer` and `Accept`.
 
     `detached`: `Prefer: respond-async` (RFC 7240, section 4.1), or an `Accept` of JSON alone. `linger`: the seconds of
-    `Prefer: linger=SECONDS`, as far as they are granted; one that cannot be read is ignored, as the RFC has it.
+    `Prefer: linger=SECONDS`, up to a maximum; an invalid preference is ignored, as the RFC requires.
     """
 
     def __init__(self, request: Request) -> None:
         accepted = [kind.partition(";")[0].strip().lower() for kind, quality in request.accept_mimetypes if quality > 0]
         preferences = _preferences(request.headers.get("Prefer", ""))
-        linger = preferences.get("linger", "")
-        readable = linger.isascii() and linger.isdigit() and len(linger) < 9
-        self.linger = min(float(linger), MOST_LINGER) if readable else 0.0
+        self.linger = min(float(_number(preferences.get("linger", ""), 8) or 0), MAX_LINGER)
         self.detached = "respond-async" in preferences or accepted == ["application/json"]
 
     def applied(self) -> Mapping[str, str]:
-        """The header that says which were granted (RFC 7240, section 3)."""
+        """The header that names the preferences that apply (RFC 7240, section 3)."""
         applied = ["respond-async"] * self.detached + [f"linger={self.linger:g}"] * bool(self.linger)
         return {"Preference-Applied": ", ".join(applied)} if applied else {}
 
@@ -310,15 +308,24 @@ def _preferences(header: str) -> dict[str, str]:
 
 
 def _open_endpoints(request: Request) -> tuple[str, str]:
-    """Those that need no key."""
+    """The endpoints that require no key."""
     return (f"{request.blueprint}.live", f"{request.blueprint}.ready")
 
 
 def _limit() -> int:
-    given = request.args.get("limit", "20")
-    if not (given.isascii() and given.isdigit() and len(given) < 9 and 1 <= int(given) <= MAX_PAGE):
-        raise BadRequest(f"limit is 1 to {MAX_PAGE}", errors=[{"loc": ["limit"], "msg": f"is 1 to {MAX_PAGE}"}])
-    return int(given)
+    limit = _number(request.args.get("limit", "20"), 8) or 0
+    if not 1 <= limit <= MAX_PAGE:
+        raise _bad_field("limit", f"is 1 to {MAX_PAGE}")
+    return limit
+
+
+def _number(text: str, digits: int) -> int | None:
+    """A number of at most so many digits; `None` for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None
+
+
+def _bad_field(name: str, message: str) -> BadRequest:
+    return BadRequest(f"{name} {message}", errors=[{"loc": [name], "msg": message}])
 
 
 def _json(value: Any) -> Response:

@@ -29,10 +29,10 @@ ROOM: Final = BLOCK_BYTES
 """Bytes that a `stream()` may be ahead of its viewer before its generator waits."""
 
 
-class Channel:
-    """The source of `stream()`: one producer, one viewer, and as much between them as one write takes."""
+class Channel(Source):
+    """The source of `stream()`: one producer, one viewer, and between them about as much as fits one write."""
 
-    __slots__ = ("_frames", "_last", "_more", "_over", "_room", "_size", "_started", "preface", "producer")
+    __slots__ = ("_frames", "_last", "_notify", "_over", "_room", "_size", "_started", "preface", "producer")
 
     def __init__(self, events: Any, worker: Worker, *, flush: FlushPolicy, lifecycle: bool) -> None:
         context = RunContext(worker)
@@ -51,7 +51,7 @@ class Channel:
         self._last = 0
         self._size = 0
         self._over = False
-        self._more: Callable[[], None] = lambda: None
+        self._notify: Callable[[], None] = lambda: None
         self._room = GreenSignal()
         self._started = False
 
@@ -65,7 +65,7 @@ class Channel:
         self._size += block.size
         self._last = recorder.last
         self._over = recorder.fold.over
-        self._more()
+        self._notify()
 
     def wait_for_room(self) -> None:
         while self._size > ROOM:
@@ -73,8 +73,8 @@ class Channel:
             self._room.wait()
 
     def read(self, after: int, *, frames: int, merge: bool) -> Batch:
-        # Not earlier: the view has returned by now, and its request's contexts are no longer in use there
-        # (`stream_with_context` enters them elsewhere); and a stream that nobody reads (HEAD) does no work.
+        # Not earlier: by now the view has returned, and no longer uses the contexts of its request, which
+        # `stream_with_context` enters elsewhere. And a stream that nobody reads (HEAD) does no work.
         self.start()
         block = b"".join(self._frames[:frames])
         del self._frames[:frames]
@@ -84,14 +84,8 @@ class Channel:
         return Batch(block, self._last - len(self._frames), self._over and not self._frames)
 
     def watch(self, signal: Signal) -> Callable[[], None]:
-        self._more = signal.set
+        self._notify = signal.set
         return lambda: None
-
-    def reset(self, batch: Batch) -> bytes:
-        return b""
-
-    def send_away(self) -> None:
-        pass
 
     def leave(self) -> None:
         if self._started:
@@ -108,37 +102,37 @@ class Channel:
     def _end(self) -> None:
         """Called when the producer has ended, with a last event or without."""
         self._over = True
-        self._more()
+        self._notify()
 
 
 class StreamResponse(Response):
-    """A response whose body goes to the server untouched: each wrapper around it would cost every stream its memory."""
+    """A response whose body goes to the server without a wrapper, which would cost memory for every stream."""
 
     def get_app_iter(self, environ: dict[str, Any]) -> Any:
         if environ["REQUEST_METHOD"] == "HEAD":
             self.close()
-            return ()  # gevent.pywsgi sees its length: to a body without one it writes the last chunk even here
+            return ()  # its length is known: gevent.pywsgi ends any other body with a chunk, even here
         return super().get_app_iter(environ) if self._on_close else self.response
 
 
 def head() -> Response:
-    """The answer to HEAD on a run's stream: without a viewer, whose leaving would stop the run."""
+    """The answer to HEAD on a stream: there is no viewer, because a run would stop as it leaves."""
     return StreamResponse(iter(()), headers=HEADERS)
 
 
 def respond(viewer: Viewer, headers: dict[str, str] | None = None) -> Response:
-    """The response whose body the viewer is."""
+    """The response that streams to a viewer."""
     return StreamResponse(viewer, headers={**HEADERS, **(headers or {})})
 
 
-def start(response: Response) -> Source:
-    """Starts the generator of a `stream()` before its viewer reads: for one that needs no request. Gives its source.
+def start(response: Response) -> Channel:
+    """Starts the generator of a `stream()` before its viewer reads, if it needs no request. Returns its channel.
 
     Do not keep the viewer itself: it must be freed when the host application drops the response.
     """
     viewer: Any = response.response
-    source: Source = viewer.start()
-    return source
+    channel: Channel = viewer.start()
+    return channel
 
 
 def stream(
@@ -149,13 +143,13 @@ def stream(
     send_timeout: float = 30.0,
     lifecycle: bool = True,
 ) -> Response:
-    """One generator, one stream, stopped with its client: the response of a Flask route.
+    """The response of a Flask route that streams one generator, and stops it when the client disconnects.
 
-    It sends `start`, the generator's events numbered, its return value as `result`, and `done`; with `lifecycle=False`
-    the generator's own events and nothing else. `heartbeat` and `send_timeout` are in seconds. Nothing is kept: a
-    client that comes back starts anew. A generator that reads its request goes through Flask's `stream_with_context`,
-    which passes on events but no return value: `result` is null then. Raises `RegistrationError` for another flush
-    policy, and for seconds that are not above 0.
+    It sends `start`, the generator's events with numbers, its return value as `result`, and `done`; with
+    `lifecycle=False` only the generator's own events. `heartbeat` and `send_timeout` are in seconds. Nothing is kept: a
+    client that reconnects starts again. A generator that reads its request needs Flask's `stream_with_context`, which
+    passes on events but no return value: `result` is null then. Raises `RegistrationError` for another flush policy,
+    and for seconds that are not above 0.
     """
     check_flush(flush)
     if not (heartbeat > 0 and send_timeout > 0):

@@ -1,16 +1,17 @@
-"""The server's connection under a stream: the one module that knows servers and looks at their sockets.
+"""The server's connection under a stream: the one module that knows servers and their sockets.
 
-WSGI has no word for a disconnect; a server notices one when it writes, and only at the second write after a clean
+WSGI does not report a disconnect; a server notices one when it writes, and only at the second write after a clean
 close. So the sockets of all open streams are in one epoll set, made with the unpatched `select.epoll`, with
-`EPOLLRDHUP | EPOLLET` and without `EPOLLIN`: what a client sends ahead (pipelining, TLS records) wakes nobody, and is
-never read here. `EPOLLHUP` and `EPOLLERR` (always reported; epoll_ctl(2)) mean that the peer is gone. `EPOLLRDHUP`
-alone is a close or a half-close, which look the same from here: the stream then sends one comment. A closed peer
-answers with a reset, which comes as `EPOLLHUP`; a half-closed one reads it, and the stream goes on to its end.
+`EPOLLRDHUP | EPOLLET` and without `EPOLLIN`: what a client sends ahead (pipelining, TLS records) causes no event, and
+is never read here. `EPOLLHUP` and `EPOLLERR` (always reported; epoll_ctl(2)) mean that the peer has disconnected.
+`EPOLLRDHUP` alone is a close or a half-close, which look the same from here: the stream then sends one comment. A peer
+that has closed answers with a reset, which causes `EPOLLHUP`; a half-closed one reads it, and the stream goes on to its
+end.
 
-A host that loses its power sends nothing at all: then unacknowledged data tells, after `TCP_USER_TIMEOUT` (RFC 5482).
+A host that loses its power sends nothing at all: its data stays unacknowledged until `TCP_USER_TIMEOUT` (RFC 5482).
 
-Without epoll (macOS), or where the server does not show its socket, there is no watch: a stream then ends at the first
-write that fails, at the latest at a heartbeat.
+Without epoll (macOS), or with a server that hides its socket, nothing is watched: a stream then ends at the first write
+that fails, at the latest at a heartbeat.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ TCP_INFO: Final = struct.Struct("=24xI92xQ16xI")
 """Of `struct tcp_info` (linux/tcp.h): `tcpi_unacked`, `tcpi_bytes_acked` and `tcpi_notsent_bytes`."""
 
 INT: Final = struct.Struct("=i")
-"""What TIOCOUTQ writes, which sockets know as SIOCOUTQ (tcp(7); for unix sockets net/unix/af_unix.c)."""
+"""The result of TIOCOUTQ, which sockets know as SIOCOUTQ (tcp(7); for unix sockets net/unix/af_unix.c)."""
 
-MOST_MILLISECONDS: Final = 2**31 - 1
-"""The most that `TCP_USER_TIMEOUT` takes: 24 days."""
+MAX_MILLISECONDS: Final = 2**31 - 1
+"""The maximum of `TCP_USER_TIMEOUT`: 24 days."""
 
 native_socket: Final[Any] = monkey.get_original("socket", "socket")
 
@@ -57,20 +58,20 @@ native_epoll: Final = _native_epoll()
 
 
 class Watcher(Protocol):
-    """Who is notified of a disconnect; in the hub."""
+    """Is notified of a disconnect, in the hub."""
 
     def disconnected(self) -> None:
-        """The peer is gone."""
+        """The peer has disconnected."""
 
     def probe(self) -> None:
-        """The peer has closed its side at least: a write will show whether it is gone."""
+        """The peer has closed one side or both: a write shows which."""
 
 
 class Delivery(NamedTuple):
-    """How far the peer has received what was sent.
+    """How much of the data has reached the peer.
 
-    `bytes_acked` changes as long as it receives anything. More is on its way where something is `pending`; where it is
-    `full`, none of that is, for want of room at its side.
+    `bytes_acked` changes as long as the peer receives anything. `pending`: there is data that it has not received.
+    `full`: none of that is in flight, because the peer has no room for it.
     """
 
     bytes_acked: int
@@ -79,9 +80,9 @@ class Delivery(NamedTuple):
 
 
 class Transport:
-    """The connection of one stream, from `open` to `close`; without a socket it watches and limits nothing."""
+    """The connection of one stream, from `open` to `close`. Without a socket it does nothing."""
 
-    __slots__ = ("_restore", "_since", "_socket", "fd")
+    __slots__ = ("_pending", "_restore", "_socket", "fd")
 
     def __init__(self, environ: Mapping[str, Any]) -> None:
         sock = next((environ[key] for key in SOCKET_KEYS if key in environ), None)
@@ -90,20 +91,15 @@ class Transport:
         self.fd: int = sock.fileno() if hasattr(sock, "fileno") else -1
         self._socket: Any = None if self.fd < 0 else sock
         self._restore: int | None = None
-        self._since: tuple[float, tuple[int, bool] | None, float] | None = None
+        self._pending: tuple[float, tuple[int, bool], float] | None = None
 
     @property
-    def has_socket(self) -> bool:
-        """Whether the server shows its socket."""
-        return self._socket is not None
-
-    @property
-    def checks_delivery(self) -> bool:
-        """Whether something was on its way at the last check."""
-        return self._since is not None
+    def pending(self) -> bool:
+        """Whether there was data at the last check that the peer had not received."""
+        return self._pending is not None
 
     def open(self, worker: Worker, watcher: Watcher, send_timeout: float | None = None) -> None:
-        """Starts to watch, and has the kernel drop a peer that acknowledges nothing for `send_timeout` seconds."""
+        """Watches the peer; the kernel drops it if it acknowledges nothing for `send_timeout` seconds."""
         if self._socket is not None:
             if send_timeout is not None:
                 self._limit_silence(send_timeout)
@@ -111,59 +107,47 @@ class Transport:
                 worker.part(DisconnectWatch).add(self.fd, watcher)
 
     def close(self, worker: Worker) -> None:
-        """Stops to watch, before the server reads the next request of the connection, or closes it."""
+        """Ends the watch, before the server reads the next request of the connection, or closes it."""
         if self._socket is not None:
             if native_epoll is not None:
                 worker.part(DisconnectWatch).remove(self.fd)
             self._restore_socket()
 
     def is_stuck(self, now: float, writes: int, writing: bool, send_timeout: float) -> bool:
-        """Whether the peer has received nothing for `send_timeout` seconds though something is on its way.
+        """Whether the peer has received nothing for `send_timeout` seconds although data is pending.
 
-        `writes` counts the writes so far, `writing` says that one is under way: they tell where the kernel does not.
+        `writes` counts the writes so far, `writing` is true during one: the only signs where the kernel gives none.
         """
-        next_look, known, since = self._since or (now, None, now)
-        if now < next_look:
+        next_check, last_state, since = self._pending or (now, None, now)
+        if now < next_check:
             return False
         delivery = self._delivery() or Delivery(writes, pending=False)
-        state, next_look = (delivery.bytes_acked, writing), now + send_timeout / 4
-        stuck = False
-        if not delivery.pending and not writing:
-            self._since = None
-        elif state != known:
-            self._since = (next_look, state, now)
-        elif now - since < send_timeout:
-            self._since = (next_look, known, since)
-        else:
-            stuck = True
-        # The kernel drops a host that has lost its power, but must not drop one that answers: it may be slow.
+        pending, state = delivery.pending or writing, (delivery.bytes_acked, writing)
+        if state != last_state:
+            since = now
+        self._pending = (now + send_timeout / 4, state, since) if pending else None
+        # The kernel must drop a host that has lost its power, but not one that answers and is merely slow.
         if delivery.full:
             self._restore_socket()
-        elif self._since is None:
+        elif not pending:
             self._limit_silence(send_timeout)
-        return stuck
+        return pending and now - since >= send_timeout
 
     def cut(self) -> None:
         """Ends the connection with a reset; a greenlet or thread that writes to it gets an error."""
-        if self._socket is None:
-            return
-        with contextlib.suppress(OSError):
-            # Through a copy of the descriptor: the server's object, which may be TLS, is in use.
-            twin = native_socket(fileno=os.dup(self.fd))
-            try:
-                twin.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                twin.shutdown(socket.SHUT_RDWR)
-            finally:
-                twin.close()
+        if self._socket is not None:
+            with contextlib.suppress(OSError), copy_of(self.fd) as copy:
+                copy.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                copy.shutdown(socket.SHUT_RDWR)
 
     def _limit_silence(self, seconds: float) -> None:
         """Sets `TCP_USER_TIMEOUT`.
 
-        Its clock also runs while the peer's window is smaller than what is to be sent next, however often a piece of
-        that gets through (Linux, `tcp_probe_timer`): `_restore_socket` spares a reader that is merely slow.
+        Its clock also runs while the peer's window is smaller than the next segment, even if parts of that get through
+        (Linux, `tcp_probe_timer`): `_restore_socket` protects a reader that is merely slow.
         """
         if self._restore is None and self._is_tcp() and hasattr(socket, "TCP_USER_TIMEOUT"):
-            milliseconds = min(int(seconds * 1000), MOST_MILLISECONDS)
+            milliseconds = min(int(seconds * 1000), MAX_MILLISECONDS)
             with contextlib.suppress(OSError):
                 self._restore = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
@@ -175,7 +159,7 @@ class Transport:
             self._restore = None
 
     def _delivery(self) -> Delivery | None:
-        """`None` where the system does not say."""
+        """`None` where the system does not report it."""
         if sys.platform != "linux" or self._socket is None:
             return None
         with contextlib.suppress(OSError, struct.error):
@@ -183,7 +167,7 @@ class Transport:
                 info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO.size)
                 in_flight, bytes_acked, unsent = TCP_INFO.unpack(info)
                 return Delivery(bytes_acked, bool(in_flight or unsent), bool(unsent and not in_flight))
-            # A full unix socket takes nothing before three quarters of that are read: a reader shows as falling steps.
+            # A full unix socket accepts nothing until three quarters of it are read: a slow reader shows as steps.
             (unread,) = INT.unpack(fcntl.ioctl(self.fd, termios.TIOCOUTQ, bytes(INT.size)))
             return Delivery(unread, unread > 0)
         return None
@@ -193,8 +177,13 @@ class Transport:
 
 
 def _socket_read_by(body: Any) -> Any:
-    """The socket that gevent.pywsgi reads a request from; it shows it nowhere else."""
+    """The socket from which gevent.pywsgi reads the body of a request; it is in no other place."""
     return getattr(getattr(getattr(body, "rfile", None), "raw", None), "_sock", None)
+
+
+def copy_of(fd: int) -> Any:
+    """A native socket on a copy of the descriptor: the server's own object is in use, and may be patched or TLS."""
+    return native_socket(fileno=os.dup(fd))
 
 
 class DisconnectWatch:
@@ -207,12 +196,12 @@ class DisconnectWatch:
         self._io.start(self._notify)
 
     def add(self, fd: int, watcher: Watcher) -> None:
-        """Starts to watch; a peer that has gone already is reported at once."""
+        """Watches a socket; a peer that has already disconnected is reported at once."""
         self._watchers[fd] = watcher
         self._epoll.register(fd, select.EPOLLRDHUP | select.EPOLLET)
 
     def remove(self, fd: int) -> None:
-        """Stops to watch."""
+        """Ends the watch of a socket."""
         if self._watchers.pop(fd, None) is not None:
             with contextlib.suppress(OSError):  # closed already: the kernel has removed it
                 self._epoll.unregister(fd)

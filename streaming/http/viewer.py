@@ -1,14 +1,14 @@
-"""The stream of one viewer: one loop in which data, heartbeat, disconnect, drain and deadline meet.
+"""The stream of one viewer: one loop for data, heartbeats, disconnects, drains and deadlines.
 
 A viewer is a cursor into a source of frames. Its loop reads what follows the cursor, gives it to the server in one
-piece, and waits only when there is nothing. All ways out of a stream are in `Viewer._frames`.
+piece, and waits only when there is nothing. Every way out of a stream is in `Viewer._frames`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from time import monotonic
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import gevent
 
@@ -24,42 +24,57 @@ from .transport import Transport
 RETRY: Final = retry(2000)
 
 SLOW: Final = 0.1
-"""Seconds in one write from which on a viewer counts as slow."""
+"""A viewer is slow if one write takes it more seconds than that."""
 
 
-class Source(Protocol):
-    """Where a viewer's frames come from; used in the hub. `preface` goes ahead of them, and is never empty."""
+class Source:
+    """The frames of a viewer, used in the hub. `start`, `stop` and `producing` are for a producer with one viewer.
 
-    preface: bytes
+    `preface` goes ahead of the frames, and is never empty; `run` is the id of the run, if there is one.
+    """
+
+    __slots__ = ()
+
+    preface: bytes = RETRY
+    run: str | None = None
 
     def read(self, after: int, *, frames: int, merge: bool) -> Batch:
         """The frames after number `after`."""
+        raise NotImplementedError
 
     def watch(self, signal: Signal) -> Callable[[], None]:
-        """Sets `signal` whenever there is more; gives what ends that."""
-
-    def reset(self, batch: Batch) -> bytes:
-        """The frame that reports the gap before `batch`."""
-
-    def send_away(self) -> None:
-        """The server is about to end the stream, and the viewer is expected at another worker."""
+        """Sets `signal` whenever there are more; returns a function that ends this."""
+        raise NotImplementedError
 
     def leave(self) -> None:
-        """The viewer has left, for whatever reason."""
+        """Called once when the viewer has left, for whatever reason."""
+        raise NotImplementedError
+
+    def gap(self, batch: Batch) -> bytes:
+        """The frame that reports the events missing before `batch`."""
+        return b""
+
+    def expect_return(self) -> None:
+        """Called before `leave` for a viewer that the server sends to another worker."""
 
     def start(self) -> None:
-        """Starts a producer that is for this viewer alone, if there is one that has not started."""
+        """Starts the producer, unless it has started."""
 
     def stop(self) -> bool:
-        """Stops a producer that is for this viewer alone, with its last events; false where there is none."""
+        """Stops the producer, which writes its last events; false where there is none."""
+        return False
 
     @property
     def producing(self) -> bool:
-        """Whether there is one, at work."""
+        """Whether the producer is at work."""
+        return False
 
 
 class Viewer:
-    """An open stream: what the server iterates over, and closes."""
+    """An open stream: the iterable that the server reads, and closes.
+
+    `writes` counts its writes, `writing` is true during one. `checked` belongs to `Heartbeat`.
+    """
 
     __slots__ = (
         "_after",
@@ -86,7 +101,7 @@ class Viewer:
         "writing",
     )
 
-    def __init__(  # one keyword for each thing that differs between streams
+    def __init__(
         self,
         source: Source,
         worker: Worker,
@@ -102,15 +117,9 @@ class Viewer:
         self._after = after
         self._frames_at_once = 1 if each else BLOCK_FRAMES
         self._signal = worker.signal()
-        self._pending_comment = b""
-        self._disconnected = False
-        self._over = False
-        self._closed = False
-        self._lagging = False
-        self._slow = False
-        self._ending = False
-        self._last_bytes = b""
-        self._caught_up = False
+        self._pending_comment = self._last_bytes = b""
+        self._disconnected = self._over = self._ending = self._closed = False
+        self._slow = self._lagging = self._caught_up = False
         self._unwatch: Callable[[], None] = lambda: None
         self._iterator: Generator[bytes, None, None] | None = None
         self.transport = Transport(environ)
@@ -126,25 +135,25 @@ class Viewer:
         return self._iterator
 
     def close(self) -> None:
-        """Counts the viewer out, once. WSGI calls this however a stream ended, before its first byte too."""
+        """Ends the stream. WSGI calls this however it ended, also before its first byte."""
         if self._iterator is not None:
             self._iterator.close()
         self._leave()
 
     def __del__(self) -> None:
-        # For a response that the host application dropped (an `after_request` hook that raised): no server has seen
-        # it, so none closes it. Nothing else refers to a viewer before its first byte.
+        # For a response that the host application dropped (an `after_request` hook that raised): the server has not
+        # seen it, so it does not close it. Nothing else refers to a viewer before its first byte.
         if not self._closed:
             self._worker.soon(gevent.spawn, self._source.leave)
 
     def start(self) -> Source:
-        """Starts the producer of `stream()`, and gives its source."""
+        """Starts the producer of `stream()`, and returns its source."""
         self._worker.call(self._source.start)
         return self._source
 
     def watches(self, target: str | Source) -> bool:
-        """Whether this is a stream of that run, or reads from that source."""
-        return self._source is target or (isinstance(self._source, RunSource) and self._source.run == target)
+        """Whether this is a stream of that run, or of that source."""
+        return self._source is target or self._source.run == target
 
     def disconnected(self) -> None:
         """Called by the disconnect watch: the client has left."""
@@ -161,10 +170,10 @@ class Viewer:
         self._signal.set()
 
     def end(self, last_bytes: bytes = b"") -> None:
-        """Sends the viewer away, to come back to another worker, after what there is to read and `last_bytes`."""
+        """Ends the stream after the frames that are there and `last_bytes`; the viewer returns to another worker."""
         self._last_bytes = last_bytes
         self._ending = True
-        self._source.send_away()
+        self._source.expect_return()
         self._signal.set()
 
     @property
@@ -237,27 +246,28 @@ class Viewer:
         batch = self._source.read(before, frames=self._frames_at_once, merge=merge)
         self._over = self._over or batch.over
         self._after = batch.last
-        # A viewer lags that is slow, and then finds more than fits one write; until it finds nothing more.
+        # A viewer lags once it is slow and then has more to read than fits one write, until it has nothing to read.
         fits = batch.last - before < BLOCK_FRAMES and len(batch.block) < BLOCK_BYTES // 2
         whole = not batch.block or (fits and not merge)
         self._slow = self._slow and not whole
         self._lagging = self._caught_up and self._slow
         self._caught_up = self._caught_up or whole
         if batch.oldest > before + 1 and batch.block:
-            return batch._replace(block=self._source.reset(batch) + batch.block)
+            return batch._replace(block=self._source.gap(batch) + batch.block)
         return batch
 
 
-class RunSource:
-    """A run's event log as a viewer's source; the viewer counts for the run's linger."""
+class RunSource(Source):
+    """The event log of a run; its viewer counts for the run's linger."""
 
-    preface = RETRY
-    producing = False
+    __slots__ = ("_returns", "_store", "run")
+
+    run: str
 
     def __init__(self, store: Store, run: str) -> None:
         self._store = store
         self.run = run
-        self._expected = False
+        self._returns = False
         store.count(run, +1)
 
     def read(self, after: int, *, frames: int, merge: bool) -> Batch:
@@ -269,23 +279,17 @@ class RunSource:
     def watch(self, signal: Signal) -> Callable[[], None]:
         return self._store.watch(self.run, signal.set)
 
-    def reset(self, batch: Batch) -> bytes:
+    def gap(self, batch: Batch) -> bytes:
         record = self._store.find(self.run)
         assert record is not None  # it was just read from
         snapshot = record.snapshot()
         stamp = record.fold.updated.encode()
         return b'id: %d\nevent: reset\ndata: {"timestamp":"%b","snapshot":%b}\n\n' % (batch.oldest - 1, stamp, snapshot)
 
-    def send_away(self) -> None:
-        self._expected = True
+    def expect_return(self) -> None:
+        self._returns = True
 
     def leave(self) -> None:
-        # A viewer that the server sends away still counts, until this worker's lease has lapsed.
-        if not self._expected:
+        # A viewer that returns to another worker still counts, until the lease of this one expires.
+        if not self._returns:
             self._store.count(self.run, -1)
-
-    def start(self) -> None:
-        pass
-
-    def stop(self) -> bool:
-        return False
