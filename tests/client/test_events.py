@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.client import Delta, Other, Progress
+from streaming import client
+from streaming.client import Delta, Other, Progress, RunEvent
 from streaming.client.events import make_event, read_event
+from streaming.http.openapi import DATA
+from streaming.protocol.events import LIFECYCLE, TYPED
 from tests.client.service import TIMESTAMP
+
+TYPESCRIPT: Final = Path(__file__).parents[2] / "clients" / "typescript" / "src"
+
+
+def test_the_library_and_its_clients_have_the_same_events() -> None:
+    """OpenAPI describes each event, the Python client exports its class, and the TypeScript client has its data."""
+    events = LIFECYCLE | TYPED
+    assert {*DATA, "result"} == events
+    exported = [getattr(client, name) for name in client.__all__]
+    classes = [value for value in exported if isinstance(value, type) and issubclass(value, RunEvent)]
+    assert {value.__name__.lower() for value in classes} == {*events, "runevent", "other"}
+    (data,) = re.findall(r"(?ms)interface EventData.*?\{\n(.*?)^\}", (TYPESCRIPT / "events.ts").read_text())
+    assert set(re.findall(r"(?m)^  (\w+):", data)) == events
+    (names,) = re.findall(r"LIBRARY = /\^\(([\w|]+)\)", (TYPESCRIPT / "parse.ts").read_text())
+    assert set(names.split("|")) == events
 
 
 def test_an_event_has_the_class_of_its_name() -> None:

@@ -121,10 +121,15 @@ def test_the_document_is_openapi(document: Document) -> None:
 
 
 def test_every_route_is_in_it(client: FlaskClient, document: Document) -> None:
-    """Each rule of the blueprint is a path, each operation one of its own; only the document itself is left out."""
-    rules = {rule.rule.replace("<run>", "{run}") for rule in client.application.url_map.iter_rules()}
-    rules -= {"/operations/<name>", "/static/<path:filename>", "/openapi.json"}
-    assert rules <= set(document["paths"])
+    """Each rule of the blueprint is a path with its methods, each operation one of its own.
+
+    Only the document itself is left out.
+    """
+    others = {"/operations/<name>", "/static/<path:filename>", "/openapi.json"}
+    for rule in client.application.url_map.iter_rules():
+        if rule.rule not in others:
+            methods = {method.lower() for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}}
+            assert methods <= set(document["paths"][rule.rule.replace("<run>", "{run}")]), rule
     operations = {path.rpartition("/")[2] for path in document["paths"] if path.startswith("/operations/")}
     assert operations == {one.name for one in [*offered(), grow, read]}
 
