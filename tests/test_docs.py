@@ -1,0 +1,54 @@
+"""The documents name files that exist, and the page on the architecture names every module of the library."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+ARCHITECTURE: Final = ROOT / "docs" / "architecture.md"
+PAGES: Final = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+SUFFIXES: Final = {".conf", ".css", ".json", ".md", ".mjs", ".py", ".toml", ".ts", ".tsx", ".txt"}
+OTHERS: Final = {"text/event-stream", "var/headway.db"}
+"""Names with a slash that are not files of the repository: a media type, and the database of a running service."""
+
+BLOCK: Final = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+LINK: Final = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
+NAME: Final = re.compile(r"`([\w.-]+(?:/[\w.-]*)*)(?:::\w+)?`(?!:\n)")
+"""A name in backticks. One with a colon before a block of code is excluded: that file is the reader's."""
+
+ENTRY: Final = re.compile(r"^- `([\w/]+/)`:(.*\n(?:  .*\n)*)", re.MULTILINE)
+"""An entry of a list of files: a folder, and the names of files in it."""
+
+
+def files(text: str, *folders: Path) -> Iterator[tuple[str, bool]]:
+    """The names of files in a text but for built ones, and whether one of the folders has a file of that name."""
+    for name in NAME.findall(text):
+        path = Path(name)
+        if name not in OTHERS and "dist" not in path.parts and ("/" in name or path.suffix in SUFFIXES):
+            yield name, any((folder / name).exists() for folder in folders)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_files_that_a_page_names_exist(page: Path) -> None:
+    """Every relative link leads to a file, and every name of a file is relative to the page or to a root folder."""
+    text = BLOCK.sub("", page.read_text())
+    missing = [link for link in LINK.findall(text) if not (page.parent / link).exists()]
+    for folder, entry in ENTRY.findall(text):
+        missing += [f"{folder}{name}" for name, exists in files(entry, ROOT / folder) if not exists]
+    folders = (page.parent, ROOT, ROOT / "streaming", ROOT / "tests")
+    missing += [name for name, exists in files(ENTRY.sub("", text), *folders) if not exists]
+    assert missing == []
+
+
+def test_every_module_is_in_the_list_of_files() -> None:
+    """The page on the architecture names each module of `streaming` in the entry of its folder."""
+    entries = ENTRY.findall(ARCHITECTURE.read_text())
+    named = {ROOT / folder / name for folder, entry in entries for name, _ in files(entry)}
+    modules = {path for path in (ROOT / "streaming").rglob("*.py") if path.name != "__init__.py"}
+    assert sorted(str(path.relative_to(ROOT)) for path in modules - named) == []
