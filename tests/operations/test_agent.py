@@ -228,12 +228,12 @@ def test_a_failing_tool_is_an_observation(run: Run, apis: Apis) -> None:
     codes = {each["tool"]: (each["ok"], each["code"]) for each in done.observations}
     assert codes == {
         "weather": (False, "http_500"),
-        "explode": (False, "error"),
+        "explode": (False, "failed"),
         "refuse": (False, "closed"),
         "encyclopedia": (False, "http_404"),
     }
     assert "swordfish" not in json.dumps([event.data for event in done.events])
-    assert "of refuse {} error>\nThe warehouse is closed on Sundays." in done.model.prompt(1)
+    assert "of refuse {} failed>\nThe warehouse is closed on Sundays." in done.model.prompt(1)
     assert done.result.ended == "answered"
 
 
