@@ -478,7 +478,7 @@ ANY_END = st.sampled_from(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples // 4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(acts=ANY_ACTS, end=ANY_END, cancel_at=st.integers(1, 8))
 def test_any_sequence_of_acts(stage: Stage, place: Place, acts: list[str], end: list[str], cancel_at: int) -> None:
     """Whatever an operation does in whatever order, and whenever it is cancelled, the grammar holds to the end."""
