@@ -12,7 +12,7 @@ export function ApiKeyPage({refused}: {refused: boolean}) {
     apiKey.set(key.trim())
   }
   return (
-    <div className="gate">
+    <div className="key-page">
       <header className="key-page-head">
         <Wordmark />
         <ThemeSwitch />

@@ -1,5 +1,5 @@
 // The live runs that were started on this page stay watched on all of its pages: a run may stop with its last viewer, and
-// whoever reads the list of runs has not left.
+// reading the list of runs is not leaving.
 import {useEffect, useSyncExternalStore} from 'react'
 import {useRunById} from './run/arrivals'
 

@@ -20,7 +20,7 @@ const labels: Record<Status | 'idle', string> = {
   idle: 'Connecting',
   queued: 'Queued',
   running: 'Running',
-  waiting: 'Waiting for an answer',
+  waiting: 'Waiting',
   cancelling: 'Cancelling',
   succeeded: 'Succeeded',
   failed: 'Failed',

@@ -19,10 +19,10 @@ export function bytes(value: number): string {
 export function duration(seconds: number): string {
   if (seconds < 10) return `${Math.max(0, seconds).toFixed(1)} s`
   if (seconds < 60) return `${Math.round(seconds)} s`
-  const whole = Math.round(seconds)
+  const rounded = Math.round(seconds)
   const pad = (value: number): string => String(value).padStart(2, '0')
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${pad(whole % 60)} s`
-  return `${Math.floor(whole / 3600)} h ${pad(Math.floor((whole % 3600) / 60))} min`
+  if (rounded < 3600) return `${Math.floor(rounded / 60)} min ${pad(rounded % 60)} s`
+  return `${Math.floor(rounded / 3600)} h ${pad(Math.floor((rounded % 3600) / 60))} min`
 }
 
 /** Seconds left, rounded since they are an estimate: `about 20 s left`. */

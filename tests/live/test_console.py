@@ -109,12 +109,12 @@ def test_extract(browser: Browser, service: Server) -> None:
 def test_simulate_and_a_question(browser: Browser, service: Server) -> None:
     """Progress has a message, a count, time left and time elapsed; a question holds it up until it is answered."""
     with browser.open(service.url) as page:
-        simulate(page, service, steps=12, interval=0.15, ask_at=10)
+        simulate(page, service, steps=12, interval=0.4, ask_at=10)
         page.see("text=/[1-9] of 12 steps/")
         page.see("text=/left$|almost done/")
         page.see("text=/elapsed$/")
         page.see("text=Go on?")
-        page.see('.badge:text-is("Waiting for an answer")')
+        page.see('.badge:text-is("Waiting")')
         assert page.count("text=/ left$/") == 0
         page.screenshot("console-question")
         page.click('role=button[name="Yes"]')
@@ -248,7 +248,7 @@ def test_a_run_that_does_not_exist(browser: Browser, service: Server) -> None:
 def test_reload_in_the_middle(browser: Browser, service: Server) -> None:
     """After a reload the page shows the same run with all of its events, and goes on."""
     with browser.open(service.url) as page:
-        run = simulate(page, service, steps=30, interval=0.1)
+        run = simulate(page, service, steps=30, interval=0.25)
         wait_until(lambda: percent(page) >= 10, "it is under way")
         before = percent(page)
         page.reload()

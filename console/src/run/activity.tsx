@@ -25,7 +25,6 @@ const ICONS: Record<string, IconName> = {
   tool_call: 'tool',
   observation: 'eye',
   final_answer: 'check',
-  answer: 'check',
 }
 
 /** Members for programs, or that the heading shows. */

@@ -1,5 +1,5 @@
 // The announcements for screen readers: each change of status, questions, and the progress at each quarter or every
-// twenty seconds. Nobody could listen to the thousands of events that a run has.
+// twenty seconds. A run has thousands of events, too many to read out.
 import type {UseRun} from '@headway/client/react'
 import {useEffect, useRef, useState} from 'react'
 import {statusLabel} from '../controls'

@@ -19,7 +19,7 @@ export const Table = memo(function Table({
   const hasHead = columns.some((column) => column.name)
   const remaining = rows.length - shown
   return (
-    <div className="table-whole">
+    <div className="table-group">
       <div className="table-box" role="group" aria-label={label} tabIndex={0}>
         <table className="table">
           {hasHead && (
