@@ -12,7 +12,7 @@ MIN_ELAPSED: Final = 0.1
 """Seconds that a step must have taken before its first report has an eta."""
 
 MAX_STEPS: Final = 1024
-"""How many steps of a run are told apart at a time."""
+"""How many steps of a run are remembered at a time."""
 
 
 class Paces:
@@ -68,7 +68,7 @@ class Pace:
         )
 
     def update(self, event: Progress, now: float, millisecond: int) -> Progress:
-        """Computes `eta` anew. Returns the event, with the `done` of the last report where its own is less."""
+        """Computes `eta`. Returns the event, with the `done` of the last report where its own is less."""
         done = event.done or 0
         if done < self.done:
             event = _with_done(event, self.done)

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming import ManualClock, delta, event, partial, progress
+from streaming import ManualClock, delta, event, progress
 from streaming.errors import RunClosed
 from streaming.protocol.events import Event, Progress, ask, make_event
-from streaming.protocol.frames import merge_progress
 from streaming.protocol.pace import MAX_STEPS
 from streaming.protocol.recorder import Recorder, question
 from streaming.protocol.state import Fold
@@ -159,7 +158,7 @@ def test_an_attempt_resets_done(recording: Recording) -> None:
 
 
 def test_many_steps_take_little_memory(recording: Recording) -> None:
-    """Of a run with very many steps the latest are told apart, and those before are forgotten."""
+    """Of a run with very many steps the latest are remembered, and those before are forgotten."""
     recording.add(*(progress(step=number, done=2) for number in range(3 * MAX_STEPS)))
     steps = range(3 * MAX_STEPS - 1, 2 * MAX_STEPS - 2, -1)
     *latest, forgotten = recording.add(*(progress(step=number, done=1) for number in steps))
@@ -256,44 +255,3 @@ def test_a_question_has_an_id() -> None:
         "expires": "2026-11-23T09:31:00.000Z",
     }
     assert numbered.within == 60
-
-
-# Merging
-
-
-def frames_of(*events: Event) -> list[bytes]:
-    """The frames of these events, after that of a `start`."""
-    recorder = Recorder(ManualClock())
-    recorder.add(make_event("start"))
-    for each in events:
-        recorder.add(each)
-    return list(recorder.take().frames)
-
-
-def test_merging_keeps_the_newest_progress_of_each_step() -> None:
-    """Older reports of a step are left out; all else stays, in its order and with its numbers."""
-    frames = frames_of(
-        progress("1", step="a"),
-        partial("k", 1),
-        progress("2", step="b"),
-        progress("3"),
-        progress("4", step="a"),
-        event("note", "event: progress\ndata: {}"),
-        event("more", {"event": "progress"}),
-        progress("5"),
-        progress("6", step=1),
-        progress("7", step="1"),
-    )
-    assert [parse_frame(frame[:-2]).id for frame in merge_progress(frames)] == [1, 3, 4, 6, 7, 8, 9, 10, 11]
-
-
-@given(st.lists(st.sampled_from(["a", "b", None]) | st.just("other"), max_size=12))
-def test_any_merge(steps: list[str | None]) -> None:
-    """A merge leaves the newest progress of each step, and everything else as it was."""
-    frames = frames_of(*(event("x") if step == "other" else progress(step=step) for step in steps))
-    expected = [
-        frame
-        for number, frame in enumerate(frames[1:])
-        if steps[number] == "other" or steps[number] not in steps[number + 1 :]
-    ]
-    assert merge_progress(frames) == [frames[0], *expected]

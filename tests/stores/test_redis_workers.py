@@ -306,19 +306,19 @@ def test_the_runs_of_a_dead_worker_are_adopted_once(worker: Callable[..., RedisS
 
 def test_the_run_of_a_dead_worker_goes_on(worker: Callable[..., RedisStore]) -> None:
     """The worker that adopts a run continues its events, and viewers on all workers see that."""
-    dead, heir, other = worker(lease=0.3), worker(), worker()
+    dead, adopter, other = worker(lease=0.3), worker(), worker()
     start_run(dead).write(event("tick"))
-    with watching(heir, "r") as near, watching(other, "r") as far:
+    with watching(adopter, "r") as near, watching(other, "r") as far:
         crash(dead)
         orphans: list[Record] = []
 
         def adopt() -> bool:
-            orphans.extend(heir.adopt_orphans())
+            orphans.extend(adopter.adopt_orphans())
             return bool(orphans)
 
         until(adopt, "the run is adopted")
         assert (orphans[0].attempt, orphans[0].fold.last_event_id) == (1, 2)
-        successor = Producer(heir, "r", ManualClock())
+        successor = Producer(adopter, "r", ManualClock())
         successor.recorder.fold, successor.recorder.last = orphans[0].fold, 2
         successor.write(make_event("error", {"code": "producer_lost"}), make_event("done", {"status": "failed"}))
         soon(lambda: len(near) == len(far) == 4, "both see the end")
@@ -330,17 +330,17 @@ def test_the_run_of_a_dead_worker_goes_on(worker: Callable[..., RedisStore]) -> 
 
 def test_a_worker_that_wakes_up_late_can_write_nothing(worker: Callable[..., RedisStore]) -> None:
     """Where a run was taken over meanwhile, its old producer learns that it is fenced, and its events are not kept."""
-    late, heir = worker(), worker()
-    producer = start_run(late)
-    lapse(late)
-    assert [record.info.id for record in heir.adopt_orphans()] == ["r"]
+    stalled, other = worker(), worker()
+    producer = start_run(stalled)
+    lapse(stalled)
+    assert [record.info.id for record in other.adopt_orphans()] == ["r"]
     producer.recorder.add(event("late"))
-    late.append("r", producer.recorder.take(), producer.recorder.fold)
-    until(lambda: isinstance(late.control("r").lost, Fenced), "the old producer is fenced")
+    stalled.append("r", producer.recorder.take(), producer.recorder.fold)
+    until(lambda: isinstance(stalled.control("r").lost, Fenced), "the old producer is fenced")
     assert ids(read_all(worker(), "r")) == [1]
-    successor = Producer(heir, "r", ManualClock())
+    successor = Producer(other, "r", ManualClock())
     successor.recorder.fold.state, successor.recorder.last = "running", 1
-    with watching(late, "r") as seen:
+    with watching(stalled, "r") as seen:
         successor.write(event("tick"))
         soon(lambda: ids(seen) == [1, 2], "its viewers see what its successor writes")
     assert [message.event for message in seen] == ["start", "tick"]
@@ -348,11 +348,11 @@ def test_a_worker_that_wakes_up_late_can_write_nothing(worker: Callable[..., Red
 
 def test_a_silent_worker_that_wakes_up_late_is_fenced(worker: Callable[..., RedisStore]) -> None:
     """A producer that writes nothing is fenced too, or it would go on with work that nobody will see."""
-    late, heir = worker(), worker()
-    start_run(late)
-    lapse(late)
-    assert heir.adopt_orphans()
-    soon(lambda: isinstance(late.control("r").lost, Fenced), "the old producer is fenced")
+    stalled, other = worker(), worker()
+    start_run(stalled)
+    lapse(stalled)
+    assert other.adopt_orphans()
+    soon(lambda: isinstance(stalled.control("r").lost, Fenced), "the old producer is fenced")
 
 
 def test_viewers_die_with_their_worker(worker: Callable[..., RedisStore]) -> None:

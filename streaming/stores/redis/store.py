@@ -416,7 +416,7 @@ class RedisStore(Store):
                 entry.recent.notify()
 
     def _disown_call(self, run: str) -> Call:
-        """Makes a run an orphan again that this worker has got too late to start it."""
+        """Makes a run an orphan again that was created or adopted after its caller had stopped waiting."""
         return call(scripts.DISOWN, run, self.worker)
 
     def append_call(self, entry: _Entry, blocks: Sequence[Block], fold: Fold, gap: int | None = None) -> Call:

@@ -45,7 +45,7 @@ class Task(Protocol):
 
 
 class Command:
-    """Calls with an outcome to wait for; `undo` is sent where that comes too late."""
+    """Calls for the writer, and their outcome; `undo` is sent where nobody waits for that any more."""
 
     def __init__(self, *calls: Call, undo: Call | None = None) -> None:
         self.calls = calls

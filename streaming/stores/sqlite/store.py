@@ -92,7 +92,7 @@ class _Entry:
 
 @dataclass(slots=True)
 class _Command:
-    """Work for the writer, and its outcome. `on_late` gets that of a command that was cancelled too late."""
+    """Work for the writer, and its outcome; `on_late` gets that where nobody waits for it any more."""
 
     work: Work
     on_late: Callable[[Any], None] | None = None
@@ -342,7 +342,7 @@ class SqliteStore(Store):
         return outcome
 
     def _disown(self, runs: Sequence[str]) -> None:
-        """Makes runs orphans again that this worker has got too late to start them."""
+        """Makes runs orphans again that were created or adopted after their caller had stopped waiting."""
         self._submit(lambda db: statements.disown(db, runs, self.worker))
 
     def _write(self) -> None:
