@@ -103,7 +103,11 @@ class Client:
         """
         headers = start_headers(idempotency_key or str(uuid4()), detached=detached)
         run = Run(self, self._new_reader(), lambda: self._post_start(operation, input, headers))
-        run._wait_until_started()
+        try:
+            run._wait_until_started()
+        except BaseException:  # Ctrl-C, too
+            run._close()
+            raise
         return run
 
     def watch(self, run: str, *, after: int = 0) -> Run:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
 from streaming import client
-from streaming.client import Backoff, Client, Done, Left, RunFailed
+from streaming.client import AsyncClient, Backoff, Client, Done, Left, RunFailed
+from streaming.client.reader import RunReader
 from tests.client.service import STREAM, TIMESTAMP, URL, Service, client_of, frame
 
 
@@ -70,3 +73,42 @@ def test_on_lost() -> None:
         assert [event.type for event in headway.watch("r1")] == ["done"]
     assert [error for _, error in calls] == ["503 Service Unavailable", "None"]
     assert all(wait >= 0.01 for wait, _ in calls)
+
+
+class ClosableBody(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that tells whether it was closed."""
+
+    closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b""
+
+    def close(self) -> None:
+        self.closed = True
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("form", ["blocking", "async"])
+def test_a_start_that_is_interrupted_closes_its_response(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C just after the answer leaves no connection open in the caller's `http`."""
+    body = ClosableBody()
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=STREAM, stream=body))
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    async def start_async() -> None:
+        await AsyncClient(URL, http=httpx.AsyncClient(transport=transport)).start("x")
+
+    def start_blocking() -> None:
+        Client(URL, http=httpx.Client(transport=transport)).start("x")
+
+    monkeypatch.setattr(RunReader, "connection_opened", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        start_blocking() if form == "blocking" else anyio.run(start_async)
+    assert body.closed
