@@ -1,13 +1,10 @@
-"""The heartbeats of a worker's streams, sent by one greenlet, which also finds viewers that receive nothing."""
+"""The heartbeats of a worker's streams: one timer, which also finds viewers that receive nothing."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import gevent
-
-from ..clock import SystemClock
-from ..runtime.hub import GreenSignal
+from ..clock import Clock, SystemClock, Timer
 from ..runtime.worker import Worker
 
 if TYPE_CHECKING:
@@ -20,23 +17,20 @@ TICK: Final = 2.0
 class Heartbeat:
     """The open streams of a worker: a part of the worker, used in its hub."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, clock: Clock | None = None) -> None:
         self.viewers: set[Viewer] = set()
+        self._clock = clock or SystemClock()
         self._tick = TICK
-        self._sooner = GreenSignal()
-        self._clock = SystemClock()
-        self._greenlet: gevent.Greenlet[..., None] | None = None
+        self._timer: Timer | None = None
 
     def add(self, viewer: Viewer) -> None:
         """Adds a stream that opens."""
         viewer.checked = (viewer.writes, self._clock.monotonic())
         self.viewers.add(viewer)
         tick = max(min(viewer.heartbeat, viewer.send_timeout) / 8, 0.01)
-        if tick < self._tick:
-            self._tick = tick
-            self._sooner.set()
-        if self._greenlet is None:
-            self._greenlet = gevent.spawn(self._run)
+        if self._timer is None or tick < self._tick:
+            self._tick = min(tick, self._tick)
+            self._schedule()
 
     def remove(self, viewer: Viewer) -> None:
         """Removes a stream that has closed."""
@@ -53,15 +47,19 @@ class Heartbeat:
         """Whether a generator of `stream()` is at work for one of the viewers."""
         return any(viewer.producing for viewer in self.viewers)
 
-    def _run(self) -> None:
-        while self.viewers:
-            self._sooner.clear()
-            self._sooner.wait(self._tick)
-            now = self._clock.monotonic()
-            for viewer in list(self.viewers):
-                self._check(viewer, now)
-        self._tick = TICK
-        self._greenlet = None
+    def _schedule(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._clock.later(self._tick, self._check_all)
+
+    def _check_all(self) -> None:
+        if not self.viewers:
+            self._tick, self._timer = TICK, None
+            return
+        self._schedule()
+        now = self._clock.monotonic()
+        for viewer in list(self.viewers):
+            self._check(viewer, now)
 
     def _check(self, viewer: Viewer, now: float) -> None:
         transport, (writes, since) = viewer.transport, viewer.checked

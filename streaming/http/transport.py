@@ -70,11 +70,11 @@ class Watcher(Protocol):
 class Delivery(NamedTuple):
     """How much of the data has reached the peer.
 
-    `bytes_acked` changes as long as the peer receives anything. `pending`: there is data that it has not received.
-    `full`: none of that is in flight, because the peer has no room for it.
+    `progress` changes as long as the peer receives anything. `pending`: there is data that it has not received. `full`:
+    none of that is in flight, because the peer has no room for it.
     """
 
-    bytes_acked: int
+    progress: tuple[int, ...]
     pending: bool
     full: bool = False
 
@@ -91,7 +91,7 @@ class Transport:
         self.fd: int = sock.fileno() if hasattr(sock, "fileno") else -1
         self._socket: Any = None if self.fd < 0 else sock
         self._restore: int | None = None
-        self._pending: tuple[float, tuple[int, bool], float] | None = None
+        self._pending: tuple[float, tuple[tuple[int, ...], bool], float] | None = None
 
     @property
     def pending(self) -> bool:
@@ -121,8 +121,8 @@ class Transport:
         next_check, last_state, since = self._pending or (now, None, now)
         if now < next_check:
             return False
-        delivery = self._delivery() or Delivery(writes, pending=False)
-        pending, state = delivery.pending or writing, (delivery.bytes_acked, writing)
+        delivery = self._delivery(writes) or Delivery((writes,), pending=False)
+        pending, state = delivery.pending or writing, (delivery.progress, writing)
         if state != last_state:
             since = now
         self._pending = (now + send_timeout / 4, state, since) if pending else None
@@ -158,7 +158,7 @@ class Transport:
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._restore)
             self._restore = None
 
-    def _delivery(self) -> Delivery | None:
+    def _delivery(self, writes: int) -> Delivery | None:
         """`None` where the system does not report it."""
         if sys.platform != "linux" or self._socket is None:
             return None
@@ -166,10 +166,11 @@ class Transport:
             if self._is_tcp():
                 info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO.size)
                 in_flight, bytes_acked, unsent = TCP_INFO.unpack(info)
-                return Delivery(bytes_acked, bool(in_flight or unsent), bool(unsent and not in_flight))
-            # A full unix socket accepts nothing until three quarters of it are read: a slow reader shows as steps.
+                return Delivery((bytes_acked,), bool(in_flight or unsent), bool(unsent and not in_flight))
+            # A full unix socket accepts nothing until three quarters of it are read, and may be full at every check:
+            # a slow reader shows as steps, or as writes that end.
             (unread,) = INT.unpack(fcntl.ioctl(self.fd, termios.TIOCOUTQ, bytes(INT.size)))
-            return Delivery(unread, unread > 0)
+            return Delivery((unread, writes), unread > 0)
         return None
 
     def _is_tcp(self) -> bool:
