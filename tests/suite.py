@@ -1,14 +1,15 @@
-"""The test command: both halves of the tests, what failed once more by itself, and a verdict over all of it.
+"""The test command: runs both halves of the tests, runs what failed once more by itself, and prints a verdict.
 
     python -m tests.suite          # what `make test` runs
     python -m tests.suite --long   # what `make test-long` runs
 
-A test that fails and then passes by itself is flaky. One flaky test in a run is printed and let through, as machines
-stand still for some seconds now and then; two fail the run, and so does a test that fails twice.
+A test that fails and then passes by itself is flaky. One flaky test does not fail the run, because a machine may stand
+still for some seconds; two do, and so does a test that fails twice.
 """
 
 from __future__ import annotations
 
+import argparse
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from tests.outcomes import Outcomes
 
 HALVES = (
     ("not live", ["-n", "auto", "--maxprocesses", "4"]),
-    ("live", ["-n", "3", "--dist", "loadfile"]),  # they mostly wait, so three files go side by side
+    ("live", ["-n", "3", "--dist", "loadfile"]),  # these tests mostly wait, so three files run side by side
 )
 
 FLAKY_ALLOWED = 1
@@ -37,8 +38,8 @@ def main(*, long: bool) -> int:
     for half, processes in HALVES:
         first += run(["-m", f"{half} and long" if long else half, *processes, *form])
     failed = first.of("failed")
-    again = run([*failed, *form]) if failed and first.complete else Outcomes()
-    passed, lines = verdict(first, again, guarantees.FILE.read_text(), long=long)
+    rerun = run([*failed, *form]) if failed and first.complete else Outcomes()
+    passed, lines = verdict(first, rerun, guarantees.FILE.read_text(), long=long)
     print("", *lines, sep="\n")  # noqa: T201  the command's output
     return 0 if passed else 1
 
@@ -52,10 +53,10 @@ def run(args: list[str]) -> Outcomes:
     return outcomes.model_copy(update={"complete": code in COMPLETE})
 
 
-def verdict(first: Outcomes, again: Outcomes, promises: str, *, long: bool) -> tuple[bool, list[str]]:
-    """Whether the tests passed, and the lines to print; `again` are the outcomes of what failed in the first run."""
-    outcomes = first + again
-    flaky = [test for test in first.of("failed") if test in again.of("passed")]
+def verdict(first: Outcomes, rerun: Outcomes, promises: str, *, long: bool) -> tuple[bool, list[str]]:
+    """Whether the run passed, and the lines to print; `rerun` has the second outcomes of what failed first."""
+    outcomes = first + rerun
+    flaky = [test for test in first.of("failed") if test in rerun.of("passed")]
     failed = [test for test in first.of("failed") if test not in flaky]
     unproven = guarantees.unproven(outcomes, promises, partly=long)
     faults = {
@@ -74,4 +75,6 @@ def verdict(first: Outcomes, again: Outcomes, promises: str, *, long: bool) -> t
 
 
 if __name__ == "__main__":
-    sys.exit(main(long=sys.argv[1:] == ["--long"]))
+    parser = argparse.ArgumentParser(prog="python -m tests.suite")
+    parser.add_argument("--long", action="store_true", help="run the long forms alone")
+    sys.exit(main(long=parser.parse_args().long))
