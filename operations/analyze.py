@@ -6,7 +6,7 @@ SQL, the columns and the rows as `partial`s; the result repeats them, with a cha
 
 A run without a result ends with one of these codes, or with one of the model's (`llm.errors`):
 
-    empty_file, unreadable_file    a file has no content, or not the format of its kind
+    empty_file, unreadable_file    a file is empty, or DuckDB cannot read it
     wrong_sql                      DuckDB rejects the statement, or it fails
     not_a_query                    there is no statement, or several, or one that does more than read
     not_allowed                    the statement uses something else than the run's tables

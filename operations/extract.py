@@ -13,7 +13,7 @@ A run without a result ends with one of these codes:
     too_large, timeout                                     more than `MEMORY`, `TIMEOUT` or a limit of `pdf`
     model_...                                              with `fields`, an error of the model (`llm.errors`)
 
-With `fields` the pages, once they are all read, go to a model one by one (`filling`); without it no model is asked.
+With `fields` the pages, once they are all read, go to a model one by one (`form`); without it no model is asked.
 """
 
 from __future__ import annotations

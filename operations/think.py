@@ -189,7 +189,7 @@ class Thinker:
     def _think_first(self) -> Generator[Event, None, None]:
         """A call for the thoughts alone. It ends early if a closing tag shows that the model thinks by itself."""
         splitter = Splitter(inside=True)
-        with closing(self._call([user(self._prompt(THINK))], self._input.max_thinking_tokens, "prompt")) as pieces:
+        with closing(self._call([self._question(THINK)], self._input.max_thinking_tokens, "prompt")) as pieces:
             for item in pieces:
                 if isinstance(item, Event):
                     yield item
@@ -207,11 +207,7 @@ class Thinker:
         splitter = Splitter(inside=self._mode == "end_tag")
         messages = [user(self._input.prompt)]
         if thoughts := self._text("thinking"):  # some servers refuse an empty message
-            messages = [
-                user(self._prompt(THINK)),
-                {"role": "assistant", "content": thoughts},
-                user(self._prompt(ANSWER)),
-            ]
+            messages = [self._question(THINK), {"role": "assistant", "content": thoughts}, self._question(ANSWER)]
         for item in self._call(messages, self._input.max_tokens, "second prompt"):
             if isinstance(item, Event):
                 yield item
@@ -219,8 +215,8 @@ class Thinker:
             for channel, text in self._split(item, splitter):
                 yield from self._emit(channel, text)
 
-    def _prompt(self, template: str) -> str:
-        return template.replace("{prompt}", self._input.prompt)
+    def _question(self, template: str) -> ChatMessage:
+        return user(template.replace("{prompt}", self._input.prompt))
 
     def _call(self, question: list[ChatMessage], max_tokens: int, step: str) -> Generator[Event | Piece, None, None]:
         messages = [*self._history, *question]

@@ -26,18 +26,15 @@ import logging
 import os
 import stat
 import tempfile
-import time
 from collections.abc import Generator, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Final, Self
 
-import gevent
-from gevent._hub_local import get_hub_if_exists
-
 from streaming import Event, progress
 
 from .settings import KIND, settings
+from .waiting import sleep
 
 log = logging.getLogger("headway")
 
@@ -65,7 +62,7 @@ class Turn:
 
     def __init__(self, kind: str, limit: int = DEFAULT_LIMIT) -> None:
         if not KIND.fullmatch(kind):
-            raise ValueError(f"a kind of work has only letters, digits and hyphens, unlike {kind!r}")
+            raise ValueError(f"{kind!r} is not a kind of work: use letters, digits and hyphens")
         self.limit = {**LIMITS, **(settings().turns or {})}.get(kind, limit)
         self._kind = kind
         self._ticket: _Ticket | None = None
@@ -105,15 +102,7 @@ class Turn:
             if place != last:
                 yield place
                 last = place
-            _sleep(min(MIN_POLL * place, MAX_POLL))
-
-
-def _sleep(seconds: float) -> None:
-    """Sleeps so that a cancel can end it: in the thread's hub if it has one; in a child process a signal does."""
-    if get_hub_if_exists() is None:
-        time.sleep(seconds)
-    else:
-        gevent.sleep(seconds)
+            sleep(min(MIN_POLL * place, MAX_POLL))
 
 
 # --- tickets ---------------------------------------------------------------------------------------------------------
@@ -143,7 +132,7 @@ def _take_ticket(queue: Path) -> _Ticket:
     queue.mkdir(mode=0o700, exist_ok=True)
     with (queue / "gate").open("a+") as gate:
         while not _try_lock(gate.fileno(), fcntl.LOCK_EX):
-            _sleep(0.001)
+            sleep(0.001)
         gate.seek(0)
         # The existing tickets count too, in case something has deleted the file `gate`.
         last = max([int(gate.read() or 0), *_numbers(queue)])

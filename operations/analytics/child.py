@@ -29,6 +29,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from .database import TOO_LARGE, Database, DatabaseError, one_statement
@@ -154,7 +155,7 @@ class Child:
         statement = one_statement(sql)
         columns = self._database.columns(statement)
         _check_columns(columns)
-        self._send({"columns": [column.as_dict() for column in columns]})
+        self._send({"columns": [asdict(column) for column in columns]})
         for batch in self._database.rows(statement, columns, limit):
             for part in _split(batch):
                 self._send({"rows": part})

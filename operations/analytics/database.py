@@ -77,10 +77,6 @@ class Column:
     type: str
     kind: str
 
-    def as_dict(self) -> dict[str, str]:
-        """The column as JSON."""
-        return {"name": self.name, "type": self.type, "kind": self.kind}
-
 
 class Database:
     """One DuckDB in memory, which spills to `folder`.

@@ -17,16 +17,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, Self
 
-import gevent
 from gevent import monkey
 from gevent import select as green_select
 from gevent._hub_local import get_hub_if_exists
 
 from streaming import OperationError, on_cancel
 
+from ..waiting import sleep
 from .sources import ALIAS, Source
 
 log = logging.getLogger("headway")
@@ -45,7 +46,6 @@ ENVIRONMENT: Final = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT",
 """The variables that the process inherits: no keys, no proxies."""
 
 native_select: Final[Any] = monkey.get_original("select", "select")
-native_sleep: Final[Any] = monkey.get_original("time", "sleep")
 # gevent's versions watch children in the loop of the main thread, and fail in other threads.
 native_spawn: Final[Any] = monkey.get_original("os", "posix_spawn")
 native_waitpid: Final[Any] = monkey.get_original("os", "waitpid")
@@ -92,7 +92,7 @@ class Engine:
         `{"progress": percent}` may come between. Raises `OperationError` with `unreadable_file`, `too_large` or
         `timeout`.
         """
-        command = {"load": [source.as_dict() for source in sources], "alias": ALIAS}
+        command = {"load": [asdict(source) for source in sources], "alias": ALIAS}
         return self._perform(command, LOAD_SECONDS, "Reading the files")
 
     def ask(self, sql: str, limit: int, seconds: float) -> Iterator[Message]:
@@ -192,12 +192,5 @@ class Engine:
                     return int(status)
                 if time.monotonic() > end:
                     return None
-                _sleep(0.005)
+                sleep(0.005)
         return 0
-
-
-def _sleep(seconds: float) -> None:
-    if get_hub_if_exists() is None:
-        native_sleep(seconds)
-    else:
-        gevent.sleep(seconds)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from streaming import OperationError, Upload
 
@@ -36,10 +36,6 @@ class Source:
     filename: str
     kind: Kind
     table: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """The source as JSON."""
-        return asdict(self)
 
 
 def sources(files: Sequence[Upload | Path]) -> list[Source]:

@@ -12,14 +12,12 @@ import importlib
 import os
 import platform
 import socket
-import time
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import gevent
 from gevent import monkey
-from gevent._hub_local import get_hub_if_exists
 
 from streaming import on_cancel
 
@@ -35,14 +33,6 @@ def place(_: object = None) -> Literal["greenlet", "thread"]:
     For `@operation(where=place)`.
     """
     return "greenlet" if monkey.is_module_patched("socket") else "thread"
-
-
-def sleep(seconds: float) -> None:
-    """Sleeps so that a cancel can end it: in the thread's hub if it has one; in a child process a signal does."""
-    if get_hub_if_exists() is None:
-        time.sleep(seconds)
-    else:
-        gevent.sleep(seconds)
 
 
 def sdk() -> Any:

@@ -32,8 +32,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from streaming import Event, OperationError, progress
 
+from ..waiting import sleep
 from . import errors
-from .connection import sleep
 
 log = logging.getLogger("headway")
 

@@ -6,7 +6,7 @@
     model_too_slow            the server was silent for too long                                retryable
     model_context_too_small   the prompt and the answer do not fit into the context
     model_refused             the server refused the key, the model's name or the request, or the model to answer
-    model_unfit               the answer has not the requested form
+    model_unfit               the answer does not have the requested form
 
 A server's error may contain names of accounts and parts of keys: its text goes to the log, not to viewers.
 """
@@ -45,7 +45,7 @@ def away(message: str = "The model's server cannot be reached.") -> OperationErr
 
 
 def unfit(message: str) -> OperationError:
-    """The answer has not the requested form."""
+    """The answer does not have the requested form."""
     return OperationError("model_unfit", message)
 
 

@@ -46,7 +46,7 @@ class Tool:
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
-            raise ValueError(f"a tool's name has only lower-case letters, digits and _, unlike {self.name!r}")
+            raise ValueError(f"{self.name!r} is not a tool's name: use lower-case letters, digits and _")
 
 
 @overload

@@ -85,7 +85,7 @@ class _OutOfTime(Exception):
 
 @dataclass
 class AgentRun:
-    """One run. `shown` is how many bytes of each answer of a tool the model sees."""
+    """One run of the agent. `shown` is how many bytes of each answer of a tool the model sees."""
 
     goal: str
     tools: Sequence[Tool]
@@ -99,7 +99,7 @@ class AgentRun:
     usage: dict[str, int] = field(default_factory=lambda: {"calls": 0, "prompt_tokens": 0, "completion_tokens": 0})
 
     def __post_init__(self) -> None:
-        self._marker = secrets.token_hex(3)
+        self._tag = secrets.token_hex(3)
         self._tools_by_name = {tool.name: tool for tool in self.tools}
         self._previous_calls: dict[str, str] = {}
         self._observation_bytes = self.shown
@@ -142,7 +142,7 @@ class AgentRun:
 
     def _end_reason(self, step: int) -> EndReason | None:
         """Why the steps end after this one, or `None`."""
-        if len(self.steps) > 1 and all(_has_only_repeats(step) for step in self.steps[-2:]):
+        if len(self.steps) > 1 and all(map(_has_only_repeats, self.steps[-2:])):
             return "repeated"
         if time.monotonic() >= self.deadline:
             return "seconds"
@@ -163,7 +163,7 @@ class AgentRun:
             if plan is not None and (tools or plan.answer is not None):
                 return plan
             more = [_message("assistant", reply or "{}"), _message("user", plans.AGAIN)]
-        raise OperationError("model_unfit", "The model's reply has not the form of a step.")
+        raise OperationError("model_unfit", "The model's reply does not have the form of a step.")
 
     def _reply(self, tools: Sequence[Tool], order: str, more: Sequence[Json]) -> Generator[Event, Any, str]:
         """One reply. While the context is too small, the observations are shortened."""
@@ -206,7 +206,7 @@ class AgentRun:
         today = datetime.now(UTC).date()
         observations = map(self._format_observation, self._observed_calls())
         content = "\n".join([f"Goal: {self.goal}{self._file_list()}", *observations, order])
-        return [_message("system", plans.system(self.tools, today, self._marker)), _message("user", content)]
+        return [_message("system", plans.system(self.tools, today, self._tag)), _message("user", content)]
 
     def _file_list(self) -> str:
         """A line for each file of the run."""
@@ -219,7 +219,7 @@ class AgentRun:
         text = cut(call.text, self._observation_bytes)
         note = f"\n[cut: {len(text.encode())} of {call.bytes} bytes]" if len(text.encode()) < call.bytes else ""
         title = f"{call.call} of {call.tool} {_json(call.arguments)}{'' if call.ok else ' failed'}"
-        return f"<observation {self._marker} {title}>\n{text}{note}\n</observation {self._marker}>"
+        return f"<observation {self._tag} {title}>\n{text}{note}\n</observation {self._tag}>"
 
     # -- the tools ----------------------------------------------------------------------------------------------------
 

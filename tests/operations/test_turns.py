@@ -227,7 +227,7 @@ def test_the_setting_decides_the_limits(monkeypatch: pytest.MonkeyPatch) -> None
     assert Turn("model", limit=7).limit == 1  # the fixture's setting
     monkeypatch.setenv("HEADWAY_TURNS", " model=9, mine=3,")
     assert [Turn(kind).limit for kind in ("model", "mine", "analytics")] == [9, 3, turns.LIMITS["analytics"]]
-    with pytest.raises(ValueError, match="a kind of work has only"):
+    with pytest.raises(ValueError, match="is not a kind of work"):
         Turn("../model")
 
 
