@@ -70,6 +70,8 @@ class Recorder:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keeps the worst outcome of a test's phases. A worker that dies reports one phase, and that it failed."""
+        if report.when == "setup" and report.passed:
+            return  # the test itself is still to come
         results = self.outcomes.results
         before = results[report.nodeid].outcome if report.nodeid in results else "passed"
         worst = max(before, report.outcome, key=("passed", "skipped", "failed").index)

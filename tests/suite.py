@@ -36,7 +36,8 @@ def main(*, long: bool) -> int:
     form = ["--long"] if long else []
     first = Outcomes()
     for half, processes in HALVES:
-        first += run(["-m", f"{half} and long" if long else half, *processes, *form])
+        if first.complete:  # pytest was not interrupted, and did not crash
+            first += run(["-m", f"{half} and long" if long else half, *processes, *form])
     failed = first.of("failed")
     rerun = run([*failed, *form]) if failed and first.complete else Outcomes()
     passed, lines = verdict(first, rerun, guarantees.FILE.read_text(), long=long)
