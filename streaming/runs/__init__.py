@@ -1,1 +1,1 @@
-"""Operations, and what becomes of them: start, find, cancel, question, lease, end."""
+"""Operations and their runs: declaration, start, producer, questions, cancel, executors."""

@@ -1,4 +1,4 @@
-"""When the pending events of a producer are written: joined where possible, and never at the cost of other streams."""
+"""When the pending events of a producer are written: in batches where possible, without delaying other streams."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from ..runtime.worker import Worker
 from .operation import FlushPolicy
 
 SLICE_MILLISECONDS: Final = 1
-"""How long a producer that never waits may hold the worker before others have their turn."""
+"""How long a producer that never waits may run before other greenlets do."""
 
 LAG_MILLISECONDS: Final = 5
-"""The same, counted from the hub's last turn: part of that may have gone to others, or to this operation's work."""
+"""The same, from the hub's last round: part of that may have gone to other greenlets, or to this operation's work."""
 
 SLICE_BYTES: Final = 128 * 1024
-"""How much one batch holds before it is written without waiting for the end of the slice."""
+"""The size of a batch that is written before the end of the slice."""
 
 
 class Sink(Protocol):
     """Where the frames of a producer go."""
 
     def put(self, block: Block, recorder: Recorder) -> None:
-        """Takes the next frames; in the hub, without waiting."""
+        """Appends the next frames; in the hub, without waiting."""
 
     def wait_for_room(self) -> None:
         """Waits, in the producer's greenlet, while too much is unread."""
@@ -40,20 +40,6 @@ class Batcher:
 
     `open` is false once the last event is written: what is still pending then is dropped.
     """
-
-    __slots__ = (
-        "_clock",
-        "_interval",
-        "_last_turn",
-        "_loop",
-        "_scheduled",
-        "_sink",
-        "_slice_ends",
-        "_timer",
-        "_turn",
-        "open",
-        "recorder",
-    )
 
     def __init__(self, recorder: Recorder, sink: Sink, worker: Worker, clock: Clock, flush: FlushPolicy) -> None:
         self.recorder = recorder
@@ -99,14 +85,14 @@ class Batcher:
         if self._interval:
             self._timer = self._clock.later(self._interval, self.write)
         elif self.recorder.millisecond > self._last_turn:
-            # The first event for a while goes out at once, whatever the producer does next. Only its viewer has had a
-            # turn then, so the slice continues.
+            # The first event for a while is sent at once, whatever the producer does next. Only its viewer runs for
+            # that, so the slice continues.
             self._turn.hand_over(self.write)
             self._last_turn = int(time.time() * 1000)
         else:
             # Runs when the producer next waits: what it yields until then makes one batch.
             self._loop.run_callback(self.write)
-        # Here too, for a producer that waits so often that its slice never ends.
+        # Here too, for a producer that waits so often that its slices never end.
         self._sink.wait_for_room()
 
     def _end_slice(self) -> None:

@@ -1,4 +1,4 @@
-"""The context of a run while its operation works: which run it is, on which worker, and what to call on its cancel."""
+"""The context in which the operation of a run works: the run, its worker, and the hooks for its cancel."""
 
 from __future__ import annotations
 
@@ -14,36 +14,33 @@ log = logging.getLogger("headway")
 
 
 class RunContext:
-    """One run at work. `run` is its id, `None` for a stream without a run.
+    """One run at work. `run` is its id, `None` for a stream without a run."""
 
-    A call that is added after the cancel is made at once.
-    """
-
-    __slots__ = ("_calls", "_cancelled", "run", "worker")
+    __slots__ = ("_cancelled", "_hooks", "run", "worker")
 
     def __init__(self, worker: Worker, run: str | None = None) -> None:
         self.worker = worker
         self.run = run
-        self._calls: list[Callable[[], Any]] = []
+        self._hooks: list[Callable[[], Any]] = []
         self._cancelled = False
 
-    def add_cancel_call(self, call: Callable[[], Any]) -> None:
-        """Adds a call to make when the run is cancelled."""
-        self._calls.append(call)
+    def add_hook(self, hook: Callable[[], Any]) -> None:
+        """Adds a hook, which is called on cancel; at once where the run is cancelled already."""
+        self._hooks.append(hook)
         if self._cancelled:
             self.cancel()
 
-    def remove_cancel_call(self, call: Callable[[], Any]) -> None:
-        """Removes one, if it was not made yet."""
-        if call in self._calls:
-            self._calls.remove(call)
+    def remove_hook(self, hook: Callable[[], Any]) -> None:
+        """Removes a hook that was not called."""
+        if hook in self._hooks:
+            self._hooks.remove(hook)
 
     def cancel(self) -> None:
-        """Makes each call once, the newest first; one that fails does not keep back the others."""
+        """Calls each hook once, the newest first; when one fails, the others are called all the same."""
         self._cancelled = True
-        while self._calls:
+        while self._hooks:
             try:
-                self._calls.pop()()
+                self._hooks.pop()()
             except Exception:
                 log.exception("an on_cancel hook failed")
 
@@ -53,22 +50,22 @@ run_context: Final[ContextVar[RunContext | None]] = ContextVar("headway_run_cont
 
 
 class on_cancel:  # noqa: N801  # reads as the verb that it is
-    """`on_cancel(connection.interrupt)`: a call that is made when the run is cancelled before the operation has ended.
+    """`on_cancel(connection.interrupt)`: a hook that is called when the run is cancelled before its operation ends.
 
-    As a context manager it holds for the block only. It is what stops a thread that waits in C code. The call comes
+    As a context manager it holds for the block only. It is the way to stop a thread that waits in C code. It is called
     from another thread, so it must be safe for that, as `interrupt` of sqlite3 and DuckDB and `shutdown` of a socket
-    are. Outside a run it does nothing.
+    are. Outside of a run it does nothing.
     """
 
-    def __init__(self, call: Callable[[], Any]) -> None:
-        self._call = call
+    def __init__(self, hook: Callable[[], Any]) -> None:
+        self._hook = hook
         self._context = run_context.get()
         if self._context is not None:
-            self._context.add_cancel_call(call)
+            self._context.add_hook(hook)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._context is not None:
-            self._context.remove_cancel_call(self._call)
+            self._context.remove_hook(self._hook)

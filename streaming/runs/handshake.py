@@ -9,12 +9,12 @@ from ..runtime.worker import Worker
 
 
 class Handshake:
-    """The wait of a start for what another service answers, `patience` seconds at the most.
+    """The wait of a start for the answer of another service, `patience` seconds at most.
 
-    `send_heartbeat`, set by who waits, sends the viewers here a heartbeat; it is called from any thread.
+    `send_heartbeat`, which the caller of `wait` sets, sends a heartbeat to the viewers here, from any thread.
     """
 
-    def __init__(self, worker: Worker, patience: float = 0.0) -> None:
+    def __init__(self, worker: Worker, patience: float) -> None:
         self.refusal: Problem | None = None
         self.send_heartbeat: Callable[[], None] = lambda: None
         self.patience = patience

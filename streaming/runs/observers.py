@@ -1,7 +1,7 @@
-"""What an application may watch of its runs: each occasion is one frozen record, handed to every observer.
+"""What an application can watch of its runs: every observer gets one frozen record of each thing that happens.
 
-Observers are called between two events of other streams (in the hub, or where a request is served): they count and
-pass on, and never wait. One that raises is named in the log, and the run goes on.
+Observers are called in the hub, between two events of other streams, or where a request is served: they count and pass
+on, and never wait. One that raises is logged, and the run continues.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ log = logging.getLogger("headway")
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run began in this worker; `attempt` is 2 or more where it began anew after its producer was lost."""
+    """A run has started in this worker; `attempt` is 2 or more where its last producer was lost."""
 
     run: str
     operation: str
@@ -26,7 +26,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """A run of this worker is over. `seconds` since it began here, `events` up to and with its `done`.
+    """A run of this worker has ended, `seconds` after it started here, with `events` up to and including its `done`.
 
     `reason` is why it was cancelled. A run that was lost to another worker has no `status`: it ends there.
     """
@@ -41,7 +41,7 @@ class RunEnded:
 
 @dataclass(frozen=True, slots=True)
 class StreamOpened:
-    """A viewer's stream of a run begins, for the first time or again (`after` is the last event it has seen)."""
+    """A viewer has opened the stream of a run, after the event with the number `after`; 0 for all of it."""
 
     run: str
     operation: str
@@ -50,7 +50,7 @@ class StreamOpened:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A request was answered with a problem instead."""
+    """A request was answered with a problem."""
 
     code: str
     status: int
@@ -58,7 +58,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What this worker is at, once a second."""
+    """How many live runs and open streams this worker has, once a second."""
 
     runs: int
     streams: int
@@ -66,48 +66,48 @@ class Load:
 
 
 class Observer:
-    """Does nothing on any occasion; override what is of interest, and give it to `Headway(observers=[...])`."""
+    """Does nothing; override the methods that are of interest, and pass it to `Headway(observers=[...])`."""
 
-    def run_started(self, seen: RunStarted) -> None:
-        """A run begins."""
+    def run_started(self, record: RunStarted) -> None:
+        """A run has started."""
 
-    def run_ended(self, seen: RunEnded) -> None:
-        """A run is over."""
+    def run_ended(self, record: RunEnded) -> None:
+        """A run has ended."""
 
-    def stream_opened(self, seen: StreamOpened) -> None:
-        """A viewer watches a run."""
+    def stream_opened(self, record: StreamOpened) -> None:
+        """A viewer has opened the stream of a run."""
 
-    def refused(self, seen: Refused) -> None:
-        """A request gets a problem for an answer."""
+    def refused(self, record: Refused) -> None:
+        """A request was answered with a problem."""
 
-    def load(self, seen: Load) -> None:
+    def load(self, record: Load) -> None:
         """A second has passed."""
 
 
 class Observers(Observer):
-    """Several, as one; an error of one of them reaches neither the others nor the run."""
+    """Several observers as one; an error in one of them reaches neither the others nor the run."""
 
-    def __init__(self, observers: Iterable[Observer] = ()) -> None:
+    def __init__(self, observers: Iterable[Observer]) -> None:
         self._observers = list(observers)
 
-    def run_started(self, seen: RunStarted) -> None:
-        self._tell("run_started", seen)
+    def run_started(self, record: RunStarted) -> None:
+        self._call("run_started", record)
 
-    def run_ended(self, seen: RunEnded) -> None:
-        self._tell("run_ended", seen)
+    def run_ended(self, record: RunEnded) -> None:
+        self._call("run_ended", record)
 
-    def stream_opened(self, seen: StreamOpened) -> None:
-        self._tell("stream_opened", seen)
+    def stream_opened(self, record: StreamOpened) -> None:
+        self._call("stream_opened", record)
 
-    def refused(self, seen: Refused) -> None:
-        self._tell("refused", seen)
+    def refused(self, record: Refused) -> None:
+        self._call("refused", record)
 
-    def load(self, seen: Load) -> None:
-        self._tell("load", seen)
+    def load(self, record: Load) -> None:
+        self._call("load", record)
 
-    def _tell(self, occasion: str, seen: object) -> None:
+    def _call(self, method: str, record: object) -> None:
         for observer in self._observers:
             try:
-                getattr(observer, occasion)(seen)
+                getattr(observer, method)(record)
             except Exception:
                 log.exception("an observer failed")

@@ -6,6 +6,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin, get_type_hints, overload
 
@@ -24,33 +25,25 @@ FlushPolicy = Literal["each", "ready"] | float
 Work = Generator[Event | Flush, Any, Any]
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.IGNORECASE)
-BY_PLACE: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 UNSET: Final[Any] = type("Unset", (), {"__repr__": lambda _: "the setting's"})()
 
 
+@dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that came with a request, spooled to disk: a field type for inputs.
+    """A file of a request, on disk until the run has ended: a field type for inputs.
 
-    `path` is where it lies until the run has ended, `filename` what the client called it (never a path to trust),
-    `content_type` what it said it was, `size` its bytes.
+    `filename` and `content_type` are the client's words; do not use the name as a path. `size` is in bytes.
     """
 
-    __slots__ = ("content_type", "filename", "path", "size")
-
-    def __init__(self, path: Path, filename: str, content_type: str, size: int) -> None:
-        self.path = path
-        self.filename = filename
-        self.content_type = content_type
-        self.size = size
+    path: Path
+    filename: str
+    content_type: str
+    size: int
 
     def as_dict(self) -> dict[str, Any]:
-        """The upload as JSON, for a child that reads the same disk."""
-        return {
-            "path": str(self.path),
-            "filename": self.filename,
-            "content_type": self.content_type,
-            "size": self.size,
-        }
+        """The upload as JSON."""
+        return {**asdict(self), "path": str(self.path)}
 
     def __repr__(self) -> str:
         return f"<Upload {self.filename!r} {self.size} bytes>"
@@ -58,7 +51,7 @@ class Upload:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
-            cls._checked, serialization=core_schema.plain_serializer_function_ser_schema(cls.as_dict)
+            cls._check, serialization=core_schema.plain_serializer_function_ser_schema(cls.as_dict)
         )
 
     @classmethod
@@ -66,7 +59,7 @@ class Upload:
         return {"type": "string", "format": "binary"}
 
     @classmethod
-    def _checked(cls, value: Any) -> Upload:
+    def _check(cls, value: Any) -> Upload:
         if isinstance(value, Upload):
             return value
         raise ValueError("a file is sent as multipart/form-data")
@@ -77,15 +70,14 @@ class NoInput(BaseModel):
 
 
 class Operation:
-    """A named kind of work, as the catalogue shows it and the runner calls it.
+    """A named kind of work, as the catalogue shows it and the runner starts it.
 
-    `where` picks the place by the input, for the rare operation that runs in several; the catalogue shows `runs_in`.
-    `timeout` is in seconds, or picks them by the input, and `memory` in bytes of the child of a process operation;
-    `None` sets no limit.
-    `retries` says how often a run begins anew after its producer was lost.
+    `where` selects the executor by the input, for the rare operation that runs in several; the catalogue shows
+    `runs_in`. `timeout` is in seconds, or selects them by the input, and `memory` is in bytes of the child of a process
+    operation; `None` sets no limit. `retries` is how often a run starts again after its producer was lost.
     """
 
-    def __init__(  # one keyword for each thing that can be said of an operation
+    def __init__(  # one keyword for each option
         self,
         fn: Callable[..., Any],
         *,
@@ -118,14 +110,14 @@ class Operation:
         self._check()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The function itself, for tests and for other operations (`yield from count(input)`)."""
+        """Calls the function itself, in tests and in other operations (`yield from count(input)`)."""
         return self.fn(*args, **kwargs)
 
     def __repr__(self) -> str:
         return f"<Operation {self.name} in a {self.runs_in}>"
 
     def begin(self, checked: BaseModel) -> Iterator[Any]:
-        """The generator that does the work on an input."""
+        """Calls the function with an input, and gives an iterator of events."""
         return as_work(self.fn(checked) if self.takes_input else self.fn())
 
     def time_limit(self, checked: BaseModel) -> float | None:
@@ -133,20 +125,20 @@ class Operation:
         return self.timeout(checked) if callable(self.timeout) else self.timeout
 
     def with_headers(self, checked: BaseModel, header: Callable[[str], str | None]) -> BaseModel:
-        """The input for `begin`, with what it takes from the headers of its request; a gateway passes some on."""
+        """The input for `begin`, with the headers that it needs from the request; a gateway passes some on."""
         return checked
 
     def handshake(self, checked: BaseModel, worker: Worker) -> Handshake | None:
-        """What a start waits for before it is answered; a gateway waits for its upstream's answer."""
+        """What the answer to a start waits for; a gateway waits for its upstream's answer."""
         return None
 
     @property
     def takes_input(self) -> bool:
-        """Whether the function has a parameter for it."""
+        """Whether the function has a parameter for its input."""
         return self.input is not NoInput
 
     def describe(self, linger: float | None) -> dict[str, Any]:
-        """The entry of the catalogue; `result` is the JSON Schema of what the function says that it returns."""
+        """The entry of the catalogue; `result` is the JSON Schema of the function's return annotation."""
         entry = {
             "name": self.name,
             "title": self.title,
@@ -158,15 +150,21 @@ class Operation:
         return entry if self.result is None else {**entry, "result": self.result}
 
     def file_fields(self) -> dict[str, bool]:
-        """The fields of the input that take files, and whether each takes several."""
-        return dict(_file_fields(self.input))
+        """The fields of the input that take files, with whether each takes several."""
+        fields = {}
+        for name, field in self.input.model_fields.items():
+            types = list(_types_in(field.annotation))
+            if Upload in types:
+                several = any(isinstance(kind, type) and issubclass(kind, Collection) for kind in types)
+                fields[field.alias or name] = several
+        return fields
 
     def is_found_by_name(self) -> bool:
         """Whether a process finds it by the module and the name of its function."""
-        found: Any = sys.modules.get(self.fn.__module__)
+        target: Any = sys.modules.get(self.fn.__module__)
         for part in self.fn.__qualname__.split("."):
-            found = getattr(found, part, None)
-        return isinstance(found, Operation) and found.fn is self.fn
+            target = getattr(target, part, None)
+        return isinstance(target, Operation) and target.fn is self.fn
 
     def _check(self) -> None:
         if self.runs_in not in get_args(Where):
@@ -181,10 +179,10 @@ class Operation:
             if not _is_amount(number, int):
                 raise RegistrationError(f"{self.name}: {field} is a whole number of 0 or more, not {number!r}")
         if self.memory is not None and self.runs_in != "process":
-            raise RegistrationError(f"{self.name}: memory is a limit on a process of its own; say runs_in='process'")
+            raise RegistrationError(f"{self.name}: memory limits a process of its own, which needs runs_in='process'")
         if self.runs_in == "process" and ("<locals>" in self.fn.__qualname__ or self.fn.__module__ == "__main__"):
             raise RegistrationError(
-                f"{self.name}: a process finds its operation by import, so it stands at the top of a module"
+                f"{self.name}: a process imports its operation, so define it at the top level of a module"
             )
         try:
             self.input.model_json_schema()
@@ -207,18 +205,18 @@ def operation(
     memory: int | None = None,
     retries: int = 0,
 ) -> Callable[[Callable[..., Any]], Operation]: ...
-def operation(fn: Callable[..., Any] | None = None, /, **said: Any) -> Any:
-    """Declares a generator function an operation; its docstring is its description, its one parameter its input.
+def operation(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Makes an operation of a generator function; its docstring is the description, its one parameter the input.
 
-    Raises `RegistrationError` for what cannot be offered.
+    Raises `RegistrationError` for a wrong declaration.
     """
     if fn is not None:
         return Operation(fn)
-    return lambda function: Operation(function, **said)
+    return lambda function: Operation(function, **options)
 
 
 def check_flush(policy: Any) -> FlushPolicy:
-    """A flush policy, or `RegistrationError`."""
+    """Returns `policy`; raises `RegistrationError` where it is no flush policy."""
     if policy in ("each", "ready"):
         return policy  # type: ignore[no-any-return]
     if isinstance(policy, int | float) and not isinstance(policy, bool) and 0 <= policy < float("inf"):
@@ -226,17 +224,17 @@ def check_flush(policy: Any) -> FlushPolicy:
     raise RegistrationError(f"flush is 'each', 'ready' or a number of seconds, not {policy!r}")
 
 
-def as_work(made: Any) -> Iterator[Any]:
-    """What an operation gave, as an iterator of events; a function that only returns has its value for a result."""
-    if isinstance(made, Iterator):
-        return made
-    if isinstance(made, Iterable) and not isinstance(made, str | bytes | Mapping | BaseModel | list | tuple | set):
-        return iter(made)
-    return _only_result(made)
+def as_work(value: Any) -> Iterator[Any]:
+    """What a function returned, as an iterator of events; any other value, a list too, is a result."""
+    if isinstance(value, Iterator):
+        return value
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping | BaseModel | list | tuple | set):
+        return iter(value)
+    return _only_result(value)
 
 
 def close_work(work: Any) -> None:
-    """Closes what `as_work` gave, where it can be closed.
+    """Closes an iterator of events, if it has a `close`.
 
     A generator that yields instead of ending is closed once more, so that the `finally` blocks around that run too.
     """
@@ -253,10 +251,10 @@ def close_work(work: Any) -> None:
 def _name_of(fn: Callable[..., Any], name: str | None) -> str:
     if not hasattr(fn, "__qualname__") or inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn):
         raise RegistrationError(f"an operation is a function without `async`, not {fn!r}")
-    found = fn.__name__ if name is None else name
-    if not isinstance(found, str) or not NAME.fullmatch(found):
-        raise RegistrationError(f"an operation's name is letters, digits, - and _, not {found!r}")
-    return found
+    name = fn.__name__ if name is None else name
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise RegistrationError(f"an operation's name is letters, digits, - and _, not {name!r}")
+    return name
 
 
 def _is_amount(value: Any, kind: Any) -> bool:
@@ -274,16 +272,16 @@ def _input_of(fn: Callable[..., Any]) -> type[BaseModel]:
         return NoInput
     model = _hints(fn).get(parameters[0].name)
     required = [parameter for parameter in parameters[1:] if parameter.default is parameter.empty]
-    required += [parameter for parameter in parameters[:1] if parameter.kind not in BY_PLACE]
+    required += [parameter for parameter in parameters[:1] if parameter.kind not in POSITIONAL]
     if required or not (isinstance(model, type) and issubclass(model, BaseModel)):
-        raise RegistrationError(f"{fn.__qualname__}: its one parameter is a pydantic model, annotated as such")
+        raise RegistrationError(f"{fn.__qualname__}: its one parameter is annotated with a pydantic model")
     return model
 
 
 def _result_of(fn: Callable[..., Any]) -> dict[str, Any] | None:
-    """The JSON Schema of the result: what a plain function returns, or a generator, as its third type argument.
+    """The JSON Schema of the result, from the return annotation; of a generator, from its third type argument.
 
-    `None` where that is not said, or has no JSON Schema.
+    `None` where there is no annotation, or it has no JSON Schema.
     """
     try:
         returned = _hints(fn).get("return", Any)
@@ -300,32 +298,18 @@ def _is_iteration(annotation: Any) -> bool:
 
 
 def _hints(fn: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        return get_type_hints(fn)
-    except NameError:
-        return _hints_with_locals(fn)
-
-
-def _hints_with_locals(fn: Callable[..., Any]) -> dict[str, Any]:
-    """Annotations kept as text may name a model that stands inside the function that declares the operation."""
-    frame = inspect.currentframe()
+    """Annotations kept as text may name a model that is local to the function which declares the operation."""
+    frame, names = inspect.currentframe(), dict[str, Any]()
     while frame is not None:
         try:
-            return get_type_hints(fn, localns=frame.f_locals)
+            return get_type_hints(fn, localns=names)
         except NameError:
             frame = frame.f_back
+            names = frame.f_locals if frame is not None else names
     raise RegistrationError(f"{fn.__qualname__}: the annotation of its input cannot be resolved")
 
 
-def _file_fields(model: type[BaseModel]) -> Iterator[tuple[str, bool]]:
-    for name, described in model.model_fields.items():
-        kinds = list(_flat(described.annotation))
-        if Upload in kinds:
-            several = any(isinstance(kind, type) and issubclass(kind, Collection) for kind in kinds)
-            yield described.alias or name, several
-
-
-def _flat(annotation: Any) -> Iterator[Any]:
+def _types_in(annotation: Any) -> Iterator[Any]:
     yield get_origin(annotation) or annotation
     for argument in get_args(annotation):
-        yield from _flat(argument)
+        yield from _types_in(argument)

@@ -1,8 +1,8 @@
-"""The producer: one generator whose events go into one sink, until its last event.
+"""The producer: runs one generator, and writes its events to one sink.
 
-It writes the first event and the last, asks questions, and stops the work on a cancel. What lies between goes through
-its `Batcher`. The sink of a run is an event log that outlives its viewers (`run.Run`); that of `stream()` is the one
-viewer it has (`http.stream.Channel`).
+It writes the first event and the last itself, asks questions, and stops the generator on a cancel; all other events go
+through its `Batcher`. The sink of a run is an event log that outlives its viewers (`run.Run`); that of `stream()` is
+its one viewer (`http.stream.Channel`).
 """
 
 from __future__ import annotations
@@ -31,42 +31,19 @@ from .questions import check_schema
 log = logging.getLogger("headway")
 
 IGNORES_AFTER: Final = 1.0
-"""Seconds after its cancel when an operation that still works is named in a warning."""
+"""Seconds after its cancel when an operation that still runs is named in a warning."""
 
 GIVE_UP_AFTER: Final = 8.0
-"""Seconds after its cancel when the run ends without its operation; longer than a child's SIGKILL takes."""
+"""Seconds after its cancel when the run ends without its operation; more than until the SIGKILL of a child."""
 
 IGNORED: Final = "generator ignored GeneratorExit"
-"""What Python says of a generator that is closed and yields."""
+"""Python's message about a generator that yields when it is closed."""
 
 FAILED: Final = "The operation failed. The reference {} stands beside the details in the server's log."
 
 
 class Producer:
-    """One generator whose events go into one sink."""
-
-    __slots__ = (
-        "_answer",
-        "_answered",
-        "_batcher",
-        "_clock",
-        "_closing",
-        "_context",
-        "_ended",
-        "_failure",
-        "_lifecycle",
-        "_question",
-        "_started",
-        "_timeout",
-        "_timers",
-        "_work",
-        "cancelled",
-        "greenlet",
-        "name",
-        "over",
-        "recorder",
-        "run",
-    )
+    """Runs one generator, and writes its events to one sink. `ended` is called after the last one."""
 
     def __init__(  # what differs between a run and a stream
         self,
@@ -135,7 +112,7 @@ class Producer:
             self.cancel("shutdown")
 
     def lose(self, why: Refused) -> None:
-        """Stops the work without a last event: the store takes no more of it."""
+        """Stops the work without a last event, which the store would refuse."""
         if not self.over:
             log.warning("%s stops: %s", self._named(), why)
             self.cancelled = self.cancelled or "shutdown"
@@ -161,11 +138,11 @@ class Producer:
             watchdog.leave(self)
 
     def _pump(self) -> Any:
-        """Takes what the work yields until it returns; gives its result."""
+        """Writes what the work yields until it returns; gives its result."""
         answer = None
         try:
             while True:
-                # Nothing of the last event is held while the work waits for the next.
+                # Lets go of the last event while the work waits for the next.
                 item = None
                 try:
                     item = self._work.send(answer)
@@ -195,7 +172,7 @@ class Producer:
         within = unnumbered.within
         expires = None if within is None else rfc3339(self._clock.now() + within)
         numbered = question(unnumbered, self.recorder.last + 1, expires)
-        self._question = numbered.data["question"]
+        question_id = self._question = numbered.data["question"]
         self._answered.clear()
         timer = None if within is None else self._clock.later(within, self._answered.set)
         self._answer = _UNANSWERED
@@ -208,7 +185,7 @@ class Producer:
                 timer.cancel()
         if answer is _UNANSWERED:
             raise OperationError("timeout", "Nobody answered the question in time.", retryable=True)
-        self._batcher.write(make_event("answer", {"question": numbered.data["question"], "answer": answer}))
+        self._batcher.write(make_event("answer", {"question": question_id, "answer": answer}))
         return answer
 
     def _close_work(self) -> None:
@@ -241,11 +218,11 @@ class Producer:
         self._finish_cancelled()
 
     def _error_event(self, error: BaseException) -> Event:
-        """The `error` that viewers see: an operation's own words, or a reference into the server's log."""
+        """The `error` that viewers see: an operation's own code and message, or a reference into the server's log."""
         if isinstance(error, OperationError):
             try:
                 return error_event(error.code, error.message, retryable=error.retryable)
-            except Exception as second:  # noqa: BLE001  # whatever an object does that was given for a text
+            except Exception as second:  # noqa: BLE001  # of objects in place of texts
                 error = second
         reference = secrets.token_hex(4)
         self._log_failure(error, f"failed, reference {reference}")
@@ -268,12 +245,12 @@ class Producer:
             self._finish("cancelled")
 
     def _finish(self, status: Ending, ending: Event | None = None) -> None:
-        """Writes the last events, once, whoever comes first."""
+        """Writes the last events; the first call counts."""
         if self.over:
             return
         try:
             if self._lifecycle:
-                self._batcher.write(*([ending] if ending is not None else []), self._done(status))
+                self._batcher.write(*([] if ending is None else [ending]), self._done(status))
             else:
                 self._batcher.write()
         except Refused as refused:
@@ -300,11 +277,11 @@ class Producer:
         self._context.cancel()  # before the greenlet, which removes the hooks of its `with` blocks as it ends
         gevent.get_hub().loop.run_callback(self._interrupt)
         self.greenlet.join()
-        # A greenlet that had not begun ends without an event.
+        # A greenlet that had not started ends without an event.
         self._finish_cancelled()
 
     def _interrupt(self) -> None:
-        """Called in the hub. Work that is being closed stays alone: its `finally` blocks run before the last event."""
+        """Called in the hub. Does not interrupt a close: the `finally` blocks run before the last event."""
         if not self._closing:
             self.greenlet.throw(GreenletExit)
 

@@ -1,6 +1,6 @@
-"""Answers to a run's question: what a person sent, checked against the question's schema.
+"""The questions of a run: their schemas, and the answers of people, which are checked against them.
 
-jsonschema is needed only by those who ask with a schema, so it is no requirement of the library (extra `questions`).
+Only questions with a schema need jsonschema, so the library does not require it (extra `questions`).
 """
 
 from __future__ import annotations
@@ -14,40 +14,40 @@ from ..errors import BadRequest, Conflict, EncodeError, FieldError, InvalidInput
 
 
 def check_answer(body: bytes, question: bytes | None) -> tuple[str, bytes]:
-    """The question that `body` answers, and the answer as JSON.
+    """The id of the question that `body` answers, and the answer as JSON; `question` is the open one, encoded.
 
     Raises `BadRequest` for a body that is no answer, `Conflict` where that question is not open, and `InvalidInput`
-    with the schema's complaints.
+    for an answer that its schema does not allow.
     """
     try:
-        given = orjson.loads(body)
-        asked, answer = given["question"], given["answer"]
+        members = orjson.loads(body)
+        question_id, answer = members["question"], members["answer"]
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
         shape = '{"question": ID, "answer": ...}'
         raise BadRequest(f"an answer is {shape}", errors=[{"loc": [], "msg": f"is {shape}"}]) from error
     open_question = None if question is None else orjson.loads(question)
-    if open_question is None or open_question["question"] != asked:
+    if open_question is None or open_question["question"] != question_id:
         raise Conflict("this question is not open", code="question_not_open")
-    errors = complaints(answer, open_question["schema"])
+    errors = errors_in(answer, open_question["schema"])
     if errors:
         raise InvalidInput("the answer does not fit the question's schema", code="invalid_answer", errors=errors)
-    return asked, orjson.dumps(answer)
+    return question_id, orjson.dumps(answer)
 
 
-def complaints(answer: Any, schema: dict[str, Any]) -> list[FieldError]:
-    """What JSON Schema (2020-12) has to say against an answer."""
+def errors_in(answer: Any, schema: dict[str, Any]) -> list[FieldError]:
+    """What does not fit the schema (JSON Schema 2020-12), with paths that begin at `answer`."""
     if not schema:
         return []
     from jsonschema import Draft202012Validator
     from referencing import Registry
 
-    # A registry of its own: the default one fetches what a reference names, from wherever that is.
-    found = Draft202012Validator(schema, registry=Registry()).iter_errors(answer)
-    return [{"loc": ["answer", *error.absolute_path], "msg": error.message} for error in found]
+    # The default registry would fetch references from the network.
+    errors = Draft202012Validator(schema, registry=Registry()).iter_errors(answer)
+    return [{"loc": ["answer", *error.absolute_path], "msg": error.message} for error in errors]
 
 
 def check_schema(schema: Mapping[str, Any]) -> None:
-    """Raises `EncodeError` for what is no JSON Schema (2020-12), so that no question is asked that nobody can answer.
+    """Raises `EncodeError` for an invalid schema (JSON Schema 2020-12): nobody could answer the question.
 
     Raises `RegistrationError` where jsonschema is not installed.
     """
@@ -62,12 +62,12 @@ def check_schema(schema: Mapping[str, Any]) -> None:
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
-        raise EncodeError(f"the schema of a question is none: {error.json_path}: {error.message}") from None
+        raise EncodeError(f"the schema of a question is invalid: {error.json_path}: {error.message}") from None
     _check_references(schema)
 
 
 def _check_references(schema: Mapping[str, Any]) -> None:
-    """Raises `EncodeError` where a `$ref` leads out of the schema, or nowhere."""
+    """Raises `EncodeError` for a `$ref` to something that is not in the schema."""
     from referencing import Registry
     from referencing.exceptions import Unresolvable
     from referencing.jsonschema import DRAFT202012

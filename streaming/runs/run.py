@@ -27,7 +27,7 @@ STORE_LOST: Final = "The store of the runs could not be reached for too long."
 
 
 class Host(Protocol):
-    """What a run needs of the runner that holds it."""
+    """What a run needs of its runner."""
 
     worker: Worker
     store: Store
@@ -63,7 +63,7 @@ class Run:
         )
 
     def start(self, first: Event | None = None) -> None:
-        """Starts the work; with `first`, where another producer had left off."""
+        """Starts the work; with `first`, an `attempt`, after a lost producer."""
         self._unwatch = self._store.watch(self.info.id, self._apply_control)
         self.producer.start(first)
         attempt = 1 if first is None else first.data["attempt"]
@@ -76,7 +76,7 @@ class Run:
         self._store.wait_for_room(self.info.id)
 
     def _apply_control(self) -> None:
-        """Does what others ask of this run; called whenever anything about it has changed."""
+        """Applies what others ask of this run; called whenever anything about it has changed."""
         if self.producer.over:
             return
         control = self._store.control(self.info.id)
@@ -114,8 +114,8 @@ class Run:
     def _ended(self) -> None:
         self._unwatch()
         self._stop_linger()
-        for call in self.cleanup:
-            call()
+        for clean_up in self.cleanup:
+            clean_up()
         self._host.forget(self)
         self._host.observer.run_ended(self._outcome())
 

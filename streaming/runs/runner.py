@@ -1,4 +1,4 @@
-"""The runs of one worker: start, find, cancel, limits, and the maintenance of runs whose producer was lost."""
+"""The runs of one worker: start, find, cancel, limits, and maintenance, for runs whose producer was lost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from ..clock import Clock, SystemClock, rfc3339
 from ..errors import NotFound, RegistrationError, StoreAway, Unavailable
 from ..protocol.events import make_event
 from ..protocol.recorder import Recorder
-from ..protocol.state import Reason
 from ..runtime.worker import Worker
 from ..settings import Settings
 from ..stores.base import Record, RunInfo, Store
@@ -28,7 +27,7 @@ from .run import Run
 log = logging.getLogger("headway")
 
 MAINTENANCE: Final = 1.0
-"""Seconds between two rounds over orphans and expired runs."""
+"""Seconds between two rounds of maintenance."""
 
 
 class Runner:
@@ -54,27 +53,29 @@ class Runner:
         self.draining = False
         self._runs: dict[str, Run] = {}
         self._starting = 0
-        self._warm()
+        modules = {op.fn.__module__ for op in self.operations.values() if op.runs_in == "process"}
+        if modules:
+            worker.part(ForkServer).warm(sorted(modules))
         self._maintenance: gevent.Greenlet[..., None] = gevent.spawn(self._maintain)
 
     @staticmethod
     def check(operations: Iterable[Operation]) -> dict[str, Operation]:
-        """The operations by their names; raises `RegistrationError` for what cannot be offered."""
-        named: dict[str, Operation] = {}
+        """The operations by their names. Raises `RegistrationError`."""
+        checked: dict[str, Operation] = {}
         for operation in operations:
             if not isinstance(operation, Operation):
-                raise RegistrationError(f"{operation!r} is no operation; decorate it with @operation")
+                raise RegistrationError(f"{operation!r} is not an operation; decorate it with @operation")
             if operation.runs_in == "process" and not operation.is_found_by_name():
                 raise RegistrationError(
                     f"{operation.name}: a process finds its operation by the name of its function, "
                     f"and {operation.fn.__module__}.{operation.fn.__qualname__} is another"
                 )
-            if operation.name in named:
+            if operation.name in checked:
                 raise RegistrationError(f"two operations are named {operation.name!r}")
-            named[operation.name] = operation
-        return named
+            checked[operation.name] = operation
+        return checked
 
-    def start(  # what a request says
+    def start(  # what a request has
         self,
         operation: Operation,
         checked: BaseModel,
@@ -88,18 +89,26 @@ class Runner:
     ) -> tuple[str, bool]:
         """Starts a run, or joins the one that the same owner and key started; gives its id, and whether it is new.
 
-        It lingers for `linger` seconds at least. `cleanup` is called once the run is over, or at once where none was
+        It lingers for `linger` seconds at least. `cleanup` is called when the run has ended, or at once where none was
         started. Raises `Unavailable`, `TooMany` and `Conflict`.
         """
         try:
-            info = self._info(operation, checked, owner, client, key, digest, linger)
-            settled = self.store.find_by_key(info)
-            if settled is None:
-                self._check_room()
-                settled = self._create(info)
-            if settled.id != info.id:
+            least = self.linger_of(operation)
+            info = RunInfo(
+                id=secrets.token_urlsafe(18),
+                operation=operation.name,
+                created=rfc3339(self.clock.now()),
+                owner=owner,
+                client=client,
+                linger=None if least is None else max(least, linger),
+                key=key,
+                digest=digest,
+                input=checked.model_dump_json().encode() if operation.retries and not operation.file_fields() else None,
+            )
+            stored = self._create_or_join(info)
+            if stored.id != info.id:
                 cleanup()
-                return settled.id, False
+                return stored.id, False
             run = self._runs[info.id] = Run(self, operation, info, checked)
         except BaseException:
             cleanup()
@@ -108,7 +117,11 @@ class Runner:
         run.start()
         return info.id, True
 
-    def _create(self, info: RunInfo) -> RunInfo:
+    def _create_or_join(self, info: RunInfo) -> RunInfo:
+        joined = self.store.find_by_key(info)
+        if joined is not None:
+            return joined
+        self._check_room()
         self._starting += 1
         try:
             return self.store.create(info, limit=self.settings.max_runs_per_client)
@@ -116,18 +129,18 @@ class Runner:
             self._starting -= 1
 
     def find(self, run: str, owner: str) -> Record:
-        """The run as it stands; raises `NotFound`, also for the runs of other owners."""
+        """The record of a run. Raises `NotFound`, also for the runs of other owners."""
         record = self.store.find(run)
         if record is None or record.info.owner != owner:
             raise NotFound("there is no such run", code="run_not_found")
         return record
 
-    def cancel(self, run: str, owner: str, reason: Reason = "requested") -> tuple[Record, bool]:
-        """Asks for a cancel; gives the run as it stands after it, and whether it was still live."""
+    def cancel(self, run: str, owner: str) -> tuple[Record, bool]:
+        """Cancels a run; gives its record after that, and whether it was live."""
         record = self.find(run, owner)
         if record.fold.over:
             return record, False
-        self.store.cancel(run, reason)
+        self.store.cancel(run, "requested")
         return self.find(run, owner), True
 
     def forget(self, run: Run) -> None:
@@ -135,13 +148,13 @@ class Runner:
 
     @property
     def live(self) -> int:
-        """How many runs are at work in this worker."""
+        """How many live runs this worker has."""
         return len(self._runs)
 
-    def stop(self, reason: Reason = "shutdown") -> None:
+    def stop(self) -> None:
         """Cancels the live runs, and waits for their ends."""
         for run in list(self._runs.values()):
-            run.producer.cancel(reason)
+            run.producer.cancel("shutdown")
         while self._runs:
             gevent.sleep(0.01)
 
@@ -152,7 +165,7 @@ class Runner:
         self.store.close()
 
     def _maintain(self) -> None:
-        """Adopts or ends orphans, and lets the store drop what has expired."""
+        """Adopts or ends orphans, and removes expired runs from the store."""
         while True:
             gevent.sleep(MAINTENANCE)
             self.observer.load(Load(len(self._runs), self._streams(), self.draining))
@@ -167,7 +180,7 @@ class Runner:
                 log.exception("the maintenance of the runs failed")
 
     def _adopt_or_end(self, orphan: Record) -> None:
-        """Adopts an orphan, or ends it: its viewers wait, and no other worker will look at it again."""
+        """Adopts an orphan, or ends it: its viewers wait, and no other worker gets it again."""
         try:
             self._adopt(orphan)
         except Exception:
@@ -175,7 +188,7 @@ class Runner:
             self._end(orphan)
 
     def _adopt(self, orphan: Record) -> None:
-        """Starts a run again whose producer was lost, if its operation allows that; otherwise it has failed."""
+        """Starts a run again whose producer was lost, if its operation allows that; ends it as failed otherwise."""
         operation = self.operations.get(orphan.info.operation)
         attempt = orphan.attempt + 1
         if operation is None or orphan.info.input is None or attempt > operation.retries + 1 or orphan.cancelling:
@@ -183,9 +196,9 @@ class Runner:
             return
         checked = operation.input.model_validate_json(orphan.info.input)
         run = self._runs[orphan.info.id] = Run(self, operation, orphan.info, checked, orphan.fold)
-        # One that was lost before its first event was kept starts for the first time.
-        begun = orphan.fold.last_event_id > 0
-        run.start(make_event("attempt", {"attempt": attempt, "reason": "producer_lost"}) if begun else None)
+        # Without a stored event it starts for the first time.
+        is_new = orphan.fold.last_event_id == 0
+        run.start(None if is_new else make_event("attempt", {"attempt": attempt, "reason": "producer_lost"}))
 
     def _end(self, orphan: Record) -> None:
         recorder = Recorder(self.clock, fold=orphan.fold)
@@ -199,38 +212,10 @@ class Runner:
     def _check_room(self) -> None:
         if self.draining:
             raise Unavailable("this worker is stopping; come back in a moment", code="draining", retry_after=1)
-        # Starts that wait for the store count too, or a burst of them would all find room.
+        # Starts that wait for the store count too, or all of a burst would be let in.
         if len(self._runs) + self._starting >= self.settings.max_runs:
             raise Unavailable("this worker has as many live runs as it may have", code="too_many_runs", retry_after=5)
 
-    def _info(
-        self,
-        operation: Operation,
-        checked: BaseModel,
-        owner: str,
-        client: str,
-        key: str | None,
-        digest: str | None,
-        linger: float,
-    ) -> RunInfo:
-        usual = self.linger_of(operation)
-        return RunInfo(
-            id=secrets.token_urlsafe(18),
-            operation=operation.name,
-            created=rfc3339(self.clock.now()),
-            owner=owner,
-            client=client,
-            linger=None if usual is None else max(usual, linger),
-            key=key,
-            digest=digest,
-            input=checked.model_dump_json().encode() if operation.retries and not operation.file_fields() else None,
-        )
-
     def linger_of(self, operation: Operation) -> float | None:
-        """Seconds that a run of it goes on without viewers; `None` for ever."""
+        """The linger of an operation in seconds, `None` for ever."""
         return self.settings.linger if operation.linger is UNSET else operation.linger
-
-    def _warm(self) -> None:
-        modules = {op.fn.__module__ for op in self.operations.values() if op.runs_in == "process"}
-        if modules:
-            self.worker.call(self.worker.part(ForkServer).warm, sorted(modules))

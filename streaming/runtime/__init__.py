@@ -1,1 +1,1 @@
-"""What a worker process has once: its hub, and the watch over what blocks it."""
+"""The worker: its hub, its parts, and the watchdog for operations that block it."""

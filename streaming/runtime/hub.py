@@ -1,4 +1,4 @@
-"""gevent's hub as Headway uses it: native primitives, a small signal, and how to give way.
+"""gevent's hub as Headway uses it: native primitives, a small signal, how to give way, and calls from other threads.
 
 `GreenSignal` and `give_way` are for greenlets of a hub; the native functions are the ones that gevent replaces when it
 patches the standard library.
@@ -6,8 +6,9 @@ patches the standard library.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, TypeVar, cast
 
 import gevent
 from gevent import monkey
@@ -15,31 +16,20 @@ from gevent._hub_local import get_hub_if_exists
 from gevent.hub import Hub
 from greenlet import GreenletExit, getcurrent
 
+T = TypeVar("T")
+
 start_native_thread: Final = monkey.get_original("_thread", "start_new_thread")
 native_lock: Final = monkey.get_original("_thread", "allocate_lock")
 native_ident: Final = monkey.get_original("_thread", "get_ident")
 
 
-class Signal(Protocol):
-    """A flag that one waiter waits for. Clear it before you read the state that it stands for, never after."""
-
-    def set(self) -> None:
-        """Raises the flag; in the hub's thread only."""
-
-    def clear(self) -> None:
-        """Lowers the flag."""
-
-    def wait(self, timeout: float | None = None) -> object:
-        """Returns once the flag is up, or after `timeout` seconds."""
-
-
 class Turn:
     """Collects the signals that one call sets, so that a waiter can be handed the caller's turn."""
 
-    __slots__ = ("woken",)
+    __slots__ = ("signals",)
 
     def __init__(self) -> None:
-        self.woken: list[GreenSignal] | None = None
+        self.signals: list[GreenSignal] | None = None
 
     def hand_over(self, call: Callable[[], None]) -> None:
         """Makes `call`, which must not wait; if it sets exactly one signal of this turn, its waiter runs at once.
@@ -47,21 +37,24 @@ class Turn:
         Callbacks run after all timers and sockets that are due: with many streams that takes a while. Not to be called
         from the hub itself.
         """
-        woken: list[GreenSignal] = []
-        self.woken = woken
+        signals: list[GreenSignal] = []
+        self.signals = signals
         try:
             call()
         finally:
-            self.woken = None
-        if len(woken) == 1:
-            woken[0].pass_turn()
+            self.signals = None
+        if len(signals) == 1:
+            signals[0].pass_turn()
         else:
-            for signal in woken:
+            for signal in signals:
                 signal.resume()
 
 
 class GreenSignal:
-    """A signal for a greenlet of the hub: a third of the size and time of `gevent.event.Event`."""
+    """A flag that one greenlet of the hub waits for: a third of the size and time of `gevent.event.Event`.
+
+    Clear it before you read the state that it stands for, never after. It is set in the hub's thread only.
+    """
 
     __slots__ = ("_flag", "_hub", "_turn", "_waiter")
 
@@ -76,10 +69,10 @@ class GreenSignal:
             self._flag = True
             if self._waiter is None:
                 return
-            if self._turn is None or self._turn.woken is None:
+            if self._turn is None or self._turn.signals is None:
                 self.resume()
             else:
-                self._turn.woken.append(self)
+                self._turn.signals.append(self)
 
     def resume(self) -> None:
         """Resumes the waiter in the next round of callbacks."""
@@ -106,21 +99,20 @@ class GreenSignal:
     def pass_turn(self) -> None:
         """Switches to the waiter; the caller continues in the next round of callbacks."""
         # Several callers may be here at once: the waiter can wait and be woken again within the same round.
-        caller = [getcurrent()]
-        self._hub.loop.run_callback(self._resume_caller, caller)
+        callback = self._hub.loop.run_callback(getcurrent().switch)
         try:
             self._waiter.switch()
         finally:
-            caller.clear()
-
-    def _resume_caller(self, caller: list[Any]) -> None:
-        if caller:  # empty where the caller was killed meanwhile
-            caller[0].switch()
+            callback.stop()  # the caller may have been killed meanwhile
 
     def _wake(self, waiter: Any) -> None:
         # The callback may come late: the waiter may have been killed, or wait for something else by now.
         if self._waiter is waiter:
             waiter.switch()
+
+
+Signal = GreenSignal | threading.Event
+"""A flag that one greenlet or native thread waits for; they are used alike."""
 
 
 def give_way() -> None:
@@ -161,29 +153,23 @@ def start_hub() -> Hub:
     return hubs[0]
 
 
-class Call:
-    """One call from a native thread into a hub, with its outcome."""
+def call_in(hub: Hub, function: Callable[..., T], args: tuple[Any, ...]) -> T:
+    """What `function(*args)` returns, or raises, in a greenlet of `hub`; blocks the calling native thread."""
+    ended = native_lock()
+    outcome: list[Any] = []
 
-    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        self._function = function
-        self._args = args
-        self._value: Any = None
-        self._error: BaseException | None = None
-        self._done = native_lock()
-
-    def run_in(self, hub: Hub) -> Any:
-        """What the function returns, or raises, in a greenlet of `hub`; blocks the calling thread."""
-        self._done.acquire()
-        hub.loop.run_callback_threadsafe(gevent.spawn, self._run)
-        self._done.acquire()
-        if self._error is not None:
-            raise self._error
-        return self._value
-
-    def _run(self) -> None:
+    def run() -> None:
         try:
-            self._value = self._function(*self._args)
+            outcome.extend((function(*args), None))
         except BaseException as error:  # noqa: BLE001  # raised again in the calling thread
-            self._error = error
+            outcome.extend((None, error))
         finally:
-            self._done.release()
+            ended.release()
+
+    ended.acquire()
+    hub.loop.run_callback_threadsafe(gevent.spawn, run)
+    ended.acquire()
+    value, error = outcome
+    if error is not None:
+        raise error
+    return cast(T, value)

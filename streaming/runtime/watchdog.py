@@ -1,8 +1,8 @@
-"""Names operations that block their worker: while processor or C code runs in a greenlet, nothing else moves.
+"""Names operations that block their worker: while a greenlet computes or waits in C code, no other one runs.
 
-While producers run, a native thread asks the hub twice a second to count a turn. A hub that does not is blocked, by the
-producer whose greenlet runs. (gevent's own monitor names the greenlet, not the operation, and must be set up before the
-hub is.)
+While producers run, a native thread asks the hub twice a second to count a round. A hub that does not is blocked, by
+the producer whose greenlet runs. (gevent's own monitor names the greenlet, not the operation, and must be set up before
+the hub is.)
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .hub import start_native_thread
 log = logging.getLogger("headway")
 
 BLOCKED_AFTER: Final = 0.5
-"""Seconds without a turn of the hub after which the operation that runs is named."""
+"""Seconds without a round of the hub after which the operation that runs is named."""
 
 STACK_LINES: Final = 12
 
@@ -42,37 +42,37 @@ class Watchdog:
         self._hub: Any = hub
         self._watched: dict[Watched, bool] = {}
         self._running = False
-        self._turns = 0
+        self._rounds = 0
 
     def enter(self, producer: Watched) -> None:
-        """Watches `producer`, which begins to run in the hub."""
+        """Starts to watch a producer."""
         self._watched[producer] = False
         if not self._running:
             self._running = True
             start_native_thread(self._watch, ())
 
     def leave(self, producer: Watched) -> None:
-        """Ends the watch of `producer`."""
+        """Stops watching a producer."""
         self._watched.pop(producer, None)
 
     def _watch(self) -> None:
         while self._watched:
-            turns = self._turns
-            self._hub.loop.run_callback_threadsafe(self._count_turn)
+            rounds = self._rounds
+            self._hub.loop.run_callback_threadsafe(self._count_round)
             native_sleep(BLOCKED_AFTER)
-            if self._turns == turns:
-                self._name_the_blocker()
+            if self._rounds == rounds:
+                self._name_blocker()
         self._running = False
-        if self._watched:  # one entered between the two lines above
+        if self._watched:  # a producer entered between the two lines above
             self._running = True
             start_native_thread(self._watch, ())
 
-    def _count_turn(self) -> None:
-        self._turns += 1
+    def _count_round(self) -> None:
+        self._rounds += 1
 
-    def _name_the_blocker(self) -> None:
+    def _name_blocker(self) -> None:
         frame = sys._current_frames().get(self._hub.thread_ident)  # the only way to another thread's stack
-        producer = next((one for one in list(self._watched) if _is_running(one.greenlet)), None)
+        producer = next((each for each in list(self._watched) if _is_running(each.greenlet)), None)
         if producer is None or frame is None or self._watched.get(producer, True):
             return
         self._watched[producer] = True
@@ -87,11 +87,11 @@ class Watchdog:
 
 
 def _is_running(greenlet: Any) -> bool:
-    """Whether a greenlet is the one that its thread runs now: it has begun, has not ended, and has no saved frame."""
+    """Whether a greenlet is the one that its thread runs: it has started, has not ended, and has no saved frame."""
     return bool(greenlet) and greenlet.gr_frame is None
 
 
 def stack_of(greenlet: Any) -> str:
-    """Where a greenlet stands, as the tail of a warning; empty where that cannot be seen."""
+    """Where a greenlet waits, as the end of a warning; empty where that cannot be seen."""
     frame = getattr(greenlet, "gr_frame", None)
     return "" if frame is None else ", at\n" + "".join(traceback.format_stack(frame)[-STACK_LINES:])

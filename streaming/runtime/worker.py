@@ -1,13 +1,13 @@
 """The worker: everything that exists once in a process, made after the fork and closed in reverse order.
 
-Runs live in one thread of a process, its hub's. Under a gevent server (gunicorn's gevent workers, gevent.pywsgi) that
-is the thread that serves requests, and a call into it is a plain call. Elsewhere (`flask run`, gunicorn's sync and
-gthread workers) requests run in native threads without a hub; then the worker starts a thread of its own with one. The
-code above this module is the same in both cases, and since only one thread ever touches a run, it needs no locks.
+All runs of a process live in one thread, that of the worker's hub. Under a gevent server (gunicorn's gevent workers,
+gevent.pywsgi) it also serves the requests, and a call into it is a plain call. Elsewhere (`flask run`, gunicorn's sync
+and gthread workers) requests run in native threads without a hub, and the worker starts a thread with one. The code of
+the upper floors is the same in both cases, and since only one thread ever touches a run, it needs no locks.
 
 What else exists once (the heartbeat timer, the disconnect watch, the fork server, the pool of outgoing connections) is
 a **part**: a class that takes the worker and may have a `close`. `worker.part(Heartbeat)` makes it on first use. So the
-worker knows none of them, and a test that makes a worker has all of its own.
+worker knows none of them, and a test that makes a worker has parts of its own.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, Final, TypeVar, cast
+from typing import Any, ClassVar, Final, TypeVar
 
 import gevent
 from gevent import monkey
 from gevent.hub import Hub
 from greenlet import getcurrent
 
-from .hub import Call, GreenSignal, Signal, Turn, native_ident, native_lock, start_hub
+from .hub import GreenSignal, Signal, Turn, call_in, native_ident, native_lock, start_hub
 from .watchdog import Watchdog
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ class Worker:
 
     def call(self, function: Callable[..., T], *args: Any) -> T:
         """What `function(*args)` returns, or raises, in the hub's thread; it may wait there."""
-        return function(*args) if self.here else cast(T, Call(function, args).run_in(self.hub))
+        return function(*args) if self.here else call_in(self.hub, function, args)
 
     def soon(self, function: Callable[..., Any], *args: Any) -> None:
         """Calls `function(*args)` in the hub in its next round; from any thread. It must not wait."""

@@ -249,7 +249,7 @@ def test_a_time_limit_may_depend_on_the_input() -> None:
 
 def test_a_process_has_to_find_its_operation() -> None:
     """An operation that stands inside a function is not one that a process can import."""
-    with pytest.raises(RegistrationError, match="top of a module"):
+    with pytest.raises(RegistrationError, match="top level of a module"):
 
         @operation(runs_in="process")
         def inner(input: Pages) -> None:
@@ -395,14 +395,14 @@ def test_hooks_are_called_newest_first_and_once(caplog: pytest.LogCaptureFixture
     """One that fails is logged and keeps back no other; one that comes late is called at once."""
     called: list[str] = []
     context = RunContext(Worker())
-    context.add_cancel_call(lambda: called.append("first"))
-    context.add_cancel_call(lambda: 1 / 0)
-    context.add_cancel_call(lambda: called.append("last"))
+    context.add_hook(lambda: called.append("first"))
+    context.add_hook(lambda: 1 / 0)
+    context.add_hook(lambda: called.append("last"))
     context.cancel()
     context.cancel()
     assert called == ["last", "first"]
     assert "an on_cancel hook failed" in caplog.text
-    context.add_cancel_call(lambda: called.append("late"))
+    context.add_hook(lambda: called.append("late"))
     assert called == ["last", "first", "late"]
 
 

@@ -276,7 +276,7 @@ def test_a_question_with_a_schema_that_is_none(
     messages = stage.events(stage.start(muddled, Muddle(schema_=schema)))
     assert [message.event for message in messages] == ["start", "error", "done"]
     assert ending(messages) == ("failed", "operation_failed")
-    assert "the schema of a question is none" in caplog.text
+    assert "the schema of a question is invalid" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -305,8 +305,8 @@ def test_a_schema_may_refer_to_itself() -> None:
         "anyOf": [{"$ref": "#/$defs/leaf"}, {"type": "array", "items": {"$ref": "https://example.org/tree"}}],
     }
     questions.check_schema(tree)
-    assert questions.complaints([1, [2, [3]]], tree) == []
-    assert questions.complaints([1, ["two"]], tree)
+    assert questions.errors_in([1, [2, [3]]], tree) == []
+    assert questions.errors_in([1, ["two"]], tree)
 
 
 def test_a_question_is_open_for_its_time(stage: Stage, clock: ManualClock) -> None:

@@ -21,12 +21,12 @@ from .thread import ThreadWork
 
 
 def start_work(operation: Operation, checked: BaseModel, context: RunContext) -> Work:
-    """Prepares an operation where its `where` says; the first `send` starts it."""
+    """Prepares an operation in the executor that its `where` selects; the first `send` starts it."""
     try:
         where = operation.where(checked)
         if where not in ("greenlet", "thread", "process"):
             raise RegistrationError(f"{operation.name} runs in a greenlet, a thread or a process, not in {where!r}")
-    except Exception as error:  # noqa: BLE001  # the run exists already: it fails where its viewers see it
+    except Exception as error:  # noqa: BLE001  # the run exists already, and its viewers see it fail
         return GreenletWork(partial(_fail, error), context)
     if where == "process":
         return ProcessWork(operation, checked, context)
@@ -34,7 +34,7 @@ def start_work(operation: Operation, checked: BaseModel, context: RunContext) ->
 
 
 def start_local_work(begin: Callable[[], Iterator[Any]], context: RunContext, *, thread: bool = False) -> Work:
-    """The same for a generator of this process: in a thread on request, and where requests run in native threads."""
+    """The same for a generator of this process: in a thread if asked for, or where requests run in native threads."""
     if thread or context.worker.native:
         return ThreadWork(begin, context)
     return GreenletWork(begin, context)

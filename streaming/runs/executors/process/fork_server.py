@@ -94,23 +94,22 @@ class Child:
     def stop(self) -> Record | None:
         """Sends SIGTERM, after `KILL_AFTER` SIGKILL, and waits for the exit; gives the last record that follows."""
         last = None
-        if self._read_fd < 0:
-            return last
-        loop = gevent.get_hub().loop
-        reminding, killing = loop.timer(REMIND_AFTER, REMIND_AFTER), loop.timer(KILL_AFTER)
-        reminding.start(gevent.spawn, self._fork_server.signal, self._number, signal.SIGTERM)
-        killing.start(gevent.spawn, self._fork_server.signal, self._number, signal.SIGKILL)
-        try:
-            self._fork_server.signal(self._number, signal.SIGTERM)
-            while record := self.read():
-                last = record
-            self._exited.wait()
-        finally:
-            for timer in (reminding, killing):
-                timer.stop()
-                timer.close()
-            self.close()
+        if self._read_fd >= 0:
+            gevent.spawn(self._send_signals)
+            try:
+                while record := self.read():
+                    last = record
+                self._exited.wait()
+            finally:
+                self.close()
         return last
+
+    def _send_signals(self) -> None:
+        for _ in range(round(KILL_AFTER / REMIND_AFTER)):
+            self._fork_server.signal(self._number, signal.SIGTERM)
+            if self._exited.wait(REMIND_AFTER):
+                return
+        self._fork_server.signal(self._number, signal.SIGKILL)
 
     def on_exit(self, status: int | None) -> None:
         """Called once it has ended, with its wait status; `None` where the fork server was lost."""
