@@ -206,7 +206,7 @@ def test_the_catalogue(api: Api) -> None:
     assert entries["patient"] == {
         "name": "patient",
         "title": "Patient",
-        "description": "Work that waits half a minute for its viewers.",
+        "description": "Work that lingers for half a minute.",
         "input": {
             "description": "The input of an operation that takes none.",
             "properties": {},
