@@ -1,5 +1,4 @@
-"""The operations that the service offers, one module each.
+"""The operations that the service offers, one module each, and the packages that they use.
 
-They import the library's public names and nothing else of it, so that each one can be copied into another
-application as it stands.
+They import only the library's public names, so another application can use them too.
 """
