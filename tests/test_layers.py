@@ -120,6 +120,13 @@ def test_only_http_and_the_gateways_know_of_flask() -> None:
             assert floor_of(module) == "http", f"streaming.{module} imports Flask"
 
 
+@pytest.mark.parametrize("module", sorted(modules("streaming")))
+def test_no_function_replaces_what_its_module_holds(module: str) -> None:
+    """What exists once in a process belongs to its `Worker`: no module has a `global` statement."""
+    nodes = ast.walk(ast.parse(modules("streaming")[module].read_text()))
+    assert not [node.names for node in nodes if isinstance(node, ast.Global)]
+
+
 def test_no_module_bears_a_public_name() -> None:
     """A child module takes the place of a function of its name, once it is imported: `streaming.gateway`, say."""
     children = {module.split(".")[0] for module in modules("streaming")}

@@ -131,7 +131,11 @@ class Producer:
         watchdog = self._context.worker.watchdog
         watchdog.enter(self)
         try:
-            self._finish_with_result(self._pump())
+            result = self._pump()
+            if self.cancelled is None:
+                self._finish("succeeded", Event("result", encode_json({"result": result})))
+            else:
+                self._finish_cancelled()
         except BaseException as error:  # noqa: BLE001  # SystemExit of an operation ends its run, not the worker
             self._finish_with_error(error)
         finally:
@@ -198,17 +202,6 @@ class Producer:
 
     # -- endings ------------------------------------------------------------------------------------------------
 
-    def _finish_with_result(self, value: Any) -> None:
-        if self.cancelled is not None:
-            self._finish_cancelled()
-            return
-        try:
-            ending = Event("result", encode_json({"result": value}))
-        except EncodeError as error:
-            self._finish_with_error(error)
-            return
-        self._finish("succeeded", ending)
-
     def _finish_with_error(self, error: BaseException) -> None:
         if self.cancelled is None:
             self._finish("failed", self._error_event(error))
@@ -244,15 +237,15 @@ class Producer:
         else:
             self._finish("cancelled")
 
-    def _finish(self, status: Ending, ending: Event | None = None) -> None:
-        """Writes the last events; the first call counts."""
+    def _finish(self, status: Ending, *events: Event) -> None:
+        """Writes the last events, `done` after them; the first call counts."""
         if self.over:
             return
+        done: dict[str, Any] = {"status": status, "elapsed": round(self.elapsed, 3)}
+        if status == "cancelled":
+            done["reason"] = self.cancelled or "shutdown"
         try:
-            if self._lifecycle:
-                self._batcher.write(*([] if ending is None else [ending]), self._done(status))
-            else:
-                self._batcher.write()
+            self._batcher.write(*([*events, make_event("done", done)] if self._lifecycle else []))
         except Refused as refused:
             log.warning("%s: the store did not take its last event: %s", self._named(), refused)
         finally:
@@ -264,12 +257,6 @@ class Producer:
         for timer in self._timers:
             timer.cancel()
         self._ended()
-
-    def _done(self, status: Ending) -> Event:
-        data: dict[str, Any] = {"status": status, "elapsed": round(self.elapsed, 3)}
-        if status == "cancelled":
-            data["reason"] = self.cancelled or "shutdown"
-        return make_event("done", data)
 
     # -- cancel -------------------------------------------------------------------------------------------------
 

@@ -117,16 +117,7 @@ class Run:
         for clean_up in self.cleanup:
             clean_up()
         self._host.forget(self)
-        self._host.observer.run_ended(self._outcome())
-
-    def _outcome(self) -> RunEnded:
-        producer = self.producer
-        status = producer.recorder.fold.ending
-        return RunEnded(
-            self.info.id,
-            self.info.operation,
-            status,
-            producer.cancelled if status == "cancelled" else None,
-            producer.elapsed,
-            producer.recorder.last,
-        )
+        producer, status = self.producer, self.producer.recorder.fold.ending
+        reason = producer.cancelled if status == "cancelled" else None
+        record = RunEnded(self.info.id, self.info.operation, status, reason, producer.elapsed, producer.recorder.last)
+        self._host.observer.run_ended(record)

@@ -45,14 +45,12 @@ class Watchdog:
         self._rounds = 0
 
     def enter(self, producer: Watched) -> None:
-        """Starts to watch a producer."""
         self._watched[producer] = False
         if not self._running:
             self._running = True
             start_native_thread(self._watch, ())
 
     def leave(self, producer: Watched) -> None:
-        """Stops watching a producer."""
         self._watched.pop(producer, None)
 
     def _watch(self) -> None:

@@ -38,8 +38,6 @@ class Interruptible:
     Raises `GreenletExit` on entry once `stopped` is set.
     """
 
-    __slots__ = ("entered", "stopped")
-
     def __init__(self) -> None:
         self.entered = False
         self.stopped = False

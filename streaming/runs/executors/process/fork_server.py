@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -145,7 +146,7 @@ class ForkServer:
         self.children: dict[int, Child] = {}
         self._connection: Any = None
         self._lock = Semaphore()
-        self._number = 0
+        self._numbers = itertools.count(1)
 
     def warm(self, modules: list[str]) -> None:
         """Imports modules before the first run that needs them."""
@@ -157,8 +158,7 @@ class ForkServer:
         child_in, write_fd = os.pipe()
         for descriptor in (read_fd, write_fd):
             os.set_blocking(descriptor, False)
-        self._number += 1
-        number = self._number
+        number = next(self._numbers)
         child = self.children[number] = Child(self, number, read_fd, write_fd, limited=operation.memory is not None)
         command = {
             "fork": number,
