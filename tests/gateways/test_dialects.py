@@ -1,4 +1,4 @@
-"""OpenAI's and Anthropic's streams come out as Headway's events, whatever they hold and however they end."""
+"""OpenAI's and Anthropic's streams become Headway's events, whatever they contain and however they end."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ RECORDED: Final = Path(__file__).parents[1] / "recorded"
 Transform = Callable[[Iterable[Event]], Iterator[Any]]
 
 
-def arriving(name: str) -> Iterator[Event]:
-    """The events of a recorded stream, as a gateway hands them to its transforms."""
-    vocabulary = StreamFormat()
+def recorded(name: str) -> Iterator[Event]:
+    """The events of a recorded stream, as a gateway passes them to its transforms."""
+    stream_format = StreamFormat()
     for message in Parser().feed((RECORDED / f"{name}.sse").read_bytes()):
-        came = vocabulary.translate(message)
-        if came is not None:
-            yield came
+        event = stream_format.translate(message)
+        if event is not None:
+            yield event
 
 
-def said(name: str, transform: Transform) -> list[tuple[str, Any]]:
-    """What comes out: names and data."""
-    return [(each.name, each.data) for each in transform(arriving(name))]
+def transformed(name: str, transform: Transform) -> list[tuple[str, Any]]:
+    """The names and data of the events that a transform makes of a recorded stream."""
+    return [(each.name, each.data) for each in transform(recorded(name))]
 
 
 def reply(name: str, transform: Transform) -> dict[str, Any]:
     """The result alone."""
-    kind, data = said(name, transform)[-1]
+    kind, data = transformed(name, transform)[-1]
     assert kind == "result"
     result: dict[str, Any] = data["result"]
     return result
@@ -49,9 +49,9 @@ def text(piece: str, channel: str = "text") -> tuple[str, Any]:
 
 
 def test_a_chat() -> None:
-    """The text comes as it is written, the usage and the result at the end."""
+    """The text arrives piece by piece, the usage and the result at the end."""
     usage = {"input_tokens": 19, "output_tokens": 10, "cached_tokens": 4, "reasoning_tokens": 6}
-    assert said("openai_chat", from_openai) == [
+    assert transformed("openai_chat", from_openai) == [
         text("Hello"),
         text(", \u2028wörld"),
         text("!"),
@@ -75,17 +75,17 @@ def test_a_chat() -> None:
 
 
 def test_tool_calls_of_a_chat() -> None:
-    """Calls whose pieces come mixed up are gathered, and come whole."""
+    """The pieces of several calls may be mixed; each call is one event, once it is complete."""
     calls = [
         {"id": "call_a", "name": "weather", "arguments": {"city": "Bern"}},
         {"id": "call_b", "name": "holidays", "arguments": {"year": 2026}},
     ]
-    assert [data for name, data in said("openai_chat_tools", from_openai) if name == "tool_call"] == calls
+    assert [data for name, data in transformed("openai_chat_tools", from_openai) if name == "tool_call"] == calls
     assert reply("openai_chat_tools", from_openai)["tool_calls"] == calls
 
 
 @pytest.mark.parametrize(
-    ("name", "found"),
+    ("name", "expected"),
     [
         ("openai_chat_function_call", {"tool_calls": [{"id": None, "name": "weather", "arguments": {"city": "Bern"}}]}),
         ("openai_chat_refusal", {"refusal": "I can't help with that.", "text": None}),
@@ -96,22 +96,22 @@ def test_tool_calls_of_a_chat() -> None:
         ("openai_responses_incomplete", {"text": "On and on", "finish_reason": "max_output_tokens"}),
     ],
 )
-def test_other_replies_of_openai(name: str, found: dict[str, Any]) -> None:
-    """What else a reply may hold stands in its result."""
+def test_other_replies_of_openai(name: str, expected: dict[str, Any]) -> None:
+    """The result holds whatever else a reply may consist of."""
     result = reply(name, from_openai)
-    assert {key: result[key] for key in found} == found
+    assert {key: result[key] for key in expected} == expected
 
 
-def test_what_a_chat_has_besides_text() -> None:
-    """Further choices, audio and citations come as events of their own."""
-    assert ("choice", {"index": 1, "text": "Tails"}) in said("openai_chat_choices", from_openai)
-    names = [name for name, _ in said("openai_chat_audio", from_openai)]
+def test_a_chat_with_more_than_text() -> None:
+    """Further choices, audio and citations become events of their own."""
+    assert ("choice", {"index": 1, "text": "Tails"}) in transformed("openai_chat_choices", from_openai)
+    names = [name for name, _ in transformed("openai_chat_audio", from_openai)]
     assert names == ["audio", "audio", "audio", "citation", "result"]
 
 
 def test_responses() -> None:
-    """Thinking, text, the tools of the service and one's own, citations, refusals, and the usage."""
-    events = said("openai_responses", from_openai)
+    """Thinking, text, tools of the service and of the caller, citations, refusals, and the usage."""
+    events = transformed("openai_responses", from_openai)
     pieces = [data for name, data in events if name == "delta"]
     assert [(piece["channel"], piece["text"]) for piece in pieces] == [
         ("thinking", "In short: "),
@@ -138,16 +138,16 @@ def test_responses() -> None:
 
 
 def test_every_event_of_the_responses_is_known() -> None:
-    """Each type that the service's own package knows is recorded, or passes as it came."""
-    recorded = {came.name for name in RECORDED.glob("openai_responses*.sse") for came in arriving(name.stem)}
-    recorded |= {"error"}  # which a run passes on as `upstream_error`
-    for kind in response_types() - recorded:
-        came = event(kind, {"type": kind})
-        assert next(from_openai([came])) is came, kind
+    """Each type that the service's own package knows is in a recording, or passes unchanged."""
+    names = {event.name for path in RECORDED.glob("openai_responses*.sse") for event in recorded(path.stem)}
+    names |= {"error"}  # which a run passes on as `upstream_error`
+    for kind in response_types() - names:
+        original = event(kind, {"type": kind})
+        assert next(from_openai([original])) is original, kind
 
 
-def test_what_is_left_out_is_known() -> None:
-    """What is dropped as a repetition is an event of that service, so that a new one is never dropped."""
+def test_only_known_events_are_dropped() -> None:
+    """What is dropped as a repetition is an event of that service, so that a new one never is."""
     assert response_types() >= _REPEATED
 
 
@@ -158,8 +158,8 @@ def response_types() -> set[str]:
 
 
 @pytest.mark.parametrize("path", sorted(RECORDED.glob("openai_*.sse")), ids=lambda path: path.stem)
-def test_the_recordings_are_true(path: Path) -> None:
-    """They are what the service's own package takes for such events."""
+def test_the_recordings_are_valid(path: Path) -> None:
+    """The service's own package accepts their events."""
     chunks, responses = TypeAdapter(ChatCompletionChunk), TypeAdapter[Any](ResponseStreamEvent)
     for message in Parser().feed(path.read_bytes()):
         if message.data == "[DONE]" or '"error":{"message"' in message.data or "completion" in path.stem:
@@ -169,8 +169,8 @@ def test_the_recordings_are_true(path: Path) -> None:
 
 
 def test_anthropic() -> None:
-    """Thinking, text, tools, citations and usage; pings are left out, what tools of the service gave passes."""
-    events = said("anthropic", from_anthropic)
+    """Thinking, text, tools, citations and usage; pings are dropped, results of the service's tools pass."""
+    events = transformed("anthropic", from_anthropic)
     assert [name for name, _ in events] == [
         *("delta", "delta"),
         *("delta", "delta", "citation"),
@@ -188,7 +188,7 @@ def test_anthropic() -> None:
 
 
 def test_the_content_of_anthropic() -> None:
-    """The blocks are whole, so that a conversation can go on with them."""
+    """The blocks are complete, so that a conversation can go on with them."""
     content = reply("anthropic", from_anthropic)["content"]
     assert [block["type"] for block in content] == [
         "thinking",
@@ -204,11 +204,11 @@ def test_the_content_of_anthropic() -> None:
     assert content[5] == {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Bern"}}
 
 
-def test_what_is_new_to_us_passes() -> None:
-    """Events and pieces that came after this was written are passed on as they came."""
-    events = said("anthropic_unknown", from_anthropic)
+def test_unknown_events_pass() -> None:
+    """Events and pieces that the service adds later are passed on unchanged."""
+    events = transformed("anthropic_unknown", from_anthropic)
     assert [name for name, _ in events] == ["delta", "content_block_delta", "fresh_news", "usage", "result"]
-    assert said("anthropic_refusal", from_anthropic)[-1][1]["result"]["finish_reason"] == "refusal"
+    assert transformed("anthropic_refusal", from_anthropic)[-1][1]["result"]["finish_reason"] == "refusal"
 
 
 @pytest.mark.parametrize(
@@ -224,8 +224,8 @@ def test_what_is_new_to_us_passes() -> None:
     ],
 )
 def test_failures(name: str, transform: Transform, code: str, message: str, retryable: bool) -> None:
-    """An error in the middle, or an end without the ending, is an error of the run, after what had come."""
-    events = transform(arriving(name))
+    """An error, or an end without the last event, fails the run after the events before it."""
+    events = transform(recorded(name))
     seen: list[Any] = []
     with pytest.raises(OperationError) as raised:
         seen.extend(events)
@@ -233,8 +233,8 @@ def test_failures(name: str, transform: Transform, code: str, message: str, retr
     assert message in raised.value.message
 
 
-def test_an_error_of_ones_own_making_is_not_worth_a_retry() -> None:
-    """A request that is wrong stays wrong."""
+def test_an_error_of_the_request_is_not_retryable() -> None:
+    """A wrong request stays wrong."""
     bad = event("message", {"error": {"message": "Unknown model.", "type": "invalid_request_error", "code": None}})
     with pytest.raises(OperationError) as raised:
         next(from_openai([bad]))
@@ -243,14 +243,14 @@ def test_an_error_of_ones_own_making_is_not_worth_a_retry() -> None:
 
 @pytest.mark.parametrize("transform", [from_openai, from_anthropic])
 def test_rubbish_passes(transform: Transform) -> None:
-    """What is in neither dialect is no error."""
+    """Events of neither dialect are no error."""
     rubbish = [event("message", "no JSON"), event("message", "[1]"), event("message", {"what": "ever"})]
-    taken = transform(iter(rubbish))
-    assert [next(taken) for _ in rubbish] == rubbish
+    events = transform(iter(rubbish))
+    assert [next(events) for _ in rubbish] == rubbish
 
 
 def test_arguments_that_are_no_json() -> None:
-    """They come as the text that they are."""
+    """They stay the text that they are."""
     choice = {"index": 0, "finish_reason": "length"}
     call = {"index": 0, "id": "c", "function": {"name": "f", "arguments": '{"city": "Be'}}
     chunk = event("message", {"choices": [{**choice, "delta": {"tool_calls": [call]}}]})

@@ -1,4 +1,4 @@
-"""What another service says, in Headway's words: events, lifecycles, and which ends are good ones."""
+"""Streams of other services: their events, the lifecycle of an upstream run, and which ends are good ones."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from streaming.protocol.events import LIFECYCLE, Event, Progress, RawEvent, even
 from streaming.protocol.sse import Message, Parser
 from tests.apps.gateway_upstream import START, frame, stamped
 
-Said = list[tuple[str, Any]]
+Stream = list[tuple[str, Any]]
 
 CHUNK = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "Hi"}}]}
 
 
-def heard(said: Said, **how: Any) -> tuple[list[Event], StreamFormat]:
-    """The events that a stream of these names and data makes, and the vocabulary after it."""
-    vocabulary = StreamFormat(**how)
+def translate(stream: Stream, **options: Any) -> tuple[list[Event], StreamFormat]:
+    """The events to pass on of a stream with these names and data, and the format after it."""
+    stream_format = StreamFormat(**options)
     parser = Parser()
-    messages = [message for name, data in said for message in parser.feed(frame(name, data))]
-    return [event for message in messages if (event := vocabulary.translate(message)) is not None], vocabulary
+    messages = [message for name, data in stream for message in parser.feed(frame(name, data))]
+    return [event for message in messages if (event := stream_format.translate(message)) is not None], stream_format
 
 
-def shown(events: list[Event]) -> Said:
-    """Their names and data."""
+def names_and_data(events: list[Event]) -> Stream:
+    """The names and data of events."""
     return [(event.name, event.data) for event in events]
 
 
-def fails(vocabulary: StreamFormat) -> str:
-    """The code with which an end here is refused."""
+def end_error(stream_format: StreamFormat) -> str:
+    """The code of the error if the response ends here."""
     with pytest.raises(UpstreamFailed) as failure:
-        vocabulary.check_end()
+        stream_format.check_end()
     return failure.value.code
 
 
@@ -42,7 +42,7 @@ def fails(vocabulary: StreamFormat) -> str:
 
 
 @pytest.mark.parametrize(
-    ("sent", "got"),
+    ("text", "data"),
     [
         ("plain text", "plain text"),
         ("[DONE]", "[DONE]"),
@@ -59,39 +59,39 @@ def fails(vocabulary: StreamFormat) -> str:
         ("{}", {}),
     ],
 )
-def test_data_is_a_dict_or_the_text_that_came(sent: str, got: Any) -> None:
-    """A JSON object is a `dict`, on one line; anything else is the text, as it came."""
-    (found,), _ = heard([("", sent)])
-    assert (found.name, found.data) == ("message", got)
-    assert found.text == isinstance(got, str)
-    assert found.text or b"\n" not in found.body
+def test_data_is_a_dict_or_the_text(text: str, data: Any) -> None:
+    """A JSON object is a `dict`, on one line; anything else is the text, unchanged."""
+    (event,), _ = translate([("", text)])
+    assert (event.name, event.data) == ("message", data)
+    assert event.text == isinstance(data, str)
+    assert event.text or b"\n" not in event.body
 
 
 def test_a_timestamp_of_another_service_stays() -> None:
-    """It is data, and none is put beside it."""
-    (found,), _ = heard([("tick", '{"n":1,"timestamp":1790000000}')])
-    assert isinstance(found, RawEvent)
-    assert found.body == b'{"n":1,"timestamp":1790000000}'
-    assert found.data == {"n": 1, "timestamp": 1790000000}
+    """It is data, and none is added."""
+    (tick,), _ = translate([("tick", '{"n":1,"timestamp":1790000000}')])
+    assert isinstance(tick, RawEvent)
+    assert tick.body == b'{"n":1,"timestamp":1790000000}'
+    assert tick.data == {"n": 1, "timestamp": 1790000000}
 
 
 @pytest.mark.parametrize("data", [{}, {"done": 1, "total": 2}, {"message": 'a "quoted" timestamp'}])
-def test_a_timestamp_of_headway_is_taken_off(data: dict[str, Any]) -> None:
-    """The log of the run here puts its own into it."""
-    (found,), _ = heard([("start", START), ("progress", stamped(**data))])
-    assert (found.name, found.data) == ("progress", data)
-    assert found.__class__ is Event
-    assert found.body == json.dumps(data, separators=(",", ":")).encode()
+def test_a_timestamp_of_headway_is_removed(data: dict[str, Any]) -> None:
+    """The run here adds its own."""
+    (progress,), _ = translate([("start", START), ("progress", stamped(**data))])
+    assert (progress.name, progress.data) == ("progress", data)
+    assert progress.__class__ is Event
+    assert progress.body == json.dumps(data, separators=(",", ":")).encode()
 
 
-def test_an_odd_timestamp_of_headway_is_left_alone() -> None:
-    """What looks like Headway's but is not cut to its measure passes whole."""
-    (found,), _ = heard([("start", START), ("note", {"timestamp": "soon", "a": 1})])
-    assert found.data == {"timestamp": "soon", "a": 1}
+def test_an_odd_timestamp_of_headway_stays() -> None:
+    """One that does not have the form of Headway's is data."""
+    (note,), _ = translate([("start", START), ("note", {"timestamp": "soon", "a": 1})])
+    assert note.data == {"timestamp": "soon", "a": 1}
 
 
 def test_a_name_that_cannot_be_sent() -> None:
-    """A NUL in a name would be refused by every reader after this one: the upstream has failed."""
+    """A NUL in a name could not be encoded again: the upstream has failed."""
     with pytest.raises(UpstreamFailed) as failure:
         StreamFormat().translate(Message("", "a\0b", "data", None))
     assert failure.value.code == "upstream_failed"
@@ -101,35 +101,38 @@ def test_a_name_that_cannot_be_sent() -> None:
 
 
 def test_replace_keeps_what_is_not_given() -> None:
-    """A name, or data; of either kind."""
+    """A name, or data; of an event with JSON, and of one with text."""
     note = event("note", {"a": 1})
-    assert shown([note.replace(name="other"), note.replace(data="text")]) == [("other", {"a": 1}), ("note", "text")]
+    assert names_and_data([note.replace(name="other"), note.replace(data="text")]) == [
+        ("other", {"a": 1}),
+        ("note", "text"),
+    ]
     assert event("note", "text").replace(data={"b": 2}).data == {"b": 2}
 
 
-def test_replace_knows_progress() -> None:
-    """One that the library understands has its `done` and `eta` minded; one of another vocabulary is as it is."""
-    (passed,), _ = heard([("progress", {"done": 1, "total": 2})])
-    replaced = passed.replace(data={"done": 2, "total": 2})
-    assert isinstance(replaced, Progress)
-    assert (replaced.done, replaced.total) == (2, 2)
-    assert not isinstance(passed.replace(data={"percent": 50}), Progress)
+def test_replace_recognises_progress() -> None:
+    """An event with the members of `progress` becomes one, so that `eta` is added; any other stays as it is."""
+    (progress,), _ = translate([("progress", {"done": 1, "total": 2})])
+    changed = progress.replace(data={"done": 2, "total": 2})
+    assert isinstance(changed, Progress)
+    assert (changed.done, changed.total) == (2, 2)
+    assert not isinstance(progress.replace(data={"percent": 50}), Progress)
 
 
-def test_replace_keeps_what_came_as_it_came() -> None:
-    """A timestamp of another service stays where the event is changed otherwise."""
-    (passed,), _ = heard([("tick", {"n": 1, "timestamp": 17})])
-    changed = passed.replace(name="tock", data={**passed.data, "n": 2})
+def test_replace_keeps_a_raw_event_raw() -> None:
+    """A timestamp of another service stays when other members change."""
+    (tick,), _ = translate([("tick", {"n": 1, "timestamp": 17})])
+    changed = tick.replace(name="tock", data={**tick.data, "n": 2})
     assert isinstance(changed, RawEvent)
     assert (changed.name, changed.body) == ("tock", b'{"n":2,"timestamp":17}')
-    assert passed.replace(data="text").data == "text"
+    assert tick.replace(data="text").data == "text"
 
 
 @pytest.mark.parametrize("wrong", [{"name": "two\nlines"}, {"data": "a\rb"}, {"data": {"a": object()}}, {"name": ""}])
 def test_replace_refuses_what_cannot_be_sent(wrong: dict[str, Any]) -> None:
-    """On the line that made it."""
-    (passed,), _ = heard([("tick", {"n": 1, "timestamp": 17})])
-    for each in (passed, event("note")):
+    """On the line that makes it."""
+    (tick,), _ = translate([("tick", {"n": 1, "timestamp": 17})])
+    for each in (tick, event("note")):
         with pytest.raises(EncodeError):
             each.replace(**wrong)
 
@@ -137,100 +140,100 @@ def test_replace_refuses_what_cannot_be_sent(wrong: dict[str, Any]) -> None:
 # The lifecycle of an upstream run
 
 
-def test_a_run_is_taken_in() -> None:
-    """Its `start` and `done` are not passed on, its `result` is, and its end is a good one."""
-    said = [("start", START), ("delta", stamped(text="a", channel="text")), ("result", stamped(result=[1]))]
-    events, vocabulary = heard([*said, ("done", stamped(status="succeeded", elapsed=1))])
-    assert shown(events) == [("delta", {"text": "a", "channel": "text"}), ("result", {"result": [1]})]
-    assert vocabulary.ended
+def test_an_upstream_run() -> None:
+    """Its `start` and `done` are not passed on, its `result` is, and the stream has ended well."""
+    stream = [("start", START), ("delta", stamped(text="a", channel="text")), ("result", stamped(result=[1]))]
+    events, stream_format = translate([*stream, ("done", stamped(status="succeeded", elapsed=1))])
+    assert names_and_data(events) == [("delta", {"text": "a", "channel": "text"}), ("result", {"result": [1]})]
+    assert stream_format.ended
 
 
 @pytest.mark.parametrize("end", [("message", "[DONE]"), ("message_stop", {"type": "message_stop"})])
-def test_a_run_that_passes_another_vocabulary_on(end: tuple[str, Any]) -> None:
-    """What would end that vocabulary's stream does not end the run: its `done` does."""
-    said = [("start", START), end, ("result", stamped(result=1))]
-    events, vocabulary = heard(said)
+def test_a_run_that_passes_on_another_format(end: tuple[str, Any]) -> None:
+    """The last event of that format does not end the run: its `done` does."""
+    stream = [("start", START), end, ("result", stamped(result=1))]
+    events, stream_format = translate(stream)
     assert [event.name for event in events] == [end[0], "result"]
-    assert not vocabulary.ended
-    assert fails(vocabulary) == "upstream_truncated"
+    assert not stream_format.ended
+    assert end_error(stream_format) == "upstream_truncated"
 
 
 def test_separators_in_json_are_escaped() -> None:
-    """As in events that are made here: many a client cuts lines at them. Text stays as it is."""
-    events, _ = heard([("a", '{"text":"\u2028\x85"}'), ("b", "\u2028")])
+    """As in events that are made here: some clients split lines at them. Text stays as it is."""
+    events, _ = translate([("a", '{"text":"\u2028\x85"}'), ("b", "\u2028")])
     assert [event.data for event in events] == [{"text": "\u2028\x85"}, "\u2028"]
     assert events[0].body == rb'{"text":"\u2028\u0085"}'
 
 
 def test_a_run_that_fails() -> None:
-    """Its `error` is raised, with code, message and whether to come again, once `done` has said that it is over."""
-    said = [("start", START), ("error", stamped(code="out_of_paper", message="No paper.", retryable=True))]
+    """Its `error` is raised with code, message and `retryable`, once `done` has ended the run."""
+    stream = [("start", START), ("error", stamped(code="out_of_paper", message="No paper.", retryable=True))]
     with pytest.raises(OperationError) as failure:
-        heard([*said, ("done", stamped(status="failed", elapsed=1))])
+        translate([*stream, ("done", stamped(status="failed", elapsed=1))])
     assert (failure.value.code, failure.value.message, failure.value.retryable) == ("out_of_paper", "No paper.", True)
 
 
 def test_a_run_that_was_cancelled() -> None:
-    """Somebody else has cancelled it: to the run here that is a failure, which names the reason."""
+    """The run here fails with the reason: it was not cancelled here."""
     with pytest.raises(UpstreamFailed, match="timeout"):
-        heard([("start", START), ("done", stamped(status="cancelled", elapsed=1, reason="timeout"))])
+        translate([("start", START), ("done", stamped(status="cancelled", elapsed=1, reason="timeout"))])
 
 
-def test_a_run_that_begins_anew() -> None:
-    """`attempt` passes whole: viewers drop what they have of the attempt before."""
-    attempt = stamped(attempt=2, reason="producer_lost")
-    (found,), _ = heard([("start", START), ("attempt", attempt)])
-    assert isinstance(found, RawEvent)
-    assert found.data == attempt
+def test_a_run_that_starts_again() -> None:
+    """`attempt` passes unchanged: viewers drop what they have of the attempt before."""
+    data = stamped(attempt=2, reason="producer_lost")
+    (attempt,), _ = translate([("start", START), ("attempt", data)])
+    assert isinstance(attempt, RawEvent)
+    assert attempt.data == data
 
 
 def test_a_gap_is_a_failure() -> None:
-    """`reset` tells that events are lost, which no trying again brings back."""
-    vocabulary = StreamFormat()
-    vocabulary.expect_headway()
+    """`reset` means that events are lost, and no resume brings them back."""
+    stream_format = StreamFormat()
+    stream_format.expect_headway()
     with pytest.raises(UpstreamFailed) as failure:
-        vocabulary.translate(Message("9", "reset", json.dumps(stamped(snapshot={})), None))
+        stream_format.translate(Message("9", "reset", json.dumps(stamped(snapshot={})), None))
     assert failure.value.code == "upstream_truncated"
-    assert not vocabulary.resumable
+    assert not stream_format.resumable
 
 
 def test_questions_pass_and_answers_do_not() -> None:
-    """The run here asks by itself, and writes its own `answer`."""
+    """The run here asks the question itself, and writes its own `answer`."""
     question = stamped(question="q2", prompt="Go on?", schema={}, expires=None)
-    events, _ = heard([("start", START), ("question", question), ("answer", stamped(question="q2", answer=True))])
+    events, _ = translate([("start", START), ("question", question), ("answer", stamped(question="q2", answer=True))])
     assert [event.name for event in events] == ["question"]
 
 
 @pytest.mark.parametrize("name", sorted(LIFECYCLE))
 def test_lifecycle_names_of_another_meaning(name: str) -> None:
-    """They cannot stand in a run, whose grammar they would break, and go by another name."""
-    (found,), vocabulary = heard([(name, {"type": "of another vocabulary"})])
-    assert (found.name, found.data) == (f"upstream_{name}", {"type": "of another vocabulary"})
-    assert not vocabulary.ended
+    """They would break the grammar of a run, and are renamed."""
+    (renamed,), stream_format = translate([(name, {"type": "of another format"})])
+    assert (renamed.name, renamed.data) == (f"upstream_{name}", {"type": "of another format"})
+    assert not stream_format.ended
 
 
 @pytest.mark.parametrize("name", sorted(LIFECYCLE))
 def test_unchanged(name: str) -> None:
-    """Where there is no run, every name and every byte passes, a timestamp too."""
-    events, vocabulary = heard([("start", START), (name, '{"timestamp":"x", "a":1}')], unchanged=True)
+    """Without a run every name and every byte passes, a timestamp too."""
+    events, stream_format = translate([("start", START), (name, '{"timestamp":"x", "a":1}')], unchanged=True)
     assert [event.name for event in events] == ["start", name]
     assert events[1].body == b'{"timestamp":"x", "a":1}'
-    assert vocabulary.headway
+    assert stream_format.headway
 
 
 def test_unchanged_ends_with_the_run() -> None:
-    """A run that is passed on unchanged ends well with its `done`, whatever that says."""
-    said: Said = [("start", START), ("error", stamped(code="a", message="b", retryable=False))]
-    events, vocabulary = heard([*said, ("done", stamped(status="failed", elapsed=1))], unchanged=True)
+    """A run that is passed on unchanged ends well with its `done`, whatever its status."""
+    stream: Stream = [("start", START), ("error", stamped(code="a", message="b", retryable=False))]
+    events, stream_format = translate([*stream, ("done", stamped(status="failed", elapsed=1))], unchanged=True)
     assert [event.name for event in events] == ["start", "error", "done"]
-    assert vocabulary.ended
+    assert stream_format.ended
 
 
 # Ends
 
 
 @pytest.mark.parametrize(
-    "said",
+    "stream",
     [
         [("", CHUNK), ("", "[DONE]")],
         [("message_start", {"type": "message_start"}), ("message_stop", {"type": "message_stop"})],
@@ -238,15 +241,15 @@ def test_unchanged_ends_with_the_run() -> None:
     ],
     ids=["OpenAI", "Anthropic", "nothing but the end"],
 )
-def test_known_ends(said: Said) -> None:
-    """What ends the stream passes as well, and then nothing more is awaited."""
-    events, vocabulary = heard(said)
-    assert len(events) == len(said)
-    assert vocabulary.ended
+def test_known_ends(stream: Stream) -> None:
+    """The last event passes too, and ends the stream."""
+    events, stream_format = translate(stream)
+    assert len(events) == len(stream)
+    assert stream_format.ended
 
 
 @pytest.mark.parametrize(
-    "said",
+    "stream",
     [
         [("", CHUNK)],
         [("", {"object": "", "prompt_filter_results": []}), ("", CHUNK)],
@@ -257,41 +260,41 @@ def test_known_ends(said: Said) -> None:
     ],
     ids=["OpenAI", "OpenAI after something else", "Anthropic", "a run", "a run with its result", "nothing at all"],
 )
-def test_ends_that_come_too_early(said: Said) -> None:
-    """A known vocabulary without its last word was cut, however clean the end of the response looks."""
-    _, vocabulary = heard(said)
-    assert not vocabulary.ended
-    assert fails(vocabulary) == "upstream_truncated"
+def test_ends_that_come_too_early(stream: Stream) -> None:
+    """A stream of a known format without its last event was cut, however clean the end of the response is."""
+    _, stream_format = translate(stream)
+    assert not stream_format.ended
+    assert end_error(stream_format) == "upstream_truncated"
 
 
-def test_any_other_vocabulary_ends_where_it_ends() -> None:
+def test_any_other_format_ends_with_the_response() -> None:
     """After a whole event."""
-    _, vocabulary = heard([("tick", {"n": 1}), ("", "text")])
-    assert not vocabulary.ended
-    vocabulary.check_end()
+    _, stream_format = translate([("tick", {"n": 1}), ("", "text")])
+    assert not stream_format.ended
+    stream_format.check_end()
 
 
 def test_ends_with() -> None:
-    """Who names the event that ends the stream is believed, and nothing else ends it."""
-    events, vocabulary = heard([("tick", "1"), ("", "[DONE]"), ("message_stop", "2")], ends_with="finished")
+    """Only the event of that name ends the stream."""
+    events, stream_format = translate([("tick", "1"), ("", "[DONE]"), ("message_stop", "2")], ends_with="finished")
     assert len(events) == 3
-    assert not vocabulary.ended
-    assert fails(vocabulary) == "upstream_truncated"
-    vocabulary.translate(Message("", "finished", "{}", None))
-    assert vocabulary.ended
+    assert not stream_format.ended
+    assert end_error(stream_format) == "upstream_truncated"
+    stream_format.translate(Message("", "finished", "{}", None))
+    assert stream_format.ended
 
 
 def test_ends_with_a_lifecycle_name() -> None:
-    """`done` may be the last word of another vocabulary, too."""
-    events, vocabulary = heard([("tick", "1"), ("done", "bye")], ends_with="done")
-    assert shown(events) == [("tick", "1"), ("upstream_done", "bye")]
-    assert vocabulary.ended
+    """`done` may be the last event of another format, too."""
+    events, stream_format = translate([("tick", "1"), ("done", "bye")], ends_with="done")
+    assert names_and_data(events) == [("tick", "1"), ("upstream_done", "bye")]
+    assert stream_format.ended
 
 
-def test_an_end_right_after_an_error_of_another_vocabulary() -> None:
-    """An upstream whose last word is `error` has not ended well; one that went on has."""
-    complaint = ("error", {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
-    _, vocabulary = heard([("tick", "1"), complaint])
-    assert fails(vocabulary) == "upstream_failed"
-    _, vocabulary = heard([complaint, ("tick", "1")])
-    vocabulary.check_end()
+def test_an_end_right_after_an_error_of_another_format() -> None:
+    """A stream whose last event is an `error` has failed; one that went on has ended well."""
+    error = ("error", {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
+    _, stream_format = translate([("tick", "1"), error])
+    assert end_error(stream_format) == "upstream_failed"
+    _, stream_format = translate([error, ("tick", "1")])
+    stream_format.check_end()

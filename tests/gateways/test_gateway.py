@@ -1,4 +1,4 @@
-"""Gateways without HTTP in front of them: what they ask an upstream for, and what becomes of its answers."""
+"""Gateways without HTTP in front of them: the requests that they send to an upstream, and the events that they make."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from typing import Any, Final, Self
 
 import gevent
 import pytest
+from flask import Flask
 from pydantic import BaseModel, Field, SecretStr
 
 from operations.settings import ServiceSettings
-from streaming import Event, OperationError, RegistrationError, Upload, delta, event, flush, gateway, result
+from streaming import Event, OperationError, RegistrationError, Upload, delta, event, flush, gateway, relay, result
 from streaming.errors import SettingError
 from streaming.gateways.gateway import Anything, Events, Gateway
 from streaming.gateways.pool import tls_context
@@ -32,53 +33,52 @@ DONE: Final = frame("done", stamped(status="succeeded", elapsed=1.0), 9)
 @pytest.fixture(params=WORLDS)
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     """Each world in turn: with the hub in the thread of the requests, and beside it, as under `flask run`."""
-    with entered(request.param) as found:
-        yield found
+    with entered(request.param) as world:
+        yield world
 
 
 @pytest.fixture
 def upstream() -> Iterator[Upstream]:
-    """A service that does as it is told."""
-    with Upstream() as found:
-        yield found
+    """A service that follows the test's scripts."""
+    with Upstream() as upstream:
+        yield upstream
 
 
-class Passage:
-    """One gateway on a stage, and a run of it."""
+class GatewayRun:
+    """A gateway on a stage, and one run of it."""
 
-    def __init__(self, world: World, url: str, filled: BaseModel | None = None, /, **said: Any) -> None:
-        self.operation = gateway(url, **said)
+    def __init__(self, world: World, url: str, input: BaseModel | None = None, /, **options: Any) -> None:
+        self.operation = gateway(url, **options)
         self.stage = Stage(world, self.operation)
-        self.input = filled or Anything()
-        self.run = ""
+        self.input = input or Anything()
+        self.id = ""
 
     def __enter__(self) -> Self:
-        self.run = self.stage.start(self.operation, self.input)
+        self.id = self.stage.start(self.operation, self.input)
         return self
 
     def __exit__(self, *error: object) -> None:
         self.stage.close()
 
     def messages(self) -> list[Message]:
-        """All of them, once the run is over."""
-        return self.stage.until(self.run, "done")
+        """All messages, once the run has ended."""
+        return self.stage.until(self.id, "done")
 
-    def called(self, upstream: Upstream, number: int = 0) -> Call:
-        """A request that the upstream has, which is waited for."""
+    def wait_for_call(self, upstream: Upstream, number: int = 0) -> None:
+        """Waits for a request to the upstream."""
         self.stage.world.until(lambda: len(upstream.calls) > number, f"request {number} of the upstream")
-        return upstream.calls[number]
 
     def events(self) -> list[tuple[str, Any]]:
         """Names and data between `start` and the end; objects without their timestamps."""
-        return [shown(message) for message in self.messages()[1:-2]]
+        return [name_and_data(message) for message in self.messages()[1:-2]]
 
     def ending(self) -> tuple[str, str | None]:
         """How it ended."""
         return ending(self.messages())
 
 
-def shown(message: Message) -> tuple[str, Any]:
-    """A message's name and data."""
+def name_and_data(message: Message) -> tuple[str, Any]:
+    """The name and the data of a message, an object without its timestamp."""
     try:
         data = message.json
     except ValueError:
@@ -87,12 +87,12 @@ def shown(message: Message) -> tuple[str, Any]:
 
 
 def hold(call: Call) -> None:
-    """Says nothing until the gateway has gone, and notes when that was."""
+    """Sends nothing until the gateway disconnects, and notes when that was."""
     call.upstream.left_at.append(call.left())
 
 
 def silent_run(call: Call) -> None:
-    """A run that begins, and then says nothing."""
+    """A run that begins, and then sends nothing."""
     call.begin_run()
     call.chunk(frame("tick", stamped(n=1), 2))
     hold(call)
@@ -103,75 +103,75 @@ def accept(call: Call) -> None:
     call.answer(202, b"{}", "application/json")
 
 
-# What is passed on
+# Events that pass
 
 
-def test_events_of_any_vocabulary_pass(world: World, upstream: Upstream) -> None:
-    """Names and data, raw text and `[DONE]` too; comments are passed over."""
-    said: list[tuple[str, Any]] = [
+def test_events_of_any_format_pass(world: World, upstream: Upstream) -> None:
+    """Names and data, raw text and `[DONE]` too; comments do not."""
+    sent: list[tuple[str, Any]] = [
         ("tick", {"n": 1}),
         ("message", "plain\ntext"),
         ("a b", "[1]"),
         ("message", "[DONE]"),
     ]
-    upstream.will(lambda call: call.stream(*(b": ping\n\n" + frame(name, data) for name, data in said)))
-    with Passage(world, upstream.url) as passage:
-        assert passage.events() == [(name, json.loads(data) if data == "[1]" else data) for name, data in said]
-        assert passage.ending() == ("succeeded", None)
-        assert [message.id for message in passage.messages()] == list(range(1, 8))
+    upstream.will(lambda call: call.stream(*(b": ping\n\n" + frame(name, data) for name, data in sent)))
+    with GatewayRun(world, upstream.url) as run:
+        assert run.events() == [(name, json.loads(data) if data == "[1]" else data) for name, data in sent]
+        assert run.ending() == ("succeeded", None)
+        assert [message.id for message in run.messages()] == list(range(1, 8))
 
 
 def test_a_run_becomes_a_run(world: World, upstream: Upstream) -> None:
-    """One `start`, one `result`, one `done`, numbers of its own: what stood between passes."""
-    told = [frame("progress", stamped(done=1, total=2), 2), frame("result", stamped(result={"pages": 2}), 3)]
-    upstream.will(lambda call: call.begin_run().chunk(b"".join(told) + DONE).finish())
-    with Passage(world, upstream.url) as passage:
-        messages = passage.stage.events(passage.run)
+    """With one `start`, one `result` and one `done`, and numbers of its own; the events between them pass."""
+    frames = [frame("progress", stamped(done=1, total=2), 2), frame("result", stamped(result={"pages": 2}), 3)]
+    upstream.will(lambda call: call.begin_run().chunk(b"".join(frames) + DONE).finish())
+    with GatewayRun(world, upstream.url) as run:
+        messages = run.stage.events(run.id)
         assert [message.event for message in messages] == ["start", "progress", "result", "done"]
-        assert messages[0].json["run"] == passage.run
+        assert messages[0].json["run"] == run.id
         assert messages[2].json["result"] == {"pages": 2}
-        assert passage.stage.snapshot(passage.run)["progress"] == {"done": 1, "total": 2}
+        assert run.stage.snapshot(run.id)["progress"] == {"done": 1, "total": 2}
         assert [call.method for call in upstream.calls] == ["POST"]  # and no DELETE
 
 
-def test_progress_of_another_vocabulary(world: World, upstream: Upstream) -> None:
-    """A `progress` that is plain text passes, and no snapshot is made of it."""
+def test_progress_of_another_format(world: World, upstream: Upstream) -> None:
+    """A `progress` that is plain text passes, and is not in the snapshot."""
     upstream.will(lambda call: call.stream(frame("progress", "42 %"), frame("progress", "43 %")))
-    with Passage(world, upstream.url) as passage:
-        assert passage.events() == [("progress", "42 %"), ("progress", "43 %")]
-        assert passage.stage.snapshot(passage.run)["progress"] is None
-        merged = world.call(passage.stage.store.read, passage.run, 0, merge=True)
+    with GatewayRun(world, upstream.url) as run:
+        assert run.events() == [("progress", "42 %"), ("progress", "43 %")]
+        assert run.stage.snapshot(run.id)["progress"] is None
+        merged = world.call(run.stage.store.read, run.id, 0, merge=True)
         assert merged.block.count(b"event: progress") == 2
 
 
 def test_a_question_goes_through(world: World, upstream: Upstream) -> None:
-    """It is asked here, and the answer given here is handed over to the upstream run."""
+    """It is asked here, and the answer is sent to the upstream run."""
     answered = threading.Event()
 
     def asks(call: Call) -> None:
         call.begin_run()
-        asked = stamped(question="q2", prompt="Go on?", schema={"type": "boolean"}, expires=None)
-        call.chunk(frame("question", asked, 2))
+        question = stamped(question="q2", prompt="Go on?", schema={"type": "boolean"}, expires=None)
+        call.chunk(frame("question", question, 2))
         answered.wait(PATIENCE)
         call.chunk(frame("answer", stamped(question="q2", answer=True), 3) + DONE)
 
-    def is_told(call: Call) -> None:
+    def accepts(call: Call) -> None:
         assert call.body
         call.answer(202, b"{}", "application/json")
         answered.set()
 
-    upstream.will(asks, is_told)
-    with Passage(world, upstream.url) as passage:
-        question = passage.stage.until(passage.run, "question")[-1].json
+    upstream.will(asks, accepts)
+    with GatewayRun(world, upstream.url) as run:
+        question = run.stage.until(run.id, "question")[-1].json
         assert (question["prompt"], question["schema"]) == ("Go on?", {"type": "boolean"})
-        passage.stage.answer(passage.run, True)
-        assert [message.event for message in passage.messages()[1:]] == ["question", "answer", "result", "done"]
+        run.stage.answer(run.id, True)
+        assert [message.event for message in run.messages()[1:]] == ["question", "answer", "result", "done"]
     call = upstream.calls[1]
     assert (call.method, call.path) == ("POST", "/runs/upstream-run/answer")
     assert json.loads(call.body) == {"question": "q2", "answer": True}
 
 
-# What is asked for
+# Requests
 
 
 class Form(BaseModel):
@@ -187,17 +187,17 @@ class Form(BaseModel):
     file: Upload | None = None
 
 
-def sent(world: World, upstream: Upstream, filled: BaseModel, /, **said: Any) -> Call:
-    """The request that a run with this input makes."""
+def request_for(world: World, upstream: Upstream, input: BaseModel, /, **options: Any) -> Call:
+    """The request that a run with this input sends."""
     upstream.will(lambda call: call.read().stream(b"data: ok\n\n"))
-    with Passage(world, upstream.url, filled, **said) as passage:
-        assert passage.ending() == ("succeeded", None)
+    with GatewayRun(world, upstream.url, input, **options) as run:
+        assert run.ending() == ("succeeded", None)
     return upstream.calls[-1]
 
 
 def test_an_input_goes_on_as_json(world: World, upstream: Upstream) -> None:
-    """With its defaults, by its aliases, and with what pydantic would mask."""
-    call = sent(world, upstream, Form(), input=Form)
+    """With its defaults, its aliases, and the secrets that pydantic would mask."""
+    call = request_for(world, upstream, Form(), input=Form)
     assert (call.method, call.path) == ("POST", "/operations/work")
     assert call.headers["content-type"] == "application/json"
     assert call.headers["accept"] == "text/event-stream"
@@ -215,49 +215,51 @@ def test_an_input_goes_on_as_json(world: World, upstream: Upstream) -> None:
     }
 
 
-def test_an_input_that_nobody_has_described(world: World, upstream: Upstream) -> None:
-    """Goes on as it came."""
-    call = sent(world, upstream, Anything.model_validate({"messages": [{"role": "user"}], "stream": True, "n": 1.5}))
+def test_an_input_without_a_model(world: World, upstream: Upstream) -> None:
+    """It goes on unchanged."""
+    call = request_for(
+        world, upstream, Anything.model_validate({"messages": [{"role": "user"}], "stream": True, "n": 1.5})
+    )
     assert json.loads(call.body) == {"messages": [{"role": "user"}], "stream": True, "n": 1.5}
 
 
 def test_a_get_has_its_input_in_the_query(world: World, upstream: Upstream) -> None:
-    """Beside what the configured URL has there; no body goes with it."""
+    """After the query of the configured URL; there is no body."""
     upstream.url += "?key=1"
-    call = sent(world, upstream, Anything.model_validate({"q": "a b", "tag": ["x", "y"], "n": 2}), method="get")
+    call = request_for(world, upstream, Anything.model_validate({"q": "a b", "tag": ["x", "y"], "n": 2}), method="get")
     assert (call.method, call.path) == ("GET", "/operations/work?key=1&q=a+b&tag=x&tag=y&n=2")
     assert "content-length" not in call.headers
 
 
 def test_an_upstream_that_takes_only_get(world: World, upstream: Upstream) -> None:
-    """Is asked again as it wants, where no method was said."""
+    """It gets a GET after its 405, unless a method is set."""
     upstream.will(
         lambda call: call.answer(405, b"no", "text/plain", allow="HEAD, GET"),
         lambda call: call.stream(b"data: ok\n\n"),
     )
-    with Passage(world, upstream.url, Anything.model_validate({"n": 1})) as passage:
-        assert passage.events() == [("message", "ok")]
+    with GatewayRun(world, upstream.url, Anything.model_validate({"n": 1})) as run:
+        assert run.events() == [("message", "ok")]
     assert [(call.method, call.path[-4:]) for call in upstream.calls] == [("POST", "work"), ("GET", "?n=1")]
 
 
 def test_files_go_on_as_a_form(world: World, upstream: Upstream, tmp_path: Path) -> None:
-    """Whole, with their names and types, and with the other fields beside them."""
+    """Complete, with their names and types, beside the other fields."""
     (tmp_path / "0").write_bytes(b"x" * 300_000)
     upload = Upload(tmp_path / "0", "größe.pdf", "application/pdf", 300_000)
-    call = sent(world, upstream, Form(file=upload), input=Form)
+    call = request_for(world, upstream, Form(file=upload), input=Form)
     assert call.headers["content-type"].startswith("multipart/form-data; boundary=")
     assert int(call.headers["content-length"]) == len(call.body)
     parts = dict(part.partition(b"\r\n\r\n")[::2] for part in call.body.split(b"\r\n--"))
-    told = {head.split(b'name="')[1].split(b'"')[0]: rest for head, rest in parts.items() if b'name="' in head}
-    assert told[b"file"] == b"x" * 300_000
-    assert (told[b"count"], told[b"ready"], told[b"secret"]) == (b"3", b"true", b"swordfish")
+    fields = {head.split(b'name="')[1].split(b'"')[0]: rest for head, rest in parts.items() if b'name="' in head}
+    assert fields[b"file"] == b"x" * 300_000
+    assert (fields[b"count"], fields[b"ready"], fields[b"secret"]) == (b"3", b"true", b"swordfish")
     assert b"application/pdf" in call.body
-    assert b"nothing" not in told
+    assert b"nothing" not in fields
 
 
-def test_headers_are_chosen(world: World, upstream: Upstream) -> None:
-    """Those that are named go on and tracing does, but none that the request's connection calls its own."""
-    given = {
+def test_headers_that_go_on(world: World, upstream: Upstream) -> None:
+    """Those that `headers` names and those of tracing, but none that belongs to the connection of the request."""
+    headers = {
         "Accept-Language": "de",
         "X-Tenant": "blue",
         "X-Hop": "mine",
@@ -267,9 +269,9 @@ def test_headers_are_chosen(world: World, upstream: Upstream) -> None:
     }
     upstream.will(lambda call: call.stream(b"data: ok\n\n"))
     operation = gateway(upstream.url, headers=["accept-language", "X-Hop", "X-Missing"])
-    lowered = {name.lower(): value for name, value in given.items()}
+    lower = {name.lower(): value for name, value in headers.items()}
     with entered(world.name):
-        request = operation.with_headers(Anything(), lambda name: lowered.get(name.lower()))
+        request = operation.with_headers(Anything(), lambda name: lower.get(name.lower()))
         stage = Stage(world, operation)
         stage.until(stage.start(operation, request), "done")
         stage.close()
@@ -278,8 +280,8 @@ def test_headers_are_chosen(world: World, upstream: Upstream) -> None:
     assert not {"x-hop", "x-tenant", "cookie", "x-missing"} & set(headers)
 
 
-def test_auth_is_asked_for_each_attempt(world: World, upstream: Upstream) -> None:
-    """A token may be stale by the time of the second; a mapping gives headers of any name."""
+def test_auth_is_called_for_each_request(world: World, upstream: Upstream) -> None:
+    """A token may have expired by the time of the second; a mapping has headers of any name."""
     tokens = iter(range(1, 10))
 
     def first(call: Call) -> None:
@@ -287,17 +289,17 @@ def test_auth_is_asked_for_each_attempt(world: World, upstream: Upstream) -> Non
         call.cut()
 
     upstream.will(first, lambda call: call.stream(DONE))
-    with Passage(world, upstream.url, auth=lambda: f"Bearer {next(tokens)}") as passage:
-        assert passage.ending() == ("succeeded", None)
+    with GatewayRun(world, upstream.url, auth=lambda: f"Bearer {next(tokens)}") as run:
+        assert run.ending() == ("succeeded", None)
     assert [call.headers["authorization"] for call in upstream.calls] == ["Bearer 1", "Bearer 2"]
-    call = sent(world, upstream, Anything(), auth=lambda: {"X-Key": "k", "user-agent": "me"})
+    call = request_for(world, upstream, Anything(), auth=lambda: {"X-Key": "k", "user-agent": "me"})
     assert (call.headers["x-key"], call.headers["user-agent"]) == ("k", "me")
 
 
 def test_a_user_in_the_url(world: World, upstream: Upstream) -> None:
-    """Is shown as Basic authentication, and stands nowhere else."""
+    """It becomes Basic authentication, and is in no other header."""
     upstream.url = upstream.url.replace("http://", "http://me:p%40ss@")
-    headers = sent(world, upstream, Anything()).headers
+    headers = request_for(world, upstream, Anything()).headers
     assert headers["authorization"] == "Basic bWU6cEBzcw=="
     assert headers["host"] == f"127.0.0.1:{upstream.port}"
 
@@ -307,9 +309,9 @@ def test_connections_are_used_again(upstream: Upstream) -> None:
     upstream.will(lambda call: call.read().stream(b"data: [DONE]\n\n"))
     with entered("own hub") as world:
         for _ in range(5):
-            with Passage(world, upstream.url) as passage:
-                passage.messages()
-            world.call(gevent.sleep, 0.05)  # what follows the last event is taken beside the run
+            with GatewayRun(world, upstream.url) as run:
+                run.messages()
+            world.call(gevent.sleep, 0.05)  # the rest of the response is read beside the run
     assert len(upstream.calls) == 5
     assert upstream.connections == 1
 
@@ -331,14 +333,24 @@ def test_connections_are_used_again(upstream: Upstream) -> None:
         {"flush": "soon"},
     ],
 )
-def test_what_cannot_be_offered(wrong: dict[str, Any]) -> None:
+def test_wrong_declarations(wrong: dict[str, Any]) -> None:
     """A gateway that could not work is refused where it is declared."""
     with pytest.raises(RegistrationError):
         gateway(**{"url": "http://host/name", **wrong})
 
 
-def test_what_the_catalogue_shows() -> None:
-    """Its name is the last of its URL's path; it takes any object, and says so."""
+def test_an_unknown_keyword() -> None:
+    """It is an error at once, and mypy reports it, although both functions take their keywords from one place."""
+    with pytest.raises(TypeError, match="idel"):
+        gateway("http://host/name", idel=3)  # type: ignore[call-arg]
+    with Flask(__name__).test_request_context(), pytest.raises(TypeError, match="idel"):
+        relay("http://host/name", idel=3)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="flsh"):
+        gateway("http://host/name", flsh="each")  # type: ignore[call-arg]
+
+
+def test_the_entry_of_the_catalogue() -> None:
+    """Its name is the last part of the URL's path, its input any object; the URL is not in it."""
     described = gateway("http://host/a/summaries?x=1", description="Sums up.").describe(0)
     assert (described["name"], described["title"], described["description"]) == ("summaries", "Summaries", "Sums up.")
     assert described["input"]["additionalProperties"] is True
@@ -362,42 +374,39 @@ def test_the_url_of_an_upstream_run(configured: str, location: str, expected: st
 # Transforms
 
 
-def told(world: World, upstream: Upstream, *through: Any, **said: Any) -> list[tuple[str, Any]]:
-    """What these transforms make of an upstream run with three steps."""
+def transform(world: World, upstream: Upstream, *through: Any) -> list[tuple[str, Any]]:
+    """The events that these transforms make of an upstream run with three steps."""
 
-    def run(call: Call) -> None:
+    def script(call: Call) -> None:
         call.begin_run()
         steps = [frame("progress", stamped(done=n, total=3), n + 1) for n in (1, 2, 3)]
         call.chunk(b"".join(steps) + frame("result", stamped(result={"secret": 7}), 5) + DONE)
         call.left()
 
-    upstream.will(run, accept)
-    with Passage(world, upstream.url, through=through, **said) as passage:
-        return [shown(message) for message in passage.messages()[1:]]
-
-
-Given = Iterable[Event]
+    upstream.will(script, accept)
+    with GatewayRun(world, upstream.url, through=through) as run:
+        return [name_and_data(message) for message in run.messages()[1:]]
 
 
 def test_filtering_renaming_adding_and_splitting(world: World, upstream: Upstream) -> None:
-    """They are plain Python, one after the other."""
+    """Transforms are plain Python, one after the other."""
 
-    def odd(events: Given) -> Iterator[Event]:
-        for found in events:
-            if found.name != "progress" or found.data["done"] % 2:
-                yield found
+    def odd(events: Iterable[Event]) -> Iterator[Event]:
+        for each in events:
+            if each.name != "progress" or each.data["done"] % 2:
+                yield each
 
-    def renamed(events: Given) -> Iterator[Any]:
+    def renamed(events: Iterable[Event]) -> Iterator[Any]:
         yield event("first", {"n": 0})
-        for found in events:
-            if found.name == "progress":
-                yield found.replace(name="page")
-                yield delta(str(found.data["done"]))
+        for each in events:
+            if each.name == "progress":
+                yield each.replace(name="page")
+                yield delta(str(each.data["done"]))
                 yield flush()
             else:
-                yield found
+                yield each
 
-    assert told(world, upstream, odd, renamed)[:-1] == [
+    assert transform(world, upstream, odd, renamed)[:-1] == [
         ("first", {"n": 0}),
         ("page", {"done": 1, "total": 3}),
         ("delta", {"text": "1", "channel": "text"}),
@@ -408,47 +417,53 @@ def test_filtering_renaming_adding_and_splitting(world: World, upstream: Upstrea
 
 
 def test_redacting_reaches_the_result(world: World, upstream: Upstream) -> None:
-    """Whatever a viewer gets to see has been through the transforms, the result too."""
+    """Everything that a viewer sees has passed the transforms, the result too."""
 
-    def redacted(events: Given) -> Iterator[Event]:
-        for found in events:
-            if found.name == "result":
-                yield found.replace(data={"result": {**found.data["result"], "secret": "***"}})
+    def redacted(events: Iterable[Event]) -> Iterator[Event]:
+        for each in events:
+            if each.name == "result":
+                yield each.replace(data={"result": {**each.data["result"], "secret": "***"}})
 
-    assert told(world, upstream, redacted)[0] == ("result", {"result": {"secret": "***"}})
+    assert transform(world, upstream, redacted)[0] == ("result", {"result": {"secret": "***"}})
 
 
 def test_gathering(world: World, upstream: Upstream) -> None:
-    """A transform may wait for the end, and give a result of its own."""
+    """A transform may wait for the end, and yield a result of its own."""
 
-    def gathered(events: Given) -> Iterator[Event]:
-        seen = [found.data["done"] for found in events if found.name == "progress"]
+    def gathered(events: Iterable[Event]) -> Iterator[Event]:
+        seen = [each.data["done"] for each in events if each.name == "progress"]
         yield result({"steps": seen})
 
-    assert told(world, upstream, gathered)[0] == ("result", {"result": {"steps": [1, 2, 3]}})
+    assert transform(world, upstream, gathered)[0] == ("result", {"result": {"steps": [1, 2, 3]}})
 
 
 def test_a_transform_that_is_no_generator(world: World, upstream: Upstream) -> None:
-    """Any function from events to events is one; without a `result` the run's is null."""
-    only: Callable[[Given], list[Event]] = lambda events: [found for found in events if found.name == "progress"][:1]  # noqa: E731
-    assert told(world, upstream, only)[:2] == [("progress", {"done": 1, "total": 3}), ("result", {"result": None})]
+    """Any function from events to events is a transform; without a `result` that of the run is null."""
+
+    def first(events: Iterable[Event]) -> list[Event]:
+        return [each for each in events if each.name == "progress"][:1]
+
+    assert transform(world, upstream, first)[:2] == [
+        ("progress", {"done": 1, "total": 3}),
+        ("result", {"result": None}),
+    ]
 
 
 def test_a_transform_that_returns_early(world: World, upstream: Upstream) -> None:
-    """Ends the stream well; the upstream run is cancelled."""
+    """It ends the stream well, and the upstream run is cancelled."""
 
-    def first(events: Given) -> Iterator[Event]:
-        for found in events:
-            yield found
+    def first(events: Iterable[Event]) -> Iterator[Event]:
+        for each in events:
+            yield each
             return
 
-    names = [name for name, _ in told(world, upstream, first)]
+    names = [name for name, _ in transform(world, upstream, first)]
     assert names == ["progress", "result", "done"]
     assert (upstream.call(1).method, upstream.call(1).path) == ("DELETE", "/runs/upstream-run")
 
 
 def test_a_transform_knows_the_run(world: World, upstream: Upstream) -> None:
-    """By `run` of what it loops over."""
+    """Its events have the id as `run`."""
     seen: list[str | None] = []
 
     def watching(events: Events) -> Iterator[Event]:
@@ -456,64 +471,67 @@ def test_a_transform_knows_the_run(world: World, upstream: Upstream) -> None:
         yield from events
 
     upstream.will(lambda call: call.stream(b"data: ok\n\n"))
-    with Passage(world, upstream.url, through=[watching, watching]) as passage:
-        passage.messages()
-        assert seen == [passage.run, passage.run]
+    with GatewayRun(world, upstream.url, through=[watching, watching]) as run:
+        run.messages()
+        assert seen == [run.id, run.id]
 
 
 def test_a_transform_sees_a_failure(world: World, upstream: Upstream) -> None:
-    """As an `OperationError` out of its loop: a filter cannot lose it, and another transform may mend it."""
+    """As an `OperationError` out of its loop: a filter cannot lose it, and a transform may handle it."""
     upstream.will(lambda call: call.head().chunk(b"data: 1\n\n").cut())
-    nothing: Callable[[Given], Iterator[Event]] = lambda events: (found for found in events if False)  # noqa: E731
-    with Passage(world, upstream.url, through=[nothing]) as passage:
-        assert passage.ending() == ("failed", "upstream_truncated")
 
-    def mended(events: Given) -> Iterator[Event]:
+    def nothing(events: Iterable[Event]) -> Iterator[Event]:
+        return (each for each in events if False)
+
+    with GatewayRun(world, upstream.url, through=[nothing]) as run:
+        assert run.ending() == ("failed", "upstream_truncated")
+
+    def handled(events: Iterable[Event]) -> Iterator[Event]:
         try:
             yield from events
         except OperationError as error:
             yield result(error.code)
 
-    with Passage(world, upstream.url, through=[mended]) as passage:
-        assert passage.messages()[-2].json["result"] == "upstream_truncated"
+    with GatewayRun(world, upstream.url, through=[handled]) as run:
+        assert run.messages()[-2].json["result"] == "upstream_truncated"
 
 
 @pytest.mark.parametrize("wrong", ["a string", event("a").replace(name="start"), event("a").replace(name="done")])
 def test_what_a_transform_may_not_yield(world: World, upstream: Upstream, wrong: Any) -> None:
-    """Anything but events, and the library's own names, fail the run and end the upstream's."""
+    """Anything but events, and events with the library's own names, fail the run and cancel the upstream's."""
 
-    def breaking(events: Given) -> Iterator[Any]:
+    def breaking(events: Iterable[Event]) -> Iterator[Any]:
         for _ in events:
             yield wrong
 
-    assert [name for name, _ in told(world, upstream, breaking)] == ["error", "done"]
+    assert [name for name, _ in transform(world, upstream, breaking)] == ["error", "done"]
     assert upstream.call(1).method == "DELETE"
 
 
 def test_transforms_are_closed(world: World, upstream: Upstream) -> None:
-    """However a run ends, their `finally` blocks run, the last one's first, before `done`."""
+    """However a run ends, their `finally` blocks run before `done`."""
     closed: list[str] = []
 
-    def minding(name: str) -> Callable[[Given], Iterator[Event]]:
-        def mind(events: Given) -> Iterator[Event]:
+    def closing(name: str) -> Callable[[Iterable[Event]], Iterator[Event]]:
+        def transform(events: Iterable[Event]) -> Iterator[Event]:
             try:
                 yield from events
             finally:
                 closed.append(name)
 
-        return mind
+        return transform
 
     upstream.will(silent_run, accept)
-    with Passage(world, upstream.url, through=[minding("first"), minding("last")]) as passage:
-        passage.stage.until(passage.run, "tick")
-        passage.stage.cancel(passage.run)
-        passage.messages()
+    with GatewayRun(world, upstream.url, through=[closing("first"), closing("last")]) as run:
+        run.stage.until(run.id, "tick")
+        run.stage.cancel(run.id)
+        run.messages()
         assert sorted(closed) == ["first", "last"]
 
 
-# Faults
+# Failures
 
-REFUSED: Final = {
+PROBLEM: Final = {
     "type": "https://example.org/limits",
     "title": "Slow down",
     "status": 429,
@@ -524,7 +542,7 @@ REFUSED: Final = {
 
 
 def begin_and(*then: Callable[[Call], object]) -> Script:
-    """One event, and then something."""
+    """One event, and then these steps."""
 
     def script(call: Call) -> None:
         call.head()
@@ -535,7 +553,7 @@ def begin_and(*then: Callable[[Call], object]) -> Script:
     return script
 
 
-FAULTS: Final[dict[str, tuple[Script, str, str, bool]]] = {
+FAILURES: Final[dict[str, tuple[Script, str, str, bool]]] = {
     "500": (lambda call: call.answer(500, b"trace", "text/html"), "upstream_failed", "500", True),
     "400": (lambda call: call.answer(400, b"no", "text/plain"), "upstream_failed", "400", False),
     "redirect": (
@@ -545,7 +563,7 @@ FAULTS: Final[dict[str, tuple[Script, str, str, bool]]] = {
         False,
     ),
     "problem": (
-        lambda call: call.answer(429, json.dumps(REFUSED).encode(), "application/problem+json"),
+        lambda call: call.answer(429, json.dumps(PROBLEM).encode(), "application/problem+json"),
         "upstream_failed",
         "429 (rate_limited): Ten a minute.",
         True,
@@ -614,14 +632,14 @@ FAULTS: Final[dict[str, tuple[Script, str, str, bool]]] = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_faults(world: World, upstream: Upstream, fault: str) -> None:
-    """Each ends in one clear `error`, which says whether to come again, and `done`; what had come before it is kept."""
-    script, code, words, retryable = FAULTS[fault]
+@pytest.mark.parametrize("failure", FAILURES)
+def test_failures(world: World, upstream: Upstream, failure: str) -> None:
+    """Each ends in one clear `error`, which says whether a retry may help, and `done`, after the events before it."""
+    script, code, words, retryable = FAILURES[failure]
     upstream.will(script)
-    idle = 0.3 if fault.startswith("silence") else 3 * PATIENCE
-    with Passage(world, upstream.url, idle=idle, max_event=10_000) as passage:
-        messages = passage.messages()
+    idle = 0.3 if failure.startswith("silence") else 3 * PATIENCE
+    with GatewayRun(world, upstream.url, idle=idle, max_event=10_000) as run:
+        messages = run.messages()
         error = messages[-2].json
         assert (error["code"], error["retryable"]) == (code, retryable)
         assert words in error["message"]
@@ -634,46 +652,46 @@ def test_faults(world: World, upstream: Upstream, fault: str) -> None:
 def test_nobody_there(world: World, upstream: Upstream) -> None:
     """A connection that is refused."""
     upstream.close()
-    with Passage(world, upstream.url) as passage:
-        assert passage.ending() == ("failed", "upstream_failed")
-        assert passage.messages()[-2].json["message"] == "The upstream cannot be reached."
+    with GatewayRun(world, upstream.url) as run:
+        assert run.ending() == ("failed", "upstream_failed")
+        assert run.messages()[-2].json["message"] == "The upstream cannot be reached."
 
 
-def test_a_name_that_is_none(world: World) -> None:
-    """One that no name server knows (RFC 6761, section 6.4, keeps `invalid` free)."""
-    with Passage(world, "http://nowhere.invalid/work") as passage:
-        assert passage.ending() == ("failed", "upstream_failed")
-        assert "name" in passage.messages()[-2].json["message"]
+def test_an_unknown_host(world: World) -> None:
+    """A name that no name server resolves (RFC 6761, section 6.4, reserves `invalid`)."""
+    with GatewayRun(world, "http://nowhere.invalid/work") as run:
+        assert run.ending() == ("failed", "upstream_failed")
+        assert "name" in run.messages()[-2].json["message"]
 
 
-def test_a_connection_that_nobody_takes(world: World) -> None:
+def test_a_connection_that_nobody_accepts(world: World) -> None:
     """A host that does not answer the first packet: a listener whose queue is full."""
     import socket
 
     with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
-        for filling in (first, second):
-            filling.setblocking(False)
-            filling.connect_ex(listener.getsockname())
-        with Passage(world, f"http://127.0.0.1:{listener.getsockname()[1]}/work", connect=0.2) as passage:
-            assert passage.ending() == ("failed", "upstream_failed")
-            assert "in time" in passage.messages()[-2].json["message"]
+        for waiting in (first, second):
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        with GatewayRun(world, f"http://127.0.0.1:{listener.getsockname()[1]}/work", connect=0.2) as run:
+            assert run.ending() == ("failed", "upstream_failed")
+            assert "in time" in run.messages()[-2].json["message"]
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
 def test_a_compressed_stream(world: World, upstream: Upstream, pack: Callable[[bytes], bytes]) -> None:
-    """It was asked not to be; where it is all the same, it is unpacked, in whatever pieces it comes."""
+    """The request asks for none; a stream that is compressed anyway is unpacked, in whatever pieces it arrives."""
     packed = pack(b"".join(frame("tick", {"n": n}) for n in range(200)))
     coding = "gzip" if pack is gzip.compress else "deflate"
     pieces = [packed[at : at + 7] for at in range(0, len(packed), 7)]
     upstream.will(lambda call: call.stream(*pieces, content_encoding=coding))
-    with Passage(world, upstream.url) as passage:
-        assert [data["n"] for _, data in passage.events()] == list(range(200))
+    with GatewayRun(world, upstream.url) as run:
+        assert [data["n"] for _, data in run.events()] == list(range(200))
 
 
 def test_a_compressed_stream_flows(world: World, upstream: Upstream) -> None:
-    """An event that has come whole does not wait for the next."""
+    """A complete event does not wait for the next one."""
     packer = zlib.compressobj(wbits=31)
     first = packer.compress(frame("tick", {"n": 1})) + packer.flush(zlib.Z_SYNC_FLUSH)
 
@@ -683,12 +701,12 @@ def test_a_compressed_stream_flows(world: World, upstream: Upstream) -> None:
         hold(call)
 
     upstream.will(script)
-    with Passage(world, upstream.url) as passage:
-        passage.stage.until(passage.run, "tick")
+    with GatewayRun(world, upstream.url) as run:
+        run.stage.until(run.id, "tick")
 
 
 def test_http_1_0(world: World, upstream: Upstream) -> None:
-    """A body that ends with its connection ends well on a whole event, and not within one."""
+    """A body that ends with its connection ends well after a whole event, and not within one."""
 
     def script(call: Call) -> None:
         call.send(b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n\r\n" + frame("tick", {}))
@@ -699,33 +717,33 @@ def test_http_1_0(world: World, upstream: Upstream) -> None:
         call.cut()
 
     upstream.will(script, halved)
-    with Passage(world, upstream.url) as passage:
-        assert passage.ending() == ("succeeded", None)
-    with Passage(world, upstream.url) as passage:
-        assert passage.ending() == ("failed", "upstream_truncated")
+    with GatewayRun(world, upstream.url) as run:
+        assert run.ending() == ("succeeded", None)
+    with GatewayRun(world, upstream.url) as run:
+        assert run.ending() == ("failed", "upstream_truncated")
 
 
 def test_tls(world: World, certificate: Certificate) -> None:
-    """With an authority that is trusted the stream passes; without, the certificate is refused."""
+    """With a trusted authority the stream passes; without it the certificate is refused."""
     with Upstream(certificate) as upstream:
         upstream.will(lambda call: call.stream(b"data: ok\n\n"))
-        with Passage(world, upstream.url, ca=str(certificate.authority)) as passage:
-            assert passage.events() == [("message", "ok")]
-        with Passage(world, upstream.url) as passage:
-            assert passage.ending() == ("failed", "upstream_failed")
-            assert "certificate" in passage.messages()[-2].json["message"]
+        with GatewayRun(world, upstream.url, ca=str(certificate.authority)) as run:
+            assert run.events() == [("message", "ok")]
+        with GatewayRun(world, upstream.url) as run:
+            assert run.ending() == ("failed", "upstream_failed")
+            assert "certificate" in run.messages()[-2].json["message"]
             assert len(upstream.calls) == 1
 
 
 def test_the_usual_authorities_are_read() -> None:
-    """Without an authority of one's own there are many."""
+    """By default there are many."""
     import certifi
 
     assert len(tls_context(certifi.where()).get_ca_certs()) > 50
 
 
 def test_comments_are_signs_of_life(world: World, upstream: Upstream) -> None:
-    """An upstream that only keeps its line alive is not silent."""
+    """An upstream that only sends heartbeats is not silent."""
 
     def script(call: Call) -> None:
         call.head()
@@ -735,11 +753,11 @@ def test_comments_are_signs_of_life(world: World, upstream: Upstream) -> None:
         call.chunk(b"data: [DONE]\n\n")
 
     upstream.will(script)
-    with Passage(world, upstream.url, idle=1.5) as passage:
-        assert passage.ending() == ("succeeded", None)
+    with GatewayRun(world, upstream.url, idle=1.5) as run:
+        assert run.ending() == ("succeeded", None)
 
 
-# Taking a run up again
+# Resuming
 
 
 def steps(first: int, last: int) -> bytes:
@@ -747,46 +765,46 @@ def steps(first: int, last: int) -> bytes:
     return b"".join(frame("progress", stamped(done=n), n) for n in range(first, last + 1))
 
 
-def begun_and_cut(call: Call, *, within: bool = False) -> None:
+def begin_and_cut(call: Call, *, within: bool = False) -> None:
     """A run that is cut after its third event, or within the fourth."""
     call.begin_run()
     call.chunk(steps(2, 3) + (b'id: 4\nevent: progress\ndata: {"do' if within else b""))
     call.cut()
 
 
-def test_a_run_is_taken_up_again(world: World, upstream: Upstream) -> None:
+def test_a_run_is_resumed(world: World, upstream: Upstream) -> None:
     """Through its own URL, after its last whole event: nothing is lost, and nothing comes twice."""
     upstream.will(
-        lambda call: begun_and_cut(call, within=True),
+        lambda call: begin_and_cut(call, within=True),
         lambda call: call.answer(503, b"", "text/plain"),
         lambda call: call.cut(),
         lambda call: call.head().chunk(b"retry: 100\n\n" + steps(4, 5)).finish(),
         lambda call: call.stream(steps(6, 6), frame("result", stamped(result=6), 7), DONE),
     )
-    with Passage(world, upstream.url) as passage:
-        assert [data["done"] for _, data in passage.events()] == [2, 3, 4, 5, 6]
-        assert passage.ending() == ("succeeded", None)
+    with GatewayRun(world, upstream.url) as run:
+        assert [data["done"] for _, data in run.events()] == [2, 3, 4, 5, 6]
+        assert run.ending() == ("succeeded", None)
     again = [(call.method, call.path, call.headers.get("last-event-id")) for call in upstream.calls[1:]]
     events = "/runs/upstream-run/events"
     assert again == [("GET", events, "3"), ("GET", events, "3"), ("GET", events, "3"), ("GET", events, "5")]
 
 
 def test_a_run_that_is_cut_before_its_first_event(world: World, upstream: Upstream) -> None:
-    """Is read from its beginning."""
+    """It is read from its beginning."""
     upstream.will(
         lambda call: call.head(run_id="upstream-run").chunk(b"id: 1\nevent: st").cut(),
         lambda call: call.stream(frame("start", stamped(run="upstream-run", operation="work"), 1), steps(2, 2), DONE),
     )
-    with Passage(world, upstream.url) as passage:
-        assert passage.events() == [("progress", {"done": 2})]
+    with GatewayRun(world, upstream.url) as run:
+        assert run.events() == [("progress", {"done": 2})]
     assert upstream.calls[1].headers["last-event-id"] == "0"
 
 
-def test_a_run_that_fell_silent_is_taken_up_again(world: World, upstream: Upstream) -> None:
-    """Without heartbeats its line is dead."""
+def test_a_silent_run_is_resumed(world: World, upstream: Upstream) -> None:
+    """Without heartbeats its connection is dead."""
     upstream.will(silent_run, lambda call: call.stream(steps(3, 3), DONE))
-    with Passage(world, upstream.url, idle=1.0) as passage:
-        assert passage.events() == [("tick", {"n": 1}), ("progress", {"done": 3})]
+    with GatewayRun(world, upstream.url, idle=1.0) as run:
+        assert run.events() == [("tick", {"n": 1}), ("progress", {"done": 3})]
 
 
 @pytest.mark.parametrize(
@@ -797,35 +815,35 @@ def test_a_run_that_fell_silent_is_taken_up_again(world: World, upstream: Upstre
     ],
     ids=["gone", "gap"],
 )
-def test_a_run_that_cannot_be_taken_up_again(world: World, upstream: Upstream, script: Script, code: str) -> None:
-    """Where the upstream has lost the run, or events of it, the run here fails at once."""
-    upstream.will(begun_and_cut, script, accept)
-    with Passage(world, upstream.url) as passage:
-        assert passage.ending() == ("failed", code)
+def test_a_run_that_cannot_be_resumed(world: World, upstream: Upstream, script: Script, code: str) -> None:
+    """If the upstream has lost the run, or events of it, the run here fails at once."""
+    upstream.will(begin_and_cut, script, accept)
+    with GatewayRun(world, upstream.url) as run:
+        assert run.ending() == ("failed", code)
     assert [call.method for call in upstream.calls] == ["POST", "GET", "DELETE"]
 
 
-def test_trying_again_has_an_end(world: World, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service that does not come back ends the run, also one that cuts each stream anew."""
+def test_attempts_to_resume_have_an_end(world: World, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that does not return fails the run, and so does one that cuts each new stream."""
     monkeypatch.setattr("streaming.gateways.upstream.RESUME_FOR", 1.0)
-    upstream.will(begun_and_cut, lambda call: call.head().chunk(b": hello\n\n").cut())
-    with Passage(world, upstream.url) as passage:
-        assert passage.ending() == ("failed", "upstream_truncated")
+    upstream.will(begin_and_cut, lambda call: call.head().chunk(b": hello\n\n").cut())
+    with GatewayRun(world, upstream.url) as run:
+        assert run.ending() == ("failed", "upstream_truncated")
     assert 3 <= sum(call.method == "GET" for call in upstream.calls) < 12
 
 
-def test_a_stream_that_says_it_can(world: World, upstream: Upstream) -> None:
-    """Another service's GET is taken up again where that was said, and else is not."""
+def test_a_stream_with_resume(world: World, upstream: Upstream) -> None:
+    """The GET of another service is resumed if the gateway is declared with `resume`."""
     upstream.will(
         lambda call: call.head().chunk(frame("tick", {"n": 1}, 41)).cut(),
         lambda call: call.stream(frame("tick", {"n": 2}, 42)),
     )
-    with Passage(world, upstream.url, method="GET", resume=True) as passage:
-        assert [data["n"] for _, data in passage.events()] == [1, 2]
+    with GatewayRun(world, upstream.url, method="GET", resume=True) as run:
+        assert [data["n"] for _, data in run.events()] == [1, 2]
     assert (upstream.calls[1].path, upstream.calls[1].headers["last-event-id"]) == ("/operations/work", "41")
 
 
-# Going
+# Cancels
 
 
 @pytest.mark.parametrize("when", ["before the head", "before an event", "after an event", "in an event"])
@@ -849,31 +867,31 @@ def test_a_cancel_closes_the_upstream(world: World, upstream: Upstream, when: st
         upstream.calls.clear()
         upstream.left_at.clear()
         ready.clear()
-        with Passage(world, upstream.url) as passage:
+        with GatewayRun(world, upstream.url) as run:
             world.until(ready.is_set, "the upstream has the request")
             world.call(gevent.sleep, 0.05)
             cancelled = time.monotonic()
-            passage.stage.cancel(passage.run)
+            run.stage.cancel(run.id)
             world.until(lambda: upstream.left_at, "the connection is closed")
-            assert passage.ending() == ("cancelled", "requested")
+            assert run.ending() == ("cancelled", "requested")
         return upstream.left_at[0] - cancelled
 
     upstream.will(script)
     promptly(once)
-    told = [(call.method, call.path) for call in upstream.calls[1:]]
-    assert told == ([] if when == "before the head" else [("DELETE", "/runs/upstream-run")])
+    calls = [(call.method, call.path) for call in upstream.calls[1:]]
+    assert calls == ([] if when == "before the head" else [("DELETE", "/runs/upstream-run")])
 
 
 def test_a_cancel_in_the_handshake(world: World, upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service that takes the connection and never speaks TLS is let go of as well."""
-    taken = threading.Event()
+    """The connection to a service that accepts it and never speaks TLS is closed, too."""
+    accepted = threading.Event()
 
     class Deaf(Call):
-        """Reads, and says nothing."""
+        """Reads, and sends nothing."""
 
         def __init__(self, upstream: Upstream, sock: Any, reader: Any) -> None:
             reader.read(5)
-            taken.set()
+            accepted.set()
             while reader.read1(65536):
                 pass
             upstream.left_at.append(time.monotonic())
@@ -881,35 +899,35 @@ def test_a_cancel_in_the_handshake(world: World, upstream: Upstream, monkeypatch
 
     def once() -> float:
         upstream.left_at.clear()
-        taken.clear()
-        with Passage(world, upstream.url.replace("http:", "https:")) as passage:
-            world.until(taken.is_set, "the handshake has begun")
+        accepted.clear()
+        with GatewayRun(world, upstream.url.replace("http:", "https:")) as run:
+            world.until(accepted.is_set, "the handshake has begun")
             cancelled = time.monotonic()
-            passage.stage.cancel(passage.run)
+            run.stage.cancel(run.id)
             world.until(lambda: upstream.left_at, "the connection is closed")
-            assert passage.ending() == ("cancelled", "requested")
+            assert run.ending() == ("cancelled", "requested")
         return upstream.left_at[0] - cancelled
 
     monkeypatch.setattr("tests.apps.gateway_upstream.Call", Deaf)
     promptly(once)
 
 
-def test_the_last_viewer_takes_the_upstream_along(world: World, upstream: Upstream) -> None:
-    """Once it has been gone for the linger, and not before."""
+def test_the_upstream_stops_with_the_last_viewer(world: World, upstream: Upstream) -> None:
+    """After the linger, and not before."""
     upstream.will(silent_run, accept)
-    with Passage(world, upstream.url, linger=0.4) as passage:
-        passage.stage.watch(passage.run)
-        passage.stage.until(passage.run, "tick")
-        passage.stage.leave(passage.run)
+    with GatewayRun(world, upstream.url, linger=0.4) as run:
+        run.stage.watch(run.id)
+        run.stage.until(run.id, "tick")
+        run.stage.leave(run.id)
         left = time.monotonic()
         world.until(lambda: upstream.left_at, "the connection is closed")
         assert upstream.left_at[0] - left > 0.3
-        assert passage.ending() == ("cancelled", "disconnected")
+        assert run.ending() == ("cancelled", "disconnected")
     assert upstream.call(1).method == "DELETE"
 
 
 def test_a_viewer_that_comes_back_keeps_the_upstream(world: World, upstream: Upstream) -> None:
-    """Within the linger nothing of its going reaches the upstream."""
+    """If it returns within the linger, the upstream does not notice."""
     go_on = threading.Event()
 
     def script(call: Call) -> None:
@@ -919,47 +937,47 @@ def test_a_viewer_that_comes_back_keeps_the_upstream(world: World, upstream: Ups
         call.finish()
 
     upstream.will(script)
-    with Passage(world, upstream.url, linger=30) as passage:
-        passage.stage.watch(passage.run)
-        passage.called(upstream)
-        passage.stage.leave(passage.run)
-        passage.stage.watch(passage.run)
+    with GatewayRun(world, upstream.url, linger=30) as run:
+        run.stage.watch(run.id)
+        run.wait_for_call(upstream)
+        run.stage.leave(run.id)
+        run.stage.watch(run.id)
         go_on.set()
-        assert passage.ending() == ("succeeded", None)
+        assert run.ending() == ("succeeded", None)
     assert len(upstream.calls) == 1
 
 
 def test_an_upstream_that_does_not_answer_a_delete(world: World, upstream: Upstream) -> None:
-    """It keeps nobody waiting: the run here is over within a second or so."""
+    """The run here ends within a second or so."""
     upstream.will(silent_run, Call.left)
-    with Passage(world, upstream.url) as passage:
-        passage.called(upstream)
-        passage.stage.until(passage.run, "start")
-        passage.stage.cancel(passage.run)
-        assert passage.messages()[-1].json["elapsed"] < PATIENCE
+    with GatewayRun(world, upstream.url) as run:
+        run.wait_for_call(upstream)
+        run.stage.until(run.id, "start")
+        run.stage.cancel(run.id)
+        assert run.messages()[-1].json["elapsed"] < PATIENCE
     assert upstream.call(1).method == "DELETE"
 
 
-def test_the_pool_holds_no_cut_connection(upstream: Upstream) -> None:
-    """After all that, a worker has no connection left that it is not using."""
+def test_the_pool_keeps_no_cut_connection(upstream: Upstream) -> None:
+    """After cancels, all connections that a worker keeps are idle."""
     from streaming.gateways import pool
 
     upstream.will(silent_run, accept)
     with entered("own hub") as world:
         for _ in range(3):
-            with Passage(world, upstream.url) as passage:
-                passage.called(upstream)
-                passage.stage.until(passage.run, "start")
+            with GatewayRun(world, upstream.url) as run:
+                run.wait_for_call(upstream)
+                run.stage.until(run.id, "start")
                 world.call(gevent.sleep, 0.02)
-                passage.stage.cancel(passage.run)
-                passage.messages()
+                run.stage.cancel(run.id)
+                run.messages()
         shared = world.worker.part(pool.SharedPools).pool(None)
         mine = [each for each in shared._pool.connections if str(upstream.port) in repr(each)]
         assert all(each.is_idle() for each in mine)
 
 
 def test_a_gateway_is_an_operation() -> None:
-    """In every place that takes one."""
+    """Wherever one is accepted."""
     assert isinstance(gateway("http://host/work"), Gateway)
 
 
@@ -967,25 +985,25 @@ def test_a_gateway_is_an_operation() -> None:
 
 
 def offered(value: str) -> dict[str, Any]:
-    """What the service offers with this HEADWAY_GATEWAY, by name."""
+    """The operations of the service with this HEADWAY_GATEWAY, by name."""
     import app
 
     return {operation.name: operation for operation in app.operations(ServiceSettings.read({"HEADWAY_GATEWAY": value}))}
 
 
 def test_the_setting_offers_gateways(world: World, upstream: Upstream) -> None:
-    """Each entry is an operation of its name, beside the service's own."""
+    """Each entry is an operation of that name, beside the service's own."""
     upstream.will(lambda call: call.stream(b"data: ok\n\n"))
-    found = offered(f"first={upstream.url},second=https://host/a?b=c")
-    assert {"first", "second", "extract"} <= set(found)
-    assert found["second"].upstream.url == "https://host/a?b=c"
-    stage = Stage(world, found["first"])
-    assert stage.until(stage.start(found["first"], Anything()), "done")[1].data == "ok"
+    operations = offered(f"first={upstream.url},second=https://host/a?b=c")
+    assert {"first", "second", "extract"} <= set(operations)
+    assert operations["second"].upstream.url == "https://host/a?b=c"
+    stage = Stage(world, operations["first"])
+    assert stage.until(stage.start(operations["first"], Anything()), "done")[1].data == "ok"
     stage.close()
 
 
 @pytest.mark.parametrize("value", ["extract=http://host/x", "no name=http://host/x"])
 def test_a_setting_that_cannot_be_offered(value: str) -> None:
-    """One line names the variable, the entry and what it takes."""
+    """The error is one line with the variable, the entry and the form that it must have."""
     with pytest.raises(SettingError, match=r"^HEADWAY_GATEWAY is '.*it takes name=URL"):
         offered(value)

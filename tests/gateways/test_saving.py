@@ -1,4 +1,4 @@
-"""What a gateway passes on is in the database before anybody sees it, or the policy says what happens."""
+"""Events are in the database before a gateway passes them on; if they cannot be saved, the policy decides."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Transform = Callable[[Iterable[Any]], Iterator[Any]]
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A database file that is not there yet."""
+    """A database file that does not exist yet."""
     return tmp_path / "saved.db"
 
 
@@ -47,35 +47,34 @@ def engine(path: Path) -> Engine:
 
 
 def rows(path: Path, columns: str = "number, name, data", table: str = "headway_events") -> list[Any]:
-    """What another connection sees of the table."""
+    """The rows of the table, as another connection sees them."""
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(f"select {columns} from {table} order by 1").fetchall()
 
 
 def through(transform: Transform, events: Iterable[Any], run: str | None = "run-1") -> Iterator[Any]:
-    """What comes out of a transform, as a gateway uses it."""
+    """The items that a transform yields, used as in a gateway."""
     return transform(Events(iter(events), run))
 
 
 def numbered(count: int) -> Iterator[Event]:
-    """So many events, at once."""
+    """Events with these numbers, at once."""
     for number in range(1, count + 1):
         yield event("row", {"number": number})
 
 
 def test_saved_before_it_is_seen(engine: Engine, path: Path) -> None:
-    """Whenever an event comes out, its row is committed; items that are no events pass as they are."""
-    given = [
+    """When an event is passed on, its row is committed; items that are not events pass unchanged."""
+    items = [
         progress("one"),
         flush(),
         event("text", "plain"),
         RawEvent("raw", b"[DONE]"),
         event("row", {"at": [1, None]}),
     ]
-    for number, item in enumerate(through(save_events(engine), given), 1):
-        assert item is given[number - 1]
-        seen = [data for name, data in ((row[1], row[2]) for row in rows(path))]
-        assert len(seen) >= sum(isinstance(each, Event) for each in given[:number])
+    for number, item in enumerate(through(save_events(engine), items), 1):
+        assert item is items[number - 1]
+        assert len(rows(path)) >= sum(isinstance(each, Event) for each in items[:number])
     assert rows(path) == [
         (1, "progress", '{"message": "one"}'),
         (2, "text", '"plain"'),
@@ -86,7 +85,7 @@ def test_saved_before_it_is_seen(engine: Engine, path: Path) -> None:
 
 
 def test_a_burst_is_a_batch(engine: Engine, path: Path) -> None:
-    """Thousands of events take a handful of transactions, and none is late: they come out as they went in."""
+    """Thousands of events take a handful of transactions, and keep their order."""
     commits: list[object] = []
     listening.listen(engine, "commit", commits.append)
     count = 5 * MOST_WAITING
@@ -96,7 +95,7 @@ def test_a_burst_is_a_batch(engine: Engine, path: Path) -> None:
 
 
 def test_runs_share_transactions(engine: Engine, path: Path) -> None:
-    """What comes while one transaction is under way is written by the next, of whichever run it is."""
+    """Events of all runs that arrive during one transaction are written by the next."""
     commits: list[object] = []
     listening.listen(engine, "commit", commits.append)
     saving = save_events(engine)
@@ -106,8 +105,8 @@ def test_runs_share_transactions(engine: Engine, path: Path) -> None:
     assert len(commits) < 50
 
 
-def test_a_run_that_begins_anew_replaces_its_rows(engine: Engine, path: Path) -> None:
-    """Nothing of the attempt before is left, and the rows of other runs are."""
+def test_a_run_that_starts_again_replaces_its_rows(engine: Engine, path: Path) -> None:
+    """The rows of the attempt before are gone, those of other runs are not."""
     saving = save_events(engine)
     for run, count in (("run-1", 5), ("run-2", 2), ("run-1", 3)):
         assert len(list(through(saving, numbered(count), run))) == count
@@ -116,7 +115,7 @@ def test_a_run_that_begins_anew_replaces_its_rows(engine: Engine, path: Path) ->
 
 
 def test_streams_without_a_run(engine: Engine, path: Path) -> None:
-    """Each has a name of its own."""
+    """Each has an id of its own in the table."""
     saving = save_events(engine)
     for _ in range(2):
         list(through(saving, numbered(1), None))
@@ -141,14 +140,14 @@ def test_no_result(engine: Engine, path: Path) -> None:
     assert not path.exists()
 
 
-def test_a_url_will_do(path: Path) -> None:
-    """The engine may be made of its URL, in the worker, on first need."""
+def test_a_url(path: Path) -> None:
+    """Instead of an engine a URL will do: the engine is made in the worker, on first use."""
     list(through(save_events(f"sqlite:///{path}"), numbered(2)))
     assert len(rows(path)) == 2
 
 
-def test_what_failed_upstream_fails_here(engine: Engine, path: Path) -> None:
-    """An error comes after what came before it, which is saved."""
+def test_a_failure_of_the_upstream(engine: Engine, path: Path) -> None:
+    """The error comes after the events before it, which are saved."""
 
     def failing() -> Iterator[Event]:
         yield from numbered(2)
@@ -161,7 +160,7 @@ def test_what_failed_upstream_fails_here(engine: Engine, path: Path) -> None:
 
 
 def test_the_source_is_closed(engine: Engine) -> None:
-    """A viewer that goes ends the reading, wherever it stands."""
+    """When the run stops, its upstream is closed, even while it waits."""
     closed = []
 
     def endless() -> Iterator[Event]:
@@ -178,7 +177,7 @@ def test_the_source_is_closed(engine: Engine) -> None:
 
 
 def test_a_fast_source_waits(engine: Engine) -> None:
-    """What has not been saved is bounded."""
+    """The number of events that wait to be saved is limited."""
     made = []
 
     def fast() -> Iterator[Event]:
@@ -197,7 +196,7 @@ def test_a_fast_source_waits(engine: Engine) -> None:
 
 
 def test_stop(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """By default the run ends in an error that tells nothing of the database, and nothing has been passed on."""
+    """By default the run fails with an error that says nothing about the database, and nothing has been passed on."""
     seen: list[Any] = []
     with pytest.raises(OperationError) as raised:
         seen.extend(through(save_events(f"sqlite:///{tmp_path}/missing/folder.db"), numbered(3)))
@@ -208,7 +207,7 @@ def test_stop(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_pass(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Asked to, it goes on without; the log says so when it begins, and how many are missing in the end."""
+    """With this policy the run goes on; the log says so at first, and at the end how many rows are missing."""
     saving = save_events(f"sqlite:///{tmp_path}/missing/folder.db", on_error="pass")
     assert len(list(through(saving, numbered(7)))) == 7
     assert caplog.text.count("passed on without being saved") == 1
@@ -217,7 +216,7 @@ def test_pass(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.fixture
 def locked(engine: Engine, path: Path) -> Iterator[sqlite3.Connection]:
-    """The database, held by another writer."""
+    """The database, locked by another writer."""
     list(through(save_events(engine), numbered(1), "earlier"))
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("begin immediate")
@@ -225,7 +224,7 @@ def locked(engine: Engine, path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def test_a_slow_database_stops_a_run(engine: Engine, path: Path, locked: sqlite3.Connection) -> None:
-    """A batch that takes longer than it may counts as not saved, and meanwhile others have their turns."""
+    """A batch that takes longer than `within` counts as not saved; meanwhile other greenlets run."""
     saving = save_events(engine, within=0.2)
     turns: list[float] = []
 
@@ -244,14 +243,14 @@ def test_a_slow_database_stops_a_run(engine: Engine, path: Path, locked: sqlite3
 
 
 def is_saved(saving: Transform, path: Path, run: str) -> bool:
-    """Whether what another run gives is saved."""
+    """Whether the events of another run are saved."""
     with contextlib.suppress(OperationError):
         list(through(saving, numbered(1), run))
     return (run,) in rows(path, "run")
 
 
-def test_a_slow_database_is_passed_by(engine: Engine, path: Path, locked: sqlite3.Connection) -> None:
-    """It costs its time once, not for every batch; once it answers, rows are saved again."""
+def test_a_slow_database_delays_a_run_once(engine: Engine, path: Path, locked: sqlite3.Connection) -> None:
+    """Not with every batch, if the policy is `pass`; once it answers, rows are saved again."""
     saving = save_events(engine, within=0.2, on_error="pass")
 
     def one_by_one() -> Iterator[Event]:
@@ -265,8 +264,8 @@ def test_a_slow_database_is_passed_by(engine: Engine, path: Path, locked: sqlite
     wait_until(lambda: is_saved(saving, path, "run-2"), "it answers again")
 
 
-def test_one_run_does_not_keep_back_another(path: Path) -> None:
-    """Rows that the database refuses fail their own run only, though they were in one transaction with others."""
+def test_one_run_does_not_fail_another(path: Path) -> None:
+    """Rows that the database refuses fail only their own run, although they share a transaction with others."""
     choosy = Table(
         "choosy",
         MetaData(),
@@ -288,15 +287,15 @@ def test_one_run_does_not_keep_back_another(path: Path) -> None:
     assert {row[0] for row in rows(path, "run", "choosy")} == {"run-good", "run-fine"}
 
 
-def test_tables_of_ones_own(engine: Engine, path: Path) -> None:
-    """A table of another name is made like the usual one."""
+def test_other_tables(engine: Engine, path: Path) -> None:
+    """A table of another name is created like the usual one."""
     list(through(save_events(engine, table=events_table("steps")), numbered(1)))
     list(through(save_result(engine, table=results_table("outcomes")), [result(1)]))
     assert len(rows(path, table="steps")) == len(rows(path, "run", "outcomes")) == 1
 
 
-@pytest.mark.parametrize("said", [{"on_error": "ignore"}, {"within": 0}, {"within": -1}])
-def test_what_is_refused(engine: Engine, said: dict[str, Any]) -> None:
-    """Policies that do not exist are refused where they are given."""
+@pytest.mark.parametrize("options", [{"on_error": "ignore"}, {"within": 0}, {"within": -1}])
+def test_wrong_options(engine: Engine, options: dict[str, Any]) -> None:
+    """They are refused where the transform is made."""
     with pytest.raises(RegistrationError):
-        save_events(engine, **said)
+        save_events(engine, **options)
