@@ -109,10 +109,9 @@ def test_extract(browser: Browser, service: Server) -> None:
 def test_simulate_and_a_question(browser: Browser, service: Server) -> None:
     """Progress has a message, a count, time left and time elapsed; a question holds it up until it is answered."""
     with browser.open(service.url) as page:
-        simulate(page, service, steps=12, interval=0.4, ask_at=10)
-        page.see("text=/[1-9] of 12 steps/")
-        page.see("text=/left$|almost done/")
-        page.see("text=/elapsed$/")
+        simulate(page, service, steps=12, interval=0.6, ask_at=10)
+        facts = ("[1-9] of 12 steps", "left$|almost done", "elapsed$")
+        page.see(".progress-facts" + "".join(f':has(:text-matches("{fact}"))' for fact in facts))
         page.see("text=Go on?")
         page.see('.badge:text-is("Waiting")')
         assert page.count("text=/ left$/") == 0
