@@ -1,7 +1,7 @@
-"""Runs without HTTP: the two worlds in which they live, a stage to start them on, and the grammar that they keep.
+"""Runs without HTTP: the two worlds in which they run, a stage to start them on, and the grammar of their events.
 
 A **world** is where the hub is: in the thread that serves requests, as under gunicorn's gevent workers, or in a thread
-of its own beside it, as under `flask run`. One test process holds both, and enters one at a time.
+of its own beside it, as under `flask run`. A test process has both, and enters one at a time.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ class World:
     name: WorldName
     worker: Worker
     server: Any
-    """Stands for the server, whose listening socket keeps a hub from finding that it waits for nothing."""
+    """A watcher in place of the server's listening socket: a hub without any ends."""
 
     def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """What `function` gives in the hub, where it may wait."""
+        """What `function` returns in the hub, where it may wait."""
         return self.worker.call(lambda: function(*args, **kwargs))
 
     @property
@@ -58,7 +58,7 @@ class World:
         return self.worker.part(ForkServer)
 
     def until(self, condition: Callable[[], object], what: str) -> None:
-        """Waits until a condition holds that is looked at in the hub; fails after `PATIENCE` seconds."""
+        """Waits until a condition holds, which is evaluated in the hub; fails after `PATIENCE` seconds."""
         self.call(_until, condition, what)
 
 
@@ -73,7 +73,7 @@ _entered: dict[WorldName, World] = {}
 
 @contextmanager
 def entered(name: WorldName) -> Iterator[World]:
-    """The world of that name, as the one that the library finds itself in."""
+    """The world of that name, with its worker as that of the process."""
     if name not in _entered:
         worker = Worker() if name == "own hub" else Worker(start_hub(), native=True)
         server = worker.hub.loop.async_()
@@ -100,13 +100,13 @@ PLACES: Final = (
     Place("own hub", "greenlet"),
     Place("own hub", "thread"),
     Place("own hub", "process"),
-    Place("hub beside", "greenlet"),  # a thread there, for want of a hub
+    Place("hub beside", "greenlet"),  # there it is a thread
     Place("hub beside", "process"),
 )
 
 
 class Stage:
-    """A runner in a world, and what a test asks of it; all of it waits where it has to."""
+    """A runner in a world, with methods for tests that may be called outside of the hub."""
 
     def __init__(
         self,
@@ -120,57 +120,57 @@ class Stage:
         self.store = store or MemoryStore(clock=clock)
         self.runner: Runner = world.call(Runner, operations, self.store, Settings(**settings), world.worker, clock)
 
-    def start(self, operation: Operation, input: BaseModel | None = None, **said: Any) -> str:
+    def start(self, operation: Operation, input: BaseModel | None = None, **options: Any) -> str:
         """Starts a run, and gives its id."""
-        run, _ = self.world.call(self.runner.start, operation, input or NoInput(), **said)
+        run, _ = self.world.call(self.runner.start, operation, input or NoInput(), **options)
         return run
 
     def cancel(self, run: str, reason: Reason = "requested") -> None:
-        """Asks for the run's end."""
+        """Cancels a run."""
         self.world.call(self.store.cancel, run, reason)
 
     def answer(self, run: str, value: Any, question: str | None = None) -> bool:
-        """Answers the open question, or the one that is named."""
-        asked = question or orjson.loads(self.record(run).fold.question or b"{}")["question"]
-        return self.world.call(self.store.answer, run, asked, json.dumps(value).encode())
+        """Answers the open question, or the one with the given id."""
+        question = question or orjson.loads(self.record(run).fold.question or b"{}")["question"]
+        return self.world.call(self.store.answer, run, question, json.dumps(value).encode())
 
     def record(self, run: str) -> Record:
-        """The run as it stands."""
+        """The record of a run."""
         record = self.world.call(self.store.find, run)
         assert record is not None
         return record
 
     def snapshot(self, run: str) -> dict[str, Any]:
-        """The same, as a client gets it."""
+        """The snapshot of a run, decoded."""
         snapshot: dict[str, Any] = orjson.loads(self.record(run).snapshot())
         return snapshot
 
     def watch(self, run: str) -> None:
-        """Counts a viewer in."""
+        """Adds a viewer."""
         self.world.call(self.store.count, run, +1)
 
     def leave(self, run: str) -> None:
-        """Counts a viewer out."""
+        """Removes a viewer."""
         self.world.call(self.store.count, run, -1)
 
     def so_far(self, run: str) -> list[Message]:
-        """The events that the log holds."""
+        """The events in the event log."""
         return self.world.call(self._read, run)
 
     def until(self, run: str, event: str, times: int = 1) -> list[Message]:
-        """The events so far, once as many of this name are among them."""
+        """The events so far, once there are as many of this name."""
         self.world.call(self._wait, run, lambda: self._count(run, event) >= times, f"{event!r} of {run}")
         return self.so_far(run)
 
     def events(self, run: str) -> list[Message]:
-        """All events of the run, once it is over; they keep the grammar."""
+        """All events of the run, once it is over, with their grammar checked."""
         self.world.call(self._wait, run, lambda: self._over(run), f"the end of {run}")
         messages = self.so_far(run)
         assert_grammatical(messages)
         return messages
 
     def close(self) -> None:
-        """Ends what is left."""
+        """Ends the runs that are left, and closes the store."""
         self.world.call(self.runner.close)
 
     def _count(self, run: str, event: str) -> int:
@@ -178,7 +178,7 @@ class Stage:
 
     def _over(self, run: str) -> bool:
         record = self.store.find(run)
-        return record is not None and record.fold.over and run not in self.runner._runs
+        return record is not None and record.fold.over and run not in self.runner.runs
 
     def _read(self, run: str) -> list[Message]:
         messages: list[Message] = []
@@ -194,7 +194,7 @@ class Stage:
         try:
             with gevent.Timeout(PATIENCE, AssertionError(f"{what}: not within {PATIENCE} s")):
                 while not condition():
-                    changed.wait(0.01)  # that the runner has forgotten a run is told by nobody
+                    changed.wait(0.01)  # the store does not notify when the runner removes a run
                     changed.clear()
         finally:
             unwatch()
@@ -210,13 +210,12 @@ def is_gone(pid: int) -> bool:
 
 # The grammar of the contract
 
-MIDDLE: Final = {"progress", "delta", "partial", "question", "answer", "attempt"}
 SENTENCE: Final = re.compile(r"start( middle)*( (result|error))? done")
 REASONS: Final = {"requested", "disconnected", "timeout", "shutdown"}
 
 
 def assert_grammatical(messages: Sequence[Message]) -> None:
-    """The events of one whole run: numbered without holes, stamped, in order, and ended once.
+    """The events of a whole run: numbered without holes, with timestamps, in order, and with one end.
 
     `start (progress | delta | partial | question | answer | attempt | other)* (result | error)? done`
     """
@@ -231,7 +230,7 @@ def assert_grammatical(messages: Sequence[Message]) -> None:
 
 
 def assert_ending(messages: Sequence[Message]) -> None:
-    """`done` says what the event before it says."""
+    """`done` agrees with the event before it."""
     *_, before, done = messages
     ending = done.json
     assert ending["elapsed"] >= 0

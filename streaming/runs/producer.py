@@ -34,7 +34,7 @@ IGNORES_AFTER: Final = 1.0
 """Seconds after its cancel when an operation that still runs is named in a warning."""
 
 GIVE_UP_AFTER: Final = 8.0
-"""Seconds after its cancel when the run ends without its operation; more than until the SIGKILL of a child."""
+"""Seconds after its cancel when the run ends without its operation; a child has had its SIGKILL by then."""
 
 IGNORED: Final = "generator ignored GeneratorExit"
 """Python's message about a generator that yields when it is closed."""

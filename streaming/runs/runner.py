@@ -51,7 +51,7 @@ class Runner:
         self.clock: Clock = clock or SystemClock()
         self.worker = worker
         self.draining = False
-        self._runs: dict[str, Run] = {}
+        self.runs: dict[str, Run] = {}
         self._starting = 0
         modules = {op.fn.__module__ for op in self.operations.values() if op.runs_in == "process"}
         if modules:
@@ -109,7 +109,7 @@ class Runner:
             if stored.id != info.id:
                 cleanup()
                 return stored.id, False
-            run = self._runs[info.id] = Run(self, operation, info, checked)
+            run = self.runs[info.id] = Run(self, operation, info, checked)
         except BaseException:
             cleanup()
             raise
@@ -144,18 +144,18 @@ class Runner:
         return self.find(run, owner), True
 
     def forget(self, run: Run) -> None:
-        self._runs.pop(run.info.id, None)
+        self.runs.pop(run.info.id, None)
 
     @property
     def live(self) -> int:
         """How many live runs this worker has."""
-        return len(self._runs)
+        return len(self.runs)
 
     def stop(self) -> None:
         """Cancels the live runs, and waits for their ends."""
-        for run in list(self._runs.values()):
+        for run in list(self.runs.values()):
             run.producer.cancel("shutdown")
-        while self._runs:
+        while self.runs:
             gevent.sleep(0.01)
 
     def close(self) -> None:
@@ -168,7 +168,7 @@ class Runner:
         """Adopts or ends orphans, and removes expired runs from the store."""
         while True:
             gevent.sleep(MAINTENANCE)
-            self.observer.load(Load(len(self._runs), self._streams(), self.draining))
+            self.observer.load(Load(len(self.runs), self._streams(), self.draining))
             try:
                 if not self.draining:
                     for orphan in self.store.adopt_orphans():
@@ -195,7 +195,7 @@ class Runner:
             self._end(orphan)
             return
         checked = operation.input.model_validate_json(orphan.info.input)
-        run = self._runs[orphan.info.id] = Run(self, operation, orphan.info, checked, orphan.fold)
+        run = self.runs[orphan.info.id] = Run(self, operation, orphan.info, checked, orphan.fold)
         # Without a stored event it starts for the first time.
         is_new = orphan.fold.last_event_id == 0
         run.start(None if is_new else make_event("attempt", {"attempt": attempt, "reason": "producer_lost"}))
@@ -213,7 +213,7 @@ class Runner:
         if self.draining:
             raise Unavailable("this worker is stopping; come back in a moment", code="draining", retry_after=1)
         # Starts that wait for the store count too, or all of a burst would be let in.
-        if len(self._runs) + self._starting >= self.settings.max_runs:
+        if len(self.runs) + self._starting >= self.settings.max_runs:
             raise Unavailable("this worker has as many live runs as it may have", code="too_many_runs", retry_after=5)
 
     def linger_of(self, operation: Operation) -> float | None:

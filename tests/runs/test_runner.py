@@ -59,7 +59,7 @@ def offered() -> list[Operation]:
 
 def close(stage: Stage, clock: ManualClock) -> None:
     """Ends what is left, those too that would wait for the clock."""
-    for run in list(stage.runner._runs.values()):
+    for run in list(stage.runner.runs.values()):
         stage.world.call(run.producer.cancel, "shutdown")
     clock.advance(GIVE_UP_AFTER)
     stage.close()
@@ -344,7 +344,7 @@ def test_work_that_ignores_its_cancel(
     script = Script.model_validate({"runs_in": runs_in, "file": str(release)})
     run = stage.start(sample.stubborn, script)
     stage.until(run, "progress")
-    producer = stage.runner._runs[run].producer
+    producer = stage.runner.runs[run].producer
     stage.cancel(run)
     assert stage.record(run).status == "cancelling"
     clock.advance(IGNORES_AFTER)
@@ -441,7 +441,7 @@ def test_events_are_gathered(stage: Stage, clock: ManualClock, tmp_path: Path) -
     """With a policy in seconds events are shown together after so long, at a `flush()`, and at the end."""
     script = paced_by(tmp_path)
     run = stage.start(sample.gathering, script)
-    recorder = stage.runner._runs[run].producer.recorder
+    recorder = stage.runner.runs[run].producer.recorder
     script.leave("one")
     stage.world.until(lambda: recorder.last == 2, "it is yielded")
     clock.advance(4.9)

@@ -58,22 +58,18 @@ class Child:
     def read(self) -> Record | None:
         """Waits for the next record; `None` once it has ended."""
         while not self._records:
-            data = self._read_bytes()
+            try:
+                data = os.read(self._read_fd, READ_BYTES)
+            except BlockingIOError:
+                if not self._exited.is_set():
+                    self._wait_for_more()
+                    continue
+                data = b""  # a process that it started has the pipe open
             if not data:
                 return None
             self._buffer += data
             self._records.extend(split(self._buffer))
         return self._records.popleft()
-
-    def _read_bytes(self) -> bytes:
-        while self._read_fd >= 0:
-            try:
-                return os.read(self._read_fd, READ_BYTES)
-            except BlockingIOError:
-                if self._exited.is_set():  # but a process that it started has the pipe open
-                    break
-            self._wait_for_more()
-        return b""
 
     def _wait_for_more(self) -> None:
         self._more.clear()
