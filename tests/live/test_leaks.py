@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import random
+import re
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -146,6 +147,12 @@ def grown(server: Server, before: dict[str, int]) -> dict[str, tuple[int, int]]:
     return {name: (before[name], now) for name, now in count(server).items() if now > before[name]}
 
 
+def failures(log: str) -> list[str]:
+    """The errors with a traceback, but for those that gevent logs of clients that leave during the TLS handshake."""
+    traces = re.findall(r"Traceback .*?\n(?=\S)[^\n]*", log, re.DOTALL)
+    return [trace.splitlines()[-1] for trace in traces if "do_handshake" not in trace]
+
+
 @pytest.mark.parametrize("kind", SERVERS)
 def test_viewers_leave_nothing_behind(kind: str, long: bool, certificate: Certificate) -> None:
     """After viewers that left in every way, at every moment, there is no more of anything than before.
@@ -161,4 +168,4 @@ def test_viewers_leave_nothing_behind(kind: str, long: bool, certificate: Certif
         with contextlib.suppress(AssertionError):
             wait_until(lambda: not grown(server, before), "nothing is left behind")
         assert grown(server, before) == {}
-        assert "Traceback" not in server.log()
+        assert failures(server.log()) == []
