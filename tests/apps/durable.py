@@ -1,6 +1,6 @@
-"""An application whose runs outlive connections and workers, for the tests of what becomes of them in each fault.
+"""An application whose runs outlive connections and workers, for tests of faults.
 
-`DURABLE_LEASE` shortens the lease of its store (seconds), `DURABLE_KEEP` bounds what it keeps of a run (bytes).
+`DURABLE_LEASE` sets the lease of its store in seconds, `DURABLE_KEEP` how many bytes of a run it keeps.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ HOUR: Final = 3600.0
 
 
 class Count(BaseModel):
-    """`count` events of `size` bytes, `pause` seconds after each; whatever ends the work, it leaves `note`.
+    """`count` events of `size` bytes, with `pause` seconds after each; at its end the work leaves `note`.
 
-    It begins once somebody has left the note `gate`, where that is named.
+    With a `gate` it waits for the note of that name before the first.
     """
 
     count: int = 10
@@ -41,14 +41,14 @@ class Count(BaseModel):
 
 
 class Question(BaseModel):
-    """A question that stays open for `within` seconds."""
+    """A question that is open for `within` seconds."""
 
     within: float = 600
     note: str = ""
 
 
 def numbers(input: Count) -> Work:
-    """Deltas that carry their own number, so that a hole or a repeat shows in the data as well as in the ids."""
+    """Deltas with their number as text, so that a hole or a repeat shows in the data as well as in the ids."""
     try:
         while input.gate and not notes.of_this_process().has(input.gate):
             gevent.sleep(0.05)
@@ -61,7 +61,7 @@ def numbers(input: Count) -> Work:
 
 
 def leave(note: str) -> None:
-    """Leaves a note, where there is one to leave."""
+    """Leaves a note, unless its name is empty."""
     if note:
         notes.of_this_process().leave(note)
 
@@ -80,24 +80,24 @@ def fleeting(input: Count) -> Work:
 
 @operation(linger=1)
 def lingering(input: Count) -> Work:
-    """Goes on for a second after its last viewer has gone."""
+    """Runs on for a second without viewers."""
     return silently(input)
 
 
 @operation(linger=None)
 def silent(input: Count) -> Work:
-    """Needs no viewer, and says nothing after its first event."""
+    """Needs no viewer, and is silent after its first event."""
     return silently(input)
 
 
 @operation(linger=0)
 def watched(input: Count) -> Work:
-    """Numbers, for as long as anybody watches."""
+    """Numbers, as long as it has a viewer."""
     return numbers(input)
 
 
 def silently(input: Count) -> Work:
-    """Says that it is at work, and nothing more."""
+    """One event, and then silence."""
     try:
         yield progress("at work")
         gevent.sleep(HOUR)
@@ -107,7 +107,7 @@ def silently(input: Count) -> Work:
 
 @operation(linger=None, retries=1)
 def again(input: Count) -> Work:
-    """Stands still in its first attempt, and comes to its end in the second."""
+    """Waits in its first attempt, and ends in the second."""
     first = not notes.of_this_process().has(input.note)
     leave(input.note)
     yield progress("at work")
@@ -118,13 +118,13 @@ def again(input: Count) -> Work:
 
 @operation(linger=None, retries=1)
 def stubborn(input: Count) -> Work:
-    """Stands still in each attempt."""
+    """Waits in each attempt."""
     return silently(input)
 
 
 @operation(linger=None)
 def curious(input: Question) -> Work:
-    """Asks for a colour, and tells what it was told."""
+    """Asks for a colour, which is its result."""
     schema = {"type": "object", "properties": {"colour": {"enum": ["red", "blue"]}}, "required": ["colour"]}
     return (yield ask("Which colour?", schema=schema, within=input.within))
 
@@ -133,7 +133,7 @@ OPERATIONS: Final = [counting, fleeting, lingering, silent, watched, again, stub
 
 
 def special_log() -> Store | None:
-    """The store with what the variables say of it; `None` for the one that the settings name, as it is."""
+    """The store of the settings, with the lease and the bytes of the variables; `None` without them."""
     url = os.environ.get("HEADWAY_STORE", "")
     lease = float(os.environ.get("DURABLE_LEASE", LEASE))
     keep = int(os.environ.get("DURABLE_KEEP", KEEP_BYTES))
@@ -152,7 +152,7 @@ headway = Headway(app, operations=OPERATIONS, log=special_log())
 
 @app.after_request
 def sign(response: Response) -> Response:
-    """Says which worker has answered."""
+    """Names the worker that answers."""
     response.headers["Worker"] = str(os.getpid())
     return response
 
@@ -178,13 +178,13 @@ source.onerror = () => {
 
 @app.get("/page")
 def page() -> ResponseReturnValue:
-    """A page with a native EventSource on a run, which tells what it has seen once it has stopped by itself."""
+    """A page with a native EventSource on a run, which posts its events here once it has closed by itself."""
     return PAGE
 
 
 @app.post("/told")
 def told() -> ResponseReturnValue:
-    """What a page tells, as a note."""
+    """Keeps the events of a page as a note."""
     unfinished = notes.of_this_process().folder / "told.unfinished"
     unfinished.write_bytes(request.get_data())
     unfinished.rename(unfinished.with_suffix(""))

@@ -1,4 +1,4 @@
-"""A module that can be imported by one process only, the first that tries: no fork server and no child can."""
+"""A module that only one process can import, the first that tries: no fork server and no child can."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ if os.environ.setdefault("TESTS_AT_HOME", str(os.getpid())) != str(os.getpid()):
 
 @operation(runs_in="process")
 def homebound() -> Iterator[Event]:
-    """Never gets to work."""
-    yield progress("never said")
+    """Never starts."""
+    yield progress("never sent")

@@ -1,4 +1,4 @@
-"""Operations that note when they are stopped, and a route that counts what they leave behind, for the live tests."""
+"""Operations that leave a note when they are stopped, and a route that counts what is in the process."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ Work = Generator[Event, Any, Any]
 
 
 class Task(BaseModel):
-    """`note` is left when the work ends, whatever ends it; none where it is empty.
+    """`note` is left when the work ends, for whatever reason; none where it is empty.
 
-    `place` is where it runs, for the operations that leave that open.
+    `place` is the executor, for operations that run in any.
     """
 
     note: str = ""
@@ -61,13 +61,13 @@ def noted(task: Task) -> Iterator[None]:
 
 
 def leave_note(task: Task) -> None:
-    """Leaves it, if there is one."""
+    """Leaves the task's note, if it has one."""
     if task.note:
         notes.of_this_process().leave(task.note)
 
 
 def wait() -> None:
-    """Waits in the hub where there is one, else in C code that only its hook can end."""
+    """Waits in the hub where there is one, else in C code, which only its hook can end."""
     if getcurrent().parent is not None:
         gevent.sleep(HOUR)
         return
@@ -79,7 +79,7 @@ def wait() -> None:
 
 @operation
 def silent(task: Task) -> Work:
-    """Says that it is at work, and nothing else."""
+    """One event, and then silence."""
     with noted(task):
         yield progress("at work")
         wait()
@@ -93,7 +93,7 @@ def thread(task: Task) -> Work:
 
 @operation(runs_in="thread")
 def drowsy(task: Task) -> Work:
-    """A thread that sleeps again and again, as the standard library or gevent in its place has it sleep."""
+    """A thread that sleeps again and again, with `time.sleep` as it is or as gevent patches it."""
     with noted(task):
         while True:
             yield progress("tick")
@@ -117,14 +117,14 @@ def pooled(task: Task) -> Work:
 
 @operation
 def hooked(task: Task) -> Work:
-    """Ends by itself, with a hook that was for a cancel."""
+    """Ends by itself, with a hook for a cancel that never comes."""
     on_cancel(lambda: leave_note(task))
     yield progress("at work")
 
 
 @operation(runs_in="process")
 def sleeping(task: Task) -> Work:
-    """A process that sleeps; it says who it is."""
+    """A process that sleeps; its event has its pid."""
     with noted(task):
         yield partial("pid", os.getpid())
         time.sleep(HOUR)
@@ -140,7 +140,7 @@ def burning(task: Task) -> Work:
 
 
 @operation(runs_in="process")
-def deaf(task: Task) -> Work:
+def ignoring(task: Task) -> Work:
     """A process that ignores SIGTERM."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     return sleeping(task)  # type: ignore[no-any-return]
@@ -148,7 +148,7 @@ def deaf(task: Task) -> Work:
 
 @operation(runs_in="process")
 def stuck(task: Task) -> Work:
-    """A process in C code that never comes back to Python, where signals are handled: it waits for its own lock."""
+    """A process in C code that never returns to Python, where signals are handled: it waits for its own lock."""
     with noted(task):
         yield partial("pid", os.getpid())
         libc, lock = ctypes.CDLL(None), ctypes.create_string_buffer(64)
@@ -158,7 +158,7 @@ def stuck(task: Task) -> Work:
 
 @operation(runs_in="process")
 def parent(task: Task) -> Work:
-    """A process with a child of its own, which shares its descriptors and is never waited for."""
+    """A process with a child of its own, which has its descriptors and which it never waits for."""
     child = os.fork()
     if child == 0:
         time.sleep(HOUR)
@@ -169,8 +169,8 @@ def parent(task: Task) -> Work:
 
 
 @operation(runs_in="process")
-def chatty(task: Task) -> Work:
-    """A process that writes to its standard output in every way there is, beside its events."""
+def printing(task: Task) -> Work:
+    """A process that writes to its standard output in every way, beside its events."""
     with noted(task):
         for number in range(1, 4):
             print("stray print", number, flush=True)  # noqa: T201  the point of it
@@ -178,7 +178,7 @@ def chatty(task: Task) -> Work:
             subprocess.run(["echo", "stray child"], check=True)
             sys.stdout.write("stray text without an end")
             yield partial("number", number)
-        return "told"
+        return "done"
 
 
 @operation
@@ -200,12 +200,12 @@ def pouring(task: Task) -> Work:
 
 @operation
 def patient(task: Task) -> Work:
-    """Goes on once its test has left the note that it may."""
+    """Continues once its test has left the note `go NOTE`."""
     with noted(task):
         yield progress("at work")
         while not notes.of_this_process().has(f"go {task.note}"):
             gevent.sleep(0.005)
-        yield progress("going on")
+        yield progress("continuing")
         return "done"
 
 
@@ -218,7 +218,7 @@ def asking(task: Task) -> Work:
 
 @operation(where=lambda task: task.place)
 def tidying(task: Task) -> Work:
-    """Takes its time to tidy up."""
+    """Its `finally` takes a while."""
     with noted(task):
         try:
             while True:
@@ -230,13 +230,13 @@ def tidying(task: Task) -> Work:
 
 @operation(linger=0.3)
 def lingering(task: Task) -> Work:
-    """Stays a while for viewers that come back."""
+    """Runs on for a while without viewers."""
     return silent(task)  # type: ignore[no-any-return]
 
 
 @operation(linger=None)
 def lasting(task: Task) -> Work:
-    """Needs no viewer."""
+    """Runs on without viewers."""
     return silent(task)  # type: ignore[no-any-return]
 
 
@@ -248,10 +248,10 @@ OPERATIONS: Final = [
     hooked,
     sleeping,
     burning,
-    deaf,
+    ignoring,
     stuck,
     parent,
-    chatty,
+    printing,
     ticking,
     pouring,
     patient,
@@ -267,9 +267,9 @@ headway = Headway(app, operations=OPERATIONS)
 
 @app.after_request
 def throw_away(response: Response) -> Response:
-    """Stands for the host application's own code that fails."""
+    """In place of code of the application that fails."""
     if "Throw-Away" in request.headers and response.status_code == 200:
-        raise ValueError("the response is not to be had")
+        raise ValueError("the response is thrown away")
     return response
 
 
@@ -281,7 +281,7 @@ def streamed() -> Response:
 
 @app.get("/inside")
 def inside() -> ResponseReturnValue:
-    """What there is of everything that a stream could leave behind in this process."""
+    """Counts everything in this process that a stream could leave behind."""
     gc.collect()
     return {
         "pid": os.getpid(),
@@ -301,13 +301,13 @@ def count(folder: str) -> int:
 
 
 def watched() -> int:
-    """How many descriptors stand in an epoll set for the sake of their hang-up alone (proc(5), fdinfo)."""
+    """How many descriptors are in an epoll set for their hang-up alone (proc(5), fdinfo)."""
     lines = "".join(info for path in Path("/proc/self/fdinfo").iterdir() if "tfd:" in (info := read(path)))
     return sum(int(line.split()[3], 16) & EPOLLRDHUP != 0 for line in lines.splitlines() if line.startswith("tfd:"))
 
 
 def read(path: Path) -> str:
-    """A file of /proc, or nothing where it has gone meanwhile."""
+    """A file of /proc, or nothing where it is gone by now."""
     with contextlib.suppress(OSError):
         return path.read_text()
     return ""
@@ -315,6 +315,6 @@ def read(path: Path) -> str:
 
 @app.get("/patience")
 def patience() -> ResponseReturnValue:
-    """Milliseconds that the kernel waits for an acknowledgement on this request's own socket; 0 is its default."""
+    """Milliseconds that the kernel waits for an acknowledgement on this request's socket; 0 is its default."""
     own = next(request.environ[key] for key in ("gunicorn.socket", "gunicorn.sock") if key in request.environ)
     return {"milliseconds": own.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)}

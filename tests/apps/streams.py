@@ -1,4 +1,4 @@
-"""An application with streams of every kind, with and without runs, for the tests of what viewers see of them."""
+"""An application with streams of every kind, with and without runs, for tests of what viewers get."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SECRET: Final = "the password is swordfish"
 
 
 class Pour(BaseModel):
-    """`count` events of `size` bytes, with `pause` seconds after each `every` of them; its end leaves `note`."""
+    """`count` events of `size` bytes, with `pause` seconds after each `every` of them; at its end it leaves `note`."""
 
     count: int = 10
     size: int = 1000
@@ -52,7 +52,7 @@ class Pour(BaseModel):
 
 
 class Steps(BaseModel):
-    """Progress in several steps, with something of every other kind between."""
+    """Progress in several steps, with events of every other kind between."""
 
     count: int = 1000
     steps: int = 2
@@ -62,7 +62,7 @@ class Steps(BaseModel):
 
 
 def report() -> Work:
-    """Something of every kind."""
+    """Events of every kind."""
     yield progress("Page 1", done=1, total=2, unit="pages")
     yield delta("Once upon")
     yield delta("Hm.", "thinking")
@@ -74,7 +74,7 @@ def report() -> Work:
 
 @operation
 def pour(input: Pour) -> Work:
-    """Deltas, as many and as large as asked."""
+    """Deltas, as many and as large as the input says."""
     try:
         for number in range(input.count):
             yield delta(f"{number:08d} ".ljust(input.size, "x"))
@@ -88,13 +88,13 @@ def pour(input: Pour) -> Work:
 
 @operation(linger=None)
 def lasting(input: Pour) -> Work:
-    """The same, whoever watches."""
+    """The same without a need for viewers."""
     return pour(input)  # type: ignore[no-any-return]
 
 
 @operation
 def steps(input: Steps) -> Work:
-    """Much progress, in steps that take turns, and now and then something that must not be lost."""
+    """Much progress, in steps that alternate, and now and then events that must not be merged."""
     for number in range(1, input.count + 1):
         step = f"step {number % input.steps}"
         yield progress("x" * input.size, done=number, total=input.count, step=step)
@@ -108,7 +108,7 @@ def steps(input: Steps) -> Work:
 
 @operation(linger=30)
 def gated(input: Pour) -> Work:
-    """An event each time its test leaves the next note: `NOTE 1`, `NOTE 2` ..."""
+    """An event after each note of its test: `NOTE 1`, `NOTE 2` ..."""
     for number in range(1, input.count + 1):
         while not notes.of_this_process().has(f"{input.note} {number}"):
             gevent.sleep(0.005)
@@ -118,7 +118,7 @@ def gated(input: Pour) -> Work:
 
 @operation
 def burning(input: Pour) -> Work:
-    """Burns the processor before each event, and after it until its test leaves the note `NOTE NUMBER`."""
+    """Computes before each event, and after it until its test leaves the note `NOTE NUMBER`."""
     left = notes.of_this_process()
     for number in range(1, input.count + 1):
         burn(0.02)
@@ -128,7 +128,7 @@ def burning(input: Pour) -> Work:
 
 
 def burn(seconds: float) -> None:
-    """Holds its thread."""
+    """Computes, in seconds of processor time."""
     end = time.thread_time() + seconds
     while time.thread_time() < end:
         pass
@@ -136,7 +136,7 @@ def burn(seconds: float) -> None:
 
 @operation
 def curious(input: Pour) -> Work:
-    """Asks, and tells what it was told."""
+    """Asks, and returns the answer."""
     return (yield ask("Keep going?", schema={"type": "boolean"}, within=600))
 
 
@@ -154,22 +154,22 @@ def create_app(log: MemoryStore | None = None) -> Flask:
 
 
 def replaced(response: Response) -> Response:
-    """What an application does that throws a stream away, where the request says so."""
+    """Throws the stream away on request, as code of the application may."""
     return Response("instead") if "X-Replace" in request.headers else response
 
 
 def forgetful() -> Flask:
-    """The application, with a log that keeps no more than a few dozen events of a run."""
+    """The application, with a store that keeps only a few dozen events of a run."""
     return create_app(MemoryStore(keep_bytes=8_000))
 
 
 def view_report() -> Response:
-    """Something of every kind, with the grammar around it."""
+    """Events of every kind, with a lifecycle."""
     return stream(report())
 
 
 def view_bare() -> Response:
-    """The same, and nothing else."""
+    """The same without a lifecycle."""
     return stream(report(), lifecycle=False)
 
 
@@ -209,7 +209,7 @@ def _failing(how: str) -> Work:
 
 
 def view_silent() -> Response:
-    """One event, then an hour of nothing."""
+    """One event, and then silence."""
     heartbeat = request.args.get("heartbeat", 15.0, float)
     response = stream(_silent(request.args.get("note", "")), heartbeat=heartbeat)
     if closing := request.args.get("closing"):
@@ -255,12 +255,12 @@ def view_gated() -> Response:
 
 
 def view_endless() -> Response:
-    """Numbers for as long as anybody listens, without a pause."""
+    """Numbers without an end or a pause."""
     return stream(progress(done=number) for number in itertools.count(1))
 
 
 def view_inside() -> ResponseReturnValue:
-    """What the worker looks like from inside: resident memory in bytes, open streams, greenlets."""
+    """Counts in the worker: resident memory in bytes, open streams, greenlets."""
     gc.collect()
     return {
         "pid": os.getpid(),

@@ -1,4 +1,4 @@
-"""Operations that do what they should not: block their worker, or go on after their cancel."""
+"""Operations that block their worker, or continue after their cancel."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Work = Generator[Any, Any, Any]
 native_sleep: Final[Callable[[float], None]] = monkey.get_original("time", "sleep")
 
 MOST: Final = 30.0
-"""Seconds after which each of them gives up by itself, should its test have failed."""
+"""Seconds after which each of them ends by itself, if its test has failed."""
 
 
 class Task(BaseModel):
-    """Work that goes on until the note `go NOTE` is there, and leaves `NOTE` when it notices that it is to end."""
+    """Work that continues until there is a note `go NOTE`, and leaves `NOTE` when it notices its cancel."""
 
     note: str = ""
     seconds: float = 1.0
@@ -36,8 +36,8 @@ def released(task: Task) -> bool:
     return notes.of_this_process().has(f"go {task.note}")
 
 
-def last_words(task: Task) -> Work:
-    """What comes after the cancel: events that nobody is to see, and a note that says so."""
+def too_late(task: Task) -> Work:
+    """A note, and events after the cancel, which nobody may see."""
     notes.of_this_process().leave(task.note)
     yield progress("too late")
     yield progress("far too late")
@@ -45,7 +45,7 @@ def last_words(task: Task) -> Work:
 
 @operation
 def spinning(task: Task) -> Work:
-    """Holds its worker with a loop of Python's, round after round."""
+    """Blocks its worker with a loop in Python, in several rounds."""
     for _ in range(task.rounds):
         yield progress("at work")
         end = time.monotonic() + task.seconds
@@ -55,15 +55,15 @@ def spinning(task: Task) -> Work:
 
 @operation
 def stuck_in_c(task: Task) -> Work:
-    """Holds its worker with a call that gevent has not patched."""
+    """Blocks its worker with a call that gevent does not patch."""
     yield progress("at work")
     native_sleep(task.seconds)
-    yield progress("done with it")
+    yield progress("done")
 
 
 @operation
 def polite(task: Task) -> Work:
-    """Works hard, and gives way often enough."""
+    """Computes, and yields often enough."""
     for number in range(20):
         end = time.monotonic() + 0.05
         while time.monotonic() < end:
@@ -73,23 +73,23 @@ def polite(task: Task) -> Work:
 
 @operation
 def clinging(task: Task) -> Work:
-    """Catches everything that would end it."""
+    """Catches every exception that would end it."""
     yield progress("at work")
     end = time.monotonic() + MOST
     while not released(task) and time.monotonic() < end:
         with contextlib.suppress(BaseException):
             gevent.sleep(0.02)
-    yield from last_words(task)
+    yield from too_late(task)
 
 
 @operation
 def answering_back(task: Task) -> Work:
-    """Catches what closes it, and yields on."""
+    """Catches the exception that closes it, and yields again."""
     while True:
         try:
             yield progress("at work")
             gevent.sleep(0.01)
-        except BaseException:  # noqa: BLE001  # the point of it
+        except BaseException:  # noqa: BLE001  # this is what the test is about
             notes.of_this_process().leave(task.note)
 
 
@@ -100,29 +100,29 @@ def thread_without_a_hook(task: Task) -> Work:
     end = time.monotonic() + MOST
     while not released(task) and time.monotonic() < end:
         native_sleep(0.02)
-    yield from last_words(task)
+    yield from too_late(task)
 
 
 @operation(runs_in="thread")
 def thread_that_spins(task: Task) -> Work:
-    """Burns a processor in a thread."""
+    """Computes in a thread."""
     yield progress("at work")
     end = time.monotonic() + MOST
     while time.monotonic() < end and not released(task):
         for _ in range(100_000):
             pass
-    yield from last_words(task)
+    yield from too_late(task)
 
 
 @operation(runs_in="thread")
 def thread_that_answers_back(task: Task) -> Work:
-    """Catches what closes it, and yields on, in a thread."""
+    """The same in a thread."""
     return answering_back(task)  # type: ignore[no-any-return]
 
 
 @operation(runs_in="process")
 def process_that_answers_back(task: Task) -> Work:
-    """Catches what ends it, and yields on, in a process."""
+    """The same in a process."""
     return answering_back(task)  # type: ignore[no-any-return]
 
 

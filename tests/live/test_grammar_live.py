@@ -1,6 +1,6 @@
-"""Operations that behave badly, on real servers: the grammar holds, and the worker lives on.
+"""Operations that misbehave, on real servers: their events keep the grammar, and the worker continues.
 
-What each act is to end in is told by `tests.runs.test_grammar`, which plays them without a server.
+`tests.runs.test_grammar` has the ending of each act, and performs them without a server.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from tests.worlds import assert_grammatical, ending
 APP: Final = "tests.apps.serving:create_app()"
 ASYNC: Final = {"Prefer": "respond-async"}
 KINDS: Final[dict[str, Callable[..., AbstractContextManager[Server]]]] = {
-    "gevent": lambda **said: gunicorn(APP, **said),
-    "gevent_pywsgi": lambda **said: gunicorn(APP, worker_class="gevent_pywsgi", **said),
-    "flask-run": lambda **said: flask_run(APP, **said),
+    "gevent": lambda **options: gunicorn(APP, **options),
+    "gevent_pywsgi": lambda **options: gunicorn(APP, worker_class="gevent_pywsgi", **options),
+    "flask-run": lambda **options: flask_run(APP, **options),
 }
 MANY: Final = {"HEADWAY_MAX_RUNS_PER_CLIENT": "1000", "HEADWAY_MAX_RUNS": "1000"}
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """One server of each kind, for all tests that only talk to it."""
+    """One server of each kind, for all tests that leave it as it is."""
     with KINDS[request.param](env={**MANY, "HEADWAY_MAX_BODY": "8000000"}) as server:
         yield server
 
 
 @pytest.fixture
 def client(server: Server) -> Iterator[httpx.Client]:
-    """Whoever asks it."""
+    """A client of the server."""
     with httpx.Client(base_url=server.url, timeout=30) as client:
         yield client
 
@@ -55,20 +55,20 @@ def start(client: httpx.Client, **script: Any) -> str:
 
 
 def events(client: httpx.Client, run: str) -> list[Message]:
-    """All events of a run, up to its end."""
+    """All events of a run, once it is over."""
     body = client.get(f"/runs/{run}/events").content
     return parse_frames(body.removeprefix(b"retry: 2000\n\n").replace(b": keep-alive\n\n", b""))
 
 
 def status(client: httpx.Client, run: str) -> str:
-    """How a run stands."""
-    found: str = client.get(f"/runs/{run}").json()["status"]
-    return found
+    """The status of a run."""
+    answer: str = client.get(f"/runs/{run}").json()["status"]
+    return answer
 
 
 @pytest.mark.parametrize("runs_in", ["greenlet", "thread", "process"])
 def test_every_way_to_end(server: Server, client: httpx.Client, runs_in: str) -> None:
-    """All of them at once in one worker: each run ends as it should, and the worker goes on."""
+    """All of them at once in one worker: each run ends as it should, and the worker continues."""
     workers = server.worker_pids()
     expected: dict[str, tuple[str, str | None]] = {act: ("failed", code) for act, code in FAILURES.items()}
     expected |= dict.fromkeys(sample.JSON, ("succeeded", None))
@@ -102,7 +102,7 @@ def test_every_way_to_be_stopped(client: httpx.Client, tmp_path: Path, runs_in: 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_first_requests_of_a_server(kind: str) -> None:
-    """However many come at once, they find one log: a run that has been started can be asked for."""
+    """However many come at once, they get one store: a run that has started can be read."""
     with KINDS[kind](env=MANY) as server, ThreadPoolExecutor(8) as pool:
 
         def begin(_: int) -> str:
@@ -115,14 +115,14 @@ def test_the_first_requests_of_a_server(kind: str) -> None:
 
 
 def pieces(size: int) -> Iterator[bytes]:
-    """A body of which nobody knows the size beforehand."""
+    """A body of unknown size."""
     for _ in range(0, size, 100_000):
         yield b"x" * 100_000
 
 
 @pytest.mark.parametrize("announced", [True, False])
 def test_a_body_that_is_too_large(client: httpx.Client, announced: bool) -> None:
-    """It is refused whether or not it says so ahead."""
+    """It is refused with and without a Content-Length."""
     body = b"x" * 9_000_000 if announced else pieces(9_000_000)
     try:
         response = client.post("/operations/scripted", content=body, headers={"Content-Type": "application/json"})
@@ -151,7 +151,7 @@ SERVE: Final = {
 
 @pytest.mark.parametrize("kind", SERVE)
 def test_a_setting_that_cannot_be_read(kind: str) -> None:
-    """A server does not start: it ends, and says why in one line."""
+    """A server does not start: it ends, with one line that says why."""
     done = subprocess.run(
         [sys.executable, "-m", *SERVE[kind]],
         cwd=ROOT,
@@ -161,6 +161,6 @@ def test_a_setting_that_cannot_be_read(kind: str) -> None:
         timeout=20,
     )
     assert done.returncode not in (0, None)
-    said = [line for line in done.stderr.splitlines() if "HEADWAY_MAX_RUNS" in line]
-    assert said == ["headway: HEADWAY_MAX_RUNS is 'many'; it takes a whole number above 0"]
+    lines = [line for line in done.stderr.splitlines() if "HEADWAY_MAX_RUNS" in line]
+    assert lines == ["headway: HEADWAY_MAX_RUNS is 'many'; it takes a whole number above 0"]
     assert "Traceback" not in done.stderr

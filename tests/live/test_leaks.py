@@ -1,4 +1,4 @@
-"""Nothing is left behind by viewers that come and go: no greenlet, thread, process, descriptor, viewer or run."""
+"""Viewers that come and go leave nothing behind: no greenlet, thread, process, descriptor, viewer or run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 APP = "tests.apps.stopping:app"
 ENV = {"HEADWAY_MAX_RUNS": "1000", "HEADWAY_MAX_RUNS_PER_CLIENT": "1000", VARIABLE: "/nowhere"}
 AT_ONCE = 10
-"""How many viewers there are at a time: the oldest leaves when another comes."""
+"""The number of viewers at a time: the oldest leaves when another comes."""
 
 SERVERS: dict[str, Callable[[Certificate], AbstractContextManager[Server]]] = {
     "gevent": lambda _: gunicorn(APP, env=ENV),
@@ -36,7 +36,7 @@ SERVERS: dict[str, Callable[[Certificate], AbstractContextManager[Server]]] = {
 }
 
 Visit = tuple[bytes, Callable[[Connection, str], None], Callable[[Connection], None]]
-"""What a viewer asks for, how long it stays, and how it leaves."""
+"""What a viewer requests, how long it stays, and how it leaves."""
 
 
 def start(operation: str) -> bytes:
@@ -56,16 +56,16 @@ REQUESTS = [
 
 
 def no_time(viewer: Connection, method: str) -> None:
-    """It goes before the first byte."""
+    """It leaves before the first byte."""
 
 
 def until_the_head(viewer: Connection, method: str) -> None:
-    """It goes with the head."""
+    """It leaves after the head."""
     viewer.response(method)
 
 
 def into_the_stream(viewer: Connection, method: str) -> None:
-    """It goes with the first event; HEAD brings none."""
+    """It leaves after the first event; HEAD has none."""
     viewer.response(method)
     viewer.frame()
 
@@ -84,7 +84,7 @@ def reset(viewer: Connection) -> None:
 
 
 def half_close_first(viewer: Connection) -> None:
-    """With a FIN of its own side, and after a moment altogether."""
+    """With a FIN, and then a RST."""
     socket.socket.shutdown(viewer.socket, socket.SHUT_WR)
     viewer.reset()
 
@@ -96,15 +96,15 @@ VISITS: list[Visit] = list(
 
 def visit_all(server: Server, visits: list[Visit]) -> None:
     """Makes the visits, several at a time."""
-    present: deque[tuple[Connection, Callable[[Connection], None]]] = deque()
+    open_visits: deque[tuple[Connection, Callable[[Connection], None]]] = deque()
     for request, stay, leave in visits:
         viewer = Connection(server)
         viewer.send(request)
         stay(viewer, request.partition(b" ")[0].decode())
-        present.append((viewer, leave))
-        if len(present) > AT_ONCE:
-            end_visit(*present.popleft())
-    for viewer, leave in present:
+        open_visits.append((viewer, leave))
+        if len(open_visits) > AT_ONCE:
+            end_visit(*open_visits.popleft())
+    for viewer, leave in open_visits:
         end_visit(viewer, leave)
 
 
@@ -114,36 +114,36 @@ def end_visit(viewer: Connection, leave: Callable[[Connection], None]) -> None:
         leave(viewer)
 
 
-# What there is
+# What is left
 
 
 def count(server: Server) -> dict[str, int]:
-    """How much there is of everything in the worker, its descendants among it."""
+    """Counts everything in the worker, and its descendants."""
     with Connection(server) as client:
         client.request("GET", "/inside", {"Connection": "close"})
-        found: dict[str, int] = json.loads(client.body())
-    return {**found, "processes": len(list(descendants(found.pop("pid"))))}
+        counts: dict[str, int] = json.loads(client.body())
+    return {**counts, "processes": len(list(descendants(counts.pop("pid"))))}
 
 
 def descendants(pid: int) -> Iterator[int]:
-    """The processes below one."""
+    """The children of a process, and theirs."""
     parents = {process.pid: process.parent for process in processes()}
     below = {pid}
-    for child in sorted(parents):  # numbers may have wrapped; a descendant missed once is found the next time
+    for child in sorted(parents):  # pids may have wrapped; a descendant that is missed once is counted the next time
         if parents[child] in below:
             below.add(child)
             yield child
 
 
 def least(server: Server) -> dict[str, int]:
-    """What there is once everything that comes to an end has done so."""
+    """The counts once everything that ends has ended."""
     wait_until(lambda: not any(map(count(server).get, ("viewers", "runs", "watched"))), "all viewers and runs are gone")
     counts = [count(server) for _ in range(20)]
     return {name: min(each[name] for each in counts) for name in counts[0]}
 
 
 def grown(server: Server, before: dict[str, int]) -> dict[str, tuple[int, int]]:
-    """What there is more of than before."""
+    """What has a higher count than before."""
     return {name: (before[name], now) for name, now in count(server).items() if now > before[name]}
 
 

@@ -1,4 +1,4 @@
-"""Work whose worker died or stood still is told to its viewers on every worker, and has one writer at any time."""
+"""Runs whose worker was killed or paused: what their viewers get on every worker, and that they have one writer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ every_store = pytest.mark.parametrize("store", STORES)
 
 
 def check_lost(messages: list[Message]) -> None:
-    """The events of a viewer end by saying that the worker was lost."""
+    """The events of a viewer end with the error that the producer was lost."""
     *_, error, done = messages
     assert (error.event, done.event) == ("error", "done")
     assert error.json.items() >= LOST.items()
@@ -35,22 +35,22 @@ def check_lost(messages: list[Message]) -> None:
 
 
 def rest_of(viewer: Connection) -> tuple[list[Message], float]:
-    """The events of a viewer up to the end, and when that came."""
+    """The events of a viewer up to the last, and when it came."""
     return viewer.until("done"), time.monotonic()
 
 
 def outcome(shared: Workers, run: str, pid: int | None = None) -> dict[str, Any]:
-    """A finished run as it stands."""
+    """Waits for the end of a run; its snapshot."""
     wait_until(lambda: shared.snapshot(run, pid)["status"] in ("failed", "succeeded"), "the run is over", BOUND)
-    found: dict[str, Any] = shared.snapshot(run, pid)
-    return found
+    snapshot: dict[str, Any] = shared.snapshot(run, pid)
+    return snapshot
 
 
 @every_store
 def test_a_killed_worker(store: str, figures: Figures) -> None:
-    """Every viewer on every other worker is told within ten seconds, whether the run was talking or silent.
+    """Every viewer on every other worker gets the error within ten seconds, whether the run yields or is silent.
 
-    A run that nobody watches ends as well, and an operation that may be begun anew is: its viewers see the attempt.
+    A run without viewers ends as well, and an operation with retries starts again: its viewers get the `attempt`.
     """
     with workers(store, 3) as shared:
         dying, *others = shared.pids
@@ -69,21 +69,21 @@ def test_a_killed_worker(store: str, figures: Figures) -> None:
         with ThreadPoolExecutor(len(viewers)) as pool:
             endings = list(pool.map(rest_of, viewers))
         figures.times("from SIGKILL of a worker to the last event of its runs", [when - killed for _, when in endings])
-        for seen, when in endings:
-            check_lost(seen)
-            check_numbers(seen, 2)
+        for messages, when in endings:
+            check_lost(messages)
+            check_numbers(messages, 2)
             assert when - killed < BOUND
         assert outcome(shared, unwatched)["error"].items() >= LOST.items()
-        seen = witness.until("done")
-        assert [message.event for message in seen] == ["progress", "attempt", "progress", "result", "done"]
-        assert (seen[1].json["attempt"], seen[1].json["reason"]) == (2, "producer_lost")
-        check_numbers(seen, 2)
+        messages = witness.until("done")
+        assert [message.event for message in messages] == ["progress", "attempt", "progress", "result", "done"]
+        assert (messages[1].json["attempt"], messages[1].json["reason"]) == (2, "producer_lost")
+        check_numbers(messages, 2)
         assert outcome(shared, repeated, shared.pids[-1])["result"] == "the second time"
 
 
 @every_store
 def test_an_attempt_that_is_lost_too(store: str) -> None:
-    """An operation that may be begun anew once is not begun a third time."""
+    """An operation with one retry does not start a third time."""
     with workers(store, 2, env={"DURABLE_LEASE": str(LEASE)}) as shared:
         run = shared.start_unwatched("stubborn", shared.pids[0])
         assert lose_producer(shared, run).until("attempt")[-1].json["attempt"] == 2
@@ -101,56 +101,56 @@ def lose_producer(shared: Workers, run: str) -> Connection:
 @every_store
 @pytest.mark.parametrize("kind", ["silent", "counting"])
 def test_a_worker_that_stood_still(store: str, kind: str) -> None:
-    """A worker that is stopped beyond its lease writes nothing more when it goes on, and its own viewers are told."""
+    """A worker that is paused beyond its lease writes nothing afterwards, and its own viewers get the same events."""
     with workers(store, 2, env={"DURABLE_LEASE": str(LEASE)}) as shared:
-        stalled, other = shared.pids
+        paused, other = shared.pids
         note = next(note_names)
-        own = [shared.start(kind, pid=stalled, count=10_000, pause=0.01, note=note)]
+        own = [shared.start(kind, pid=paused, count=10_000, pause=0.01, note=note)]
         run = run_of(own[0].head)
-        own.append(shared.watch(run, stalled))
+        own.append(shared.watch(run, paused))
         elsewhere = shared.watch(run, other)
         for viewer in own:
             viewer.message()
-        os.kill(stalled, signal.SIGSTOP)
+        os.kill(paused, signal.SIGSTOP)
         try:
-            told = elsewhere.until("done")
+            messages = elsewhere.until("done")
         finally:
-            os.kill(stalled, signal.SIGCONT)
-        check_lost(told)
-        check_numbers(told)
+            os.kill(paused, signal.SIGCONT)
+        check_lost(messages)
+        check_numbers(messages)
         for viewer in own:
-            seen = viewer.until("done")
-            check_numbers(seen, 2)
-            check_lost(seen)
-            assert seen[-1].id == told[-1].id
+            rest = viewer.until("done")
+            check_numbers(rest, 2)
+            check_lost(rest)
+            assert rest[-1].id == messages[-1].id
         shared.notes.when(note)  # its work was stopped
-        wait_until(lambda: shared.ask("GET", "/worker", pid=stalled)["runs"] == 0, "the worker has let go of the run")
-        assert shared.snapshot(run, stalled)["last_event_id"] == told[-1].id
-        again = shared.start("counting", pid=stalled, count=3)
+        wait_until(lambda: shared.ask("GET", "/worker", pid=paused)["runs"] == 0, "the worker has stopped the run")
+        assert shared.snapshot(run, paused)["last_event_id"] == messages[-1].id
+        again = shared.start("counting", pid=paused, count=3)
         assert again.until("done")[-1].json["status"] == "succeeded"
 
 
 @every_store
 def test_a_worker_that_stood_still_for_less(store: str) -> None:
-    """A worker that is stopped for less than its lease loses nothing."""
+    """A worker that is paused for less than its lease loses nothing."""
     with workers(store, 2, env={"DURABLE_LEASE": "3"}) as shared:
-        stalled, other = shared.pids
-        run = shared.start_unwatched("counting", stalled, count=150, pause=0.01)
-        viewers = [shared.watch(run, pid) for pid in (stalled, other)]
+        paused, other = shared.pids
+        run = shared.start_unwatched("counting", paused, count=150, pause=0.01)
+        viewers = [shared.watch(run, pid) for pid in (paused, other)]
         for _ in range(2):
-            os.kill(stalled, signal.SIGSTOP)
+            os.kill(paused, signal.SIGSTOP)
             time.sleep(0.5)
-            os.kill(stalled, signal.SIGCONT)
+            os.kill(paused, signal.SIGCONT)
             time.sleep(0.1)
         for viewer in viewers:
-            seen = viewer.until("done")
-            check_numbers(seen)
-            assert seen[-1].json["status"] == "succeeded"
+            messages = viewer.until("done")
+            check_numbers(messages)
+            assert messages[-1].json["status"] == "succeeded"
 
 
 @every_store
 def test_everybody_stood_still(store: str) -> None:
-    """When all workers stand still beyond their leases, as on a machine that was paused, no run is lost over it."""
+    """When all workers are paused beyond their leases, as on a machine that was suspended, no run is lost."""
     with workers(store, 3, env={"DURABLE_LEASE": str(LEASE)}) as shared:
         pids = shared.pids
         runs = [shared.start_unwatched("counting", pid, count=300, pause=0.01) for pid in pids]
@@ -159,38 +159,38 @@ def test_everybody_stood_still(store: str) -> None:
         viewers += [shared.watch(run_of(viewer.head), pids[0]) for viewer in fleeting[1:]]
         for viewer in fleeting[1:]:
             viewer.message()
-            viewer.close()  # whoever watches these runs now is on another worker
+            viewer.close()  # the viewers that are left are on another worker
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         time.sleep(2 * LEASE)
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
         for viewer in (*viewers, fleeting[0]):
-            seen = viewer.until("done")
-            check_numbers(seen)
-            assert seen[-1].json["status"] == "succeeded"
+            messages = viewer.until("done")
+            check_numbers(messages)
+            assert messages[-1].json["status"] == "succeeded"
 
 
 @every_store
 def test_a_restart_of_everything(store: str) -> None:
-    """After all processes were killed, runs that were interrupted say so, and those that were over are what they were.
+    """After all processes were killed, interrupted runs have failed, and runs that were over are the same.
 
-    Nobody has to ask first: a run that may be begun anew is, before any request.
+    A run with retries starts again before any request.
     """
     with scratch() as folder:
         with workers(store, 2, env={"DURABLE_LEASE": str(LEASE)}, folder=folder) as before:
             over = before.start("counting", count=5)
-            whole = over.until("done")
+            messages = over.until("done")
             live = [before.start_unwatched("counting", pid, count=10_000, pause=0.01) for pid in before.pids]
-            seen = [[viewer.message() for _ in range(5)] for viewer in map(before.watch, live)]
+            starts = [[viewer.message() for _ in range(5)] for viewer in map(before.watch, live)]
             again = before.start_unwatched("again", note="again")
             before.notes.when("again")
             before.close_viewers()
             before.server.kill()
         with workers(store, 2, env={"DURABLE_LEASE": str(LEASE)}, folder=folder) as after:
-            for run, start in zip(live, seen, strict=True):
+            for run, start in zip(live, starts, strict=True):
                 rest = after.watch(run, after=start[-1].id).until("done")
                 check_numbers(start + rest)
                 check_lost(rest)
             assert outcome(after, again)["result"] == "the second time"
-            assert list(after.watch(run_of(over.head)).messages()) == whole
+            assert list(after.watch(run_of(over.head)).messages()) == messages

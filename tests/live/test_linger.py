@@ -1,4 +1,4 @@
-"""How long a run goes on without viewers, counted over all workers; and a cancel, which any worker takes."""
+"""How long a run continues without viewers on any worker, and a cancel through any worker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.figures import Figures
 from tests.live.workers import STORES, Workers, note_names, run_of, workers
 
 LEASE = 1.5
-"""Seconds, so that the loss of a worker does not take the tests' time."""
+"""Seconds; short, so that the tests need not wait long for a lost worker."""
 
 
 @pytest.fixture(scope="module", params=STORES)
@@ -32,13 +32,13 @@ def close_viewers(shared: Workers) -> Iterator[None]:
 
 
 def ended(shared: Workers, run: str, pid: int | None = None) -> tuple[str, str | None]:
-    """How a run ended, or soon will have: its status and, for a cancelled one, the reason."""
+    """Waits for the end of a run; its status and, if it was cancelled, the reason."""
     done = shared.watch(run, pid).until("done")[-1].json
     return done["status"], done.get("reason")
 
 
 def test_the_last_viewer_of_all_workers_takes_the_run_along(shared: Workers) -> None:
-    """With linger 0 a run goes on while anybody watches on any worker, and stops once nobody does on none."""
+    """With linger 0 a run continues while it has a viewer on any worker, and stops with the last one."""
     here, there = shared.pids
     note = next(note_names)
     first = shared.start("fleeting", pid=here, note=note)
@@ -46,9 +46,9 @@ def test_the_last_viewer_of_all_workers_takes_the_run_along(shared: Workers) -> 
     run = run_of(first.head)
     second = shared.watch(run, there)
     second.until("progress")
-    wait_until(lambda: shared.snapshot(run, here)["viewers"] == 2, "the second viewer is counted in")
+    wait_until(lambda: shared.snapshot(run, here)["viewers"] == 2, "the second viewer is counted")
     first.close()
-    wait_until(lambda: shared.snapshot(run, there)["viewers"] == 1, "the first viewer is counted out")
+    wait_until(lambda: shared.snapshot(run, there)["viewers"] == 1, "the first viewer is not counted any more")
     assert shared.snapshot(run)["status"] == "running"
     gone = time.monotonic()
     second.close()
@@ -57,7 +57,7 @@ def test_the_last_viewer_of_all_workers_takes_the_run_along(shared: Workers) -> 
 
 
 def test_a_viewer_that_comes_back_on_another_worker_saves_its_run(shared: Workers) -> None:
-    """A run with a linger goes on when it is watched again within it elsewhere, and lingers anew."""
+    """A run with a viewer again within its linger, on another worker, continues, and lingers again after that one."""
     here, there = shared.pids
     note = next(note_names)
     first = shared.start("lingering", pid=here, note=note)
@@ -66,7 +66,7 @@ def test_a_viewer_that_comes_back_on_another_worker_saves_its_run(shared: Worker
     first.close()
     second = shared.watch(run, there)
     second.until("progress")
-    time.sleep(1.5)  # what was begun for the first going would have ended the run by now
+    time.sleep(1.5)  # the linger after the first viewer would be over by now
     assert shared.snapshot(run, here)["status"] == "running"
     gone = time.monotonic()
     second.close()
@@ -75,7 +75,7 @@ def test_a_viewer_that_comes_back_on_another_worker_saves_its_run(shared: Worker
 
 
 def test_a_run_without_a_linger_needs_nobody(shared: Workers) -> None:
-    """With linger None a run is there after its last viewer on any worker has gone."""
+    """With linger None a run continues after its last viewer on any worker has left."""
     here, there = shared.pids
     first = shared.start("silent", pid=here)
     first.until("progress")
@@ -84,7 +84,7 @@ def test_a_run_without_a_linger_needs_nobody(shared: Workers) -> None:
     second.until("progress")
     first.close()
     second.close()
-    wait_until(lambda: shared.snapshot(run)["viewers"] == 0, "both are counted out")
+    wait_until(lambda: shared.snapshot(run)["viewers"] == 0, "neither is counted any more")
     time.sleep(0.2)
     assert shared.snapshot(run)["status"] == "running"
     shared.ask("DELETE", f"/runs/{run}")
@@ -92,7 +92,7 @@ def test_a_run_without_a_linger_needs_nobody(shared: Workers) -> None:
 
 @pytest.mark.parametrize("kind", ["fleeting", "lingering", "silent"])
 def test_a_cancel_from_any_worker(shared: Workers, kind: str, long: bool, figures: Figures) -> None:
-    """A silent run stops within a second of a DELETE on another worker, which shows it as `cancelling` until then."""
+    """A silent run stops within a second of a DELETE on another worker, which shows `cancelling` until then."""
     here, there = shared.pids
     times = []
     for _ in range(50 if long else 5):
@@ -112,7 +112,7 @@ def test_a_cancel_from_any_worker(shared: Workers, kind: str, long: bool, figure
 
 
 def test_a_cancel_shows_until_it_has_come(shared: Workers) -> None:
-    """While the worker of a run stands still, every other one says `cancelling`; the cancel is heeded afterwards."""
+    """While the worker of a run is paused, every other one shows `cancelling`; it is cancelled afterwards."""
     here, there = shared.pids
     note = next(note_names)
     viewer = shared.start("silent", pid=here, note=note)
@@ -128,16 +128,16 @@ def test_a_cancel_shows_until_it_has_come(shared: Workers) -> None:
 
 
 def test_a_killed_worker_takes_its_viewers_out_of_the_count(shared: Workers) -> None:
-    """A run whose only viewer was on a worker that is killed stops once that worker's lease has lapsed."""
+    """A run whose only viewer was on a worker that is killed stops once that worker's lease has expired."""
     here, there = shared.pids
     note = next(note_names)
     first = shared.start("fleeting", pid=here, note=note)
     first.until("progress")
     run = run_of(first.head)
     shared.watch(run, there).until("progress")
-    wait_until(lambda: shared.snapshot(run, here)["viewers"] == 2, "the second viewer is counted in")
+    wait_until(lambda: shared.snapshot(run, here)["viewers"] == 2, "the second viewer is counted")
     first.close()
-    wait_until(lambda: shared.snapshot(run, here)["viewers"] == 1, "the first viewer is counted out")
+    wait_until(lambda: shared.snapshot(run, here)["viewers"] == 1, "the first viewer is not counted any more")
     killed = time.monotonic()
     shared.kill(there)
     assert 0 < shared.notes.when(note) - killed < LEASE + 4

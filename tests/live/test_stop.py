@@ -1,4 +1,4 @@
-"""Stop means stop: what a viewer's going and a cancel do to work of each kind, and what they leave alone."""
+"""What stops when a viewer leaves or a run is cancelled, for work of each kind, and what does not."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.servers import Server, children, gunicorn
 APP = "tests.apps.stopping:app"
 
 KINDS = ("silent", "thread", "sleeping", "burning")
-"""A greenlet, a thread in C code, a process that sleeps, and one that burns a processor."""
+"""A greenlet, a thread in C code, a process that sleeps, and one that computes."""
 
 PLACES = ("greenlet", "thread", "process")
 
@@ -54,7 +54,7 @@ present: list[Connection] = []
 
 @pytest.fixture(autouse=True)
 def goodbye() -> Iterator[None]:
-    """Lets no viewer of a test stay for the next one."""
+    """Disconnects the viewers of a test at its end."""
     yield
     while present:
         present.pop().socket.close()
@@ -82,19 +82,19 @@ def join(server: Server, run: str) -> Connection:
 
 
 def starting(operation: str, note: str = "", place: str = "greenlet") -> bytes:
-    """The request that starts a run; `place` is for operations that run anywhere."""
+    """The request that starts a run; `place` is for operations that run in any executor."""
     body = json.dumps({"note": note, "place": place}).encode()
     return request_bytes("POST", f"/operations/{operation}", {"Content-Type": "application/json"}, body)
 
 
 def at_work(viewer: Connection) -> Message:
-    """The first event after `start`, which says that the work is under way."""
+    """The first event after `start`, which shows that the operation runs."""
     assert viewer.message().event == "start"
     return viewer.message()
 
 
 def run_of(viewer: Connection) -> str:
-    """The run that the viewer started."""
+    """The id of the run that the viewer started."""
     return viewer.head.headers["run-id"]
 
 
@@ -108,25 +108,25 @@ def begin(server: Server, operation: str, note: str = "") -> str:
 
 
 def snapshot(server: Server, run: str) -> dict[str, Any]:
-    """The run as the server shows it."""
-    found: dict[str, Any] = httpx.get(f"{server.url}/runs/{run}").json()
-    return found
+    """The snapshot of a run."""
+    answer: dict[str, Any] = httpx.get(f"{server.url}/runs/{run}").json()
+    return answer
 
 
 def ending(server: Server, run: str) -> dict[str, Any]:
-    """The `done` of a run that is over, or soon will be."""
+    """The `done` of a run, once it is over."""
     done: dict[str, Any] = join(server, run).until("done")[-1].json
     return done
 
 
-# The last viewer goes
+# The last viewer leaves
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_work_stops_when_its_only_viewer_goes(
     server: Server, notes: Notes, kind: str, long: bool, figures: Figures
 ) -> None:
-    """With linger 0 the `finally` of any kind of work has run within 100 ms of its only viewer's going."""
+    """With linger 0 the `finally` of any kind of work has run within 100 ms after its only viewer has left."""
     delays = [delay(server, notes, kind) for _ in range(100 if long else 10)]
     figures.times("from a viewer's close to the end of its operation", delays)
     assert statistics.median(delays) < 0.1
@@ -134,7 +134,7 @@ def test_work_stops_when_its_only_viewer_goes(
 
 
 def delay(server: Server, notes: Notes, kind: str) -> float:
-    """Seconds from the going of a run's only viewer to the end of its operation's `finally`."""
+    """Seconds from the close of a run's only viewer to the end of its operation's `finally`."""
     note = next(note_names)
     viewer = watch(server, kind, note)
     at_work(viewer)
@@ -147,7 +147,7 @@ def delay(server: Server, notes: Notes, kind: str) -> float:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_work_that_waits_for_an_answer_stops_too(server: Server, notes: Notes, place: str) -> None:
-    """An open question keeps nobody: its run stops with its viewer, wherever it runs."""
+    """An open question does not keep a run: it stops with its viewer, wherever it runs."""
     note = next(note_names)
     viewer = watch(server, "asking", note, place)
     assert at_work(viewer).event == "question"
@@ -157,7 +157,7 @@ def test_work_that_waits_for_an_answer_stops_too(server: Server, notes: Notes, p
 
 
 def test_work_goes_on_while_one_of_two_viewers_stays(server: Server, notes: Notes) -> None:
-    """The first of two viewers to go takes nothing with it, the last one does."""
+    """When the first of two viewers leaves, the run continues; when the last one leaves, it stops."""
     note = next(note_names)
     first = watch(server, "silent", note)
     at_work(first)
@@ -165,7 +165,7 @@ def test_work_goes_on_while_one_of_two_viewers_stays(server: Server, notes: Note
     at_work(second)
     assert snapshot(server, run_of(first))["viewers"] == 2
     first.close()
-    wait_until(lambda: snapshot(server, run_of(first))["viewers"] == 1, "the first viewer is counted out")
+    wait_until(lambda: snapshot(server, run_of(first))["viewers"] == 1, "the first viewer is not counted any more")
     another_run_comes_and_goes(server, notes)
     assert snapshot(server, run_of(first))["status"] == "running"
     second.close()
@@ -173,12 +173,12 @@ def test_work_goes_on_while_one_of_two_viewers_stays(server: Server, notes: Note
 
 
 def another_run_comes_and_goes(server: Server, notes: Notes) -> None:
-    """What would have stopped a run in error has had its time by then."""
+    """Takes long enough to show a run that was stopped by mistake."""
     delay(server, notes, "silent")
 
 
 def test_work_that_nobody_has_watched_has_not_been_left(server: Server, notes: Notes) -> None:
-    """A run started without a stream goes on to its end, with linger 0 too, and asking after it is no watching."""
+    """A run started without a stream continues to its end, even with linger 0; who asks for it is no viewer."""
     note = next(note_names)
     run = begin(server, "patient", note)
     assert httpx.head(f"{server.url}/runs/{run}/events").status_code == 200
@@ -189,7 +189,7 @@ def test_work_that_nobody_has_watched_has_not_been_left(server: Server, notes: N
 
 
 def test_work_lingers(server: Server, notes: Notes) -> None:
-    """After its last viewer's going a run goes on for its linger, and then it stops."""
+    """After its last viewer has left a run continues for its linger, and then it stops."""
     note = next(note_names)
     viewer = watch(server, "lingering", note)
     at_work(viewer)
@@ -200,14 +200,14 @@ def test_work_lingers(server: Server, notes: Notes) -> None:
 
 
 def test_a_viewer_that_comes_back_saves_its_run(server: Server, notes: Notes) -> None:
-    """A run that is watched again within its linger goes on, and lingers anew when it is left again."""
+    """A run with a viewer again within its linger continues, and lingers again after that one."""
     note = next(note_names)
     viewer = watch(server, "lingering", note)
     at_work(viewer)
     viewer.close()
     again = join(server, run_of(viewer))
     at_work(again)
-    time.sleep(0.6)  # twice the linger: what was begun for the first going would have ended by now
+    time.sleep(0.6)  # twice the linger: that of the first viewer would be over by now
     assert snapshot(server, run_of(viewer))["status"] == "running"
     gone = time.monotonic()
     again.close()
@@ -215,24 +215,24 @@ def test_a_viewer_that_comes_back_saves_its_run(server: Server, notes: Notes) ->
 
 
 def test_work_that_needs_no_viewer(server: Server, notes: Notes) -> None:
-    """With linger None a run goes on without viewers, and is still there to be cancelled."""
+    """With linger None a run continues without viewers, and can still be cancelled."""
     note = next(note_names)
     viewer = watch(server, "lasting", note)
     at_work(viewer)
     viewer.close()
-    wait_until(lambda: snapshot(server, run_of(viewer))["viewers"] == 0, "the viewer is counted out")
+    wait_until(lambda: snapshot(server, run_of(viewer))["viewers"] == 0, "the viewer is not counted any more")
     another_run_comes_and_goes(server, notes)
     assert snapshot(server, run_of(viewer))["status"] == "running"
     httpx.delete(f"{server.url}/runs/{run_of(viewer)}")
     notes.when(note)
 
 
-# A cancel that was asked for
+# A cancel on request
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_cancel_stops_silent_work(server: Server, notes: Notes, kind: str) -> None:
-    """DELETE reaches work of any kind that says nothing, its `finally` runs, and its viewer is told who it was."""
+    """DELETE stops silent work of any kind, its `finally` runs, and its viewer gets the reason."""
     note = next(note_names)
     viewer = watch(server, kind, note)
     at_work(viewer)
@@ -250,7 +250,7 @@ def test_a_cancel_stops_silent_work(server: Server, notes: Notes, kind: str) -> 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_the_last_event_waits_for_the_tidying_up(server: Server, notes: Notes, place: str) -> None:
-    """A `finally` that takes its time is left to its end, and `done` comes after it."""
+    """A slow `finally` runs to its end, and `done` comes after it."""
     note = next(note_names)
     viewer = watch(server, "tidying", note, place)
     at_work(viewer)
@@ -261,7 +261,7 @@ def test_the_last_event_waits_for_the_tidying_up(server: Server, notes: Notes, p
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_cancel_that_comes_at_once(server: Server, kind: str, long: bool) -> None:
-    """Work that is cancelled before or while it begins is stopped as well, with all that it began."""
+    """Work that is cancelled before or while it starts is stopped as well, with everything that it started."""
     for _ in range(100 if long else 10):
         run = begin(server, kind)
         asked = time.monotonic()
@@ -271,7 +271,7 @@ def test_a_cancel_that_comes_at_once(server: Server, kind: str, long: bool) -> N
 
 
 def test_a_cancel_reaches_what_a_greenlet_waits_for(server: Server, notes: Notes) -> None:
-    """The hook around a wait is called before the wait is ended, which would take the hook away."""
+    """The hook around a wait is called before the wait is interrupted, which removes the hook."""
     note = next(note_names)
     viewer = watch(server, "pooled", note)
     at_work(viewer)
@@ -280,7 +280,7 @@ def test_a_cancel_reaches_what_a_greenlet_waits_for(server: Server, notes: Notes
 
 
 def test_work_that_ends_by_itself_is_not_cancelled(server: Server, notes: Notes) -> None:
-    """A hook for the cancel is not called for an operation that has ended before one came."""
+    """A hook is not called where the operation has ended without a cancel."""
     note = next(note_names)
     assert watch(server, "hooked", note).until("done")[-1].json["status"] == "succeeded"
     another_run_comes_and_goes(server, notes)
@@ -289,7 +289,7 @@ def test_work_that_ends_by_itself_is_not_cancelled(server: Server, notes: Notes)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_viewers_that_go_at_once(server: Server, kind: str) -> None:
-    """Work whose viewer goes before it has begun is stopped as well, in no more time than other work."""
+    """Work whose viewer leaves before it has started is stopped as well, and as fast."""
     viewers = [connect(server) for _ in range(20)]
     for viewer in viewers:
         viewer.send(starting(kind))
@@ -300,12 +300,12 @@ def test_viewers_that_go_at_once(server: Server, kind: str) -> None:
 
 
 def live_runs(server: Server) -> int:
-    """How many runs the worker has."""
+    """How many live runs the worker has."""
     return int(httpx.get(f"{server.url}/inside").json()["runs"])
 
 
 def test_a_stream_that_its_host_throws_away_is_no_viewer(server: Server, notes: Notes) -> None:
-    """Where the application fails after the stream was made, its run stops with the collection of the response."""
+    """Where the application fails after the stream was made, its run stops when the response is collected."""
     note, viewer = next(note_names), connect(server)
     body = json.dumps({"note": note}).encode()
     headers = {"Content-Type": "application/json", "Throw-Away": "1"}
@@ -321,9 +321,9 @@ def test_a_stream_that_its_host_throws_away_is_no_viewer(server: Server, notes: 
 # Children
 
 
-def test_a_child_that_ignores_the_word_is_killed(server: Server) -> None:
-    """One that has replaced its signal handler and one that never comes back from C code are ended by SIGKILL."""
-    viewers = [watch(server, kind) for kind in ("deaf", "stuck")]
+def test_a_child_that_ignores_sigterm_is_killed(server: Server) -> None:
+    """One that has replaced its signal handler and one that never returns from C code are ended by SIGKILL."""
+    viewers = [watch(server, kind) for kind in ("ignoring", "stuck")]
     pids = [at_work(viewer).json["value"] for viewer in viewers]
     for viewer in viewers:
         httpx.delete(f"{server.url}/runs/{run_of(viewer)}")
@@ -333,14 +333,14 @@ def test_a_child_that_ignores_the_word_is_killed(server: Server) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process is there and has not ended (state Z, proc(5))."""
+    """Whether a process exists and is no zombie (state Z, proc(5))."""
     with contextlib.suppress(OSError):
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     return False
 
 
 def test_a_childs_own_child_goes_with_it(server: Server) -> None:
-    """What an operation's process has started and not waited for ends with the run."""
+    """A process that an operation's process has started and not waited for ends with the run."""
     viewer = watch(server, "parent")
     pid = at_work(viewer).json["value"]
     assert is_alive(pid)
@@ -350,9 +350,9 @@ def test_a_childs_own_child_goes_with_it(server: Server) -> None:
 
 @pytest.mark.parametrize("killed", ["worker", "master"])
 def test_children_die_with_their_worker(notes: Notes, killed: str) -> None:
-    """A worker that is killed, or whose master is, takes its fork server with it, and every child, busy or asleep."""
+    """When a worker or its master is killed, its fork server ends, and every child, busy or asleep."""
     with serve(notes) as server:
-        viewers = [watch(server, kind) for kind in ("sleeping", "burning", "deaf", "parent")]
+        viewers = [watch(server, kind) for kind in ("sleeping", "burning", "ignoring", "parent")]
         pids = [at_work(viewer).json["value"] for viewer in viewers]
         (worker,) = server.worker_pids()
         (fork_server,) = children(worker)
@@ -362,7 +362,7 @@ def test_children_die_with_their_worker(notes: Notes, killed: str) -> None:
 
 
 def test_a_fork_server_that_is_lost_is_replaced(notes: Notes) -> None:
-    """Runs whose fork server is killed fail, their children end, and the next run finds a new one."""
+    """Runs whose fork server is killed fail, their children end, and the next run gets a new one."""
     with serve(notes) as server:
         viewer = watch(server, "sleeping")
         pid = at_work(viewer).json["value"]
@@ -375,8 +375,8 @@ def test_a_fork_server_that_is_lost_is_replaced(notes: Notes) -> None:
 
 
 def test_stray_output_of_a_child_is_not_in_its_stream(server: Server) -> None:
-    """What a child or a child of its own prints goes to the log, and its events come as they were yielded."""
-    events = [(message.event, message.json.get("value")) for message in watch(server, "chatty").messages()]
+    """Output of a child or of its own child goes to the log, and its events come as they were yielded."""
+    events = [(message.event, message.json.get("value")) for message in watch(server, "printing").messages()]
     assert events == [
         ("start", None),
         ("partial", 1),

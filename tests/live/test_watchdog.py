@@ -1,4 +1,4 @@
-"""Operations that block their worker or ignore their cancel are named in the log, and their runs end all the same."""
+"""Operations that block their worker or ignore their cancel: the log names them, and their runs end."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from tests.servers import Server, gunicorn
 
 APP = "tests.apps.stubborn:app"
 
-DEAF = ("clinging", "thread_without_a_hook", "thread_that_spins")
-"""Operations that go on after their cancel, without a word."""
+IGNORING = ("clinging", "thread_without_a_hook", "thread_that_spins")
+"""Operations that continue after their cancel, in silence."""
 
-TALKING_BACK = ("answering_back", "thread_that_answers_back", "process_that_answers_back")
-"""Operations that yield on when they are closed."""
+ANSWERING = ("answering_back", "thread_that_answers_back", "process_that_answers_back")
+"""Operations that yield again when they are closed."""
 
-ENDED_FOR_IT = 20.0
-"""Seconds to wait for the end of a run whose operation does not end: it is given up after eight."""
+GIVEN_UP = 20.0
+"""Seconds to wait for the end of a run whose operation does not end; the library waits eight."""
 
 
 @pytest.fixture(scope="module")
 def notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
-    """What operations and tests tell each other."""
+    """The notes between operations and tests."""
     return Notes(tmp_path_factory.mktemp("notes"))
 
 
@@ -46,7 +46,7 @@ def warnings(server: Server, words: str) -> list[str]:
 
 @pytest.mark.parametrize("operation", ["spinning", "stuck_in_c"])
 def test_a_blocker_is_named(server: Server, operation: str) -> None:
-    """The warning names operation and run, the line it stands at, and the way out; and comes once."""
+    """The warning has the operation and the run, its stack, and what to do; and comes once."""
     with Connection(server) as viewer:
         run = start(viewer, operation, seconds=1.7)
         assert viewer.until("done")[-1].json["status"] == "succeeded"
@@ -65,8 +65,8 @@ def test_a_blocking_stream_is_named(server: Server) -> None:
     assert ", in spinning\n" in warning
 
 
-def test_who_gives_way_is_not_named(server: Server) -> None:
-    """An operation that works hard, but yields every few milliseconds, blocks nobody."""
+def test_an_operation_that_yields_often_is_not_named(server: Server) -> None:
+    """One that computes, but yields every few milliseconds, blocks nobody."""
     with Connection(server) as viewer:
         start(viewer, "polite")
         assert viewer.until("done")[-1].json["status"] == "succeeded"
@@ -74,7 +74,7 @@ def test_who_gives_way_is_not_named(server: Server) -> None:
 
 
 def test_a_blocker_ends_once_its_viewer_has_gone(server: Server) -> None:
-    """What cannot be interrupted is stopped when it next yields."""
+    """An operation that cannot be interrupted is stopped when it next yields."""
     viewer = Connection(server)
     run = start(viewer, "spinning", seconds=0.2, rounds=10)
     viewer.until("progress")
@@ -86,10 +86,10 @@ def test_a_blocker_ends_once_its_viewer_has_gone(server: Server) -> None:
     assert (last.event, last.json["reason"]) == ("done", "disconnected")
 
 
-def test_who_ignores_its_cancel_is_named_and_ended(server: Server, notes: Notes) -> None:
-    """Its run ends with `done` all the same, and nothing that it yields afterwards is taken."""
+def test_an_operation_that_ignores_its_cancel_is_named(server: Server, notes: Notes) -> None:
+    """Its run ends with `done` all the same, and later events of it are dropped."""
     with ExitStack() as stack:
-        viewers = {name: stack.enter_context(Connection(server, timeout=ENDED_FOR_IT)) for name in DEAF}
+        viewers = {name: stack.enter_context(Connection(server, timeout=GIVEN_UP)) for name in IGNORING}
         runs = {name: start(viewer, name, note=name) for name, viewer in viewers.items()}
         for name, viewer in viewers.items():
             viewer.until("progress")
@@ -107,14 +107,14 @@ def test_who_ignores_its_cancel_is_named_and_ended(server: Server, notes: Notes)
 
 
 def warned(server: Server, name: str, runs: dict[str, str]) -> bool:
-    """Whether the log names an operation that ignores its cancel, with where it stands and the way out."""
-    found = warnings(server, f"operation {name!r} (run {runs[name]}) ignores its cancel")
-    return len(found) == 1 and "File " in found[0] and 'runs_in="process"' in found[0]
+    """Whether the log names an operation that ignores its cancel, with its stack and what to do."""
+    entries = warnings(server, f"operation {name!r} (run {runs[name]}) ignores its cancel")
+    return len(entries) == 1 and "File " in entries[0] and 'runs_in="process"' in entries[0]
 
 
-@pytest.mark.parametrize("operation", TALKING_BACK)
-def test_who_answers_back_is_named(server: Server, notes: Notes, operation: str) -> None:
-    """An operation that yields on when it is closed has ignored its cancel, wherever it runs; its run ends at once."""
+@pytest.mark.parametrize("operation", ANSWERING)
+def test_an_operation_that_yields_after_its_close_is_named(server: Server, notes: Notes, operation: str) -> None:
+    """It has ignored its cancel, in whichever executor; its run ends at once."""
     with Connection(server) as viewer:
         run = start(viewer, operation, note=operation)
         viewer.until("progress")
@@ -125,8 +125,8 @@ def test_who_answers_back_is_named(server: Server, notes: Notes, operation: str)
     wait_until(lambda: warnings(server, f"operation {operation!r} (run {run}) ignored its cancel"), "it is named")
 
 
-def test_a_stream_that_ignores_its_going(server: Server, notes: Notes) -> None:
-    """A generator of `stream()` that clings to life is named as well."""
+def test_a_stream_that_ignores_its_cancel(server: Server, notes: Notes) -> None:
+    """A generator of `stream()` that ignores its cancel is named as well."""
     viewer = Connection(server)
     viewer.request("GET", "/clinging?note=alone")
     viewer.until("progress")
@@ -136,8 +136,8 @@ def test_a_stream_that_ignores_its_going(server: Server, notes: Notes) -> None:
     notes.when("alone")
 
 
-def test_others_go_on_beside_the_deaf(server: Server, notes: Notes) -> None:
-    """An operation that waits for its own end keeps nobody else from theirs."""
+def test_others_continue_beside_one_that_ignores_its_cancel(server: Server, notes: Notes) -> None:
+    """Other runs end while one waits for the end of its operation."""
     run = start_unwatched(server, "clinging", note="beside")
     ask(server, "DELETE", f"/api/runs/{run}")
     with Connection(server) as viewer:
