@@ -1,6 +1,6 @@
-"""Where operations run: what a thread and a process are given, what they give back, and what they leave behind.
+"""Where operations run: threads and processes, what goes into them and comes back, and what they leave behind.
 
-How they end, in every way there is, is in `test_grammar`.
+How operations end is in `test_grammar`.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ def stage(world: World) -> Iterator[Stage]:
 
 @pytest.fixture
 def own_hub() -> Iterator[World]:
-    """The world in which works can be driven by hand."""
+    """A hub in this thread, in which a test can call a work itself."""
     with entered("own hub") as world:
         yield world
 
 
 def entries(folder: str) -> int:
-    """How many there are in a folder of proc(5)."""
+    """How many entries a folder of proc(5) has."""
     return len(list(Path(folder).iterdir()))
 
 
@@ -61,7 +61,7 @@ def entries(folder: str) -> int:
 
 
 def works(*items: Any, log: list[Any] | None = None) -> Callable[[], Iterator[Any]]:
-    """What begins a generator of these items, which notes each that it is asked for."""
+    """A function that begins a generator of these items, which logs each of them."""
 
     def begin() -> Iterator[Any]:
         for item in items:
@@ -72,7 +72,7 @@ def works(*items: Any, log: list[Any] | None = None) -> Callable[[], Iterator[An
     return begin
 
 
-def drained(work: Work) -> list[Any]:
+def items_of(work: Work) -> list[Any]:
     """Everything that a work yields."""
     items: list[Any] = []
     try:
@@ -84,41 +84,41 @@ def drained(work: Work) -> list[Any]:
 
 @pytest.mark.parametrize("count", [0, 1, AHEAD, 3 * AHEAD])
 def test_a_thread_hands_everything_over(own_hub: World, count: int) -> None:
-    """As many events as there are, in their order."""
+    """All its events arrive, in their order."""
     work = ThreadWork(works(*range(count)), RunContext(own_hub.worker))
-    assert drained(work) == list(range(count))
+    assert items_of(work) == list(range(count))
     work.close()
 
 
 def test_a_thread_does_not_run_away(own_hub: World) -> None:
-    """A producer in a thread that nobody listens to waits, and goes on when somebody does."""
+    """A thread whose events nobody takes waits, and continues when they are taken."""
     produced: list[Any] = []
     work = ThreadWork(works(*range(3 * AHEAD), log=produced), RunContext(own_hub.worker))
     work.send(None)
-    wait_until(lambda: len(produced) > AHEAD, "it gets as far as it may")
+    wait_until(lambda: len(produced) > AHEAD, "it gets as far ahead as it may")
     gevent.sleep(0.05)
     assert len(produced) <= AHEAD + 2
-    assert len(drained(work)) == 3 * AHEAD - 1
+    assert len(items_of(work)) == 3 * AHEAD - 1
     work.close()
 
 
 def test_a_thread_is_a_thread_of_its_own(own_hub: World) -> None:
-    """The operation runs outside the thread of the hub, which goes on meanwhile."""
-    asked: list[int] = []
+    """The operation does not run in the thread of the hub."""
+    threads: list[int] = []
 
     def begin() -> Iterator[Any]:
-        asked.append(threading.get_ident())
+        threads.append(threading.get_ident())
         yield "first"
 
     work = ThreadWork(begin, RunContext(own_hub.worker))
     assert work.send(None) == "first"
-    assert asked != [threading.get_ident()]
+    assert threads != [threading.get_ident()]
     work.close()
 
 
 @pytest.mark.parametrize("kind", [GreenletWork, ThreadWork])
 def test_a_failure_is_handed_over_as_it_is(own_hub: World, kind: type) -> None:
-    """What the operation raises is raised where its events are taken, with its own traceback."""
+    """What the operation raises is raised by `send`, with its own traceback."""
 
     def begin() -> Iterator[Any]:
         yield "first"
@@ -136,7 +136,7 @@ CALLER: ContextVar[str] = ContextVar("caller", default="nobody")
 
 
 def test_a_thread_has_the_context_of_its_run(own_hub: World) -> None:
-    """Context variables of the caller are seen in the thread, and what the thread sets is its own."""
+    """A thread has the context variables of the caller; what it sets stays in the thread."""
 
     def begin() -> Iterator[Any]:
         yield CALLER.get()
@@ -145,24 +145,23 @@ def test_a_thread_has_the_context_of_its_run(own_hub: World) -> None:
 
     CALLER.set("the test")
     work = ThreadWork(begin, RunContext(own_hub.worker))
-    assert drained(work) == ["the test", "the thread"]
+    assert items_of(work) == ["the test", "the thread"]
     assert CALLER.get() == "the test"
     work.close()
 
 
 @pytest.mark.parametrize("kind", [GreenletWork, ThreadWork])
-def test_what_was_never_begun_has_nothing_to_close(own_hub: World, kind: type) -> None:
-    """A work that is closed before its first event has not called the operation."""
-    begun: list[Any] = []
-    begin = works("never", log=begun)
-    work = kind(begin, RunContext(own_hub.worker))
+def test_a_close_before_the_first_event(own_hub: World, kind: type) -> None:
+    """The operation is not called then."""
+    log: list[Any] = []
+    work = kind(works("never", log=log), RunContext(own_hub.worker))
     work.close()
     work.close()
-    assert begun == []
+    assert log == []
 
 
 def test_threads_are_gone_afterwards(stage: Stage) -> None:
-    """Runs in threads leave no thread behind, however they ended."""
+    """Runs in threads leave no thread behind, however they end."""
     before = entries("/proc/self/task")
     runs = [stage.start(scripted, Script(acts=[act], runs_in="thread")) for act in ("progress", "fail", "wait") * 5]
     for run in runs:
@@ -200,7 +199,7 @@ def parent_of(pid: int) -> int:
 
 
 def test_a_process_inherits_no_socket(stage: Stage) -> None:
-    """Of the worker's descriptors a process has the standard ones; its own are its line, and the fork server's pipe."""
+    """Of the worker's descriptors it has the standard ones; its own are its pipes, and the fork server's."""
     reader, writer = os.pipe()
     os.set_inheritable(reader, True)
     try:
@@ -213,7 +212,7 @@ def test_a_process_inherits_no_socket(stage: Stage) -> None:
 
 
 def test_many_processes_at_once(stage: Stage) -> None:
-    """Runs that are started together each have their own line."""
+    """Runs that start together have pipes of their own."""
     runs = {text: stage.start(sample.echoing, Parcel(content=text)) for text in map(str, range(20))}
     for text, run in runs.items():
         stage.until(run, "question")
@@ -225,7 +224,7 @@ def test_many_processes_at_once(stage: Stage) -> None:
 
 
 def test_large_things_reach_a_process_and_come_back(stage: Stage) -> None:
-    """An input, an event, an answer and a result may each be larger than any pipe."""
+    """An input, an event, an answer and a result may each be larger than a pipe holds."""
     content = "naïve \u2028 \0 \n " * 100_000
     run = stage.start(sample.echoing, Parcel(content=content))
     stage.until(run, "question")
@@ -236,13 +235,13 @@ def test_large_things_reach_a_process_and_come_back(stage: Stage) -> None:
 
 
 def test_stray_prints_do_not_reach_the_events(stage: Stage) -> None:
-    """What a process writes to its standard output is no event, and no part of one."""
+    """What a process writes to its standard output is no event, and not in one."""
     messages = stage.events(stage.start(scripted, Script(acts=["print", "progress", "print"], runs_in="process")))
     assert [message.event for message in messages] == ["start", "progress", "result", "done"]
 
 
 def test_processes_leave_no_descriptor_behind(stage: Stage) -> None:
-    """After runs that succeed, fail, die and are cancelled the worker has as many descriptors as before."""
+    """After runs that succeed, fail, crash and are cancelled the worker has as many descriptors as before."""
     stage.events(stage.start(scripted, Script(runs_in="process")))
     before = entries("/proc/self/fd")
     for act in ("progress", "fail", "wait") * 3:
@@ -257,7 +256,7 @@ def test_processes_leave_no_descriptor_behind(stage: Stage) -> None:
 
 
 def test_a_cancel_may_come_at_any_moment_of_a_process(stage: Stage) -> None:
-    """From before it is forked until after it has ended, a cancel ends the run, and rightly."""
+    """From before the fork until after its end, a cancel ends the run correctly."""
     for delay in [0.0, 0.001, 0.002, 0.004, 0.008, 0.012, 0.016, 0.02] * 2:
         run = stage.start(scripted, Script(acts=["rest", "progress", "rest"], runs_in="process"))
         stage.world.call(gevent.sleep, delay)
@@ -270,8 +269,8 @@ def descriptors() -> set[str]:
     return {path.name for path in Path("/proc/self/fd").iterdir()}
 
 
-def test_a_cancel_while_the_order_waits(fresh: World) -> None:
-    """A run that is stopped before the fork server has taken its order leaves no descriptor behind."""
+def test_a_cancel_while_the_command_waits(fresh: World) -> None:
+    """A run that is stopped before the fork server has its command leaves no descriptor behind."""
 
     def stopped_while_waiting() -> tuple[set[str], set[str]]:
         fresh.fork_server.warm([])
@@ -290,7 +289,7 @@ def test_a_cancel_while_the_order_waits(fresh: World) -> None:
 
 @pytest.fixture
 def fresh(world: World) -> Iterator[World]:
-    """The world with a new worker, whose fork server has not started."""
+    """The world with a new worker, which has no fork server yet."""
     worker = Worker(world.worker.hub, native=world.worker.native)
     with worker.installed():
         yield replace(world, worker=worker)
@@ -298,7 +297,7 @@ def fresh(world: World) -> Iterator[World]:
 
 
 def test_a_module_that_only_the_worker_can_import(fresh: World) -> None:
-    """A module that ends whoever imports it ends the run and not the fork server, and the log says why."""
+    """A module that exits the process which imports it fails the run and not the fork server, and the log says why."""
     from tests.apps.homebound import homebound
 
     stage = Stage(fresh, homebound, scripted)
@@ -312,7 +311,7 @@ def test_a_module_that_only_the_worker_can_import(fresh: World) -> None:
 
 
 def test_modules_are_imported_ahead(fresh: World) -> None:
-    """The fork server of a worker with operations for processes has imported them before the first run."""
+    """The fork server of a worker with operations for processes imports them before the first run."""
     stage = Stage(fresh, sample.portrait)
     assert fresh.fork_server.pid
     assert result(stage, sample.portrait)["imported by"] == fresh.fork_server.pid
@@ -341,7 +340,7 @@ def test_a_fork_server_ends_with_its_worker(fresh: World) -> None:
 
 
 def test_a_fork_has_a_fork_server_of_its_own() -> None:
-    """A worker that was forked from another does not talk to that one's fork server."""
+    """A worker that was forked from another does not use the fork server of that one."""
     before = Worker.current().part(ForkServer)
     pid = os.fork()
     if pid == 0:
@@ -350,7 +349,7 @@ def test_a_fork_has_a_fork_server_of_its_own() -> None:
 
 
 def test_an_event_of_a_process_is_an_event(stage: Stage) -> None:
-    """What the library reckons with comes over too: a `done` that falls is held there as here."""
+    """The fields that the library computes with are kept: a `done` that falls is corrected as elsewhere."""
     run = stage.start(scripted, Script(acts=["many", "progress"], runs_in="process"))
     *_, last, _, _ = stage.events(run)
     assert last.json["done"] == 2999

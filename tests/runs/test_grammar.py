@@ -1,6 +1,6 @@
-"""Whatever becomes of an operation, its events keep the contract's grammar, and its run ends once and says how.
+"""However an operation ends, its events keep the contract's grammar, and its run ends once with the right status.
 
-Every scenario runs in every place: as a greenlet, in a thread, in a process, and under a server that knows no hub.
+Every test runs in every place: in a greenlet, a thread and a process, and with the hub beside.
 """
 
 from __future__ import annotations
@@ -27,37 +27,37 @@ from tests.worlds import PLACES, Place, Stage, ending, entered, is_gone
 SECRET = "a secret of the server's"
 PROCESSES = [place for place in PLACES if place.runs_in == "process"]
 THREADS = [place for place in PLACES if place.runs_in != "process"]
-"""Greenlets among them: the places in the worker's own process."""
+"""The places in the worker's own process, greenlets among them."""
 
 
 @pytest.fixture(params=PLACES, ids=str)
 def place(request: pytest.FixtureRequest) -> Place:
     """Each place in turn."""
-    found: Place = request.param
-    return found
+    place: Place = request.param
+    return place
 
 
 @pytest.fixture
 def stage(place: Place) -> Iterator[Stage]:
     """A runner in the place's world, with everything that this module starts."""
-    offered = [value for value in vars(sample).values() if isinstance(value, Operation)]
+    operations = [value for value in vars(sample).values() if isinstance(value, Operation)]
     with entered(place.world) as world:
-        stage = Stage(world, *offered)
+        stage = Stage(world, *operations)
         yield stage
         stage.close()
 
 
-def played(stage: Stage, place: Place, *acts: str) -> list[Message]:
+def perform(stage: Stage, place: Place, *acts: str) -> list[Message]:
     """The events of a whole run of these acts."""
     return stage.events(stage.start(scripted, Script(acts=list(acts), runs_in=place.runs_in)))
 
 
 def text_of(messages: list[Message]) -> str:
-    """Everything that the viewers were told."""
+    """The data of all events."""
     return "".join(message.data for message in messages)
 
 
-# Ways to end by itself
+# Ends without a cancel
 
 FAILURES = {
     "refuse": "no_pages",
@@ -89,31 +89,31 @@ FAILURES = {
 
 
 def test_every_act_is_tried() -> None:
-    """The tables of this module leave out none of the ways in which an operation can end."""
-    apart = {"memory_error", "refuse_with_an_object"}
-    assert set(sample.ENDING) == set(FAILURES) | set(sample.JSON) | apart
+    """The tables of this module have every way in which an operation can end, but for two with tests of their own."""
+    others = {"memory_error", "refuse_with_an_object"}
+    assert set(sample.ENDING) == set(FAILURES) | set(sample.JSON) | others
 
 
 @pytest.mark.parametrize("act", FAILURES)
 def test_a_failure(stage: Stage, place: Place, act: str) -> None:
-    """A failure ends the run as failed, with the operation's own code or a fixed one, and tells no secrets."""
-    messages = played(stage, place, "progress", act)
+    """A failure ends the run as failed, with the operation's own code or a fixed one, and without secrets."""
+    messages = perform(stage, place, "progress", act)
     assert ending(messages) == ("failed", FAILURES[act])
     assert messages[1].event == "progress"
     assert SECRET not in text_of(messages)
     assert "Traceback" not in text_of(messages)
 
 
-def test_a_refusal_is_told_in_its_own_words(stage: Stage, place: Place) -> None:
-    """An `OperationError` reaches the viewers with its code, its message and whether to retry."""
-    *_, error, _ = played(stage, place, "refuse")
-    told = {"code": "no_pages", "message": "The document has no pages.", "retryable": True}
-    assert {key: error.json[key] for key in told} == told
+def test_an_operation_error_reaches_the_viewers(stage: Stage, place: Place) -> None:
+    """Its code, its message and whether to retry are in the `error` event."""
+    *_, error, _ = perform(stage, place, "refuse")
+    expected = {"code": "no_pages", "message": "The document has no pages.", "retryable": True}
+    assert error.json.items() >= expected.items()
 
 
-def test_a_refusal_of_objects_is_told_as_text(stage: Stage, place: Place) -> None:
-    """What stands in for a code and a message is told as text, alike in every place."""
-    *_, error, _ = played(stage, place, "refuse_with_an_object")
+def test_an_operation_error_of_objects(stage: Stage, place: Place) -> None:
+    """Objects in place of a code and a message become text, in every place alike."""
+    *_, error, _ = perform(stage, place, "refuse_with_an_object")
     assert error.json["code"].startswith("<object object at")
     assert error.json["message"] == "['a', 'list']"
 
@@ -122,8 +122,8 @@ def test_a_refusal_of_objects_is_told_as_text(stage: Stage, place: Place) -> Non
 def test_a_failure_can_be_found_in_the_log(
     stage: Stage, place: Place, act: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The reference that the viewers are given stands in the log, beside the run and what happened."""
-    messages = played(stage, place, act)
+    """The reference that the viewers get is in the log, with the run and the traceback."""
+    messages = perform(stage, place, act)
     reference = messages[-2].json["message"].split("reference ")[1].split()[0]
     (entry,) = [record for record in caplog.records if reference in record.getMessage()]
     assert messages[0].json["run"] in entry.getMessage()
@@ -134,22 +134,22 @@ def test_a_failure_can_be_found_in_the_log(
 
 
 def test_memory_that_is_short(stage: Stage, place: Place) -> None:
-    """A `MemoryError` is `too_large` where the limit is the operation's own, and a failure in the worker."""
+    """A `MemoryError` is `too_large` where the limit is the operation's own, and `operation_failed` in the worker."""
     expected = "too_large" if place.runs_in == "process" else "operation_failed"
-    assert ending(played(stage, place, "memory_error")) == ("failed", expected)
+    assert ending(perform(stage, place, "memory_error")) == ("failed", expected)
 
 
 @pytest.mark.parametrize("act", sample.JSON)
 def test_a_result(stage: Stage, place: Place, act: str) -> None:
-    """Any JSON is a result, and arrives as it was."""
-    messages = played(stage, place, act)
+    """Any JSON can be a result, and arrives unchanged."""
+    messages = perform(stage, place, act)
     assert ending(messages) == ("succeeded", None)
     assert messages[-2].json["result"] == sample.JSON[act]
 
 
 def test_every_kind_of_event(stage: Stage, place: Place) -> None:
-    """What an operation yields arrives in its order, with what it was given."""
-    messages = played(stage, place, *(set(sample.GOING_ON) - {"many"}))
+    """The events of an operation arrive in their order, with their data."""
+    messages = perform(stage, place, *(set(sample.GOING_ON) - {"many"}))
     arrived = {message.event: message for message in messages}
     assert arrived["delta"].json.items() >= {"text": "some text", "channel": "text"}.items()
     assert arrived["partial"].json.items() >= {"key": "page", "value": {"number": 1}}.items()
@@ -160,8 +160,8 @@ def test_every_kind_of_event(stage: Stage, place: Place) -> None:
 
 
 def test_many_events(stage: Stage, place: Place) -> None:
-    """An operation that is far ahead loses nothing."""
-    messages = played(stage, place, "many", "flush", "many")
+    """An operation that is far ahead of the hub loses no event."""
+    messages = perform(stage, place, "many", "flush", "many")
     assert [message.json["done"] for message in messages[1:3001]] == list(range(3000))
     assert len(messages) == 6000 + 3
 
@@ -183,7 +183,7 @@ def test_many_events(stage: Stage, place: Place) -> None:
 def test_operations_that_are_no_generators(
     stage: Stage, place: Place, operation: Operation, outcome: tuple[str, str | None], result: Any
 ) -> None:
-    """Plain functions, iterators and iterables do as operations; a list is a result and no row of events."""
+    """Plain functions, iterators and iterables can be operations; a list is a result, not events."""
     messages = stage.events(stage.start(operation, Where(runs_in=place.runs_in)))
     assert ending(messages) == outcome
     assert messages[-2].json.get("result") == result
@@ -193,7 +193,7 @@ def test_operations_that_are_no_generators(
 
 
 def test_a_cancel_before_it_begins(stage: Stage, place: Place) -> None:
-    """A run that is cancelled in the turn that started it has its first event and its last, and nothing between."""
+    """A run that is cancelled right after its start has its first event and its last, and none between."""
 
     def start_and_cancel() -> str:
         run, _ = stage.runner.start(scripted, Script(acts=["tidy", "wait"], runs_in=place.runs_in))
@@ -221,7 +221,7 @@ def test_a_cancel_before_it_begins(stage: Stage, place: Place) -> None:
     ids=" ".join,
 )
 def test_a_cancel_at_work(stage: Stage, place: Place, tmp_path: Path, acts: list[str]) -> None:
-    """A cancel ends what waits, asks or yields without an end; its `finally` has run by the last event."""
+    """A cancel ends an operation that waits, asks or yields for ever; its `finally` has run by the last event."""
     file = tmp_path / "left"
     run = stage.start(scripted, Script(acts=["tidy", *acts], runs_in=place.runs_in, file=str(file)))
     stage.until(run, "question" if "ask" in acts else "progress")
@@ -234,7 +234,7 @@ def test_a_cancel_at_work(stage: Stage, place: Place, tmp_path: Path, acts: list
 
 
 def test_a_cancel_of_a_plain_function(stage: Stage, place: Place, tmp_path: Path) -> None:
-    """A function that is no generator is stopped where it waits, too, and its `finally` has run by the last event."""
+    """A function that is no generator is stopped where it waits, and its `finally` has run by the last event."""
     file = tmp_path / "left"
     run = stage.start(sample.plain_wait, Script(runs_in=place.runs_in, file=str(file)))
     stage.world.until(lambda: file.exists() and file.read_text(), "it is at work")
@@ -244,7 +244,7 @@ def test_a_cancel_of_a_plain_function(stage: Stage, place: Place, tmp_path: Path
 
 
 def test_a_cancel_after_the_end_changes_nothing(stage: Stage, place: Place) -> None:
-    """What is over stays as it ended."""
+    """A run that is over keeps its status."""
     run = stage.start(scripted, Script(runs_in=place.runs_in))
     before = stage.events(run)
     stage.cancel(run)
@@ -253,7 +253,7 @@ def test_a_cancel_after_the_end_changes_nothing(stage: Stage, place: Place) -> N
 
 
 def test_the_first_reason_stands(stage: Stage, place: Place) -> None:
-    """A run that is cancelled twice ends for the reason that came first."""
+    """A run that is cancelled twice has the first reason."""
     run = stage.start(scripted, Script(acts=["wait"], runs_in=place.runs_in))
     stage.until(run, "progress")
     stage.cancel(run, "disconnected")
@@ -261,8 +261,8 @@ def test_the_first_reason_stands(stage: Stage, place: Place) -> None:
     assert ending(stage.events(run)) == ("cancelled", "disconnected")
 
 
-def test_a_failure_on_the_way_out_is_logged(stage: Stage, place: Place, caplog: pytest.LogCaptureFixture) -> None:
-    """The viewers hear of the cancel, and the server's log of what went wrong while it was obeyed."""
+def test_a_failure_after_a_cancel_is_logged(stage: Stage, place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """The viewers get the cancel, and the server's log the error that the operation raised when it was stopped."""
     run = stage.start(scripted, Script(acts=["fail_in_finally", "wait"], runs_in=place.runs_in))
     stage.until(run, "progress")
     stage.cancel(run)
@@ -275,7 +275,7 @@ def test_a_failure_on_the_way_out_is_logged(stage: Stage, place: Place, caplog: 
 def test_an_operation_that_ignores_its_cancel_is_named(
     stage: Stage, place: Place, act: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One that answers its cancel with an event is named in a warning, and the event is not taken."""
+    """One that yields after its cancel is named in a warning, and the event is dropped."""
     run = stage.start(scripted, Script(acts=[act, "never_stop", "progress"], runs_in=place.runs_in))
     stage.until(run, "progress")
     stage.cancel(run)
@@ -284,7 +284,7 @@ def test_an_operation_that_ignores_its_cancel_is_named(
 
 
 def test_a_close_that_fails_ends_the_run_all_the_same(stage: Stage, place: Place) -> None:
-    """An iterator that cannot be closed is cancelled like any other."""
+    """An iterator whose `close` fails is cancelled like any other."""
     run = stage.start(sample.unruly, Where(runs_in=place.runs_in))
     stage.until(run, "progress")
     stage.cancel(run)
@@ -292,7 +292,7 @@ def test_a_close_that_fails_ends_the_run_all_the_same(stage: Stage, place: Place
 
 
 def test_a_timeout(stage: Stage, place: Place) -> None:
-    """Work that takes longer than its operation allows is cancelled, and an error says why."""
+    """Work that takes longer than its operation allows is cancelled, with an error that says why."""
     messages = stage.events(stage.start(sample.slow, Where(runs_in=place.runs_in)))
     assert ending(messages) == ("cancelled", "timeout")
     assert messages[-2].json["code"] == "timeout"
@@ -305,7 +305,7 @@ def test_a_timeout(stage: Stage, place: Place) -> None:
 @pytest.mark.parametrize("place", THREADS, ids=str, indirect=True)
 @pytest.mark.parametrize("operation", [sample.hooked, sample.hooked_block], ids=lambda operation: operation.name)
 def test_hooks_are_called_by_a_cancel(stage: Stage, place: Place, tmp_path: Path, operation: Operation) -> None:
-    """`on_cancel` calls what it was given, once, and nothing that belongs to another part of the operation."""
+    """Each hook is called once, and only those whose block has not ended."""
     file = tmp_path / "left"
     acts = ["wait"] if operation is sample.hooked else ["progress"]
     run = stage.start(operation, Script(acts=acts, runs_in=place.runs_in, file=str(file)))
@@ -317,7 +317,7 @@ def test_hooks_are_called_by_a_cancel(stage: Stage, place: Place, tmp_path: Path
 
 @pytest.mark.parametrize("act", ["progress", "fail"])
 def test_hooks_are_not_called_without_a_cancel(stage: Stage, place: Place, tmp_path: Path, act: str) -> None:
-    """A run that ends by itself leaves its hooks alone."""
+    """A run that ends by itself calls no hook."""
     file = tmp_path / "left"
     stage.events(stage.start(sample.hooked, Script(acts=[act], runs_in=place.runs_in, file=str(file))))
     assert not file.exists()
@@ -327,20 +327,20 @@ def test_hooks_are_not_called_without_a_cancel(stage: Stage, place: Place, tmp_p
 
 
 def test_an_answer(stage: Stage, place: Place) -> None:
-    """The operation hears what was answered, and the viewers too."""
+    """The operation gets the answer, and the viewers too."""
     run = stage.start(scripted, Script(acts=["ask"], runs_in=place.runs_in))
-    asked = stage.until(run, "question")[-1].json
+    question = stage.until(run, "question")[-1].json["question"]
     assert stage.record(run).status == "waiting"
     assert stage.answer(run, True)
     messages = stage.events(run)
     assert ending(messages) == ("succeeded", None)
-    said = {message.event: message.json for message in messages}
-    assert said["answer"]["question"] == asked["question"]
-    assert said["answer"]["answer"] is said["heard"]["answer"] is True
+    data = {message.event: message.json for message in messages}
+    assert data["answer"]["question"] == question
+    assert data["answer"]["answer"] is data["heard"]["answer"] is True
 
 
-def test_answers_in_turn(stage: Stage, place: Place) -> None:
-    """Each question has an answer of its own; one for another question is not taken."""
+def test_two_questions(stage: Stage, place: Place) -> None:
+    """Each question has an answer of its own; an answer to another question is ignored."""
     run = stage.start(scripted, Script(acts=["ask", "ask"], runs_in=place.runs_in))
     first = stage.until(run, "question")[-1].json["question"]
     stage.answer(run, "too early", question="q99")
@@ -355,7 +355,7 @@ def test_answers_in_turn(stage: Stage, place: Place) -> None:
 
 
 def test_a_question_that_expires(stage: Stage, place: Place, tmp_path: Path) -> None:
-    """A question that nobody answers in its time ends the run with the error `timeout`."""
+    """A question without an answer in its time ends the run with the error `timeout`."""
     file = tmp_path / "left"
     run = stage.start(scripted, Script(acts=["tidy", "ask_briefly"], runs_in=place.runs_in, file=str(file)))
     messages = stage.events(run)
@@ -371,7 +371,7 @@ def test_a_question_that_expires(stage: Stage, place: Place, tmp_path: Path) -> 
 @pytest.mark.parametrize("place", PROCESSES, ids=str, indirect=True)
 @pytest.mark.parametrize("by", sample.DEATHS)
 def test_a_process_that_dies(stage: Stage, by: str, caplog: pytest.LogCaptureFixture) -> None:
-    """However a process ends, its run fails and the log says what became of it."""
+    """However a process ends, its run fails, and the log says how it ended."""
     messages = stage.events(stage.start(sample.dying, sample.Death(by=by)))
     assert ending(messages) == ("failed", "operation_failed")
     assert messages[1].json["message"] == "alive"
@@ -386,21 +386,21 @@ def test_a_process_that_dies(stage: Stage, by: str, caplog: pytest.LogCaptureFix
 
 @pytest.mark.parametrize("place", PROCESSES, ids=str, indirect=True)
 def test_a_process_that_runs_out_of_memory(stage: Stage) -> None:
-    """A process that wants more than its limit fails by itself, with an error that says so; the next one runs."""
+    """A process that exceeds its limit fails alone, with an error that says so; the next one runs."""
     assert ending(stage.events(stage.start(sample.hungry))) == ("failed", "too_large")
     assert ending(stage.events(stage.start(sample.modest))) == ("succeeded", None)
 
 
 @pytest.mark.parametrize("place", PROCESSES, ids=str, indirect=True)
 def test_an_input_that_cannot_be_sent(stage: Stage) -> None:
-    """An input that no process can be sent is a failure of the run, not of the request that started it."""
+    """An input that cannot be pickled fails the run, not the request that starts it."""
     messages = stage.events(stage.start(sample.unsendable, sample.Unpicklable()))
     assert ending(messages) == ("failed", "operation_failed")
     assert SECRET not in text_of(messages)
 
 
-def test_an_operation_that_does_not_know_where_it_runs(stage: Stage) -> None:
-    """A `where` that fails is a failure of the run, not of the request that started it."""
+def test_an_operation_whose_where_fails(stage: Stage) -> None:
+    """It fails the run, not the request that starts it."""
     assert ending(stage.events(stage.start(sample.lost))) == ("failed", "operation_failed")
 
 
@@ -408,7 +408,7 @@ def test_an_operation_that_does_not_know_where_it_runs(stage: Stage) -> None:
 @pytest.mark.parametrize("operation", [sample.forking, sample.spawning], ids=lambda operation: operation.name)
 @pytest.mark.parametrize("act", ["progress", "fail", "wait"])
 def test_a_process_leaves_none_behind(stage: Stage, operation: Operation, act: str) -> None:
-    """Processes that an operation has started end with its run, however that ended."""
+    """Processes that an operation has started end with its run, however that ends."""
     run = stage.start(operation, Script(acts=[act]))
     child = stage.until(run, "partial")[1].json["value"]
     if act == "wait":
@@ -419,8 +419,8 @@ def test_a_process_leaves_none_behind(stage: Stage, operation: Operation, act: s
 
 
 @pytest.mark.parametrize("place", PROCESSES, ids=str, indirect=True)
-def test_a_process_that_misses_the_word(stage: Stage, tmp_path: Path) -> None:
-    """A process to whom the first signal is lost is told again, and tidies up."""
+def test_a_process_that_misses_its_first_sigterm(stage: Stage, tmp_path: Path) -> None:
+    """It gets the signal again, and its `finally` runs."""
     file = tmp_path / "left"
     run = stage.start(sample.hard_of_hearing, Script(file=str(file)))
     stage.until(run, "progress")
@@ -431,7 +431,7 @@ def test_a_process_that_misses_the_word(stage: Stage, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", PROCESSES, ids=str, indirect=True)
 def test_a_process_that_left_a_daemon_behind(stage: Stage) -> None:
-    """A daemon that holds on to what it was given keeps no run from its end."""
+    """A daemon that keeps the pipes open does not keep the run from its end."""
     run = stage.start(sample.daemonizing, Script())
     daemon = stage.until(run, "partial")[1].json["value"]
     try:
@@ -456,7 +456,7 @@ def test_a_fork_server_that_is_killed(stage: Stage) -> None:
 
 @pytest.mark.parametrize("place", PROCESSES, ids=str, indirect=True)
 def test_a_fork_server_that_stands_still(stage: Stage) -> None:
-    """A cancel before the fork server has taken the order ends the run once it goes on."""
+    """A cancel before the fork server has read the command ends the run once it continues."""
     stage.events(stage.start(scripted, Script(runs_in="process")))
     server = stage.world.fork_server.pid
     os.kill(server, signal.SIGSTOP)
@@ -481,15 +481,15 @@ ANY_END = st.sampled_from(
 @settings(max_examples=settings().max_examples // 4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(acts=ANY_ACTS, end=ANY_END, cancel_at=st.integers(1, 8))
 def test_any_sequence_of_acts(stage: Stage, place: Place, acts: list[str], end: list[str], cancel_at: int) -> None:
-    """Whatever an operation does in whatever order, and whenever it is cancelled, the grammar holds to the end."""
+    """Whatever an operation does in whatever order, and whenever it is cancelled, its events keep the grammar."""
     script = Script(acts=[*acts, *end], runs_in=place.runs_in, file="/dev/null")
     run = stage.start(script_of(stage), script)
 
     def far_enough() -> bool:
         record = stage.store.find(run)
         assert record is not None
-        standing = record.status == "waiting" or b"waiting" in (record.fold.progress or b"")
-        return record.fold.over or record.fold.last_event_id > cancel_at or standing
+        waiting = record.status == "waiting" or b"waiting" in (record.fold.progress or b"")
+        return record.fold.over or record.fold.last_event_id > cancel_at or waiting
 
     stage.world.until(far_enough, "enough events")
     if stage.record(run).status == "waiting":
@@ -502,6 +502,6 @@ def test_any_sequence_of_acts(stage: Stage, place: Place, acts: list[str], end: 
 
 
 def script_of(stage: Stage) -> Operation:
-    """The operation that plays scripts, as the stage's runner knows it."""
+    """The operation that performs scripts, from the stage's runner."""
     runner: Runner = stage.runner
     return runner.operations[scripted.name]

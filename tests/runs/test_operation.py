@@ -1,4 +1,4 @@
-"""What can be declared an operation, what is refused, and what the catalogue says of it."""
+"""What can be declared an operation, what is refused, and the entry in the catalogue."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.sample_operations import hungry
 
 
 class Pages(BaseModel):
-    """How many."""
+    """A number of pages."""
 
     pages: int = Field(50, ge=1)
 
@@ -36,13 +36,13 @@ def count(input: Pages) -> Iterator[Event]:
 
 @operation
 def take_stock() -> str:
-    """Needs no input."""
+    """Takes no input."""
     return "all there"
 
 
 @operation(runs_in="process", timeout=60, memory=10**9, flush="each", retries=2, name="heavy-work")
 def heavy(input: Pages) -> int:
-    """Works hard."""
+    """Has every option."""
     return input.pages
 
 
@@ -50,7 +50,7 @@ def heavy(input: Pages) -> int:
 
 
 def test_an_operation_is_named_after_its_function() -> None:
-    """The name is the function's, the title is made of it, the description is its docstring."""
+    """The name is the function's, the title comes from the name, the description is the docstring."""
     assert (count.name, count.title) == ("count", "Count pages")
     assert count.description == "Counts pages.\n\nOne after another."
     assert (take_stock.name, take_stock.title) == ("take_stock", "Take stock")
@@ -87,7 +87,7 @@ def test_the_catalogue_entry() -> None:
     ids=str,
 )
 def test_the_result_in_the_catalogue(returned: Any, schema: Any) -> None:
-    """What a function says it returns is described; where it says nothing of use, there is no entry."""
+    """It is the schema of the return annotation; without one, or for one that has no schema, there is none."""
 
     def work(input: Pages) -> Any:
         """Some work."""
@@ -104,7 +104,7 @@ def test_an_operation_without_an_input() -> None:
 
 
 def test_an_operation_is_still_its_function() -> None:
-    """It can be called, by tests and by other operations."""
+    """It can be called by tests and by other operations."""
     assert [event.data["done"] for event in count(Pages(pages=2))] == [1, 2]
     assert take_stock() == "all there"
     assert (count.__doc__, count.__name__, count.__module__) == (count.fn.__doc__, "count", __name__)
@@ -112,7 +112,7 @@ def test_an_operation_is_still_its_function() -> None:
 
 
 def test_an_input_that_is_declared_beside_the_operation() -> None:
-    """Annotations that are kept as text may name what stands in the same function."""
+    """Annotations that are kept as text may name a model of the same function."""
 
     class Local(BaseModel):
         word: str
@@ -125,8 +125,8 @@ def test_an_input_that_is_declared_beside_the_operation() -> None:
 
 
 def test_an_operation_may_run_where_its_input_says() -> None:
-    """`where` picks the place; the catalogue shows `runs_in`."""
-    moving = operation(where=lambda given: "thread" if given.pages > 9 else "greenlet")(count.fn)
+    """`where` selects the executor; the catalogue shows `runs_in`."""
+    moving = operation(where=lambda pages: "thread" if pages.pages > 9 else "greenlet")(count.fn)
     assert [moving.where(Pages(pages=pages)) for pages in (9, 10)] == ["greenlet", "thread"]
     assert moving.describe(0)["runs_in"] == "greenlet"
 
@@ -147,11 +147,11 @@ def text(input: str) -> None:
 
 
 def unresolved(input: Missing) -> None:  # type: ignore[name-defined]  # noqa: F821
-    """A name that nothing stands behind."""
+    """A name that is not defined."""
 
 
 def by_name(*, input: Pages) -> None:
-    """A parameter that is not passed by its place."""
+    """A parameter that is not positional."""
 
 
 def several(*input: Pages) -> None:
@@ -183,13 +183,13 @@ async def stream_of(input: Pages) -> AsyncIterator[Event]:
     ids=lambda function: getattr(function, "__name__", "partial"),
 )
 def test_a_function_that_is_refused(function: Any) -> None:
-    """What cannot be called with one checked input, or gives no events, is refused where it is declared."""
+    """A function that cannot be called with one checked input, or gives no events, is refused when it is declared."""
     with pytest.raises(RegistrationError):
         operation(function)
 
 
 @pytest.mark.parametrize(
-    "said",
+    "options",
     [
         {"name": ""},
         {"name": "two words"},
@@ -222,33 +222,33 @@ def test_a_function_that_is_refused(function: Any) -> None:
     ],
     ids=str,
 )
-def test_a_declaration_that_is_refused(said: dict[str, Any]) -> None:
-    """What is said of an operation is checked where it is said, and the error names the operation and the value."""
+def test_a_declaration_that_is_refused(options: dict[str, Any]) -> None:
+    """Options are checked when they are declared, and the error has the value."""
     with pytest.raises(RegistrationError) as caught:
-        operation(**said)(count.fn)
-    (value, *_) = said.values()
+        operation(**options)(count.fn)
+    (value, *_) = options.values()
     assert repr(value) in str(caught.value) or "runs_in='process'" in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    "said", [{"linger": None}, {"linger": 0}, {"flush": 0}, {"flush": 0.25}, {"timeout": None}], ids=str
+    "options", [{"linger": None}, {"linger": 0}, {"flush": 0}, {"flush": 0.25}, {"timeout": None}], ids=str
 )
-def test_a_declaration_that_is_taken(said: dict[str, Any]) -> None:
-    """The edges of what may be said."""
-    declared = operation(**said)(count.fn)
-    assert {name: getattr(declared, name) for name in said} == said
+def test_a_declaration_that_is_accepted(options: dict[str, Any]) -> None:
+    """The limits of the options."""
+    declared = operation(**options)(count.fn)
+    assert {name: getattr(declared, name) for name in options} == options
 
 
 def test_a_time_limit_may_depend_on_the_input() -> None:
-    """A number holds for every run, a callable gives that of an input."""
-    declared = operation(timeout=lambda given: 2.5 * given.pages)(count.fn)
+    """A number is the limit of every run, a callable gives that of an input."""
+    declared = operation(timeout=lambda pages: 2.5 * pages.pages)(count.fn)
     assert declared.time_limit(Pages(pages=4)) == 10
     assert heavy.time_limit(Pages(pages=4)) == 60
     assert count.time_limit(Pages(pages=4)) is None
 
 
 def test_a_process_has_to_find_its_operation() -> None:
-    """An operation that stands inside a function is not one that a process can import."""
+    """A process cannot import an operation that is local to a function."""
     with pytest.raises(RegistrationError, match="top level of a module"):
 
         @operation(runs_in="process")
@@ -256,8 +256,8 @@ def test_a_process_has_to_find_its_operation() -> None:
             """Out of reach."""
 
 
-def test_what_is_offered_is_checked() -> None:
-    """A plain function and a name that is taken are refused when the application is put together."""
+def test_the_operations_of_an_application_are_checked() -> None:
+    """A plain function, and two operations of one name, are refused."""
     with pytest.raises(RegistrationError, match="decorate it with @operation"):
         Runner.check([count.fn])  # type: ignore[list-item]
     with pytest.raises(RegistrationError, match="two operations are named 'count'"):
@@ -266,7 +266,7 @@ def test_what_is_offered_is_checked() -> None:
 
 
 def weigh(input: Pages) -> int:
-    """A function that stays one."""
+    """A function under the name of which there is no operation."""
     return input.pages
 
 
@@ -275,18 +275,18 @@ twin = operation(runs_in="process", name="twin")(heavy.fn)
 
 
 def test_a_process_has_to_find_its_operation_by_name() -> None:
-    """One that stands under another name than its function's is refused, for a process would find the function."""
+    """One under another name than its function's is refused: a process would find the function."""
     with pytest.raises(RegistrationError, match=r"renamed: .*test_operation\.weigh is another"):
         Runner.check([renamed])
     assert list(Runner.check([heavy, hungry, twin])) == ["heavy-work", "hungry", "twin"]
 
 
-# What an operation may give
+# What an operation may return
 
 
 @pytest.mark.parametrize("value", [None, 0, "text", b"bytes", {"a": 1}, [1], (1,), {1}, Pages()])
 def test_a_value_is_a_result(value: Any) -> None:
-    """A function that returns a value has it for its result, and yields nothing."""
+    """A function that returns a value has no events, and this result."""
     work = as_work(value)
     with pytest.raises(StopIteration) as end:
         next(work)
@@ -294,7 +294,7 @@ def test_a_value_is_a_result(value: Any) -> None:
 
 
 def test_iterators_and_iterables_are_work() -> None:
-    """Whatever can be iterated over, and is no JSON, gives events."""
+    """Whatever can be iterated over, and is no JSON, has events."""
     events = [progress("a"), progress("b")]
 
     class Shelf:
@@ -307,7 +307,7 @@ def test_iterators_and_iterables_are_work() -> None:
 
 
 def test_a_generator_that_will_not_close_is_closed_once_more() -> None:
-    """One that answers its close with an event is told off, and what stands around that has run all the same."""
+    """One that yields when it is closed raises an error, and the `finally` blocks around have run."""
     done: list[str] = []
 
     def ignoring() -> Iterator[Event]:
@@ -332,7 +332,7 @@ def test_a_generator_that_will_not_close_is_closed_once_more() -> None:
 
 
 class Documents(BaseModel):
-    """Files in every way in which an input can take them."""
+    """Files in every kind of field."""
 
     one: Upload
     perhaps: Upload | None = None
@@ -351,7 +351,7 @@ def read(input: Documents) -> None:
 
 
 def test_the_fields_that_take_files() -> None:
-    """Each is told by its type, under the name that a request uses, and whether it takes several."""
+    """They are known by their type, and have the name of a request; with each, whether it takes several."""
     assert read.file_fields() == {
         "one": False,
         "perhaps": False,
@@ -371,13 +371,13 @@ def test_files_in_the_schema() -> None:
 
 
 def test_a_file_cannot_be_sent_as_json() -> None:
-    """What is no upload is refused, with the way to send one."""
+    """Anything but an upload is refused, with a hint how to send one."""
     with pytest.raises(ValidationError, match="a file is sent as multipart/form-data"):
         Documents.model_validate({"one": "/etc/passwd", "noted": {}, "file": 5, "many": ["x"]})
 
 
 def test_an_upload_describes_itself() -> None:
-    """An upload can go into a message or a log."""
+    """An upload has a short representation, and one as JSON."""
     upload = Upload(Path("/tmp/x"), "a.pdf", "application/pdf", 12)
     assert upload.as_dict() == {"path": "/tmp/x", "filename": "a.pdf", "content_type": "application/pdf", "size": 12}
     assert repr(upload) == "<Upload 'a.pdf' 12 bytes>"
@@ -392,7 +392,7 @@ def test_an_upload_describes_itself() -> None:
 
 
 def test_hooks_are_called_newest_first_and_once(caplog: pytest.LogCaptureFixture) -> None:
-    """One that fails is logged and keeps back no other; one that comes late is called at once."""
+    """One that fails is logged, and the others are called; one that is added after the cancel is called at once."""
     called: list[str] = []
     context = RunContext(Worker())
     context.add_hook(lambda: called.append("first"))
@@ -407,7 +407,7 @@ def test_hooks_are_called_newest_first_and_once(caplog: pytest.LogCaptureFixture
 
 
 def test_hooks_outside_a_run_do_nothing() -> None:
-    """`on_cancel` can stand in code that is also called without a run."""
+    """`on_cancel` can be in code that is also called without a run."""
     called: list[str] = []
     with on_cancel(lambda: called.append("never")):
         pass
@@ -416,5 +416,5 @@ def test_hooks_outside_a_run_do_nothing() -> None:
 
 
 def test_the_public_class_is_what_the_decorator_gives() -> None:
-    """`Operation` is there to be named in annotations."""
+    """`Operation` can be used in annotations."""
     assert isinstance(count, Operation)

@@ -1,4 +1,4 @@
-"""Runs: how they start, who is let in, what their last viewer's going does, and what becomes of those that never end.
+"""Runs: how they start, their limits, their linger, their timeouts, and those that never end.
 
 Time is a clock that the tests move.
 """
@@ -40,25 +40,25 @@ def world() -> Iterator[World]:
 
 @pytest.fixture
 def clock() -> ManualClock:
-    """The clock of the runs and of their log."""
+    """The clock of the runs and of their store."""
     return ManualClock()
 
 
 @pytest.fixture
 def stage(world: World, clock: ManualClock) -> Iterator[Stage]:
     """A runner whose clock stands still."""
-    stage = Stage(world, *offered(), clock=clock)
+    stage = Stage(world, *operations(), clock=clock)
     yield stage
     close(stage, clock)
 
 
-def offered() -> list[Operation]:
-    """Everything that this module starts."""
+def operations() -> list[Operation]:
+    """The operations that this module starts."""
     return [value for value in vars(sample).values() if isinstance(value, Operation)]
 
 
 def close(stage: Stage, clock: ManualClock) -> None:
-    """Ends what is left, those too that would wait for the clock."""
+    """Ends the runs that are left, those too that would wait for the clock."""
     for run in list(stage.runner.runs.values()):
         stage.world.call(run.producer.cancel, "shutdown")
     clock.advance(GIVE_UP_AFTER)
@@ -69,7 +69,7 @@ def close(stage: Stage, clock: ManualClock) -> None:
 
 
 def test_the_first_event_is_there_at_once(stage: Stage) -> None:
-    """A run that has been started has its first event, before any work is done."""
+    """A run has its first event as soon as it has started, before its operation runs."""
     run = stage.start(sample.plain_wish)
     (first,) = stage.so_far(run)
     assert (first.id, first.event) == (1, "start")
@@ -77,7 +77,7 @@ def test_the_first_event_is_there_at_once(stage: Stage) -> None:
 
 
 def test_run_ids_cannot_be_guessed(stage: Stage) -> None:
-    """An id has 144 random bits in letters that a URL takes, and no two are alike."""
+    """An id has 144 random bits in letters that need no escape in a URL, and no two are alike."""
     runs = {stage.start(sample.plain, sample.Where()) for _ in range(20)}
     assert len(runs) == 20
     for run in runs:
@@ -86,7 +86,7 @@ def test_run_ids_cannot_be_guessed(stage: Stage) -> None:
 
 
 def test_the_elapsed_seconds(stage: Stage, clock: ManualClock) -> None:
-    """The last event says how long the run took, by a clock that does not jump."""
+    """The last event has the duration of the run, by a clock that does not jump."""
     run = stage.start(sample.plain_wish)
     stage.until(run, "progress")
     clock.advance(90.5)
@@ -96,7 +96,7 @@ def test_the_elapsed_seconds(stage: Stage, clock: ManualClock) -> None:
 
 
 def test_a_run_is_found_by_its_owner(stage: Stage) -> None:
-    """To anybody else it does not exist."""
+    """For anybody else it does not exist."""
     run = stage.start(sample.plain, sample.Where(), owner="ann")
     assert stage.world.call(stage.runner.find, run, "ann").info.id == run
     for owner in ("bob", ""):
@@ -106,8 +106,8 @@ def test_a_run_is_found_by_its_owner(stage: Stage) -> None:
             stage.world.call(stage.runner.cancel, run, owner)
 
 
-def test_a_cancel_tells_how_the_run_stands(stage: Stage) -> None:
-    """Of a live run it says that it was, and that it is cancelling; of one that is over, how it ended."""
+def test_a_cancel_gives_the_record_of_the_run(stage: Stage) -> None:
+    """That of a live run is `cancelling`; that of a run that is over has its ending."""
     run = stage.start(sample.plain_wish)
     record, was_live = stage.world.call(stage.runner.cancel, run, "")
     assert (record.status, was_live) == ("cancelling", True)
@@ -116,9 +116,9 @@ def test_a_cancel_tells_how_the_run_stands(stage: Stage) -> None:
     assert (record.status, was_live) == ("cancelled", False)
 
 
-def test_a_run_that_never_waits_lets_others_have_their_turn(world: World) -> None:
+def test_a_run_that_never_waits_blocks_no_other(world: World) -> None:
     """Beside a producer without a pause another run starts and ends, and the first can be cancelled."""
-    stage = Stage(world, *offered())
+    stage = Stage(world, *operations())
     greedy = stage.start(scripted, Script(acts=["never_stop", "progress"]))
     other = stage.start(scripted, Script(acts=["many"]))
     assert ending(stage.events(other)) == ("succeeded", None)
@@ -131,8 +131,8 @@ def test_a_run_that_never_waits_lets_others_have_their_turn(world: World) -> Non
 # Linger
 
 
-def watched(stage: Stage, operation: Operation) -> str:
-    """A run that is at work, and has a viewer."""
+def start_watched(stage: Stage, operation: Operation) -> str:
+    """Starts a run with a viewer, and waits until its operation runs."""
     run = stage.start(operation)
     stage.watch(run)
     stage.until(run, "progress")
@@ -140,14 +140,14 @@ def watched(stage: Stage, operation: Operation) -> str:
 
 
 def is_live(stage: Stage, run: str) -> bool:
-    """Whether a run goes on, and nobody has asked it not to, once what was due has been done."""
+    """Whether a run is live and not cancelled, after the timers that are due have run."""
     stage.world.call(gevent.sleep, 0.002)
     return stage.record(run).status == "running"
 
 
 def test_linger_of_none_at_all(stage: Stage, clock: ManualClock) -> None:
-    """With a linger of 0 the last viewer's going ends the run."""
-    run = watched(stage, sample.hasty)
+    """With a linger of 0 the run ends when its last viewer leaves."""
+    run = start_watched(stage, sample.hasty)
     clock.advance(10_000)
     assert is_live(stage, run)
     stage.leave(run)
@@ -156,8 +156,8 @@ def test_linger_of_none_at_all(stage: Stage, clock: ManualClock) -> None:
 
 
 def test_linger_of_some_seconds(stage: Stage, clock: ManualClock) -> None:
-    """A run goes on for so long after its last viewer has gone."""
-    run = watched(stage, sample.patient)
+    """A run continues for that long after its last viewer has left."""
+    run = start_watched(stage, sample.patient)
     stage.leave(run)
     clock.advance(29.9)
     assert is_live(stage, run)
@@ -166,16 +166,16 @@ def test_linger_of_some_seconds(stage: Stage, clock: ManualClock) -> None:
 
 
 def test_linger_without_an_end(stage: Stage, clock: ManualClock) -> None:
-    """A linger of `None` lets a run go on, whoever goes."""
-    run = watched(stage, sample.lasting)
+    """With a linger of `None` a run continues without viewers."""
+    run = start_watched(stage, sample.lasting)
     stage.leave(run)
     clock.advance(10**8)
     assert is_live(stage, run)
 
 
 def test_a_viewer_that_comes_back_in_time(stage: Stage, clock: ManualClock) -> None:
-    """The run goes on, and the seconds are counted anew when that one goes, too."""
-    run = watched(stage, sample.patient)
+    """The run continues, and its linger starts again when that viewer leaves."""
+    run = start_watched(stage, sample.patient)
     stage.leave(run)
     clock.advance(29)
     stage.watch(run)
@@ -189,8 +189,8 @@ def test_a_viewer_that_comes_back_in_time(stage: Stage, clock: ManualClock) -> N
 
 
 def test_a_run_has_been_left_when_its_last_viewer_has(stage: Stage, clock: ManualClock) -> None:
-    """One of two viewers who goes leaves nobody alone."""
-    run = watched(stage, sample.hasty)
+    """The run continues when the first of two viewers leaves."""
+    run = start_watched(stage, sample.hasty)
     stage.watch(run)
     stage.leave(run)
     clock.advance(10_000)
@@ -201,7 +201,7 @@ def test_a_run_has_been_left_when_its_last_viewer_has(stage: Stage, clock: Manua
 
 
 def test_a_run_that_nobody_has_watched_has_not_been_left(stage: Stage, clock: ManualClock) -> None:
-    """A run started without a viewer goes on until it has had one."""
+    """A run that starts without a viewer continues until it has had one."""
     run = stage.start(sample.hasty)
     stage.until(run, "progress")
     clock.advance(10**6)
@@ -212,8 +212,8 @@ def test_a_run_that_nobody_has_watched_has_not_been_left(stage: Stage, clock: Ma
     assert ending(stage.events(run)) == ("cancelled", "disconnected")
 
 
-def test_a_run_that_is_over_is_left_by_anybody(stage: Stage, clock: ManualClock) -> None:
-    """Viewers of a finished run change nothing by their going."""
+def test_a_viewer_of_a_run_that_is_over(stage: Stage, clock: ManualClock) -> None:
+    """When it leaves, nothing changes."""
     run = stage.start(sample.plain, sample.Where())
     before = stage.events(run)
     stage.watch(run)
@@ -224,10 +224,10 @@ def test_a_run_that_is_over_is_left_by_anybody(stage: Stage, clock: ManualClock)
 
 @pytest.mark.parametrize("linger", [0.0, 7.0, None])
 def test_the_settings_linger(world: World, clock: ManualClock, linger: float | None) -> None:
-    """It is that of operations which set none, and of no other."""
-    stage = Stage(world, *offered(), clock=clock, linger=linger)
+    """It is the linger of operations that set none, and of no other."""
+    stage = Stage(world, *operations(), clock=clock, linger=linger)
     assert [stage.runner.linger_of(operation) for operation in (sample.plain_wish, sample.hasty)] == [linger, 0]
-    run = watched(stage, sample.plain_wish)
+    run = start_watched(stage, sample.plain_wish)
     stage.leave(run)
     clock.advance(1e6 if linger is None else max(linger - 0.1, 0))
     if linger != 0:
@@ -242,7 +242,7 @@ def test_the_settings_linger(world: World, clock: ManualClock, linger: float | N
 
 
 def test_a_timeout_is_counted_from_the_start(stage: Stage, clock: ManualClock) -> None:
-    """The limit is the operation's, to the second, and its error says so."""
+    """The limit is that of the operation, and the error has it in seconds."""
     run = stage.start(sample.limited)
     stage.until(run, "progress")
     clock.advance(59.9)
@@ -255,15 +255,15 @@ def test_a_timeout_is_counted_from_the_start(stage: Stage, clock: ManualClock) -
     assert stage.snapshot(run)["error"]["code"] == "timeout"
 
 
-class Muddle(BaseModel):
-    """The schema of a question."""
+class AnySchema(BaseModel):
+    """The schema of a question, valid or not."""
 
     schema_: dict[str, Any]
 
 
 @operation(linger=None)
-def muddled(input: Muddle) -> Iterator[Event]:
-    """Asks with a schema that is none."""
+def asking_with(input: AnySchema) -> Iterator[Event]:
+    """Asks with the schema of its input."""
     yield ask("Which?", schema=input.schema_)
 
 
@@ -271,9 +271,9 @@ def muddled(input: Muddle) -> Iterator[Event]:
 def test_a_question_with_a_schema_that_is_none(
     world: World, clock: ManualClock, schema: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nobody could answer it: it is not asked, and its run fails with the reason in the log."""
-    stage = Stage(world, muddled, clock=clock)
-    messages = stage.events(stage.start(muddled, Muddle(schema_=schema)))
+    """Nobody could answer it: it is not asked, and its run fails, with the reason in the log."""
+    stage = Stage(world, asking_with, clock=clock)
+    messages = stage.events(stage.start(asking_with, AnySchema(schema_=schema)))
     assert [message.event for message in messages] == ["start", "error", "done"]
     assert ending(messages) == ("failed", "operation_failed")
     assert "the schema of a question is invalid" in caplog.text
@@ -290,15 +290,15 @@ def test_a_question_with_a_schema_that_is_none(
 def test_a_question_whose_schema_refers_elsewhere(
     world: World, clock: ManualClock, schema: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is not in the schema is not fetched from anywhere: such a question is not asked either."""
-    stage = Stage(world, muddled, clock=clock)
-    messages = stage.events(stage.start(muddled, Muddle(schema_=schema)))
+    """References are not fetched from anywhere: such a question is not asked either."""
+    stage = Stage(world, asking_with, clock=clock)
+    messages = stage.events(stage.start(asking_with, AnySchema(schema_=schema)))
     assert ending(messages) == ("failed", "operation_failed")
     assert "which is not in it" in caplog.text
 
 
 def test_a_schema_may_refer_to_itself() -> None:
-    """References within a schema are followed, in the check of the answer too."""
+    """References within a schema are resolved, in the check of the answer too."""
     tree = {
         "$id": "https://example.org/tree",
         "$defs": {"leaf": {"type": "integer"}},
@@ -310,10 +310,10 @@ def test_a_schema_may_refer_to_itself() -> None:
 
 
 def test_a_question_is_open_for_its_time(stage: Stage, clock: ManualClock) -> None:
-    """It says when it expires, and is open until then."""
+    """The event says when it expires, and the question is open until then."""
     run = stage.start(sample.asking)
-    asked = stage.until(run, "question")[-1].json
-    assert asked["expires"] == "2026-11-23T09:40:00.000Z"
+    question = stage.until(run, "question")[-1].json
+    assert question["expires"] == "2026-11-23T09:40:00.000Z"
     clock.advance(599.9)
     assert stage.record(run).status == "waiting"
     assert stage.snapshot(run)["question"]["prompt"] == "Go on?"
@@ -324,7 +324,7 @@ def test_a_question_is_open_for_its_time(stage: Stage, clock: ManualClock) -> No
 
 
 def test_an_answer_in_time_is_not_overtaken(stage: Stage, clock: ManualClock) -> None:
-    """A question that was answered expires no more."""
+    """A question with an answer does not expire."""
     run = stage.start(sample.asking)
     stage.until(run, "question")
     stage.answer(run, False)
@@ -339,7 +339,7 @@ def test_an_answer_in_time_is_not_overtaken(stage: Stage, clock: ManualClock) ->
 def test_work_that_ignores_its_cancel(
     stage: Stage, clock: ManualClock, tmp_path: Path, runs_in: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is named after a second, given up after eight, and nothing that it yields afterwards is taken."""
+    """It is named after a second, its run ends after eight, and later events of it are dropped."""
     release = tmp_path / "release"
     script = Script.model_validate({"runs_in": runs_in, "file": str(release)})
     run = stage.start(sample.stubborn, script)
@@ -355,12 +355,12 @@ def test_work_that_ignores_its_cancel(
     messages = stage.events(run)
     assert ending(messages) == ("cancelled", "requested")
     release.touch()
-    stage.world.until(lambda: producer.greenlet.dead, "it ends at last")
+    stage.world.until(lambda: producer.greenlet.dead, "it ends")
     assert stage.so_far(run) == messages
 
 
 def test_work_that_obeys_is_not_named(stage: Stage, clock: ManualClock, caplog: pytest.LogCaptureFixture) -> None:
-    """An operation that has ended by then is nobody's concern."""
+    """An operation that has ended by then is not."""
     run = stage.start(sample.plain_wish)
     stage.until(run, "progress")
     stage.cancel(run)
@@ -370,19 +370,19 @@ def test_work_that_obeys_is_not_named(stage: Stage, clock: ManualClock, caplog: 
 
 
 class SlowToClose:
-    """Work that is cancelled while it yields, and takes its time to close."""
+    """Work that is cancelled while it yields, and is slow to close."""
 
     def __init__(self) -> None:
         self.cancel: Callable[[], None] = lambda: None
         self.closed = False
 
     def send(self, answer: object) -> Event:
-        """The cancel has been asked for by the time that the event is looked at."""
+        """Cancels before the event is returned."""
         self.cancel()
-        return progress("never taken")
+        return progress("never written")
 
     def close(self) -> None:
-        """Lets the hub go round a few times."""
+        """Waits for a few rounds of the hub."""
         for _ in range(5):
             gevent.sleep(0)
         self.closed = True
@@ -392,7 +392,7 @@ class Frames(list[bytes]):
     """A sink."""
 
     def put(self, block: Block, recorder: Recorder) -> None:
-        """Takes frames."""
+        """Appends frames."""
         self.extend(block.frames)
 
     def wait_for_room(self) -> None:
@@ -400,7 +400,7 @@ class Frames(list[bytes]):
 
 
 def test_a_cancel_does_not_interrupt_the_closing(world: World) -> None:
-    """Work that is on its way out already is not hurried: the last event waits for it."""
+    """Work that is being closed is not interrupted: the last event waits for it."""
     work, frames, closed_at_the_end = SlowToClose(), Frames(), list[bool]()
     producer = Producer(
         "slow",
@@ -421,24 +421,24 @@ def test_a_cancel_does_not_interrupt_the_closing(world: World) -> None:
 
 
 def lines(stage: Stage, run: str) -> list[str]:
-    """The lines that viewers can see."""
+    """The lines that viewers have."""
     return [message.json["text"] for message in stage.so_far(run) if message.event == "line"]
 
 
 @pytest.mark.parametrize("operation", [sample.paced, sample.each], ids=["ready", "each"])
 def test_an_event_is_shown_when_its_producer_waits(stage: Stage, tmp_path: Path, operation: Operation) -> None:
-    """Without a policy that gathers, an event needs no other to be seen."""
+    """Without an interval an event is written even if no other follows."""
     script = paced_by(tmp_path)
     run = stage.start(operation, script)
     for line in ("one", "two"):
         script.leave(line)
-        stage.world.until(lambda line=line: line in lines(stage, run), "the line is shown")  # type: ignore[misc]
+        stage.world.until(lambda line=line: line in lines(stage, run), "the line is written")  # type: ignore[misc]
     script.leave("end")
     assert ending(stage.events(run)) == ("succeeded", None)
 
 
 def test_events_are_gathered(stage: Stage, clock: ManualClock, tmp_path: Path) -> None:
-    """With a policy in seconds events are shown together after so long, at a `flush()`, and at the end."""
+    """With an interval events are written together at its end, at a `flush()`, and at the end of the run."""
     script = paced_by(tmp_path)
     run = stage.start(sample.gathering, script)
     recorder = stage.runner.runs[run].producer.recorder
@@ -457,7 +457,7 @@ def test_events_are_gathered(stage: Stage, clock: ManualClock, tmp_path: Path) -
 
 
 def paced_by(folder: Path) -> Script:
-    """An input whose file is there, and empty."""
+    """An input whose file exists, and is empty."""
     file = folder / "lines"
     file.touch()
     return Script(file=str(file))
@@ -467,8 +467,8 @@ def paced_by(folder: Path) -> Script:
 
 
 def test_a_worker_has_so_many_runs(world: World, clock: ManualClock) -> None:
-    """Past its limit a worker says when to come back; a run that has ended makes room."""
-    stage = Stage(world, *offered(), clock=clock, max_runs=2)
+    """Past its limit a worker refuses, with a Retry-After; a run that has ended makes room."""
+    stage = Stage(world, *operations(), clock=clock, max_runs=2)
     first, _ = stage.start(sample.plain_wish, client="a"), stage.start(sample.plain_wish, client="b")
     with pytest.raises(Unavailable) as caught:
         stage.start(sample.plain_wish, client="c")
@@ -480,8 +480,8 @@ def test_a_worker_has_so_many_runs(world: World, clock: ManualClock) -> None:
 
 
 def test_a_client_has_so_many_runs(world: World, clock: ManualClock) -> None:
-    """Past its limit a client is told when to come back, and others are not."""
-    stage = Stage(world, *offered(), clock=clock, max_runs_per_client=1)
+    """Past its limit a client is refused, with a Retry-After, and others are not."""
+    stage = Stage(world, *operations(), clock=clock, max_runs_per_client=1)
     first = stage.start(sample.plain_wish, client="a")
     with pytest.raises(TooMany) as caught:
         stage.start(sample.plain_wish, client="a")
@@ -494,7 +494,7 @@ def test_a_client_has_so_many_runs(world: World, clock: ManualClock) -> None:
 
 
 def test_a_worker_that_drains_takes_no_run(stage: Stage) -> None:
-    """It says that it is stopping, and when to come back."""
+    """It refuses with its reason and a Retry-After."""
     stage.runner.draining = True
     with pytest.raises(Unavailable) as caught:
         stage.start(sample.plain_wish)
@@ -502,8 +502,8 @@ def test_a_worker_that_drains_takes_no_run(stage: Stage) -> None:
 
 
 def test_a_worker_that_stops_ends_its_runs(world: World) -> None:
-    """What is live at the end is cancelled for that reason, and waited for."""
-    stage = Stage(world, *offered())
+    """Live runs are cancelled with the reason `shutdown`, and it waits for their ends."""
+    stage = Stage(world, *operations())
     runs = [stage.start(sample.plain_wish) for _ in range(3)]
     stage.world.call(stage.runner.stop)
     for run in runs:
@@ -516,7 +516,7 @@ def test_a_worker_that_stops_ends_its_runs(world: World) -> None:
 
 
 def join(stage: Stage, *, key: str = "k", digest: str = "d", owner: str = "ann") -> tuple[str, bool]:
-    """Starts a run with a key, or joins it."""
+    """Starts a run with a key, or joins one."""
     start: Callable[..., tuple[str, bool]] = stage.runner.start
     return stage.world.call(start, sample.plain_wish, NoInput(), owner=owner, client=owner, key=key, digest=digest)
 
@@ -543,9 +543,9 @@ def test_a_key_with_another_body(stage: Stage) -> None:
 
 @pytest.mark.parametrize("limit", ["max_runs", "max_runs_per_client"])
 def test_a_join_needs_no_room(world: World, clock: ManualClock, limit: str) -> None:
-    """A client that asks again for the run it has is let in, though there is room for no other."""
+    """A client can join its own run at the limit, where no other can start."""
     settings: dict[str, Any] = {limit: 1}
-    stage = Stage(world, *offered(), clock=clock, **settings)
+    stage = Stage(world, *operations(), clock=clock, **settings)
     run, _ = join(stage)
     assert join(stage) == (run, False)
     with pytest.raises((Unavailable, TooMany)):
@@ -553,16 +553,16 @@ def test_a_join_needs_no_room(world: World, clock: ManualClock, limit: str) -> N
     close(stage, clock)
 
 
-# What a run leaves behind
+# After a run
 
 
 def test_a_runs_cleanup_is_called_once(stage: Stage) -> None:
-    """Whether it ends, is refused, or joins another, what came with a request is cleaned up, and once."""
+    """Once, after a run, a refusal or a join."""
     called: list[str] = []
     start: Callable[..., tuple[str, bool]] = stage.runner.start
 
-    def begin(name: str, **said: object) -> None:
-        stage.world.call(start, sample.plain_wish, NoInput(), cleanup=lambda: called.append(name), **said)
+    def begin(name: str, **options: object) -> None:
+        stage.world.call(start, sample.plain_wish, NoInput(), cleanup=lambda: called.append(name), **options)
 
     begin("first", key="k", digest="d")
     assert called == []
@@ -580,12 +580,12 @@ def test_a_runs_cleanup_is_called_once(stage: Stage) -> None:
 
 @pytest.mark.parametrize("name", WORLDS)
 def test_finished_runs_go_after_their_retention(name: str) -> None:
-    """The runner itself sees to it, without being asked."""
+    """The runner removes them without a request."""
     with entered(name) as world:  # type: ignore[arg-type]
         clock = ManualClock()
-        stage = Stage(world, *offered(), clock=clock)
+        stage = Stage(world, *operations(), clock=clock)
         run = stage.start(sample.plain, sample.Where())
         stage.events(run)
         clock.advance(3601)
-        stage.world.until(lambda: stage.store.find(run) is None, "the run goes")
+        stage.world.until(lambda: stage.store.find(run) is None, "the run is removed")
         stage.close()
