@@ -199,9 +199,12 @@ def environment(more: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def answers_http(address: Address) -> bool:
-    """Whether an HTTP server answers there, with any response."""
+    """Whether an HTTP server answers there, with any response.
+
+    It waits for a server that listens: a TLS server would log a connection that is closed before its handshake.
+    """
     try:
-        with address.connect(timeout=1) as probe:
+        with address.connect(timeout=STARTUP) as probe:
             probe.sendall(request_bytes("HEAD", "/is-anybody-there", {"Connection": "close"}))
             return probe.recv(5) == b"HTTP/"
     except OSError:

@@ -1,4 +1,4 @@
-"""A plain Flask application without Headway, to try the test servers and clients themselves on."""
+"""A Flask application without Headway, on which the servers and clients of the tests are tested."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def count() -> ResponseReturnValue:
 
 @app.get("/forever")
 def forever() -> ResponseReturnValue:
-    """An event every `pause` seconds until the client has gone, then a line in the log.
+    """An event every `pause` seconds until the client disconnects, then a line in the log.
 
-    `buffered=1` leaves the word out that keeps proxies from holding it back.
+    `buffered=1` omits the header that keeps proxies from buffering.
     """
     headers = {} if "buffered" in request.args else {"X-Accel-Buffering": "no"}
     return Response(_forever(request.args.get("pause", 0.02, float)), mimetype=SSE, headers=headers)
@@ -44,7 +44,7 @@ def _forever(pause: float) -> Iterator[str]:
             yield frame(number, {"n": number})
             time.sleep(pause)
     finally:
-        print("the client has gone", flush=True)  # noqa: T201  read from the server's log
+        print("the client has disconnected", flush=True)  # noqa: T201  read from the server's log
 
 
 @app.get("/broken")
@@ -60,13 +60,13 @@ def _broken() -> Iterator[str]:
 
 @app.post("/echo")
 def echo() -> ResponseReturnValue:
-    """The body of the request, as it came."""
+    """The body of the request."""
     return Response(request.get_data(), content_type=request.content_type)
 
 
 @app.get("/process")
 def process() -> ResponseReturnValue:
-    """What the server's process looks like from the inside."""
+    """The server's process, seen from inside."""
     keys = ("HEADWAY_STORE", "GUNICORN_CMD_ARGS", "WEB_CONCURRENCY")
     return {
         "pid": os.getpid(),

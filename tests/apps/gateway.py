@@ -1,6 +1,6 @@
-"""An application whose operations are gateways to another one: `UPSTREAM` is where that is.
+"""An application whose operations are gateways to another application, at `UPSTREAM`.
 
-It has the routes of its upstream, so that one stands in front of another: a chain.
+It has the routes of its upstream, so that several can form a chain.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ NAMES: Final = ("pour", "lasting", "steps", "curious", "simulate", "work")
 
 
 def only_deltas(events: Iterable[Event]) -> Iterator[Any]:
-    """A transform like any other."""
-    for found in events:
-        if found.name == "delta":
-            yield found
+    """A transform that passes on nothing else."""
+    for event in events:
+        if event.name == "delta":
+            yield event
 
 
 def create_app() -> Flask:
     """The application."""
     app = Flask(__name__)
-    said: dict[str, Any] = {"linger": LINGER, "patience": PATIENCE, "headers": ["X-Tenant"]}
-    operations = [gateway(f"{UPSTREAM}/api/operations/{name}", **said) for name in NAMES]
-    operations.append(gateway(f"{UPSTREAM}/api/operations/steps", name="deltas", through=[only_deltas], **said))
+    options: dict[str, Any] = {"linger": LINGER, "patience": PATIENCE, "headers": ["X-Tenant"]}
+    operations = [gateway(f"{UPSTREAM}/api/operations/{name}", **options) for name in NAMES]
+    operations.append(gateway(f"{UPSTREAM}/api/operations/steps", name="deltas", through=[only_deltas], **options))
     Headway(app, operations=operations, url_prefix="/api")
     app.add_url_rule("/inside", view_func=view_inside)
     app.add_url_rule("/page", view_func=lambda: PAGE)
-    app.add_url_rule("/told", view_func=view_told, methods=["POST"])
+    app.add_url_rule("/seen", view_func=view_seen, methods=["POST"])
     app.after_request(replaced)
     app.add_url_rule("/relay/<path:path>", view_func=view_relay, methods=["GET", "POST", "PUT"])
     return app
@@ -53,22 +53,22 @@ for (const name of ["start", "delta", "result", "done", "reset"])
   source.addEventListener(name, (event) => seen.push({id: event.lastEventId, name, data: event.data}));
 source.onerror = () => {
   if (source.readyState === EventSource.CLOSED)
-    fetch("/told", {method: "POST", body: JSON.stringify({seen, opened})});
+    fetch("/seen", {method: "POST", body: JSON.stringify({seen, opened})});
 };
 </script>"""
-"""A browser's own EventSource on a run, which tells what it has seen once it has stopped by itself."""
+"""A browser's own EventSource on a run; the page reports what it has seen once that has stopped by itself."""
 
 
-def view_told() -> ResponseReturnValue:
-    """What that page tells, as a note."""
-    unfinished = notes.of_this_process().folder / "told.unfinished"
+def view_seen() -> ResponseReturnValue:
+    """Keeps the report of that page as a note."""
+    unfinished = notes.of_this_process().folder / "seen.unfinished"
     unfinished.write_bytes(request.get_data())
     unfinished.rename(unfinished.with_suffix(""))
     return "", 204
 
 
 def view_relay(path: str) -> Response:
-    """Whatever the upstream has at that path."""
+    """Relays the upstream's route of that path."""
     query = request.query_string.decode()
     url = f"{UPSTREAM}/{path}" + (f"?{query}" if query else "")
     return relay(url, headers=["X-Tenant"], patience=PATIENCE, heartbeat=request.headers.get("X-Beat", 15.0, float))

@@ -1,4 +1,4 @@
-"""A line between two servers that a test cuts: it passes bytes on, until it is told to close what it has."""
+"""A line between two servers that a test cuts: it passes bytes on, until its connections are closed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.clients import Address, Reachable, wait_until
 
 
 class Line:
-    """Listens, and passes everything on to `to`."""
+    """Listens, and passes everything on to the server `to`."""
 
     def __init__(self, to: Reachable) -> None:
         self.opened = 0
@@ -22,23 +22,23 @@ class Line:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL at which it listens."""
         return self.address.url
 
     @property
     def open(self) -> int:
-        """How many connections it has now."""
+        """The number of open connections."""
         return len(self._pairs)
 
     def cut(self) -> int:
-        """Closes every connection, on both sides; gives how many there were."""
+        """Closes every connection, on both sides; returns how many there were."""
         pairs = list(self._pairs)
         for pair in pairs:
             self._close(pair)
         return len(pairs)
 
     def cut_streams(self) -> None:
-        """The same, once there is a connection to cut."""
+        """Waits for a connection, and closes all."""
         wait_until(lambda: self.open, "a connection to cut")
         self.cut()
 

@@ -1,7 +1,7 @@
-"""An upstream that does as its test says, byte by byte: what gateways meet, good and bad.
+"""An upstream that follows the scripts of a test, byte by byte: it can do everything that gateways may meet.
 
-It is a socket and a thread for each connection, so that it lives beside a hub of the same process, and sees the moment
-at which a gateway lets go.
+It has a thread for each connection, so that it works beside a hub in the same process, and sees exactly when a gateway
+disconnects.
 
     with Upstream() as upstream:
         upstream.will(lambda call: call.stream(b"data: 1\\n\\n"))
@@ -26,11 +26,11 @@ from tests.clients import PATIENCE, wait_until
 Script = Callable[["Call"], object]
 
 START = {"timestamp": "2026-11-23T09:30:00.125Z", "run": "upstream-run", "operation": "work"}
-"""What a run of Headway begins with."""
+"""The data of the first event of a Headway run."""
 
 
 def frame(name: str, data: Any, number: int | None = None) -> bytes:
-    """An event of an upstream; a string goes as it is, anything else as JSON."""
+    """The frame of an event; a string is sent as it is, anything else as JSON."""
     text = data if isinstance(data, str) else json.dumps(data, separators=(",", ":"))
     head = "" if number is None else f"id: {number}\n"
     named = f"event: {name}\n" if name else ""
@@ -39,20 +39,20 @@ def frame(name: str, data: Any, number: int | None = None) -> bytes:
 
 
 def stamped(**data: Any) -> dict[str, Any]:
-    """An event's data as Headway writes it."""
+    """Data with a timestamp, as Headway writes it."""
     return {"timestamp": START["timestamp"], **data}
 
 
 MARGIN = 1.0
-"""Seconds within which what takes 100 ms has to be seen: an order of magnitude."""
+"""Seconds for what should take 100 ms: ten times as many."""
 
 
 def promptly(once: Callable[[], float]) -> None:
-    """One of three tries takes no longer than that; a machine that stands still for a moment spoils one."""
-    took: list[float] = []
-    while not took or took[-1] > MARGIN:
-        assert len(took) < 3, took
-        took.append(once())
+    """Passes if one of three tries takes no longer than `MARGIN`: a busy machine may delay one."""
+    delays: list[float] = []
+    while not delays or delays[-1] > MARGIN:
+        assert len(delays) < 3, delays
+        delays.append(once())
 
 
 class Call:
@@ -62,7 +62,6 @@ class Call:
         self.upstream = upstream
         self.socket = sock
         self._reader = reader
-        self.came = time.monotonic()
         self.method, self.path, self.headers = self._head()
         self.over = False
 
@@ -77,10 +76,10 @@ class Call:
         method, path, _ = first.split()
         return method, path, headers
 
-    # what was asked
+    # the request
 
     def pieces(self) -> Iterator[bytes]:
-        """The body as it arrives: whole where its length was told, else chunk by chunk."""
+        """The body as it arrives: in one piece if it has a length, else chunk by chunk."""
         if "content-length" in self.headers:
             yield self._reader.read(int(self.headers["content-length"]))
         elif self.headers.get("transfer-encoding") == "chunked":
@@ -90,7 +89,7 @@ class Call:
             self._reader.readline()
 
     def begin_to_read(self, size: int) -> None:
-        """Takes the first bytes of a body in; of one in chunks, the first chunks."""
+        """Reads the first bytes of a body, or its first chunks."""
         if "content-length" in self.headers:
             assert len(self._reader.read(size)) == size
         else:
@@ -99,18 +98,18 @@ class Call:
                 size -= len(next(pieces))
 
     def read(self) -> Self:
-        """Takes the whole body in."""
+        """Reads the whole body."""
         assert self.body is not None
         return self
 
     @property
     def body(self) -> bytes:
-        """All of it."""
+        """The whole body."""
         if not hasattr(self, "_body"):
             self._body = b"".join(self.pieces())
         return self._body
 
-    # what is answered
+    # the response
 
     def send(self, data: bytes) -> Self:
         """Bytes as they are."""
@@ -118,11 +117,11 @@ class Call:
         return self
 
     def head(self, status: int = 200, **headers: str) -> Self:
-        """A head, of an event stream in chunks unless told otherwise; `_` stands for `-`, an empty value for none."""
+        """A head, by default of a stream in chunks. In names `_` stands for `-`; an empty value omits a header."""
         lines = {"content-type": "text/event-stream", "transfer-encoding": "chunked"}
         lines |= {name.replace("_", "-"): value for name, value in headers.items()}
-        told = "".join(f"{name}: {value}\r\n" for name, value in lines.items() if value)
-        self.send(f"HTTP/1.1 {status} Told\r\n{told}\r\n".encode())
+        text = "".join(f"{name}: {value}\r\n" for name, value in lines.items() if value)
+        self.send(f"HTTP/1.1 {status} Reason\r\n{text}\r\n".encode())
         return self
 
     def chunk(self, data: bytes) -> Self:
@@ -144,32 +143,32 @@ class Call:
         return self
 
     def answer(self, status: int, body: bytes, content_type: str, **headers: str) -> Self:
-        """An answer that is no stream."""
+        """A response that is no stream."""
         self.head(status, content_type=content_type, transfer_encoding="", content_length=str(len(body)), **headers)
         self.send(body)
         return self
 
     def begin_run(self, run: str = "upstream-run") -> Self:
-        """What Headway says at once to the start of a run."""
+        """The beginning of a run's stream, as Headway sends it at once."""
         self.head(run_id=run, location=f"/runs/{run}")
         self.chunk(b"retry: 2000\n\n" + frame("start", {**START, "run": run}, 1))
         return self
 
     def cut(self) -> Self:
-        """Closes the connection, in the middle of whatever it is."""
+        """Closes the connection."""
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
         self.over = True
         return self
 
     def reset(self) -> Self:
-        """The same, with a reset."""
+        """Closes the connection with a reset."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.over = True
         return self
 
     def left(self) -> float:
-        """The moment when the gateway closes the connection, which is waited for."""
+        """Waits until the gateway closes the connection, and returns the time."""
         with contextlib.suppress(OSError):
             while self._reader.read1(65536):
                 pass
@@ -193,16 +192,16 @@ class Upstream:
         self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}/operations/work"
 
     def will(self, *scripts: Script) -> None:
-        """What is done with the next requests."""
+        """Sets the scripts for the next requests."""
         self._scripts = list(scripts)
 
     def call(self, number: int) -> Call:
-        """The call of this number, from 0 on, which is waited for."""
+        """Waits for the call of this number, from 0 on."""
         wait_until(lambda: len(self.calls) > number, f"call {number} of an upstream")
         return self.calls[number]
 
     def close(self) -> None:
-        """Lets nobody in any more, as a service that is down."""
+        """Refuses connections from now on, as a service that is down."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -232,7 +231,7 @@ class Upstream:
             with self._context.wrap_socket(plain, server_side=True) if self._context else plain as sock:
                 self._answer_all(sock)
         except (OSError, EOFError, ValueError):
-            pass  # the gateway has gone, which is its right
+            pass  # the gateway may disconnect at any time
         except BaseException as failure:  # noqa: BLE001  # a script of the test's own
             self.failures.append(failure)
 
@@ -245,7 +244,7 @@ class Upstream:
                 script(call)
                 if call.over:
                     return
-                call.body  # noqa: B018  # what the script did not read stands before the next request
+                call.body  # noqa: B018  # read if the script has not: the next request follows it
 
 
 def _serving(certificate: Any) -> ssl.SSLContext:

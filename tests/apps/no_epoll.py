@@ -1,4 +1,4 @@
-"""The application `stopping` as it finds itself on a system without epoll, such as macOS."""
+"""The application `stopping` as it is on a system without epoll, such as macOS."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from gevent import monkey
 
 if hasattr(select, "epoll"):
     del select.epoll
-vars(monkey)["saved"].get("select", {}).pop("epoll", None)  # where gevent has put it aside, patching the module
+vars(monkey)["saved"].get("select", {}).pop("epoll", None)  # where gevent keeps what it replaces
 
 app = importlib.import_module("tests.apps.stopping").app

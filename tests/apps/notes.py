@@ -1,4 +1,4 @@
-"""Notes between an operation and its test, through files: when something happened, and that something may go on.
+"""Notes between an operation and its test, in files: that something has happened and when, or that it may go on.
 
 Times are those of CLOCK_MONOTONIC, which all processes of a machine share (clock_gettime(2)).
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.clients import wait_until
 
 VARIABLE = "NOTES_FOLDER"
-"""Names the folder to an application; operations that have no note to leave do without."""
+"""The variable with the folder, for applications whose operations leave notes."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Notes:
     folder: Path
 
     def leave(self, name: str) -> None:
-        """Says that `name` happens now; whoever sees the note sees all of it."""
+        """Notes that `name` happens now; the file appears complete."""
         unfinished = self.folder / f"{name}.unfinished"
         unfinished.write_text(repr(time.monotonic()))
         unfinished.rename(self.folder / name)
@@ -33,11 +33,11 @@ class Notes:
         return (self.folder / name).exists()
 
     def when(self, name: str) -> float:
-        """The moment of `name`, which is waited for."""
+        """Waits for `name`, and returns its time."""
         wait_until(lambda: self.has(name), f"the note {name!r}")
         return float((self.folder / name).read_text())
 
 
 def of_this_process() -> Notes:
-    """The notes of the process that a test has started."""
+    """The notes of this process, which a test has started."""
     return Notes(Path(os.environ[VARIABLE]))

@@ -16,7 +16,7 @@ app = Flask(__name__)
 
 @app.get("/patient")
 def patient() -> Response:
-    """Works until the note `go NOTE` is there, and leaves `NOTE` at its end."""
+    """Works until there is a note `go NOTE`, and leaves `NOTE` at the end."""
     return stream(_patient(request.args["note"]))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-if "--patched" in sys.argv:  # has to come before anything else is imported
+if "--patched" in sys.argv:  # before anything else is imported
     from gevent import monkey
 
     monkey.patch_all()
@@ -41,8 +41,8 @@ def parse_arguments() -> argparse.Namespace:
 def load(app: str) -> Any:
     """The WSGI application that a string names."""
     module, _, name = app.partition(":")
-    found = getattr(importlib.import_module(module), name.removesuffix("()"))
-    return found() if name.endswith("()") else found
+    application = getattr(importlib.import_module(module), name.removesuffix("()"))
+    return application() if name.endswith("()") else application
 
 
 if __name__ == "__main__":

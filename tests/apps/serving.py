@@ -1,6 +1,6 @@
-"""Applications for the tests of the routes: made in the test's own process, or served by a real server.
+"""Applications for the tests of the routes: in the test's own process, or served by a real server.
 
-`create_app` is what a host does: a Flask application with Headway in it and everything of `tests.sample_operations`.
+`create_app` makes a Flask application with Headway and every operation of `tests.sample_operations`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ def offered() -> list[Operation]:
     return [value for value in vars(sample_operations).values() if isinstance(value, Operation)]
 
 
-def create_app(config: dict[str, Any] | None = None, **said: Any) -> Flask:
-    """An application whose configuration has `config` in it; what is `said` is said to `Headway`."""
+def create_app(config: dict[str, Any] | None = None, **options: Any) -> Flask:
+    """An application with this configuration; `options` are keywords of `Headway`."""
     app = Flask(__name__)
     app.config.update(config or {})
-    Headway(app, **{"operations": offered(), **said})
+    Headway(app, **{"operations": offered(), **options})
     return app

@@ -1,4 +1,4 @@
-"""Serves an application with the standard library's WSGI server, which shows no socket to what it serves.
+"""Serves an application with the standard library's WSGI server, which shows its socket to no application.
 
 `python -m tests.apps.wsgiref APP --port PORT`
 """

@@ -1,4 +1,4 @@
-"""A viewer's going is seen on its socket: on every server, in every way to go, and in none that is no going."""
+"""A viewer that disconnects is noticed on its socket: on every server, in every way to leave, and only then."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 APP = "tests.apps.stopping:app"
 SOON = 1.0
-"""Seconds in which a going has to be seen: a hundred times what it takes, and far less than the heartbeat of 15."""
+"""Seconds in which a disconnect must be noticed: a hundred times what it takes, and far less than a heartbeat."""
 
 SEND_TIMEOUT = 2.0
-"""Seconds that a silent host is waited for, in the tests that take one away."""
+"""Seconds after which a silent host counts as gone, in the tests that take one away."""
 
 TLS = ("gevent-tls", "gevent_pywsgi-tls", "pywsgi-tls")
 GEVENT = ("gevent", "gevent_pywsgi", "pywsgi", "pywsgi-unpatched", "gevent-unix", *TLS)
@@ -79,7 +79,7 @@ def server(request: pytest.FixtureRequest, certificate: Certificate, notes: Note
 
 
 def close(viewer: Connection) -> None:
-    """With a FIN; over TLS, without a word to TLS."""
+    """With a FIN; over TLS, without a closure alert."""
     viewer.close()
 
 
@@ -89,20 +89,20 @@ def reset(viewer: Connection) -> None:
 
 
 def close_notify(viewer: Connection) -> None:
-    """As TLS wants it (RFC 8446, section 6.1): with an alert, and then a FIN."""
+    """As TLS requires (RFC 8446, section 6.1): with an alert, and then a FIN."""
     assert isinstance(viewer.socket, ssl.SSLSocket)
     viewer.socket.settimeout(0)
-    with contextlib.suppress(ssl.SSLWantReadError):  # the alert is on its way; the server's is not waited for
+    with contextlib.suppress(ssl.SSLWantReadError):  # the alert is sent; that of the server is not waited for
         viewer.socket.unwrap()
     socket.socket.close(viewer.socket)
 
 
 def half_close(viewer: Connection) -> None:
-    """A FIN of the viewer's that leaves the other direction open; below TLS where there is TLS."""
+    """A FIN that leaves the other direction open; below TLS, if there is TLS."""
     socket.socket.shutdown(viewer.socket, socket.SHUT_WR)
 
 
-# What the viewers do
+# Requests
 
 
 def start(viewer: Connection, operation: str, note: str = "") -> None:
@@ -118,20 +118,20 @@ def starting(operation: str, note: str = "") -> bytes:
 
 
 def ask(server: Server, path: str) -> Any:
-    """What the server answers to a GET, on a connection of its own."""
+    """The JSON in the response to a GET, on a connection of its own."""
     with Connection(server) as client:
         client.request("GET", path, {"Connection": "close"})
         return json.loads(client.body())
 
 
 def delay(server: Server, notes: Notes, operation: str, leave: Callable[[Connection], None]) -> float:
-    """Seconds from a viewer's going to the end of the `finally` of its operation."""
+    """Seconds from a viewer's disconnect to the end of the `finally` of its operation."""
     note, viewer = next(note_names), Connection(server)
     start(viewer, operation, note)
     viewer.until("progress")
-    gone = time.monotonic()
+    left = time.monotonic()
     leave(viewer)
-    return notes.when(note) - gone
+    return notes.when(note) - left
 
 
 @every_server
@@ -145,7 +145,7 @@ def test_a_viewer_that_leaves(
     long: bool,
     figures: Figures,
 ) -> None:
-    """A close and a reset stop the work, while the stream is silent and while it is written to."""
+    """A close and a reset stop the work, on a silent stream and on a busy one."""
     delays = [delay(server, notes, operation, leave) for _ in range(50 if long else 5)]
     figures.times("from a viewer's close or reset to the end of its operation", delays)
     assert max(delays) < SOON
@@ -153,7 +153,7 @@ def test_a_viewer_that_leaves(
 
 @pytest.mark.parametrize("server", TLS, indirect=True)
 def test_a_viewer_that_leaves_tls_in_good_order(server: Server, notes: Notes, long: bool, figures: Figures) -> None:
-    """An alert that nobody reads, and a FIN after it, are a close."""
+    """An alert that nobody reads, followed by a FIN, is a close."""
     delays = [delay(server, notes, "silent", close_notify) for _ in range(50 if long else 5)]
     figures.times("from a close_notify to the end of its operation", delays)
     assert max(delays) < SOON
@@ -161,25 +161,25 @@ def test_a_viewer_that_leaves_tls_in_good_order(server: Server, notes: Notes, lo
 
 @every_server
 def test_a_viewer_that_leaves_while_the_server_is_stuck_in_a_write(server: Server, notes: Notes) -> None:
-    """A viewer that has stopped reading is seen to go as well."""
+    """The disconnect of a viewer that has stopped reading is noticed, too."""
     note = next(note_names)
     with Connection(server, receive_buffer=4096) as viewer:
         start(viewer, "pouring", note)
         viewer.message()
         wait_until(lambda: is_full(viewer), "the viewer's buffer is full")
-        gone = time.monotonic()
-    assert notes.when(note) - gone < SOON
+        left = time.monotonic()
+    assert notes.when(note) - left < SOON
 
 
 def is_full(viewer: Connection) -> bool:
-    """Whether what has arrived has stopped growing."""
+    """Whether no more data arrives."""
     before = arrived(viewer)
     time.sleep(0.05)
     return before == arrived(viewer) > 0
 
 
 def arrived(viewer: Connection) -> int:
-    """Bytes that the kernel holds for the viewer; below TLS where there is TLS."""
+    """Bytes that the kernel holds for the viewer; below TLS, if there is TLS."""
     with contextlib.suppress(BlockingIOError):
         plain = socket.socket(fileno=viewer.socket.fileno())
         try:
@@ -191,21 +191,21 @@ def arrived(viewer: Connection) -> int:
 
 @every_server
 def test_a_stream_without_a_run_ends_with_its_viewer(server: Server, notes: Notes) -> None:
-    """What `stream()` was given is closed when its client goes."""
+    """The generator of `stream()` is closed when its client disconnects."""
     note, viewer = next(note_names), Connection(server)
     viewer.request("GET", f"/streamed?note={note}")
     viewer.until("progress")
-    gone = time.monotonic()
+    left = time.monotonic()
     viewer.close()
-    assert notes.when(note) - gone < SOON
+    assert notes.when(note) - left < SOON
 
 
-# What is no going
+# Half-closes
 
 
 @every_server
 def test_a_half_closed_viewer_keeps_its_stream(server: Server, notes: Notes) -> None:
-    """A FIN of the viewer's alone is answered with a comment, and the stream goes on to its end."""
+    """A FIN alone is answered with a comment, and the stream goes on to its end."""
     note = next(note_names)
     with Connection(server) as viewer:
         start(viewer, "patient", note)
@@ -218,21 +218,21 @@ def test_a_half_closed_viewer_keeps_its_stream(server: Server, notes: Notes) -> 
 
 @every_server
 def test_a_half_closed_viewer_that_leaves_after_all(server: Server, notes: Notes) -> None:
-    """The half-close has not used up the watch: a reset after it is seen."""
+    """The watch goes on after a half-close, and notices a reset."""
     note = next(note_names)
     viewer = Connection(server)
     start(viewer, "silent", note)
     viewer.until("progress")
     half_close(viewer)
     viewer.comment()
-    gone = time.monotonic()
+    left = time.monotonic()
     viewer.reset()
-    assert notes.when(note) - gone < SOON
+    assert notes.when(note) - left < SOON
 
 
 @every_server
-def test_a_viewers_going_is_no_other_viewers(server: Server, notes: Notes) -> None:
-    """Of two connections the one that is closed is the one whose work stops."""
+def test_a_disconnect_stops_no_other_stream(server: Server, notes: Notes) -> None:
+    """Of two connections only the one that is closed has its work stopped."""
     first, second = next(note_names), next(note_names)
     with Connection(server) as stays, Connection(server) as goes:
         start(stays, "patient", first)
@@ -250,7 +250,7 @@ def test_a_viewers_going_is_no_other_viewers(server: Server, notes: Notes) -> No
 
 @keeping_alive
 def test_a_connection_outlives_its_stream(server: Server, notes: Notes) -> None:
-    """After a stream the connection is watched no more, and takes the next request, and the next stream."""
+    """After a stream the connection is no longer watched, and carries the next request, and the next stream."""
     with Connection(server) as viewer:
         for _ in range(2):
             succeeds(viewer, notes)
@@ -271,21 +271,21 @@ def succeeds(viewer: Connection, notes: Notes) -> None:
 def test_a_close_late_in_the_life_of_a_connection(
     server: Server, notes: Notes, leave: Callable[[Connection], None]
 ) -> None:
-    """Streams and requests that came before do not blind the watch."""
+    """A disconnect is noticed after earlier streams and requests, too."""
     note, viewer = next(note_names), Connection(server)
     succeeds(viewer, notes)
     viewer.request("GET", "/operations")
     viewer.body()
     start(viewer, "silent", note)
     viewer.until("progress")
-    gone = time.monotonic()
+    left = time.monotonic()
     leave(viewer)
-    assert notes.when(note) - gone < SOON
+    assert notes.when(note) - left < SOON
 
 
 @keeping_alive
 def test_pipelined_requests_are_answered_after_the_stream(server: Server, notes: Notes) -> None:
-    """What a client sends ahead, with the request for a stream and during it, is left where it is until then."""
+    """What a client sends ahead, with the request for a stream or during it, waits until the stream ends."""
     note = next(note_names)
     with Connection(server) as viewer:
         viewer.send(starting("patient", note) + request_bytes("GET", "/health/live"))
@@ -303,32 +303,34 @@ def test_pipelined_requests_are_answered_after_the_stream(server: Server, notes:
 
 @keeping_alive
 @pytest.mark.parametrize("leave", [close, reset])
-def test_pipelined_requests_hide_no_going(server: Server, notes: Notes, leave: Callable[[Connection], None]) -> None:
-    """A viewer that has sent ahead and then goes is seen to go."""
+def test_pipelined_requests_hide_no_disconnect(
+    server: Server, notes: Notes, leave: Callable[[Connection], None]
+) -> None:
+    """The disconnect of a viewer that has sent ahead is noticed."""
     note, viewer = next(note_names), Connection(server)
     viewer.send(starting("silent", note) + request_bytes("GET", "/health/live"))
     viewer.response()
     viewer.until("progress")
     viewer.send(request_bytes("GET", "/health/ready"))
-    gone = time.monotonic()
+    left = time.monotonic()
     leave(viewer)
-    assert notes.when(note) - gone < SOON
+    assert notes.when(note) - left < SOON
 
 
 @pytest.mark.parametrize("server", ["gevent", "gevent_pywsgi", "gevent-tls"], indirect=True)
 def test_a_connection_gets_its_patience_back(server: Server, notes: Notes) -> None:
-    """The limit on unacknowledged data ends with the stream it was set for."""
+    """The limit on unacknowledged data ends with the stream that set it."""
     with Connection(server) as viewer:
         succeeds(viewer, notes)
         viewer.request("GET", "/patience")
         assert json.loads(viewer.body()) == {"milliseconds": 0}
 
 
-# Where no socket is shown
+# Without a watch
 
 
 def test_writes_tell_where_the_server_shows_no_socket(notes: Notes) -> None:
-    """On a server without a socket to watch, the second heartbeat after a close at the latest ends the stream."""
+    """On a server without a socket to watch, a stream ends at the latest with the second heartbeat after a close."""
     env = {VARIABLE: str(notes.folder), "HEADWAY_HEARTBEAT": "0.2"}
     address = Address(port=free_port())
     command = [sys.executable, "-m", "tests.apps.wsgiref", APP, "--port", str(address.port)]
@@ -341,14 +343,14 @@ def test_writes_tell_where_the_server_shows_no_socket(notes: Notes) -> None:
 
 @pytest.mark.parametrize("patched", [True, False])
 def test_writes_tell_where_the_system_has_no_epoll(notes: Notes, patched: bool) -> None:
-    """On a system without epoll streams work, and end with the second heartbeat after a close at the latest."""
+    """On a system without epoll streams work, and end at the latest with the second heartbeat after a close."""
     env = {VARIABLE: str(notes.folder), "HEADWAY_HEARTBEAT": "0.2"}
     with pywsgi("tests.apps.no_epoll:app", patched=patched, env=env) as server:
         assert ask(server, "/inside")["watched"] == 0
         assert delay(server, notes, "silent", close) < 4
 
 
-# A peer that falls silent
+# Hosts that lose their power
 
 
 @contextlib.contextmanager
@@ -376,7 +378,7 @@ def ip(*arguments: str) -> None:
 
 @contextlib.contextmanager
 def inside(namespace: str) -> Iterator[None]:
-    """Has the calling thread open its sockets, and start its processes, in a network namespace (setns(2))."""
+    """The calling thread opens its sockets and starts its processes in a network namespace (setns(2))."""
     with open("/proc/thread-self/ns/net") as own, open(f"/run/netns/{namespace}") as other:
         enter(other.fileno())
         try:
@@ -386,20 +388,20 @@ def inside(namespace: str) -> Iterator[None]:
 
 
 def enter(descriptor: int) -> None:
-    """`os.setns`, which Python has from 3.12 on."""
+    """`os.setns` of Python 3.12."""
     assert ctypes.CDLL(None, use_errno=True).setns(descriptor, 0) == 0, os.strerror(ctypes.get_errno())
 
 
 @dataclass
 class Reached:
-    """A server, as seen from another host."""
+    """The address of a server for another host."""
 
     address: Address
 
 
 @pytest.fixture
 def distant(notes: Notes) -> Iterator[tuple[Connection, Callable[[str], None]]]:
-    """A viewer on another host than its server's, and what sets that host's line "up" or "down"."""
+    """A viewer on another host than its server, and a function that sets the line of that host "up" or "down"."""
     env = {VARIABLE: str(notes.folder), "HEADWAY_HEARTBEAT": "0.5", "HEADWAY_SEND_TIMEOUT": str(SEND_TIMEOUT)}
     with two_hosts() as (home, abroad), inside(home), gunicorn(APP, env=env, args=["-b", "10.0.0.1:8000"]):
         with inside(abroad):
@@ -411,19 +413,19 @@ def distant(notes: Notes) -> Iterator[tuple[Connection, Callable[[str], None]]]:
 def test_a_viewer_whose_host_loses_its_power(
     distant: tuple[Connection, Callable[[str], None]], notes: Notes, figures: Figures
 ) -> None:
-    """A host that says nothing any more is given up once heartbeats have gone unacknowledged for the send timeout."""
+    """Its stream ends once heartbeats have been unacknowledged for the send timeout."""
     note, (viewer, line) = next(note_names), distant
     start(viewer, "silent", note)
     viewer.comment()
-    gone = time.monotonic()
+    lost = time.monotonic()
     line("down")
-    took = notes.when(note) - gone
+    took = notes.when(note) - lost
     figures.times("from a host's loss of power to the end of its operation", [took])
     assert SEND_TIMEOUT * 0.9 < took < SEND_TIMEOUT * 3
 
 
 def test_a_send_timeout_beyond_what_the_kernel_takes(notes: Notes) -> None:
-    """A send timeout of years is no error: the kernel is given the most that it takes."""
+    """A send timeout of years is no error: the kernel gets its maximum."""
     env = {VARIABLE: str(notes.folder), "HEADWAY_SEND_TIMEOUT": "1e9"}
     with gunicorn(APP, env=env) as server, Connection(server) as viewer:
         succeeds(viewer, notes)
@@ -432,7 +434,7 @@ def test_a_send_timeout_beyond_what_the_kernel_takes(notes: Notes) -> None:
 def test_a_viewer_whose_line_was_down_for_a_moment(
     distant: tuple[Connection, Callable[[str], None]], notes: Notes
 ) -> None:
-    """A line that is back before the send timeout is over has cost the viewer nothing."""
+    """A line that returns before the send timeout costs the viewer nothing."""
     note, (viewer, line) = next(note_names), distant
     start(viewer, "patient", note)
     viewer.comment()

@@ -1,4 +1,4 @@
-"""A worker that is told to stop takes nothing new, lets its runs finish, and sends its viewers away in good order."""
+"""A worker that is told to stop takes no new runs, lets the live ones finish, and sends its viewers to another one."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from tests.servers import scratch
 every_store = pytest.mark.parametrize("store", STORES)
 
 GRACE = 5.0
-"""Seconds that a stop may take beyond the runs that it waits for; gunicorn's graceful timeout is 15 and more."""
+"""Seconds that a stop may take after the runs that it waits for; gunicorn's graceful timeout is 15 and more."""
 
 
 def stop(shared: Workers, pid: int) -> None:
-    """Tells one worker to stop; gunicorn puts another in its place."""
+    """Stops one worker; gunicorn starts another in its place."""
     os.kill(pid, signal.SIGTERM)
 
 
 def frames(viewer: Connection) -> list[Message]:
-    """Everything up to the clean end of a stream, `retry` and comments too."""
-    found = []
+    """All frames up to the clean end of a stream, `retry` and comments too."""
+    messages = []
     while (frame := viewer.frame()) is not None:
-        found.append(parse_frame(frame))
-    return found
+        messages.append(parse_frame(frame))
+    return messages
 
 
 def is_draining(clients: list[Connection]) -> bool:
-    """Whether a worker says that it is not ready; once told to stop, it answers once on each connection."""
+    """Whether a worker answers that it is draining; one that stops answers once on each connection."""
     client = clients.pop()
     status = client.request("GET", "/health/ready").status
     problem = client.body()
@@ -45,7 +45,7 @@ def is_draining(clients: list[Connection]) -> bool:
 
 @pytest.fixture(scope="module", params=STORES)
 def shared(request: pytest.FixtureRequest) -> Iterator[Workers]:
-    """Two workers that give their runs five seconds."""
+    """Two workers whose runs have five seconds to finish."""
     with workers(request.param, 2, env={"HEADWAY_DRAIN": "5"}) as started:
         yield started
 
@@ -59,7 +59,7 @@ def close_viewers(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def test_a_stopping_worker_takes_no_new_runs(shared: Workers) -> None:
-    """While it drains it answers a start with 503 and Retry-After, and is not ready, but alive."""
+    """While it drains it answers a start with 503 and Retry-After, and is alive, but not ready."""
     pid = shared.pids[0]
     clients = [shared.connect(pid) for _ in range(100)]
     run = shared.start_unwatched("counting", pid, count=15, pause=0.1)
@@ -74,11 +74,11 @@ def test_a_stopping_worker_takes_no_new_runs(shared: Workers) -> None:
     assert head.status == 200
     assert b'"running"' in asker.body()
     assert shared.watch(run).until("done")[-1].json["status"] == "succeeded"
-    wait_until(lambda: pid not in shared.pids, "the worker has left")
+    wait_until(lambda: pid not in shared.pids, "the worker has exited")
 
 
 def test_runs_finish(shared: Workers) -> None:
-    """Live runs come to their own ends, watched here, watched elsewhere, or not at all, and then the worker leaves."""
+    """Live runs end by themselves, watched here, elsewhere, or not at all, and then the worker exits."""
     pid = shared.pids[0]
     runs = [shared.start_unwatched("counting", pid, count=20, pause=0.1) for _ in range(3)]
     own = shared.start("watched", pid=pid, count=20, pause=0.1)
@@ -89,21 +89,21 @@ def test_runs_finish(shared: Workers) -> None:
         seen = viewer.until("done")
         check_numbers(seen)
         assert (len(seen), seen[-1].json["status"]) == (23, "succeeded")
-    wait_until(lambda: pid not in shared.pids, "the worker has left")
+    wait_until(lambda: pid not in shared.pids, "the worker has exited")
     assert time.monotonic() - began < 2 + GRACE
     for run in runs:
         assert shared.snapshot(run)["status"] == "succeeded"
 
 
 def test_viewers_are_sent_away(shared: Workers) -> None:
-    """Viewers of another worker's runs are told when to come back, each at its own time; their runs wait for them."""
+    """Viewers of another worker's runs get a `retry`, each another one; their runs wait for them."""
     leaving, staying = shared.pids
-    viewers, heard = [], []
+    viewers, firsts = [], []
     for _ in range(20):
         first = shared.start("watched", pid=staying, count=10_000, pause=0.1)
         viewers.append(shared.watch(run_of(first.head), leaving))
-        heard.append(first)
-    for first, viewer in zip(heard, viewers, strict=True):
+        firsts.append(first)
+    for first, viewer in zip(firsts, viewers, strict=True):
         viewer.message()
         first.close()  # nobody else watches the run: it has no linger
     stop(shared, leaving)
@@ -112,8 +112,8 @@ def test_viewers_are_sent_away(shared: Workers) -> None:
     retries = [each[-1].retry for each in seen]
     assert all(retry is not None and 500 <= retry < 3000 for retry in retries)
     assert len(set(retries)) > 10
-    wait_until(lambda: leaving not in shared.pids, "the worker has left")
-    for first, before in zip(heard, seen, strict=True):
+    wait_until(lambda: leaving not in shared.pids, "the worker has exited")
+    for first, before in zip(firsts, seen, strict=True):
         last = max(message.id for message in before if message.id is not None)
         again = shared.watch(run_of(first.head), after=last)
         assert again.message().id == last + 1
@@ -121,7 +121,7 @@ def test_viewers_are_sent_away(shared: Workers) -> None:
 
 
 def test_nobody_is_refused_meanwhile(shared: Workers) -> None:
-    """Whoever comes while a worker leaves gets the stream: an `EventSource` that is refused once never comes back."""
+    """A viewer that comes while a worker stops gets its stream: an `EventSource` that is refused never returns."""
     leaving, staying = shared.pids
     run = shared.start_unwatched("counting", staying, count=10_000, pause=0.1)
     busy = shared.start_unwatched("counting", leaving, count=10, pause=0.1)
@@ -140,23 +140,23 @@ def test_nobody_is_refused_meanwhile(shared: Workers) -> None:
 
 
 @pytest.mark.parametrize("worker_class", ["gevent", "gevent_pywsgi"])
-def test_a_connection_that_came_before_its_request(worker_class: str) -> None:
-    """Whoever has just connected when a worker leaves has a second to say what for, and is answered."""
+def test_a_new_connection_without_a_request(worker_class: str) -> None:
+    """A client that has just connected when a worker stops has a second for its request, and is answered."""
     with workers("sqlite", 1, args=["-k", worker_class]) as shared:
         (pid,) = shared.pids
         shared.ask("GET", "/worker")
         clients = [shared.connect() for _ in range(5)]
         stop(shared, pid)
-        time.sleep(0.5)  # the worker, which has nothing to do, looks five times meanwhile whether it is to leave
+        time.sleep(0.5)  # the worker is idle, and notices the stop meanwhile
         for client in clients:
             assert client.request("GET", "/health/live").status == 200
 
 
 @every_store
 def test_what_is_left_is_cancelled(store: str) -> None:
-    """After `HEADWAY_DRAIN` seconds the rest ends as `cancelled` and `shutdown`: `finally` runs, and viewers are told.
+    """After `HEADWAY_DRAIN` seconds the other runs end as `cancelled` and `shutdown`, with their `finally` and `done`.
 
-    The master's SIGTERM ends everything, long before gunicorn would cut it, and the store remembers.
+    SIGTERM to the master ends everything, long before gunicorn would cut it, and the store keeps the ends.
     """
     with scratch() as folder:
         with workers(store, 2, env={"HEADWAY_DRAIN": "1"}, folder=folder) as shared:
@@ -182,8 +182,8 @@ def test_what_is_left_is_cancelled(store: str) -> None:
 
 
 @pytest.mark.parametrize(("store", "worker_class"), [("sqlite", "gevent"), ("redis", "gevent_pywsgi")])
-def test_an_idle_worker_leaves_at_once(store: str, worker_class: str) -> None:
-    """With nothing to do but kept-alive connections, all is over in little more than gunicorn's own second."""
+def test_an_idle_worker_exits_at_once(store: str, worker_class: str) -> None:
+    """With nothing but kept-alive connections, it exits in little more than gunicorn's own second."""
     args = ["-k", worker_class, "--keep-alive", "60"]
     with workers(store, 2, env={"HEADWAY_DRAIN": "20"}, args=args) as shared:
         shared.start("counting", count=3).until("done")
@@ -198,7 +198,7 @@ def test_an_idle_worker_leaves_at_once(store: str, worker_class: str) -> None:
 
 @dataclass
 class Follower:
-    """A viewer that comes back, as an `EventSource` does, until it has seen the end."""
+    """A viewer that reconnects, as an `EventSource` does, until it has seen the end."""
 
     shared: Workers
     run: str
@@ -249,7 +249,7 @@ class Follower:
 
 @every_store
 def test_a_reload_under_five_hundred_streams(store: str, figures: Figures) -> None:
-    """`kill -HUP` of the master loses and repeats not one event, for viewers whose worker has to send them away too."""
+    """`kill -HUP` of the master loses and repeats no event, also for viewers that the worker must send away."""
     with workers(store, 2, env={"HEADWAY_DRAIN": "30"}) as shared:
         old = shared.pids
         heads = [
@@ -273,4 +273,4 @@ def test_a_reload_under_five_hundred_streams(store: str, figures: Figures) -> No
             assert follower.seen[-1].json["status"] == "succeeded"
         assert any(follower.visits > 1 for follower in done)
         assert any(follower.served - set(old) for follower in done)
-        wait_until(lambda: not set(old) & set(shared.pids), "the old workers have left")
+        wait_until(lambda: not set(old) & set(shared.pids), "the old workers have exited")

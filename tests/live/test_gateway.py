@@ -1,4 +1,4 @@
-"""Gateways and relays on real servers, in front of an upstream that does as its test says."""
+"""Gateways and relays on real servers, in front of an upstream that follows the scripts of the tests."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ SERVERS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[Upstream]:
-    """A service that does as it is told."""
-    with Upstream() as found:
-        yield found
+    """A service that follows the test's scripts."""
+    with Upstream() as upstream:
+        yield upstream
 
 
 @pytest.fixture(scope="module", params=SERVERS)
 def server(request: pytest.FixtureRequest, upstream: Upstream) -> Iterator[Server]:
-    """The application with the gateways to it, in each world in which it may live."""
+    """The application with the gateways to it, on servers with and without gevent."""
     origin = upstream.url.removesuffix("/operations/work")
     env = {"UPSTREAM": origin, "GATEWAY_PATIENCE": "20", "HEADWAY_STORE": "memory:"}
-    with SERVERS[request.param](APP, env=env) as found:
-        yield found
+    with SERVERS[request.param](APP, env=env) as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)
@@ -51,18 +51,18 @@ def fresh(upstream: Upstream) -> None:
 
 
 def begin(viewer: Connection, body: Any = None, headers: dict[str, str] | None = None) -> int:
-    """Starts a run of the gateway; gives the status."""
-    sent = json.dumps(body or {}).encode()
-    return viewer.request("POST", "/api/operations/work", {**JSON, **(headers or {})}, sent).status
+    """Starts a run of the gateway, and returns the status."""
+    content = json.dumps(body or {}).encode()
+    return viewer.request("POST", "/api/operations/work", {**JSON, **(headers or {})}, content).status
 
 
 def hold(call: Call) -> None:
-    """Says nothing until the gateway has gone, and notes when that was."""
+    """Sends nothing until the gateway disconnects, and notes when that was."""
     call.upstream.left_at.append(call.left())
 
 
 def silent(call: Call) -> None:
-    """Takes the request, and answers nothing."""
+    """Reads the request, and answers nothing."""
     assert call.body is not None
     hold(call)
 
@@ -71,7 +71,7 @@ def silent(call: Call) -> None:
 
 
 def test_a_run(server: Server, upstream: Upstream) -> None:
-    """A viewer of the gateway sees one run, and headers that go on are those that were chosen."""
+    """A viewer of the gateway sees one run; only the headers that the gateway names go on."""
     done = frame("done", stamped(status="succeeded", elapsed=1), 3)
     upstream.will(lambda call: call.begin_run().chunk(frame("note", stamped(n=1), 2) + done).finish())
     with Connection(server) as viewer:
@@ -84,15 +84,22 @@ def test_a_run(server: Server, upstream: Upstream) -> None:
 
 
 def test_a_refusal_is_passed_on(server: Server, upstream: Upstream) -> None:
-    """With its status and its problem document; the run is there, and says that it failed."""
-    said = {"type": "about:blank", "title": "Slow down", "status": 429, "detail": "Wait.", "code": "slow", "more": [1]}
-    problem = json.dumps(said).encode()
+    """With its status and its problem document; the run exists, and has failed."""
+    document = {
+        "type": "about:blank",
+        "title": "Slow down",
+        "status": 429,
+        "detail": "Wait.",
+        "code": "slow",
+        "more": [1],
+    }
+    problem = json.dumps(document).encode()
     upstream.will(lambda call: call.answer(429, problem, "application/problem+json", retry_after="7"))
     with Connection(server) as viewer:
         assert begin(viewer) == 429
         assert viewer.head.headers["content-type"] == "application/problem+json"
         assert viewer.head.headers["retry-after"] == "7"
-        assert json.loads(viewer.body()) == said
+        assert json.loads(viewer.body()) == document
     newest = ask(server, "GET", "/api/runs")["runs"][0]
     wait_until(lambda: snapshot(server, newest["id"])["status"] == "failed", "the run has failed")
     assert snapshot(server, newest["id"])["error"]["code"] == "upstream_failed"
@@ -100,19 +107,20 @@ def test_a_refusal_is_passed_on(server: Server, upstream: Upstream) -> None:
 
 
 def test_a_refusal_without_a_problem(server: Server, upstream: Upstream) -> None:
-    """What an upstream says to people stays there; its status is passed on. A redirect is no refusal, but a 502."""
+    """Only the status is passed on, not the text, which is for people. A redirect becomes a 502."""
     upstream.will(lambda call: call.answer(503, b"<h1>stack trace</h1>", "text/html"))
     with Connection(server) as viewer:
         assert begin(viewer, headers={"Prefer": "respond-async"}) == 503
-        said = json.loads(viewer.body())
-        assert (said["status"], said["code"], said["detail"]) == (503, "upstream_failed", "The upstream answered 503.")
+        document = json.loads(viewer.body())
+    assert (document["status"], document["code"]) == (503, "upstream_failed")
+    assert document["detail"] == "The upstream answered 503."
     upstream.will(lambda call: call.answer(302, b"", "text/html", location="http://127.0.0.1:1/"))
     with Connection(server) as viewer:
         assert begin(viewer) == 502
 
 
 def test_an_upload_goes_through(server: Server, upstream: Upstream) -> None:
-    """A form with a file and fields, though nobody has described it, arrives as a form."""
+    """A form with a file and fields arrives as a form, also without a model of the input."""
     upstream.will(lambda call: call.read().stream(b"data: [DONE]\n\n"))
     body = (
         b'--b\r\nContent-Disposition: form-data; name="doc"; filename="a.txt"\r\nContent-Type: text/plain\r\n\r\n'
@@ -123,61 +131,64 @@ def test_an_upload_goes_through(server: Server, upstream: Upstream) -> None:
     with Connection(server) as viewer:
         assert viewer.request("POST", "/api/operations/work", headers, body).status == 200
         assert viewer.until("done")[-1].json["status"] == "succeeded"
-    sent = upstream.calls[0]
-    assert sent.body.count(b"x" * 500_000) == 1
-    assert b'name="doc"; filename="a.txt"' in sent.body
-    assert b'name="n"\r\n\r\n3\r\n' in sent.body
+    form = upstream.calls[0].body
+    assert form.count(b"x" * 500_000) == 1
+    assert b'name="doc"; filename="a.txt"' in form
+    assert b'name="n"\r\n\r\n3\r\n' in form
 
 
-def left(upstream: Upstream, viewer: Connection, leave: str = "close") -> float:
-    """Seconds from a viewer's going until the gateway has let go of its upstream."""
+def delay(upstream: Upstream, viewer: Connection, leave: str = "close") -> float:
+    """Seconds from a viewer's disconnect until the gateway has closed its connection to the upstream."""
     upstream.left_at.clear()
-    moment = time.monotonic()
+    left = time.monotonic()
     getattr(viewer, leave)()
     wait_until(lambda: upstream.left_at, "the connection to the upstream is closed")
-    return upstream.left_at[0] - moment
+    return upstream.left_at[0] - left
 
 
 @pytest.mark.parametrize("path", ["/relay/x", "/api/operations/work"])
 @pytest.mark.parametrize("leave", ["close", "reset"])
-def test_a_viewer_that_goes_before_the_first_byte(server: Server, upstream: Upstream, leave: str, path: str) -> None:
-    """Takes the connection to the upstream along, while its own request still waits for an answer."""
+def test_a_viewer_that_leaves_before_the_first_byte(server: Server, upstream: Upstream, leave: str, path: str) -> None:
+    """The connection to the upstream is closed while the viewer's request still waits for an answer."""
 
     def once() -> float:
         upstream.calls.clear()
         with Connection(server) as viewer:
             viewer.send(request_bytes("POST", path, JSON, b"{}"))
             upstream.call(0)
-            return left(upstream, viewer, leave)
+            return delay(upstream, viewer, leave)
 
     upstream.will(silent)
     promptly(once)
 
 
 @pytest.mark.parametrize("path", ["/relay/api/operations/work", "/api/operations/work"])
-def test_the_last_viewer_takes_the_upstream_along(server: Server, upstream: Upstream, path: str) -> None:
-    """After its first event: the connection is closed, and the run there is sent DELETE."""
+def test_the_upstream_stops_with_the_last_viewer(server: Server, upstream: Upstream, path: str) -> None:
+    """After its first event: the connection is closed, and the run there is cancelled."""
 
     def once() -> float:
         upstream.calls.clear()
         with Connection(server) as viewer:
             viewer.request("POST", path, JSON, b"{}")
             viewer.message()
-            took = left(upstream, viewer)
+            seconds = delay(upstream, viewer)
         assert (upstream.call(1).method, upstream.call(1).path) == ("DELETE", "/api/runs/upstream-run")
-        return took
+        return seconds
 
-    upstream.will(lambda call: call.answer(202, b"{}", "application/json") if call.method == "DELETE" else begun(call))
+    upstream.will(silent_run)
     promptly(once)
 
 
-def begun(call: Call) -> None:
-    """A run that begins, and then says nothing."""
-    hold(call.begin_run())
+def silent_run(call: Call) -> None:
+    """A run that begins, then sends nothing, and accepts its DELETE."""
+    if call.method == "DELETE":
+        call.answer(202, b"{}", "application/json")
+    else:
+        hold(call.begin_run())
 
 
 def test_a_viewer_that_closes_its_side_only(server: Server, upstream: Upstream) -> None:
-    """Has not gone, and gets its stream."""
+    """It has not left, and gets its stream."""
     go_on = threading.Event()
 
     def script(call: Call) -> None:
@@ -199,20 +210,20 @@ def test_a_viewer_that_closes_its_side_only(server: Server, upstream: Upstream) 
 
 def test_everything_passes_unchanged(server: Server, upstream: Upstream) -> None:
     """Names, data and their timestamps, raw text, `[DONE]`, and the lifecycle of a run; nothing is added to them."""
-    said = [("", "[DONE] "), ("", "plain\ntext"), ("start", START), ("odd name", "[1]"), ("", {"b": 2})]
-    frames = b"".join(frame(name, data) for name, data in said) + frame("result", stamped(result=1), 7)
+    events = [("", "[DONE] "), ("", "plain\ntext"), ("start", START), ("odd name", "[1]"), ("", {"b": 2})]
+    frames = b"".join(frame(name, data) for name, data in events) + frame("result", stamped(result=1), 7)
     upstream.will(lambda call: call.stream(frames + frame("done", stamped(status="succeeded", elapsed=1), 8)))
     with Connection(server) as viewer:
         assert viewer.request("GET", "/relay/any/path?a=1&b=2").status == 200
         assert viewer.head.headers["content-type"] == "text/event-stream"
-        got = viewer.body()
-    assert got == HEARTBEAT + frames + frame("done", stamped(status="succeeded", elapsed=1), 8)
+        body = viewer.body()
+    assert body == HEARTBEAT + frames + frame("done", stamped(status="succeeded", elapsed=1), 8)
     assert (upstream.calls[0].method, upstream.calls[0].path) == ("GET", "/any/path?a=1&b=2")
     assert "content-length" not in upstream.calls[0].headers
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "in chunks"])
-def test_an_upload_is_not_gathered(server: Server, upstream: Upstream, chunked: bool) -> None:
+def test_an_upload_streams(server: Server, upstream: Upstream, chunked: bool) -> None:
     """The upstream has the beginning of a body before the viewer has sent its end."""
     first = threading.Event()
 
@@ -235,29 +246,29 @@ def test_an_upload_is_not_gathered(server: Server, upstream: Upstream, chunked: 
         "application/x-thing",
         "blue",
     )
-    wait_until(lambda: upstream.left_at, "half a body is nobody's request")
+    wait_until(lambda: upstream.left_at, "half a body does not look whole")
 
 
 def test_a_body_arrives_whole(server: Server, upstream: Upstream) -> None:
-    """However it came."""
-    upstream.will(lambda call: call.read().stream(frame("said", "ok")))
+    """Byte for byte."""
+    upstream.will(lambda call: call.read().stream(frame("tick", "ok")))
     with Connection(server) as viewer:
         viewer.request("POST", "/relay/echo", {"Content-Type": "text/plain"}, b"y" * 300_000)
         assert viewer.message().data == "ok"
     assert upstream.calls[0].body == b"y" * 300_000
 
 
-def test_a_relay_passes_a_refusal_on(server: Server, upstream: Upstream) -> None:
-    """As the answer, with its status."""
-    said = {"title": "No", "status": 403, "detail": "Not yours.", "code": "forbidden"}
-    upstream.will(lambda call: call.answer(403, json.dumps(said).encode(), "application/problem+json"))
+def test_a_relay_passes_on_a_refusal(server: Server, upstream: Upstream) -> None:
+    """As the response, with its status."""
+    document = {"title": "No", "status": 403, "detail": "Not yours.", "code": "forbidden"}
+    upstream.will(lambda call: call.answer(403, json.dumps(document).encode(), "application/problem+json"))
     with Connection(server) as viewer:
         assert viewer.request("GET", "/relay/x").status == 403
         assert json.loads(viewer.body())["detail"] == "Not yours."
 
 
 def test_a_relay_that_is_cut(server: Server, upstream: Upstream) -> None:
-    """Ends with `error` and `done`, after what had come."""
+    """It ends with `error` and `done`, after the events before the cut."""
     upstream.will(lambda call: call.head().chunk(frame("tick", {"n": 1})).cut())
     with Connection(server) as viewer:
         viewer.request("GET", "/relay/x")
@@ -268,7 +279,7 @@ def test_a_relay_that_is_cut(server: Server, upstream: Upstream) -> None:
 
 
 def test_a_relay_resumes_a_run(server: Server, upstream: Upstream) -> None:
-    """An upstream run is taken up again, and its viewer never knows."""
+    """An upstream run is resumed, and its viewer does not notice."""
     done = frame("done", stamped(status="succeeded", elapsed=1), 4)
     upstream.will(
         lambda call: call.begin_run().chunk(frame("tick", stamped(n=1), 2)).cut(),
@@ -280,8 +291,8 @@ def test_a_relay_resumes_a_run(server: Server, upstream: Upstream) -> None:
     assert upstream.calls[1].headers["last-event-id"] == "2"
 
 
-def test_a_relay_that_is_thrown_away(server: Server, upstream: Upstream) -> None:
-    """Where the host application answers something else after all, the upstream is let go of."""
+def test_a_relay_that_is_dropped(server: Server, upstream: Upstream) -> None:
+    """If the host application sends another response in the end, the connection to the upstream is closed."""
     upstream.will(lambda call: hold(call.head().chunk(frame("tick", "1"))))
     with Connection(server) as viewer:
         viewer.request("GET", "/relay/x", {"X-Replace": "1"})
@@ -290,7 +301,7 @@ def test_a_relay_that_is_thrown_away(server: Server, upstream: Upstream) -> None
 
 
 def test_heartbeats_of_its_own(server: Server, upstream: Upstream) -> None:
-    """A silent upstream's viewers have their line kept alive all the same."""
+    """Viewers get heartbeats although the upstream sends none."""
     upstream.will(lambda call: hold(call.head().chunk(frame("tick", "1"))))
     with Connection(server) as viewer:
         viewer.request("GET", "/relay/x", {"X-Beat": "0.2"})
@@ -300,7 +311,7 @@ def test_heartbeats_of_its_own(server: Server, upstream: Upstream) -> None:
 
 @pytest.mark.parametrize("path", ["/relay/x", "/api/operations/work"])
 def test_comments_pass_as_heartbeats(server: Server, upstream: Upstream, path: str) -> None:
-    """An upstream that keeps its line alive keeps that of the viewers alive, long before their own heartbeat."""
+    """Heartbeats of the upstream become heartbeats for the viewers, long before their own."""
     stop = threading.Event()
 
     def script(call: Call) -> None:
@@ -316,8 +327,8 @@ def test_comments_pass_as_heartbeats(server: Server, upstream: Upstream, path: s
         stop.set()
 
 
-def test_an_abandoned_head_request(server: Server, upstream: Upstream) -> None:
-    """HEAD asks nothing of the upstream."""
+def test_head(server: Server, upstream: Upstream) -> None:
+    """HEAD sends no request to the upstream."""
     with Connection(server) as viewer:
         assert viewer.request("HEAD", "/relay/x").status == 200
     assert not upstream.calls
@@ -328,7 +339,7 @@ def test_an_abandoned_head_request(server: Server, upstream: Upstream) -> None:
 
 @pytest.mark.parametrize("path", ["/relay/x", "/api/operations/work"])
 def test_memory_is_flat(upstream: Upstream, path: str) -> None:
-    """A hundred thousand events leave the worker as they found it."""
+    """The worker does not grow with a hundred thousand events."""
     count, size = 100_000, 200
     block = b"".join(frame("tick", {"n": n, "text": "x" * size}) for n in range(100))
 
@@ -346,8 +357,8 @@ def test_memory_is_flat(upstream: Upstream, path: str) -> None:
             assert drink(server, path) == count // 5
             before = inside(server)["resident"]
             assert drink(server, path) == count
-            grown = inside(server)["resident"] - before
-    assert grown < count * size / 2, f"{grown:,} bytes more"
+            growth = inside(server)["resident"] - before
+    assert growth < count * size / 2, f"{growth:,} bytes more"
 
 
 def drink(server: Reachable, path: str) -> int:

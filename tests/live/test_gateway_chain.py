@@ -1,4 +1,4 @@
-"""A chain: a viewer, nginx, two gateways and a service with the work; and between each two a line that a test cuts."""
+"""A chain: a viewer, nginx, two gateways and a service, with a line between each two that a test can cut."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.live
 SERVICE = "tests.apps.streams:app"
 GATEWAY = "tests.apps.gateway:app"
 LINGER = 5.0
-"""Seconds; a browser comes back after two."""
+"""Seconds; a browser reconnects after two."""
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Chain:
     notes: Notes
 
     def runs(self, status: str) -> list[dict[str, Any]]:
-        """The runs of every hop that have this status."""
+        """The runs of all hops with this status."""
         return [run for hop in self.hops for run in ask(hop, "GET", f"/api/runs?status={status}")["runs"]]
 
     def until_cancelled(self, count: int) -> None:
@@ -63,12 +63,12 @@ def chain() -> Iterator[Chain]:
 
 
 def texts(messages: list[Message]) -> list[int]:
-    """The numbers of the deltas that `pour` has sent."""
+    """The numbers in the deltas of `pour`."""
     return [int(message.json["text"].split()[0]) for message in messages if message.event == "delta"]
 
 
 def test_a_run_through_the_chain(chain: Chain) -> None:
-    """One start, one result and one done come out, and every event once; each hop has a run of its own."""
+    """The viewer gets one start, one result, one done, and every event once; each hop has a run of its own."""
     with Connection(chain.front) as viewer:
         run = start(viewer, "pour", count=200, size=20)
         messages = list(viewer.messages())
@@ -82,7 +82,7 @@ def test_a_run_through_the_chain(chain: Chain) -> None:
 
 
 def test_a_refusal_through_the_chain(chain: Chain) -> None:
-    """What the service has against an input reaches the caller, with its status and its fields."""
+    """The service's refusal of an input reaches the caller, with its status and its fields."""
     with Connection(chain.front) as viewer:
         body = json.dumps({"count": "many"}).encode()
         assert viewer.request("POST", "/api/operations/pour", JSON, body).status == 422
@@ -91,7 +91,7 @@ def test_a_refusal_through_the_chain(chain: Chain) -> None:
 
 
 def test_a_question_through_the_chain(chain: Chain) -> None:
-    """It is asked at the front, and the answer given there reaches the operation."""
+    """It is asked at the front, and the answer there reaches the operation."""
     with Connection(chain.front) as viewer:
         run = start(viewer, "curious")
         question = viewer.until("question")[-1].json
@@ -102,9 +102,9 @@ def test_a_question_through_the_chain(chain: Chain) -> None:
 
 
 def test_a_resume_at_each_hop(chain: Chain) -> None:
-    """Whichever line is cut, its receiving side comes back for the rest: no event is lost, none comes twice.
+    """Whichever line is cut, its receiving side resumes: no event is lost, none comes twice.
 
-    The work at the back is such that it lingers, or a cut there would be the end of it.
+    The operation of the service lingers, or a cut before it would stop it.
     """
     viewer = Connection(chain.front)
     run = start(viewer, "lasting", count=400, size=20, pause=0.01)
@@ -130,16 +130,16 @@ def test_a_resume_at_each_hop(chain: Chain) -> None:
 
 
 def test_a_browser_at_the_front(chain: Chain) -> None:
-    """Its own EventSource sees every event once, though each line is cut under it, and stops by itself at the end."""
+    """Its own EventSource sees every event once although each line is cut, and stops by itself at the end."""
     run = start_unwatched(chain.front, "lasting", count=150, size=20, pause=0.04)
-    told = chain.notes.folder / "told"
+    report = chain.notes.folder / "seen"
     with browser(f"{chain.front.url}/page?run={run}"):
         for line in chain.lines[1:]:
             line.cut_streams()
         wait_until(lambda: inside(chain.hops[0])["viewers"], "the browser watches", 40)
         chain.lines[0].cut()
-        wait_until(told.exists, "the page has told what it has seen", 40)
-    page = json.loads(told.read_bytes())
+        wait_until(report.exists, "the page has reported what it has seen", 40)
+    page = json.loads(report.read_bytes())
     assert [int(event["id"]) for event in page["seen"]] == list(range(1, 154))
     texts = [int(json.loads(event["data"])["text"].split()[0]) for event in page["seen"] if event["name"] == "delta"]
     assert texts == list(range(150))
@@ -148,7 +148,7 @@ def test_a_browser_at_the_front(chain: Chain) -> None:
 
 
 def again(cut: Connection, server: Reachable, run: str, seen: list[Message]) -> Connection:
-    """A new connection of a viewer that was cut, which goes on after what it has."""
+    """A new connection of a viewer that was cut, which resumes after the events that it has."""
     cut.socket.close()
     viewer = Connection(server)
     assert watch(viewer, run, after=seen[-1].id) == 200
@@ -157,7 +157,7 @@ def again(cut: Connection, server: Reachable, run: str, seen: list[Message]) -> 
 
 @pytest.mark.parametrize("silent", [True, False], ids=["silent work", "busy work"])
 def test_a_cancel_through_all(chain: Chain, silent: bool) -> None:
-    """A DELETE at the front ends the work at the back, and every run on the way."""
+    """A DELETE at the front stops the work at the back, and every run on the way."""
     tries = itertools.count()
 
     def once() -> float:
@@ -165,9 +165,9 @@ def test_a_cancel_through_all(chain: Chain, silent: bool) -> None:
         with Connection(chain.front) as viewer:
             run = start(viewer, "pour", count=100_000, pause=3600 if silent else 0.01, note=note)
             viewer.until("delta")
-            asked = time.monotonic()
+            cancelled = time.monotonic()
             ask(chain.front, "DELETE", f"/api/runs/{run}")
-            took = chain.notes.when(note) - asked
+            took = chain.notes.when(note) - cancelled
             assert viewer.until("done")[-1].json["reason"] == "requested"
         chain.until_cancelled(before)
         return took
@@ -175,8 +175,8 @@ def test_a_cancel_through_all(chain: Chain, silent: bool) -> None:
     promptly(once)
 
 
-def test_the_last_viewer_goes(chain: Chain) -> None:
-    """The front's linger holds for the whole chain: until then everything goes on, and then nothing does."""
+def test_the_last_viewer_leaves(chain: Chain) -> None:
+    """The linger of the front holds for the whole chain: after it everything stops."""
     tries = itertools.count()
 
     def once() -> float:
@@ -195,7 +195,7 @@ def test_the_last_viewer_goes(chain: Chain) -> None:
 
 
 def test_a_viewer_comes_back(chain: Chain) -> None:
-    """Within the linger: the work has gone on, and nothing is missing."""
+    """If it reconnects within the linger, the work has gone on, and nothing is missing."""
     with Connection(chain.front) as viewer:
         run = start(viewer, "pour", count=300, pause=0.01, note="came back")
         seen = viewer.until("delta")

@@ -1,4 +1,4 @@
-"""The worked example of docs/gateway.md, run as it stands there; and what it saves when its database goes away."""
+"""The worked example of docs/gateway.md, run as it is there; and the same with a database that is killed."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ JSON: Final = {"Content-Type": "application/json"}
 DATABASES: Final = ("sqlite", "postgres")
 
 
-def shown(name: str) -> str:
+def source(name: str) -> str:
     """A file of the example, as the page has it."""
-    (found,) = re.findall(rf"`{re.escape(name)}`:\n```python\n(.*?)```", PAGE, re.DOTALL)
-    return str(found)
+    (text,) = re.findall(rf"`{re.escape(name)}`:\n```python\n(.*?)```", PAGE, re.DOTALL)
+    return str(text)
 
 
 def consoles() -> list[str]:
-    """What the page shows of consoles, each from its `$` on."""
+    """The consoles on the page, each after its `$`."""
     return re.findall(r"```console\n\$ (.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture(scope="module", params=DATABASES)
 def database(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of a database that is empty."""
+    """The URL of an empty database."""
     if request.param == "sqlite":
         with scratch() as folder:
             yield f"sqlite:///{folder}/saved.db"
@@ -50,19 +50,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The two files of the example."""
     folder = tmp_path_factory.mktemp("example")
     for name in ("service.py", "front.py"):
-        (folder / name).write_text(shown(name))
+        (folder / name).write_text(source(name))
     return folder
 
 
 @pytest.fixture(scope="module")
 def front(folder: Path, database: str) -> Iterator[Server]:
-    """Both services, started with what the page says; the ports and the database are the test's."""
+    """Both services, started as on the page; the ports and the database are the test's."""
     with served(folder, "service:app") as service, served(folder, "front:app", service, database) as front:
         yield front
 
 
 def served(folder: Path, app: str, service: Server | None = None, database: str = "") -> Any:
-    """One of the services. `-k gevent` and no configuration of the project's: as the page has it."""
+    """One of the services, with `-k gevent` and without the project's configuration, as on the page."""
     (command,) = [each for each in consoles() if app in each]
     assert "gunicorn -k gevent -b" in command
     env = {} if service is None else {"SERVICE": service.url, "DATABASE": database}
@@ -70,21 +70,21 @@ def served(folder: Path, app: str, service: Server | None = None, database: str 
 
 
 def rows(database: str, run: str) -> list[Any]:
-    """What is saved of a run."""
+    """The saved events of a run."""
     engine = create_engine(database)
     try:
         with engine.connect() as connection:
-            found = connection.execute(
+            saved = connection.execute(
                 text("select number, name, data from headway_events where run = :run order by number"), {"run": run}
             )
             # The columns of sqlite are text; PostgreSQL's driver has read the JSON already.
-            return [(n, name, data if isinstance(data, dict) else json.loads(data)) for n, name, data in found]
+            return [(n, name, data if isinstance(data, dict) else json.loads(data)) for n, name, data in saved]
     finally:
         engine.dispose()
 
 
 def summarize(viewer: Connection, text: str, pause: float = 0.0) -> str:
-    """Starts a run; gives its id."""
+    """Starts a run, and returns its id."""
     body = json.dumps({"text": text, "pause": pause}).encode()
     head = viewer.request("POST", "/operations/summarize", JSON, body)
     assert head.status == 200
@@ -92,29 +92,29 @@ def summarize(viewer: Connection, text: str, pause: float = 0.0) -> str:
 
 
 def pattern(line: str) -> str:
-    """A line of the page, `...` standing for anything."""
+    """A pattern for a line of the page; `...` matches anything."""
     return re.escape(line).replace(r"\.\.\.", ".*?")
 
 
-def test_what_the_page_shows(front: Server, database: str) -> None:
-    """The stream and the rows are those on the page, but for what differs each time."""
+def test_the_consoles_of_the_page(front: Server, database: str) -> None:
+    """The stream and the rows are those on the page, except for what differs each time."""
     (curl,) = [each for each in consoles() if each.startswith("curl")]
     command, _, output = curl.partition("\n")
-    (sent,) = re.findall(r"-d '(.*?)'", command)
+    (body,) = re.findall(r"-d '(.*?)'", command)
     with Connection(front) as viewer:
-        run = viewer.request("POST", "/operations/summarize", JSON, sent.encode()).headers["run-id"]
+        run = viewer.request("POST", "/operations/summarize", JSON, body.encode()).headers["run-id"]
         frames = []
         while (frame := viewer.frame()) is not None:
             frames.append(frame.decode())
-    got = "\n\n".join(frames) + "\n"
-    assert re.fullmatch("\n".join(pattern(line) for line in output.strip().split("\n")), got.strip()), got
+    stream = "\n\n".join(frames)
+    assert re.fullmatch("\n".join(pattern(line) for line in output.strip().split("\n")), stream.strip()), stream
     (table,) = [each for each in consoles() if each.startswith("sqlite3")]
     for line, (number, name, data) in zip(table.strip().split("\n")[1:], rows(database, run), strict=True):
         assert re.fullmatch(pattern(line), f"{number}|{name}|{json.dumps(data)}"), line
 
 
 def test_saved_before_it_is_seen(front: Server, database: str) -> None:
-    """Whatever a viewer has read is in the database by then."""
+    """When a viewer has read an event, it is in the database."""
     with Connection(front) as viewer:
         run = summarize(viewer, "One. Two.\n" * 20, pause=0.02)
         seen = 0
@@ -138,7 +138,7 @@ def test_a_burst(front: Server, database: str) -> None:
 
 
 def test_a_database_that_is_killed(folder: Path, tmp_path: Path) -> None:
-    """A run ends in an error that says nothing of it, other streams move on, and once it is back runs are saved."""
+    """The run fails with an error that says nothing about it; when it is back, runs are saved again."""
     with scratch() as home, postgres(folder=home) as database:
         port, url = database.address.port, database.url
         with served(folder, "service:app") as service, served(folder, "front:app", service, url) as front:
@@ -158,7 +158,7 @@ def test_a_database_that_is_killed(folder: Path, tmp_path: Path) -> None:
 
 
 def is_saved(front: Server, database: str) -> bool:
-    """Whether a new run ends well, and stands in the database."""
+    """Whether a new run succeeds, and is in the database."""
     with Connection(front) as viewer:
         run = summarize(viewer, "One.")
         if viewer.until("done")[-1].json["status"] != "succeeded":

@@ -1,4 +1,4 @@
-"""Heartbeats: a silent stream is kept alive, a busy one is left alone, whatever the operations of the worker do."""
+"""Heartbeats: a silent stream gets them, a busy one does not, whatever the operations of the worker do."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def all_until(viewer: Connection, event: str) -> list[Message]:
 
 
 def comments(messages: list[Message]) -> list[str | None]:
-    """The comments among them."""
+    """The comments among these messages."""
     return [message.comment for message in messages if message.comment is not None]
 
 
 def test_the_bytes(server: Server) -> None:
-    """A heartbeat is a comment and a blank line, to the byte, and comes again and again."""
+    """A heartbeat is a comment and a blank line, to the byte, again and again."""
     with Connection(server) as viewer:
         start(viewer, "pour", count=1, pause=3600)
         viewer.until("delta")
@@ -54,19 +54,19 @@ def test_the_bytes(server: Server) -> None:
 
 
 def test_the_setting(server: Server) -> None:
-    """`HEADWAY_HEARTBEAT` seconds pass between two of them: no fewer than half of it, no more than ten times that."""
+    """`HEADWAY_HEARTBEAT` seconds pass between two of them: not less than half, nor more than ten times as many."""
     with Connection(server) as viewer:
         start(viewer, "pour", count=1, pause=3600)
         viewer.until("delta")
         began = time.monotonic()
         for _ in range(8):
             viewer.comment()
-        taken = time.monotonic() - began
-    assert 8 * HEARTBEAT / 2 < taken < 8 * HEARTBEAT * 10
+        elapsed = time.monotonic() - began
+    assert 8 * HEARTBEAT / 2 < elapsed < 8 * HEARTBEAT * 10
 
 
 def test_the_parameter(server: Server) -> None:
-    """`stream(heartbeat=...)` has its own, and is not kept waiting by streams whose heart beats slowly."""
+    """`stream(heartbeat=...)` has its own interval, and does not wait for streams with longer ones."""
     with Connection(server) as slow, Connection(server) as quick:
         slow.request("GET", "/silent?heartbeat=60")
         slow.until("progress")
@@ -78,7 +78,7 @@ def test_the_parameter(server: Server) -> None:
 
 
 def test_none_while_data_flows(server: Server) -> None:
-    """A stream on which events follow one another sooner than its heart beats has no comments."""
+    """A stream whose events come more often than its heartbeats has no comments."""
     with Connection(server) as viewer:
         start(viewer, "pour", count=100, pause=HEARTBEAT / 25)
         seen = all_until(viewer, "done")
@@ -88,20 +88,19 @@ def test_none_while_data_flows(server: Server) -> None:
 
 @pytest.mark.parametrize("place", ["thread", "process"])
 def test_while_an_operation_burns(server: Server, place: str) -> None:
-    """Heartbeats of all streams go on while an operation burns a processor in a thread or a process of its own."""
+    """The heartbeats of all streams go on while an operation computes in a thread or a process of its own."""
     with Connection(server) as viewer, Connection(server) as bystander:
         start(viewer, "simulate", steps=1, interval=0, burn=6 * HEARTBEAT, runs_in=place)
         bystander.request("GET", f"/silent?heartbeat={HEARTBEAT}")
-        heard = comments(all_until(viewer, "progress"))
-        assert len(heard) >= 3
+        assert len(comments(all_until(viewer, "progress"))) >= 3
         assert viewer.until("done")[-1].json["status"] == "succeeded"
         bystander.until("progress")
         assert [bystander.comment() for _ in range(3)] == ["keep-alive"] * 3
 
 
-def test_one_greenlet_for_all(server: Server) -> None:
-    """Fifty silent viewers have no greenlet beside those of their connections, and all of them hear the heart beat."""
-    wait_until(lambda: inside(server)["viewers"] == 0, "the viewers of other tests have gone")
+def test_heartbeats_need_no_greenlets(server: Server) -> None:
+    """Fifty silent viewers all get heartbeats, without any greenlet beside those of their connections."""
+    wait_until(lambda: inside(server)["viewers"] == 0, "the viewers of other tests have left")
     with ExitStack() as stack:
         viewers = [stack.enter_context(Connection(server)) for _ in range(51)]
         run = start(viewers[0], "pour", count=1, pause=3600)
@@ -113,11 +112,11 @@ def test_one_greenlet_for_all(server: Server) -> None:
         after = inside(server)
         assert after["viewers"] == 51
         assert after["greenlets"] <= before["greenlets"], "which the connections had before"
-    wait_until(lambda: inside(server)["viewers"] == 0, "all have gone")
+    wait_until(lambda: inside(server)["viewers"] == 0, "all have left")
 
 
-def test_a_viewer_that_says_nothing_is_kept(server: Server, notes: Notes) -> None:
-    """After a long silence the next event comes through."""
+def test_a_silent_stream_stays_open(server: Server, notes: Notes) -> None:
+    """After a long silence the next event arrives."""
     with Connection(server) as viewer:
         start(viewer, "gated", count=1, note="quiet")
         viewer.until("start")

@@ -1,4 +1,4 @@
-"""`/metrics` of a server with several workers: one scrape tells of all of them."""
+"""`/metrics` of a server with several workers: one scrape has the metrics of all of them."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def server() -> Iterator[Server]:
 
 
 def scraped(server: Server) -> dict[tuple[str, str], float]:
-    """The figures, from whichever worker answers."""
+    """The metrics, from whichever worker answers."""
     with Connection(server) as scrape:
         assert scrape.request("GET", "/api/metrics").status == 200
         return figures(scrape.body().decode())
 
 
 def test_a_scrape_tells_of_all_workers(server: Server) -> None:
-    """However the runs fall to the workers, each scrape has all of them; a dead worker's live ones are gone."""
+    """Each scrape has the runs of all workers; the live ones of a dead worker are gone."""
     viewers = [Connection(server) for _ in range(8)]
     for viewer in viewers:
         start(viewer, "curious")
@@ -49,12 +49,12 @@ def test_a_scrape_tells_of_all_workers(server: Server) -> None:
 
 
 def folders(master: int) -> list[Path]:
-    """The folders of a master's figures."""
+    """The folders with the metrics of a master."""
     return list(Path(tempfile.gettempdir()).glob(f"headway-metrics-{master}-*"))
 
 
 def test_the_folder_goes_with_the_server() -> None:
-    """Nothing of the figures is left behind by a server that stops; of one that was killed, the next one removes it."""
+    """A server that stops removes the folder of its metrics; that of a killed one is removed by the next."""
     with gunicorn("tests.apps.streams:app") as killed:
         scraped(killed)
         (left,) = folders(killed.pid)

@@ -1,4 +1,4 @@
-"""Behind a real nginx with its own defaults, and with the configuration that is deployed.
+"""Behind a real nginx: with its own defaults, and with the deployed configuration.
 
 By default nginx buffers what it proxies, and speaks HTTP/1.0 to its upstream, whose body then ends with the connection.
 """
@@ -68,13 +68,13 @@ def upstream(request: pytest.FixtureRequest, notes: Notes) -> Iterator[Server]:
 
 @pytest.fixture(scope="module", params=PROXIES)
 def proxy(request: pytest.FixtureRequest, upstream: Server) -> Iterator[Server]:
-    """An nginx in front of it."""
+    """An nginx in front of the application."""
     with PROXIES[request.param](upstream) as started:
         yield started
 
 
 def test_events_arrive_one_by_one(proxy: Server, notes: Notes) -> None:
-    """Each event is there before the next one is made, although nginx buffers."""
+    """Each event arrives before the next one is made, although nginx buffers."""
     note = f"single {proxy.port}"
     with Connection(proxy) as viewer:
         start(viewer, "gated", count=3, note=note)
@@ -86,7 +86,7 @@ def test_events_arrive_one_by_one(proxy: Server, notes: Notes) -> None:
 
 
 def test_a_stream_without_a_run(proxy: Server) -> None:
-    """`stream()` comes through whole, with the headers that keep it moving."""
+    """`stream()` arrives complete, with the headers that prevent buffering."""
     with Connection(proxy) as viewer:
         head = viewer.request("GET", "/report")
         assert head.headers["content-type"] == "text/event-stream"
@@ -108,8 +108,8 @@ def test_heartbeats_outlast_the_read_timeout(proxy: Server, notes: Notes) -> Non
 
 
 @pytest.mark.parametrize("way", ["close", "reset"])
-def test_a_going_reaches_the_operation(proxy: Server, notes: Notes, way: str) -> None:
-    """The work behind the proxy ends once its viewer has left the proxy, long before it would write again."""
+def test_a_disconnect_stops_the_work(proxy: Server, notes: Notes, way: str) -> None:
+    """The work behind the proxy stops once its viewer has left the proxy, long before it would write again."""
     note = f"{way} {proxy.port}"
     viewer = Connection(proxy)
     viewer.request("GET", f"/silent?heartbeat=3600&note={note.replace(' ', '+')}")
@@ -119,8 +119,8 @@ def test_a_going_reaches_the_operation(proxy: Server, notes: Notes, way: str) ->
     assert notes.when(note) - left < 1
 
 
-def test_a_run_is_left_too(proxy: Server, notes: Notes) -> None:
-    """The same for a run, whose end says why."""
+def test_a_disconnect_stops_a_run(proxy: Server, notes: Notes) -> None:
+    """The same for a run, whose `done` has the reason."""
     note = f"run {proxy.port}"
     viewer = Connection(proxy)
     run = start(viewer, "pour", count=1, pause=3600, note=note)
@@ -133,15 +133,15 @@ def test_a_run_is_left_too(proxy: Server, notes: Notes) -> None:
         assert late.until("done")[-1].json["reason"] == "disconnected"
 
 
-def test_a_large_stream_comes_through(proxy: Server) -> None:
-    """What is larger than all of nginx's buffers arrives whole, in order."""
+def test_a_large_stream_arrives(proxy: Server) -> None:
+    """A stream that is larger than all of nginx's buffers arrives complete and in order."""
     with Connection(proxy) as viewer:
         start(viewer, "lasting", count=3000, size=1000)
         assert len(names(viewer.messages())) == 3003
 
 
 def test_resume_and_cancel(proxy: Server) -> None:
-    """`Last-Event-ID`, DELETE and 204 work through the proxy, and `Location` leads back to it."""
+    """`Last-Event-ID`, DELETE and 204 work through the proxy, and `Location` is an address there."""
     with Connection(proxy) as viewer, Connection(proxy) as again:
         run = start(viewer, "pour", count=1, pause=3600)
         viewer.until("delta")
@@ -155,7 +155,7 @@ def test_resume_and_cancel(proxy: Server) -> None:
 
 
 def test_without_heartbeats_it_is_cut(upstream: Server) -> None:
-    """nginx does cut a silent stream, which has no `done` then: the heartbeats were what kept it."""
+    """nginx does cut a silent stream, which has no `done` then: the heartbeats keep it open."""
     with nginx(upstream, read_timeout=1, directives=HTTP_1_1) as proxy, Connection(proxy) as viewer:
         viewer.request("GET", "/silent?heartbeat=60")
         viewer.until("progress")
@@ -164,7 +164,7 @@ def test_without_heartbeats_it_is_cut(upstream: Server) -> None:
 
 
 def test_a_slow_viewer_is_kept(upstream: Server) -> None:
-    """A viewer that takes a little at a time is not cut, although the proxy then reads as slowly."""
+    """A viewer that reads slowly is not cut, although the proxy then reads as slowly."""
     site = SITE.replace("listen 127.0.0.1:@port@;", "listen 127.0.0.1:@port@ sndbuf=65536;")
     with nginx(upstream, conf_template=site) as proxy, Connection(proxy, receive_buffer=32_768) as viewer:
         start(viewer, "lasting", count=300, size=100_000)
@@ -177,7 +177,7 @@ def test_a_slow_viewer_is_kept(upstream: Server) -> None:
 
 @pytest.mark.parametrize("variant", PROXIES)
 def test_done_tells_an_end_from_a_cut(notes: Notes, variant: str) -> None:
-    """A worker that dies leaves a stream without `done`, even where HTTP/1.0 cannot tell the two apart."""
+    """The stream of a worker that dies has no `done`, also where HTTP/1.0 hides the cut."""
     with (
         gunicorn(APP, env={VARIABLE: str(notes.folder)}) as server,
         PROXIES[variant](server) as proxy,
@@ -194,8 +194,8 @@ def test_done_tells_an_end_from_a_cut(notes: Notes, variant: str) -> None:
         assert "done" not in seen
 
 
-def test_the_deployed_file_is_right(upstream: Server) -> None:
-    """`nginx -t` takes the file as it is shipped, but for the port, which only root may open."""
+def test_the_deployed_file_is_valid(upstream: Server) -> None:
+    """`nginx -t` accepts the file as it is shipped, except for the port, which only root may open."""
     with scratch() as folder:
         site = fill(deployed(), port=8080, upstream=nginx_name(upstream.address))
         (folder / "nginx.conf").write_text(fill(NGINX, site=site))
@@ -205,7 +205,7 @@ def test_the_deployed_file_is_right(upstream: Server) -> None:
 
 
 def test_the_deployed_file_passes_the_callers_address_on(upstream: Server) -> None:
-    """`Location` names the host and port that the caller asked, and a body may be as large as Headway allows."""
+    """`Location` has the host and port of the request, and a body may be as large as Headway allows."""
     with nginx(upstream, conf_template=deployed()) as proxy:
         started = httpx.post(
             f"{proxy.url}/api/operations/pour", headers={**JSON, "Prefer": "respond-async"}, content=b'{"count":0}'
@@ -216,7 +216,7 @@ def test_the_deployed_file_passes_the_callers_address_on(upstream: Server) -> No
 
 
 def test_the_deployed_file_does_not_buffer(upstream: Server, notes: Notes) -> None:
-    """Two nginx in a row hand events on as they come: the word against buffering is passed on."""
+    """Two nginx in a row pass events on at once: the header against buffering goes on to the second."""
     with nginx(upstream, conf_template=deployed()) as inner, nginx(inner) as outer, Connection(outer) as viewer:
         start(viewer, "gated", count=2, note=f"two {outer.port}")
         for number in (1, 2):

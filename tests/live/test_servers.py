@@ -1,4 +1,4 @@
-"""The test servers and clients themselves: what the other live tests lean on has to hold first."""
+"""The test servers and clients themselves, on which the other live tests rely."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.conftest import Certificate
 
 ECHO = "tests.apps.echo:app"
-GONE = "the client has gone"
+GONE = "the client has disconnected"
 
 PYTHON_SERVERS: dict[str, Callable[[], AbstractContextManager[Server]]] = {
     "gevent": lambda: gunicorn(ECHO),
@@ -34,14 +34,14 @@ PYTHON_SERVERS: dict[str, Callable[[], AbstractContextManager[Server]]] = {
 
 @pytest.fixture(scope="module")
 def echo() -> Iterator[Server]:
-    """One gunicorn for the tests that only talk to it."""
+    """One gunicorn for the tests that only send requests to it."""
     with gunicorn(ECHO) as server:
         yield server
 
 
 @pytest.mark.parametrize("kind", PYTHON_SERVERS)
 def test_every_server_streams_and_ends(kind: str) -> None:
-    """Each kind of server answers with a whole stream, and is gone once its block is left."""
+    """Each kind of server answers with a whole stream, and has stopped at the end of its `with` block."""
     with PYTHON_SERVERS[kind]() as server, Connection(server) as viewer:
         assert viewer.request("GET", "/count?n=5").headers["content-type"].startswith("text/event-stream")
         assert [message.json["n"] for message in viewer.messages()] == [1, 2, 3, 4, 5]
@@ -56,20 +56,20 @@ def test_pywsgi_is_patched_only_where_asked(patched: bool) -> None:
 
 
 def test_gunicorn_runs_as_many_workers_as_asked() -> None:
-    """The application answers from one of the master's children, of which there are `workers`."""
+    """The application answers from one of `workers` children of the master."""
     with gunicorn(ECHO, workers=2) as server:
         wait_until(lambda: len(server.worker_pids()) == 2, "two workers")
         assert httpx.get(f"{server.url}/process").json()["pid"] in server.worker_pids()
 
 
 def test_gunicorn_without_the_projects_configuration() -> None:
-    """`conf=False` leaves gunicorn's own defaults, of which a worker class of the caller's choice is one."""
+    """`conf=False` leaves gunicorn's own defaults, with a worker class of the caller's choice."""
     with gunicorn(ECHO, conf=False, worker_class="sync") as server:
         assert httpx.get(f"{server.url}/process").json()["patched"] is False
 
 
 def test_servers_see_no_variable_but_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What steers servers in the caller's environment stays outside; `env` comes in."""
+    """They do not inherit variables that configure servers, and get those of `env`."""
     monkeypatch.setenv("GUNICORN_CMD_ARGS", "--no-such-argument")
     monkeypatch.setenv("WEB_CONCURRENCY", "7")
     with gunicorn(ECHO, env={"HEADWAY_STORE": "memory:"}) as server:
@@ -77,7 +77,7 @@ def test_servers_see_no_variable_but_their_own(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_application_that_does_not_start_says_why() -> None:
-    """A server that ends before it answers fails the test at once, with its log."""
+    """A server that exits before it answers fails the test at once, with its log."""
     with (
         pytest.raises(AssertionError, match=r"No module named 'tests\.apps\.missing'"),
         gunicorn("tests.apps.missing:app"),
@@ -86,14 +86,14 @@ def test_an_application_that_does_not_start_says_why() -> None:
 
 
 def test_the_projects_configuration_opens_no_control_socket(tmp_path: Path) -> None:
-    """Instances of one user do not fight over gunicorn's management socket: there is none."""
+    """gunicorn's management socket would be the same for all instances of a user: there is none."""
     homes = {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
     with gunicorn(ECHO, env=homes):
         assert list(tmp_path.iterdir()) == []
 
 
 def test_the_projects_configuration_raises_the_file_limit() -> None:
-    """Ten thousand streams need as many descriptors, whatever soft limit the shell had."""
+    """Ten thousand streams need as many descriptors, whatever the soft limit of the shell is."""
     with gunicorn(ECHO) as server:
         limits = Path(f"/proc/{server.worker_pids()[0]}/limits").read_text()
         soft, hard = next(line.split()[3:5] for line in limits.splitlines() if line.startswith("Max open files"))
@@ -101,7 +101,7 @@ def test_the_projects_configuration_raises_the_file_limit() -> None:
 
 
 def test_a_unix_socket_behind_nginx() -> None:
-    """gunicorn on a unix socket is reached directly and through nginx."""
+    """gunicorn on a unix socket answers directly and through nginx."""
     with scratch() as folder, gunicorn(ECHO, bind=folder / "app.sock") as server, nginx(server) as proxy:
         for reachable in (server, proxy):
             with Connection(reachable) as viewer:
@@ -137,21 +137,21 @@ NGINX: dict[str, Callable[[Server], AbstractContextManager[Server]]] = {
 
 
 @pytest.mark.parametrize("variant", NGINX)
-def test_nginx_hands_events_on_as_they_come(echo: Server, variant: str) -> None:
-    """Each way of configuring nginx passes an event on although nothing follows it."""
+def test_nginx_passes_events_on_at_once(echo: Server, variant: str) -> None:
+    """Each configuration of nginx passes an event on although nothing follows it."""
     with NGINX[variant](echo) as proxy, Connection(proxy) as viewer:
         viewer.request("GET", "/forever?pause=3600")
         assert viewer.message().json == {"n": 1}
 
 
 def test_nginx_buffers_by_default(echo: Server) -> None:
-    """What does not ask to be passed on is held back, so that the test above could fail."""
+    """A stream without the header is held back, so the test above could fail."""
     with nginx(echo) as proxy, Connection(proxy, timeout=0.5) as viewer, pytest.raises(TimeoutError):
         viewer.request("GET", "/forever?pause=3600&buffered=1")
 
 
 def test_nginx_gives_up_after_its_read_timeout(echo: Server) -> None:
-    """`read_timeout` is in force: a stopped worker's stream is cut after it."""
+    """`read_timeout` is in force: it cuts the stream of a stopped worker."""
     with nginx(echo, read_timeout=1) as proxy, Connection(proxy) as viewer:
         viewer.request("GET", "/forever")
         viewer.message()
@@ -177,7 +177,7 @@ def test_the_ways_to_leave_reach_the_server(way: str) -> None:
 
 
 def test_a_half_closed_viewer_reads_on(echo: Server) -> None:
-    """A FIN of the viewer's leaves the other direction open."""
+    """A FIN of the viewer leaves the other direction open."""
     with Connection(echo) as viewer:
         viewer.send(request_bytes("GET", "/count?n=2"))
         viewer.half_close()
@@ -208,7 +208,7 @@ def test_a_stream_that_breaks_off_is_told_from_one_that_ends() -> None:
 
 
 def test_a_deadline_holds_while_bytes_trickle_in(echo: Server) -> None:
-    """Waiting for what never comes ends after `timeout`, although the stream goes on."""
+    """A wait for what never comes ends after `timeout`, although the stream goes on."""
     with Connection(echo, timeout=0.3) as viewer:
         viewer.request("GET", "/forever")
         with pytest.raises(TimeoutError):
@@ -216,8 +216,8 @@ def test_a_deadline_holds_while_bytes_trickle_in(echo: Server) -> None:
 
 
 @pytest.mark.parametrize("persistent", [True, False])
-def test_redis_keeps_what_it_was_told_to_keep(persistent: bool) -> None:
-    """Across a restart in the same folder, keys stay where `persistent` says so, and nowhere else."""
+def test_redis_keeps_its_keys_if_persistent(persistent: bool) -> None:
+    """Across a restart in the same folder, keys survive with `persistent`, and only then."""
     from redis import Redis
 
     with scratch() as folder:
@@ -229,7 +229,7 @@ def test_redis_keeps_what_it_was_told_to_keep(persistent: bool) -> None:
 
 
 def test_a_missing_program_fails_in_ci_and_skips_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In CI nothing that could not be tested passes for tested."""
+    """In CI a test that cannot run does not pass."""
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.fail.Exception, match="no-such-program is missing: `make test` installs it"):
         program("no-such-program")
@@ -239,7 +239,7 @@ def test_a_missing_program_fails_in_ci_and_skips_elsewhere(monkeypatch: pytest.M
 
 
 def test_stopping_leaves_no_process_behind() -> None:
-    """`stop` ends the master and its workers, and can be repeated."""
+    """`stop` ends the master and its workers, and may be called again."""
     with gunicorn(ECHO, workers=2) as server:
         wait_until(lambda: len(server.worker_pids()) == 2, "two workers")
         pids = [server.pid, *server.worker_pids()]

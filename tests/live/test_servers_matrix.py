@@ -1,7 +1,6 @@
 """The same stream from every kind of server: gevent's own, gunicorn's workers, and servers without greenlets.
 
-Where a server offers less, the test says so in its parameters: gunicorn's `sync` worker serves one request at a time,
-so nothing that takes a second request while a stream is open works there.
+gunicorn's `sync` worker serves one request at a time: tests with a second one during a stream are skipped there.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ ONE_AT_A_TIME: Final = "sync"
 
 @pytest.fixture(scope="module")
 def notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
-    """What the operations leave behind."""
+    """The notes of the operations."""
     return Notes(tmp_path_factory.mktemp("notes"))
 
 
@@ -64,7 +63,7 @@ def server(kind: str, notes: Notes, certificate: Certificate) -> Iterator[Server
 
 @pytest.fixture
 def several(kind: str) -> None:
-    """For tests that ask something while a stream is open."""
+    """For tests with a request during a stream."""
     if kind == ONE_AT_A_TIME:
         pytest.skip("gunicorn's sync worker serves one request at a time")
 
@@ -80,7 +79,7 @@ def test_a_stream_without_a_run(server: Server) -> None:
 
 
 def test_a_run(server: Server) -> None:
-    """A POST answers with the run's stream, and the run can be asked for afterwards."""
+    """A POST answers with the run's stream, and the run can be read afterwards."""
     with Connection(server) as viewer:
         run = start(viewer, "pour", count=3)
         assert names(list(viewer.messages())) == ["start", "delta", "delta", "delta", "result", "done"]
@@ -97,7 +96,7 @@ def test_a_run_in_a_process_and_a_thread(server: Server) -> None:
 
 
 def test_resume(server: Server) -> None:
-    """`Last-Event-ID` goes on after that event, and a run that has been seen whole has nothing to send."""
+    """`Last-Event-ID` resumes after that event; after the last one there is nothing to send."""
     with Connection(server) as viewer:
         run = start(viewer, "pour", count=3)
         list(viewer.messages())
@@ -119,7 +118,7 @@ def test_http_1_0(server: Server, kind: str) -> None:
 
 
 def test_head_does_no_work(server: Server, notes: Notes, kind: str) -> None:
-    """HEAD is answered with the stream's head; its generator does not begin, and nothing stays open."""
+    """HEAD is answered with the head of the stream; its generator does not start, and nothing stays open."""
     with Connection(server) as client:
         head = client.request("HEAD", f"/silent?note=head-{kind}")
         assert (head.status, head.headers["content-type"]) == (200, "text/event-stream")
@@ -129,7 +128,7 @@ def test_head_does_no_work(server: Server, notes: Notes, kind: str) -> None:
 
 
 def test_head_is_no_viewer(server: Server) -> None:
-    """HEAD on a run's stream does not count as a viewer, whose going would stop the run."""
+    """HEAD on a run's stream does not count as a viewer, with which the run would stop."""
     run = start_unwatched(server, "pour", count=2, pause=0.05)
     with Connection(server) as client:
         assert client.request("HEAD", f"/api/runs/{run}/events").headers["content-type"] == "text/event-stream"
@@ -161,8 +160,8 @@ def test_heartbeats(server: Server) -> None:
 
 
 @pytest.mark.parametrize("way", ["close", "reset"])
-def test_a_viewer_that_goes_stops_the_work(server: Server, notes: Notes, kind: str, way: str) -> None:
-    """The `finally` of a silent generator runs once its viewer has gone, however it went."""
+def test_a_viewer_that_leaves_stops_the_work(server: Server, notes: Notes, kind: str, way: str) -> None:
+    """The `finally` of a silent generator runs once its viewer has left, by a close or a reset."""
     note = f"left by {way} {kind}"
     viewer = Connection(server)
     start(viewer, "pour", count=1, pause=3600, note=note)
@@ -181,8 +180,8 @@ def test_a_stream_that_is_left_stops_its_work(server: Server, notes: Notes, kind
     notes.when(f"streamed-{kind}")
 
 
-def test_a_viewer_that_takes_nothing_is_cut(server: Server) -> None:
-    """After the send timeout its stream is cut, and the server is free of it."""
+def test_a_viewer_that_reads_nothing_is_cut(server: Server) -> None:
+    """After the send timeout its stream is cut, and no longer open at the server."""
     with Connection(server, receive_buffer=32_768) as viewer:
         run = start(viewer, "lasting", count=200, size=100_000)
         wait_until(lambda: inside(server)["viewers"] == 0, "the viewer is cut")
@@ -199,7 +198,7 @@ def test_an_error_in_the_middle(server: Server) -> None:
 
 
 def test_the_context_of_the_request(server: Server) -> None:
-    """`stream_with_context` keeps the request for the generator, in whichever thread that runs, for many at once."""
+    """`stream_with_context` keeps the request for the generator, in any thread, for many at once."""
 
     def words(number: int) -> list[dict[str, Any]]:
         with Connection(server) as viewer:
@@ -225,19 +224,19 @@ def test_cancel(server: Server) -> None:
 
 @pytest.mark.usefixtures("several")
 def test_a_question(server: Server) -> None:
-    """An answer that comes with another request reaches the operation."""
+    """An answer in another request reaches the operation."""
     with Connection(server) as viewer:
         run = start(viewer, "curious")
         question = viewer.until("question")[-1].json["question"]
-        said = json.dumps({"question": question, "answer": True}).encode()
-        ask(server, "POST", f"/api/runs/{run}/answer", JSON, said)
+        answer = json.dumps({"question": question, "answer": True}).encode()
+        ask(server, "POST", f"/api/runs/{run}/answer", JSON, answer)
         assert [message.event for message in viewer.messages()] == ["answer", "result", "done"]
     assert snapshot(server, run)["result"] is True
 
 
 @pytest.mark.usefixtures("several")
 def test_runs_are_listed(server: Server) -> None:
-    """The list of runs is there on every server, newest first."""
+    """Every server has the list of runs, newest first."""
     with Connection(server) as viewer:
         run = start(viewer, "pour", count=0)
         list(viewer.messages())
@@ -246,7 +245,7 @@ def test_runs_are_listed(server: Server) -> None:
 
 @pytest.mark.usefixtures("several")
 def test_many_streams_at_once(server: Server) -> None:
-    """Six viewers of one run see the same, and once they have gone nobody is counted any more."""
+    """Six viewers of one run see the same, and once they have left none is counted."""
     with Connection(server) as first:
         run = start(first, "lasting", count=20, pause=0.01)
         others = [Connection(server) for _ in range(5)]
@@ -260,11 +259,11 @@ def test_many_streams_at_once(server: Server) -> None:
     wait_until(lambda: snapshot(server, run)["viewers"] == 0, "nobody watches")
 
 
-def test_the_log_tells_of_nothing_else(server: Server, kind: str) -> None:
-    """All of the above has made no server complain but of the exception that a test provoked."""
+def test_the_log_has_no_other_errors(server: Server, kind: str) -> None:
+    """After all of the above, the only exception in the log is the one that a test provoked."""
     if kind == "gevent_pywsgi-tls":
         pytest.skip("gevent.pywsgi logs each write to a TLS connection that has been cut")
-    told = server.log()
-    endings = {trace.strip().splitlines()[-1] for trace in re.findall(r"Traceback .*?\n(?=\S)[^\n]*", told, re.DOTALL)}
+    log = server.log()
+    endings = {trace.strip().splitlines()[-1] for trace in re.findall(r"Traceback .*?\n(?=\S)[^\n]*", log, re.DOTALL)}
     assert endings <= {f"ValueError: {SECRET}"}
-    assert not [line for line in told.splitlines() if "ignores its cancel" in line or "did not take" in line]
+    assert not [line for line in log.splitlines() if "ignores its cancel" in line or "did not take" in line]

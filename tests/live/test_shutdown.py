@@ -1,4 +1,4 @@
-"""SIGTERM to a worker with open streams: they end in good order, and gunicorn leaves at once instead of waiting."""
+"""SIGTERM to a worker with open streams: they end with `done`, and gunicorn exits at once instead of waiting."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.live.requests import APP, snapshot, start, start_unwatched
 from tests.servers import Server, gunicorn
 
 PATIENT: Final = ["--graceful-timeout", "60"]
-"""How long gunicorn alone would wait for an open stream."""
+"""The time for which gunicorn alone would wait for an open stream."""
 
 PLAIN: Final = "tests.apps.plain:app"
 KINDS: Final = {"gevent": [], "gevent_pywsgi": [], "gthread": ["--threads", "8"]}
@@ -31,10 +31,10 @@ def notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
 
 @contextlib.contextmanager
 def serving(notes: Notes, kind: str, *, drain: float, app: str = APP) -> Iterator[Server]:
-    """A worker that has been told how long its runs may take to finish.
+    """A worker whose runs have `drain` seconds to finish.
 
-    gunicorn's sync worker waits for its stream in a call that signals do not interrupt (`siginterrupt`): it hears of
-    its stop with the next heartbeat.
+    gunicorn's sync worker waits for its stream in a call that signals do not interrupt (`siginterrupt`): it notices its
+    stop with the next heartbeat.
     """
     env = {VARIABLE: str(notes.folder), "HEADWAY_DRAIN": str(drain), "HEADWAY_HEARTBEAT": "0.5"}
     with gunicorn(app, worker_class=kind, env=env, args=[*KINDS.get(kind, []), *PATIENT]) as server:
@@ -42,14 +42,14 @@ def serving(notes: Notes, kind: str, *, drain: float, app: str = APP) -> Iterato
 
 
 def ending(viewer: Connection) -> tuple[str, str | None]:
-    """How a stream ends: the status and the reason of its `done`."""
+    """The status and the reason in the `done` of a stream."""
     done = viewer.until("done")[-1].json
     return done["status"], done.get("reason")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_streams_end_and_the_worker_leaves(notes: Notes, kind: str) -> None:
-    """Runs in every place and `stream()` end as cancelled by the shutdown, and their `finally` blocks run."""
+def test_streams_end_and_the_worker_exits(notes: Notes, kind: str) -> None:
+    """Runs in every executor and `stream()` end as cancelled by the shutdown, and their `finally` blocks run."""
     with serving(notes, kind, drain=0.2) as server, ExitStack() as stack:
         viewers = [stack.enter_context(Connection(server)) for _ in range(4)]
         start(viewers[0], "pour", count=1, pause=3600, note="run")
@@ -59,11 +59,11 @@ def test_streams_end_and_the_worker_leaves(notes: Notes, kind: str) -> None:
         start_unwatched(server, "pour", count=1, pause=3600, note="alone")
         for viewer, event in zip(viewers, ("delta", "progress", "progress", "progress"), strict=True):
             viewer.until(event)
-        told = time.monotonic()
+        stopped = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         assert [ending(viewer) for viewer in viewers] == [("cancelled", "shutdown")] * 4
         assert server.process.wait(30) == 0
-        assert time.monotonic() - told < 15
+        assert time.monotonic() - stopped < 15
     for note in ("run", "stream", "alone"):
         assert notes.has(note)
     assert "graceful timeout" not in server.log()
@@ -72,26 +72,26 @@ def test_streams_end_and_the_worker_leaves(notes: Notes, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["gevent", "gevent_pywsgi"])
 def test_runs_may_finish(notes: Notes, kind: str) -> None:
-    """A run that ends within `HEADWAY_DRAIN` succeeds, and nobody waits any longer than that takes."""
+    """A run that ends within `HEADWAY_DRAIN` succeeds, and the worker exits right after it."""
     with serving(notes, kind, drain=30) as server, Connection(server) as viewer:
         start(viewer, "gated", count=1, note="slowly")
         viewer.until("start")
         server.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: not server.address.is_open(), "it listens no more")
-        told = time.monotonic()
+        wait_until(lambda: not server.address.is_open(), "it no longer listens")
+        stopped = time.monotonic()
         notes.leave("slowly 1")
         assert ending(viewer) == ("succeeded", None)
         assert server.process.wait(30) == 0
-        assert time.monotonic() - told < 15
+        assert time.monotonic() - stopped < 15
 
 
-def test_who_lags_gets_the_ending_too(notes: Notes) -> None:
+def test_a_viewer_that_lags_gets_the_end_too(notes: Notes) -> None:
     """A viewer that is far behind when its run is stopped gets every event up to `done`."""
     with serving(notes, "gevent", drain=0.2) as server, Connection(server, receive_buffer=32_768) as viewer:
         run = start(viewer, "pour", count=100_000, size=10_000, pause=0.001)
         wait_until(lambda: snapshot(server, run)["last_event_id"] > 1000, "the viewer lags")
         server.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: not server.address.is_open(), "it listens no more")
+        wait_until(lambda: not server.address.is_open(), "it no longer listens")
         seen: list[Message] = list(viewer.messages())
         assert [message.id for message in seen] == list(range(1, len(seen) + 1))
         assert len(seen) > 1000
@@ -100,15 +100,15 @@ def test_who_lags_gets_the_ending_too(notes: Notes) -> None:
 
 
 def test_one_request_at_a_time(notes: Notes) -> None:
-    """gunicorn's sync worker, which is busy with a stream, leaves all the same."""
+    """gunicorn's sync worker exits although it is busy with a stream."""
     with serving(notes, "sync", drain=0.2) as server, Connection(server) as viewer:
         start(viewer, "pour", count=1, pause=3600, note="single")
         viewer.until("delta")
-        told = time.monotonic()
+        stopped = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         assert ending(viewer) == ("cancelled", "shutdown")
         assert server.process.wait(30) == 0
-        assert time.monotonic() - told < 15
+        assert time.monotonic() - stopped < 15
     assert notes.has("single")
 
 
@@ -117,17 +117,17 @@ def test_streams_without_an_extension(notes: Notes) -> None:
     with serving(notes, "gevent", drain=0.2, app=PLAIN) as server, Connection(server) as viewer:
         viewer.request("GET", "/patient?note=plain")
         viewer.until("progress")
-        told = time.monotonic()
+        stopped = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         assert ending(viewer) == ("cancelled", "shutdown")
         assert server.process.wait(30) == 0
-        assert time.monotonic() - told < 15
+        assert time.monotonic() - stopped < 15
     assert notes.has("plain")
 
 
 @pytest.mark.parametrize("app", ["with the extension", "plain"])
 def test_streams_may_finish(notes: Notes, app: str) -> None:
-    """`stream()` has as long as a run to come to its end."""
+    """`stream()` has as long as a run to finish."""
     path = "/patient?note=slowly" if app == "plain" else "/gated?note=slowly"
     with (
         serving(notes, "gevent", drain=30, app=PLAIN if app == "plain" else APP) as server,
@@ -136,9 +136,9 @@ def test_streams_may_finish(notes: Notes, app: str) -> None:
         viewer.request("GET", path)
         assert viewer.message().event == "start"
         server.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: not server.address.is_open(), "it listens no more")
-        told = time.monotonic()
+        wait_until(lambda: not server.address.is_open(), "it no longer listens")
+        stopped = time.monotonic()
         notes.leave("go slowly" if app == "plain" else "slowly 1")
         assert ending(viewer) == ("succeeded", None)
         assert server.process.wait(30) == 0
-        assert time.monotonic() - told < 15
+        assert time.monotonic() - stopped < 15

@@ -1,4 +1,4 @@
-"""Viewers that read slowly or not at all: what they cost, when they are cut, and what the others notice of it."""
+"""Viewers that read slowly or not at all: what they cost, when they are cut, and that others do not notice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.servers import Server, gunicorn, scratch
 SEND_TIMEOUT: Final = 1.5
 MEGABYTE: Final = 1_000_000
 SMALL: Final = 32_768
-"""Bytes that the kernel of a slow viewer takes in; without a bound that would be megabytes, and megabytes."""
+"""Bytes in the receive buffer of a slow viewer; by default it grows to megabytes."""
 
 
 @pytest.fixture(scope="module")
@@ -39,21 +39,21 @@ def server(request: pytest.FixtureRequest, notes: Notes) -> Iterator[Server]:
 
 
 def slow(server: Server) -> Connection:
-    """A viewer whose kernel takes in little."""
+    """A viewer with a small receive buffer."""
     return Connection(server, receive_buffer=SMALL)
 
 
 def read_on(viewer: Connection) -> None:
-    """Reads what has arrived, up to the cut."""
+    """Reads up to the cut."""
     while viewer.frame() is not None:
         pass
 
 
-# Viewers that take nothing
+# Viewers that receive nothing
 
 
 def test_a_viewer_that_takes_nothing_is_cut(server: Server) -> None:
-    """After the send timeout its stream is cut, without an ending; its run goes on, for others to see."""
+    """After the send timeout its stream is cut, without `done`; its run goes on, for others to see."""
     with slow(server) as viewer:
         run = start(viewer, "lasting", count=300, size=100_000, pause=0.01)
         wait_until(lambda: snapshot(server, run)["viewers"] == 0, "the viewer is cut")
@@ -66,7 +66,7 @@ def test_a_viewer_that_takes_nothing_is_cut(server: Server) -> None:
 
 
 def test_a_viewer_that_takes_nothing_has_left(server: Server, notes: Notes) -> None:
-    """A run that goes on for nobody ends with the viewer that was cut."""
+    """A run without a linger stops when its last viewer is cut."""
     note = f"cut {server.name} {server.port}"
     with slow(server) as viewer:
         run = start(viewer, "pour", count=100_000, size=100_000, pause=0.01, note=note)
@@ -84,7 +84,7 @@ def test_a_stream_of_its_own_is_cut_too(server: Server, notes: Notes) -> None:
 
 
 def test_a_cut_viewer_comes_back(server: Server) -> None:
-    """What it had seen when it was cut is where it goes on."""
+    """It resumes after the last event that it has seen."""
     with slow(server) as viewer:
         run = start(viewer, "lasting", count=100, size=100_000)
         wait_until(lambda: snapshot(server, run)["viewers"] == 0, "the viewer is cut")
@@ -102,7 +102,7 @@ def test_a_cut_viewer_comes_back(server: Server) -> None:
 
 @pytest.mark.parametrize("pause", [0, 0.0005])
 def test_a_generator_waits_for_its_viewer(server: Server, pause: float) -> None:
-    """A stream of 500 megabytes that nobody reads costs the worker a few, whether its generator waits or not."""
+    """A stream of 500 megabytes that nobody reads costs the worker a few, whether its generator pauses or not."""
     before = inside(server)["resident"]
     with slow(server) as viewer:
         viewer.request("GET", f"/pour?count=5000&size=100000&pause={pause}&send_timeout=1.5")
@@ -114,7 +114,7 @@ def test_a_generator_waits_for_its_viewer(server: Server, pause: float) -> None:
 
 
 def test_a_run_waits_for_nobody(server: Server) -> None:
-    """A run of 300 megabytes goes on beside a viewer that reads nothing, and costs what its log keeps: 64 mebibytes."""
+    """A run of 300 megabytes goes on beside viewers that read nothing, and costs what its log keeps: 64 mebibytes."""
     before = inside(server)["resident"]
     with ExitStack() as stack:
         viewers = [stack.enter_context(slow(server)) for _ in range(5)]
@@ -126,25 +126,25 @@ def test_a_run_waits_for_nobody(server: Server) -> None:
     wait_until(lambda: inside(server)["viewers"] == 0, "the streams have ended")
 
 
-# Viewers that take something
+# Viewers that receive slowly
 
 
 def test_a_slow_viewer_is_kept(server: Server) -> None:
-    """Who reads a little now and then is not cut, for as long as it takes."""
+    """A viewer that reads a little now and then is never cut."""
     with slow(server) as viewer:
         run = start(viewer, "lasting", count=50, size=100_000)
         wait_until(lambda: snapshot(server, run)["status"] == "succeeded", "the run ends")
         end = time.monotonic() + 2 * SEND_TIMEOUT
-        taken = 0
+        received = 0
         while time.monotonic() < end:
             time.sleep(SEND_TIMEOUT / 20)
-            taken += len(viewer.socket.recv(SMALL // 4))
-        assert taken < 50 * 100_000 / 2
+            received += len(viewer.socket.recv(SMALL // 4))
+        assert received < 50 * 100_000 / 2
         assert snapshot(server, run)["viewers"] == 1
 
 
 def test_a_viewer_slower_than_its_work_is_kept(server: Server) -> None:
-    """Nor is one cut that falls behind little by little, long before the server has to wait for it."""
+    """One that falls behind little by little is not cut either, long before the server has to wait for it."""
     with slow(server) as viewer:
         viewer.request("GET", f"/pour?count=100000&size=5000&pause=0.01&send_timeout={SEND_TIMEOUT}")
         end = time.monotonic() + 2 * SEND_TIMEOUT
@@ -156,7 +156,7 @@ def test_a_viewer_slower_than_its_work_is_kept(server: Server) -> None:
 
 
 def test_lagging_progress_is_merged(server: Server) -> None:
-    """Who lags gets the newest progress of each step and everything else, with ids that only rise."""
+    """A viewer that lags gets the newest progress of each step and every other event, with ids that only rise."""
     with slow(server) as viewer:
         run = start(viewer, "steps", count=20_000, steps=3, every=500, size=500, pause=0.025)
         wait_until(lambda: snapshot(server, run)["last_event_id"] > 18_000, "the viewer lags")
@@ -183,7 +183,7 @@ def test_lagging_progress_is_merged(server: Server) -> None:
 
 
 def test_a_viewer_that_keeps_up_sees_all_progress(server: Server) -> None:
-    """Nothing is merged for who reads as fast as it comes, nor for who comes late and has yet to catch up."""
+    """Nothing is merged for a viewer that reads in time, nor for one that comes late and has yet to catch up."""
     with Connection(server) as viewer, Connection(server) as late:
         run = start(viewer, "steps", count=5000, steps=2, every=100, size=10)
         ids = [message.id for message in viewer.until("done")]
@@ -192,7 +192,7 @@ def test_a_viewer_that_keeps_up_sees_all_progress(server: Server) -> None:
 
 
 def test_others_notice_nothing(server: Server) -> None:
-    """Beside viewers that read nothing another one gets every event."""
+    """Beside viewers that read nothing, another viewer gets every event."""
     run = start_unwatched(server, "lasting", count=500, size=20_000, pause=0.001)
     with ExitStack() as stack:
         for _ in range(5):
@@ -203,6 +203,6 @@ def test_others_notice_nothing(server: Server) -> None:
 
 
 def test_a_cut_is_no_error(server: Server) -> None:
-    """Of the viewers that were cut above the log tells nothing: a viewer's being slow is no fault of the server's."""
+    """The log does not mention the viewers that were cut above: a slow viewer is no error of the server."""
     assert "Traceback" not in server.log()
     assert "error" not in server.log().lower()

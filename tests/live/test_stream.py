@@ -1,4 +1,4 @@
-"""The stream as it stands on the wire, byte for byte, and what each of several viewers of a run gets of it."""
+"""The bytes of a stream on its connection, and what each of several viewers of a run gets of it."""
 
 from __future__ import annotations
 
@@ -84,44 +84,44 @@ def server(notes: Notes) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def forgetful() -> Iterator[Server]:
-    """The application with a log that keeps some eight thousand bytes of a run."""
+    """The application with a store that keeps some eight thousand bytes of a run."""
     with gunicorn("tests.apps.streams:forgetful()") as started:
         yield started
 
 
 def body(server: Server, path: str) -> bytes:
-    """The whole body of an answer."""
+    """The whole body of a response."""
     with Connection(server) as client:
         client.request("GET", path)
         return client.body()
 
 
 def without_times(stream: bytes) -> str:
-    """A stream with a word in the place of each timestamp and duration."""
+    """A stream with a word in place of each timestamp and duration."""
     stream = re.sub(STAMP, b"STAMP", stream)
     return re.sub(rb'"elapsed":\d+(\.\d{1,3})?\}', b'"elapsed":SECONDS}', stream).decode()
 
 
 def chunks(server: Server, path: str) -> list[bytes]:
-    """The chunks of an answer (RFC 9112, section 7.1): gunicorn makes one of each block that it is handed."""
+    """The chunks of a response (RFC 9112, section 7.1): gunicorn makes one of each block."""
     with Connection(server) as client:
         client.send(request_bytes("GET", path))
         received = b""
         while not received.endswith(b"0\r\n\r\n"):
             received += client.socket.recv(65536)
-    rest, found = received.partition(b"\r\n\r\n")[2], []
+    rest, chunks = received.partition(b"\r\n\r\n")[2], []
     while size := int(rest.partition(b"\r\n")[0], 16):
         rest = rest.partition(b"\r\n")[2]
-        found.append(rest[:size])
+        chunks.append(rest[:size])
         rest = rest[size + 2 :]
-    return found
+    return chunks
 
 
-# The wire
+# Bytes
 
 
 def test_the_head(server: Server) -> None:
-    """A stream's head is exactly what the contract says, and names no length."""
+    """The head of a stream is exactly that of the contract, without a length."""
     with Connection(server) as viewer:
         head = viewer.request("GET", "/report")
     assert head.status == 200
@@ -138,12 +138,12 @@ def test_the_bytes_of_a_stream(server: Server) -> None:
 
 def test_the_bytes_without_a_lifecycle(server: Server) -> None:
     """`lifecycle=False` writes the generator's own events, numbered from 1, and nothing else."""
-    own = re.sub(r"^id: (\d)", lambda found: f"id: {int(found[1]) - 1}", OWN_EVENTS, flags=re.MULTILINE)
+    own = re.sub(r"^id: (\d)", lambda match: f"id: {int(match[1]) - 1}", OWN_EVENTS, flags=re.MULTILINE)
     assert without_times(body(server, "/bare")) == "retry: 2000\n\n" + own
 
 
 def test_the_bytes_of_a_run(server: Server) -> None:
-    """The stream of a run differs by its id in `start`, and is the same for whoever comes later."""
+    """The stream of a run also has its id in `start`, and is the same for later viewers."""
     with Connection(server) as viewer:
         run = start(viewer, "pour", count=1, size=9)
         first = viewer.body()
@@ -158,7 +158,7 @@ def test_the_bytes_of_a_run(server: Server) -> None:
 
 
 def test_timestamps(server: Server) -> None:
-    """Each event is stamped with the moment at which it was recorded."""
+    """The timestamp of an event is the time at which it was recorded."""
     before = datetime.now(UTC) - timedelta(milliseconds=1)
     stamps = [datetime.fromisoformat(stamp.decode()) for stamp in re.findall(STAMP, body(server, "/paced?flush=each"))]
     assert len(stamps) == 12
@@ -166,8 +166,8 @@ def test_timestamps(server: Server) -> None:
     assert before <= stamps[0] < stamps[-1] <= datetime.now(UTC)
 
 
-def test_the_run_has_begun_before_it_says_more(server: Server, notes: Notes) -> None:
-    """`start` is there at once, while the operation has yet to yield anything."""
+def test_start_comes_at_once(server: Server, notes: Notes) -> None:
+    """Before the operation has yielded anything."""
     with Connection(server) as viewer:
         start(viewer, "gated", count=1, note="late")
         assert viewer.message().event == "start"
@@ -180,7 +180,7 @@ def test_the_run_has_begun_before_it_says_more(server: Server, notes: Notes) -> 
 
 @pytest.mark.parametrize("how", ["unexpected", "exit", "rubbish", "no-json"])
 def test_nothing_internal_leaks(server: Server, how: str) -> None:
-    """An unexpected failure is told by a fixed message, whose reference stands beside the details in the log."""
+    """An unexpected failure has a fixed message with a reference, under which the log has the details."""
     stream = body(server, f"/failing?how={how}")
     *_, error, done = parse_frames(stream)
     assert names(parse_frames(stream)) == ["start", "delta", "error", "done"]
@@ -194,13 +194,13 @@ def test_nothing_internal_leaks(server: Server, how: str) -> None:
 def test_an_operations_own_error(server: Server) -> None:
     """`OperationError` reaches the viewer as it was raised."""
     *_, error, done = parse_frames(body(server, "/failing?how=told"))
-    told = {"code": "out_of_paper", "message": "The printer has no paper.", "retryable": True}
-    assert {key: error.json[key] for key in told} == told
+    expected = {"code": "out_of_paper", "message": "The printer has no paper.", "retryable": True}
+    assert {key: error.json[key] for key in expected} == expected
     assert done.json["status"] == "failed"
 
 
 def test_a_failure_without_a_lifecycle(server: Server) -> None:
-    """With `lifecycle=False` a failure ends the stream after the generator's own events, and says nothing."""
+    """With `lifecycle=False` a failure ends the stream after the generator's own events, without an `error`."""
     assert [message.event for message in parse_frames(body(server, "/failing?how=unexpected&bare"))] == ["delta"]
 
 
@@ -208,7 +208,7 @@ def test_a_failure_without_a_lifecycle(server: Server) -> None:
 
 
 def test_the_context_of_the_request(server: Server) -> None:
-    """Under `stream_with_context` a generator reads its request to the end, also where its view takes its time."""
+    """Under `stream_with_context` a generator can read its request to the end, also with a slow view."""
     for slow in ("", "&slow"):
         messages = parse_frames(body(server, f"/context?word=hello{slow}"))
         assert names(messages) == ["start", "asked", "asked", "result", "done"]
@@ -228,7 +228,7 @@ def test_each(server: Server) -> None:
 
 
 def test_ready(server: Server) -> None:
-    """`flush="ready"` writes in one go what is pending, and never waits for more of it."""
+    """`flush="ready"` writes pending events together, and never waits for more."""
     written = [len(parse_frames(chunk)) for chunk in chunks(server, "/paced?flush=ready&burst=300")]
     assert sum(written) == 903
     assert len(written) < 30
@@ -236,13 +236,13 @@ def test_ready(server: Server) -> None:
 
 
 def test_seconds(server: Server) -> None:
-    """A number of seconds gathers across the generator's waits; the ending waits for nobody."""
+    """A number of seconds collects events across the generator's waits; the last events do not wait."""
     written = chunks(server, "/paced?flush=30&pause=0.01")
     assert [len(parse_frames(chunk)) for chunk in written] == [1, 11]
 
 
 def test_seconds_pass(server: Server) -> None:
-    """What has been gathered is written once the seconds are over, although nothing more comes."""
+    """Collected events are written after these seconds, although no more come."""
     with Connection(server) as viewer:
         viewer.request("GET", "/paced?flush=0.05&pause=3600")
         assert [viewer.message().event for _ in range(4)] == ["start", "delta", "delta", "delta"]
@@ -250,7 +250,7 @@ def test_seconds_pass(server: Server) -> None:
 
 @pytest.mark.parametrize("policy", ["ready", "30"])
 def test_flush_now(server: Server, policy: str) -> None:
-    """`yield flush()` writes what is pending, whatever the policy says."""
+    """`yield flush()` writes pending events, whatever the policy is."""
     written = [
         len(parse_frames(chunk)) for chunk in chunks(server, f"/paced?flush={policy}&pause=0.01&burst=30&now=40")
     ]
@@ -258,8 +258,8 @@ def test_flush_now(server: Server, policy: str) -> None:
     assert len(written) < 30
 
 
-def test_an_operation_that_burns_holds_no_event_up(server: Server, notes: Notes) -> None:
-    """What an operation yields after a stretch of work is delivered before the next, in a greenlet too."""
+def test_an_operation_that_computes_delays_no_event(server: Server, notes: Notes) -> None:
+    """Each event is delivered before the operation computes on, in a greenlet too."""
     with Connection(server) as viewer:
         start(viewer, "burning", count=3, note="burnt")
         for number in range(1, 4):
@@ -268,8 +268,8 @@ def test_an_operation_that_burns_holds_no_event_up(server: Server, notes: Notes)
         assert viewer.until("done")[-1].json["status"] == "succeeded"
 
 
-def test_an_operation_that_burns_lets_others_in(server: Server) -> None:
-    """Between two stretches of work the worker looks at its sockets: requests come in, and viewers are seen to go."""
+def test_an_operation_that_computes_lets_others_in(server: Server) -> None:
+    """At each event the worker looks at its sockets: it answers requests, and notices disconnects."""
     viewer = Connection(server)
     run = start(viewer, "simulate", steps=1000, interval=0, burn=0.2)
     before = viewer.until("progress")[-1].json["done"]
@@ -280,7 +280,7 @@ def test_an_operation_that_burns_lets_others_in(server: Server) -> None:
 
 
 def test_a_generator_that_never_waits(server: Server) -> None:
-    """A generator without a pause leaves room for other requests, and ends with its viewer."""
+    """A generator without a pause lets other requests in, and stops with its viewer."""
     viewer = Connection(server)
     viewer.request("GET", "/endless")
     with ThreadPoolExecutor(1) as reader:
@@ -291,8 +291,8 @@ def test_a_generator_that_never_waits(server: Server) -> None:
     wait_until(lambda: inside(server)["viewers"] == 0, "the stream has ended")
 
 
-def test_a_response_that_is_thrown_away(server: Server, notes: Notes) -> None:
-    """A stream that the application replaces has no viewer, so that its work ends, or does not even begin."""
+def test_a_response_that_is_dropped(server: Server, notes: Notes) -> None:
+    """A stream that the application replaces has no viewer, so its work stops, or does not even start."""
     with Connection(server) as client:
         client.request("GET", "/silent?note=thrown", {"X-Replace": "yes"})
         assert client.body() == b"instead"
@@ -302,20 +302,20 @@ def test_a_response_that_is_thrown_away(server: Server, notes: Notes) -> None:
         assert client.body() == b"instead"
     notes.when("thrown run")
     assert not notes.has("thrown")
-    wait_until(lambda: inside(server)["viewers"] == 0, "nothing is left")
+    wait_until(lambda: inside(server)["viewers"] == 0, "no stream is open")
 
 
 @pytest.mark.parametrize("seconds", [0, -1, math.nan])
 @pytest.mark.parametrize("name", ["heartbeat", "send_timeout"])
 def test_seconds_are_above_zero(name: str, seconds: float) -> None:
-    """A heartbeat or a send timeout that would never let the worker rest is refused where it is written."""
+    """A heartbeat or a send timeout without a pause is refused at the call."""
     options: dict[str, Any] = {name: seconds}
     with create_app().test_request_context(), pytest.raises(RegistrationError, match=f"{name}={seconds}"):
         stream(iter(()), **options)
 
 
 def test_the_applications_own_clean_up(server: Server, notes: Notes) -> None:
-    """`Response.call_on_close` of the application works as ever, beside the stream's own end, and on HEAD."""
+    """`Response.call_on_close` of the application works as usual, beside the stream's own end, and on HEAD."""
     viewer = Connection(server)
     viewer.request("GET", "/silent?note=ended&closing=closed")
     viewer.until("progress")
@@ -330,7 +330,7 @@ def test_the_applications_own_clean_up(server: Server, notes: Notes) -> None:
 
 
 def test_flasks_test_client() -> None:
-    """An application's own tests get streams and runs whole from Flask's test client, and can leave in the middle."""
+    """Flask's test client reads whole streams and runs, and can close them in the middle."""
     client = create_app().test_client()
     assert without_times(client.get("/report").data) == REPORT
     assert names(parse_frames(client.post("/api/operations/pour", json={"count": 1}).data))[-1] == "done"
@@ -344,7 +344,7 @@ def test_flasks_test_client() -> None:
 
 
 def test_viewers_see_the_same_whenever_they_come(server: Server, notes: Notes) -> None:
-    """Two viewers, one of them late, get the same bytes up to the end, and are counted meanwhile."""
+    """Two viewers, one of them late, get the same events up to the end, and count meanwhile."""
     with Connection(server) as early, Connection(server) as late:
         run = start(early, "gated", count=2, note="shared")
         notes.leave("shared 1")
@@ -366,7 +366,7 @@ def test_a_run_that_one_of_two_viewers_leaves(server: Server, notes: Notes) -> N
         stays.until("delta")
         goes.until("delta")
         goes.close()
-        wait_until(lambda: snapshot(server, run)["viewers"] == 1, "one has gone")
+        wait_until(lambda: snapshot(server, run)["viewers"] == 1, "one has left")
         assert snapshot(server, run)["status"] == "running"
         stays.close()
     notes.when("left alone")
@@ -376,13 +376,13 @@ def test_a_run_that_one_of_two_viewers_leaves(server: Server, notes: Notes) -> N
 
 
 def list_of(server: Server, run: str) -> list[Message]:
-    """All events of a run that is over."""
+    """All events of a run that has ended."""
     return parse_frames(body(server, f"/api/runs/{run}/events"))
 
 
 @pytest.mark.parametrize("after", [0, 1, 5, 11])
 def test_resume(server: Server, after: int) -> None:
-    """A viewer that says what it has seen gets what follows, by header and by query, in a run that is over."""
+    """After `Last-Event-ID`, in the header or the query, a viewer of an ended run gets the events that follow."""
     run = start_unwatched(server, "pour", count=9)
     wait_until(lambda: snapshot(server, run)["status"] == "succeeded", "the run ends")
     with Connection(server) as viewer:
@@ -393,7 +393,7 @@ def test_resume(server: Server, after: int) -> None:
 
 
 def test_resume_while_it_runs(server: Server, notes: Notes) -> None:
-    """A viewer that lost its connection misses nothing and sees nothing twice."""
+    """A viewer that lost its connection misses nothing, and sees nothing twice."""
     with Connection(server) as viewer:
         run = start(viewer, "gated", count=3, note="resumed")
         notes.leave("resumed 1")
@@ -408,7 +408,7 @@ def test_resume_while_it_runs(server: Server, notes: Notes) -> None:
 
 
 def test_nothing_is_left_to_send(server: Server) -> None:
-    """Who has seen the last event is told 204, and an `EventSource` stops coming back."""
+    """After the last event the answer is 204, with which an `EventSource` stops reconnecting."""
     with Connection(server) as viewer:
         run = start(viewer, "pour", count=1)
         last = viewer.until("done")[-1].id
@@ -418,7 +418,7 @@ def test_nothing_is_left_to_send(server: Server) -> None:
 
 
 def test_a_gap_is_told(forgetful: Server) -> None:
-    """Where events are gone the viewer gets a `reset` with the snapshot first, and then everything that is kept."""
+    """If events are gone, the viewer gets a `reset` with the snapshot first, and then every event that is kept."""
     run = start_unwatched(forgetful, "lasting", count=200, size=100)
     wait_until(lambda: snapshot(forgetful, run)["status"] == "succeeded", "the run ends")
     for after in (None, 5):
@@ -433,7 +433,7 @@ def test_a_gap_is_told(forgetful: Server) -> None:
 
 
 def test_no_gap_no_reset(forgetful: Server) -> None:
-    """A viewer that has seen what is gone needs no `reset`."""
+    """A viewer that has seen the events that are gone gets no `reset`."""
     run = start_unwatched(forgetful, "lasting", count=200, size=100)
     wait_until(lambda: snapshot(forgetful, run)["status"] == "succeeded", "the run ends")
     with Connection(forgetful) as viewer:
@@ -442,7 +442,7 @@ def test_no_gap_no_reset(forgetful: Server) -> None:
 
 
 def test_a_stream_that_breaks_off_has_no_done(notes: Notes) -> None:
-    """A worker that dies leaves its viewers without `done`, and in the middle of the response."""
+    """The viewers of a worker that dies get no `done`, and an incomplete response."""
     with gunicorn(APP, env={VARIABLE: str(notes.folder)}) as server, Connection(server) as viewer:
         start(viewer, "gated", count=1, note="never")
         viewer.until("start")
@@ -452,7 +452,7 @@ def test_a_stream_that_breaks_off_has_no_done(notes: Notes) -> None:
 
 
 def test_the_runs_of_a_worker(server: Server) -> None:
-    """What has run here is listed, newest first, page by page."""
+    """They are listed, newest first, page by page."""
     runs = [start_unwatched(server, "pour", count=0) for _ in range(3)]
     newest = ask(server, "GET", "/api/runs?limit=2")["runs"]
     assert [run["id"] for run in newest] == runs[:0:-1]
