@@ -76,7 +76,7 @@ class Watchdog:
         self._watched[producer] = True
         log.warning(
             "operation %r%s blocks its worker: for %.1f seconds no other stream has moved. Run it in a thread "
-            '(runs_in="thread") or a process (runs_in="process"). It stands at\n%s',
+            '(runs_in="thread") or a process (runs_in="process"). It is at\n%s',
             producer.name,
             "" if producer.run is None else f" (run {producer.run})",
             BLOCKED_AFTER,
