@@ -1,4 +1,4 @@
-"""The input of a run out of a form: fields, files, and what becomes of the files."""
+"""The input of a run as a form: its fields, its files, and how long the files are kept."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class Order(BaseModel):
 
 @operation
 def ordered(input: Order) -> dict[str, Any]:
-    """Gives back what it understood."""
+    """Returns its input."""
     return input.model_dump()
 
 
 class Tree(BaseModel):
-    """A model that holds itself."""
+    """A model that refers to itself."""
 
     name: str = ""
     branches: list[Tree] = Field(default_factory=list)
@@ -50,7 +50,7 @@ class Tree(BaseModel):
 
 @operation
 def grown(input: Tree) -> str:
-    """Takes a model that holds itself."""
+    """Takes a model that refers to itself."""
     return input.name
 
 
@@ -71,7 +71,7 @@ def nothing() -> str:
 
 
 class Named(BaseModel):
-    """A file under another name than the field's."""
+    """Files, one of them with an alias."""
 
     document: Upload = Field(alias="file")
     more: tuple[Upload, ...] = ()
@@ -79,20 +79,20 @@ class Named(BaseModel):
 
 @operation
 def named(input: Named) -> list[str]:
-    """Says what it was sent."""
+    """Returns the names of its files."""
     return [upload.filename for upload in (input.document, *input.more)]
 
 
 @pytest.fixture(params=PLACES, ids=str)
 def place(request: pytest.FixtureRequest) -> Place:
-    """Each place in turn, where a test asks for it."""
-    found: Place = request.param
-    return found
+    """Each executor in each world, for tests that use it."""
+    place: Place = request.param
+    return place
 
 
 @pytest.fixture
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    """The world of the place, or the one of a server without a hub."""
+    """The world of the place, or that of a server without a hub."""
     name: WorldName = request.getfixturevalue("place").world if "place" in request.fixturenames else "hub beside"
     with entered(name) as world:
         yield world
@@ -100,7 +100,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
 
 @pytest.fixture
 def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder where files are spooled."""
+    """The folder to which files are spooled."""
     folder = tmp_path / "spool"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -114,13 +114,12 @@ def app(world: World, spool: Path) -> Iterator[Flask]:
     operations = [ordered, grown, summed, nothing, named, sample.filed]
     headway = Headway(app, operations=operations, max_body=1_000_000, max_runs=3)
     yield app
-    if headway._runner is not None:
-        world.call(headway._runner.close)
+    headway.close()
 
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    """Whoever sends the forms."""
+    """A client of this application."""
     return app.test_client()
 
 
@@ -130,7 +129,7 @@ def file(content: str = "content", name: str = "a.txt") -> tuple[io.BytesIO, str
 
 
 def large(fields: dict[str, Any]) -> dict[str, Any]:
-    """A form that is written in memory; the test client would leave a temporary file behind."""
+    """A form that is encoded in memory; the test client would leave a temporary file behind."""
     boundary, body = encode_multipart(fields)
     return {"data": body, "content_type": f"multipart/form-data; boundary={boundary}"}
 
@@ -142,14 +141,14 @@ def events(response: TestResponse) -> list[Message]:
 
 
 def result(response: TestResponse) -> Any:
-    """What the run gave."""
+    """The result of the run."""
     messages = events(response)
     assert ending(messages) == ("succeeded", None), messages
     return messages[-2].json["result"]
 
 
-def complaints(response: TestResponse) -> list[list[str | int]]:
-    """Where the input does not fit."""
+def wrong_fields(response: TestResponse) -> list[list[str | int]]:
+    """The fields that do not fit."""
     assert response.status_code == 422, response.text
     return [error["loc"] for error in response.get_json()["errors"]]
 
@@ -159,7 +158,7 @@ def complaints(response: TestResponse) -> list[list[str | int]]:
 
 @pytest.mark.parametrize("kind", ["multipart/form-data", "application/x-www-form-urlencoded"])
 def test_fields_of_a_form(client: FlaskClient, kind: str) -> None:
-    """They are texts, and are read as what the operation takes; repeated ones are lists where it takes lists."""
+    """They are converted from text to the types of the model; repeated fields become lists."""
     data = {
         "pages": "3",
         "ratio": "0.25",
@@ -180,27 +179,27 @@ def test_fields_of_a_form(client: FlaskClient, kind: str) -> None:
     }
 
 
-def test_a_field_that_is_repeated(client: FlaskClient) -> None:
-    """Of a field that takes one value the first one counts."""
+def test_a_repeated_field(client: FlaskClient) -> None:
+    """If the field takes one value, the first counts."""
     assert result(client.post("/operations/ordered", data={"title": ["first", "second"]}))["title"] == "first"
 
 
 def test_an_empty_form(client: FlaskClient) -> None:
-    """It is an input of which everything is left out."""
+    """It is an input without any field."""
     response = client.post("/operations/ordered", data={}, content_type="multipart/form-data; boundary=x")
     assert result(response)["pages"] == 1
 
 
 def test_fields_that_do_not_fit(client: FlaskClient) -> None:
-    """They are told by their names in the form, unknown ones too."""
+    """They are reported by their names in the form, unknown ones too."""
     response = client.post(
         "/operations/ordered", data={"pages": "many", "words": "a", "numbers": ["1", "x"], "other": 1}
     )
-    assert complaints(response) == [["pages"], ["numbers", 1], ["other"]]
+    assert wrong_fields(response) == [["pages"], ["numbers", 1], ["other"]]
 
 
 def test_a_long_text(client: FlaskClient) -> None:
-    """A field may be as long as a body may."""
+    """A field may be as long as a body."""
     title = "x" * 900_000
     response = client.post("/operations/ordered", **large({"title": title}))
     assert result(response)["title"] == title
@@ -210,14 +209,14 @@ def test_a_long_text(client: FlaskClient) -> None:
     ("path", "data"), [("grown", {"name": "oak"}), ("nothing", {"any": "thing"}), ("grown", {}), ("nothing", {})]
 )
 def test_models_of_other_kinds(client: FlaskClient, path: str, data: dict[str, str]) -> None:
-    """A model that holds itself, and none at all, take a form as well as others."""
+    """An operation with a recursive model takes a form, and one without an input, too."""
     response = client.post(f"/operations/{path}", data=data, content_type="multipart/form-data")
     assert result(response) == data.get("name", "" if path == "grown" else "done")
 
 
 def test_a_model_without_fields(client: FlaskClient) -> None:
-    """What is a list and no object cannot come as a form, and can as JSON."""
-    assert complaints(client.post("/operations/summed", data={"root": "1"})) == [[]]
+    """An input that is a list cannot be a form, but JSON."""
+    assert wrong_fields(client.post("/operations/summed", data={"root": "1"})) == [[]]
     assert result(client.post("/operations/summed", json=[1, 2, 3])) == 6
 
 
@@ -225,49 +224,47 @@ def test_a_model_without_fields(client: FlaskClient) -> None:
 
 
 def test_a_file(client: FlaskClient, place: Place, spool: Path) -> None:
-    """An operation gets its files wherever it runs, with what the client said of them."""
+    """An operation in any executor gets its files, with the names and types that the client sent."""
     data = {"file": (*file("naïve", "a b.txt"), "text/markdown"), "runs_in": place.runs_in}
     messages = events(client.post("/operations/filed", data=data))
-    said = messages[1].json
-    assert said["key"] == "a b.txt"
-    assert (
-        said["value"].items()
-        >= {"filename": "a b.txt", "content_type": "text/markdown", "size": 6, "text": "naïve"}.items()
-    )
-    assert Path(said["value"]["path"]).is_relative_to(spool)
+    partial = messages[1].json
+    assert partial["key"] == "a b.txt"
+    expected = {"filename": "a b.txt", "content_type": "text/markdown", "size": 6, "text": "naïve"}
+    assert partial["value"].items() >= expected.items()
+    assert Path(partial["value"]["path"]).is_relative_to(spool)
     assert ending(messages) == ("succeeded", None)
 
 
 def test_several_files(client: FlaskClient) -> None:
-    """A field that takes several gets them in their order; one that takes one is apart from them."""
+    """A field for several files gets them in their order, beside a field for one."""
     data = {"file": file("0", "z.txt"), "more": [file(str(number), f"{number}.txt") for number in range(12)]}
     messages = events(client.post("/operations/filed", data=data))
-    told = [message.json["value"] for message in messages if message.event == "partial"]
-    assert [value["filename"] for value in told] == ["z.txt", *(f"{number}.txt" for number in range(12))]
-    assert len({value["path"] for value in told}) == 13
+    files = [message.json["value"] for message in messages if message.event == "partial"]
+    assert [file["filename"] for file in files] == ["z.txt", *(f"{number}.txt" for number in range(12))]
+    assert len({file["path"] for file in files}) == 13
 
 
 def test_files_under_other_names(client: FlaskClient) -> None:
-    """A field's alias is its name in the form; tuples take several, too."""
+    """The alias of a field is its name in the form; a tuple takes several files, too."""
     data = {"file": file(name="a"), "more": [file(name="b"), file(name="c")]}
     assert result(client.post("/operations/named", data=data)) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("name", ["../../../etc/passwd", "/etc/passwd", "..", "a/b", "a\\b", "\u2028", "x" * 3000])
-def test_a_file_with_a_wicked_name(client: FlaskClient, spool: Path, name: str) -> None:
-    """The name is passed on as a text, and is no part of any path."""
-    (said,) = (
+def test_a_file_with_a_malicious_name(client: FlaskClient, spool: Path, name: str) -> None:
+    """The name is passed on as text, and is part of no path."""
+    (partial,) = (
         message.json
         for message in events(client.post("/operations/filed", data={"file": file(name=name)}))
         if message.event == "partial"
     )
-    path = Path(said["value"]["path"])
+    path = Path(partial["value"]["path"])
     assert path.parent.parent == spool
     assert path.name == "0"
 
 
 def test_an_empty_file(client: FlaskClient) -> None:
-    """It is a file."""
+    """It is a file of no bytes."""
     messages = events(client.post("/operations/filed", data={"file": file("")}))
     assert (messages[1].json["value"]["size"], messages[1].json["value"]["text"]) == (0, "")
 
@@ -284,16 +281,16 @@ def test_an_empty_file(client: FlaskClient) -> None:
     ids=["none", "no file", "unknown", "two", "field"],
 )
 def test_files_that_do_not_fit(client: FlaskClient, spool: Path, data: dict[str, Any], loc: list[list[str]]) -> None:
-    """They are refused by name, and nothing of them is kept."""
+    """They are refused by name, and none is kept."""
     response = client.post("/operations/filed", data=data, content_type="multipart/form-data")
-    assert complaints(response) == loc
+    assert wrong_fields(response) == loc
     assert list(spool.iterdir()) == []
 
 
 def test_a_file_cannot_be_sent_as_json(client: FlaskClient) -> None:
-    """And the answer says how it can."""
+    """The answer says how it can be sent."""
     response = client.post("/operations/filed", json={"file": "/etc/passwd"})
-    assert complaints(response) == [["file"]]
+    assert wrong_fields(response) == [["file"]]
     assert "multipart/form-data" in response.get_json()["errors"][0]["msg"]
 
 
@@ -304,20 +301,20 @@ def test_a_file_that_is_too_large(client: FlaskClient, spool: Path) -> None:
     assert list(spool.iterdir()) == []
 
 
-# What becomes of them
+# How long files are kept
 
 
 @pytest.mark.parametrize("act", ["progress", "fail", "refuse", "return_nan", "yield_none", "fail_in_finally"])
 def test_files_go_with_their_run(client: FlaskClient, world: World, place: Place, spool: Path, act: str) -> None:
-    """However a run ends by itself, nothing is left of its files."""
+    """However a run ends, its files are deleted."""
     data = {"file": file(), "more": [file()], "acts": [act], "runs_in": place.runs_in}
     messages = events(client.post("/operations/filed", data=data))
     assert messages[-1].event == "done"
-    world.until(lambda: not list(spool.iterdir()), "the files go")
+    world.until(lambda: not list(spool.iterdir()), "the files are deleted")
 
 
 def test_files_stay_for_their_run(client: FlaskClient, app: Flask, world: World, place: Place, spool: Path) -> None:
-    """They are there as long as the operation is at work, and gone when it was cancelled."""
+    """They are kept as long as the operation is at work, and deleted when it is cancelled."""
     data = {"file": file(), "acts": ["wait"], "runs_in": place.runs_in}
     run = client.post("/operations/filed", data=data, headers={"Prefer": "respond-async"}).headers["Run-Id"]
     runner = app.extensions["headway"].runner
@@ -330,15 +327,15 @@ def test_files_stay_for_their_run(client: FlaskClient, app: Flask, world: World,
 
 
 def test_files_of_a_refused_run(client: FlaskClient, app: Flask, spool: Path) -> None:
-    """A run that is not started leaves none."""
+    """A start that is refused leaves none."""
     app.extensions["headway"].runner.draining = True
     response = client.post("/operations/filed", data={"file": file()})
     assert response.status_code == 503
     assert list(spool.iterdir()) == []
 
 
-def test_files_of_a_run_that_is_joined(client: FlaskClient, spool: Path) -> None:
-    """The same files join the run that has them, however the form was written; those sent again are not kept."""
+def test_files_with_a_key(client: FlaskClient, spool: Path) -> None:
+    """The same form joins the run that it started, in any encoding; the second copy of its files is not kept."""
     headers = {"Idempotency-Key": "k", "Prefer": "respond-async"}
 
     def send(content: str, name: str = "a.txt", **more: Any) -> TestResponse:
@@ -358,7 +355,7 @@ def test_files_of_a_run_that_is_joined(client: FlaskClient, spool: Path) -> None
 def test_a_run_that_fails_to_start_leaves_no_file(
     client: FlaskClient, app: Flask, spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever goes wrong between the upload and the run."""
+    """Whatever fails between the upload and the run."""
 
     def fail(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("a secret of the server's")

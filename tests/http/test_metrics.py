@@ -1,4 +1,4 @@
-"""Observers are told what happens, and Prometheus reads it off `/metrics`."""
+"""Observers are notified of what happens, and `/metrics` has it for Prometheus."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.apps.serving import create_app
 
 @dataclass
 class Notebook(Observer):
-    """Keeps everything that it is told, but for the load."""
+    """Keeps everything except for the load."""
 
     seen: list[Any] = field(default_factory=list)
 
     def run_started(self, seen: RunStarted) -> None:
-        """Kept."""
+        """Keeps it."""
         self.seen.append(seen)
 
     run_ended = stream_opened = refused = run_started  # type: ignore[assignment]
@@ -63,23 +63,23 @@ def client(notebook: Notebook) -> FlaskClient:
 
 
 def figures(text: str) -> dict[tuple[str, str], float]:
-    """The samples of Prometheus's text, by their names and the operation (or code) that they are of."""
+    """The samples in Prometheus's text, by their names and their operation (or code)."""
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-    found: dict[tuple[str, str], float] = {}
+    sums: dict[tuple[str, str], float] = {}
     for sample in samples:
         label = sample.labels.get("operation") or sample.labels.get("code") or ""
-        found[sample.name, label] = found.get((sample.name, label), 0.0) + sample.value
-    return found
+        sums[sample.name, label] = sums.get((sample.name, label), 0.0) + sample.value
+    return sums
 
 
-def test_observers_are_told(client: FlaskClient, notebook: Notebook, caplog: pytest.LogCaptureFixture) -> None:
-    """Of each start, stream, end and refusal; one that fails is named, and keeps nothing from the others."""
+def test_observers_are_notified(client: FlaskClient, notebook: Notebook, caplog: pytest.LogCaptureFixture) -> None:
+    """Of each start, stream, end and refusal; one that fails is in the log, and does not affect the others."""
     response = client.post("/operations/counted")
     assert b"event: done" in response.data
     run = response.headers["Run-Id"]
     client.get("/runs/unknown")
     (ended,) = [seen for seen in notebook.seen if isinstance(seen, RunEnded)]
-    notebook.seen.remove(ended)  # before its stream was opened, or after: it is a short one
+    notebook.seen.remove(ended)  # it may end before its stream opens, or after
     assert notebook.seen == [
         RunStarted(run, "counted"),
         StreamOpened(run, "counted", 0),
@@ -90,30 +90,30 @@ def test_observers_are_told(client: FlaskClient, notebook: Notebook, caplog: pyt
     assert "an observer failed" in caplog.text
 
 
-def test_failed_runs_are_told(client: FlaskClient, notebook: Notebook) -> None:
-    """A run that fails has ended as well."""
+def test_a_failed_run(client: FlaskClient, notebook: Notebook) -> None:
+    """It has ended, too."""
     assert b"event: error" in client.post("/operations/failing").data
     (ended,) = [seen for seen in notebook.seen if isinstance(seen, RunEnded)]
     assert (ended.status, ended.reason, ended.events) == ("failed", None, 4)
 
 
 def test_the_text(client: FlaskClient) -> None:
-    """What has happened since is added to what Prometheus reads."""
+    """Each run, stream and refusal adds to the counters."""
     before = figures(client.get("/metrics").text)
     assert client.post("/operations/counted").data
     client.get("/runs/unknown")
     response = client.get("/metrics")
     assert response.content_type.startswith("text/plain; version=")
     after = figures(response.text)
-    grown = {key: value - before.get(key, 0) for key, value in after.items() if value != before.get(key, 0)}
+    growth = {key: value - before.get(key, 0) for key, value in after.items() if value != before.get(key, 0)}
     for name in ("headway_runs_started_total", "headway_runs_ended_total", "headway_streams_total"):
-        assert grown[name, "counted"] == 1
-    assert grown["headway_events_total", "counted"] == 4
-    assert grown["headway_refused_total", "run_not_found"] == 1
+        assert growth[name, "counted"] == 1
+    assert growth["headway_events_total", "counted"] == 4
+    assert growth["headway_refused_total", "run_not_found"] == 1
 
 
 def test_without_the_library(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The route says what is missing, and everything else works."""
+    """The route says that it is missing, and everything else works."""
     monkeypatch.setattr(extension, "Prometheus", None)
     monkeypatch.setattr(routes, "metrics", None)
     response = client.get("/metrics")

@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete, and true of what the routes answer."""
+"""The OpenAPI document: valid, complete, and in accord with the answers of the routes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ACTS = ["progress", "delta", "partial", "event", "text"]
 
 
 class Tree(BaseModel):
-    """An input with a definition of its own in its schema."""
+    """An input whose schema has definitions."""
 
     branches: list[Tree] = []
 
@@ -63,37 +63,37 @@ def client() -> FlaskClient:
 
 @pytest.fixture(scope="module")
 def document(client: FlaskClient) -> Document:
-    """Its document."""
-    found: Document = client.get("/openapi.json").get_json()
-    return found
+    """The document of this application."""
+    document: Document = client.get("/openapi.json").get_json()
+    return document
 
 
 def check(document: Document, schema: Document, value: Any) -> None:
-    """Fails where `value` does not fit a schema of the document."""
+    """Fails if `value` does not fit a schema of the document."""
     registry: Registry[Any] = Registry().with_resource("urn:document", DRAFT202012.create_resource(document))
     within = {"$id": "urn:document", **schema} if "$ref" in schema else schema
     jsonschema.Draft202012Validator(_absolute(within), registry=registry).validate(value)
 
 
 def _absolute(schema: Any) -> Any:
-    """References into the document, spelled out."""
+    """The schema with absolute references into the document."""
     if isinstance(schema, list):
         return [_absolute(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    spelled = {key: _absolute(value) for key, value in schema.items() if key != "$id"}
-    if str(spelled.get("$ref", "")).startswith("#/components/"):
-        spelled["$ref"] = f"urn:document{spelled['$ref']}"
-    return spelled
+    absolute = {key: _absolute(value) for key, value in schema.items() if key != "$id"}
+    if str(absolute.get("$ref", "")).startswith("#/components/"):
+        absolute["$ref"] = f"urn:document{absolute['$ref']}"
+    return absolute
 
 
 def fits(document: Document, item: Document, message: Message) -> None:
-    """Fails where an event is none of those that `itemSchema` tells of."""
+    """Fails if an event is none of those that `itemSchema` describes."""
     fields = {"id": str(message.id), "event": message.event, "data": message.data}
     check(document, item, fields)
-    for known in item["oneOf"]:
-        if known["properties"]["event"].get("const") == message.event:
-            check(document, known["properties"]["data"]["contentSchema"], json.loads(message.data))
+    for kind in item["oneOf"]:
+        if kind["properties"]["event"].get("const") == message.event:
+            check(document, kind["properties"]["data"]["contentSchema"], json.loads(message.data))
 
 
 def item_of(document: Document, path: str, method: str = "post") -> Document:
@@ -102,9 +102,9 @@ def item_of(document: Document, path: str, method: str = "post") -> Document:
     return document["components"]["schemas"]["Event"] if "$ref" in item else item
 
 
-def started(client: FlaskClient, name: str, **said: Any) -> TestResponse:
+def start(client: FlaskClient, name: str, **options: Any) -> TestResponse:
     """The response to a start, with its whole stream."""
-    response = client.post(f"/operations/{name}", **said)
+    response = client.post(f"/operations/{name}", **options)
     assert response.status_code == 200, response.text
     assert response.data
     return response
@@ -135,7 +135,7 @@ def test_every_route_is_in_it(client: FlaskClient, document: Document) -> None:
 
 
 def test_methods(client: FlaskClient, document: Document) -> None:
-    """Each method that a path describes is one that its rule takes."""
+    """Each method of a path is one of its rule."""
     urls = client.application.url_map.bind("localhost")
     for path, item in document["paths"].items():
         for method in set(item) - {"parameters"}:
@@ -143,19 +143,19 @@ def test_methods(client: FlaskClient, document: Document) -> None:
 
 
 def test_streams_fit(client: FlaskClient, document: Document) -> None:
-    """What a run streams are items of its stream, its result and its failure too."""
+    """The events of a run fit the items of its stream, with a result and with a failure."""
     item = item_of(document, "/operations/scripted")
     for acts in ([*ACTS, "return"], ["fail"], ["refuse"]):
-        seen = events(started(client, "scripted", json={"acts": acts}))
+        seen = events(start(client, "scripted", json={"acts": acts}))
         for message in seen:
             fits(document, item, message)
         fits(document, item_of(document, "/runs/{run}/events", "get"), seen[0])
 
 
 def test_results_fit(client: FlaskClient, document: Document) -> None:
-    """The result of an operation that says what it returns is described as such."""
+    """The result of an operation with a return type has its schema."""
     item = item_of(document, "/operations/grow")
-    result, _ = events(started(client, "grow", json={"branches": [{}, {}]}))[-2:]
+    result, _ = events(start(client, "grow", json={"branches": [{}, {}]}))[-2:]
     fits(document, item, result)
     wrong = replace(result, data=json.dumps({**result.json, "result": {"branches": "two"}}))
     with pytest.raises(jsonschema.ValidationError):
@@ -163,8 +163,8 @@ def test_results_fit(client: FlaskClient, document: Document) -> None:
 
 
 def test_snapshots_and_problems_fit(client: FlaskClient, document: Document) -> None:
-    """So are the snapshot of a run, the list of runs, the catalogue, and a refusal."""
-    run = started(client, "grow", json={}).headers["Run-Id"]
+    """The snapshot of a run, the list of runs, the catalogue and a refusal fit, too."""
+    run = start(client, "grow", json={}).headers["Run-Id"]
     schemas = document["components"]["schemas"]
     check(document, schemas["Snapshot"], client.get(f"/runs/{run}").get_json())
     check(document, schemas["Problem"], client.get("/runs/unknown").get_json())
@@ -175,7 +175,7 @@ def test_snapshots_and_problems_fit(client: FlaskClient, document: Document) -> 
 
 
 def test_bodies(document: Document) -> None:
-    """An input with a file comes as a form, one that has none as JSON, one that may have one as either."""
+    """An input with a file is a form, one without JSON, one with an optional file either."""
     kinds = {
         name: set(document["paths"][f"/operations/{name}"]["post"]["requestBody"]["content"])
         for name in ("read", "grow", "filed")
@@ -186,7 +186,7 @@ def test_bodies(document: Document) -> None:
 
 
 def test_an_input_with_definitions(document: Document) -> None:
-    """References within an input's schema hold where it stands in the document."""
+    """The references within the schema of an input resolve in the document."""
     content = document["paths"]["/operations/grow"]["post"]["requestBody"]["content"]
     schema = content["application/json"]["schema"]
     jsonschema.Draft202012Validator(schema).validate({"branches": [{"branches": []}]})
@@ -196,16 +196,16 @@ def test_an_input_with_definitions(document: Document) -> None:
 
 @pytest.mark.parametrize(("prefix", "server"), [(None, "/"), ("/api", "/api")])
 def test_the_base(prefix: str | None, server: str) -> None:
-    """The document says under which path the routes are."""
-    found = create_app(url_prefix=prefix).test_client().get(f"{prefix or ''}/openapi.json").get_json()
-    assert found["servers"] == [{"url": server}]
-    assert "security" not in found
+    """The document has the path of the routes."""
+    document = create_app(url_prefix=prefix).test_client().get(f"{prefix or ''}/openapi.json").get_json()
+    assert document["servers"] == [{"url": server}]
+    assert "security" not in document
 
 
 def test_keys() -> None:
-    """With API keys the document needs one, and says so; health stays open."""
+    """With API keys the document requires one, and says so; health stays open."""
     client = create_app({"HEADWAY_API_KEYS": "ann:secret"}).test_client()
     assert client.get("/openapi.json").status_code == 401
-    found = client.get("/openapi.json", headers={"Authorization": "Bearer secret"}).get_json()
-    assert found["security"] == [{"key": []}]
-    assert found["paths"]["/health/ready"]["get"]["security"] == []
+    document = client.get("/openapi.json", headers={"Authorization": "Bearer secret"}).get_json()
+    assert document["security"] == [{"key": []}]
+    assert document["paths"]["/health/ready"]["get"]["security"] == []

@@ -1,6 +1,6 @@
 """The routes: what each answers, to whom, and what it refuses.
 
-They are asked through Flask's test client, in both worlds: with the hub in the thread that serves, and beside it.
+The requests come from Flask's test client, in both worlds: with the hub in the thread that serves, and beside it.
 """
 
 from __future__ import annotations
@@ -112,29 +112,28 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
 
 @pytest.fixture
 def make(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
-    """Makes applications, and ends their runs."""
+    """Makes applications, and closes them at the end."""
     for variable in [name for name in os.environ if name.startswith("HEADWAY_")]:
         monkeypatch.delenv(variable)
-    made: list[Api] = []
+    apis: list[Api] = []
 
-    def make(config: dict[str, Any] | None = None, **said: Any) -> Api:
-        api = Api(world, create_app(config, **said), said.get("url_prefix") or "")
-        made.append(api)
-        return api
+    def make(config: dict[str, Any] | None = None, **options: Any) -> Api:
+        apis.append(Api(world, create_app(config, **options), options.get("url_prefix") or ""))
+        return apis[-1]
 
     yield make
-    for api in made:
+    for api in apis:
         api.close()
 
 
 @pytest.fixture
 def api(make: Make) -> Api:
-    """An application with everything as it comes."""
+    """An application with the default settings."""
     return make()
 
 
 def events_of(response: TestResponse) -> list[Message]:
-    """The events of a whole stream, which begins as every stream does."""
+    """The events of a whole stream, which begins with `retry`."""
     assert response.status_code == 200, response.text
     body = response.data
     assert body.startswith(b"retry: 2000\n\n")
@@ -143,7 +142,7 @@ def events_of(response: TestResponse) -> list[Message]:
 
 
 def assert_problem(response: TestResponse, status: int, code: str) -> dict[str, Any]:
-    """The problem document of a refusal (RFC 9457), with nothing of the server's in it."""
+    """The problem document of a refusal (RFC 9457), without any internals of the server."""
     assert response.status_code == status, response.text
     assert response.content_type == PROBLEM
     problem: dict[str, Any] = json.loads(response.data)
@@ -182,14 +181,14 @@ def assert_problem(response: TestResponse, status: int, code: str) -> dict[str, 
 def test_a_run_lingers_as_its_caller_prefers(
     api: Api, preferred: str, operation: str, linger: float | None, applied: str | None
 ) -> None:
-    """At least so long as is preferred, up to a bound; what cannot be read is ignored."""
+    """At least as long as it prefers, up to a maximum; an invalid preference is ignored."""
     body = {"acts": ["wait"]} if operation == "scripted" else {}
     headers = {"Prefer": f"respond-async, {preferred}"}
     response = api.ask("POST", f"/operations/{operation}", json=body, headers=headers)
     run = response.headers["Run-Id"]
-    found = api.world.call(api.headway.runner.store.find, run)
-    assert found
-    assert found.info.linger == linger
+    record = api.world.call(api.headway.runner.store.find, run)
+    assert record
+    assert record.info.linger == linger
     assert response.headers["Preference-Applied"] == ", ".join(filter(None, ["respond-async", applied]))
     api.ask("DELETE", f"/runs/{run}")
 
@@ -198,7 +197,7 @@ def test_a_run_lingers_as_its_caller_prefers(
 
 
 def test_the_catalogue(api: Api) -> None:
-    """Every operation that is offered is listed, with the contract's members."""
+    """It has every operation, with the members of the contract."""
     response = api.get("/operations")
     assert response.content_type == "application/json"
     entries = {entry["name"]: entry for entry in response.get_json()["operations"]}
@@ -225,7 +224,7 @@ def test_the_catalogue(api: Api) -> None:
 
 
 def test_a_run_with_its_stream(api: Api) -> None:
-    """A POST answers with the run's events, and says where the run is."""
+    """A POST answers with the events of the run, and the address of the run."""
     response = api.ask("POST", "/operations/scripted", json={"acts": ["progress", "delta"]})
     messages = events_of(response)
     assert_grammatical(messages)
@@ -239,7 +238,7 @@ def test_a_run_with_its_stream(api: Api) -> None:
 
 
 def test_the_first_bytes_come_at_once(api: Api) -> None:
-    """The first event is there before the operation has done anything."""
+    """The first event comes before the operation has done anything."""
     response = api.ask("POST", "/operations/scripted", json={"acts": ["wait"]})
     first = next(iter(response.iter_encoded()))
     assert first.startswith(b"retry: 2000\n\nid: 1\nevent: start\ndata: {")
@@ -261,7 +260,7 @@ def test_the_first_bytes_come_at_once(api: Api) -> None:
     ids=str,
 )
 def test_a_run_without_a_stream(api: Api, headers: dict[str, str]) -> None:
-    """Who prefers so, or accepts JSON alone, is answered with the run's snapshot."""
+    """With this preference, or if only JSON is accepted, the answer is the run's snapshot."""
     response = api.ask("POST", "/operations/scripted", json={"acts": ["wait"]}, headers=headers)
     assert response.status_code == 202
     assert response.content_type == "application/json"
@@ -283,26 +282,26 @@ def test_a_run_without_a_stream(api: Api, headers: dict[str, str]) -> None:
     ],
     ids=str,
 )
-def test_anybody_else_gets_the_stream(api: Api, headers: dict[str, str]) -> None:
-    """Any other preference is for the stream."""
+def test_other_preferences(api: Api, headers: dict[str, str]) -> None:
+    """The answer is the stream."""
     response = api.ask("POST", "/operations/plain", json={}, headers=headers)
     assert ending(events_of(response)) == ("succeeded", None)
 
 
 @pytest.mark.parametrize(
-    "said", [{}, {"content_type": "application/json"}, {"data": b"", "content_type": "text/plain"}]
+    "options", [{}, {"content_type": "application/json"}, {"data": b"", "content_type": "text/plain"}]
 )
-def test_an_empty_body(api: Api, said: dict[str, Any]) -> None:
-    """It is an input of which everything is left out, whatever it is called."""
-    response = api.ask("POST", "/operations/scripted", **said)
+def test_an_empty_body(api: Api, options: dict[str, Any]) -> None:
+    """It is an input without any field, whatever its media type is."""
+    response = api.ask("POST", "/operations/scripted", **options)
     assert ending(events_of(response)) == ("succeeded", None)
 
 
 @pytest.mark.parametrize(
     "body", [b"{", b"{'acts': []}", b'{"acts": []} x', b"\xff\xfe", b'"\xff"', b"{}{}", b"undefined", b"{,}"]
 )
-def test_a_body_that_is_no_json(api: Api, body: bytes) -> None:
-    """It is refused, and nothing is started."""
+def test_a_body_that_is_not_json(api: Api, body: bytes) -> None:
+    """It is refused, and no run starts."""
     response = api.ask("POST", "/operations/scripted", data=body, content_type="application/json")
     assert_problem(response, 400, "invalid_json")
     assert api.get("/runs").get_json() == {"runs": []}
@@ -320,15 +319,15 @@ def test_a_body_that_is_no_json(api: Api, body: bytes) -> None:
     ],
 )
 def test_an_input_that_does_not_fit(api: Api, body: Any, loc: list[str | int]) -> None:
-    """Each complaint says where it is and what is wrong."""
+    """The error names the field, and what is wrong."""
     response = api.ask("POST", "/operations/scripted", data=json.dumps(body), content_type="application/json")
     problem = assert_problem(response, 422, "invalid_input")
     assert [error["loc"] for error in problem["errors"]] == [loc]
     assert problem["errors"][0]["msg"]
 
 
-def test_several_complaints_at_once(api: Api) -> None:
-    """All of them are told, each once."""
+def test_several_errors_at_once(api: Api) -> None:
+    """All are reported, each once."""
     problem = assert_problem(
         api.ask("POST", "/operations/scripted", json={"acts": 1, "runs_in": 2, "file": 3}), 422, "invalid_input"
     )
@@ -337,25 +336,25 @@ def test_several_complaints_at_once(api: Api) -> None:
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/xml", "text/json", "", "application/octet-stream"])
 def test_a_body_of_another_kind(api: Api, kind: str) -> None:
-    """What is neither JSON nor a form is not guessed at."""
+    """A body that is neither JSON nor a form is refused."""
     response = api.ask("POST", "/operations/scripted", data=b"{}", content_type=kind)
     assert_problem(response, 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/vnd.api+json", "Application/JSON"])
 def test_json_by_another_name(api: Api, kind: str) -> None:
-    """Parameters, suffixes and letter case make it no less JSON."""
+    """Parameters, suffixes and letter case make no difference."""
     response = api.ask("POST", "/operations/scripted", data=b"{}", content_type=kind, headers=ASYNC)
     assert response.status_code == 202
 
 
 def test_an_unknown_operation(api: Api) -> None:
-    """It is not found, whatever was sent."""
+    """It is not found, whatever the body is."""
     assert_problem(api.ask("POST", "/operations/nothing", data=b"{"), 404, "operation_not_found")
 
 
 def test_a_body_that_is_too_large(make: Make) -> None:
-    """A body is refused past its limit, and taken up to it."""
+    """A body up to the limit is accepted, a larger one refused."""
     api = make({"HEADWAY_MAX_BODY": 100})
     largest = json.dumps({"acts": [], "file": ""}).replace('""', '"' + "x" * 100 + '"')[:98] + '"}'
     assert len(largest) == 100
@@ -369,7 +368,7 @@ def test_a_body_that_is_too_large(make: Make) -> None:
 
 
 def test_snapshots_of_a_run(api: Api) -> None:
-    """A run says how it stands: at work, while it asks, and at its end."""
+    """They show a run at work, while it waits for an answer, and at its end."""
     run = api.start("scripted", "progress", "ask")
     waiting = api.until(run, "waiting")
     assert list(waiting) == SNAPSHOT
@@ -385,7 +384,7 @@ def test_snapshots_of_a_run(api: Api) -> None:
 
 
 def test_a_snapshot_of_a_failure(api: Api) -> None:
-    """It has the error as the viewers were told it."""
+    """It has the error that the viewers got."""
     failed = api.until(api.start("scripted", "refuse"), "failed")
     assert failed["error"] == {"code": "no_pages", "message": "The document has no pages.", "retryable": True}
     assert failed["result"] is None
@@ -393,12 +392,12 @@ def test_a_snapshot_of_a_failure(api: Api) -> None:
 
 @pytest.mark.parametrize("path", ["/runs/unknown", "/runs/unknown/events"])
 def test_an_unknown_run(api: Api, path: str) -> None:
-    """It is not found, whatever is asked of it."""
+    """Neither its snapshot nor its events are found."""
     assert_problem(api.get(path), 404, "run_not_found")
 
 
 @pytest.mark.parametrize(("method", "path"), [("DELETE", "/runs/unknown"), ("POST", "/runs/unknown/answer")])
-def test_nothing_can_be_asked_of_an_unknown_run(api: Api, method: str, path: str) -> None:
+def test_an_unknown_run_cannot_be_changed(api: Api, method: str, path: str) -> None:
     """It can be neither cancelled nor answered."""
     assert_problem(api.ask(method, path, json={"question": "q2", "answer": 1}), 404, "run_not_found")
 
@@ -408,7 +407,7 @@ def test_nothing_can_be_asked_of_an_unknown_run(api: Api, method: str, path: str
 
 @pytest.fixture
 def finished(api: Api) -> str:
-    """A run that is over: start, progress, delta, result, done."""
+    """A run that has ended: start, progress, delta, result, done."""
     run = api.start("scripted", "progress", "delta")
     api.until(run, "succeeded")
     return run
@@ -442,24 +441,24 @@ def test_nothing_is_left_of_what_is_over(api: Api, finished: str) -> None:
     assert (response.status_code, response.data) == (204, b"")
 
 
-@pytest.mark.parametrize("given", ["x", "-1", "1.5", "6", "1 2", "0x1", "١", "99999999999999999999999", "1e2", "null"])
-def test_a_last_event_id_that_is_rubbish(api: Api, finished: str, given: str) -> None:
-    """What is no number of an event of this run is refused."""
+@pytest.mark.parametrize("value", ["x", "-1", "1.5", "6", "1 2", "0x1", "١", "99999999999999999999999", "1e2", "null"])
+def test_a_wrong_last_event_id(api: Api, finished: str, value: str) -> None:
+    """One that is not the number of an event of this run is refused."""
     problem = assert_problem(
-        api.get(f"/runs/{finished}/events", query_string={"last_event_id": given}), 400, "bad_request"
+        api.get(f"/runs/{finished}/events", query_string={"last_event_id": value}), 400, "bad_request"
     )
     assert problem["errors"][0]["loc"] == ["Last-Event-ID"]
 
 
-@pytest.mark.parametrize("given", ["", "0", "000"])
-def test_a_last_event_id_of_none(api: Api, finished: str, given: str) -> None:
-    """Who has seen nothing gets everything."""
-    response = api.get(f"/runs/{finished}/events", query_string={"last_event_id": given})
+@pytest.mark.parametrize("value", ["", "0", "000"])
+def test_a_last_event_id_of_none(api: Api, finished: str, value: str) -> None:
+    """A viewer that has seen nothing gets everything."""
+    response = api.get(f"/runs/{finished}/events", query_string={"last_event_id": value})
     assert len(events_of(response)) == 5
 
 
 def test_a_stream_of_what_is_live(api: Api) -> None:
-    """What there is comes at once, the rest as it happens, and the viewer counts for as long as it reads."""
+    """Past events come at once, new ones as they happen, and the viewer counts as long as it reads."""
     run = api.start("scripted", "progress", "ask", "delta")
     question = api.until(run, "waiting")["question"]["question"]
     response = api.get(f"/runs/{run}/events", headers={"Last-Event-ID": "1"})
@@ -474,8 +473,8 @@ def test_a_stream_of_what_is_live(api: Api) -> None:
     assert api.snapshot(run)["viewers"] == 0
 
 
-def test_a_viewer_that_goes(api: Api) -> None:
-    """With a linger of 0 a run ends when the stream that started it is closed."""
+def test_a_viewer_that_leaves(api: Api) -> None:
+    """With a linger of 0 a run stops when the stream that started it is closed."""
     response = api.ask("POST", "/operations/scripted", json={"acts": ["wait"]})
     next(iter(response.iter_encoded()))
     response.close()
@@ -485,15 +484,15 @@ def test_a_viewer_that_goes(api: Api) -> None:
     assert ending(messages) == ("cancelled", "disconnected")
 
 
-def test_a_viewer_that_goes_before_it_has_read(api: Api) -> None:
-    """One that never took a byte has gone all the same."""
+def test_a_viewer_that_leaves_before_it_has_read(api: Api) -> None:
+    """The run stops, although the viewer has not read a byte."""
     response = api.ask("POST", "/operations/scripted", json={"acts": ["wait"]})
     response.close()
     api.until(response.headers["Run-Id"], "cancelled")
 
 
-def test_a_look_at_the_head_is_no_viewer(api: Api) -> None:
-    """HEAD has the stream's headers and no body, and leaves the run as it is."""
+def test_head_is_no_viewer(api: Api) -> None:
+    """HEAD has the headers of the stream and no body, and does not affect the run."""
     run = api.start("scripted", "wait")
     response = api.ask("HEAD", f"/runs/{run}/events")
     assert (response.status_code, response.data) == (200, b"")
@@ -503,7 +502,7 @@ def test_a_look_at_the_head_is_no_viewer(api: Api) -> None:
 
 
 def test_a_gap_is_told(make: Make) -> None:
-    """Where events that a viewer has not seen are gone, a `reset` with the snapshot stands in their place."""
+    """If events that a viewer has not seen are gone, it gets a `reset` with the snapshot in their place."""
     api = make(log=MemoryStore(keep_bytes=4000))
     run = api.start("scripted", "many")
     api.until(run, "succeeded")
@@ -518,7 +517,7 @@ def test_a_gap_is_told(make: Make) -> None:
 
 
 def test_no_gap_where_there_is_none(make: Make) -> None:
-    """A viewer that has seen what is gone misses nothing."""
+    """A viewer that has seen the events that are gone gets no `reset`."""
     api = make(log=MemoryStore(keep_bytes=4000))
     run = api.start("scripted", "many")
     api.until(run, "succeeded")
@@ -530,7 +529,7 @@ def test_no_gap_where_there_is_none(make: Make) -> None:
 
 
 def test_a_cancel(api: Api) -> None:
-    """It is accepted while the run is live, and a look at it afterwards; to repeat it is harmless."""
+    """It is accepted while the run is live; afterwards it only answers with the snapshot, however often."""
     run = api.start("scripted", "wait")
     first = api.ask("DELETE", f"/runs/{run}")
     assert (first.status_code, list(first.get_json())) == (202, SNAPSHOT)
@@ -543,7 +542,7 @@ def test_a_cancel(api: Api) -> None:
 
 
 def test_a_cancel_that_takes_its_time(api: Api, tmp_path: Any) -> None:
-    """As long as the operation is on its way out, the run is seen to be cancelling, also by who cancels again."""
+    """Until the operation has stopped, the run is cancelling, also in the answer to another cancel."""
     release = tmp_path / "release"
     run = api.ask("POST", "/operations/stubborn", json={"file": str(release)}, headers=ASYNC).headers["Run-Id"]
     api.world.until(lambda: api.headway.runner.store.find(run).fold.progress, "it is at work")  # type: ignore[union-attr]
@@ -555,7 +554,7 @@ def test_a_cancel_that_takes_its_time(api: Api, tmp_path: Any) -> None:
     api.until(run, "cancelled")
 
 
-def test_a_cancel_of_what_is_over(api: Api, finished: str) -> None:
+def test_a_cancel_after_the_end(api: Api, finished: str) -> None:
     """It changes nothing."""
     response = api.ask("DELETE", f"/runs/{finished}")
     assert (response.status_code, response.get_json()["status"]) == (200, "succeeded")
@@ -566,7 +565,7 @@ def test_a_cancel_of_what_is_over(api: Api, finished: str) -> None:
 
 @pytest.fixture
 def asking(api: Api) -> tuple[str, str]:
-    """A run that asks, and its question."""
+    """A run that waits for an answer, and its question."""
     run = api.start("scripted", "ask")
     return run, api.until(run, "waiting")["question"]["question"]
 
@@ -589,11 +588,11 @@ def test_an_answer_that_does_not_fit(api: Api, asking: tuple[str, str]) -> None:
 
 
 def test_an_answer_to_another_question(api: Api, asking: tuple[str, str]) -> None:
-    """A question that is not open cannot be answered, and neither can a run that asks nothing."""
+    """A question that is not open cannot be answered, nor a run without a question."""
     run, _ = asking
     others: list[Any] = ["q99", 2, None, {}]
-    for asked in others:
-        response = api.ask("POST", f"/runs/{run}/answer", json={"question": asked, "answer": True})
+    for question in others:
+        response = api.ask("POST", f"/runs/{run}/answer", json={"question": question, "answer": True})
         assert_problem(response, 409, "question_not_open")
     other = api.start("scripted", "wait")
     response = api.ask("POST", f"/runs/{other}/answer", json={"question": "q2", "answer": True})
@@ -611,7 +610,7 @@ def test_a_second_answer(api: Api, asking: tuple[str, str]) -> None:
 
 
 def test_an_answer_too_late(api: Api) -> None:
-    """A question that has expired is not open any more."""
+    """A question that has expired is no longer open."""
     run = api.start("scripted", "ask_briefly")
     api.until(run, "failed")
     question = next(message for message in events_of(api.get(f"/runs/{run}/events")) if message.event == "question")
@@ -622,15 +621,15 @@ def test_an_answer_too_late(api: Api) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b"5", b'"x"', b"{}", b'{"question":"q2"}', b'{"answer":1}', b"\xff"]
 )
-def test_an_answer_that_is_none(api: Api, asking: tuple[str, str], body: bytes) -> None:
-    """It is refused with the shape that an answer has."""
+def test_an_invalid_answer(api: Api, asking: tuple[str, str], body: bytes) -> None:
+    """The refusal shows the form of an answer."""
     run, _ = asking
     problem = assert_problem(api.ask("POST", f"/runs/{run}/answer", data=body), 400, "bad_request")
     assert '{"question": ID, "answer": ...}' in problem["detail"]
 
 
 def test_an_answer_that_is_too_large(make: Make) -> None:
-    """The limit for requests holds for answers, too."""
+    """The limit on bodies applies to answers, too."""
     api = make({"HEADWAY_MAX_BODY": 100})
     run = api.start("scripted", "ask")
     question = api.until(run, "waiting")["question"]["question"]
@@ -642,13 +641,13 @@ def test_an_answer_that_is_too_large(make: Make) -> None:
 
 
 def test_the_runs_of_a_caller(api: Api) -> None:
-    """They come newest first, in full, and can be told apart and turned over."""
+    """They are listed newest first, with filters and pages."""
     runs = [api.start("scripted", "wait"), api.start("plain"), api.start("scripted", "refuse"), api.start("scripted")]
     for run, status in zip(runs[1:], ("succeeded", "failed", "succeeded"), strict=True):
         api.until(run, status)
 
-    def listed(**asked: Any) -> list[str]:
-        return [entry["id"] for entry in api.get("/runs", query_string=asked).get_json()["runs"]]
+    def listed(**query: Any) -> list[str]:
+        return [entry["id"] for entry in api.get("/runs", query_string=query).get_json()["runs"]]
 
     assert listed() == runs[::-1]
     assert listed(operation="plain") == [runs[1]]
@@ -664,14 +663,14 @@ def test_the_runs_of_a_caller(api: Api) -> None:
 @pytest.mark.parametrize(
     "limit", ["0", "-1", "101", "x", "", "1.5", "000000000101", "00000000112345", "1" * 5000, "0" * 5000 + "1"]
 )
-def test_a_limit_that_is_none(api: Api, limit: str) -> None:
+def test_a_wrong_limit(api: Api, limit: str) -> None:
     """A page has 1 to 100 runs."""
     problem = assert_problem(api.get("/runs", query_string={"limit": limit}), 400, "bad_request")
     assert problem["errors"][0]["loc"] == ["limit"]
 
 
-def test_a_status_that_is_none(api: Api) -> None:
-    """It is refused with those that there are."""
+def test_a_wrong_status(api: Api) -> None:
+    """The refusal lists the statuses."""
     problem = assert_problem(api.get("/runs?status=lost"), 400, "bad_request")
     assert "cancelling" in problem["detail"]
 
@@ -710,7 +709,7 @@ class AwayLog(MemoryStore):
     ],
 )
 def test_a_store_that_does_not_answer(make: Make, method: str, path: str) -> None:
-    """Callers are told to come back, and nothing else."""
+    """The answer is 503 with Retry-After, without details."""
     api = make(log=AwayLog())
     response = api.ask(method, path)
     assert_problem(response, 503, "store_away")
@@ -722,17 +721,17 @@ def test_a_store_that_does_not_answer(make: Make, method: str, path: str) -> Non
 # Limits
 
 
-def assert_come_back(response: TestResponse, status: int, code: str) -> None:
-    """A refusal that says when to try again."""
+def assert_retry(response: TestResponse, status: int, code: str) -> None:
+    """A refusal with Retry-After."""
     assert_problem(response, status, code)
     assert int(response.headers["Retry-After"]) > 0
 
 
 def test_a_worker_with_too_many_runs(make: Make) -> None:
-    """Past HEADWAY_MAX_RUNS it is 503, until a run has ended."""
+    """Beyond HEADWAY_MAX_RUNS a start is a 503, until a run has ended."""
     api = make({"HEADWAY_MAX_RUNS": 1})
     run = api.start("scripted", "wait")
-    assert_come_back(api.ask("POST", "/operations/plain"), 503, "too_many_runs")
+    assert_retry(api.ask("POST", "/operations/plain"), 503, "too_many_runs")
     api.ask("DELETE", f"/runs/{run}")
     api.until(run, "cancelled")
     api.world.until(lambda: api.headway.runner.live == 0, "there is room")
@@ -740,33 +739,33 @@ def test_a_worker_with_too_many_runs(make: Make) -> None:
 
 
 def test_a_client_with_too_many_runs(make: Make) -> None:
-    """Past HEADWAY_MAX_RUNS_PER_CLIENT it is 429, and for another client it is not."""
+    """Beyond HEADWAY_MAX_RUNS_PER_CLIENT a start is a 429; that of another client is not."""
     api = make({"HEADWAY_MAX_RUNS_PER_CLIENT": 1, "HEADWAY_API_KEYS": "ann:k1,ann:k2,bob:k3"})
     api.headers = {"Authorization": "Bearer k1"}
     api.start("scripted", "wait")
     for key in ("k1", "k2"):
         response = api.ask("POST", "/operations/plain", headers={"Authorization": f"Bearer {key}"})
-        assert_come_back(response, 429, "too_many_runs")
+        assert_retry(response, 429, "too_many_runs")
     assert api.ask("POST", "/operations/plain", headers={"Authorization": "Bearer k3"}).status_code == 200
 
 
-def test_clients_without_a_name_are_told_apart_by_address(make: Make) -> None:
-    """Where nobody has a key, the address is the client."""
+def test_clients_without_keys(make: Make) -> None:
+    """Without keys each address is a client."""
     api = make({"HEADWAY_MAX_RUNS_PER_CLIENT": 1})
     api.start("scripted", "wait", environ_base={"REMOTE_ADDR": "192.0.2.1"})
     response = api.ask("POST", "/operations/plain", environ_base={"REMOTE_ADDR": "192.0.2.1"})
-    assert_come_back(response, 429, "too_many_runs")
+    assert_retry(response, 429, "too_many_runs")
     other = api.ask("POST", "/operations/plain", environ_base={"REMOTE_ADDR": "192.0.2.2"})
     assert other.status_code == 200
 
 
 def test_a_worker_with_too_many_streams(make: Make) -> None:
-    """Past HEADWAY_MAX_STREAMS it is 503 for old runs and new ones, and none is started; a snapshot needs no stream."""
+    """Beyond HEADWAY_MAX_STREAMS a stream or a start with one is a 503; snapshots still work."""
     api = make({"HEADWAY_MAX_STREAMS": 1})
     response = api.ask("POST", "/operations/scripted", json={"acts": ["wait"]})
     run = response.headers["Run-Id"]
-    assert_come_back(api.get(f"/runs/{run}/events"), 503, "unavailable")
-    assert_come_back(api.ask("POST", "/operations/plain"), 503, "unavailable")
+    assert_retry(api.get(f"/runs/{run}/events"), 503, "unavailable")
+    assert_retry(api.ask("POST", "/operations/plain"), 503, "unavailable")
     assert len(api.get("/runs").get_json()["runs"]) == 1
     assert api.start("plain")
     response.close()
@@ -778,18 +777,18 @@ def test_a_worker_with_too_many_streams(make: Make) -> None:
 
 
 def test_a_request_that_is_sent_twice(api: Api) -> None:
-    """The same key and body join the same run, with its stream or its snapshot, live or over."""
-    said: dict[str, Any] = {"json": {"acts": ["ask"]}, "headers": {"Idempotency-Key": "k"}}
-    first = api.ask("POST", "/operations/scripted", json=said["json"], headers={**said["headers"], **ASYNC})
-    again = api.ask("POST", "/operations/scripted", json=said["json"], headers={**said["headers"], **ASYNC})
+    """The same key and body join the same run, with its stream or its snapshot, live or ended."""
+    options: dict[str, Any] = {"json": {"acts": ["ask"]}, "headers": {"Idempotency-Key": "k"}}
+    first = api.ask("POST", "/operations/scripted", json=options["json"], headers={**options["headers"], **ASYNC})
+    again = api.ask("POST", "/operations/scripted", json=options["json"], headers={**options["headers"], **ASYNC})
     run = first.headers["Run-Id"]
     assert (again.status_code, again.headers["Run-Id"]) == (202, run)
-    stream = api.ask("POST", "/operations/scripted", **said)
+    stream = api.ask("POST", "/operations/scripted", **options)
     assert stream.headers["Run-Id"] == run
     question = api.until(run, "waiting")["question"]["question"]
     api.ask("POST", f"/runs/{run}/answer", json={"question": question, "answer": True})
     assert_grammatical(events_of(stream))
-    assert_grammatical(events_of(api.ask("POST", "/operations/scripted", **said)))
+    assert_grammatical(events_of(api.ask("POST", "/operations/scripted", **options)))
     assert len(api.get("/runs").get_json()["runs"]) == 1
 
 
@@ -806,9 +805,9 @@ def test_a_key_with_another_request(api: Api, path: str, body: dict[str, Any]) -
 def test_keys_of_two_owners(make: Make) -> None:
     """The same key of another owner is another key."""
     api = make({"HEADWAY_API_KEYS": "ann:k1,bob:k2"})
-    said = {"Idempotency-Key": "k", **ASYNC}
-    first = api.ask("POST", "/operations/plain", headers={"Authorization": "Bearer k1", **said})
-    second = api.ask("POST", "/operations/plain", headers={"Authorization": "Bearer k2", **said})
+    headers = {"Idempotency-Key": "k", **ASYNC}
+    first = api.ask("POST", "/operations/plain", headers={"Authorization": "Bearer k1", **headers})
+    second = api.ask("POST", "/operations/plain", headers={"Authorization": "Bearer k2", **headers})
     assert first.headers["Run-Id"] != second.headers["Run-Id"]
 
 
@@ -817,7 +816,7 @@ def test_keys_of_two_owners(make: Make) -> None:
 
 @pytest.fixture
 def owned(make: Make) -> Api:
-    """An application with keys, asked by Ann."""
+    """An application with keys, and a client with the key of Ann."""
     api = make({"HEADWAY_API_KEYS": "ann:k1,bob:k2"})
     api.headers = {"Authorization": "Bearer k1"}
     return api
@@ -840,15 +839,15 @@ ROUTES = [
 @pytest.mark.parametrize(
     "presented", ["", "Bearer", "Bearer ", "Bearer k", "Bearer k1k", "Basic k1", "k1", "Bearer ann:k1", "Bearer ключ"]
 )
-def test_every_route_wants_a_key(owned: Api, method: str, path: str, presented: str) -> None:
-    """Without one that is known there is nothing to see."""
+def test_every_route_requires_a_key(owned: Api, method: str, path: str, presented: str) -> None:
+    """Without a valid one the answer is 401."""
     response = owned.ask(method, path, headers={"Authorization": presented})
     assert_problem(response, 401, "unauthorized")
     assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_health_wants_no_key(owned: Api) -> None:
-    """Whoever watches over the service has none."""
+def test_health_requires_no_key(owned: Api) -> None:
+    """A load balancer has none."""
     for kind in ("live", "ready"):
         assert owned.get(f"/health/{kind}", headers={"Authorization": ""}).status_code == 200
 
@@ -860,7 +859,7 @@ def test_a_key_lets_in(owned: Api, presented: str) -> None:
 
 
 def test_a_run_is_its_owners(owned: Api) -> None:
-    """To anybody else it does not exist, and is in no list."""
+    """For everyone else it does not exist, and is in no list."""
     run = owned.start("scripted", "ask")
     question = owned.until(run, "waiting")["question"]["question"]
     body = {"question": question, "answer": True}
@@ -874,8 +873,8 @@ def test_a_run_is_its_owners(owned: Api) -> None:
 
 
 def test_a_callback_names_the_owner(make: Make) -> None:
-    """`authorize` is given the request, and its runs are told apart by what it says."""
-    api = make(authorize=lambda asked: asked.headers.get("X-User"))
+    """`authorize` takes the request, and returns the owner of its runs."""
+    api = make(authorize=lambda request: request.headers.get("X-User"))
     run = api.ask("POST", "/operations/plain", headers={"X-User": "ann", **ASYNC}).headers["Run-Id"]
     assert api.get(f"/runs/{run}", headers={"X-User": "ann"}).status_code == 200
     assert_problem(api.get(f"/runs/{run}", headers={"X-User": "bob"}), 404, "run_not_found")
@@ -884,15 +883,15 @@ def test_a_callback_names_the_owner(make: Make) -> None:
 
 
 def test_a_callback_goes_before_the_keys(make: Make) -> None:
-    """Who brings a callback of their own means it."""
+    """With `authorize` the setting has no effect."""
     api = make({"HEADWAY_API_KEYS": "ann:k1"}, authorize=lambda _: "carl")
     assert api.get("/runs").status_code == 200
 
 
-def test_a_callback_may_refuse_in_its_own_words(make: Make) -> None:
-    """A problem that it raises is the answer."""
+def test_a_callback_may_raise_a_problem(make: Make) -> None:
+    """The problem is the answer."""
 
-    def authorize(asked: Any) -> str:
+    def authorize(request: Any) -> str:
         raise Unauthorized("Your trial is over.", code="trial_over")
 
     problem = assert_problem(make(authorize=authorize).get("/runs"), 401, "trial_over")
@@ -903,8 +902,8 @@ def test_a_callback_may_refuse_in_its_own_words(make: Make) -> None:
 
 
 @pytest.mark.parametrize("origin", [None, "https://a.example"])
-def test_no_origin_is_let_in_unasked(api: Api, origin: str | None) -> None:
-    """Without the setting there is no word of it."""
+def test_no_origin_is_allowed_by_default(api: Api, origin: str | None) -> None:
+    """Without the setting there are no headers for other origins."""
     response = api.get("/operations", headers={"Origin": origin} if origin else {})
     assert not [name for name, _ in response.headers if name.startswith("Access-Control")]
 
@@ -921,7 +920,7 @@ def test_no_origin_is_let_in_unasked(api: Api, origin: str | None) -> None:
     ],
 )
 def test_origins_that_may_call(make: Make, origins: str, origin: str, allowed: str | None) -> None:
-    """Those of the setting, to the letter, on every answer: streams, refusals and preflights."""
+    """Exactly those of the setting, on every answer: streams, refusals and preflights."""
     api = make({"HEADWAY_CORS_ORIGINS": origins, "HEADWAY_API_KEYS": "ann:k1"})
     key = {"Authorization": "Bearer k1", "Origin": origin}
     stream = api.ask("POST", "/operations/plain", headers=key)
@@ -952,7 +951,7 @@ def words(response: TestResponse, header: str) -> set[str]:
 
 
 def test_under_a_prefix(make: Make) -> None:
-    """Every route moves there, and says so."""
+    """Every route moves there, and `Location` has the prefix."""
     api = make(url_prefix="/api/v1")
     response = api.ask("POST", "/operations/plain", headers=ASYNC)
     run = response.headers["Run-Id"]
@@ -961,14 +960,14 @@ def test_under_a_prefix(make: Make) -> None:
     assert api.client.get("/operations").status_code == 404
 
 
-def test_behind_a_path_of_the_servers(api: Api) -> None:
-    """A server that mounts the application under a path is named in `Location`, too (PEP 3333, SCRIPT_NAME)."""
+def test_under_a_path_of_the_server(api: Api) -> None:
+    """`Location` has the path under which the server mounts the application (PEP 3333, SCRIPT_NAME)."""
     response = api.ask("POST", "/operations/plain", headers=ASYNC, environ_overrides={"SCRIPT_NAME": "/tools"})
     assert response.headers["Location"] == f"/tools/runs/{response.headers['Run-Id']}"
 
 
 def test_init_app(world: World, make: Make) -> None:
-    """The extension can be made first, and put into its application later, with a prefix."""
+    """The extension can be made first, and mounted later, with a prefix."""
     app = Flask(__name__)
     headway = Headway(operations=offered())
     headway.init_app(app, url_prefix="/api")
@@ -979,7 +978,7 @@ def test_init_app(world: World, make: Make) -> None:
 
 
 def test_one_extension_in_several_applications(world: World, make: Make) -> None:
-    """Each application has its own settings and its own runs: keys of one are not dropped by another."""
+    """Each application has its own settings and its own runs: the keys of one apply to it alone."""
     headway = Headway(operations=offered())
     closed, opened = Flask("closed"), Flask("opened")
     closed.config["HEADWAY_API_KEYS"] = "ann:k1"
@@ -996,7 +995,7 @@ def test_one_extension_in_several_applications(world: World, make: Make) -> None
 
 
 def test_two_applications_in_one_process(make: Make) -> None:
-    """They know nothing of each other's runs and settings."""
+    """They do not share runs or settings."""
     first, second = make({"HEADWAY_MAX_RUNS": 1}), make(operations=[sample.plain])
     run = first.start("scripted", "wait")
     assert_problem(second.get(f"/runs/{run}"), 404, "run_not_found")
@@ -1005,7 +1004,7 @@ def test_two_applications_in_one_process(make: Make) -> None:
 
 
 def test_many_first_requests_at_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many come first, and however long the log takes to open, there is one, and every run is found in it."""
+    """They share one store, however long it takes to open, and every run is found in it."""
 
     def slowly(settings: Settings) -> Store:
         gevent.sleep(0.02)
@@ -1029,7 +1028,7 @@ def test_many_first_requests_at_once(make: Make, monkeypatch: pytest.MonkeyPatch
 
 
 def test_checks_of_the_host(make: Make) -> None:
-    """A `before_request` of the application's holds for every route."""
+    """A `before_request` of the application applies to every route."""
     api = make()
 
     @api.app.before_request
@@ -1042,7 +1041,7 @@ def test_checks_of_the_host(make: Make) -> None:
 
 
 def test_refusals_of_the_host(make: Make) -> None:
-    """What the application's own check aborts with is the status of the answer, in our form."""
+    """If a check of the application aborts, its status is that of the answer, as a problem."""
     api = make()
     api.app.before_request(lambda: abort(403, "Not today."))
     problem = assert_problem(api.get("/operations"), 403, "forbidden")
@@ -1050,11 +1049,11 @@ def test_refusals_of_the_host(make: Make) -> None:
 
 
 class NotLoggedIn(Exception):
-    """What a host's login check raises."""
+    """Raised by the login check of an application."""
 
 
 def test_error_handlers_of_the_host(make: Make) -> None:
-    """What the application's own check raises goes to the application's own handler."""
+    """An exception of the application's own check goes to the application's own handler."""
     api = make()
 
     @api.app.before_request
@@ -1069,8 +1068,8 @@ def test_error_handlers_of_the_host(make: Make) -> None:
     assert (response.status_code, response.headers["Location"]) == (302, "/login")
 
 
-def test_what_the_host_knows_of_a_request(make: Make) -> None:
-    """`authorize` comes after the host's own checks, and sees what they have left."""
+def test_authorize_follows_the_checks_of_the_host(make: Make) -> None:
+    """It can read what they have set."""
     api = make(authorize=lambda _: g.user)
 
     @api.app.before_request
@@ -1080,14 +1079,14 @@ def test_what_the_host_knows_of_a_request(make: Make) -> None:
     assert api.get("/runs").status_code == 200
 
 
-# What goes wrong
+# Errors
 
 
 @pytest.mark.parametrize("config", [{}, {"TESTING": True}, {"DEBUG": True}, {"PROPAGATE_EXCEPTIONS": True}], ids=str)
-def test_an_error_of_the_servers(make: Make, config: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
-    """It is a problem without a word of what happened, which stands in the log; no configuration changes that."""
+def test_an_unexpected_error(make: Make, config: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    """It is a problem without details, which go to the log, in every configuration."""
 
-    def authorize(asked: Any) -> str:
+    def authorize(request: Any) -> str:
         raise RuntimeError("a secret of the server's")
 
     response = make(config, authorize=authorize).get("/runs")
@@ -1112,7 +1111,7 @@ def test_an_error_in_a_route(make: Make, caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_a_problem_has_the_headers_of_its_error(make: Make) -> None:
-    """A method that a path does not take is answered with those that it does (RFC 9110, section 15.5.6)."""
+    """The answer to a wrong method lists the right ones (RFC 9110, section 15.5.6)."""
     api = make()
     api.app.register_error_handler(HTTPException, problem_response)
     for method, path, allowed in [
@@ -1147,7 +1146,7 @@ def test_a_path_that_is_not_there(make: Make) -> None:
     ids=str,
 )
 def test_a_setting_that_cannot_be_read(make: Make, key: dict[str, Any]) -> None:
-    """It stops the start, with one line that names it."""
+    """It stops the start with one line that names it."""
     ((name, value),) = key.items()
     with pytest.raises(SettingError, match=f"^{name} is .*; it takes ") as caught:
         make(key)
@@ -1156,7 +1155,7 @@ def test_a_setting_that_cannot_be_read(make: Make, key: dict[str, Any]) -> None:
 
 
 def test_settings_from_the_environment(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are read where they are named in full; the application's own configuration goes before them."""
+    """They have their full names; the configuration of the application takes precedence."""
     monkeypatch.setenv("HEADWAY_LINGER", "7")
     monkeypatch.setenv("HEADWAY_RETENTION", "60")
     api = make({"HEADWAY_RETENTION": 120})
@@ -1167,14 +1166,14 @@ def test_settings_from_the_environment(make: Make, monkeypatch: pytest.MonkeyPat
 
 
 def test_settings_of_the_embedding_code(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is said to `Headway` itself is a default, which both give way to."""
+    """A keyword of `Headway` is a default, with less precedence than either."""
     assert make(linger=9.0).headway.settings.linger == 9.0
     monkeypatch.setenv("HEADWAY_LINGER", "7")
     assert make(linger=9.0).headway.settings.linger == 7.0
 
 
 def test_operations_are_checked_at_the_start(make: Make) -> None:
-    """An application that offers what cannot be offered does not start."""
+    """An application with a wrong operation does not start."""
     with pytest.raises(RegistrationError, match="two operations are named 'plain'"):
         make(operations=[sample.plain, sample.plain])
 
@@ -1184,7 +1183,7 @@ def test_operations_are_checked_at_the_start(make: Make) -> None:
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Flask]:
-    """Makes the application of `app.py` under some variables."""
+    """Makes the application of `app.py` with some variables."""
     for variable in [name for name in os.environ if name.startswith("HEADWAY_")]:
         monkeypatch.delenv(variable)
     monkeypatch.setenv("HEADWAY_STORE", "memory:")
@@ -1198,10 +1197,8 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Flask]:
     return create
 
 
-def test_the_service_says_what_it_cannot_read(
-    service: Callable[..., Flask], capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It ends with one line, and no trace of how it found out; gunicorn does not start another worker after it."""
+def test_the_service_reports_a_wrong_setting(service: Callable[..., Flask], capsys: pytest.CaptureFixture[str]) -> None:
+    """It exits with one line and without a traceback; gunicorn does not start another worker after it."""
     with pytest.raises(SystemExit) as caught:
         service(HEADWAY_MAX_BODY="64MB")
     assert caught.value.code == 3
@@ -1217,10 +1214,8 @@ def test_the_service_answers_in_problems(world: World, service: Callable[..., Fl
 
 
 @pytest.mark.parametrize(("value", "there"), [("", False), ("0", False), ("1", True)])
-def test_the_service_simulates_when_told_to(
-    world: World, service: Callable[..., Flask], value: str, there: bool
-) -> None:
-    """`simulate` is offered with HEADWAY_SIMULATE=1, and never unasked."""
+def test_the_service_simulates_on_request(world: World, service: Callable[..., Flask], value: str, there: bool) -> None:
+    """`simulate` is only offered with HEADWAY_SIMULATE=1."""
     api = Api(world, service(HEADWAY_SIMULATE=value))
     names = [entry["name"] for entry in api.get("/operations").get_json()["operations"]]
     assert "extract" in names

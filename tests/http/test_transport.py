@@ -136,7 +136,9 @@ def test_the_socket_of_pywsgi(unix: Pair) -> None:
         assert Transport({"wsgi.input": body}).fd == unix.server.fileno()
 
 
-@pytest.mark.parametrize("environ", [{}, {"wsgi.input": object()}, {"gunicorn.socket": object()}], ids=str)
+@pytest.mark.parametrize(
+    "environ", [{}, {"wsgi.input": object()}, {"gunicorn.socket": object()}], ids=["nothing", "a body", "no socket"]
+)
 def test_a_server_that_shows_no_socket(worker: Worker, environ: dict[str, Any]) -> None:
     """Then there is nothing to watch, to limit and to cut."""
     transport = Transport(environ)
@@ -204,7 +206,7 @@ def test_a_peer_that_has_received_all(pair: Pair) -> None:
 
 
 def test_checks_are_rare(tcp: Pair) -> None:
-    """A quarter of the send timeout lies between two looks at the socket, however often it is asked for."""
+    """A quarter of the send timeout lies between two checks of the socket, however often it is called."""
     transport = transport_on(tcp.server)
     tcp.fill()
     assert not check(transport, 0)
