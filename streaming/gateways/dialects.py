@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import orjson
 
@@ -35,6 +35,7 @@ from .gateway import result
 
 Data = Mapping[str, Any]
 Blocks = dict[int, dict[str, Any]]
+Part = Literal["text", "thinking", "refusal"]
 
 TRANSIENT: Final = ("overloaded", "rate_limit", "server_error", "api_error", "timeout", "unavailable")
 """Parts of the types of errors after which another attempt may succeed."""
@@ -49,32 +50,18 @@ class Reply:
     """A model's reply so far; each method adds to it, and gives the events to yield."""
 
     model: str | None = None
-    text: list[str] = field(default_factory=list)
-    thinking: list[str] = field(default_factory=list)
-    refusal: list[str] = field(default_factory=list)
+    pieces: Mapping[Part, list[str]] = field(default_factory=lambda: {"text": [], "thinking": [], "refusal": []})
     tool_calls: list[dict[str, Any]] = field(default_factory=list)
     citations: list[Any] = field(default_factory=list)
     finish_reason: str | None = None
     usage: dict[str, int] = field(default_factory=dict)
     ended: bool = False
 
-    def add_text(self, text: Any) -> Iterator[Event]:
-        """The next piece of the text."""
+    def add(self, part: Part, text: Any) -> Iterator[Event]:
+        """The next piece of the text, the thinking or a refusal."""
         if text:
-            self.text.append(text)
-            yield delta(text)
-
-    def add_thinking(self, text: Any) -> Iterator[Event]:
-        """The next piece of the thinking."""
-        if text:
-            self.thinking.append(text)
-            yield delta(text, "thinking")
-
-    def add_refusal(self, text: Any) -> Iterator[Event]:
-        """The next piece of a refusal."""
-        if text:
-            self.refusal.append(text)
-            yield event("refusal", {"text": text})
+            self.pieces[part].append(text)
+            yield event("refusal", {"text": text}) if part == "refusal" else delta(text, part)
 
     def add_call(self, id: str | None, name: str, arguments: Any) -> Iterator[Event]:
         """A tool call with all of its arguments."""
@@ -102,11 +89,10 @@ class Reply:
             raise OperationError("upstream_truncated", message, retryable=True)
         if self.usage:
             yield event("usage", self.usage)
-        joined = {name: "".join(getattr(self, name)) for name in ("text", "thinking", "refusal")}
         yield result(
             {
                 "model": self.model,
-                **{name: text or None for name, text in joined.items()},
+                **{part: "".join(pieces) or None for part, pieces in self.pieces.items()},
                 "tool_calls": self.tool_calls,
                 "citations": self.citations,
                 "finish_reason": self.finish_reason,
@@ -173,9 +159,9 @@ def _chat_chunk(reply: Reply, calls: dict[int, dict[str, Any]], data: Data) -> I
             if piece.get("content"):
                 yield event("choice", {"index": choice["index"], "text": piece["content"]})
             continue
-        yield from reply.add_thinking(piece.get("reasoning_content") or piece.get("reasoning"))
-        yield from reply.add_text(piece.get("content") or choice.get("text"))
-        yield from reply.add_refusal(piece.get("refusal"))
+        yield from reply.add("thinking", piece.get("reasoning_content") or piece.get("reasoning"))
+        yield from reply.add("text", piece.get("content") or choice.get("text"))
+        yield from reply.add("refusal", piece.get("refusal"))
         for source in piece.get("annotations") or ():
             yield from reply.add_citation(source)
         if piece.get("audio"):
@@ -209,7 +195,7 @@ def _complete_calls(reply: Reply, calls: dict[int, dict[str, Any]]) -> Iterator[
 
 def _responses_event(reply: Reply, kind: str, data: Data, original: Event) -> Iterator[Event]:
     if kind in _PIECES:
-        yield from _PIECES[kind](reply, data.get("delta"))
+        yield from reply.add(_PIECES[kind], data.get("delta"))
     elif kind == "response.output_item.done":
         yield from _item(reply, data.get("item") or {})
     elif kind == "response.output_text.annotation.added":
@@ -253,11 +239,11 @@ _TOOL_PROGRESS: Final = re.compile(
     r"response\.(\w+_call|mcp_list_tools)\.(in_progress|searching|interpreting|generating|completed|failed)"
 )
 
-_PIECES: Final[Mapping[str, Callable[[Reply, Any], Iterator[Event]]]] = {
-    "response.output_text.delta": Reply.add_text,
-    "response.reasoning_text.delta": Reply.add_thinking,
-    "response.reasoning_summary_text.delta": Reply.add_thinking,
-    "response.refusal.delta": Reply.add_refusal,
+_PIECES: Final[Mapping[str, Part]] = {
+    "response.output_text.delta": "text",
+    "response.reasoning_text.delta": "thinking",
+    "response.reasoning_summary_text.delta": "thinking",
+    "response.refusal.delta": "refusal",
 }
 
 _REPEATED: Final = frozenset(
@@ -288,10 +274,8 @@ def _update(reply: Reply, name: str, data: Data) -> None:
 
 def _block_start(reply: Reply, blocks: Blocks, data: Data, original: Event) -> Iterator[Event]:
     block = blocks[data["index"]] = dict(data.get("content_block") or {})
-    if block.get("type") == "text":
-        yield from reply.add_text(block.get("text"))
-    elif block.get("type") == "thinking":
-        yield from reply.add_thinking(block.get("thinking"))
+    if block.get("type") in ("text", "thinking"):
+        yield from reply.add(block["type"], block.get(block["type"]))
     elif str(block.get("type")).endswith("_tool_result"):
         yield event("tool_result", block)
 
@@ -301,10 +285,10 @@ def _block_delta(reply: Reply, blocks: Blocks, data: Data, original: Event) -> I
     kind = piece.get("type")
     if kind == "text_delta":
         _append(block, "text", piece["text"])
-        yield from reply.add_text(piece["text"])
+        yield from reply.add("text", piece["text"])
     elif kind == "thinking_delta":
         _append(block, "thinking", piece["thinking"])
-        yield from reply.add_thinking(piece["thinking"])
+        yield from reply.add("thinking", piece["thinking"])
     elif kind == "signature_delta":
         _append(block, "signature", piece["signature"])
     elif kind == "input_json_delta":

@@ -35,7 +35,7 @@ def end_streams(worker: Worker, seconds: float) -> None:
     """Ends the streams of a worker. Those of `stream()` have `seconds` to finish, and then write their last events."""
     heartbeat = worker.part(Heartbeat)
     _wait(seconds, lambda: heartbeat.producing)
-    stopping = [viewer for viewer in list(heartbeat.viewers) if viewer.stop()]
+    stopping = [viewer for viewer in list(heartbeat.viewers) if viewer.source.stop()]
     _wait(LAST_EVENTS, lambda: any(viewer in heartbeat.viewers for viewer in stopping))
     for viewer in list(heartbeat.viewers):
         viewer.end(retry(random.randrange(500, SPREAD)))  # noqa: S311  # spread, not secret

@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import Any, Final
 
@@ -105,10 +106,10 @@ def _watch_connections(gunicorn_worker: Any) -> Callable[[], None]:
     if getattr(gunicorn_worker, "wsgi_handler", None) is not None:  # gevent_pywsgi
         gunicorn_worker.wsgi_handler = idle.handler(gunicorn_worker.wsgi_handler)
     elif hasattr(gunicorn_worker, "timeout_ctx"):  # gevent
-        gunicorn_worker.handle = idle.between(gunicorn_worker.handle, client=1)
+        gunicorn_worker.handle = idle.during(gunicorn_worker.handle, client=1)
         # HTTP/2 closes its own connections: none counts as idle.
-        gunicorn_worker.handle_http2 = idle.within(gunicorn_worker.handle_http2, client=1)
-        gunicorn_worker.handle_request = idle.within(gunicorn_worker.handle_request, client=2)
+        gunicorn_worker.handle_http2 = idle.except_during(gunicorn_worker.handle_http2, client=1)
+        gunicorn_worker.handle_request = idle.except_during(gunicorn_worker.handle_request, client=2)
     return idle.end
 
 
@@ -143,29 +144,13 @@ class _IdleConnections:
         else:
             _stop_reading(client)
 
-    def between(self, handle: Callable[..., Any], client: int) -> Callable[..., Any]:
+    def during(self, handle: Callable[..., Any], client: int) -> Callable[..., Any]:
         """`handle`, during which its argument number `client` is idle."""
+        return _around(handle, client, partial(self.add, patience=FIRST_REQUEST), self.discard)
 
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            self.add(args[client], FIRST_REQUEST)
-            try:
-                return handle(*args, **kwargs)
-            finally:
-                self.discard(args[client])
-
-        return wrapped
-
-    def within(self, handle: Callable[..., Any], client: int) -> Callable[..., Any]:
+    def except_during(self, handle: Callable[..., Any], client: int) -> Callable[..., Any]:
         """`handle`, during which its argument number `client` is not idle."""
-
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            self.discard(args[client])
-            try:
-                return handle(*args, **kwargs)
-            finally:
-                self.add(args[client])
-
-        return wrapped
+        return _around(handle, client, self.discard, self.add)
 
     def handler(self, base: type[Any]) -> type[Any]:
         """gevent.pywsgi's handler, whose connections are idle while they wait for the first line of a request."""
@@ -183,6 +168,19 @@ class _IdleConnections:
                     idle.discard(self.socket)
 
         return Handler
+
+
+def _around(
+    handle: Callable[..., Any], client: int, before: Callable[[Any], None], after: Callable[[Any], None]
+) -> Callable[..., Any]:
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        before(args[client])
+        try:
+            return handle(*args, **kwargs)
+        finally:
+            after(args[client])
+
+    return wrapped
 
 
 def _stop_reading(client: Any) -> None:

@@ -45,7 +45,7 @@ class Heartbeat:
     @property
     def producing(self) -> bool:
         """Whether a generator of `stream()` is at work for one of the viewers."""
-        return any(viewer.producing for viewer in self.viewers)
+        return any(viewer.source.producing for viewer in self.viewers)
 
     def _schedule(self) -> None:
         if self._timer is not None:

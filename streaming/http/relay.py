@@ -32,7 +32,7 @@ from ..runtime.worker import Worker
 from .handshake import refusal_of
 from .heartbeat import Heartbeat
 from .problems import problem_response
-from .stream import head, start, stream
+from .stream import Channel, head, stream
 
 if TYPE_CHECKING:
     from ..gateways.upstream import Content, Upstream, UpstreamStream
@@ -71,8 +71,9 @@ def relay(
     handshake = Handshake(worker, patience)
     events = _relay(_upstream_stream(upstream, handshake), list(through), handshake)
     response = stream(events, heartbeat=heartbeat, send_timeout=send_timeout, flush=flush, lifecycle=False)
-    channel = start(response)
+    channel: Channel = response.response.source  # type: ignore[union-attr]  # not its viewer, which must be freed with it
     channel.preface = HEARTBEAT
+    worker.call(channel.start)  # before its viewer reads: the upstream may refuse
     handshake.send_heartbeat = partial(worker.soon, worker.part(Heartbeat).send_to_viewers_of, channel)
     refusal = refusal_of(handshake, worker, request.environ)
     if refusal is not None:

@@ -125,16 +125,6 @@ def respond(viewer: Viewer, headers: dict[str, str] | None = None) -> Response:
     return StreamResponse(viewer, headers={**HEADERS, **(headers or {})})
 
 
-def start(response: Response) -> Channel:
-    """Starts the generator of a `stream()` before its viewer reads, if it needs no request. Returns its channel.
-
-    Do not keep the viewer itself: it must be freed when the host application drops the response.
-    """
-    viewer: Any = response.response
-    channel: Channel = viewer.start()
-    return channel
-
-
 def stream(
     events: Any,
     *,

@@ -90,12 +90,12 @@ class Viewer:
         "_pending_comment",
         "_signal",
         "_slow",
-        "_source",
         "_unwatch",
         "_worker",
         "checked",
         "heartbeat",
         "send_timeout",
+        "source",
         "transport",
         "writes",
         "writing",
@@ -113,7 +113,7 @@ class Viewer:
         each: bool = False,
     ) -> None:
         self._worker = worker
-        self._source = source
+        self.source = source
         self._after = after
         self._frames_at_once = 1 if each else BLOCK_FRAMES
         self._signal = worker.signal()
@@ -144,46 +144,30 @@ class Viewer:
         # For a response that the host application dropped (an `after_request` hook that raised): the server has not
         # seen it, so it does not close it. Nothing else refers to a viewer before its first byte.
         if not self._closed:
-            self._worker.soon(gevent.spawn, self._source.leave)
-
-    def start(self) -> Source:
-        """Starts the producer of `stream()`, and returns its source."""
-        self._worker.call(self._source.start)
-        return self._source
+            self._worker.soon(gevent.spawn, self.source.leave)
 
     def watches(self, target: str | Source) -> bool:
         """Whether this is a stream of that run, or of that source."""
-        return self._source is target or self._source.run == target
+        return self.source is target or self.source.run == target
 
     def disconnected(self) -> None:
         """Called by the disconnect watch: the client has left."""
         self._disconnected = True
         self._signal.set()
 
-    def probe(self) -> None:
-        """Called by the disconnect watch: a write will show whether the client has left."""
-        self.send_heartbeat()
-
     def send_heartbeat(self) -> None:
         """Writes a comment when there is nothing else to write."""
         self._pending_comment = HEARTBEAT
         self._signal.set()
 
-    def end(self, last_bytes: bytes = b"") -> None:
+    probe = send_heartbeat  # called by the disconnect watch: the write shows whether the client has left
+
+    def end(self, last_bytes: bytes) -> None:
         """Ends the stream after the frames that are there and `last_bytes`; the viewer returns to another worker."""
         self._last_bytes = last_bytes
         self._ending = True
-        self._source.expect_return()
+        self.source.expect_return()
         self._signal.set()
-
-    @property
-    def producing(self) -> bool:
-        """Whether a generator of `stream()` is at work for this viewer."""
-        return self._source.producing
-
-    def stop(self) -> bool:
-        """Stops the producer of `stream()`, whose last events then end this stream; false for the stream of a run."""
-        return self._source.stop()
 
     def cut(self) -> None:
         """Ends the stream of a viewer that receives nothing."""
@@ -191,7 +175,7 @@ class Viewer:
         self.disconnected()
 
     def _open(self) -> None:
-        self._unwatch = self._source.watch(self._signal)
+        self._unwatch = self.source.watch(self._signal)
         self._worker.part(Heartbeat).add(self)
         self.transport.open(self._worker, self, self.send_timeout)
 
@@ -204,13 +188,13 @@ class Viewer:
         self._unwatch()
         self._worker.part(Heartbeat).remove(self)
         self.transport.close(self._worker)
-        self._source.leave()
+        self.source.leave()
 
     def _frames(self) -> Generator[bytes, None, None]:
         try:
             self._worker.call(self._open)
             # gunicorn sends the head with the first bytes, so there are some at once, whatever the log holds.
-            block = self._source.preface + self._read()
+            block = self.source.preface + self._read()
             while True:
                 if block:
                     self.writing = True
@@ -243,7 +227,7 @@ class Viewer:
 
     def _read_batch(self) -> Batch:
         before, merge = self._after, self._lagging
-        batch = self._source.read(before, frames=self._frames_at_once, merge=merge)
+        batch = self.source.read(before, frames=self._frames_at_once, merge=merge)
         self._over = self._over or batch.over
         self._after = batch.last
         # A viewer lags once it is slow and then has more to read than fits one write, until it has nothing to read.
@@ -253,7 +237,7 @@ class Viewer:
         self._lagging = self._caught_up and self._slow
         self._caught_up = self._caught_up or whole
         if batch.oldest > before + 1 and batch.block:
-            return batch._replace(block=self._source.gap(batch) + batch.block)
+            return batch._replace(block=self.source.gap(batch) + batch.block)
         return batch
 
 

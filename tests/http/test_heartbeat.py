@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ class Viewer:
         self.checked = (-1, 0.0)
         self.writes = 1
         self.writing = False
-        self.producing = False
+        self.source = SimpleNamespace(producing=False)
         self.heartbeats = 0
         self.was_cut = False
 
@@ -165,7 +166,7 @@ def test_a_heartbeat_for_some(heartbeat: Any) -> None:
 def test_producers_of_streams(heartbeat: Any) -> None:
     """A drain waits for as long as one is at work."""
     idle, busy = Viewer(), Viewer()
-    busy.producing = True
+    busy.source.producing = True
     heartbeat.add(idle)
     assert not heartbeat.producing
     heartbeat.add(busy)
