@@ -11,6 +11,7 @@ CONTRACT = {
     "EncodeError",
     "Headway",
     "MemoryLog",
+    "MemoryStore",
     "Message",
     "OperationError",
     "Parser",
