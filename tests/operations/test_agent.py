@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from operations import turns
 from operations.agent import Agent, agent
 from operations.tools import plans, steps
 from operations.tools.steps import MIN_SHOWN
@@ -29,7 +30,6 @@ from streaming.protocol.events import LIFECYCLE, TYPED
 from tests import pdfs
 from tests.apps.agent_model import Loose, Refusal, Reply, ScriptedModel, answer, calls
 from tests.apps.apis import Apis, Fault
-from tests.clients import wait_until
 
 Json = dict[str, Any]
 
@@ -370,16 +370,8 @@ def test_a_run_reports_its_place_in_the_queue(run: Run, monkeypatch: pytest.Monk
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # a separate queue: others are the machine's
     other = Turn("model").__enter__()
     other.acquire()
-
-    def leave() -> None:
-        tickets = tmp_path.glob
-        wait_until(lambda: len(list(tickets("headway-turns-*/model/[0-9]*"))) == 2, "the run is in the queue", 20)
-        other.__exit__()
-
-    leaving = threading.Thread(target=leave)
-    leaving.start()
+    monkeypatch.setattr(turns, "sleep", lambda seconds: other.__exit__())  # the other leaves once the run waits
     done = run(answer("At last."))
-    leaving.join()
     places = [event for event in done.named("progress") if event.get("step") == "queue"]
     assert "place 1" in places[0]["message"]
     assert done.result.answer == "At last."
