@@ -10,6 +10,8 @@ still for some seconds; two do, and so does a test that fails twice.
 from __future__ import annotations
 
 import argparse
+import os
+import random
 import signal
 import subprocess
 import sys
@@ -32,6 +34,9 @@ COMPLETE = (0, 1, 5)
 
 def main(*, long: bool) -> int:
     """Runs the tests, prints the verdict, and gives the exit code."""
+    # One seed for all processes: pytest-xdist's refuse to run unless they collect the same tests in the same order.
+    seed = os.environ.setdefault("PYTHONHASHSEED", str(random.randrange(2**32)))
+    print(f"PYTHONHASHSEED={seed}", flush=True)  # noqa: T201  # what to set so that a failure comes back
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches pytest too, which stops the servers it has started
     form = ["--long"] if long else []
     first = Outcomes()

@@ -133,8 +133,12 @@ WITH_SECRETS: dict[str, list[Any]] = {
 
 
 def cases(table: dict[str, list[Any]]) -> list[Any]:
-    """One case for each value."""
-    return [pytest.param(name, value, id=f"{name}={value!r}") for name, values in table.items() for value in values]
+    """One case for each value, named after what is set: the `repr` of an expected set differs between processes."""
+    return [
+        pytest.param(name, value, id=f"{name}={value[0] if isinstance(value, tuple) else value!r}")
+        for name, values in table.items()
+        for value in values
+    ]
 
 
 def class_of(name: str) -> type[BaseSettings]:
