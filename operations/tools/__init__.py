@@ -2,7 +2,7 @@
 
     base                a tool: a name, a description, a JSON Schema of its arguments, and a function
     schema              that schema for the model's server and for the prompt
-    web                 HTTP: allowed hosts, addresses, redirects, limits, retries
+    web                 HTTP to allowed hosts (`operations.hosts`): limits, retries, errors for the model
     context             what a tool can use in a call: files, HTTP, deadline
     apis                five public APIs that need no key
     data                `query`: SQL over the run's tables

@@ -27,15 +27,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from string import Template
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ..hosts import SAFE
 from ..settings import ServiceSettings
 from .base import NAME, Json, Tool, ToolError, invalid, tool
 from .context import request
 from .schema import for_model
-from .web import SAFE
 
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 
@@ -79,11 +80,7 @@ class Entry(BaseModel):
     def _is_consistent(self) -> Entry:
         from jsonschema import Draft202012Validator, SchemaError
 
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-            raise ValueError("url must be an http or https URL without a password")
-        if "{" in parts.netloc:
-            raise ValueError("the host in url must not have a placeholder")
+        _check_url(self.url)
         try:
             Draft202012Validator.check_schema(self.parameters)
         except SchemaError as error:
@@ -96,6 +93,20 @@ class Entry(BaseModel):
         if self.parameters.get("type") != "object" or unknown:
             raise ValueError("parameters must describe an object, with a property for each placeholder of url")
         return self
+
+
+def _check_url(text: str) -> None:
+    """Raises `ValueError` unless `text` is the URL of one host, in the eyes of the client that will call it."""
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"url is not a URL: {error}") from error
+    if not 0 < (url.port or 1) < 1 << 16:
+        raise ValueError("the port in url is above 65535")
+    if url.scheme not in ("http", "https") or not url.host or url.userinfo:
+        raise ValueError("url must be an http or https URL without a password")
+    if "{" in url.host:
+        raise ValueError("the host in url must not have a placeholder")
 
 
 class Entries(BaseModel):

@@ -14,12 +14,12 @@ import httpx
 
 from streaming import SettingError
 
+from ..hosts import AllowedHosts, host_names
 from ..settings import ServiceSettings, settings
 from . import apis, custom
 from .base import Tool
 from .data import query
 from .documents import read
-from .web import AllowedHosts, host_names
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,13 @@ from pydantic import BaseModel
 
 from streaming import Event, OperationError, Upload, ask, delta, event, progress
 
+from ..hosts import AllowedHosts
 from ..llm import Finished, Text, chat, connect
 from . import data, documents, plans
 from .base import Tool
 from .calls import SECONDS, Call, Outcome, cut, run_concurrently
 from .context import CallContext
-from .web import AllowedHosts, Web
+from .web import Web
 
 APPROVAL_SECONDS: Final = 600.0
 """Seconds that a person has to approve a call."""

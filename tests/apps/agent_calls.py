@@ -8,11 +8,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from operations.hosts import AllowedHosts
 from operations.tools import ToolError, get_json, tool
 from operations.tools.base import Tool
 from operations.tools.context import CallContext, call_context
 from operations.tools.registry import registry
-from operations.tools.web import AllowedHosts, Web
+from operations.tools.web import Web
 from streaming import Upload
 
 PATIENCE = 20.0

@@ -578,20 +578,6 @@ def test_no_other_host_is_allowed(run: Run, web: str, hosts: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "hosts"),
-    [
-        ("https://example.org/a", "example.org"),
-        ("http://EXAMPLE.org:80/a", "example.org"),
-        ("http://[::1]:8/", "[::1]:8"),
-    ],
-)
-def test_how_allowed_hosts_match(url: str, hosts: str) -> None:
-    """The default port is optional, case does not matter, and IPv6 addresses have brackets."""
-    download = fetch.Download(url, frozenset({hosts}))
-    download.check_host()
-
-
-@pytest.mark.parametrize(
     ("path", "code", "retryable"),
     [
         ("abroad", "host_not_allowed", False),

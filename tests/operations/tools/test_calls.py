@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from operations.hosts import AllowedHosts
 from operations.tools import Tool, tool
 from operations.tools.calls import Call, Outcome, cut, run_concurrently
 from operations.tools.context import CallContext
-from operations.tools.web import AllowedHosts, Web
+from operations.tools.web import Web
 from tests.apps.agent_calls import add, explode, leave, refuse, wait
 
 

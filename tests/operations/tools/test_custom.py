@@ -179,6 +179,11 @@ INVALID: dict[str, Any] = {
     "no http": {"tools": [{**ENTRY, "url": "ftp://example.org/"}]},
     "a password": {"tools": [{**ENTRY, "url": "https://user:pw@example.org/"}]},
     "a host that the model chooses": {"tools": [{**ENTRY, "url": "https://{y}.example.org/"}]},
+    "a port that is none": {"tools": [{**ENTRY, "url": "https://example.org:port/"}]},
+    "a port that is too high": {"tools": [{**ENTRY, "url": "https://example.org:99999/"}]},
+    "a line break": {"tools": [{**ENTRY, "url": "https://example.org/\n"}]},
+    "a name that is none": {"tools": [{**ENTRY, "url": "https://xn--a.example.org/"}]},
+    "an address that is none": {"tools": [{**ENTRY, "url": "https://999.1.1.1/"}]},
     "a placeholder that is no parameter": {"tools": [ENTRY]},
     "a schema that is none": {"tools": [{**ENTRY, "parameters": {"type": "object", "properties": {"y": 7}}}]},
     "a reference to nothing": {

@@ -1,0 +1,201 @@
+"""HTTP to the hosts that the deployment allows, and to no others.
+
+A server that fetches any URL for strangers can be sent to hosts behind its own firewall, and text from a stranger may
+persuade a model to call anything. So these rules depend neither on the caller nor on the model:
+
+- A request, and every hop of its redirects, goes to a host on a list, with the default port of its scheme unless the
+  list has another. No redirect leads away from https, and only a safe method follows one.
+- This module resolves the name, checks the address, and connects to this very address. It must be public (not loopback,
+  private, link-local ...), unless the host is on a second list.
+- The proxies, credentials and cookies of the environment are not used; an answer that is compressed, too large or too
+  slow is not read to its end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
+
+import httpx
+
+CONNECT: Final = 5.0
+SILENCE: Final = 10.0
+"""Seconds for a connection, and between two pieces of an answer."""
+SAFE: Final = frozenset({"GET", "HEAD"})
+"""Methods that are repeated, and that follow redirects (RFC 9110, section 9.2.1)."""
+
+
+class HostError(Exception):
+    """A request that was not made, or not answered well.
+
+    `code` is `wrong_url`, `host_not_allowed`, `private_address`, `unreachable`, `redirected`, `compressed`, `too_large`
+    or `timeout`. `message` names the host and nothing internal. `transient` says that the failure may not last.
+    """
+
+    def __init__(self, code: str, message: str, *, transient: bool = False) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.transient = transient
+
+
+@dataclass(frozen=True)
+class AllowedHosts:
+    """The hosts that may be called (`host` or `host:port`), and those of them that may have private addresses."""
+
+    hosts: frozenset[str]
+    private: frozenset[str] = frozenset()
+
+    def check(self, url: httpx.URL) -> None:
+        """Raises `HostError` with `wrong_url` or `host_not_allowed` for a URL that is not on the list."""
+        if url.scheme not in ("http", "https") or url.userinfo:
+            raise HostError("wrong_url", "Only http and https URLs without a password are called.")
+        if not host_names(url) & (self.hosts | self.private):
+            raise HostError("host_not_allowed", f"The host {display_host(url)} is not allowed.")
+
+    def addresses(self, url: httpx.URL) -> list[str]:
+        """The addresses to connect to, best first; raises `HostError` with `private_address` or `unreachable`."""
+        try:
+            entries = socket.getaddrinfo(url.host, url.port or _default_port(url), type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            message = f"The host {display_host(url)} has no address."
+            raise HostError("unreachable", message, transient=True) from error
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
+        if not host_names(url) & self.private and not all(is_public(address) for address in addresses):
+            raise HostError("private_address", f"The host {display_host(url)} has an address that is not public.")
+        return addresses
+
+
+def host_names(url: httpx.URL) -> frozenset[str]:
+    """The names of a URL's host in lists: with its port, and without it if that is the scheme's default."""
+    host = url.netloc.decode("ascii").lower()
+    return frozenset({host} if url.port else {host, f"{host}:{_default_port(url)}"})
+
+
+def display_host(url: httpx.URL) -> str:
+    """The host of a URL, for error messages."""
+    return url.netloc.decode("ascii")[:100]
+
+
+def _default_port(url: httpx.URL) -> int:
+    return 443 if url.scheme == "https" else 80
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is public (IANA's registries, as `ipaddress` implements them)."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    inner = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None) or ip
+    return bool(inner.is_global and not inner.is_multicast and ip.is_global)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request. `headers` go to every hop; `own_headers`, such as a token, only to the host of `url`."""
+
+    method: str
+    url: httpx.URL
+    headers: Mapping[str, str]
+    own_headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+
+    def headers_at(self, url: httpx.URL) -> dict[str, str]:
+        """The headers for one hop."""
+        same_host = (url.scheme, url.netloc) == (self.url.scheme, self.url.netloc)
+        own = self.own_headers if same_host else {}
+        return {"Accept-Encoding": "identity", **self.headers, **own, "Host": url.netloc.decode("ascii")}
+
+
+@contextlib.contextmanager
+def answer_to(request: Request, allowed: AllowedHosts, redirects: int, deadline: float) -> Iterator[httpx.Response]:
+    """The answer after at most so many redirects, its body unread; read it with `body_of` within the block.
+
+    `deadline` is a time of `time.monotonic()`. Raises `HostError`, also for what goes wrong while the body is read.
+    """
+    url = request.url
+    try:
+        for _ in range(redirects + 1):
+            with contextlib.ExitStack() as connection:
+                response = _connect(connection, request, url, allowed, deadline)
+                location = response.headers.get("location")
+                if location is None or not 300 <= response.status_code < 400:
+                    yield response
+                    return
+            url = _redirect_target(request, url, location)
+    except httpx.HTTPError as error:
+        what = "took too long" if isinstance(error, httpx.TimeoutException) else "could not be reached"
+        raise HostError("unreachable", f"The host {display_host(url)} {what}.", transient=True) from error
+    raise HostError("redirected", f"The host answered with more than {redirects} redirects.")
+
+
+def body_of(response: httpx.Response, max_bytes: int, deadline: float) -> Iterator[bytes]:
+    """The body in pieces as they arrive. Raises `HostError` with `compressed`, `too_large` or `timeout`."""
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise HostError("compressed", "The host sent its answer compressed, although the request does not allow that.")
+    received = 0
+    for piece in response.iter_raw():
+        received += len(piece)
+        if received > max_bytes:
+            raise HostError("too_large", f"The answer is larger than {max_bytes >> 10:,} KB.")
+        if time.monotonic() > deadline:
+            raise HostError("timeout", "The answer took too long.")
+        yield piece
+
+
+def _connect(
+    connection: contextlib.ExitStack, request: Request, url: httpx.URL, allowed: AllowedHosts, deadline: float
+) -> httpx.Response:
+    """One hop, to the first address that accepts the connection."""
+    allowed.check(url)
+    *others, last = allowed.addresses(url)
+    for address in others:
+        with contextlib.suppress(httpx.ConnectError, httpx.ConnectTimeout):
+            return connection.enter_context(_send(request, url, address, deadline))
+    return connection.enter_context(_send(request, url, last, deadline))
+
+
+@contextlib.contextmanager
+def _send(request: Request, url: httpx.URL, address: str, deadline: float) -> Iterator[httpx.Response]:
+    """The answer of one address. The `Host` header and the certificate are for the name, not for the address."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise HostError("timeout", "There was no time left for this call.")
+    timeout = httpx.Timeout(min(SILENCE, left), connect=min(CONNECT, left))
+    extensions = {"sni_hostname": url.host} if url.scheme == "https" else {}
+    # A client for each request: connections are pooled by address, and an address may have many names.
+    with (
+        httpx.Client(verify=tls_context(), timeout=timeout, trust_env=False) as client,
+        client.stream(
+            request.method,
+            url.copy_with(host=address),
+            headers=request.headers_at(url),
+            content=request.content,
+            extensions=extensions,
+        ) as response,
+    ):
+        yield response
+
+
+def _redirect_target(request: Request, url: httpx.URL, location: str) -> httpx.URL:
+    """The target of a redirect (RFC 9110, section 10.2.2)."""
+    if request.method not in SAFE:
+        raise HostError("redirected", "The host answered with a redirect, which only a GET follows.")
+    try:
+        target = url.join(location)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise HostError("redirected", "The host answered with a redirect to an invalid URL.") from error
+    if url.scheme == "https" and target.scheme != "https":
+        raise HostError("redirected", "The host answered with a redirect away from https.")
+    return target
+
+
+@lru_cache(maxsize=1)
+def tls_context() -> ssl.SSLContext:
+    """The certificate authorities of httpx, cached: loading them takes longer than most calls."""
+    return httpx.create_ssl_context(trust_env=False)
