@@ -111,7 +111,7 @@ def test_a_worker_that_stood_still(store: str, kind: str) -> None:
         elsewhere = shared.watch(run, other)
         for viewer in own:
             viewer.message()
-        os.kill(paused, signal.SIGSTOP)
+        shared.pause(paused)
         try:
             messages = elsewhere.until("done")
         finally:
@@ -138,7 +138,7 @@ def test_a_worker_that_stood_still_for_less(store: str) -> None:
         run = shared.start_unwatched("counting", paused, count=150, pause=0.01)
         viewers = [shared.watch(run, pid) for pid in (paused, other)]
         for _ in range(2):
-            os.kill(paused, signal.SIGSTOP)
+            shared.pause(paused)
             time.sleep(0.5)
             os.kill(paused, signal.SIGCONT)
             time.sleep(0.1)

@@ -117,7 +117,7 @@ def test_a_cancel_shows_until_it_has_come(shared: Workers) -> None:
     note = next(note_names)
     viewer = shared.start("silent", pid=here, note=note)
     viewer.until("progress")
-    os.kill(here, signal.SIGSTOP)
+    shared.pause(here)
     try:
         assert shared.ask("DELETE", f"/runs/{run_of(viewer.head)}", pid=there)["status"] == "cancelling"
         assert shared.snapshot(run_of(viewer.head), there)["status"] == "cancelling"

@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import signal
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,6 +107,18 @@ class Workers:
         while self.connections:
             self.connections.pop().socket.close()
 
+    def pause(self, pid: int) -> None:
+        """Pauses a worker (SIGSTOP), where it does not hold the lock of the store's file, which then nobody gets."""
+        wait_until(lambda: self._try_to_pause(pid), f"worker {pid} is paused without a lock")
+
+    def _try_to_pause(self, pid: int) -> bool:
+        os.kill(pid, signal.SIGSTOP)
+        file = self.folder / "runs.db"
+        if not file.exists() or can_be_written(file):
+            return True
+        os.kill(pid, signal.SIGCONT)
+        return False
+
     def kill(self, pid: int) -> None:
         """Kills a worker (SIGKILL), and waits until another one has taken its place."""
         number = len(self.pids)
@@ -167,6 +180,17 @@ def store_in(kind: str, folder: Path, *, persistent: bool = False) -> Iterator[s
             yield server.url
     else:
         yield f"sqlite:///{folder}/runs.db"
+
+
+def can_be_written(file: Path) -> bool:
+    """Whether the lock of an sqlite file is free within half a second."""
+    with contextlib.closing(sqlite3.connect(file, timeout=0.5, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        connection.execute("ROLLBACK")
+        return True
 
 
 def run_of(head: Head) -> str:
