@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.load import allow_descriptors, ceiling
-from bench.measurements import ALL, MEASUREMENTS, Measurement
+from bench.measurements import CONTENDERS, MEASUREMENTS, Measurement
 from bench.report import Results, page, tables
 from bench.servers import LOAD_CORE, ROOT, Contender, Server
 
@@ -37,7 +37,7 @@ def arguments() -> argparse.Namespace:
         "--quick", action="store_true", help="each measurement once, without the longest, and write no page"
     )
     parser.add_argument("--only", default="", help="only measurements whose name contains this text")
-    parser.add_argument("--contender", choices=[contender.name for contender in ALL], help="only this contender")
+    parser.add_argument("--contender", choices=[contender.name for contender in CONTENDERS], help="only this contender")
     parser.add_argument("--page", type=Path, help="write the page here (default of a full run: docs/benchmarks.md)")
     options = parser.parse_args()
     if not (options.quick or options.only or options.contender):

@@ -125,6 +125,37 @@ def rate(port: int, request: bytes, streams: int, expected: int) -> float:
     return events / (last - first)
 
 
+def rate_of_streams(port: int, request: bytes, viewers: int, seconds: float) -> tuple[float, int]:
+    """Reads streams to their ends for `seconds`, `viewers` at a time; returns the streams per second, and their number.
+
+    Raises:
+        RuntimeError: a stream ended without an event.
+    """
+    ended, start = 0, time.monotonic()
+    with select.epoll() as poll:
+        open_ones: dict[int, Viewer] = {}
+        while True:
+            while len(open_ones) < viewers:
+                viewer = Viewer(port, request)
+                open_ones[viewer.sock.fileno()] = viewer
+                poll.register(viewer.sock, select.EPOLLIN)
+            for number, _ in poll.poll(TIMEOUT):
+                viewer = open_ones[number]
+                if block := viewer.sock.recv(BLOCK):
+                    viewer.count(block)
+                    continue
+                if not viewer.events:
+                    raise RuntimeError("a stream ended without an event")
+                poll.unregister(number)
+                del open_ones[number]
+                viewer.close()
+                ended += 1
+            if (elapsed := time.monotonic() - start) >= seconds:
+                for viewer in open_ones.values():
+                    viewer.reset()
+                return ended / elapsed, ended
+
+
 def delays(viewers: Sequence[Viewer], seconds: float) -> list[float]:
     """The milliseconds from the sending of each event to its arrival, measured for `seconds`."""
     start = time.monotonic_ns()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bench import load
 from bench.load import Viewer, open_viewers, read_for
-from bench.servers import NAIVE, RUN, SSE_STARLETTE, STREAM, Contender, Server, get, in_front_of
+from bench.servers import NAIVE, REDIS, RUN, SQLITE, SSE_STARLETTE, STREAM, Contender, Server, get, in_front_of
 from bench.workloads import HOST
 
 Figures = dict[str, float]
@@ -58,6 +58,8 @@ FIGURES = {
     "idle memory 10000": Figure("memory of an idle stream, 10,000 open", "KB", 15, 20),
     "idle cpu 10000": Figure("CPU use, 10,000 idle streams", "%", 1.5),
     "first event": Figure("first event on a new connection", "ms", 0.45, 1),
+    "small": Figure("streams of ten events, 8 viewers one after another", "streams/s", more_is_better=True),
+    "small cpu": Figure("CPU time per thousand of them", "s"),
     "stop close": Figure("from a client's close to stopped work, silent producer", "ms", 1),
     "stop reset": Figure("from a client's reset to stopped work, silent producer", "ms", 1),
     "fan-out": Figure(
@@ -134,6 +136,15 @@ def first_event(server: Server, connections: int = 200) -> Figures:
         load.time_to_first_event(server.port, request)
     times = [load.time_to_first_event(server.port, request) for _ in range(connections)]
     return {"first event": statistics.median(times)}
+
+
+def small(server: Server, viewers: int = 8, seconds: float = 3.0) -> Figures:
+    """Streams of ten events, each on a new connection; a viewer opens one as soon as its last one has ended."""
+    request = server.request("pages", count=10)
+    load.rate_of_streams(server.port, request, viewers, 0.5)
+    cpu = server.cpu()
+    rate, ended = load.rate_of_streams(server.port, request, viewers, seconds)
+    return {"small": rate, "small cpu": (server.cpu() - cpu) / ended * 1000}
 
 
 def disconnect(server: Server, viewers: int = 10) -> Figures:
@@ -229,15 +240,18 @@ def relay_memory(server: Server, count: int = 1_000_000) -> Figures:
 
 PEERS = (STREAM, NAIVE, SSE_STARLETTE)
 ALL = (*PEERS, RUN)
+STORES = (SQLITE, REDIS)
+CONTENDERS = (*ALL, *STORES)
 
 MEASUREMENTS = (
-    Measurement("throughput, 1 stream", throughput(1), ALL),
-    Measurement("throughput, 100 streams", throughput(100), ALL),
-    Measurement("delivery", delivery, ALL),
-    Measurement("first event", first_event, ALL),
+    Measurement("throughput, 1 stream", throughput(1), CONTENDERS),
+    Measurement("throughput, 100 streams", throughput(100), CONTENDERS),
+    Measurement("delivery", delivery, CONTENDERS),
+    Measurement("first event", first_event, CONTENDERS),
+    Measurement("small streams", small, CONTENDERS),
     Measurement("disconnect", disconnect, ALL, repeat=2),
     Measurement("fairness", fairness, ALL),
-    Measurement("fan-out", fan_out, (RUN,)),
+    Measurement("fan-out", fan_out, (RUN, *STORES)),
     Measurement("relay delay", relay_delay, (STREAM, RUN)),
     Measurement("relay memory", relay_memory, (STREAM,), repeat=1, quick=False),
     Measurement("2,000 idle streams", idle(2_000), ALL, repeat=1),

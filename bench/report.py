@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bench.measurements import FIGURES, Figure
-from bench.servers import NAIVE, RUN, SSE_STARLETTE, STREAM, Contender
+from bench.servers import NAIVE, REDIS, RUN, SQLITE, SSE_STARLETTE, STREAM, Contender
 
 PACKAGES = ("gunicorn", "gevent", "flask", "uvicorn", "uvloop", "httptools", "starlette", "sse-starlette", "orjson")
 
@@ -29,6 +29,8 @@ HOW_TO_READ = """\
   where they are listed above. *run* is the same generator as an operation, started by `POST /operations/NAME`, with its
   event log in memory: it shows the cost of resume, fan-out and linger. (For throughput the events of a run are not
   `progress`, which may be merged and then cannot be counted.)
+- *run in sqlite* and *run in Redis* are the same runs with that store, on the machine's disk and through a unix socket.
+  The Redis process, whose CPU time is not counted, shares the core of the viewers.
 - CPU time is that of the worker's process. It is reliable even where other processes use the machine.
 - The delay is the time from the making of an event in the generator to its arrival at the viewer. The lateness beside a
   stream that never waits is measured against the timetable of the stream, because its producer may not run at all.
@@ -65,11 +67,13 @@ def page(results: Results, ceiling: float, load_average: float) -> str:
 
 
 def tables(results: Results) -> Iterator[str]:
-    """The lines of both tables."""
+    """The lines of all tables."""
     yield "## `stream()` beside its peers\n"
     yield from table(results, STREAM, (NAIVE, SSE_STARLETTE))
     yield "\n## The same workloads as runs\n"
     yield from table(results, RUN, (STREAM,))
+    yield "\n## Runs in the stores that outlive their worker\n"
+    yield from table(results, SQLITE, (REDIS, RUN))
 
 
 def table(results: Results, ours: Contender, peers: Sequence[Contender]) -> Iterator[str]:
@@ -81,7 +85,7 @@ def table(results: Results, ours: Contender, peers: Sequence[Contender]) -> Iter
         if (value := results.median(key, ours)) is None:
             continue
         others = [results.median(key, peer) for peer in peers]
-        goal = figure.run_goal if ours.as_runs else figure.goal
+        goal = {STREAM: figure.goal, RUN: figure.run_goal}.get(ours)
         yield row(
             [
                 f"{figure.title}, {figure.unit}",

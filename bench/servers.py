@@ -9,8 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -31,11 +31,12 @@ def get(path: str) -> bytes:
 
 @dataclass(frozen=True)
 class Contender:
-    """One column of the table: the command that serves it, and whether its workloads are runs."""
+    """One column of the table: the command that serves it, whether its workloads are runs, and in which store."""
 
     name: str
     command: Callable[[int], list[str]]
     as_runs: bool = False
+    store: str = "memory"
 
     def request(self, workload: str, **options: float) -> bytes:
         """The HTTP request that opens one stream of `workload`."""
@@ -63,6 +64,8 @@ def uvicorn(app: str) -> Callable[[int], list[str]]:
 
 STREAM = Contender("stream()", gunicorn("headway:app"))
 RUN = Contender("run", gunicorn("headway:app"), as_runs=True)
+SQLITE = Contender("run in sqlite", gunicorn("headway:app"), as_runs=True, store="sqlite")
+REDIS = Contender("run in Redis", gunicorn("headway:app"), as_runs=True, store="redis")
 NAIVE = Contender("naive Flask", gunicorn("naive:app"))
 SSE_STARLETTE = Contender("sse-starlette", uvicorn("sse_starlette:app"))
 
@@ -73,11 +76,29 @@ def in_front_of(server: "Server", *, as_runs: bool) -> Contender:
     return Contender(name, gunicorn(f"relay:create({server.port})"), as_runs)
 
 
-def server_environment() -> dict[str, str]:
-    """The environment without settings of Headway."""
+def server_environment(store: str) -> dict[str, str]:
+    """The environment without settings of Headway, except the URL of its store."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith("HEADWAY_")}
-    # gunicorn.conf.py sets the last; here it is set for all contenders on gevent.
-    return {**variables, "PYTHONPATH": str(ROOT), "GEVENT_TRACK_GREENLET_TREE": "false"}
+    # gunicorn.conf.py sets GEVENT_TRACK_GREENLET_TREE; here it is set for all contenders on gevent.
+    return {**variables, "PYTHONPATH": str(ROOT), "GEVENT_TRACK_GREENLET_TREE": "false", "HEADWAY_STORE": store}
+
+
+@contextmanager
+def store_in(kind: str, folder: Path) -> Iterator[str]:
+    """The URL of a store of this kind; a Redis without persistence runs while the block does."""
+    if kind != "redis":
+        yield "memory:" if kind == "memory" else f"sqlite:///{folder}/runs.db"
+        return
+    path = folder / "redis.sock"
+    options = ["--port", "0", "--unixsocket", str(path), "--save", "", "--appendonly", "no", "--dir", str(folder)]
+    process = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
+    try:
+        while not path.exists() and process.poll() is None:
+            time.sleep(0.01)
+        yield f"unix://{path}"
+    finally:
+        process.kill()
+        process.wait()
 
 
 class Server:
@@ -93,29 +114,30 @@ class Server:
             self.port: int = sock.getsockname()[1]
 
     def __enter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory(prefix="headway-bench-")
-        self._log = Path(self._folder.name, "log")
-        self._process = self._start()
-        try:
+        with ExitStack() as stack:
+            self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headway-bench-")))
+            self._log = self._folder / "log"
+            self._process = self._start(stack.enter_context(store_in(self.contender.store, self._folder)))
+            stack.callback(self._stop)
             self.worker = self._wait_for_pid()
-        except BaseException:
-            self.__exit__()
-            raise
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _stop(self) -> None:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        self._folder.cleanup()
 
-    def _start(self) -> "subprocess.Popen[bytes]":
+    def _start(self, store: str) -> "subprocess.Popen[bytes]":
         # It starts in an empty folder, because gunicorn would read our gunicorn.conf.py. It inherits the core.
         os.sched_setaffinity(0, {SERVER_CORE})
         try:
             return subprocess.Popen(
                 self.contender.command(self.port),
-                cwd=self._folder.name,
-                env=server_environment(),
+                cwd=self._folder,
+                env=server_environment(store),
                 stdout=self._log.open("wb"),
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
