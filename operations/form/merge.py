@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..schemas import validator
 from .evidence import PageText
 from .schema import Field, Json, ListField, ObjectField, ValueField
 
@@ -39,14 +40,11 @@ def clean(field: Field, answer: Any) -> Any:
 
 
 def _allowed(schema: Json, value: Any) -> Any:
-    from jsonschema import Draft202012Validator
-
     if value is None or value == "":
         return None
     if schema["type"] == "integer" and isinstance(value, float) and value.is_integer():
         value = int(value)
-    valid = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).is_valid(value)
-    return value if valid else None
+    return value if validator(schema, formats=True).is_valid(value) else None
 
 
 def merge(field: Field, values: Sequence[PageValue]) -> Merged:

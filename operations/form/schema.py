@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from ..schemas import References, check_schema, references_in
+
 Json = dict[str, Any]
 
 MAX_FIELDS: Final = 60
@@ -43,13 +45,8 @@ Field: TypeAlias = ValueField | ObjectField | ListField
 
 def form_of(schema: Any) -> ObjectField:
     """The form that a JSON Schema describes. Raises `ValueError`, worded for the schema's author, if there is none."""
-    from jsonschema import Draft202012Validator, SchemaError
-
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        raise ValueError(f"not a JSON Schema: {error.message[:200]}") from None
-    form = _field(schema, schema, 0)
+    check_schema(schema)
+    form = _field(schema, References(schema), 0)
     if not isinstance(form, ObjectField):
         raise ValueError('not a JSON Schema of an object: {"type": "object", "properties": {...}}')
     if _count(form) > MAX_FIELDS:
@@ -57,33 +54,39 @@ def form_of(schema: Any) -> ObjectField:
     return form
 
 
-def _field(schema: Any, root: Json, depth: int) -> Field:
+def _field(schema: Any, references: References, depth: int) -> Field:
     if depth > MAX_DEPTH:
         raise ValueError(f"objects, lists and references nest deeper than {MAX_DEPTH} levels")
     if not isinstance(schema, dict):
         raise ValueError("each field needs a schema with its type")
-    if target := _target(schema, root):
+    if references.followed > MAX_FIELDS * MAX_DEPTH:  # definitions that double at each level
+        raise ValueError(f"more than {MAX_FIELDS} values")
+    if target := _target(schema, references):
         own = {name: schema[name] for name in ("description",) if name in schema}
-        return _field({**target, **own}, root, depth + 1)
+        return _field({**target, **own}, references, depth + 1)
     description = schema.get("description", "")
     match schema.get("type", "object" if "properties" in schema else "string"):
         case "object":
             properties = schema.get("properties") or {}
             if not properties:
                 raise ValueError("an object needs `properties`: the fields to look for")
-            return ObjectField({name: _field(part, root, depth + 1) for name, part in properties.items()}, description)
+            return ObjectField(
+                {name: _field(part, references, depth + 1) for name, part in properties.items()}, description
+            )
         case "array":
-            return ListField(_field(schema.get("items"), root, depth + 1), description)
+            return ListField(_field(schema.get("items"), references, depth + 1), description)
         case str(kind) if kind in TYPES:
+            if any(references_in(schema)):
+                raise ValueError("a value's schema has references only in the place of a type")
             return ValueField({**schema, "type": kind})
         case kind:
             raise ValueError(f"a field is a string, number, integer, boolean, object or array, not {kind!r}")
 
 
-def _target(schema: Json, root: Json) -> Json | None:
+def _target(schema: Json, references: References) -> Json | None:
     """The schema that this one stands for, if it is a reference, or only adds null to another schema."""
     if "$ref" in schema:
-        return _resolve(str(schema["$ref"]), root)
+        return dict(references.follow(schema["$ref"]))
     for keyword in ("anyOf", "oneOf", "allOf"):
         if keyword in schema:
             parts = [part for part in schema[keyword] if part != {"type": "null"}]
@@ -97,15 +100,6 @@ def _target(schema: Json, root: Json) -> Json | None:
             raise ValueError("a field has one type, and may also be null")
         return {**schema, "type": types[0]}
     return None
-
-
-def _resolve(reference: str, root: Json) -> Json:
-    target: Any = root
-    for part in reference.removeprefix("#/").split("/"):
-        target = target.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(target, dict) else None
-    if not reference.startswith("#/") or not isinstance(target, dict):
-        raise ValueError(f"the reference {reference[:80]!r} leads nowhere in this schema")
-    return target
 
 
 def _count(field: Field) -> int:

@@ -21,6 +21,7 @@ from pydantic_core import from_json
 
 from streaming import Event, SettingError, progress
 
+from ..schemas import validator
 from ..settings import ServiceSettings, settings
 from ..turns import Turn
 from . import embedded, errors
@@ -174,12 +175,12 @@ def fill(
 
 
 def _parse(answer: str, schema: Mapping[str, Any], *, partial: bool) -> Any:
-    import jsonschema
+    from jsonschema import ValidationError
 
     try:
         value = from_json(answer, allow_inf_nan=False, allow_partial=partial)
-        jsonschema.validate(value, schema)
-    except (ValueError, jsonschema.ValidationError) as error:
+        validator(schema).validate(value)
+    except (ValueError, ValidationError) as error:
         raise errors.unfit("The model's answer is not JSON of the requested schema.") from error
     return value
 

@@ -33,6 +33,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..hosts import SAFE
+from ..schemas import References, check_schema, references_in, validator
 from ..settings import ServiceSettings
 from .base import NAME, Json, Tool, ToolError, invalid, tool
 from .context import request
@@ -78,17 +79,14 @@ class Entry(BaseModel):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Entry:
-        from jsonschema import Draft202012Validator, SchemaError
-
         _check_url(self.url)
         try:
-            Draft202012Validator.check_schema(self.parameters)
-        except SchemaError as error:
-            raise ValueError(f"parameters is not a JSON Schema: {error.message}") from error
-        try:
+            check_schema(self.parameters)
+            for reference in references_in(self.parameters):
+                References(self.parameters).follow(reference)
             for_model(self.parameters, bounded=True)
-        except (LookupError, TypeError, AttributeError) as error:
-            raise ValueError("parameters has an invalid reference: references are #/$defs/NAME") from error
+        except ValueError as error:
+            raise ValueError(f"parameters: {error}") from error
         unknown = set(_PLACEHOLDER.findall(self.url)) - set(self.parameters.get("properties", {}))
         if self.parameters.get("type") != "object" or unknown:
             raise ValueError("parameters must describe an object, with a property for each placeholder of url")
@@ -158,13 +156,11 @@ def _call(entry: Entry, arguments: Json) -> Any:
 
 
 def _check(entry: Entry, arguments: Json) -> Json:
-    from jsonschema import Draft202012Validator
-
     required = entry.parameters.get("required", ())
     values = {name: value for name, value in arguments.items() if value is not None or name in required}
     errors = [
         (".".join(map(str, error.absolute_path)), error.message)
-        for error in Draft202012Validator(entry.parameters).iter_errors(values)
+        for error in validator(entry.parameters).iter_errors(values)
     ]
     unknown = set(values) - set(entry.parameters.get("properties", {}))
     errors += [(name, "there is no such parameter") for name in sorted(unknown)]

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from ..schemas import References
+
 Json = dict[str, Any]
 
 KEYWORDS: Final = ("type", "enum", "const", "minItems", "maxItems", "minimum", "maximum")
@@ -30,9 +32,10 @@ NULL: Final[Json] = {"type": "null"}
 def for_model(schema: Mapping[str, Any], *, bounded: bool) -> Json:
     """The schema of an object, in the dialect above.
 
-    `bounded` keeps the lengths of strings, for servers that support them (for others `maxLength` is an error).
+    `bounded` keeps the lengths of strings, for servers that support them (for others `maxLength` is an error). Raises
+    `ValueError` for a reference that leads nowhere, and for a parameter without a schema (`true` is one, but no type).
     """
-    result = _narrow(schema, schema.get("$defs", {}), MAX_DEPTH)
+    result = _narrow(schema, References(schema), MAX_DEPTH)
     return result if bounded else _without_lengths(result)
 
 
@@ -47,21 +50,23 @@ def _without_lengths(schema: Any) -> Any:
     }
 
 
-def _narrow(schema: Mapping[str, Any], definitions: Mapping[str, Any], levels: int) -> Json:
+def _narrow(schema: Any, references: References, levels: int) -> Json:
     if not levels:
         return dict(NULL)
+    if not isinstance(schema, Mapping):
+        raise ValueError("each parameter needs a schema with its type")
     if "$ref" in schema:
-        return _narrow(definitions[schema["$ref"].rpartition("/")[2]], definitions, levels - 1)
+        return _narrow(references.follow(schema["$ref"]), references, levels - 1)
     for keyword in ("anyOf", "oneOf", "allOf"):
         if keyword in schema:
-            return _any_of([_narrow(part, definitions, levels - 1) for part in schema[keyword]])
+            return _any_of([_narrow(part, references, levels - 1) for part in schema[keyword]])
     result = {keyword: schema[keyword] for keyword in KEYWORDS if keyword in schema}
     if schema.get("format") in FORMATS:
         return {**result, "format": schema["format"]}
     if schema.get("type") == "object" or "properties" in schema:
-        return _object(schema, definitions, levels)
+        return _object(schema, references, levels)
     if schema.get("type") == "array":
-        items = _narrow(schema.get("items", {"type": "string"}), definitions, levels - 1)
+        items = _narrow(schema.get("items", {"type": "string"}), references, levels - 1)
         return {"maxItems": MAX_ITEMS, **result, "items": items}
     if schema.get("type") == "string" and "enum" not in schema and "const" not in schema:
         return {**result, **_lengths(schema)}
@@ -78,11 +83,11 @@ def _any_of(parts: Sequence[Json]) -> Json:
     return dict(parts[0]) if len(parts) == 1 else {"anyOf": list(parts)}
 
 
-def _object(schema: Mapping[str, Any], definitions: Mapping[str, Any], levels: int) -> Json:
+def _object(schema: Mapping[str, Any], references: References, levels: int) -> Json:
     required = schema.get("required", ())
     properties = {}
     for name, described in schema.get("properties", {}).items():
-        result = _narrow(described, definitions, levels - 1)
+        result = _narrow(described, references, levels - 1)
         properties[name] = result if name in required else _or_null(result)
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
@@ -98,28 +103,31 @@ def _or_null(schema: Json) -> Json:
 def signature(name: str, schema: Mapping[str, Any]) -> str:
     """A tool in one line, as in `weather(latitude: number, longitude: number, days?: integer)`."""
     required = schema.get("required", ())
+    references = References(schema)
     parameters = [
-        f"{field}{'' if field in required else '?'}: {kind(described, schema.get('$defs', {}))}"
-        for field, described in schema.get("properties", {}).items()
+        f"{field}{'' if field in required else '?'}: {_described(part, references)}"
+        for field, part in schema.get("properties", {}).items()
     ]
     return f"{name}({', '.join(parameters)})"
 
 
-def kind(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+def _described(schema: Mapping[str, Any], references: References) -> str:
     """The type of a value in a few words, with its description."""
     description = f" ({schema['description']})" if schema.get("description") else ""
-    return _kind(schema, definitions) + description
+    return _kind(schema, references, MAX_DEPTH) + description
 
 
-def _kind(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+def _kind(schema: Mapping[str, Any], references: References, levels: int) -> str:
+    if not levels:
+        return "any"
     if "$ref" in schema:
-        return _kind(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+        return _kind(references.follow(schema["$ref"]), references, levels - 1)
     if "enum" in schema:
         return " | ".join(str(value) for value in schema["enum"])
     if "const" in schema:
         return str(schema["const"])
     if parts := schema.get("anyOf") or schema.get("oneOf"):
-        return " | ".join(_kind(part, definitions) for part in parts if part != NULL)
+        return " | ".join(_kind(part, references, levels - 1) for part in parts if part != NULL)
     if schema.get("type") == "array":
-        return f"list of {_kind(schema.get('items', {}), definitions)}"
+        return f"list of {_kind(schema.get('items', {}), references, levels - 1)}"
     return str(schema.get("type", "any"))

@@ -80,6 +80,6 @@ def _check_references(schema: Mapping[str, Any]) -> None:
         try:
             if reference is not None:
                 resolver.lookup(reference)
-        except Unresolvable:
+        except (Unresolvable, LookupError, TypeError, ValueError):  # a pointer through a number is a TypeError
             raise EncodeError(f"the schema of a question refers to {reference!r}, which is not in it") from None
         waiting += [(resolver.in_subresource(inner), inner) for inner in resource.subresources()]

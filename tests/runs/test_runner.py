@@ -285,6 +285,7 @@ def test_a_question_with_a_schema_that_is_none(
         {"$ref": "#/$defs/missing"},
         {"properties": {"colour": {"$ref": "https://example.org/colour.json"}}},
         {"anyOf": [{"$ref": "#nowhere"}]},
+        {"type": "string", "anyOf": [{"$ref": "#/type/x"}, {"$ref": "#/type"}]},
     ],
 )
 def test_a_question_whose_schema_refers_elsewhere(

@@ -188,9 +188,14 @@ def _plain(part: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, An
 
 
 def _resolve(reference: str, whole: Mapping[str, Any]) -> Mapping[str, Any]:
-    value: Any = whole
-    for key in reference.removeprefix("#/").split("/"):
-        value = value.get(key, {}) if isinstance(value, Mapping) else {}
+    """What a reference names within the schema; nothing else is read."""
+    from referencing import Registry, exceptions, jsonschema
+
+    root = jsonschema.DRAFT202012.create_resource(whole)
+    try:
+        value = Registry[Any]().resolver_with_root(root).lookup(reference).contents
+    except (exceptions.Unresolvable, LookupError, TypeError, ValueError):  # a pointer through a number is a TypeError
+        value = {}
     return value if isinstance(value, Mapping) else {}
 
 

@@ -143,6 +143,17 @@ def test_a_schema_that_refers_to_itself_is_json() -> None:
     assert parsed("--x", "1", "--y", '"z"', schema=whole) == {"x": 1, "y": "z"}
 
 
+def test_references_are_json_pointers() -> None:
+    """With escaped names; one that leads nowhere is any JSON."""
+    whole = {
+        "$defs": {"a/b": {"type": "array", "items": {"$ref": "#/$defs/a~1b/prefixItems/0"}, "prefixItems": [INTEGER]}},
+        "properties": {"x": {"$ref": "#/$defs/a~1b"}, "y": {"$ref": "#/$defs/a~1b/type/z"}},
+    }
+    assert parsed("--x", "1", "--x", "2", "--y", "[3]", schema=whole) == {"x": [1, 2], "y": [3]}
+
+
+INTEGER = {"type": "integer"}
+
 names = st.text(min_size=1, max_size=8)
 parts = st.sampled_from(
     [{"type": "string"}, {"type": "boolean"}, {"type": "array", "items": {}}, {}, {"enum": [1, "a"]}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,10 @@ def one_field(kind: str) -> dict[str, Any]:
         {"properties": {"it": {"$ref": "#/$defs/no"}}},
         {"properties": {"it": {"$ref": "https://example.org/schema"}}},
         {"properties": {"it": {"$ref": "#"}}},
+        {"properties": {"it": {"$ref": "#no-anchor"}}},
+        {"properties": {"it": {"$ref": "#/properties/it/$ref/x"}}},
+        {"properties": {"it": {"$ref": "#/examples/0"}}, "examples": [{"anyOf": 5}]},
+        {"properties": {"it": {"type": "string", "not": {"$ref": "https://example.org/schema"}}}},
         {"$defs": {"a": {"$ref": "#/$defs/a"}}, "properties": {"it": {"$ref": "#/$defs/a"}}},
         {"properties": {"it": {"anyOf": [{"type": "string"}, {"type": "number"}]}}},
         {"properties": {"it": {"type": ["string", "number"]}}},
@@ -49,6 +54,34 @@ def test_a_schema_that_describes_no_form_is_refused(schema: Any) -> None:
     [error] = refused.value.errors()
     assert error["loc"] == ("fields",)
     assert len(error["msg"]) < 400
+
+
+def test_references_within_the_schema_are_followed() -> None:
+    """By escaped pointers, by anchors, and one after the other."""
+    schema = {
+        "properties": {"a": {"$ref": "#/$defs/per~1~0%20cent"}, "b": {"$ref": "#price"}, "c": {"$ref": "#/$defs/c"}},
+        "$defs": {
+            "per/~ cent": {"type": "integer"},
+            "price": {"$anchor": "price", "type": "number"},
+            "c": {"$ref": "#/$defs/d"},
+            "d": {"type": "boolean"},
+        },
+    }
+    types = {name: part["anyOf"][0]["type"] for name, part in page_schema(form_of(schema))["properties"].items()}
+    assert types == {"a": "integer", "b": "number", "c": "boolean"}
+
+
+def test_definitions_that_multiply_are_refused_at_once() -> None:
+    """A hundred references in each of three definitions would make a million fields."""
+    definitions: dict[str, Any] = {"d3": {"type": "string"}}
+    for level in range(3):
+        definitions[f"d{level}"] = {
+            "properties": {f"p{number}": {"$ref": f"#/$defs/d{level + 1}"} for number in range(100)}
+        }
+    start = time.monotonic()
+    with pytest.raises(ValueError, match="more than 60 values"):
+        form_of({"properties": {"it": {"$ref": "#/$defs/d0"}}, "$defs": definitions})
+    assert time.monotonic() - start < 2
 
 
 class Line(BaseModel):

@@ -189,6 +189,13 @@ INVALID: dict[str, Any] = {
     "a reference to nothing": {
         "tools": [{**ENTRY, "parameters": {"type": "object", "properties": {"y": {"$ref": "#/$defs/Z"}}}}]
     },
+    "a reference to another host": {
+        "tools": [{**ENTRY, "parameters": {"type": "object", "properties": {"y": {"$ref": "https://x.org/#/$defs/y"}}}}]
+    },
+    "a reference that only checks": {
+        "tools": [{**ENTRY, "parameters": {"type": "object", "properties": {"y": {"not": {"$ref": "#/$defs/Z"}}}}}]
+    },
+    "a parameter without a type": {"tools": [{**ENTRY, "parameters": {"type": "object", "properties": {"y": True}}}]},
     "a schema of no object": {"tools": [{**ENTRY, "url": "https://example.org/", "parameters": {"type": "array"}}]},
 }
 

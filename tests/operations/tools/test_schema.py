@@ -112,6 +112,13 @@ def test_a_recursive_schema_is_cut_off() -> None:
     assert str(schema).count("children") < 30
 
 
+def test_a_list_of_itself_has_a_signature() -> None:
+    """A reference in a circle ends after some levels there too."""
+    nested = {"type": "array", "items": {"$ref": "#/$defs/Nested"}}
+    schema = {"type": "object", "properties": {"x": {"$ref": "#/$defs/Nested"}}, "$defs": {"Nested": nested}}
+    assert signature("sort", schema).startswith("sort(x?: list of list of")
+
+
 def test_the_signature_of_a_tool() -> None:
     """It has names, types and descriptions, and marks optional parameters."""
     assert signature("paint", paint.parameters) == (
