@@ -41,6 +41,20 @@ class Batcher:
     `open` is false once the last event is written: what is still pending then is dropped.
     """
 
+    __slots__ = (
+        "_clock",
+        "_interval",
+        "_last_turn",
+        "_loop",
+        "_scheduled",
+        "_sink",
+        "_slice_ends",
+        "_timer",
+        "_turn",
+        "open",
+        "recorder",
+    )
+
     def __init__(self, recorder: Recorder, sink: Sink, worker: Worker, clock: Clock, flush: FlushPolicy) -> None:
         self.recorder = recorder
         self.open = True

@@ -45,6 +45,29 @@ FAILED: Final = "The operation failed. The reference {} stands beside the detail
 class Producer:
     """Runs one generator, and writes its events to one sink. `ended` is called after the last one."""
 
+    __slots__ = (
+        "_answer",
+        "_answered",
+        "_batcher",
+        "_clock",
+        "_closing",
+        "_context",
+        "_ended",
+        "_failure",
+        "_lifecycle",
+        "_question",
+        "_started",
+        "_timeout",
+        "_timers",
+        "_work",
+        "cancelled",
+        "greenlet",
+        "name",
+        "over",
+        "recorder",
+        "run",
+    )
+
     def __init__(  # what differs between a run and a stream
         self,
         name: str,
