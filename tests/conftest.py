@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ import trustme
 
 from tests import servers
 from tests.figures import Figures
+from tests.worlds import WORLDS, World, entered
 
 pytest_plugins = ["tests.tiers", "tests.outcomes"]
 
@@ -34,6 +35,13 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     leaf.private_key_pem.write_to_path(files.keyfile)
     authority.cert_pem.write_to_path(files.authority)
     return files
+
+
+@pytest.fixture(params=WORLDS)
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """Each world in turn: with the hub in the thread of the requests, and beside it, as under `flask run`."""
+    with entered(request.param) as world:
+        yield world
 
 
 @pytest.fixture

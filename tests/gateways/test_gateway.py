@@ -25,16 +25,9 @@ from streaming.gateways.upstream import run_url
 from tests.apps.gateway_upstream import Call, Script, Upstream, frame, promptly, stamped
 from tests.clients import PATIENCE, Message
 from tests.conftest import Certificate
-from tests.worlds import WORLDS, Stage, World, ending, entered
+from tests.worlds import Stage, World, ending, entered
 
 DONE: Final = frame("done", stamped(status="succeeded", elapsed=1.0), 9)
-
-
-@pytest.fixture(params=WORLDS)
-def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    """Each world in turn: with the hub in the thread of the requests, and beside it, as under `flask run`."""
-    with entered(request.param) as world:
-        yield world
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from streaming.stores.base import Store
 from tests import sample_operations as sample
 from tests.apps.serving import create_app, offered
 from tests.clients import Message, parse_frames
-from tests.worlds import WORLDS, World, WorldName, assert_grammatical, ending, entered
+from tests.worlds import World, assert_grammatical, ending
 
 SNAPSHOT = [
     "id",
@@ -101,13 +101,11 @@ class Api:
         self.headway.close()
 
 
-@pytest.fixture(params=WORLDS)
-def world(request: pytest.FixtureRequest) -> Iterator[World]:
+@pytest.fixture
+def world(world: World) -> Iterator[World]:
     """Each world in turn; its worker is shared by all tests, so none may leave a stream open in it."""
-    name: WorldName = request.param
-    with entered(name) as world:
-        yield world
-        assert not world.worker.part(Heartbeat).viewers
+    yield world
+    assert not world.worker.part(Heartbeat).viewers
 
 
 @pytest.fixture

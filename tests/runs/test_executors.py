@@ -26,15 +26,7 @@ from streaming.runtime.worker import Worker
 from tests import sample_operations as sample
 from tests.clients import wait_until
 from tests.sample_operations import Parcel, Script, scripted
-from tests.worlds import WORLDS, Stage, World, WorldName, ending, entered, is_gone
-
-
-@pytest.fixture(params=WORLDS)
-def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    """Each world in turn."""
-    name: WorldName = request.param
-    with entered(name) as world:
-        yield world
+from tests.worlds import Stage, World, ending, entered, is_gone
 
 
 @pytest.fixture

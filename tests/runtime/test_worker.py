@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import ClassVar
@@ -15,17 +14,9 @@ import pytest
 
 from streaming.runtime.hub import native_ident
 from streaming.runtime.worker import Worker
-from tests.worlds import WORLDS, World, WorldName, entered
+from tests.worlds import World, entered
 
 THREADS = 8
-
-
-@pytest.fixture(params=WORLDS)
-def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    """Each world in turn."""
-    name: WorldName = request.param
-    with entered(name) as world:
-        yield world
 
 
 @pytest.fixture
