@@ -490,7 +490,9 @@ def portrait() -> dict[str, Any]:
     return {
         "pid": os.getpid(),
         "parent": os.getppid(),
+        "group": os.getpgid(0),
         "session": os.getsid(0),
+        "nice": os.nice(0),
         "imported by": IMPORTED_BY,
         "descriptors": descriptors,
         "cores": resource.getrlimit(resource.RLIMIT_CORE)[0],

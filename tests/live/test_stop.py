@@ -296,7 +296,7 @@ def test_viewers_that_go_at_once(server: Server, kind: str) -> None:
         viewer.close()
     gone = time.monotonic()
     wait_until(lambda: not live_runs(server), "all of them have been stopped")
-    assert time.monotonic() - gone < 2
+    assert time.monotonic() - gone < 3  # ten times what it takes on an idle machine: 20 forks, and their ends
 
 
 def live_runs(server: Server) -> int:

@@ -20,6 +20,7 @@ from streaming import Operation, OperationError
 from streaming.runs.context import RunContext
 from streaming.runs.executors.base import Work
 from streaming.runs.executors.greenlet import GreenletWork
+from streaming.runs.executors.process.child import NICE
 from streaming.runs.executors.process.fork_server import ForkServer
 from streaming.runs.executors.thread import AHEAD, ThreadWork
 from streaming.runtime.worker import Worker
@@ -174,15 +175,22 @@ def result(stage: Stage, operation: Operation) -> Any:
 
 
 def test_a_process_is_a_process_of_its_own(stage: Stage) -> None:
-    """Its own session, without threads, patches and cores; a child of the fork server, itself the worker's child."""
+    """Its own process group, without threads, patches and cores; a child of the fork server, itself the worker's."""
     first, second = result(stage, sample.portrait), result(stage, sample.portrait)
     server = stage.world.fork_server.pid
     assert first["pid"] != second["pid"]
     for portrait in (first, second):
-        assert portrait["session"] == portrait["pid"]
+        assert portrait["group"] == portrait["pid"]
         assert portrait["parent"] == portrait["imported by"] == server
         assert (portrait["threads"], portrait["gevent"], portrait["cores"]) == (1, False, 0)
     assert parent_of(server) == os.getpid()
+
+
+def test_processes_give_way_to_the_worker(stage: Stage) -> None:
+    """They have a lower priority, and share one session, which is the fork server's: it counts, not their number."""
+    for portrait in (result(stage, sample.portrait), result(stage, sample.portrait)):
+        assert portrait["nice"] == min(os.nice(0) + NICE, 19)
+        assert portrait["session"] == stage.world.fork_server.pid
 
 
 def parent_of(pid: int) -> int:

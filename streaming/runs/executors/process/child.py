@@ -30,6 +30,8 @@ from ..records import encode, encode_failure, encode_result
 
 PR_SET_PDEATHSIG: Final = 1
 OOM_SCORE: Final = b"500"
+NICE: Final = 5
+"""nice(2): the workers' streams and the fork server go first."""
 
 
 class WorkerGone(Exception):
@@ -90,8 +92,13 @@ def interrupt_on_sigterm(block: Interruptible) -> None:
 
 
 def become_a_child(server: int, memory: int | None) -> None:
-    """Own session, dies with its parent, no core dumps, first for the kernel to kill when memory is short."""
-    os.setsid()
+    """Own process group, dies with its parent, low priority, no core dumps, the first to be killed without memory.
+
+    Not its own session: Linux gives each session a share of the processors as large as the worker's, whatever its
+    processes' priority is (sched(7), autogrouping).
+    """
+    os.setpgid(0, 0)
+    os.nice(NICE)
     if sys.platform == "linux":  # elsewhere it ends when it next writes or reads
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != server:

@@ -6,10 +6,10 @@ writes there:
 
     {"import": [MODULE]}                        imports these ahead of time
     {"fork": ID, "module": M, "name": N, ...}   with two descriptors: the child's output and its input
-    {"signal": ID, "number": N}                 sends a signal to a child; 9 goes to its whole session
-    -> {"exited": ID, "status": WAIT_STATUS}    once the child is reaped, and the rest of its session killed
+    {"signal": ID, "number": N}                 sends a signal to a child; 9 goes to its process group
+    -> {"exited": ID, "status": WAIT_STATUS}    once the child is reaped, and the rest of its group killed
 
-When the worker ends, in whatever way, descriptor 3 ends, and the fork server kills its children with their sessions. If
+When the worker ends, in whatever way, descriptor 3 ends, and the fork server kills its children with their groups. If
 it was killed itself, the kernel kills the children (PR_SET_PDEATHSIG; prctl(2)).
 """
 
@@ -59,7 +59,7 @@ class Server:
                 self._reap()
             if self._connection.fileno() in ready and not self._receive():
                 for pid in self._children:
-                    kill_session(pid)
+                    kill_group(pid)
                 return
 
     def _receive(self) -> bool:
@@ -99,7 +99,7 @@ class Server:
     def _signal(self, number: int, what: int) -> None:
         for pid, other in self._children.items():
             if other == number and what == signal.SIGKILL:
-                kill_session(pid)
+                kill_group(pid)
             elif other == number:
                 send_signal(os.kill, pid, what)
 
@@ -115,8 +115,8 @@ class Server:
                     self._connection.sendall(json.dumps({"exited": number, "status": status}).encode() + b"\n")
 
 
-def kill_session(pid: int) -> None:
-    """Kills a child with the processes that it started; alone where it has no session yet."""
+def kill_group(pid: int) -> None:
+    """Kills a child with the processes that it started; alone where it has no group yet."""
     send_signal(os.killpg, pid, signal.SIGKILL)
     send_signal(os.kill, pid, signal.SIGKILL)
 
