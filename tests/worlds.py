@@ -21,6 +21,7 @@ from pydantic import BaseModel
 
 from streaming import MemoryStore, Operation
 from streaming.clock import Clock
+from streaming.protocol.schema import EVENTS
 from streaming.protocol.state import Reason
 from streaming.runs.executors.process.fork_server import ForkServer
 from streaming.runs.operation import NoInput
@@ -226,7 +227,14 @@ def assert_grammatical(messages: Sequence[Message]) -> None:
     for message in messages:
         if message.event != "text":
             assert TIMESTAMP.fullmatch(message.json["timestamp"]), message
+            assert_described(message)
     assert_ending(messages)
+
+
+def assert_described(message: Message) -> None:
+    """The data of an event of the library is as the schema says: of its types, and without any other field."""
+    if (model := EVENTS.get(message.event)) is not None:
+        model.model_validate(message.json, strict=True, extra=model.model_config.get("extra", "forbid"))
 
 
 def assert_ending(messages: Sequence[Message]) -> None:

@@ -40,8 +40,11 @@ from .events import (
     Reset,
     Result,
     RunEvent,
+    RunFile,
+    RunWarning,
     Snapshot,
     Start,
+    Usage,
 )
 from .reader import Backoff
 from .requests import File
@@ -77,8 +80,11 @@ __all__ = [
     "RunCancelled",
     "RunEvent",
     "RunFailed",
+    "RunFile",
+    "RunWarning",
     "Snapshot",
     "Start",
     "Unauthorized",
     "Unreachable",
+    "Usage",
 ]

@@ -1,4 +1,4 @@
-"""The events of a run for a client: one class for each name of the grammar, and `Other` for the rest.
+"""The events of a run for a client: one class for each of the library's names, and `Other` for the rest.
 
     match event:
         case Progress(done=done, total=total): ...
@@ -6,6 +6,9 @@
 
 Every event has its `id` (its number in the run, or that of the event before where it has none), its `type` (the name),
 and its `data`: a `dict`, or the text as a `str` where it is no JSON object, as a gateway may send.
+
+The classes have the fields of `protocol/schema.py`, which a test compares, and take less and more than it says: what
+an older service or another one leaves out, and what a newer one adds.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import orjson
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from ..protocol.events import LIFECYCLE, TYPED
 from ..protocol.state import OVER, Ending, Status
 
 _CONFIG: Final = ConfigDict(strict=True)
@@ -46,12 +50,13 @@ class Start(RunEvent):
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class Progress(RunEvent):
-    """The progress of the run; `eta` is the seconds left."""
+    """The progress of the run: `place` is that in the queue, `eta` the seconds left."""
 
+    place: int | None = None
     done: float | None = None
     total: float | None = None
     unit: str | None = None
-    step: str | None = None
+    step: str | int | None = None
     message: str | None = None
     eta: float | None = None
 
@@ -94,6 +99,7 @@ class Answer(RunEvent):
     """The question is answered."""
 
     question: str
+    answer: Any = None
 
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
@@ -123,10 +129,38 @@ class Done(RunEvent):
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
 class Attempt(RunEvent):
-    """Another attempt starts: partials, deltas and progress so far no longer count."""
+    """Another attempt starts: partials, deltas and progress that came after the event `after` no longer count."""
 
     attempt: int
     reason: str | None = None
+    after: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, config=_CONFIG)
+class RunFile(RunEvent):
+    """A file that the run handed over, of `size` bytes; its media type is `data["type"]`."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, config=_CONFIG)
+class RunWarning(RunEvent):
+    """What people should know of the result: of all of it, or of some of its pages or rows."""
+
+    code: str
+    message: str = ""
+    pages: list[int] | None = None
+    rows: list[int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, config=_CONFIG)
+class Usage(RunEvent):
+    """What a call of a language model took; `data` may have other counts too."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, config=_CONFIG)
@@ -156,6 +190,10 @@ class Snapshot:
     error: dict[str, Any] | None = None
     question: dict[str, Any] | None = None
     viewers: int = 0
+    attempt: int | None = None
+    input: Any = None
+    usage: dict[str, Any] | None = None
+    files: list[dict[str, Any]] | None = None
 
     @property
     def over(self) -> bool:
@@ -163,9 +201,21 @@ class Snapshot:
         return self.status in OVER
 
 
-_CLASSES: Final[dict[str, type[RunEvent]]] = {
-    cls.__name__.lower(): cls
-    for cls in (Start, Progress, Delta, Partial, Question, Answer, Result, Error, Done, Attempt, Reset)
+CLASSES: Final[dict[str, type[RunEvent]]] = {
+    "start": Start,
+    "progress": Progress,
+    "delta": Delta,
+    "partial": Partial,
+    "question": Question,
+    "answer": Answer,
+    "result": Result,
+    "error": Error,
+    "done": Done,
+    "attempt": Attempt,
+    "file": RunFile,
+    "warning": RunWarning,
+    "usage": Usage,
+    "reset": Reset,
 }
 _SNAPSHOT: Final = TypeAdapter(Snapshot)
 
@@ -180,7 +230,7 @@ def read_event(id: int, type: str, data: str) -> RunEvent | None:
     except orjson.JSONDecodeError:
         value = data
     if not isinstance(value, dict):
-        return None if type in _CLASSES else Other(id=id, type=type, data=data)
+        return None if type in LIFECYCLE | TYPED else Other(id=id, type=type, data=data)
     event = make_event(id, type, value)
     return None if type == "done" and not isinstance(event, Done) else event
 
@@ -188,7 +238,7 @@ def read_event(id: int, type: str, data: str) -> RunEvent | None:
 def make_event(id: int, type: str, data: dict[str, Any]) -> RunEvent:
     """The event of this name with this data; an `Other` where the data does not fit the name."""
     try:
-        return _CLASSES.get(type, Other)(**{**data, "id": id, "type": type, "data": data})
+        return CLASSES.get(type, Other)(**{**data, "id": id, "type": type, "data": data})
     except ValidationError:
         return Other(id=id, type=type, data=data)
 

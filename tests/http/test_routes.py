@@ -29,7 +29,7 @@ from streaming.stores.base import Store
 from tests import sample_operations as sample
 from tests.apps.serving import create_app, offered
 from tests.clients import Message, parse_frames
-from tests.worlds import World, assert_grammatical, ending
+from tests.worlds import World, assert_described, assert_grammatical, ending
 
 SNAPSHOT = [
     "id",
@@ -136,7 +136,10 @@ def events_of(response: TestResponse) -> list[Message]:
     body = response.data
     assert body.startswith(b"retry: 2000\n\n")
     assert b"\r" not in body
-    return parse_frames(body.removeprefix(b"retry: 2000\n\n"))
+    messages = parse_frames(body.removeprefix(b"retry: 2000\n\n"))
+    for message in messages:
+        assert_described(message)
+    return messages
 
 
 def assert_problem(response: TestResponse, status: int, code: str) -> dict[str, Any]:

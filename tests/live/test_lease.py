@@ -14,6 +14,7 @@ from tests.clients import Connection, Message, wait_until
 from tests.figures import Figures
 from tests.live.workers import STORES, Workers, check_numbers, note_names, run_of, workers
 from tests.servers import scratch
+from tests.worlds import assert_described
 
 LEASE = 1.5
 """Seconds, for the tests that do not measure the real one."""
@@ -75,6 +76,7 @@ def test_a_killed_worker(store: str, figures: Figures) -> None:
             assert when - killed < BOUND
         assert outcome(shared, unwatched)["error"].items() >= LOST.items()
         messages = witness.until("done")
+        assert_described(messages[1])
         assert [message.event for message in messages] == ["progress", "attempt", "progress", "result", "done"]
         assert (messages[1].json["attempt"], messages[1].json["reason"]) == (2, "producer_lost")
         check_numbers(messages, 2)

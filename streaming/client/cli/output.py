@@ -20,7 +20,22 @@ from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElap
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from ..events import Attempt, Delta, Done, Error, Other, Partial, Progress, Reset, Result, RunEvent, Start
+from ..events import (
+    Attempt,
+    Delta,
+    Done,
+    Error,
+    Other,
+    Partial,
+    Progress,
+    Reset,
+    Result,
+    RunEvent,
+    RunFile,
+    RunWarning,
+    Start,
+    Usage,
+)
 from .exit_codes import ExitCode
 
 RESULT_LINES: Final = 40
@@ -133,7 +148,7 @@ class Screen:
                 self._print(f"[red]✗ {escape(event.code)}[/]: {escape(event.message)}")
             case Done():
                 self._show_done(event)
-            case Other():
+            case Other() | RunFile() | RunWarning() | Usage():
                 self._print(f"[dim]{escape(event.type)}[/]  {escape(self._shorten(event.data, event.type))}")
 
     def note(self, text: str) -> None:
@@ -152,7 +167,7 @@ class Screen:
         return Group(self._styled(self._line), self._bars) if self._line else self._bars
 
     def _show_progress(self, event: Progress) -> None:
-        step = event.step or ""
+        step = "" if event.step is None else str(event.step)
         if step not in self._tasks:
             self._finish_steps()
             self._tasks[step] = self._bars.add_task(step, total=None, amount="", eta="")

@@ -87,6 +87,18 @@ def test_a_reset() -> None:
     assert "the status of the run is succeeded" in drawn(("reset", {"snapshot": {"status": "succeeded"}}))
 
 
+@pytest.mark.parametrize("name", ["file", "warning", "usage", "chart"])
+def test_the_data_of_an_event_without_a_form_of_its_own(name: str) -> None:
+    """It is shown as JSON, whether the client has a class for it or not."""
+    data = {"name": "a", "size": 1, "sha256": "b", "code": "c"}
+    assert f'{name}  {{"name":"a","size":1,"sha256":"b","code":"c"}}' in drawn((name, data))
+
+
+def test_a_step_that_is_a_number() -> None:
+    """It has a bar like any other."""
+    assert "2" in drawn(("progress", {"step": 2, "done": 1, "total": 2}), ("done", {"status": "failed", "elapsed": 0}))
+
+
 def test_a_long_result_is_cut() -> None:
     """A note says how to see the rest."""
     shown = drawn(("result", {"result": list(range(100))}))
