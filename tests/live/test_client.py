@@ -40,9 +40,9 @@ from tests.apps.notes import VARIABLE, Notes
 from tests.clients import wait_until
 from tests.conftest import Certificate
 from tests.live.requests import APP
-from tests.live.test_eventsource import Cutter
 from tests.live.workers import Workers, workers
 from tests.pdfs import report
+from tests.proxy import Proxy
 from tests.servers import ROOT, Server, environment, gunicorn, nginx
 
 DOCUMENTATION: Final = ROOT / "docs" / "clients.md"
@@ -333,11 +333,11 @@ def shared() -> Iterator[Workers]:
 
 def test_connections_that_are_cut_every_second(shared: Workers, new_client: NewClient) -> None:
     """Whichever worker answers, the client sees every event once, and the result."""
-    with Cutter(shared.server.address).serving() as cutter, new_client(cutter.url, backoff=QUICK) as client:
+    with Proxy(shared.server, life=1.0) as proxy, new_client(proxy.url, backoff=QUICK) as client:
         run = client.start("counting", {"count": 30, "pause": 0.1})
         texts = [int(event.text) for event in run if isinstance(event, Delta)]
         assert run.result() == 30
-        assert cutter.cuts >= 1
+        assert proxy.resets >= 1
     assert texts == list(range(1, 31))
 
 

@@ -15,8 +15,8 @@ from tests import pdfs
 from tests.apps.agent_model import Loose, ScriptedModel, answer, calls
 from tests.clients import wait_until
 from tests.console import PHONE, Browser, Page
-from tests.console.proxy import Proxy
 from tests.live.requests import JSON, ask
+from tests.proxy import Proxy
 from tests.servers import Server, gunicorn, scratch
 
 START = 'role=button[name="Start"]'
@@ -262,16 +262,16 @@ def test_reload_in_the_middle(browser: Browser, service: Server) -> None:
 
 def test_offline_and_online(browser: Browser, service: Server) -> None:
     """Without a network the page says so; with one again it reads the events that it missed."""
-    with Proxy(service.address).serving() as proxy, browser.open(proxy.url) as page:
+    with Proxy(service) as proxy, browser.open(proxy.url) as page:
         page.click('role=link[name="Simulate a run"]')
         page.fill("#root_steps", 40)
         page.fill("#root_interval", 0.1)
         page.click(START)
         page.see(".progress-percent")
         page.offline(True)
-        proxy.plugged.clear()
+        proxy.unplug()
         page.see("text=You are offline")
-        proxy.plugged.set()
+        proxy.plug()
         page.offline(False)
         page.miss("text=You are offline")
         page.see(DONE)

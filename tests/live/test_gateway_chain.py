@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from tests.apps.gateway_line import Line
 from tests.apps.gateway_upstream import promptly
 from tests.apps.notes import VARIABLE, Notes
 from tests.clients import Connection, Cut, Message, Reachable, wait_until
 from tests.live.requests import JSON, ask, inside, names, snapshot, start, start_unwatched, watch
 from tests.live.test_eventsource import browser
+from tests.proxy import Proxy
 from tests.servers import Server, deployed, gunicorn, nginx, scratch
 
 pytestmark = pytest.mark.live
@@ -34,7 +34,7 @@ class Chain:
 
     front: Server
     hops: list[Server]
-    lines: list[Line]
+    lines: list[Proxy]
     notes: Notes
 
     def runs(self, status: str) -> list[dict[str, Any]]:
@@ -53,11 +53,11 @@ def chain() -> Iterator[Chain]:
         notes = Notes(started.enter_context(scratch()))
         env = {"HEADWAY_STORE": "memory:", VARIABLE: str(notes.folder), "HEADWAY_MAX_RUNS_PER_CLIENT": "1000"}
         hops = [started.enter_context(gunicorn(SERVICE, env=env))]
-        lines = [started.enter_context(Line(hops[0]))]
+        lines = [started.enter_context(Proxy(hops[0]))]
         for _ in range(2):
             settings = {**env, "UPSTREAM": lines[-1].url, "GATEWAY_LINGER": str(LINGER), "GATEWAY_PATIENCE": "20"}
             hops.append(started.enter_context(gunicorn(GATEWAY, env=settings)))
-            lines.append(started.enter_context(Line(hops[-1])))
+            lines.append(started.enter_context(Proxy(hops[-1])))
         front = started.enter_context(nginx(lines[-1], conf_template=deployed()))
         yield Chain(front, hops[::-1], lines[::-1], notes)
 
