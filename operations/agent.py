@@ -22,10 +22,11 @@ import contextlib
 from collections.abc import Generator
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from streaming import Event, SettingError, Upload, operation
 
+from .inputs import Input
 from .tools import data, documents
 from .tools.base import Tool
 from .tools.registry import registry
@@ -49,17 +50,6 @@ def _enumerated(schema: dict[str, Any]) -> None:
             part["uniqueItems"] = True
 
 
-def _without_blanks(value: Any) -> Any:
-    """Drops what a form sends for an empty field: an empty string, or an empty file without a name."""
-    if isinstance(value, list):
-        return [each for each in value if not _is_blank(each)]
-    return value
-
-
-def _is_blank(value: Any) -> bool:
-    return (isinstance(value, Upload) and not value.filename and not value.size) or value == ""
-
-
 def _check_names(names: list[str]) -> list[str]:
     unknown = [name for name in names if name not in tool_names()]
     if unknown:
@@ -69,16 +59,13 @@ def _check_names(names: list[str]) -> list[str]:
 
 Tools = Annotated[
     list[str],
-    BeforeValidator(_without_blanks),
     AfterValidator(_check_names),
     Field(json_schema_extra=_enumerated, max_length=100),
 ]
 
 
-class Agent(BaseModel):
+class Agent(Input):
     """A goal, the tools and files for it, and limits."""
-
-    model_config = ConfigDict(extra="forbid")
 
     goal: str = Field(
         title="Goal",
@@ -102,7 +89,7 @@ class Agent(BaseModel):
         description="Tools for which a person has to approve each call.",
         examples=[["read"]],
     )
-    file: Annotated[list[Upload], BeforeValidator(_without_blanks)] = Field(
+    file: list[Upload] = Field(
         default=[],
         title="Files",
         description="Documents for `read` (PDF, text) and tables for `query` (CSV, Parquet, JSON).",

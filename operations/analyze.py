@@ -22,7 +22,7 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import Annotated, Any, Final, Literal, cast
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from streaming import Event, OperationError, Upload, operation, partial, progress
 
@@ -31,6 +31,7 @@ from .analytics.engine import Engine
 from .analytics.queries import KIND, SECONDS, Answer, Table, public_columns
 from .analytics.sources import SAMPLE, Source, sources
 from .analytics.sql import identifier
+from .inputs import Input
 from .llm import connect, fill, place, user
 from .turns import Turn
 
@@ -56,29 +57,21 @@ RETRY_TEMPERATURE: Final = 0.6
 """Of later attempts: at 0, a model tends to repeat the SQL that failed."""
 
 
-def _without_blanks(value: Any) -> Any:
-    """Drops the empty file without a name that a form sends if no file is chosen."""
-    files = value if isinstance(value, list) else [value]
-    return [file for file in files if not (isinstance(file, Upload) and not file.filename and not file.size)]
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
 
 
-def _none_if_blank(value: Any) -> Any:
-    return None if isinstance(value, str) and not value.strip() else value
-
-
-class Analysis(BaseModel):
+class Analysis(Input):
     """The files, and SQL or a question about them."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    sql: Annotated[str | None, BeforeValidator(_none_if_blank)] = Field(
+    sql: str | None = Field(
         default=None,
         title="SQL",
         description="One statement of DuckDB's SQL that reads the tables.",
         examples=["SELECT city, round(sum(quantity * price)) AS income FROM orders GROUP BY city ORDER BY income DESC"],
         max_length=20_000,
     )
-    question: Annotated[str | None, BeforeValidator(_none_if_blank)] = Field(
+    question: str | None = Field(
         default=None,
         title="Question",
         description="Instead of SQL: a question, which the language model turns into SQL.",
@@ -86,7 +79,7 @@ class Analysis(BaseModel):
         max_length=2_000,
         validate_default=True,
     )
-    file: Annotated[list[Upload], BeforeValidator(_without_blanks)] = Field(
+    file: Annotated[list[Upload], BeforeValidator(_listed)] = Field(
         default=[],
         title="Files",
         description="CSV, JSON or Parquet: each is a table with the name of the file, the first also `data`. Without "

@@ -26,10 +26,11 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any
 from urllib.parse import unquote
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, SecretStr, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, ValidationInfo, field_validator
 
 from streaming import Event, OperationError, Upload, operation, partial, progress
 
+from .inputs import Input
 from .pdf.errors import Unreadable
 from .pdf.text import one_line
 from .settings import settings
@@ -46,24 +47,15 @@ MAX_PAGES = 2_000
 _RANGES = re.compile(r"\s*\d{1,7}\s*(?:-\s*\d{1,7}\s*)?(?:,\s*\d{1,7}\s*(?:-\s*\d{1,7}\s*)?)*")
 
 
-def _none_if_blank(value: Any) -> Any:
-    """Turns what a form sends for an empty field into None: an empty string, or an empty file without a name."""
-    if isinstance(value, Upload) and not value.filename and not value.size:
-        return None
-    return None if isinstance(value, str) and not value.strip() else value
-
-
 def _from_text(value: Any) -> Any:
     """Decodes JSON, which a form sends as text."""
-    if isinstance(value, str) and value.strip():
+    if isinstance(value, str):
         try:
             return json.loads(value)
         except ValueError:
             raise ValueError("not JSON") from None
     return value
 
-
-OrBlank = BeforeValidator(_none_if_blank)
 
 FIELDS = {
     "type": "object",
@@ -76,33 +68,31 @@ FIELDS = {
 """An example."""
 
 
-class Extract(BaseModel):
+class Extract(Input):
     """The PDF, and what to extract from it."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    file: Annotated[Upload | None, OrBlank] = Field(default=None, title="File", description="The PDF itself.")
-    document_url: Annotated[HttpUrl | None, OrBlank] = Field(
+    file: Upload | None = Field(default=None, title="File", description="The PDF itself.")
+    document_url: HttpUrl | None = Field(
         default=None,
         title="URL",
         description="The address of the PDF, instead of a file; only on hosts that this service allows.",
         examples=["https://example.org/report.pdf"],
         validate_default=True,
     )
-    pages: Annotated[str | None, OrBlank] = Field(
+    pages: str | None = Field(
         default=None,
         title="Pages",
         description="Pages, counted from 1; all of them if left out.",
         examples=["1-10,14"],
         max_length=1000,
     )
-    password: Annotated[SecretStr | None, OrBlank] = Field(
+    password: SecretStr | None = Field(
         default=None, title="Password", description="The password of the PDF, if it is encrypted."
     )
     tables: bool = Field(default=True, title="Tables", description="Whether to look for tables.")
     render: bool = Field(default=False, title="Thumbnails", description="Whether to add a small picture of each page.")
 
-    fields: Annotated[dict[str, Any] | None, BeforeValidator(_from_text), OrBlank] = Field(
+    fields: Annotated[dict[str, Any] | None, BeforeValidator(_from_text)] = Field(
         default=None,
         title="Fields",
         description="The fields that a language model looks for on each page: a JSON Schema of an object.",

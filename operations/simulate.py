@@ -11,17 +11,17 @@ from typing import Any, Literal
 
 import gevent
 from gevent import monkey
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from streaming import Event, OperationError, ask, on_cancel, operation, progress
+
+from .inputs import Input
 
 FILLER = "The quick brown fox jumps over the lazy dog. "
 
 
-class Simulation(BaseModel):
+class Simulation(Input):
     """How the run looks from outside."""
-
-    model_config = ConfigDict(extra="forbid")
 
     steps: int = Field(10, ge=0, le=1_000_000, description="How many steps it takes.")
     interval: float = Field(0.5, ge=0, le=3600, description="Seconds from one step to the next.")

@@ -22,6 +22,7 @@ from typing_extensions import TypedDict
 
 from streaming import Event, delta, operation, progress
 
+from .inputs import Input
 from .llm import Finished, Model, Piece, Text, Thinking, chat, connect, place, user
 from .llm import Message as ChatMessage
 from .llm.tags import Channel, Splitter
@@ -47,10 +48,8 @@ class Message(BaseModel):
     content: str = Field(min_length=1, max_length=MAX_TEXT)
 
 
-class ThinkInput(BaseModel):
+class ThinkInput(Input):
     """The question, and how much the model may write."""
-
-    model_config = ConfigDict(extra="forbid")
 
     prompt: str = Field(
         title="Prompt",
