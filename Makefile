@@ -33,7 +33,8 @@ check: setup  ## formatter, linter, types
 	npm --prefix console run --silent check
 	npm --prefix examples/react run --silent check
 
-format: setup  ## let the formatter and the linter mend what they can
+format: setup  ## let the formatter and the linter mend what they can; write anew what is made of the schema of events
+	$(BIN)/python -m tools.write_events
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	npm --prefix clients/typescript run --silent format

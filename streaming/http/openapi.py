@@ -1,4 +1,4 @@
-"""The routes as an OpenAPI 3.2 document, made from the operations that are offered.
+"""The routes as an OpenAPI 3.2 document, made from the operations that are offered and the schema of the events.
 
 A stream is described by its `itemSchema`: one item is one event, with the fields of the event-stream format, whose
 `data` is JSON of its own (OpenAPI 3.2.0, section 4.14.4 "Sequential Media Types"; `contentSchema`: JSON Schema 2020-12,
@@ -7,7 +7,7 @@ validation vocabulary, section 8.5).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, get_args
 
@@ -24,7 +24,8 @@ from ..errors import (
     Unavailable,
     UnsupportedMedia,
 )
-from ..protocol.state import Ending, Reason, Status
+from ..protocol.schema import EVENTS, definitions
+from ..protocol.state import Status
 from ..runs.operation import Operation
 
 Schema = dict[str, Any]
@@ -34,7 +35,6 @@ NUMBER: Final[Schema] = {"type": "number"}
 INTEGER: Final[Schema] = {"type": "integer"}
 OBJECT: Final[Schema] = {"type": "object"}
 ANYTHING: Final[Schema] = {}
-TIMESTAMP: Final[Schema] = {"type": "string", "format": "date-time"}
 STATUS: Final[Schema] = {"enum": list(get_args(Status))}
 
 
@@ -49,48 +49,6 @@ def _array(items: Schema) -> Schema:
 def _nullable(schema: Schema) -> Schema:
     return {**schema, "type": [schema["type"], "null"]}
 
-
-def _data(required: str = "", **properties: Schema) -> Schema:
-    return _object(f"timestamp {required}", timestamp=TIMESTAMP, **properties)
-
-
-DATA: Final[Mapping[str, Schema]] = {
-    "start": _data("operation", run=STRING, operation=STRING),
-    "progress": _data(
-        message=STRING, done=NUMBER, total=NUMBER, unit=STRING, step={"type": ["string", "integer"]}, eta=NUMBER
-    ),
-    "delta": _data("text channel", text=STRING, channel={"enum": ["text", "thinking"]}),
-    "partial": _data("key value", key=STRING, value=ANYTHING),
-    "question": _data(
-        "question prompt schema", question=STRING, prompt=STRING, schema=OBJECT, expires=_nullable(TIMESTAMP)
-    ),
-    "answer": _data("question", question=STRING, answer=ANYTHING),
-    "error": _data("code message retryable", code=STRING, message=STRING, retryable={"type": "boolean"}),
-    "done": _data(
-        "status elapsed",
-        status={"enum": list(get_args(Ending))},
-        elapsed=NUMBER,
-        reason={"enum": list(get_args(Reason))},
-    ),
-    "attempt": _data("attempt", attempt=INTEGER, reason=STRING),
-    "reset": _data("snapshot", snapshot={"$ref": "#/components/schemas/Snapshot"}),
-}
-"""The data of the library's own events; that of `result` depends on the operation."""
-
-SNAPSHOT: Final = _object(
-    "id operation status created updated last_event_id progress result error question viewers",
-    id=STRING,
-    operation=STRING,
-    status=STATUS,
-    created=TIMESTAMP,
-    updated=TIMESTAMP,
-    last_event_id=INTEGER,
-    progress=_nullable(OBJECT),
-    result=ANYTHING,
-    error=_nullable(OBJECT),
-    question=_nullable(OBJECT),
-    viewers=INTEGER,
-)
 
 PROBLEM: Final = _object(
     "type title status detail code",
@@ -118,6 +76,8 @@ CATALOGUE: Final = _object(
     ),
 )
 
+COMPONENTS: Final = "#/components/schemas/"
+
 HEALTH: Final = _object("status", status=STRING)
 
 RUN: Final = {"name": "run", "in": "path", "required": True, "schema": STRING, "description": "The id of a run."}
@@ -144,7 +104,7 @@ def describe(operations: Iterable[Operation], base: str, *, keys: bool) -> Schem
             "/health/ready": {"get": _open(_answer("ready", "Whether it accepts runs.", HEALTH, Unavailable))},
             "/metrics": {"get": _metrics()},
         },
-        "components": {"schemas": {"Snapshot": SNAPSHOT, "Problem": PROBLEM, "Event": _item(ANYTHING)}},
+        "components": {"schemas": {**definitions(COMPONENTS), "Problem": PROBLEM, "Event": _item(ANYTHING)}},
     }
     if keys:
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
@@ -236,7 +196,7 @@ def _metrics() -> Schema:
 
 
 def _ref(name: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{name}"}
+    return {"$ref": f"{COMPONENTS}{name}"}
 
 
 def _answer(name: str, summary: str, schema: Schema | None, *refusals: type[Problem]) -> Schema:
@@ -264,7 +224,10 @@ def _stream(item: Schema) -> Schema:
 
 def _item(result: Schema) -> Schema:
     """One event: its fields on the connection, and what its `data` holds, by its name."""
-    data = {**DATA, "result": _data("result", result=result)}
+    data: dict[str, Schema] = {
+        name: {**_ref(model.__name__), "required": ["timestamp"]} for name, model in EVENTS.items()
+    }
+    data["result"]["properties"] = {"result": result}
     kinds = [{"title": name, **_object("event", event={"const": name}, data=_json(data[name]))} for name in data]
     other = {"title": "other", "properties": {"event": {"not": {"enum": list(data)}}}}
     fields = _object("id event data", id=STRING, event=STRING, data=STRING, retry=INTEGER)

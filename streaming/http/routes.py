@@ -26,7 +26,6 @@ from ..runs.handshake import Handshake
 from ..runs.observers import Refused, StreamOpened
 from ..runs.operation import Operation
 from ..stores.base import Record
-from . import openapi
 from .handshake import leave_later, refusal_of
 from .heartbeat import Heartbeat
 from .inputs import RunInput, read_body, read_input
@@ -157,6 +156,8 @@ class Routes:
         return Response(prometheus.text(), content_type=metrics.CONTENT_TYPE)
 
     def openapi(self) -> Response:
+        from . import openapi  # with the schema of the events, which is otherwise not needed to serve
+
         base = url_for(".openapi").removesuffix("/openapi.json")
         operations = self._headway.runner.operations.values()
         return _json(openapi.describe(operations, base, keys=self._headway.authorize is not None))

@@ -134,8 +134,7 @@ class Attempt(Data):
     reason: str
     """What happened to the producer, such as `producer_lost`."""
     after: int | None = None
-    """The id of the last event before the checkpoint that it begins at; 0, or absent, without one.
-    Partials, deltas and progress that came later no longer count."""
+    """The event before its checkpoint, 0 without one: partials, deltas and progress after it no longer count."""
 
 
 class RunFile(Data):

@@ -17,6 +17,7 @@ from referencing.jsonschema import DRAFT202012
 from werkzeug.test import TestResponse
 
 from streaming import Event, Upload, operation
+from streaming.protocol.schema import EVENTS
 from tests.apps.serving import create_app, offered
 from tests.clients import Message, parse_frames
 
@@ -150,6 +151,18 @@ def test_streams_fit(client: FlaskClient, document: Document) -> None:
         for message in seen:
             fits(document, item, message)
         fits(document, item_of(document, "/runs/{run}/events", "get"), seen[0])
+
+
+def test_events_are_those_of_the_schema(document: Document) -> None:
+    """Each has an item of its name, whose data has the fields of its model and a timestamp; other names are free."""
+    *kinds, other = item_of(document, "/runs/{run}/events", "get")["oneOf"]
+    assert other["properties"]["event"] == {"not": {"enum": list(EVENTS)}}
+    assert [kind["title"] for kind in kinds] == list(EVENTS)
+    for kind, model in zip(kinds, EVENTS.values(), strict=True):
+        data = kind["properties"]["data"]["contentSchema"]
+        described = document["components"]["schemas"][data["$ref"].rpartition("/")[2]]
+        assert set(described["properties"]) == {field.alias or name for name, field in model.model_fields.items()}
+        assert data["required"] == ["timestamp"]
 
 
 def test_results_fit(client: FlaskClient, document: Document) -> None:

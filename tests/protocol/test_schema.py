@@ -1,4 +1,7 @@
-"""The schema of the events: which there are, what the library writes, and what a JSON Schema of it allows."""
+"""The schema of events: which there are, what the library writes, what its JSON Schema allows, and what is made of it.
+
+`tests/client/test_events.py` compares the classes of the Python client with it, `tests/http/test_openapi.py` OpenAPI.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from streaming.protocol.recorder import Recorder, question
 from streaming.protocol.schema import EVENTS, Progress, Snapshot, definitions
 from tests.clients import parse_frames
 from tests.worlds import assert_described
+from tools import write_events
 
 RECORDED: Final = sorted((Path(__file__).parents[1] / "streams" / "recorded").glob("*.json"))
 
@@ -86,3 +90,15 @@ def test_what_a_service_has_written(path: Path) -> None:
 def test_what_the_json_schema_allows(name: str, data: dict[str, Any], fits: bool) -> None:
     """A field with a default may be absent, but not null; fields that it does not name are allowed."""
     assert allows(name, data) is fits
+
+
+def test_the_types_of_the_typescript_client_are_written_from_it() -> None:
+    """They have every event and every field, and no other: `make format` writes them anew."""
+    assert write_events.TYPES.read_text() == write_events.types()
+
+
+def test_the_table_of_the_documents_is_written_from_it() -> None:
+    """It has every event and every field, and no other: `make format` writes it anew."""
+    text = write_events.PAGE.read_text()
+    assert text == write_events.page(text)
+    assert text.count(write_events.BEGIN) == text.count(write_events.END) == 1

@@ -1,83 +1,31 @@
-/** The events of a run and its snapshot, as the service sends them. */
+/** The events of a run and its snapshot, as the service sends them: `schema.ts` with the types of an operation put in. */
+
+import type * as schema from './schema.ts'
+
+export type {Failure, Progress, Question, RunFile, RunWarning, Usage} from './schema.ts'
 
 /** The status of a run. */
-export type Status = 'queued' | 'running' | 'waiting' | 'cancelling' | Ending
+export type Status = schema.Snapshot['status']
 /** How a run ended. */
-export type Ending = 'succeeded' | 'failed' | 'cancelled'
+export type Ending = schema.Done['status']
 /** Why a run was cancelled. */
-export type Reason = 'requested' | 'disconnected' | 'timeout' | 'shutdown'
-
-/** Any JSON Schema (2020-12). */
-export type Schema = Record<string, unknown> | boolean
+export type Reason = NonNullable<schema.Done['reason']>
+/** Any JSON Schema (2020-12) of an answer. */
+export type Schema = schema.Question['schema']
 
 /** The data of every event has the time at which it was written: RFC 3339, UTC, with milliseconds. */
 export interface Stamped {
   timestamp: string
 }
 
-/** The progress of a run. */
-export interface Progress extends Partial<Stamped> {
-  /** How much of `total` is done; it never falls within a `step`. */
-  done?: number
-  total?: number
-  /** The unit of `done` and `total`: `"pages"`. */
-  unit?: string
-  /** The part of the work that `done` and `total` count. */
-  step?: string | number
-  /** A sentence for people. */
-  message?: string
-  /** Seconds left. */
-  eta?: number
-}
-
-/** A question of an operation to its viewers. */
-export interface Question extends Partial<Stamped> {
-  /** Its id, which the answer names. */
-  question: string
-  prompt: string
-  /** What an answer must satisfy; `{}` accepts any JSON. */
-  schema: Schema
-  /** When it expires without an answer, RFC 3339; `null` for never. */
-  expires?: string | null
-}
-
-/** Why a run failed. */
-export interface Failure extends Partial<Stamped> {
-  /** A stable word for programs. */
-  code: string
-  /** A sentence for people. */
-  message: string
-  /** Whether the same input may succeed later. */
-  retryable: boolean
-}
-
 /** The snapshot of a run: `GET /runs/ID`. */
-export interface Snapshot<Result = unknown> {
-  id: string
-  operation: string
-  status: Status
-  created: string
-  updated: string
-  last_event_id: number
-  progress: Progress | null
+export interface Snapshot<Result = unknown> extends schema.Snapshot {
   result: Result | null
-  error: Failure | null
-  question: Question | null
-  viewers: number
 }
 
-/** The data of the library's events, besides `timestamp`. */
-export interface EventData<Result = unknown> {
-  start: {run?: string; operation?: string}
-  progress: Progress
-  delta: {text: string; channel: 'text' | 'thinking'}
-  partial: {key: string; value: unknown}
-  question: Question
-  answer: {question: string; answer?: unknown}
+/** The data of the library's events. */
+export interface EventData<Result = unknown> extends schema.EventData {
   result: {result: Result}
-  error: Failure
-  done: {status: Ending; elapsed: number; reason?: Reason}
-  attempt: {attempt: number; reason: string}
   reset: {snapshot: Snapshot<Result>}
 }
 

@@ -19,10 +19,13 @@ export type {
   Question,
   Reason,
   RunEvent,
+  RunFile,
+  RunWarning,
   Schema,
   Snapshot,
   Stamped,
   Status,
+  Usage,
 } from './events.ts'
 export type {Connection, HeaderSource, StartOptions, WatchOptions} from './options.ts'
 export type {Run} from './run.ts'

@@ -1,0 +1,1 @@
+"""What maintainers of the repository run; nothing here is installed."""
