@@ -1,6 +1,9 @@
 """The codec of what an operation does in another process: a record for each event, and one for how it ended.
 
-A record is a kind, two lengths, and two strings of bytes. This module needs neither a hub nor Flask, on either side.
+It is for every executor outside of the worker. There `encode` takes what the operation yields, `encode_result` what it
+returns and `encode_failure` what it raises; in the worker `split` takes the records off what has arrived, in whatever
+pieces, and `decode` gives each back, as `Work.send` has to return or raise it. A record is a kind, two lengths, and two
+strings of bytes. This module needs neither a hub nor Flask, on either side.
 """
 
 from __future__ import annotations
@@ -15,13 +18,14 @@ from typing import Any, Final
 import orjson
 
 from ...errors import OperationError
-from ...protocol.events import FLUSH, Event, Flush, Progress, Question, encode_json
+from ...protocol.events import FLUSH, Event, Flush, Progress, Question, RawEvent, encode_json
 from .base import WorkFailed
 
 Record = tuple[bytes, bytes, bytes]
 
 HEAD: Final = struct.Struct("<cII")
-EVENT, TEXT, PROGRESS, QUESTION, FLUSHED, RESULT, FAILED, CRASHED = (b"e", b"t", b"p", b"q", b"f", b"r", b"o", b"x")
+EVENT, TEXT, RAW, PROGRESS, QUESTION, FLUSHED = (b"e", b"t", b"w", b"p", b"q", b"f")
+RESULT, FAILED, CRASHED = (b"r", b"o", b"x")
 TOO_LARGE: Final = "The work needs more memory than it may have."
 
 
@@ -31,6 +35,8 @@ def encode(item: Any) -> bytes:
         return _pack(PROGRESS, item.body)
     if isinstance(item, Question):
         return _pack(QUESTION, item.body, b"" if item.within is None else repr(item.within).encode())
+    if isinstance(item, RawEvent):
+        return _pack(RAW, item.body, f"{item.name}\n{item.id}".encode())  # neither holds a line end
     if isinstance(item, Event):
         return _pack(TEXT if item.text else EVENT, item.body, item.name.encode())
     if isinstance(item, Flush):
@@ -59,7 +65,7 @@ def _pack(kind: bytes, body: bytes = b"", more: bytes = b"") -> bytes:
 
 
 def split(buffer: bytearray) -> Iterator[Record]:
-    """Takes the whole records off the front of `buffer`."""
+    """Takes the whole records off the front of `buffer`, and leaves the beginning of the next."""
     start = 0
     while len(buffer) - start >= HEAD.size:
         kind, body, more = HEAD.unpack_from(buffer, start)
@@ -73,13 +79,19 @@ def split(buffer: bytearray) -> Iterator[Record]:
 
 
 def decode(record: Record) -> Event | Flush:
-    """What `encode` took. Raises `StopIteration` with a result; `OperationError` and `WorkFailed` for a failure."""
+    """What `encode` took. Raises `StopIteration` with a result; `OperationError` and `WorkFailed` for a failure.
+
+    The result is its JSON, as a fragment for orjson.
+    """
     kind, body, more = record
     if kind == PROGRESS:
         data = orjson.loads(body)
         return Progress(body, data.get("done"), data.get("total"), data.get("step"), data.get("eta"))
     if kind in (EVENT, TEXT):
         return Event(more.decode(), body, kind == TEXT)
+    if kind == RAW:
+        name, _, event_id = more.decode().partition("\n")
+        return RawEvent(name, body, event_id)
     if kind == QUESTION:
         return Question(body, orjson.loads(body)["schema"], float(more) if more else None)
     if kind == FLUSHED:
