@@ -89,7 +89,7 @@ class Producer:
         self.cancelled: Reason | None = None
         self.greenlet: gevent.Greenlet[..., None] = gevent.Greenlet(self._drive)
         self._batcher = Batcher(self.recorder, sink, context.worker, clock, flush)
-        self._failure: OperationError | None = None
+        self._failure: Exception | None = None
         self._work = work
         self._context = context
         self._clock = clock
@@ -128,7 +128,7 @@ class Producer:
         ]
         gevent.spawn(self._kill)
 
-    def fail(self, failure: OperationError) -> None:
+    def fail(self, failure: Exception) -> None:
         """Stops the work as a cancel does, and ends the run with this failure."""
         if self.cancelled is None:
             self._failure = failure
@@ -168,6 +168,8 @@ class Producer:
         """Writes what the work yields until it returns; gives its result."""
         answer = None
         try:
+            if self.cancelled is not None:
+                raise GreenletExit  # before it has begun
             while True:
                 # Lets go of the last event while the work waits for the next.
                 item = None

@@ -10,7 +10,7 @@ import orjson
 from pydantic import BaseModel
 
 from ..clock import Clock, Timer
-from ..errors import OperationError, StoreAway
+from ..errors import OperationError, Refused, StoreAway
 from ..protocol.events import Event
 from ..protocol.frames import Block
 from ..protocol.recorder import Recorder
@@ -48,6 +48,7 @@ class Run:
         self.cleanup: list[Callable[[], None]] = []
         self._host = host
         self._store = host.store
+        self._unwatch: Callable[[], None] = lambda: None
         self._linger_timer: Timer | None = None
         context = RunContext(host.worker, info.id)
         self.producer = Producer(
@@ -64,8 +65,15 @@ class Run:
 
     def start(self, first: Event | None = None) -> None:
         """Starts the work; with `first`, an `attempt`, after a lost producer."""
-        self._unwatch = self._store.watch(self.info.id, self._apply_control)
-        self.producer.start(first)
+        try:
+            self._unwatch = self._store.watch(self.info.id, self._apply_control)
+        except Exception as error:  # noqa: BLE001  # the run exists already, and its viewers see it fail
+            self.producer.fail(error)  # no cancel would reach its work
+        try:
+            self.producer.start(first)
+        except Refused as refused:
+            self.producer.lose(refused)
+            raise
         attempt = 1 if first is None else first.data["attempt"]
         self._host.observer.run_started(RunStarted(self.info.id, self.info.operation, attempt))
 

@@ -14,11 +14,12 @@ import gevent
 import pytest
 from pydantic import BaseModel
 
-from streaming import Event, ManualClock, Operation, ask, operation, progress
+from streaming import Event, ManualClock, MemoryStore, Operation, ask, operation, progress
 from streaming.clock import SystemClock
-from streaming.errors import Conflict, NotFound, TooMany, Unavailable
+from streaming.errors import Conflict, NotFound, StoreAway, TooMany, Unavailable
 from streaming.protocol.frames import Block
 from streaming.protocol.recorder import Recorder
+from streaming.protocol.state import Fold
 from streaming.runs import questions
 from streaming.runs.context import RunContext
 from streaming.runs.operation import NoInput
@@ -126,6 +127,53 @@ def test_a_run_that_never_waits_blocks_no_other(world: World) -> None:
     stage.cancel(greedy)
     assert ending(stage.events(greedy)) == ("cancelled", "requested")
     stage.close()
+
+
+class Faulty(MemoryStore):
+    """A store that raises `fault` from one of its methods, the first time that it is called."""
+
+    def __init__(self, clock: ManualClock, method: str, fault: Exception) -> None:
+        super().__init__(clock=clock)
+        self._faults = {method: fault}
+
+    def watch(self, run: str, callback: Callable[[], None]) -> Callable[[], None]:
+        """Raises, or watches."""
+        self._fail("watch")
+        return super().watch(run, callback)
+
+    def append(self, run: str, block: Block, fold: Fold) -> None:
+        """Raises, or appends."""
+        self._fail("append")
+        super().append(run, block, fold)
+
+    def _fail(self, method: str) -> None:
+        if method in self._faults:
+            raise self._faults.pop(method)
+
+
+@pytest.mark.parametrize("fault", [StoreAway("no answer"), KeyError("a bug")], ids=repr)
+@pytest.mark.parametrize("runs_in", [GREENLET, THREAD, "process"])
+def test_a_run_that_cannot_be_watched_fails(
+    world: World, clock: ManualClock, tmp_path: Path, runs_in: Any, fault: Exception
+) -> None:
+    """No cancel would reach it, so its operation is not begun; its viewers see why it ends."""
+    stage = Stage(world, scripted, clock=clock, store=Faulty(clock, "watch", fault))
+    note, cleanups = tmp_path / "note", list[str]()
+    script = Script(acts=["tidy", "wait"], runs_in=runs_in, file=str(note))
+    run = stage.start(scripted, script, cleanup=lambda: cleanups.append("called"))
+    assert ending(stage.events(run)) == ("failed", "operation_failed")
+    assert (stage.runner.live, cleanups, note.exists()) == (0, ["called"], False)
+    close(stage, clock)
+
+
+def test_a_run_whose_first_event_is_refused(world: World, clock: ManualClock) -> None:
+    """Its start is refused, and it takes none of its worker's room."""
+    stage = Stage(world, sample.plain, clock=clock, store=Faulty(clock, "append", StoreAway("no answer")))
+    cleanups = list[str]()
+    with pytest.raises(StoreAway):
+        stage.start(sample.plain, sample.Where(), cleanup=lambda: cleanups.append("called"))
+    assert (stage.runner.live, cleanups) == (0, ["called"])
+    close(stage, clock)
 
 
 # Linger
