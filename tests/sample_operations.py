@@ -22,7 +22,7 @@ from greenlet import GreenletExit, getcurrent
 from pydantic import BaseModel, Field
 
 from streaming import Event, OperationError, Upload, ask, delta, event, flush, on_cancel, operation, partial, progress
-from streaming.protocol.events import Flush
+from streaming.protocol.events import Flush, RawEvent
 
 HOUR: Final = 3600.0
 
@@ -502,6 +502,12 @@ def portrait() -> dict[str, Any]:
     }
 
 
+@operation(runs_in="process")
+def passing() -> Acts:
+    """A process that passes on an event of another service."""
+    yield RawEvent("done", b"[DONE]", "7")
+
+
 class Parcel(BaseModel):
     """A large input."""
 
@@ -770,6 +776,20 @@ def unsendable(input: Unpicklable) -> Acts:
 def lost() -> Acts:
     """An operation whose `where` fails."""
     yield progress("never said")
+
+
+class Elsewhere(BaseModel):
+    """Where to run; anything is taken."""
+
+    where: Any
+
+
+def _nowhere(input: Elsewhere) -> Acts:
+    yield progress("never said")
+
+
+# Its name is not that of its function, so a process does not find it.
+nowhere = operation(name="nowhere", where=lambda elsewhere: elsewhere.where)(_nowhere)
 
 
 # Files

@@ -12,7 +12,7 @@ from ..errors import RegistrationError
 from ..protocol.frames import BLOCK_BYTES, Batch, Block
 from ..protocol.recorder import Recorder
 from ..runs.context import RunContext
-from ..runs.executors.start import start_local_work
+from ..runs.executors.greenlet import start_local_work
 from ..runs.operation import FlushPolicy, as_work, check_flush
 from ..runs.producer import Producer
 from ..runtime.hub import GreenSignal, Signal

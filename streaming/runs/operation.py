@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ..runtime.worker import Worker
     from .handshake import Handshake
 
-Where = Literal["greenlet", "thread", "process", "celery"]
+Where = Literal["greenlet", "thread", "process", "asyncio", "celery"]
+"""The names of `runs_in`; `executors.start.EXECUTORS` has those that this release runs."""
 FlushPolicy = Literal["each", "ready"] | float
 Work = Generator[Event | Flush, Any, Any]
 
@@ -73,8 +74,9 @@ class Operation:
     """A named kind of work, as the catalogue shows it and the runner starts it.
 
     `where` selects the executor by the input, for the rare operation that runs in several; the catalogue shows
-    `runs_in`. `timeout` is in seconds, or selects them by the input, and `memory` is in bytes of the child of a process
-    operation; `None` sets no limit. `retries` is how often a run starts again after its producer was lost.
+    `runs_in`, which is `"asyncio"` for an `async def`. `timeout` is in seconds, or selects them by the input, and
+    `memory` is in bytes of the child of a process operation; `None` sets no limit. `retries` is how often a run starts
+    again after its producer was lost.
     """
 
     def __init__(  # one keyword for each option
@@ -96,8 +98,8 @@ class Operation:
         self.title = title or self.name.replace("_", " ").capitalize()
         self.description = inspect.getdoc(fn) or ""
         self.linger = linger
-        self.runs_in = runs_in
-        self.where = where or (lambda _: runs_in)
+        self.runs_in: Where = "asyncio" if _is_async(fn) and runs_in == "greenlet" else runs_in
+        self.where = where or (lambda _: self.runs_in)
         self.flush = flush
         self.timeout = timeout
         self.memory = memory
@@ -160,17 +162,14 @@ class Operation:
         return fields
 
     def is_found_by_name(self) -> bool:
-        """Whether a process finds it by the module and the name of its function."""
-        target: Any = sys.modules.get(self.fn.__module__)
+        """Whether another process finds it by the module and the name of its function."""
+        target: Any = None if self.fn.__module__ == "__main__" else sys.modules.get(self.fn.__module__)
         for part in self.fn.__qualname__.split("."):
             target = getattr(target, part, None)
         return isinstance(target, Operation) and target.fn is self.fn
 
     def _check(self) -> None:
-        if self.runs_in not in get_args(Where):
-            raise RegistrationError(
-                f"{self.name}: runs_in is one of {', '.join(get_args(Where))}, not {self.runs_in!r}"
-            )
+        self._check_where()
         check_flush(self.flush)
         for field, limit in (("linger", self.linger), ("timeout", None if callable(self.timeout) else self.timeout)):
             if limit is not UNSET and limit is not None and not _is_amount(limit, int | float):
@@ -178,16 +177,26 @@ class Operation:
         for field, number in (("memory", 0 if self.memory is None else self.memory), ("retries", self.retries)):
             if not _is_amount(number, int):
                 raise RegistrationError(f"{self.name}: {field} is a whole number of 0 or more, not {number!r}")
+        try:
+            self.input.model_json_schema()
+        except PydanticUserError as error:
+            raise RegistrationError(f"{self.name}: its input has no JSON Schema: {error}") from error
+
+    def _check_where(self) -> None:
+        if self.runs_in not in get_args(Where):
+            raise RegistrationError(
+                f"{self.name}: runs_in is one of {', '.join(get_args(Where))}, not {self.runs_in!r}"
+            )
+        if not callable(self.where):
+            raise RegistrationError(f"{self.name}: where is a function of the input, not {self.where!r}")
+        if _is_async(self.fn) and self.runs_in != "asyncio":
+            raise RegistrationError(f"{self.name}: an `async def` runs in asyncio, not in a {self.runs_in}")
         if self.memory is not None and self.runs_in != "process":
             raise RegistrationError(f"{self.name}: memory limits a process of its own, which needs runs_in='process'")
         if self.runs_in == "process" and ("<locals>" in self.fn.__qualname__ or self.fn.__module__ == "__main__"):
             raise RegistrationError(
                 f"{self.name}: a process imports its operation, so define it at the top level of a module"
             )
-        try:
-            self.input.model_json_schema()
-        except PydanticUserError as error:
-            raise RegistrationError(f"{self.name}: its input has no JSON Schema: {error}") from error
 
 
 @overload
@@ -249,12 +258,16 @@ def close_work(work: Any) -> None:
 
 
 def _name_of(fn: Callable[..., Any], name: str | None) -> str:
-    if not hasattr(fn, "__qualname__") or inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn):
-        raise RegistrationError(f"an operation is a function without `async`, not {fn!r}")
+    if not hasattr(fn, "__qualname__"):
+        raise RegistrationError(f"an operation is a function, not {fn!r}")
     name = fn.__name__ if name is None else name
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise RegistrationError(f"an operation's name is letters, digits, - and _, not {name!r}")
     return name
+
+
+def _is_async(fn: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn)
 
 
 def _is_amount(value: Any, kind: Any) -> bool:

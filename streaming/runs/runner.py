@@ -18,7 +18,7 @@ from ..protocol.recorder import Recorder
 from ..runtime.worker import Worker
 from ..settings import Settings
 from ..stores.base import Record, RunInfo, Store
-from .executors.process.fork_server import ForkServer
+from .executors.start import check_operation, warm_executors
 from .observers import Load, Observer
 from .operation import UNSET, Operation
 from .producer import error_event
@@ -53,9 +53,7 @@ class Runner:
         self.draining = False
         self.runs: dict[str, Run] = {}
         self._starting = 0
-        modules = {op.fn.__module__ for op in self.operations.values() if op.runs_in == "process"}
-        if modules:
-            worker.part(ForkServer).warm(sorted(modules))
+        warm_executors(self.operations.values(), worker)
         self._maintenance: gevent.Greenlet[..., None] = gevent.spawn(self._maintain)
 
     @staticmethod
@@ -65,13 +63,9 @@ class Runner:
         for operation in operations:
             if not isinstance(operation, Operation):
                 raise RegistrationError(f"{operation!r} is not an operation; decorate it with @operation")
-            if operation.runs_in == "process" and not operation.is_found_by_name():
-                raise RegistrationError(
-                    f"{operation.name}: a process finds its operation by the name of its function, "
-                    f"and {operation.fn.__module__}.{operation.fn.__qualname__} is another"
-                )
             if operation.name in checked:
                 raise RegistrationError(f"two operations are named {operation.name!r}")
+            check_operation(operation)
             checked[operation.name] = operation
         return checked
 

@@ -11,18 +11,22 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import gevent
 import pytest
 
 from streaming import Operation, OperationError
+from streaming.protocol.events import RawEvent
 from streaming.runs.context import RunContext
 from streaming.runs.executors.base import Work
 from streaming.runs.executors.greenlet import GreenletWork
 from streaming.runs.executors.process.child import NICE
 from streaming.runs.executors.process.fork_server import ForkServer
+from streaming.runs.executors.process.work import ProcessExecutor
+from streaming.runs.executors.start import EXECUTORS, MISSING
 from streaming.runs.executors.thread import AHEAD, ThreadWork
+from streaming.runs.operation import NoInput, Where
 from streaming.runtime.worker import Worker
 from tests import sample_operations as sample
 from tests.clients import wait_until
@@ -48,6 +52,11 @@ def own_hub() -> Iterator[World]:
 def entries(folder: str) -> int:
     """How many entries a folder of proc(5) has."""
     return len(list(Path(folder).iterdir()))
+
+
+def test_each_name_has_an_executor_or_a_way_out() -> None:
+    """Every name of `runs_in` is in the table of executors, or among those that say what to do without one."""
+    assert [*EXECUTORS, *MISSING] == list(get_args(Where))
 
 
 # Threads
@@ -346,6 +355,15 @@ def test_a_fork_has_a_fork_server_of_its_own() -> None:
     if pid == 0:
         os._exit(0 if Worker.current().part(ForkServer) is not before else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_an_event_of_another_service_stays_one(own_hub: World) -> None:
+    """An event that a process passes on as it came is the same here, with the name and the id that it came with."""
+    work = ProcessExecutor().start(sample.passing, NoInput(), RunContext(own_hub.worker))
+    (event,) = items_of(work)
+    assert isinstance(event, RawEvent)
+    assert (event.name, event.data, event.id) == ("done", "[DONE]", "7")
+    work.close()
 
 
 def test_an_event_of_a_process_is_an_event(stage: Stage) -> None:

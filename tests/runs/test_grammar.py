@@ -404,6 +404,27 @@ def test_an_operation_whose_where_fails(stage: Stage) -> None:
     assert ending(stage.events(stage.start(sample.lost))) == ("failed", "operation_failed")
 
 
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("cloud", "nowhere: its `where` gives one of greenlet, thread, process, not 'cloud'"),
+        (None, "nowhere: its `where` gives one of greenlet, thread, process, not None"),
+        ("celery", 'nowhere: runs_in="celery" needs Headway(app, celery=...)'),
+        ("process", "nowhere: a process finds its operation by the name of its function"),
+    ],
+    ids=str,
+)
+def test_an_operation_whose_where_gives_no_executor(
+    stage: Stage, where: Any, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It fails the run, and one line in the log says why."""
+    assert ending(stage.events(stage.start(sample.nowhere, sample.Elsewhere(where=where)))) == (
+        "failed",
+        "operation_failed",
+    )
+    assert message in caplog.text
+
+
 @pytest.mark.parametrize("place", PROCESSES, ids=str, indirect=True)
 @pytest.mark.parametrize("operation", [sample.forking, sample.spawning], ids=lambda operation: operation.name)
 @pytest.mark.parametrize("act", ["progress", "fail", "wait"])

@@ -179,13 +179,37 @@ async def stream_of(input: Pages) -> AsyncIterator[Event]:
 
 @pytest.mark.parametrize(
     "function",
-    [untyped, two, text, unresolved, by_name, several, odd, coroutine, stream_of, functools.partial(two, Pages())],
+    [untyped, two, text, unresolved, by_name, several, odd, functools.partial(two, Pages())],
     ids=lambda function: getattr(function, "__name__", "partial"),
 )
 def test_a_function_that_is_refused(function: Any) -> None:
     """A function that cannot be called with one checked input, or gives no events, is refused when it is declared."""
     with pytest.raises(RegistrationError):
         operation(function)
+
+
+@pytest.mark.parametrize("function", [coroutine, stream_of])
+def test_an_async_function_runs_in_asyncio(function: Any) -> None:
+    """It is refused with another executor when it is declared, and without one when it is registered."""
+    with pytest.raises(RegistrationError, match="an `async def` runs in asyncio, not in a thread"):
+        operation(runs_in="thread")(function)
+    declared = operation(function)
+    assert declared.describe(0)["runs_in"] == "asyncio"
+    with pytest.raises(RegistrationError, match=f"^{function.__name__}: .* write the operation with `def`, .*$"):
+        Runner.check([declared])
+
+
+@pytest.mark.parametrize(
+    ("runs_in", "way_out"),
+    [
+        ("celery", r'needs Headway\(app, celery=...\) and the extra headway\[celery\], .* use runs_in="process"'),
+        ("asyncio", "write the operation with `def`"),
+    ],
+)
+def test_an_executor_that_is_not_there(runs_in: Any, way_out: str) -> None:
+    """Its operations are refused when they are registered, in one line that says what to do."""
+    with pytest.raises(RegistrationError, match=f"^count: .*{way_out}.*$"):
+        Runner.check([operation(runs_in=runs_in)(count.fn)])
 
 
 @pytest.mark.parametrize(
@@ -200,6 +224,7 @@ def test_a_function_that_is_refused(function: Any) -> None:
         {"name": 5},
         {"runs_in": "cloud"},
         {"runs_in": None},
+        {"where": "thread"},
         {"flush": "often"},
         {"flush": -1},
         {"flush": float("inf")},

@@ -1,1 +1,1 @@
-"""Executors: where operations run. Each is one `Work` class (`base`); `start` picks it."""
+"""Executors: where operations run. Each is one module with an `Executor` (`base`); `start` has the table of them."""

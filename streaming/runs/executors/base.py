@@ -1,18 +1,24 @@
 """The interface of an executor, and the loop that executors outside of the hub share.
 
-An operation at work looks the same from the hub, wherever it runs. The process of an operation imports this module too,
-without gevent.
+An operation at work looks the same from the hub, wherever it runs. `start` has the table of the executors. The process
+of an operation imports this module too, without gevent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from greenlet import GreenletExit
+from pydantic import BaseModel
 
 from ...errors import HeadwayError
-from ..operation import close_work
+from ..context import RunContext
+from ..operation import Operation, close_work
+
+if TYPE_CHECKING:
+    from ...runtime.worker import Worker
 
 
 class Work(Protocol):
@@ -26,6 +32,26 @@ class Work(Protocol):
 
     def close(self) -> None:
         """Stops the operation, and returns once its `finally` blocks have run; harmless once it has ended."""
+
+
+class Executor(ABC):
+    """A place for operations to run.
+
+    It has no state: what a process has once, such as the fork server, is a part of the `Worker`.
+    """
+
+    def check(self, operation: Operation) -> None:
+        """Raises `RegistrationError` for an operation that cannot run here.
+
+        Called when the operation is registered, and before a run that its `where` sends here.
+        """
+
+    def warm(self, operations: Sequence[Operation], worker: Worker) -> None:
+        """Prepares the first run of one of these operations; called once in each worker, in its hub."""
+
+    @abstractmethod
+    def start(self, operation: Operation, checked: BaseModel, context: RunContext) -> Work:
+        """Prepares an operation for its input; the first `send` starts it. Called in the hub, and must not wait."""
 
 
 class WorkFailed(HeadwayError):

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
+from pydantic import BaseModel
+
 from ..context import RunContext, run_context
-from ..operation import close_work
+from ..operation import Operation, close_work
+from .base import Executor, Work
+from .thread import ThreadWork
+
+
+class GreenletExecutor(Executor):
+    """Operations in greenlets of the hub; in threads where requests run in native threads."""
+
+    def start(self, operation: Operation, checked: BaseModel, context: RunContext) -> Work:
+        return start_local_work(partial(operation.begin, checked), context)
+
+
+def start_local_work(begin: Callable[[], Iterator[Any]], context: RunContext) -> Work:
+    """The same for any generator of this process."""
+    return ThreadWork(begin, context) if context.worker.native else GreenletWork(begin, context)
 
 
 class GreenletWork:

@@ -1,43 +1,75 @@
-"""Starts an operation in the executor that it asks for.
+"""The table of the executors, and the start of an operation in the one that it asks for.
 
 Not in the package itself: the process of an operation imports that without gevent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 
 from ...errors import RegistrationError
+from ...runtime.worker import Worker
 from ..context import RunContext
-from ..operation import Operation
-from .base import Work
-from .greenlet import GreenletWork
-from .process.work import ProcessWork
-from .thread import ThreadWork
+from ..operation import Operation, Where
+from .base import Executor, Work
+from .greenlet import GreenletExecutor, GreenletWork
+from .process.work import ProcessExecutor
+from .thread import ThreadExecutor
+
+EXECUTORS: Final[dict[Where, Executor]] = {
+    "greenlet": GreenletExecutor(),
+    "thread": ThreadExecutor(),
+    "process": ProcessExecutor(),
+}
+"""The executors, by their names in `runs_in`."""
+
+MISSING: Final[dict[Where, str]] = {
+    "asyncio": (
+        "this release does not run `async def`: write the operation with `def`, and call asyncio.run() in it under "
+        'runs_in="process"'
+    ),
+    "celery": (
+        'runs_in="celery" needs Headway(app, celery=...) and the extra headway[celery], which this release does not '
+        'have: use runs_in="process"'
+    ),
+}
+"""What to do without the executors that are not in the table yet."""
+
+
+def check_operation(operation: Operation) -> None:
+    """Raises `RegistrationError` for an operation that cannot run where its `runs_in` says."""
+    _executor_for(operation, operation.runs_in).check(operation)
+
+
+def warm_executors(operations: Collection[Operation], worker: Worker) -> None:
+    """Prepares the executors that these operations run in; called in the hub."""
+    for name, executor in EXECUTORS.items():
+        own = [operation for operation in operations if operation.runs_in == name]
+        if own:
+            executor.warm(own, worker)
 
 
 def start_work(operation: Operation, checked: BaseModel, context: RunContext) -> Work:
     """Prepares an operation in the executor that its `where` selects; the first `send` starts it."""
     try:
         where = operation.where(checked)
-        if where not in ("greenlet", "thread", "process"):
-            raise RegistrationError(f"{operation.name} runs in a greenlet, a thread or a process, not in {where!r}")
+        executor = _executor_for(operation, where)
+        if where != operation.runs_in:
+            executor.check(operation)
+        return executor.start(operation, checked, context)
     except Exception as error:  # noqa: BLE001  # the run exists already, and its viewers see it fail
         return GreenletWork(partial(_fail, error), context)
-    if where == "process":
-        return ProcessWork(operation, checked, context)
-    return start_local_work(partial(operation.begin, checked), context, thread=where == "thread")
 
 
-def start_local_work(begin: Callable[[], Iterator[Any]], context: RunContext, *, thread: bool = False) -> Work:
-    """The same for a generator of this process: in a thread if asked for, or where requests run in native threads."""
-    if thread or context.worker.native:
-        return ThreadWork(begin, context)
-    return GreenletWork(begin, context)
+def _executor_for(operation: Operation, where: Where) -> Executor:
+    if where not in EXECUTORS:
+        problem = MISSING.get(where, f"its `where` gives one of {', '.join(EXECUTORS)}, not {where!r}")
+        raise RegistrationError(f"{operation.name}: {problem}")
+    return EXECUTORS[where]
 
 
 def _fail(error: Exception) -> Iterator[Any]:

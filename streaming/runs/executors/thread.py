@@ -6,16 +6,19 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
+from functools import partial
 from typing import Any, Final
 
 import gevent
 from gevent import monkey
 from greenlet import GreenletExit, getcurrent
+from pydantic import BaseModel
 
 from ...protocol.events import Question
 from ...runtime.hub import discard_hub, start_native_thread
 from ..context import RunContext, run_context
-from .base import Interruptible, run_work
+from ..operation import Operation
+from .base import Executor, Interruptible, Work, run_work
 
 SimpleQueue: Final[Any] = monkey.get_original("queue", "SimpleQueue")
 
@@ -24,6 +27,13 @@ AHEAD: Final = 1024
 
 END: Final = object()
 """The last thing that comes over from a thread."""
+
+
+class ThreadExecutor(Executor):
+    """Operations in native threads of this process."""
+
+    def start(self, operation: Operation, checked: BaseModel, context: RunContext) -> Work:
+        return ThreadWork(partial(operation.begin, checked), context)
 
 
 class ThreadWork:

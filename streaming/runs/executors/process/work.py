@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 from pydantic import BaseModel
 
+from ....errors import RegistrationError
 from ....protocol.events import Question
+from ....runtime.worker import Worker
 from ...context import RunContext
 from ...operation import Operation
+from ..base import Executor, Work
 from ..records import CRASHED, decode
 from .fork_server import Child, ForkServer
+
+
+class ProcessExecutor(Executor):
+    """Operations in processes of their own."""
+
+    def check(self, operation: Operation) -> None:
+        if not operation.is_found_by_name():
+            raise RegistrationError(
+                f"{operation.name}: a process finds its operation by the name of its function, at the top level of a "
+                f"module, and {operation.fn.__module__}.{operation.fn.__qualname__} is another"
+            )
+
+    def warm(self, operations: Sequence[Operation], worker: Worker) -> None:
+        worker.part(ForkServer).warm(sorted({operation.fn.__module__ for operation in operations}))
+
+    def start(self, operation: Operation, checked: BaseModel, context: RunContext) -> Work:
+        return ProcessWork(operation, checked, context)
 
 
 class ProcessWork:
