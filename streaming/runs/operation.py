@@ -8,7 +8,20 @@ import sys
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin, get_type_hints, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Final,
+    Literal,
+    ParamSpec,
+    Protocol,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+    overload,
+)
 
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, PydanticUserError, TypeAdapter
 from pydantic_core import CoreSchema, core_schema
@@ -24,6 +37,7 @@ Where = Literal["greenlet", "thread", "process", "asyncio", "celery"]
 """The names of `runs_in`; `executors.start.EXECUTORS` has those that this release runs."""
 FlushPolicy = Literal["each", "ready"] | float
 Work = Generator[Event | Flush, Any, Any]
+P = ParamSpec("P")
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.IGNORECASE)
 POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -199,25 +213,27 @@ class Operation:
             )
 
 
-@overload
-def operation(fn: Callable[..., Any], /) -> Operation: ...
-@overload
-def operation(
-    *,
-    name: str | None = None,
-    title: str | None = None,
-    linger: float | None = UNSET,
-    runs_in: Where = "greenlet",
-    where: Callable[[Any], Where] | None = None,
-    flush: FlushPolicy = "ready",
-    timeout: float | Callable[[Any], float] | None = None,
-    memory: int | None = None,
-    retries: int = 0,
-) -> Callable[[Callable[..., Any]], Operation]: ...
+class Declare(Protocol[P]):
+    """The types of `operation`, bare or with options."""
+
+    @overload
+    def __call__(self, fn: Callable[..., Any], /) -> Operation: ...
+    @overload
+    def __call__(self, *args: P.args, **options: P.kwargs) -> Callable[[Callable[..., Any]], Operation]: ...
+
+
+def _with_options_of(
+    _: Callable[Concatenate[Callable[..., Any], P], Operation],
+) -> Callable[[Callable[..., Any]], Declare[P]]:
+    """Gives a function the types of `Declare`, so that the options are listed once."""
+    return lambda function: cast("Declare[P]", function)
+
+
+@_with_options_of(Operation)
 def operation(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Makes an operation of a generator function; its docstring is the description, its one parameter the input.
 
-    Raises `RegistrationError` for a wrong declaration.
+    The options are those of `Operation`. Raises `RegistrationError` for a wrong declaration.
     """
     if fn is not None:
         return Operation(fn)
