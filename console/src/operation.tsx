@@ -1,15 +1,12 @@
 // The page of one operation: its description, and the form that starts a run.
-import Form from '@rjsf/core/lib/components/Form.js'
-import type {RJSFSchema} from '@rjsf/utils'
 import {type FormEvent, useId, useMemo, useRef, useState} from 'react'
 import {apiKey, type Operation, Problem, startRun, urlOf} from './api'
 import {MAX_RUNS, useBackgroundRuns, watchInBackground} from './background'
 import {useCatalogue} from './catalogue'
 import {Copy, Notice, useDocumentTitle} from './controls'
 import {bodyOf, changedValues, curlOf, errorsAt, type Files, type Values} from './forms/input'
-import {formSchema, uiFor} from './forms/schema'
-import {fields, templates, widgets} from './forms/theme'
-import {NO_BUTTON, validator} from './forms/validator'
+import {formSchema} from './forms/schema'
+import {SchemaForm} from './forms/schema-form'
 import {Icon} from './icons'
 import {refreshLatestRuns} from './latest-runs'
 import {lingerText} from './linger'
@@ -47,7 +44,6 @@ function NotFound({name}: {name: string}) {
 
 function Start({operation}: {operation: Operation}) {
   const schema = useMemo(() => formSchema(operation.input), [operation])
-  const ui = useMemo(() => uiFor(schema), [schema])
   const [values, setValues] = useState<Values>({})
   const [files, setFiles] = useState<Files>({})
   const input = useMemo(() => changedValues(values, schema), [values, schema])
@@ -62,29 +58,14 @@ function Start({operation}: {operation: Operation}) {
   return (
     <div className="start" ref={form}>
       <form className="card start-form" onSubmit={start} noValidate aria-label={operation.title}>
-        <Form
-          tagName="div"
-          schema={schema as RJSFSchema}
-          uiSchema={ui}
-          formData={values}
-          formContext={{
-            files,
-            choose: (field: string, chosen: readonly File[]) => setFiles({...files, [field]: chosen}),
-          }}
-          validator={validator}
-          noValidate
-          showErrorList={false}
-          extraErrors={errors.fields}
-          extraErrorsBlockSubmit={false}
-          experimental_componentUpdateStrategy="always"
+        <SchemaForm
+          schema={schema}
+          values={values}
+          setValues={setValues}
+          errors={errors.fields}
           idPrefix="root"
-          onChange={(change) => setValues(change.formData as Values)}
-          templates={templates}
-          widgets={widgets}
-          fields={fields}
-        >
-          {NO_BUTTON}
-        </Form>
+          files={{files, choose: (field, chosen) => setFiles({...files, [field]: chosen})}}
+        />
         {problem && <Refusal problem={problem} general={errors.general} />}
         {full && (
           <Notice kind="info" title={`${MAX_RUNS} runs are live on this page`}>

@@ -16,12 +16,8 @@ export function Sidebar({route}: {route: Route}) {
           <Wordmark />
         </a>
         <nav className="sidebar-bar" aria-label="Pages">
-          <a href={link({page: 'home'})} aria-current={route.page === 'home' ? 'page' : undefined}>
-            Operations
-          </a>
-          <a href={link({page: 'runs'})} aria-current={route.page === 'runs' ? 'page' : undefined}>
-            Runs
-          </a>
+          <PageLink page="home" route={route} />
+          <PageLink page="runs" route={route} />
         </nav>
       </header>
       <nav className="sidebar-nav" aria-label="Operations and runs">
@@ -49,14 +45,22 @@ export function Wordmark() {
   )
 }
 
+const TITLES = {home: 'Operations', runs: 'Runs'}
+
+function PageLink({page, route}: {page: keyof typeof TITLES; route: Route}) {
+  return (
+    <a href={link({page})} aria-current={route.page === page ? 'page' : undefined}>
+      {TITLES[page]}
+    </a>
+  )
+}
+
 function OperationLinks({route}: {route: Route}) {
   const {operations} = useCatalogue()
   return (
     <section aria-labelledby="sidebar-operations">
       <h2 id="sidebar-operations">
-        <a href={link({page: 'home'})} aria-current={route.page === 'home' ? 'page' : undefined}>
-          Operations
-        </a>
+        <PageLink page="home" route={route} />
       </h2>
       <ul>
         {operations.map(({name, title}) => (
@@ -82,9 +86,7 @@ function LatestRuns({route}: {route: Route}) {
   return (
     <section aria-labelledby="sidebar-runs">
       <h2 id="sidebar-runs">
-        <a href={link({page: 'runs'})} aria-current={route.page === 'runs' ? 'page' : undefined}>
-          Runs
-        </a>
+        <PageLink page="runs" route={route} />
       </h2>
       {runs.length === 0 && <p className="sidebar-none">No runs yet.</p>}
       <ul>

@@ -1,14 +1,11 @@
 // The open question of a run: two buttons for yes and no, a button for each of a few choices, else a form.
-import Form from '@rjsf/core/lib/components/Form.js'
-import type {RJSFSchema} from '@rjsf/utils'
 import {type FormEvent, useEffect, useId, useMemo, useRef, useState} from 'react'
 import {Problem, type Question, type Schema} from '../api'
 import {Notice, useNow} from '../controls'
 import {duration} from '../format'
 import {errorsAt, type Values} from '../forms/input'
-import {answerSchema, uiFor} from '../forms/schema'
-import {fields, templates, widgets} from '../forms/theme'
-import {NO_BUTTON, validator} from '../forms/validator'
+import {answerSchema} from '../forms/schema'
+import {SchemaForm} from '../forms/schema-form'
 import {Icon} from '../icons'
 
 type Answer = (answer: unknown) => Promise<void>
@@ -87,7 +84,6 @@ function AnswerForm({schema, submit, submitting, problem}: Submission & {schema:
     () => (isObject ? schema : {type: 'object', properties: {answer: {title: 'Your answer', ...schema}}}),
     [schema, isObject],
   )
-  const ui = useMemo(() => uiFor(wrapped), [wrapped])
   const [values, setValues] = useState<Values>({})
   const errors = errorsAt(
     (problem?.errors ?? []).map(({loc, msg}) => ({
@@ -102,25 +98,7 @@ function AnswerForm({schema, submit, submitting, problem}: Submission & {schema:
   }
   return (
     <form onSubmit={onSubmit} noValidate>
-      <Form
-        tagName="div"
-        schema={wrapped as RJSFSchema}
-        uiSchema={ui}
-        formData={values}
-        formContext={{files: {}, choose: () => undefined}}
-        validator={validator}
-        noValidate
-        showErrorList={false}
-        extraErrors={errors.fields}
-        experimental_componentUpdateStrategy="always"
-        idPrefix="answer"
-        onChange={(change) => setValues(change.formData as Values)}
-        templates={templates}
-        widgets={widgets}
-        fields={fields}
-      >
-        {NO_BUTTON}
-      </Form>
+      <SchemaForm schema={wrapped} values={values} setValues={setValues} errors={errors.fields} idPrefix="answer" />
       {problem && Object.keys(errors.fields).length === 0 && <Refused problem={problem} />}
       <div className="question-answers">
         <button type="submit" className="button button-primary" disabled={submitting}>
