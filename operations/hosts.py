@@ -25,6 +25,8 @@ from typing import Final
 
 import httpx
 
+from .errors import CodedError
+
 CONNECT: Final = 5.0
 SILENCE: Final = 10.0
 """Seconds for a connection, and between two pieces of an answer."""
@@ -32,7 +34,7 @@ SAFE: Final = frozenset({"GET", "HEAD"})
 """Methods that are repeated, and that follow redirects (RFC 9110, section 9.2.1)."""
 
 
-class HostError(Exception):
+class HostError(CodedError):
     """A request that was not made, or not answered well.
 
     `code` is `wrong_url`, `host_not_allowed`, `private_address`, `unreachable`, `redirected`, `compressed`, `too_large`
@@ -41,8 +43,6 @@ class HostError(Exception):
 
     def __init__(self, code: str, message: str, *, transient: bool = False) -> None:
         super().__init__(code, message)
-        self.code = code
-        self.message = message
         self.transient = transient
 
 

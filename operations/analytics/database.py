@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import duckdb
 
+from ..errors import CodedError
 from . import values
 from .sql import error_message, quote
 from .values import Value
@@ -60,13 +61,8 @@ READ_ONLY: Final = frozenset({"SELECT", "MULTI"})
 """The types of statements that only read: to DuckDB, DESCRIBE, SHOW and SUMMARIZE are SELECTs, a PIVOT is several."""
 
 
-class DatabaseError(Exception):
+class DatabaseError(CodedError):
     """A wrong file or statement; `code` and `message` are for the user."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message)
-        self.code = code
-        self.message = message
 
 
 @dataclass(frozen=True)

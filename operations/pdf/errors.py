@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
+from ..errors import CodedError
 
-class Unreadable(Exception):
+
+class Unreadable(CodedError):
     """A document or page that cannot be read: `code` is for programs, `message` for people."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message)
-        self.code = code
-        self.message = message

@@ -10,22 +10,16 @@ from typing import Any, Final, get_type_hints, overload
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from ..errors import CodedError
+
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 """A name that a model can repeat without a mistake."""
 
 Json = dict[str, Any]
 
 
-class ToolError(Exception):
+class ToolError(CodedError):
     """A failed call: `message` is for the model and the viewers, `code` for programs."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message)
-        self.code = code
-        self.message = message
-
-    def __str__(self) -> str:
-        return f"{self.code}: {self.message}"
 
 
 @dataclass(frozen=True)

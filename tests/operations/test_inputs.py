@@ -30,7 +30,9 @@ INPUTS = pytest.mark.parametrize(("model", "filled"), FILLED, ids=[model.__name_
 
 
 @INPUTS
-@pytest.mark.parametrize("blank", ["", " \t\n", [""], NO_FILE, [NO_FILE]], ids=["empty", "white", "list", "file", "files"])
+@pytest.mark.parametrize(
+    "blank", ["", " \t\n", [""], NO_FILE, [NO_FILE]], ids=["empty", "white", "list", "file", "files"]
+)
 def test_a_blank_field_counts_as_left_out(model: type[Input], filled: dict[str, Any], blank: Any) -> None:
     """Whatever its type is: a form sends all of its fields."""
     lists = {name for name, field in model.model_fields.items() if "list" in str(field.annotation)}

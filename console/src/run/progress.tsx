@@ -1,10 +1,10 @@
 // The progress of a live run, or the ending of a finished one.
 import type {UseRun} from '@headway/client/react'
-import {useMemo} from 'react'
+import {type ReactNode, useMemo} from 'react'
 import {type Progress, serverNow} from '../api'
 import {LIVE, useNow} from '../controls'
 import {bytes, duration, number, remaining} from '../format'
-import {Icon} from '../icons'
+import {Icon, type IconName} from '../icons'
 
 export function ProgressCard({run}: {run: UseRun}) {
   if (run.status === 'idle') return <Loading />
@@ -132,50 +132,48 @@ function Ending({run}: {run: UseRun}) {
   const steps = useSteps(events)
   if (status === 'succeeded')
     return (
-      <section className="card ending ending-succeeded" aria-label="Ending">
-        <span className="ending-icon">
-          <Icon name="check" />
-        </span>
-        <div>
-          <h2>Done{time && ` in ${time}`}</h2>
-          <p>
-            {steps.length <= 1 &&
-            progress?.done !== undefined &&
-            progress.total !== undefined &&
-            progress.unit !== 'percent'
-              ? count(progress)
-              : `${number(events.length)} events`}
-          </p>
-          {steps.length > 1 && <Steps steps={steps} done />}
-        </div>
-      </section>
+      <EndingCard status="succeeded" icon="check" title={`Done${time && ` in ${time}`}`}>
+        <p>
+          {steps.length <= 1 &&
+          progress?.done !== undefined &&
+          progress.total !== undefined &&
+          progress.unit !== 'percent'
+            ? count(progress)
+            : `${number(events.length)} events`}
+        </p>
+        {steps.length > 1 && <Steps steps={steps} done />}
+      </EndingCard>
     )
   if (status === 'failed')
     return (
-      <section className="card ending ending-failed" aria-label="Ending">
-        <span className="ending-icon">
-          <Icon name="alert" />
-        </span>
-        <div>
-          <h2>Failed{time && ` after ${time}`}</h2>
-          <p>{error?.message ?? 'It gave no reason.'}</p>
-          {error && (
-            <p className="ending-code">
-              <code>{error.code}</code>
-              {error.retryable && <span>Running it again may succeed.</span>}
-            </p>
-          )}
-        </div>
-      </section>
+      <EndingCard status="failed" icon="alert" title={`Failed${time && ` after ${time}`}`}>
+        <p>{error?.message ?? 'It gave no reason.'}</p>
+        {error && (
+          <p className="ending-code">
+            <code>{error.code}</code>
+            {error.retryable && <span>Running it again may succeed.</span>}
+          </p>
+        )}
+      </EndingCard>
     )
   return (
-    <section className="card ending" aria-label="Ending">
+    <EndingCard status="cancelled" icon="stop" title={`Cancelled${time && ` after ${time}`}`}>
+      <p>{reasons[run.reason ?? ''] ?? 'It gave no reason.'}</p>
+    </EndingCard>
+  )
+}
+
+type EndingCardProps = {status: string; icon: IconName; title: string; children: ReactNode}
+
+function EndingCard({status, icon, title, children}: EndingCardProps) {
+  return (
+    <section className={`card ending ending-${status}`} aria-label="Ending">
       <span className="ending-icon">
-        <Icon name="stop" />
+        <Icon name={icon} />
       </span>
       <div>
-        <h2>Cancelled{time && ` after ${time}`}</h2>
-        <p>{reasons[run.reason ?? ''] ?? 'It gave no reason.'}</p>
+        <h2>{title}</h2>
+        {children}
       </div>
     </section>
   )
