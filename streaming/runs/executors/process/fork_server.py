@@ -204,6 +204,7 @@ class ForkServer:
             [sys.executable, "-c", entry, path],
             os.environ,
             file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), server.CONNECTION)],
+            setsid=True,  # a terminal's Ctrl-C is for the worker alone, from the first moment
         )
         theirs.close()
         self._connection = ours

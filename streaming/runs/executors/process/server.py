@@ -1,4 +1,4 @@
-"""The fork server: a plain process, without threads or a hub, that forks a child for each run.
+"""The fork server: a plain process in a session of its own, without threads or a hub, that forks a child for each run.
 
 A worker starts it once. It imports the modules of the operations, so a run starts in milliseconds, and neither gunicorn
 nor gevent nor the sockets of the viewers are ever forked. It reads commands as lines of JSON on file descriptor 3, and
@@ -137,5 +137,4 @@ def main() -> None:
     """The entry of the process; closes all descriptors but the standard ones and its connection."""
     os.dup2(2, 1)
     os.closerange(CONNECTION + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-    os.setsid()
     Server(socket.socket(fileno=CONNECTION)).serve()
