@@ -89,7 +89,7 @@ class Runner:
         try:
             least = self.linger_of(operation)
             info = RunInfo(
-                id=secrets.token_urlsafe(18),
+                id=f"r{secrets.token_urlsafe(17)}",  # an id that began with `-` would look like an option
                 operation=operation.name,
                 created=rfc3339(self.clock.now()),
                 owner=owner,

@@ -78,11 +78,15 @@ def test_the_first_event_is_there_at_once(stage: Stage) -> None:
 
 
 def test_run_ids_cannot_be_guessed(stage: Stage) -> None:
-    """An id has 144 random bits in letters that need no escape in a URL, and no two are alike."""
+    """An id has 136 random bits in letters that need no escape in a URL, and no two are alike.
+
+    It begins with a letter: on a command line `-` would begin an option.
+    """
     runs = {stage.start(sample.plain, sample.Where()) for _ in range(20)}
     assert len(runs) == 20
     for run in runs:
         assert len(run) == 24
+        assert run[0] == "r"
         assert run.replace("-", "a").replace("_", "a").isalnum()
 
 
