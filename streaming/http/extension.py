@@ -20,6 +20,7 @@ from ..runtime.worker import Worker
 from ..settings import Settings
 from ..stores import open_store
 from ..stores.base import Store
+from .command import HeadwayCommand
 from .drain import drain
 from .heartbeat import Heartbeat
 from .routes import Routes
@@ -37,7 +38,8 @@ class Headway:
 
     `authorize` takes the request and returns its owner; it returns `None`, or raises a `Problem`, to refuse it. `log`
     and `clock` replace the store of the settings and the system's clock, in tests. `observers` are notified of runs,
-    streams and refusals. Further keywords are defaults of settings.
+    streams and refusals. Further keywords are defaults of settings. `serving` is false in `flask headway`: a process
+    that ends with its command takes over no run whose worker was lost.
     """
 
     mounted: ClassVar[weakref.WeakSet[Headway]] = weakref.WeakSet()
@@ -57,6 +59,7 @@ class Headway:
     ) -> None:
         self.operations = list(operations)
         self.observers = list(observers)
+        self.serving = True
         self.settings = Settings()
         self._authorize = authorize
         self._store = log
@@ -91,6 +94,7 @@ class Headway:
         app.extensions["headway"] = self
         Headway.mounted.add(self)
         app.register_blueprint(Routes(self).blueprint, url_prefix=url_prefix)
+        app.cli.add_command(HeadwayCommand(app, self))
         self._mounted = True
 
     @property
@@ -129,9 +133,10 @@ class Headway:
             self._runner.worker.call(drain, self._runner, seconds)
 
     def close(self) -> None:
-        """Closes the store, at the end of the process."""
-        if self._runner is not None:
-            self._runner.worker.call(self._runner.close)
+        """Closes the store, at the end of the process; what asks for a run after that opens it again."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            runner.worker.call(runner.close)
 
     def _read_settings(self, app: Flask) -> Settings:
         return Settings.read(os.environ, app.config, **self._defaults)
@@ -148,6 +153,7 @@ class Headway:
                     self._clock,
                     self.observer,
                     streams=lambda: len(heartbeat.viewers),
+                    adopts=self.serving,
                 )
             return self._runner
 

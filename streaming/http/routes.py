@@ -26,6 +26,7 @@ from ..runs.handshake import Handshake
 from ..runs.observers import Refused, StreamOpened
 from ..runs.operation import Operation
 from ..stores.base import Record
+from .command import LOCAL_OWNER
 from .handshake import leave_later, refusal_of
 from .heartbeat import Heartbeat
 from .inputs import RunInput, read_body, read_input
@@ -166,7 +167,9 @@ class Routes:
 
     def _identify(self) -> None:
         """Sets the owner of the request. Raises `Unauthorized`."""
-        g.headway_owner = ""
+        g.headway_owner = request.environ.get(LOCAL_OWNER, "")
+        if LOCAL_OWNER in request.environ:
+            return
         authorize = self._headway.authorize
         if authorize is None or request.method == "OPTIONS" or request.endpoint in _open_endpoints(request):
             return

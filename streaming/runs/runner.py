@@ -42,10 +42,12 @@ class Runner:
         clock: Clock | None = None,
         observer: Observer | None = None,
         streams: Callable[[], int] = lambda: 0,
+        adopts: bool = True,
     ) -> None:
         self.operations = self.check(operations)
         self.observer = observer or Observer()
         self._streams = streams
+        self._adopts = adopts
         self.store = store
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
@@ -164,7 +166,7 @@ class Runner:
             gevent.sleep(MAINTENANCE)
             self.observer.load(Load(len(self.runs), self._streams(), self.draining))
             try:
-                if not self.draining:
+                if self._adopts and not self.draining:
                     for orphan in self.store.adopt_orphans():
                         self._adopt_or_end(orphan)
                 self.store.sweep()

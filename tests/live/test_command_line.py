@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import io
 import json
-import os
-import pty
-import re
-import select
 import signal
-import struct
-import subprocess
-import sys
-import termios
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import pytest
 
 from streaming.client import Client
-from streaming.client.cli.commands import main
 from tests.clients import wait_until
+from tests.command_line import PATIENCE, CommandLine, names, read_until
 from tests.pdfs import report
-from tests.servers import Server, environment, gunicorn, program
+from tests.servers import Server, gunicorn
 
 KEY: Final = "a-key"
-COMMAND: Final = [sys.executable, "-m", "streaming"]
-PATIENCE: Final = 30.0
 ENDLESS: Final = ("run", "simulate", "--steps", "1", "--interval", "600")
 
 
@@ -43,153 +29,24 @@ def server() -> Iterator[Server]:
         yield started
 
 
-def variables(server: Server) -> dict[str, str]:
-    """The environment of a command, with the service's URL and key."""
-    return environment({"HEADWAY_URL": server.url, "HEADWAY_API_KEY": KEY, "TERM": "xterm-256color"})
-
-
-@dataclass
-class CompletedCommand:
-    """The output and the exit code of a command."""
-
-    code: int
-    out: bytes
-    err: str
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        """The output as lines of JSON."""
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-def run_command(server: Server, *arguments: str, stdin: bytes = b"") -> CompletedCommand:
-    """Runs a command to its end; in this process, because starting another takes longer than most commands."""
-    typed, out = io.TextIOWrapper(io.BytesIO(stdin)), io.TextIOWrapper(io.BytesIO(), write_through=True)
-    err = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in variables(server).items():
-            patch.setenv(name, value)
-        patch.setattr("sys.argv", ["streaming", *arguments])
-        for name, stream in (("stdin", typed), ("stdout", out), ("stderr", err)):
-            patch.setattr(f"sys.{name}", stream)
-        with pytest.raises(SystemExit) as ended:
-            main()
-    assert isinstance(out.buffer, io.BytesIO)
-    assert isinstance(ended.value.code, int)
-    return CompletedCommand(ended.value.code, out.buffer.getvalue(), err.getvalue())
-
-
-@contextlib.contextmanager
-def running_command(server: Server, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A command in a process, with its output in pipes."""
-    with subprocess.Popen(
-        [*COMMAND, *arguments],
-        env=variables(server),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def read_until(process: subprocess.Popen[bytes], name: str) -> dict[str, Any]:
-    """Reads up to the next event of this name, and returns it."""
-    assert process.stdout
-    for line in process.stdout:
-        event: dict[str, Any] = json.loads(line)
-        if event["type"] == name:
-            return event
-    raise AssertionError(f"no {name}")
-
-
-@dataclass
-class Terminal:
-    """A command on a terminal of 100 columns."""
-
-    process: subprocess.Popen[bytes]
-    descriptor: int
-    output: bytes = field(default=b"")
-
-    @property
-    def text(self) -> str:
-        """Everything that was shown, without escape sequences."""
-        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.output.decode(errors="replace"))
-
-    def type(self, keys: bytes) -> None:
-        """Presses keys."""
-        os.write(self.descriptor, keys)
-
-    def read_until(self, text: str) -> None:
-        """Reads until this text is shown."""
-        end = time.monotonic() + PATIENCE
-        while text not in self.text:
-            assert time.monotonic() < end, f"no {text!r} on the terminal: {self.text}"
-            assert self._read(), f"it ended without {text!r}: {self.text}"
-
-    def interrupt_prompt(self) -> None:
-        """Presses Ctrl-C at a prompt, and again where the first came before the prompt reads its line.
-
-        CPython's `input` then handles the signal only after the next one.
-        """
-        time.sleep(0.2)
-        self.type(b"\x03")
-        end = time.monotonic() + PATIENCE / 3
-        while self._read(end - time.monotonic()):
-            pass
-        if self.process.poll() is None:
-            with contextlib.suppress(OSError):
-                self.type(b"\x03")
-
-    def end(self) -> int:
-        """Reads to the end; returns the exit code."""
-        while self._read():
-            pass
-        return self.process.wait(PATIENCE)
-
-    def _read(self, timeout: float = PATIENCE) -> bool:
-        if select.select([self.descriptor], [], [], max(0.0, timeout))[0]:
-            with contextlib.suppress(OSError):  # Linux raises EIO once the other end is closed
-                chunk = os.read(self.descriptor, 65536)
-                self.output += chunk
-                return bool(chunk)
-        return False
-
-
-@contextlib.contextmanager
-def terminal(server: Server, *arguments: str) -> Iterator[Terminal]:
-    """A command on a terminal."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
-    command = [program("setsid"), "--ctty", "--wait", *COMMAND, *arguments]
-    with subprocess.Popen(command, env=variables(server), stdin=theirs, stdout=theirs, stderr=theirs) as process:
-        os.close(theirs)
-        try:
-            yield Terminal(process, ours)
-        finally:
-            os.close(ours)
-            process.kill()
-
-
-def names(lines: Sequence[dict[str, Any]]) -> list[str]:
-    """The types of events."""
-    return [line["type"] for line in lines]
-
-
 def snapshot(server: Server, run: str) -> Any:
     """The state of a run."""
     with Client(server.url, api_key=KEY) as client:
         return client.snapshot(run)
 
 
+@pytest.fixture(scope="module")
+def shell(server: Server) -> CommandLine:
+    """`python -m streaming`, with the service's URL and key."""
+    return CommandLine("python -m streaming", {"HEADWAY_URL": server.url, "HEADWAY_API_KEY": KEY})
+
+
 # -- in a pipe --------------------------------------------------------------------------------------------------------
 
 
-def test_a_run_in_a_pipe(server: Server) -> None:
+def test_a_run_in_a_pipe(shell: CommandLine) -> None:
     """It is one line of JSON an event, and nothing else; exit code 0."""
-    with running_command(server, "run", "simulate", "--steps", "2", "--interval", "0") as process:
+    with shell.start("run", "simulate", "--steps", "2", "--interval", "0") as process:
         out, err = process.communicate(timeout=PATIENCE)
     lines = [json.loads(line) for line in out.splitlines()]
     assert (process.returncode, err) == (0, b"")
@@ -198,82 +55,82 @@ def test_a_run_in_a_pipe(server: Server) -> None:
     assert lines[3]["data"]["result"] == {"steps": 2, "stopped": False}
 
 
-def test_lines_arrive_with_their_events(server: Server) -> None:
+def test_lines_arrive_with_their_events(shell: CommandLine) -> None:
     """A reader of the pipe sees an event while the run goes on."""
-    with running_command(server, *ENDLESS) as process:
+    with shell.start(*ENDLESS) as process:
         assert read_until(process, "progress")["data"]["done"] == 1
         assert process.poll() is None
 
 
-def test_a_file_and_flags(server: Server, tmp_path: Path) -> None:
+def test_a_file_and_flags(shell: CommandLine, tmp_path: Path) -> None:
     """Files are arguments, fields are flags, and `-` is the standard input."""
     (tmp_path / "report.pdf").write_bytes(pdf := report(3))
-    result = run_command(server, "run", "extract", str(tmp_path / "report.pdf"), "--pages", "1-2", "--no-tables")
+    result = shell.run("run", "extract", str(tmp_path / "report.pdf"), "--pages", "1-2", "--no-tables")
     assert result.code == 0
     assert [line["data"]["key"] for line in result.lines if line["type"] == "partial"] == ["page-1", "page-2"]
-    result = run_command(server, "run", "extract", "-", "--pages", "3", stdin=pdf)
+    result = shell.run("run", "extract", "-", "--pages", "3", stdin=pdf)
     assert [line["data"]["key"] for line in result.lines if line["type"] == "partial"] == ["page-3"]
 
 
-def test_the_input_as_json(server: Server, tmp_path: Path) -> None:
+def test_the_input_as_json(shell: CommandLine, tmp_path: Path) -> None:
     """It is an argument, a file, or the standard input; flags win over it."""
     document = '{"steps": 5, "interval": 0}'
     (tmp_path / "input.json").write_text(document)
     for source, stdin in ((document, b""), (f"@{tmp_path}/input.json", b""), ("-", document.encode())):
-        result = run_command(server, "run", "simulate", "--json", source, "--steps", "1", stdin=stdin)
+        result = shell.run("run", "simulate", "--json", source, "--steps", "1", stdin=stdin)
         assert result.lines[-2]["data"]["result"]["steps"] == 1
 
 
-def test_operations(server: Server) -> None:
+def test_operations(shell: CommandLine) -> None:
     """They are listed, each on a line of JSON."""
-    result = run_command(server, "operations")
+    result = shell.run("operations")
     assert result.code == 0
     assert {"extract", "simulate"} <= {line["name"] for line in result.lines}
     assert result.lines[0]["input"]["type"] == "object"
 
 
-def test_the_help_of_an_operation(server: Server) -> None:
+def test_the_help_of_an_operation(shell: CommandLine) -> None:
     """It lists the flags, with their descriptions and defaults."""
-    result = run_command(server, "run", "simulate", "--help")
+    result = shell.run("run", "simulate", "--help")
     assert result.code == 0
     assert "--fail-at INTEGER" in result.out.decode()
     assert "How many steps it takes. [default: 10]" in result.out.decode()
-    bare = run_command(server, "run", "--help")
+    bare = shell.run("run", "--help")
     assert (bare.code, b"OPERATION" in bare.out) == (0, True)
-    assert b"Exit codes:" in run_command(server, "--help").out
+    assert b"Exit codes:" in shell.run("--help").out
 
 
-def test_watch_and_cancel(server: Server) -> None:
+def test_watch_and_cancel(shell: CommandLine) -> None:
     """A detached run can be watched from any event on, and cancelled."""
-    started = run_command(server, "run", "simulate", "--interval", "600", "--detach")
+    started = shell.run("run", "simulate", "--interval", "600", "--detach")
     run = started.lines[0]["id"]
-    with running_command(server, "watch", run, "--after", "1") as watching:
+    with shell.start("watch", run, "--after", "1") as watching:
         assert read_until(watching, "progress")["id"] == 2
-        cancelled = run_command(server, "cancel", run)
+        cancelled = shell.run("cancel", run)
         assert (cancelled.code, cancelled.lines[0]["id"]) == (0, run)
         assert read_until(watching, "done")["data"]["reason"] == "requested"
         assert watching.wait(PATIENCE) == 3
-    assert run_command(server, "watch", run).code == 3
+    assert shell.run("watch", run).code == 3
 
 
-def test_answer(server: Server) -> None:
+def test_answer(shell: CommandLine, server: Server) -> None:
     """A question can be answered with another command; without a terminal, `run` prints that command."""
-    with running_command(server, "run", "simulate", "--steps", "1", "--interval", "0", "--ask-at", "1") as running:
+    with shell.start("run", "simulate", "--steps", "1", "--interval", "0", "--ask-at", "1") as running:
         read_until(running, "question")
         with Client(server.url, api_key=KEY) as client:
             (run,) = client.runs(status="waiting")
-        assert run_command(server, "answer", run["id"], "maybe").code == 5
-        assert run_command(server, "answer", run["id"], "true").code == 0
+        assert shell.run("answer", run["id"], "maybe").code == 5
+        assert shell.run("answer", run["id"], "true").code == 0
         assert read_until(running, "result")["data"]["result"]["stopped"] is False
         assert running.wait(PATIENCE) == 0
         assert running.stderr
         assert f"python -m streaming answer {run['id']} ANSWER" in running.stderr.read().decode()
-    assert run_command(server, "answer", run["id"], "true").code == 2
+    assert shell.run("answer", run["id"], "true").code == 2
 
 
-def test_a_closed_pipe(server: Server) -> None:
+def test_a_closed_pipe(shell: CommandLine, server: Server) -> None:
     """Where nobody reads the output any more the command exits, without a traceback."""
-    with running_command(server, "run", "simulate", "--steps", "1000000", "--interval", "0.01") as process:
+    with shell.start("run", "simulate", "--steps", "1000000", "--interval", "0.01") as process:
         assert process.stdout
         assert process.stderr
         run = read_until(process, "start")["data"]["run"]
@@ -286,9 +143,9 @@ def test_a_closed_pipe(server: Server) -> None:
 # -- exit codes -------------------------------------------------------------------------------------------------------
 
 
-def test_failed(server: Server) -> None:
+def test_failed(shell: CommandLine) -> None:
     """1: the run ended in `error`."""
-    result = run_command(server, "run", "simulate", "--fail-at", "1")
+    result = shell.run("run", "simulate", "--fail-at", "1")
     assert (result.code, names(result.lines)) == (1, ["start", "error", "done"])
 
 
@@ -303,28 +160,34 @@ def test_failed(server: Server) -> None:
         (("run",), ""),
     ],
 )
-def test_wrong_usage(server: Server, arguments: tuple[str, ...], message: str) -> None:
+def test_wrong_usage(shell: CommandLine, arguments: tuple[str, ...], message: str) -> None:
     """2: the command line is wrong; the message says why, and no run is started."""
-    result = run_command(server, *arguments)
+    result = shell.run(*arguments)
     assert result.code == 2
     assert message in result.err
     assert "Traceback" not in result.err
 
 
-def test_refused(server: Server) -> None:
+def test_refused(shell: CommandLine) -> None:
     """5: the service refuses, and its message names the field; options win over the environment."""
-    result = run_command(server, "run", "simulate", "--steps", "-4")
+    result = shell.run("run", "simulate", "--steps", "-4")
     assert (result.code, result.out) == (5, b"")
     assert "422 Invalid input" in result.err
     assert "steps: Input should be greater than or equal to 0" in result.err
-    assert run_command(server, "operations", "--key", "wrong").code == 5
-    assert run_command(server, "--key", "wrong", "watch", "nothing").code == 5
-    assert run_command(server, "--key", KEY, "cancel", "nothing").code == 5
+    assert shell.run("operations", "--key", "wrong").code == 5
+    assert shell.run("--key", "wrong", "watch", "nothing").code == 5
+    assert shell.run("--key", KEY, "cancel", "nothing").code == 5
 
 
-def test_unreachable(server: Server) -> None:
+def test_no_header_stands_for_the_owner(server: Server) -> None:
+    """`flask headway` passes the check of keys by a key of the WSGI environ, which no request can set."""
+    for name in ("headway.owner", "headway_owner", "Headway-Owner", "HTTP_headway.owner"):
+        assert httpx.get(f"{server.url}/runs", headers={name: "ann"}).status_code == 401
+
+
+def test_unreachable(shell: CommandLine) -> None:
     """6: nothing answers at the URL."""
-    result = run_command(server, "run", "simulate", "--url", "http://127.0.0.1:1")
+    result = shell.run("run", "simulate", "--url", "http://127.0.0.1:1")
     assert (result.code, result.out) == (6, b"")
     assert "headway: http://127.0.0.1:1 cannot be reached" in result.err
 
@@ -332,7 +195,10 @@ def test_unreachable(server: Server) -> None:
 def test_interrupted() -> None:
     """4: the stream was cut and cannot be resumed; a note says that the connection was lost."""
     env = {"HEADWAY_STORE": "memory:", "HEADWAY_SIMULATE": "1"}
-    with gunicorn("app:app", env=env) as dying, running_command(dying, *ENDLESS, "--attempts", "1") as process:
+    with (
+        gunicorn("app:app", env=env) as dying,
+        CommandLine("python -m streaming", {"HEADWAY_URL": dying.url}).start(*ENDLESS, "--attempts", "1") as process,
+    ):
         read_until(process, "progress")
         dying.kill()
         assert process.wait(PATIENCE) == 4
@@ -345,9 +211,9 @@ def test_interrupted() -> None:
 # -- Ctrl-C -----------------------------------------------------------------------------------------------------------
 
 
-def test_ctrl_c_cancels(server: Server) -> None:
+def test_ctrl_c_cancels(shell: CommandLine) -> None:
     """The first one cancels the run; its events are shown up to `done`. Exit code 3."""
-    with running_command(server, *ENDLESS) as process:
+    with shell.start(*ENDLESS) as process:
         read_until(process, "progress")
         process.send_signal(signal.SIGINT)
         assert read_until(process, "done")["data"] | {"timestamp": "", "elapsed": 0} == {
@@ -359,10 +225,10 @@ def test_ctrl_c_cancels(server: Server) -> None:
         assert process.wait(PATIENCE) == 3
 
 
-def test_ctrl_c_twice_leaves(server: Server) -> None:
+def test_ctrl_c_twice_leaves(shell: CommandLine, server: Server) -> None:
     """The second one does not wait for the end of the run. Exit code 130."""
     busy = ("run", "simulate", "--steps", "1", "--burn", "4", "--runs-in", "thread")
-    with running_command(server, *busy) as process:
+    with shell.start(*busy) as process:
         run = read_until(process, "start")["data"]["run"]
         process.send_signal(signal.SIGINT)
         assert process.stderr
@@ -373,11 +239,11 @@ def test_ctrl_c_twice_leaves(server: Server) -> None:
     wait_until(lambda: snapshot(server, run).status == "cancelled", "the first Ctrl-C cancelled it")
 
 
-def test_watch_with_keep(server: Server) -> None:
+def test_watch_with_keep(shell: CommandLine, server: Server) -> None:
     """Ctrl-C leaves, and the run goes on."""
-    with running_command(server, *ENDLESS) as running:
+    with shell.start(*ENDLESS) as running:
         run = read_until(running, "start")["data"]["run"]
-        with running_command(server, "watch", run, "--keep") as watching:
+        with shell.start("watch", run, "--keep") as watching:
             read_until(watching, "progress")
             watching.send_signal(signal.SIGINT)
             assert watching.wait(PATIENCE) == 130
@@ -387,9 +253,9 @@ def test_watch_with_keep(server: Server) -> None:
 # -- on a terminal ----------------------------------------------------------------------------------------------------
 
 
-def test_bars_on_a_terminal(server: Server) -> None:
+def test_bars_on_a_terminal(shell: CommandLine) -> None:
     """A bar has the step, its progress and the seconds left; result and status stand below."""
-    with terminal(server, "run", "simulate", "--steps", "3", "--interval", "0.3") as screen:
+    with shell.terminal("run", "simulate", "--steps", "3", "--interval", "0.3") as screen:
         screen.read_until("Step 2 of 3")
         assert screen.end() == 0
     for text in ("simulate  run ", "━", "2/3 steps", "s left", '"stopped": false', "succeeded in "):
@@ -397,9 +263,9 @@ def test_bars_on_a_terminal(server: Server) -> None:
     assert '{"id":' not in screen.text
 
 
-def test_a_question_at_the_prompt(server: Server) -> None:
+def test_a_question_at_the_prompt(shell: CommandLine) -> None:
     """The prompt fits the schema, and is repeated until the answer does."""
-    with terminal(server, "run", "simulate", "--steps", "1", "--interval", "0", "--ask-at", "1") as screen:
+    with shell.terminal("run", "simulate", "--steps", "1", "--interval", "0", "--ask-at", "1") as screen:
         screen.read_until("Go on? [y/N]")
         screen.type(b"perhaps\n")
         screen.read_until("invalid input")
@@ -408,29 +274,29 @@ def test_a_question_at_the_prompt(server: Server) -> None:
     assert '"stopped": false' in screen.text
 
 
-def test_ctrl_c_on_a_terminal(server: Server) -> None:
+def test_ctrl_c_on_a_terminal(shell: CommandLine) -> None:
     """It cancels, at the prompt of a question too, and the status of the run is shown."""
-    with terminal(server, *ENDLESS) as screen:
+    with shell.terminal(*ENDLESS) as screen:
         screen.read_until("1/1 steps")
         screen.type(b"\x03")
         assert screen.end() == 3
         assert "cancelling; press Ctrl-C again to leave" in screen.text
         assert "cancelled (requested)" in screen.text
-    with terminal(server, "run", "simulate", "--interval", "0", "--ask-at", "1") as screen:
+    with shell.terminal("run", "simulate", "--interval", "0", "--ask-at", "1") as screen:
         screen.read_until("Go on?")
         screen.interrupt_prompt()
         assert screen.end() == 3
 
 
-def test_a_failure_on_a_terminal(server: Server) -> None:
+def test_a_failure_on_a_terminal(shell: CommandLine) -> None:
     """The code and the message of the error are shown. Exit code 1."""
-    with terminal(server, "run", "simulate", "--fail-at", "1") as screen:
+    with shell.terminal("run", "simulate", "--fail-at", "1") as screen:
         assert screen.end() == 1
     assert "✗ simulated_failure: The simulation fails at step 1" in screen.text
 
 
-def test_json_on_a_terminal(server: Server) -> None:
+def test_json_on_a_terminal(shell: CommandLine) -> None:
     """`--output json` writes lines there too."""
-    with terminal(server, "run", "simulate", "--steps", "0", "--output", "json") as screen:
+    with shell.terminal("run", "simulate", "--steps", "0", "--output", "json") as screen:
         assert screen.end() == 0
     assert names([json.loads(line) for line in screen.text.split()]) == ["start", "result", "done"]

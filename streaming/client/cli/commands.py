@@ -1,4 +1,4 @@
-"""The command line: `python -m streaming`.
+"""The commands of `python -m streaming` and of `flask headway`, which are the same.
 
 It uses `click`, which builds commands from data: the flags of `run` are made of the JSON Schema that the service gives
 for an operation. Flask depends on click anyway.
@@ -6,12 +6,9 @@ for an operation. Flask depends on click anyway.
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, get_args
 
 import click
 import orjson
@@ -19,98 +16,59 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..errors import ClientError, NotAStream, RequestRefused, Unreachable
-from ..reader import Backoff
+from ...protocol.state import Status
+from ..errors import ClientError, NotAStream, RequestRefused, RunCancelled, RunFailed, Unreachable
 from ..sync import Client
 from . import doctor as checks
+from .config import Config, RunType, common
 from .exit_codes import ExitCode
 from .flags import command_of, input_of
 from .follow import Follower, json_or_text
-from .output import JsonLines, Output, Screen, printable, write_line
+from .output import printable, write_line
 
-URL: Final = "http://127.0.0.1:8000"
 EPILOG: Final = """\b
 Exit codes: 0 succeeded, 1 failed, 2 wrong usage, 3 cancelled, 4 interrupted (the run may go on),
 5 refused by the service, 6 not reachable, 130 left with Ctrl-C."""
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-@dataclass
-class Config:
-    """The options of every command."""
-
-    url: str = field(default_factory=lambda: os.environ.get("HEADWAY_URL") or URL)
-    key: str | None = field(default_factory=lambda: os.environ.get("HEADWAY_API_KEY") or None)
-    heartbeat: float = 15.0
-    attempts: int = Backoff.max_attempts
-    output: str = "auto"
-
-    def client(self, output: Output | None = None) -> Client:
-        """A client that notes lost connections on `output`."""
-
-        def note_lost(seconds: float, error: ClientError | None) -> None:
-            if output is not None:
-                reason = f": {error}" if error else ""
-                output.note(f"the connection was lost{reason}; trying again in {seconds:.1f} s")
-
-        backoff = Backoff(max_attempts=self.attempts)
-        return Client(self.url, api_key=self.key, heartbeat=self.heartbeat, backoff=backoff, on_lost=note_lost)
-
-    @property
-    def on_screen(self) -> bool:
-        """Whether to draw on a terminal, or to write lines."""
-        return self.output == "screen" or (self.output == "auto" and sys.stdout.isatty())
-
-    def run_output(self) -> Output:
-        """The output for a run."""
-        return Screen(Console(highlight=False)) if self.on_screen else JsonLines()
-
-
-COMMON_OPTIONS: Final[dict[str, dict[str, Any]]] = {
-    "--url": {"metavar": "URL", "help": f"The URL of the service; HEADWAY_URL. [default: {URL}]"},
-    "--key": {"metavar": "KEY", "help": "The API key; HEADWAY_API_KEY."},
-    "--heartbeat": {
-        "metavar": "SECONDS",
-        "type": click.FloatRange(min=0, min_open=True),
-        "help": "The service's heartbeat; a connection that is silent for 2.5 of them is dead. [default: 15]",
-    },
-    "--attempts": {
-        "type": click.IntRange(min=0),
-        "help": "Failed attempts to connect, in a row, before it gives up. [default: 10]",
-    },
-    "--output": {
-        "type": click.Choice(["auto", "screen", "json"]),
-        "help": "Bars for a terminal, or a line of JSON an event. [default: bars on a terminal, JSON in a pipe]",
-    },
+CODES: Final[dict[type[ClientError], ExitCode]] = {
+    RunFailed: ExitCode.FAILED,
+    RunCancelled: ExitCode.CANCELLED,
+    Unreachable: ExitCode.UNREACHABLE,
+    RequestRefused: ExitCode.REFUSED,
+    NotAStream: ExitCode.REFUSED,
 }
 
 
-def common(command: Command) -> Command:
-    """Adds the options that the group and each of its commands take; those of the command win."""
+class Commands(click.Group):
+    """The group of all commands: it exits with what a command returns, or with the code of its error."""
 
-    def store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-        config = ctx.ensure_object(Config)
-        if value is not None:
-            setattr(config, str(param.name), value)
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs a command, and exits."""
+        try:
+            code = super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            code = ExitCode.LEFT
+        except ClientError as error:
+            click.echo(f"headway: {printable(str(error))}", err=True)
+            code = _code_of(error)
+        ctx.exit(code or 0)
 
-    for name, attributes in reversed(COMMON_OPTIONS.items()):
-        command = click.option(name, callback=store, expose_value=False, **attributes)(command)
-    return command
 
-
-@click.group(epilog=EPILOG)
+@click.group(cls=Commands, epilog=EPILOG)
 @common
-@click.pass_context
-def cli(ctx: click.Context) -> None:
-    """Starts, watches and cancels runs of a Headway service, and checks its deployment."""
+def cli() -> None:
+    """Starts, watches and cancels runs of a Headway service, and checks its deployment.
+
+    A RUN is an id, or a path or a URL of a run. `flask headway` asks the application in its own process, without a
+    server, unless there is a URL.
+    """
 
 
 @cli.command()
 @common
 @click.pass_obj
 def operations(config: Config) -> None:
-    """Lists the operations of the service."""
+    """Lists the operations."""
     with config.client() as client:
         catalogue = client.operations()
     if not config.on_screen:
@@ -133,7 +91,7 @@ def operations(config: Config) -> None:
 @click.argument("name", required=False, metavar="OPERATION")
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="[FILE]... [--FIELD VALUE]...")
 @click.option("--json", "document", metavar="JSON", help="The input as JSON; @FILE reads a file, - the standard input.")
-@click.option("--detach", is_flag=True, help="Start the run, print its snapshot, and exit.")
+@click.option("--detach", is_flag=True, help="Start the run without watching it, and print its snapshot.")
 @click.option("--help", "wants_help", is_flag=True, help="Show this message, or that of the operation.")
 @common
 @click.pass_context
@@ -143,7 +101,8 @@ def run(
     """Starts an operation, and shows its run to the end.
 
     The fields of its input are flags (`--pages 1-10`), its files are arguments, and `-` is the standard input. Ctrl-C
-    cancels the run, a second Ctrl-C leaves.
+    cancels the run, a second Ctrl-C leaves. Without a URL the process of `flask headway` works on the run itself, and
+    the run ends with it: with --detach it prints the snapshot, and stays until the run is over.
     """
     if name is None:
         click.echo(ctx.get_help())
@@ -156,49 +115,109 @@ def run(
         started = client.start(name, fields, detached=detach)
         if detach:
             write_line(as_data(started.snapshot()))
+            if config.local is not None:
+                config.local.wait()
             return 0
-        return Follower(started, output).follow()
+        return Follower(started, output, command=group_of(ctx)).follow()
 
 
 @cli.command()
-@click.argument("id")
+@click.argument("run", type=RunType(), metavar="RUN")
 @click.option("--after", type=click.IntRange(min=0), default=0, help="Start after the event with this number.")
 @click.option("--keep", is_flag=True, help="Ctrl-C leaves without cancelling the run.")
 @common
-@click.pass_obj
-def watch(config: Config, id: str, after: int, keep: bool) -> int:
+@click.pass_context
+def watch(ctx: click.Context, run: str, after: int, keep: bool) -> int:
     """Shows a run that was started elsewhere. Ctrl-C cancels it (not with --keep), a second Ctrl-C leaves."""
+    config = ctx.ensure_object(Config)
     output = config.run_output()
     with config.client(output) as client:
-        return Follower(client.watch(id, after=after), output, keep=keep).follow()
+        return Follower(client.watch(run, after=after), output, command=group_of(ctx), keep=keep).follow()
 
 
 @cli.command()
-@click.argument("id")
+@click.argument("run", type=RunType(), metavar="RUN")
 @common
 @click.pass_obj
-def cancel(config: Config, id: str) -> None:
+def show(config: Config, run: str) -> None:
+    """Shows the state of a run."""
+    with config.client() as client:
+        snapshot = as_data(client.snapshot(run))
+    if not config.on_screen:
+        write_line(snapshot)
+        return
+    grid = Table.grid(padding=(0, 2))
+    for name, value in snapshot.items():
+        if value is not None:
+            grid.add_row(name, escape(printable(value if isinstance(value, str) else orjson.dumps(value).decode())))
+    Console().print(grid)
+
+
+@cli.command()
+@click.argument("run", type=RunType(), metavar="RUN")
+@common
+@click.pass_obj
+def result(config: Config, run: str) -> None:
+    """Prints the result of a run as JSON, and waits for it.
+
+    It watches the run meanwhile, as `watch --keep` does. Where the run fails or is cancelled, the error is printed.
+    """
+    with config.client() as client, client.watch(run, after=client.snapshot(run).last_event_id) as watched:
+        value = watched.result()
+    if config.on_screen:
+        click.echo(printable(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()))
+    else:
+        write_line(value)
+
+
+@cli.command("list")
+@click.option("--operation", metavar="NAME", help="Only those of this operation.")
+@click.option("--status", type=click.Choice(get_args(Status)), help="Only those in this state.")
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="How many at the most.")
+@click.option("--before", type=RunType(), metavar="RUN", help="Only those that were created before this run.")
+@common
+@click.pass_obj
+def list_runs(config: Config, /, **filters: Any) -> None:
+    """Lists the caller's runs, the newest first."""
+    with config.client() as client:
+        runs = client.runs(**filters)
+    if not config.on_screen:
+        for entry in runs:
+            write_line(entry)
+        return
+    table = Table("Run", "Operation", "Status", "Created", "Last event")
+    for entry in runs:
+        cells = (entry.get(name, "") for name in ("id", "operation", "status", "created", "last_event_id"))
+        table.add_row(*(escape(printable(str(cell))) for cell in cells))
+    Console().print(table)
+
+
+@cli.command()
+@click.argument("run", type=RunType(), metavar="RUN")
+@common
+@click.pass_obj
+def cancel(config: Config, run: str) -> None:
     """Cancels a run."""
     with config.client() as client:
-        snapshot = client.cancel(id)
+        snapshot = client.cancel(run)
     if config.on_screen:
-        click.echo(f"run {id} is {snapshot.status}")
+        click.echo(f"run {run} is {snapshot.status}")
     else:
         write_line(as_data(snapshot))
 
 
 @cli.command()
-@click.argument("id")
+@click.argument("run", type=RunType(), metavar="RUN")
 @click.argument("answer")
 @common
 @click.pass_obj
-def answer(config: Config, id: str, answer: str) -> None:
+def answer(config: Config, run: str, answer: str) -> None:
     """Answers the open question of a run, with JSON or text."""
     with config.client() as client:
-        question = client.snapshot(id).question
+        question = client.snapshot(run).question
         if question is None:
             raise click.UsageError("this run has no open question")
-        snapshot = client.answer(id, question["question"], json_or_text(answer))
+        snapshot = client.answer(run, question["question"], json_or_text(answer))
     if not config.on_screen:
         write_line(as_data(snapshot))
 
@@ -218,10 +237,20 @@ def doctor(config: Config, target: str | None, silence: float) -> int:
     """Checks the proxies between here and the service with real runs, and says what to change.
 
     Are streams buffered, compressed, or cut when idle? Do they resume? Does a disconnect reach the service? Most checks
-    need the operation `simulate` (HEADWAY_SIMULATE=1).
+    need the operation `simulate` (HEADWAY_SIMULATE=1). Without a URL `flask headway` checks the settings, the store and
+    the server of the application, and the streams as they leave it.
     """
-    findings = checks.examine(target or config.url, key=config.key, silence=silence)
+    config.url = target or config.url
+    if config.local is not None:
+        findings = checks.examine_application(config.local, config.local_owner, config.key)
+    else:
+        findings = checks.examine(config.service, key=config.key, silence=silence)
     return checks.report(findings, as_lines=config.output == "json")
+
+
+def group_of(ctx: click.Context) -> str:
+    """What a person types before a command: `python -m streaming`, or `flask headway`."""
+    return ctx.parent.command_path if ctx.parent is not None else ctx.command_path
 
 
 def operation_named(client: Client, name: str) -> dict[str, Any]:
@@ -261,22 +290,10 @@ def as_data(snapshot: Any) -> dict[str, Any]:
     return dict(vars(snapshot))
 
 
-def main() -> NoReturn:
+def main() -> None:
     """Runs the command line, and exits with an `ExitCode`."""
-    try:
-        code = cli.main(prog_name="python -m streaming", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        code = ExitCode.LEFT
-    except ClientError as error:
-        click.echo(f"headway: {printable(str(error))}", err=True)
-        code = _code_of(error)
-    raise SystemExit(code or 0)
+    cli.main(prog_name="python -m streaming")
 
 
 def _code_of(error: ClientError) -> ExitCode:
-    if isinstance(error, Unreachable):
-        return ExitCode.UNREACHABLE
-    return ExitCode.REFUSED if isinstance(error, RequestRefused | NotAStream) else ExitCode.INTERRUPTED
+    return next((code for kind, code in CODES.items() if isinstance(error, kind)), ExitCode.INTERRUPTED)

@@ -1,4 +1,4 @@
-"""`python -m streaming doctor URL`: examines what the proxies in front of a service do to its streams.
+"""`doctor`: examines what the proxies in front of a service do to its streams, or what its own application does.
 
 Each check runs the operation `simulate` and yields `Finding`s: what it saw, and what to change where that is wrong.
 Without `simulate` it reads the latest finished run again, which shows less.
@@ -15,9 +15,9 @@ import ssl
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import httpx
@@ -28,6 +28,9 @@ from ..events import RunEvent, read_event
 from ..requests import base_url, path_of, unreachable
 from ..sync import Client
 from .output import write_line
+
+if TYPE_CHECKING:
+    from .config import Application
 
 Outcome = Literal["ok", "wrong", "note", "unchecked"]
 SIGNS: Final[dict[Outcome, str]] = {"ok": "✓", "wrong": "✗", "note": "!", "unchecked": "-"}
@@ -62,6 +65,10 @@ HEADERS: Final = (
     "let the proxy pass `Content-Type` and `Cache-Control` unchanged (nginx: no `add_header`, no `expires`)"
 )
 RESUME: Final = "pass the request header `Last-Event-ID` on (nginx: `proxy_pass_request_headers on;`), and do not cache"
+MIDDLEWARE: Final = (
+    "no proxy is in between: a middleware or an `after_request` of the application changes the stream. Exclude what is"
+    " `text/event-stream` there"
+)
 SIMULATE: Final = "set HEADWAY_SIMULATE=1: this check needs the operation `simulate`"
 
 
@@ -114,12 +121,15 @@ class Stream:
 
 
 class Target:
-    """The service that is examined, and the clients that talk to it."""
+    """The service that is examined, and the clients that talk to it: with `silence` in seconds over a network."""
 
-    def __init__(self, url: str, key: str | None) -> None:
+    def __init__(self, url: str, key: str | None, http: httpx.Client, silence: float | None) -> None:
         self.url = base_url(url)
-        self.http = httpx.Client(headers={"Authorization": f"Bearer {key}"} if key else {}, timeout=MARGIN)
-        self.client = Client(url, http=self.http)
+        self.silence = silence
+        self.http = http
+        self.http.timeout = httpx.Timeout(MARGIN)
+        self.http.headers.update({"Authorization": f"Bearer {key}"} if key else {})
+        self.client = Client(url, http=http)
 
     @contextlib.contextmanager
     def simulate(self, *, accept: str = "identity", timeout: float = MARGIN, **input: Any) -> Iterator[Stream]:
@@ -151,22 +161,34 @@ class Target:
 
 def examine(url: str, *, key: str | None = None, silence: float = 20.0) -> Iterator[Finding]:
     """The findings of all checks on the way to `url`, as they are made; `silence` is in seconds."""
-    target = Target(url, key)
-    with target.http:
-        try:
-            yield from _check_reachable(target)
-            operations = [entry.get("name") for entry in target.client.operations()]
-        except Unauthorized:
-            yield Finding("key", "wrong", "the service requires an API key", "pass one with --key or HEADWAY_API_KEY")
-            return
-        except ClientError as error:
-            yield Finding("reachable", "wrong", str(error), "is this the URL that /operations follows?")
-            return
-        has_simulate = "simulate" in operations
-        try:
-            yield from _checks_with_simulate(target, silence) if has_simulate else _checks_without_simulate(target)
-        except ClientError as error:
-            yield Finding("runs", "wrong", str(error), "the remaining checks need a run; see the service's log")
+    with httpx.Client() as http:
+        yield from _examine(Target(url, key, http, silence))
+
+
+def examine_application(application: Application, owner: str | None, key: str | None) -> Iterator[Finding]:
+    """The findings of all checks of the application in this process, as they are made."""
+    with application.connect(owner) as http:
+        yield from application.examine()
+        for finding in _examine(Target(application.url, key, http, silence=None)):
+            changed = finding.check in ("headers", "compressed", "buffered", "resume", "disconnect") and finding.advice
+            yield replace(finding, advice=MIDDLEWARE) if changed and finding.outcome != "unchecked" else finding
+
+
+def _examine(target: Target) -> Iterator[Finding]:
+    try:
+        yield from _check_reachable(target)
+        operations = [entry.get("name") for entry in target.client.operations()]
+    except Unauthorized:
+        yield Finding("key", "wrong", "the service requires an API key", "pass one with --key or HEADWAY_API_KEY")
+        return
+    except ClientError as error:
+        yield Finding("reachable", "wrong", str(error), "is this the URL that /operations follows?")
+        return
+    has_simulate = "simulate" in operations
+    try:
+        yield from _checks_with_simulate(target) if has_simulate else _checks_without_simulate(target)
+    except ClientError as error:
+        yield Finding("runs", "wrong", str(error), "the remaining checks need a run; see the service's log")
 
 
 def report(findings: Iterator[Finding], *, as_lines: bool) -> int:
@@ -187,7 +209,7 @@ def report(findings: Iterator[Finding], *, as_lines: bool) -> int:
 # -- the checks -------------------------------------------------------------------------------------------------------
 
 
-def _checks_with_simulate(target: Target, silence: float) -> Iterator[Finding]:
+def _checks_with_simulate(target: Target) -> Iterator[Finding]:
     with target.simulate(steps=1, interval=0, accept="gzip, deflate, br, zstd") as stream:
         yield from _check_headers(stream.response.headers)
         yield _check_compressed(stream.response.headers)
@@ -195,8 +217,12 @@ def _checks_with_simulate(target: Target, silence: float) -> Iterator[Finding]:
     run, finding = _check_buffered(target)
     yield finding
     yield from _check_resume(target, run)
+    if target.silence is None and finding.outcome == "wrong":
+        yield Finding("disconnect", "unchecked", "needs a stream that is not buffered: it would never begin")
+        return
     yield from _check_disconnect(target)
-    yield from _check_idle(target, silence)
+    if target.silence is not None:
+        yield from _check_idle(target, target.silence)
 
 
 def _checks_without_simulate(target: Target) -> Iterator[Finding]:
@@ -210,7 +236,7 @@ def _checks_without_simulate(target: Target) -> Iterator[Finding]:
     else:
         for check in ("headers", "compressed", "resume"):
             yield Finding(check, "unchecked", "there is no finished run to read", SIMULATE)
-    for check in ("buffered", "disconnect", "idle"):
+    for check in ("buffered", "disconnect", "idle") if target.silence is not None else ("buffered", "disconnect"):
         yield Finding(check, "unchecked", "needs a run that lasts", SIMULATE)
 
 
@@ -225,7 +251,8 @@ def _check_reachable(target: Target) -> Iterator[Finding]:
         yield Finding("reachable", "note", f"/health/live is answered with {response.status_code}")
     else:
         yield Finding("reachable", "ok", f"answers in {elapsed:.0f} ms")
-    yield _check_http_version(target.url, response.http_version)
+    if target.silence is not None:
+        yield _check_http_version(target.url, response.http_version)
 
 
 def _check_http_version(url: str, version: str) -> Finding:

@@ -19,7 +19,7 @@ import orjson
 from ..requests import File
 
 FILES: Final = "files"
-RESERVED: Final = frozenset({"help", "url", "key", "json", "output", "detach", "heartbeat", "attempts"})
+RESERVED: Final = frozenset({"help", "url", "key", "owner", "json", "output", "detach", "heartbeat", "attempts"})
 """Options of the command itself: a field of such a name has the flag `--input-NAME`."""
 
 

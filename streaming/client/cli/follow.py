@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
+from _thread import start_new_thread
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
@@ -22,11 +22,15 @@ from .output import Output, printable
 
 
 class Follower:
-    """One run and its output. With `keep` the first Ctrl-C leaves, and the run is not cancelled."""
+    """One run and its output. With `keep` the first Ctrl-C leaves, and the run is not cancelled.
 
-    def __init__(self, run: Run, output: Output, *, keep: bool = False) -> None:
+    `command` is what a person types before `answer`.
+    """
+
+    def __init__(self, run: Run, output: Output, *, command: str, keep: bool = False) -> None:
         self._run = run
         self._output = output
+        self._command = command
         self._keep = keep
         self._interrupts = 0
         self._is_prompting = False
@@ -61,7 +65,7 @@ class Follower:
         self._interrupts += 1
         if self._keep or self._interrupts > 1:
             raise KeyboardInterrupt
-        threading.Thread(target=self._cancel, daemon=True).start()
+        start_new_thread(self._cancel, ())  # does not wait, as gevent's hub must not, which may call this
         if self._is_prompting:
             raise KeyboardInterrupt
 
@@ -71,12 +75,14 @@ class Follower:
             self._run.cancel()
         except ClientError as error:
             self._output.note(f"could not cancel: {error}")
+        except RuntimeError:
+            pass  # the second Ctrl-C has closed the client
 
     # -- questions ----------------------------------------------------------------------------------------------
 
     def _ask(self, question: Question) -> None:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            command = f"python -m streaming answer {self._run.id} ANSWER"
+            command = f"{self._command} answer {self._run.id} ANSWER"
             self._output.note(f"question: {question.prompt} (to answer: {command})")
             return
         self._output.pause()

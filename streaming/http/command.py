@@ -1,0 +1,118 @@
+"""`flask headway`: the command line of `streaming.client`, which asks the application in its own process.
+
+The commands are those of `python -m streaming`. They are imported when they are used: they need the extra `cli`, and
+`flask --help` is not to wait for them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from flask import Flask
+
+from ..runtime.worker import Worker
+from .checks import examine
+
+if TYPE_CHECKING:
+    import httpx
+
+    from ..client.cli.doctor import Finding
+    from .extension import Headway
+
+LOCAL_OWNER: Final = "headway.owner"
+"""The key of a WSGI environ with the owner for whom `flask headway` asks. No request can set it: the keys of headers
+begin with `HTTP_`."""
+
+WAKE: Final = 0.5
+"""Seconds that the thread of a command waits at once: a signal that comes just before a wait is handled after it."""
+
+PARTS: Final = ("anyio", "httpx", "referencing", "rich")
+"""What the extra `cli` brings."""
+
+
+class NotInstalled(click.ClickException):
+    """A package of the extra `cli` is missing."""
+
+    exit_code = 2
+
+
+class HeadwayCommand(click.Command):
+    """Stands for the commands until one of them is used."""
+
+    def __init__(self, app: Flask, headway: Headway) -> None:
+        super().__init__("headway", help="Starts, watches and cancels runs of this application, and checks it.")
+        self._local = Local(app, headway)
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """The context of the group of all commands, which takes the place of this command."""
+        try:
+            from ..client.cli.commands import cli
+            from ..client.cli.config import Config
+        except ModuleNotFoundError as error:
+            package = str(error.name).partition(".")[0]
+            if package not in PARTS:
+                raise
+            raise NotInstalled(f"the command line needs {package}: pip install 'headway[cli]'") from None
+        return cli.make_context(info_name, args, parent, obj=Config(application=self._local), **extra)
+
+
+class Local:
+    """The application of this process, as the commands ask it."""
+
+    def __init__(self, app: Flask, headway: Headway) -> None:
+        self._app = app
+        self._headway = headway
+        self._settings = headway.settings
+
+    @property
+    def url(self) -> str:
+        """The URL of the routes, under a host that the application accepts."""
+        rules = self._app.url_map.iter_rules()
+        prefix = next(rule.rule for rule in rules if rule.endpoint == "headway.operations").removesuffix("/operations")
+        config = self._app.config
+        host = config["SERVER_NAME"] or next(iter(config.get("TRUSTED_HOSTS") or ()), "localhost").lstrip(".")
+        return f"{config['PREFERRED_URL_SCHEME']}://{host}{prefix}"
+
+    @contextmanager
+    def connect(self, owner: str | None) -> Iterator[httpx.Client]:
+        """A client whose requests the application answers, as those of `owner`; with `None` it asks who they are.
+
+        At the end the runs of this process are stopped, and the store is closed.
+        """
+        import httpx
+
+        from ..client.cli.wsgi import WsgiTransport
+
+        headway, settings = self._headway, self._settings
+        headway.serving = False
+        # The viewer is this process: a prompt that waits for a person must not look like a client that is lost.
+        headway.settings = replace(settings, heartbeat=min(settings.heartbeat, WAKE), send_timeout=math.inf)
+        try:
+            with httpx.Client(
+                transport=WsgiTransport(self._app, {} if owner is None else {LOCAL_OWNER: owner})
+            ) as http:
+                yield http
+        finally:
+            headway.drain(0)
+            headway.close()
+            Worker.current().close()
+            headway.serving, headway.settings = True, settings
+
+    def wait(self) -> None:
+        """Waits until the runs of this process are over."""
+        runner = self._headway.runner
+        while runner.live:
+            runner.worker.signal().wait(WAKE)
+
+    def examine(self) -> Iterator[Finding]:
+        """Checks the settings, the server and the store."""
+        from ..client.cli.doctor import Finding
+
+        yield from (Finding(*finding) for finding in examine(self._headway, self._settings))
