@@ -202,20 +202,11 @@ class Snapshot:
 
 
 CLASSES: Final[dict[str, type[RunEvent]]] = {
-    "start": Start,
-    "progress": Progress,
-    "delta": Delta,
-    "partial": Partial,
-    "question": Question,
-    "answer": Answer,
-    "result": Result,
-    "error": Error,
-    "done": Done,
-    "attempt": Attempt,
-    "file": RunFile,
-    "warning": RunWarning,
-    "usage": Usage,
-    "reset": Reset,
+    cls.__name__.removeprefix("Run").lower(): cls
+    for cls in (
+        *(Start, Progress, Delta, Partial, Question, Answer, Result),
+        *(Error, Done, Attempt, RunFile, RunWarning, Usage, Reset),
+    )
 }
 _SNAPSHOT: Final = TypeAdapter(Snapshot)
 
