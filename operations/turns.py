@@ -33,6 +33,7 @@ from typing import Final, Self
 
 from streaming import Event, progress
 
+from .processes import try_lock
 from .settings import KIND, settings
 from .waiting import sleep
 
@@ -131,7 +132,7 @@ def _take_ticket(queue: Path) -> _Ticket:
     """The next ticket of a queue."""
     queue.mkdir(mode=0o700, exist_ok=True)
     with (queue / "gate").open("a+") as gate:
-        while not _try_lock(gate.fileno(), fcntl.LOCK_EX):
+        while not try_lock(gate.fileno()):
             sleep(0.001)
         gate.seek(0)
         # The existing tickets count too, in case something has deleted the file `gate`.
@@ -150,20 +151,12 @@ def _is_held(path: Path) -> bool:
     """Whether this ticket is locked. The ticket of a dead process is deleted."""
     try:
         with path.open("rb") as ticket:
-            if not _try_lock(ticket.fileno(), fcntl.LOCK_SH):  # shared: two looks at once both succeed
+            if not try_lock(ticket.fileno(), fcntl.LOCK_SH):  # shared: two looks at once both succeed
                 return True
             path.unlink(missing_ok=True)
     except FileNotFoundError:
         pass
     return False
-
-
-def _try_lock(descriptor: int, how: int) -> bool:
-    try:
-        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 # --- the folder ------------------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from ..processes import limit_process
 from .database import TOO_LARGE, Database, DatabaseError, one_statement
 
 ADDRESS_SPACE: Final = 2 << 30
@@ -43,13 +44,10 @@ COLUMNS: Final = 1_000
 ROW_BYTES: Final = 1 << 20
 BATCH_BYTES: Final = 256 << 10
 """Of JSON: each batch becomes one event."""
-NICE: Final = 5
-"""nice(2): the workers' streams go first."""
 POLL_SECONDS: Final = 0.1
 """Between two looks at the progress."""
 MAX_PERCENT: Final = 99
 """Before the end: DuckDB may report 100 percent long before it is done."""
-OOM_SCORE: Final = b"500"
 
 
 class Child:
@@ -190,12 +188,7 @@ def _split(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 def main(folder: str) -> None:
     """Runs the process; `folder` is its own, and is removed at its end."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_SIZE, FILE_SIZE))
-    os.nice(NICE)
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "wb") as score:
-        score.write(OOM_SCORE)
+    limit_process({resource.RLIMIT_AS: ADDRESS_SPACE, resource.RLIMIT_FSIZE: FILE_SIZE})
     try:
         Child(folder).serve()
     finally:

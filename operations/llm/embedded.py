@@ -32,6 +32,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from streaming import Event, OperationError, progress
 
+from .. import processes
+from ..processes import try_lock
 from ..waiting import sleep
 from . import errors
 
@@ -49,6 +51,7 @@ START_SECONDS: Final = 90.0
 """For a start, which takes less than a second on an idle machine."""
 POLL_SECONDS: Final = 0.05
 SUPERVISOR: Final = Path(__file__).with_name("supervisor.py")
+SUPERVISOR_CODE: Final = b"".join(path.read_bytes() for path in (SUPERVISOR, Path(processes.__file__)))
 
 
 class Address(NamedTuple):
@@ -70,7 +73,7 @@ def address() -> Generator[Event, None, Address]:
     if address is None:
         yield progress("Starting the embedded model", step="model")
         with (folder / "start").open("a") as lock:
-            _wait_until(lambda: _try_lock(lock.fileno(), fcntl.LOCK_EX))
+            _wait_until(lambda: try_lock(lock.fileno()))
             address = _read_address(folder) or _start(folder, model)
         yield progress("The embedded model is running", step="model")
     return address
@@ -114,7 +117,7 @@ def _use(folder: Path) -> None:
     """Locks `users` until this process ends."""
     if folder not in _users:
         users = os.open(folder / "users", os.O_CREAT | os.O_RDWR, 0o600)
-        _wait_until(lambda: _try_lock(users, fcntl.LOCK_SH))  # a supervisor that exits holds the lock for a moment
+        _wait_until(lambda: try_lock(users, fcntl.LOCK_SH))  # a supervisor that exits holds the lock for a moment
         if _users.setdefault(folder, users) != users:
             os.close(users)  # another greenlet or thread has locked it first
 
@@ -130,7 +133,7 @@ os.register_at_fork(after_in_child=_release)
 
 def _folder() -> Path:
     """The private folder of this user and this installation: a new version does not use the server of the old one."""
-    installation = f"{sys.prefix}\0{NAME}\0{SLOTS}\0{CONTEXT}\0".encode() + SUPERVISOR.read_bytes()
+    installation = f"{sys.prefix}\0{NAME}\0{SLOTS}\0{CONTEXT}\0".encode() + SUPERVISOR_CODE
     digest = hashlib.sha256(installation).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"headway-model-{os.getuid()}-{digest}"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -139,14 +142,6 @@ def _folder() -> Path:
         log.error("%s is not a private folder of this user", folder)
         raise errors.missing("The embedded model cannot be started: the service's log says why.")
     return folder
-
-
-def _try_lock(descriptor: int, how: int) -> bool:
-    try:
-        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:
@@ -181,7 +176,7 @@ def _accepts(url: SplitResult) -> bool:
 def _has_supervisor(folder: Path) -> bool:
     """Whether a supervisor runs: it holds its lock."""
     with (folder / "supervisor").open("a") as lock:
-        return not _try_lock(lock.fileno(), fcntl.LOCK_SH)
+        return not try_lock(lock.fileno(), fcntl.LOCK_SH)
 
 
 def _start(folder: Path, model: Path) -> Address:

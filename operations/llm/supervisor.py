@@ -8,14 +8,12 @@ process ends. Once the supervisor gets an exclusive lock, there are no users, an
 while it runs, and FOLDER/server (`url`, `key`, `pid`) is valid only then. If the supervisor is killed, the kernel kills
 the server (PR_SET_PDEATHSIG; prctl(2)).
 
-To stay small, the supervisor imports only the standard library, and nothing of the project.
+To stay small, the supervisor imports only the standard library and `operations.processes`. It is run by its path: the
+package that it lies in would load the SDK.
 """
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import fcntl
 import json
 import os
 import resource
@@ -27,6 +25,11 @@ import time
 import traceback
 from pathlib import Path
 from typing import Any, Final, NoReturn
+
+if not __package__:  # run by its path
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from operations.processes import die_with, limit_process, try_lock
 
 POLL_SECONDS: Final = 0.5
 """Between two checks for users."""
@@ -42,9 +45,6 @@ MAX_THREADS: Final = 4
 They wait for each other after every step of the computation, in a busy loop: on a core with other work, two threads
 write 4 tokens a second where one writes 70. So the model has half of the cores, and the service the others.
 """
-NICE: Final = 5
-"""nice(2): the processes that serve go first."""
-PR_SET_PDEATHSIG: Final = 1
 
 
 class Supervisor:
@@ -112,19 +112,12 @@ class Supervisor:
             os.waitpid(self._server, 0)
 
 
-def try_lock(descriptor: int) -> bool:
-    """Takes the lock, unless another process holds it; returns whether it did."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def serve(supervisor: int, pipe: int, key: str, model: str, name: str, slots: str, context: str) -> NoReturn:
     """The server's own process. It writes its URL to the pipe once the model is loaded."""
     try:
-        prepare(supervisor)
+        die_with(supervisor)
+        limit_process()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         import xllamacpp  # 100 MB, and threads, which the supervisor does not need
 
         settings = configure(xllamacpp.CommonParams(), key, model, name, int(slots), int(context))
@@ -137,18 +130,6 @@ def serve(supervisor: int, pipe: int, key: str, model: str, name: str, slots: st
         traceback.print_exc()
     finally:
         os._exit(1)
-
-
-def prepare(supervisor: int) -> None:
-    """Makes the server die with the supervisor, the kernel's first choice when memory is short, and of low priority."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != supervisor:
-        os._exit(1)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("500")
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-    os.nice(NICE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def configure(settings: Any, key: str, model: str, name: str, slots: int, context: int) -> Any:

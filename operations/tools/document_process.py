@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from operations.processes import limit_process
+
 MEMORY: Final = 1 << 30
 """Bytes of address space."""
 SECONDS: Final = 60
@@ -45,9 +47,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def main(path: str) -> None:
     """Prints the pages, or the error."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limit_process({resource.RLIMIT_AS: MEMORY, resource.RLIMIT_CPU: SECONDS})
     from operations.pdf.errors import Unreadable
 
     try:
