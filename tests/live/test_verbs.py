@@ -156,6 +156,8 @@ def test_a_run_of_the_service_is_watched_and_cancelled(headway: CommandLine, cli
         assert read_until(process, "done")["data"]["reason"] == "requested"
         assert process.wait(PATIENCE) == 3
     assert client.snapshot(run).status == "cancelled"
+    ended = headway.run("result", run)
+    assert (ended.code, ended.err) == (3, "headway: the run was cancelled: requested\n")
 
 
 def test_leaving_ends_a_run_of_the_command(headway: CommandLine, client: Client) -> None:

@@ -1,1 +1,1 @@
-"""The command line of `streaming.client`, with `doctor`."""
+"""The command line of `streaming.client`: the commands of `python -m streaming` and of `flask headway`."""

@@ -162,8 +162,10 @@ def result(config: Config, run: str) -> None:
 
     It watches the run meanwhile, as `watch --keep` does. Where the run fails or is cancelled, the error is printed.
     """
-    with config.client() as client, client.watch(run, after=client.snapshot(run).last_event_id) as watched:
-        value = watched.result()
+    with config.client() as client:
+        last = client.snapshot(run).last_event_id
+        with client.watch(run, after=max(0, last - 1)) as watched:  # `done` says why a run was cancelled
+            value = watched.result()
     if config.on_screen:
         click.echo(printable(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()))
     else:
