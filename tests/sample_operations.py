@@ -778,6 +778,12 @@ def lost() -> Acts:
     yield progress("never said")
 
 
+@operation(timeout=lambda _: 1 / 0)
+def endless() -> Acts:
+    """An operation whose `timeout` fails."""
+    yield progress("never said")
+
+
 class Elsewhere(BaseModel):
     """Where to run; anything is taken."""
 

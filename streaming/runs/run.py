@@ -18,6 +18,7 @@ from ..protocol.state import Fold
 from ..runtime.worker import Worker
 from ..stores.base import RunInfo, Store
 from .context import RunContext
+from .executors.base import FailedWork
 from .executors.start import start_work
 from .observers import Observer, RunEnded, RunStarted
 from .operation import Operation
@@ -51,14 +52,20 @@ class Run:
         self._unwatch: Callable[[], None] = lambda: None
         self._linger_timer: Timer | None = None
         context = RunContext(host.worker, info.id)
+        timeout: float | None = None
+        try:
+            timeout = operation.time_limit(checked)
+            work = start_work(operation, checked, context)
+        except Exception as error:  # noqa: BLE001  # the run exists already, and its viewers see it fail
+            work = FailedWork(error)
         self.producer = Producer(
             operation.name,
-            start_work(operation, checked, context),
+            work,
             context,
             self,
             clock=host.clock,
             flush=operation.flush,
-            timeout=operation.time_limit(checked),
+            timeout=timeout,
             fold=fold,
             ended=self._ended,
         )

@@ -399,9 +399,10 @@ def test_an_input_that_cannot_be_sent(stage: Stage) -> None:
     assert SECRET not in text_of(messages)
 
 
-def test_an_operation_whose_where_fails(stage: Stage) -> None:
+@pytest.mark.parametrize("operation", [sample.lost, sample.endless], ids=lambda operation: operation.name)
+def test_an_operation_whose_where_or_timeout_fails(stage: Stage, operation: Operation) -> None:
     """It fails the run, not the request that starts it."""
-    assert ending(stage.events(stage.start(sample.lost))) == ("failed", "operation_failed")
+    assert ending(stage.events(stage.start(operation))) == ("failed", "operation_failed")
 
 
 @pytest.mark.parametrize(

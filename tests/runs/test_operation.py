@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+from flask import Flask
 from pydantic import BaseModel, Field, ValidationError
 
-from streaming import Event, Operation, RegistrationError, Upload, on_cancel, operation, progress
+from streaming import Event, Headway, Operation, RegistrationError, Upload, on_cancel, operation, progress
 from streaming.runs.context import RunContext
 from streaming.runs.operation import NoInput, as_work, close_work
 from streaming.runs.runner import Runner
@@ -209,7 +210,7 @@ def test_an_async_function_runs_in_asyncio(function: Any) -> None:
 def test_an_executor_that_is_not_there(runs_in: Any, way_out: str) -> None:
     """Its operations are refused when they are registered, in one line that says what to do."""
     with pytest.raises(RegistrationError, match=f"^count: .*{way_out}.*$"):
-        Runner.check([operation(runs_in=runs_in)(count.fn)])
+        Headway(Flask(__name__), operations=[operation(runs_in=runs_in)(count.fn)])
 
 
 @pytest.mark.parametrize(

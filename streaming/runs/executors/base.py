@@ -54,6 +54,19 @@ class Executor(ABC):
         """Prepares an operation for its input; the first `send` starts it. Called in the hub, and must not wait."""
 
 
+class FailedWork:
+    """Work that could not be started: the first `send` raises why."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def send(self, answer: Any) -> Any:
+        raise self._error
+
+    def close(self) -> None:
+        """There is nothing to stop."""
+
+
 class WorkFailed(HeadwayError):
     """An operation failed where its exception cannot be raised here; the text describes it, for the log."""
 

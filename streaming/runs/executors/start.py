@@ -5,9 +5,8 @@ Not in the package itself: the process of an operation imports that without geve
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from functools import partial
-from typing import Any, Final
+from collections.abc import Collection
+from typing import Final
 
 from pydantic import BaseModel
 
@@ -16,7 +15,7 @@ from ...runtime.worker import Worker
 from ..context import RunContext
 from ..operation import Operation, Where
 from .base import Executor, Work
-from .greenlet import GreenletExecutor, GreenletWork
+from .greenlet import GreenletExecutor
 from .process.work import ProcessExecutor
 from .thread import ThreadExecutor
 
@@ -54,15 +53,15 @@ def warm_executors(operations: Collection[Operation], worker: Worker) -> None:
 
 
 def start_work(operation: Operation, checked: BaseModel, context: RunContext) -> Work:
-    """Prepares an operation in the executor that its `where` selects; the first `send` starts it."""
-    try:
-        where = operation.where(checked)
-        executor = _executor_for(operation, where)
-        if where != operation.runs_in:
-            executor.check(operation)
-        return executor.start(operation, checked, context)
-    except Exception as error:  # noqa: BLE001  # the run exists already, and its viewers see it fail
-        return GreenletWork(partial(_fail, error), context)
+    """Prepares an operation in the executor that its `where` selects; the first `send` starts it.
+
+    Raises what `where` raises, and `RegistrationError` where it gives no executor that can run the operation.
+    """
+    where = operation.where(checked)
+    executor = _executor_for(operation, where)
+    if where != operation.runs_in:
+        executor.check(operation)
+    return executor.start(operation, checked, context)
 
 
 def _executor_for(operation: Operation, where: Where) -> Executor:
@@ -70,7 +69,3 @@ def _executor_for(operation: Operation, where: Where) -> Executor:
         problem = MISSING.get(where, f"its `where` gives one of {', '.join(EXECUTORS)}, not {where!r}")
         raise RegistrationError(f"{operation.name}: {problem}")
     return EXECUTORS[where]
-
-
-def _fail(error: Exception) -> Iterator[Any]:
-    raise error
