@@ -119,12 +119,6 @@ def new_client(request: pytest.FixtureRequest) -> Iterator[NewClient]:
 
 
 @pytest.fixture(scope="module")
-def notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
-    """Notes between operations and tests."""
-    return Notes(tmp_path_factory.mktemp("notes"))
-
-
-@pytest.fixture(scope="module")
 def server(notes: Notes) -> Iterator[Server]:
     """The application of the stream tests."""
     with gunicorn(APP, env={VARIABLE: str(notes.folder), "HEADWAY_HEARTBEAT": "0.5"}) as started:

@@ -62,12 +62,6 @@ def serve(kind: str, env: dict[str, str], certificate: Certificate, folder: Path
 
 
 @pytest.fixture(scope="module")
-def notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
-    """The notes of this module's operations."""
-    return Notes(tmp_path_factory.mktemp("notes"))
-
-
-@pytest.fixture(scope="module")
 def server(request: pytest.FixtureRequest, certificate: Certificate, notes: Notes) -> Iterator[Server]:
     """One server of the kind that the test names."""
     env = {VARIABLE: str(notes.folder), "HEADWAY_MAX_RUNS_PER_CLIENT": "1000"}

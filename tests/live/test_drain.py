@@ -50,14 +50,6 @@ def shared(request: pytest.FixtureRequest) -> Iterator[Workers]:
         yield started
 
 
-@pytest.fixture(autouse=True)
-def close_viewers(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Closes the viewers of each test."""
-    yield
-    if "shared" in request.fixturenames:
-        request.getfixturevalue("shared").close_viewers()
-
-
 def test_a_stopping_worker_takes_no_new_runs(shared: Workers) -> None:
     """While it drains it answers a start with 503 and Retry-After, and is alive, but not ready."""
     pid = shared.pids[0]

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import gevent
 import pytest
@@ -24,7 +25,7 @@ from streaming.stores.base import Store
 from streaming.stores.redis.store import RedisStore
 from streaming.stores.sqlite.store import SqliteStore
 from tests.apps.durable import Count, Question, counting, curious
-from tests.clients import Cut, Message, wait_until
+from tests.clients import Connection, Cut, Message, wait_until
 from tests.figures import Figures
 from tests.live.workers import JSON, STORES, Workers, check_numbers, closing, store_in, worker_of, workers
 from tests.servers import free_port, redis, scratch
@@ -141,6 +142,26 @@ def test_workers_that_are_killed(store: str, long: bool, figures: Figures) -> No
             assert viewer.silence < 10
 
 
+def silent_run(shared: Workers) -> Connection:
+    """The viewer of a run that says nothing more: it gets heartbeats."""
+    viewer = shared.watch(shared.start_unwatched("silent", shared.pids[0]), shared.pids[1])
+    viewer.until("progress")
+    return viewer
+
+
+@contextlib.contextmanager
+def under_way(shared: Workers, **input: Any) -> Iterator[list[Viewer]]:
+    """Two viewers of each of six runs, which are amid their events in the block, and have seen the end after it."""
+    runs = [shared.start_unwatched("counting", shared.pids[n % 2], pause=0.04, **input) for n in range(6)]
+    viewers = [Viewer(shared, run, random.Random(SEED + n)) for n, run in enumerate(runs * 2)]
+    with ThreadPoolExecutor(len(viewers)) as pool:
+        following = [pool.submit(viewer.follow, 0, []) for viewer in viewers]
+        wait_until(lambda: all(len(viewer.seen) > 10 for viewer in viewers), "all viewers are under way")
+        yield viewers
+        for each in following:
+            each.result()
+
+
 # Redis
 
 
@@ -152,25 +173,18 @@ def test_a_redis_that_is_killed(persistent: bool, figures: Figures) -> None:
         first = stack.enter_context(redis(persistent=persistent, folder=folder, port=port))
         env = {"HEADWAY_STORE": first.url, "HEADWAY_HEARTBEAT": "0.5"}
         shared = stack.enter_context(workers("redis", 2, env=env))
-        runs = [shared.start_unwatched("counting", shared.pids[n % 2], count=100, pause=0.04) for n in range(6)]
-        viewers = [Viewer(shared, run, random.Random(SEED + n)) for n, run in enumerate(runs * 2)]
-        heartbeats = shared.watch(shared.start_unwatched("silent", shared.pids[0]), shared.pids[1])
-        heartbeats.until("progress")
-        with ThreadPoolExecutor(len(viewers)) as pool:
-            following = [pool.submit(viewer.follow, 0, []) for viewer in viewers]
-            wait_until(lambda: all(len(viewer.seen) > 10 for viewer in viewers), "all viewers are under way")
+        heartbeats = silent_run(shared)
+        with under_way(shared, count=100) as viewers:
             first.kill()
             assert refused(shared) < 4
             heartbeats.comment()
             stack.enter_context(redis(persistent=persistent, folder=folder, port=port))
-            for each in following:
-                each.result()
         add(figures, "SIGKILL of Redis", 1, viewers)
         for viewer in viewers:
             check_numbers(viewer.seen)
             assert (len(viewer.seen), viewer.seen[-1].json["status"]) == (103, "succeeded")
-        for run in runs:  # and whoever comes later sees the same
-            check_numbers(shared.watch(run, after=0).until("done"))
+        for viewer in viewers:  # and whoever comes later sees the same
+            check_numbers(shared.watch(viewer.run, after=0).until("done"))
         wait_until(lambda: shared.ask("GET", "/health/ready").get("status") == "ready", "the store is ready again")
 
 
@@ -220,25 +234,15 @@ def test_a_file_that_takes_nothing(fault: type, long: bool, figures: Figures) ->
     seconds = 15.0 if long else 4.0
     env = {"DURABLE_LEASE": "1.5", "HEADWAY_HEARTBEAT": "0.5"}
     with workers("sqlite", 2, env=env) as shared:
-        runs = [
-            shared.start_unwatched("counting", shared.pids[n % 2], count=150, size=300, pause=0.04) for n in range(6)
-        ]
-        viewers = [Viewer(shared, run, random.Random(SEED + n)) for n, run in enumerate(runs * 2)]
-        heartbeats = shared.watch(shared.start_unwatched("silent", shared.pids[0]), shared.pids[1])
-        heartbeats.until("progress")
-        with ThreadPoolExecutor(len(viewers)) as pool:
-            following = [pool.submit(viewer.follow, 0, []) for viewer in viewers]
-            wait_until(lambda: all(len(viewer.seen) > 10 for viewer in viewers), "all viewers are under way")
-            with fault(shared.pids, shared.folder):
-                began = time.monotonic()
-                waits = [refused(shared)]
-                heartbeats.comment()
-                late = shared.watch(runs[0])
-                assert late.message().event == "start"
-                assert shared.snapshot(runs[1])["status"] == "running"
-                time.sleep(max(0, began + seconds - time.monotonic()))
-            for each in following:
-                each.result()
+        heartbeats = silent_run(shared)
+        with under_way(shared, count=150, size=300) as viewers, fault(shared.pids, shared.folder):
+            began = time.monotonic()
+            waits = [refused(shared)]
+            heartbeats.comment()
+            late = shared.watch(viewers[0].run)
+            assert late.message().event == "start"
+            assert shared.snapshot(viewers[1].run)["status"] == "running"
+            time.sleep(max(0, began + seconds - time.monotonic()))
         add(figures, "sqlite cannot write its file", 1, viewers)
         figures.times("a start is refused", waits)
         assert max(waits) < 4

@@ -18,12 +18,6 @@ HEARTBEAT: Final = 0.25
 
 
 @pytest.fixture(scope="module")
-def notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
-    """What operations and tests tell each other."""
-    return Notes(tmp_path_factory.mktemp("notes"))
-
-
-@pytest.fixture(scope="module")
 def server(notes: Notes) -> Iterator[Server]:
     """A worker whose runs have a short heartbeat."""
     with gunicorn(APP, env={VARIABLE: str(notes.folder), "HEADWAY_HEARTBEAT": str(HEARTBEAT)}) as started:

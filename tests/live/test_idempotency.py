@@ -36,14 +36,6 @@ def owned(request: pytest.FixtureRequest) -> Iterator[Workers]:
         yield started
 
 
-@pytest.fixture(autouse=True)
-def close_viewers(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Closes the viewers of each test."""
-    yield
-    for name in {"shared", "owned"} & set(request.fixturenames):
-        request.getfixturevalue(name).close_viewers()
-
-
 def post(client: Connection, headers: dict[str, str], **input: Any) -> tuple[int, str]:
     """Starts a run or joins one; gives the status and the run, or the code of the problem."""
     head = client.request("POST", "/operations/counting", {**ASYNC, **headers}, json.dumps(input).encode())

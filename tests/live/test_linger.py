@@ -24,13 +24,6 @@ def shared(request: pytest.FixtureRequest) -> Iterator[Workers]:
         yield started
 
 
-@pytest.fixture(autouse=True)
-def close_viewers(shared: Workers) -> Iterator[None]:
-    """Closes the viewers of each test."""
-    yield
-    shared.close_viewers()
-
-
 def ended(shared: Workers, run: str, pid: int | None = None) -> tuple[str, str | None]:
     """Waits for the end of a run; its status and, if it was cancelled, the reason."""
     done = shared.watch(run, pid).until("done")[-1].json

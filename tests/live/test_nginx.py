@@ -49,12 +49,6 @@ def impatient(site: str) -> str:
     return site.replace("proxy_read_timeout 60s;", f"proxy_read_timeout {READ_TIMEOUT}s;")
 
 
-@pytest.fixture(scope="module")
-def notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
-    """What operations and tests tell each other."""
-    return Notes(tmp_path_factory.mktemp("notes"))
-
-
 @pytest.fixture(scope="module", params=["tcp", "unix"])
 def upstream(request: pytest.FixtureRequest, notes: Notes) -> Iterator[Server]:
     """The application, on either kind of socket."""

@@ -20,13 +20,6 @@ def shared(request: pytest.FixtureRequest) -> Iterator[Workers]:
         yield started
 
 
-@pytest.fixture(autouse=True)
-def close_viewers(shared: Workers) -> Iterator[None]:
-    """Closes the viewers of each test."""
-    yield
-    shared.close_viewers()
-
-
 def ask_question(shared: Workers, pid: int, **input: Any) -> tuple[Connection, str, str]:
     """Starts a run that asks; gives its viewer, its id, and the id of the question."""
     viewer = shared.start("curious", pid=pid, **input)

@@ -22,14 +22,6 @@ def shared(request: pytest.FixtureRequest) -> Iterator[Workers]:
         yield started
 
 
-@pytest.fixture(autouse=True)
-def close_viewers(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Closes the viewers of each test."""
-    yield
-    if "shared" in request.fixturenames:
-        request.getfixturevalue("shared").close_viewers()
-
-
 def finished(shared: Workers, count: int = 5) -> str:
     """A run that is over, of `count` numbers."""
     viewer = shared.start("counting", count=count)

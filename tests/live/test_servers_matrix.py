@@ -40,12 +40,6 @@ KINDS: Final[dict[str, Callable[[Options], AbstractContextManager[Server]]]] = {
 ONE_AT_A_TIME: Final = "sync"
 
 
-@pytest.fixture(scope="module")
-def notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
-    """The notes of the operations."""
-    return Notes(tmp_path_factory.mktemp("notes"))
-
-
 @pytest.fixture(scope="module", params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     """The kind of the server."""

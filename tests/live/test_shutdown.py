@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Final
 
@@ -47,6 +47,26 @@ def ending(viewer: Connection) -> tuple[str, str | None]:
     return done["status"], done.get("reason")
 
 
+def terminate(server: Server, *viewers: Connection) -> None:
+    """Stops the server, whose streams end at once as cancelled."""
+    stopped = time.monotonic()
+    server.process.send_signal(signal.SIGTERM)
+    assert [ending(viewer) for viewer in viewers] == [("cancelled", "shutdown")] * len(viewers)
+    assert server.process.wait(30) == 0
+    assert time.monotonic() - stopped < 15
+
+
+def drained(server: Server, viewer: Connection, let_it_finish: Callable[[], object]) -> None:
+    """Stops the server, whose stream then succeeds, and which exits right after it."""
+    server.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: not server.address.is_open(), "it no longer listens")
+    stopped = time.monotonic()
+    let_it_finish()
+    assert ending(viewer) == ("succeeded", None)
+    assert server.process.wait(30) == 0
+    assert time.monotonic() - stopped < 15
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_streams_end_and_the_worker_exits(notes: Notes, kind: str) -> None:
     """Runs in every executor and `stream()` end as cancelled by the shutdown, and their `finally` blocks run."""
@@ -59,11 +79,7 @@ def test_streams_end_and_the_worker_exits(notes: Notes, kind: str) -> None:
         start_unwatched(server, "pour", count=1, pause=3600, note="alone")
         for viewer, event in zip(viewers, ("delta", "progress", "progress", "progress"), strict=True):
             viewer.until(event)
-        stopped = time.monotonic()
-        server.process.send_signal(signal.SIGTERM)
-        assert [ending(viewer) for viewer in viewers] == [("cancelled", "shutdown")] * 4
-        assert server.process.wait(30) == 0
-        assert time.monotonic() - stopped < 15
+        terminate(server, *viewers)
     for note in ("run", "stream", "alone"):
         assert notes.has(note)
     assert "graceful timeout" not in server.log()
@@ -76,13 +92,7 @@ def test_runs_may_finish(notes: Notes, kind: str) -> None:
     with serving(notes, kind, drain=30) as server, Connection(server) as viewer:
         start(viewer, "gated", count=1, note="slowly")
         viewer.until("start")
-        server.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: not server.address.is_open(), "it no longer listens")
-        stopped = time.monotonic()
-        notes.leave("slowly 1")
-        assert ending(viewer) == ("succeeded", None)
-        assert server.process.wait(30) == 0
-        assert time.monotonic() - stopped < 15
+        drained(server, viewer, lambda: notes.leave("slowly 1"))
 
 
 def test_a_viewer_that_lags_gets_the_end_too(notes: Notes) -> None:
@@ -104,11 +114,7 @@ def test_one_request_at_a_time(notes: Notes) -> None:
     with serving(notes, "sync", drain=0.2) as server, Connection(server) as viewer:
         start(viewer, "pour", count=1, pause=3600, note="single")
         viewer.until("delta")
-        stopped = time.monotonic()
-        server.process.send_signal(signal.SIGTERM)
-        assert ending(viewer) == ("cancelled", "shutdown")
-        assert server.process.wait(30) == 0
-        assert time.monotonic() - stopped < 15
+        terminate(server, viewer)
     assert notes.has("single")
 
 
@@ -117,11 +123,7 @@ def test_streams_without_an_extension(notes: Notes) -> None:
     with serving(notes, "gevent", drain=0.2, app=PLAIN) as server, Connection(server) as viewer:
         viewer.request("GET", "/patient?note=plain")
         viewer.until("progress")
-        stopped = time.monotonic()
-        server.process.send_signal(signal.SIGTERM)
-        assert ending(viewer) == ("cancelled", "shutdown")
-        assert server.process.wait(30) == 0
-        assert time.monotonic() - stopped < 15
+        terminate(server, viewer)
     assert notes.has("plain")
 
 
@@ -135,10 +137,4 @@ def test_streams_may_finish(notes: Notes, app: str) -> None:
     ):
         viewer.request("GET", path)
         assert viewer.message().event == "start"
-        server.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: not server.address.is_open(), "it no longer listens")
-        stopped = time.monotonic()
-        notes.leave("go slowly" if app == "plain" else "slowly 1")
-        assert ending(viewer) == ("succeeded", None)
-        assert server.process.wait(30) == 0
-        assert time.monotonic() - stopped < 15
+        drained(server, viewer, lambda: notes.leave("go slowly" if app == "plain" else "slowly 1"))

@@ -21,12 +21,6 @@ SMALL: Final = 32_768
 """Bytes in the receive buffer of a slow viewer; by default it grows to megabytes."""
 
 
-@pytest.fixture(scope="module")
-def notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
-    """What operations and tests tell each other."""
-    return Notes(tmp_path_factory.mktemp("notes"))
-
-
 @pytest.fixture(scope="module", params=["tcp", "unix"])
 def server(request: pytest.FixtureRequest, notes: Notes) -> Iterator[Server]:
     """A worker that cuts viewers soon, on either kind of socket."""

@@ -28,12 +28,6 @@ WHOLE: Final = [(number, name) for number, name in enumerate([*NAMES, "result", 
 
 
 @pytest.fixture(scope="module")
-def notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
-    """Notes between operations and tests."""
-    return Notes(tmp_path_factory.mktemp("notes"))
-
-
-@pytest.fixture(scope="module")
 def server(notes: Notes) -> Iterator[Server]:
     """The application of the stream tests, with fast heartbeats."""
     with gunicorn(APP, env={VARIABLE: str(notes.folder), "HEADWAY_HEARTBEAT": "0.2"}) as started:

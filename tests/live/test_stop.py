@@ -32,12 +32,6 @@ note_names = map("note{}".format, itertools.count())
 
 
 @pytest.fixture(scope="module")
-def notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
-    """The notes of this module's operations."""
-    return Notes(tmp_path_factory.mktemp("notes"))
-
-
-@pytest.fixture(scope="module")
 def server(notes: Notes) -> Iterator[Server]:
     """One gunicorn with one worker."""
     with serve(notes) as started:

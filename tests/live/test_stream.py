@@ -70,12 +70,6 @@ data: {{STAMP,"status":"succeeded","elapsed":SECONDS}}
 
 
 @pytest.fixture(scope="module")
-def notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
-    """What operations and tests tell each other."""
-    return Notes(tmp_path_factory.mktemp("notes"))
-
-
-@pytest.fixture(scope="module")
 def server(notes: Notes) -> Iterator[Server]:
     """The application, as it is deployed."""
     with gunicorn(APP, env={VARIABLE: str(notes.folder)}) as started:

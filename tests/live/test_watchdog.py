@@ -26,12 +26,6 @@ GIVEN_UP = 20.0
 
 
 @pytest.fixture(scope="module")
-def notes(tmp_path_factory: pytest.TempPathFactory) -> Notes:
-    """The notes between operations and tests."""
-    return Notes(tmp_path_factory.mktemp("notes"))
-
-
-@pytest.fixture(scope="module")
 def server(notes: Notes) -> Iterator[Server]:
     """The application, as it is deployed."""
     with gunicorn(APP, env={VARIABLE: str(notes.folder)}) as started:
