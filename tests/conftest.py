@@ -11,7 +11,7 @@ import trustme
 
 from tests import servers
 from tests.figures import Figures
-from tests.worlds import WORLDS, World, entered
+from tests.worlds import PLACES, WORLDS, Place, World, entered
 
 pytest_plugins = ["tests.tiers", "tests.outcomes"]
 
@@ -42,6 +42,13 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     """Each world in turn: with the hub in the thread of the requests, and beside it, as under `flask run`."""
     with entered(request.param) as world:
         yield world
+
+
+@pytest.fixture(params=PLACES, ids=str)
+def place(request: pytest.FixtureRequest) -> Place:
+    """Each executor in each world."""
+    place: Place = request.param
+    return place
 
 
 @pytest.fixture

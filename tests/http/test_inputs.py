@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse, encode_multipart
 from streaming import Headway, Upload, operation
 from tests import sample_operations as sample
 from tests.clients import Message, parse_frames
-from tests.worlds import PLACES, Place, World, WorldName, ending, entered
+from tests.worlds import Place, World, WorldName, ending, entered
 
 
 class Order(BaseModel):
@@ -81,13 +81,6 @@ class Named(BaseModel):
 def named(input: Named) -> list[str]:
     """Returns the names of its files."""
     return [upload.filename for upload in (input.document, *input.more)]
-
-
-@pytest.fixture(params=PLACES, ids=str)
-def place(request: pytest.FixtureRequest) -> Place:
-    """Each executor in each world, for tests that use it."""
-    place: Place = request.param
-    return place
 
 
 @pytest.fixture

@@ -13,16 +13,9 @@ from pydantic import ValidationError
 from operations.simulate import Simulation, simulate
 from streaming.runs.operation import UNSET
 from tests.clients import Message
-from tests.worlds import PLACES, Place, Stage, ending, entered
+from tests.worlds import Place, Stage, ending, entered
 
 STEP = 0.02
-
-
-@pytest.fixture(params=PLACES, ids=str)
-def place(request: pytest.FixtureRequest) -> Place:
-    """Each place in turn."""
-    place: Place = request.param
-    return place
 
 
 @pytest.fixture

@@ -30,13 +30,6 @@ THREADS = [place for place in PLACES if place.runs_in != "process"]
 """The places in the worker's own process, greenlets among them."""
 
 
-@pytest.fixture(params=PLACES, ids=str)
-def place(request: pytest.FixtureRequest) -> Place:
-    """Each place in turn."""
-    place: Place = request.param
-    return place
-
-
 @pytest.fixture
 def stage(place: Place) -> Iterator[Stage]:
     """A runner in the place's world, with everything that this module starts."""
