@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +15,12 @@ from typing import Any, get_args
 
 import gevent
 import pytest
+from pydantic import BaseModel
 
-from streaming import Operation, OperationError
+from streaming import Event, Operation, OperationError, RegistrationError, operation, progress
 from streaming.protocol.events import RawEvent
 from streaming.runs.context import RunContext
-from streaming.runs.executors.base import Work
+from streaming.runs.executors.base import Executor, Work
 from streaming.runs.executors.greenlet import GreenletWork
 from streaming.runs.executors.process.child import NICE
 from streaming.runs.executors.process.fork_server import ForkServer
@@ -57,6 +58,48 @@ def entries(folder: str) -> int:
 def test_each_name_has_an_executor_or_a_way_out() -> None:
     """Every name of `runs_in` is in the table of executors, or among those that say what to do without one."""
     assert [*EXECUTORS, *MISSING] == list(get_args(Where))
+
+
+class Toy(Executor):
+    """An executor that runs operations in greenlets, and keeps what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def check(self, operation: Operation) -> None:
+        """Keeps it; refuses one of the operations."""
+        self.asked.append(("check", operation.name))
+        if operation.name == "refused":
+            raise RegistrationError("refused: not here")
+
+    def warm(self, operations: Sequence[Operation], worker: Worker) -> None:
+        """Keeps them."""
+        self.asked += [("warm", operation.name) for operation in operations]
+
+    def start(self, operation: Operation, checked: BaseModel, context: RunContext) -> Work:
+        """Keeps it, and starts it."""
+        self.asked.append(("start", operation.name))
+        return GreenletWork(lambda: operation.begin(checked), context)
+
+
+def test_an_executor_is_one_row(own_hub: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its row in the table an executor checks, prepares and starts the operations that name it."""
+    toy = Toy()
+    monkeypatch.setitem(EXECUTORS, "celery", toy)
+
+    def work() -> Iterator[Event]:
+        yield progress("at work")
+
+    own, other = operation(name="own", runs_in="celery")(work), operation(name="other")(work)
+    moving = operation(name="moving", where=lambda _: "celery")(work)
+    stage = Stage(own_hub, own, other, moving)
+    assert toy.asked == [("check", "own"), ("warm", "own")]
+    for started in (own, other, moving):
+        assert ending(stage.events(stage.start(started))) == ("succeeded", None)
+    assert toy.asked[2:] == [("start", "own"), ("check", "moving"), ("start", "moving")]
+    with pytest.raises(RegistrationError, match="refused: not here"):
+        Stage(own_hub, operation(name="refused", runs_in="celery")(work))
+    stage.close()
 
 
 # Threads
