@@ -9,13 +9,13 @@ import time
 from collections.abc import Generator
 from typing import Any, Literal
 
-import gevent
 from gevent import monkey
 from pydantic import Field
 
 from streaming import Event, OperationError, ask, on_cancel, operation, progress
 
 from .inputs import Input
+from .waiting import sleep
 
 FILLER = "The quick brown fox jumps over the lazy dog. "
 
@@ -57,10 +57,8 @@ def _pause(seconds: float, runs_in: str) -> None:
     """Waits as real work would: in a thread inside C code, where only an `on_cancel` hook can end the wait."""
     if not seconds:
         return
-    if runs_in == "greenlet":
-        gevent.sleep(seconds)
-    elif runs_in == "process":
-        time.sleep(seconds)
+    if runs_in != "thread":
+        sleep(seconds)
     else:
         lock = monkey.get_original("_thread", "allocate_lock")()
         lock.acquire()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.clients import wait_until
+from tests.clients import Connection, wait_until
 from tests.figures import Figures
 from tests.live.workers import STORES, Workers, note_names, run_of, workers
 
@@ -30,13 +30,18 @@ def ended(shared: Workers, run: str, pid: int | None = None) -> tuple[str, str |
     return done["status"], done.get("reason")
 
 
+def begun(shared: Workers, operation: str, pid: int) -> tuple[Connection, str, str]:
+    """A run under way on a worker: its viewer, its id, and the note that it leaves at its end."""
+    note = next(note_names)
+    viewer = shared.start(operation, pid=pid, note=note)
+    viewer.until("progress")
+    return viewer, run_of(viewer.head), note
+
+
 def test_the_last_viewer_of_all_workers_takes_the_run_along(shared: Workers) -> None:
     """With linger 0 a run continues while it has a viewer on any worker, and stops with the last one."""
     here, there = shared.pids
-    note = next(note_names)
-    first = shared.start("fleeting", pid=here, note=note)
-    first.until("progress")
-    run = run_of(first.head)
+    first, run, note = begun(shared, "fleeting", here)
     second = shared.watch(run, there)
     second.until("progress")
     wait_until(lambda: shared.snapshot(run, here)["viewers"] == 2, "the second viewer is counted")
@@ -52,10 +57,7 @@ def test_the_last_viewer_of_all_workers_takes_the_run_along(shared: Workers) -> 
 def test_a_viewer_that_comes_back_on_another_worker_saves_its_run(shared: Workers) -> None:
     """A run with a viewer again within its linger, on another worker, continues, and lingers again after that one."""
     here, there = shared.pids
-    note = next(note_names)
-    first = shared.start("lingering", pid=here, note=note)
-    first.until("progress")
-    run = run_of(first.head)
+    first, run, note = begun(shared, "lingering", here)
     first.close()
     second = shared.watch(run, there)
     second.until("progress")
@@ -70,9 +72,7 @@ def test_a_viewer_that_comes_back_on_another_worker_saves_its_run(shared: Worker
 def test_a_run_without_a_linger_needs_nobody(shared: Workers) -> None:
     """With linger None a run continues after its last viewer on any worker has left."""
     here, there = shared.pids
-    first = shared.start("silent", pid=here)
-    first.until("progress")
-    run = run_of(first.head)
+    first, run, _ = begun(shared, "silent", here)
     second = shared.watch(run, there)
     second.until("progress")
     first.close()
@@ -89,10 +89,7 @@ def test_a_cancel_from_any_worker(shared: Workers, kind: str, long: bool, figure
     here, there = shared.pids
     times = []
     for _ in range(50 if long else 5):
-        note = next(note_names)
-        viewer = shared.start(kind, pid=here, note=note)
-        viewer.until("progress")
-        run = run_of(viewer.head)
+        viewer, run, note = begun(shared, kind, here)
         asked = time.monotonic()
         snapshot = shared.ask("DELETE", f"/runs/{run}", pid=there)
         assert snapshot["status"] in ("cancelling", "cancelled")
@@ -107,13 +104,11 @@ def test_a_cancel_from_any_worker(shared: Workers, kind: str, long: bool, figure
 def test_a_cancel_shows_until_it_has_come(shared: Workers) -> None:
     """While the worker of a run is paused, every other one shows `cancelling`; it is cancelled afterwards."""
     here, there = shared.pids
-    note = next(note_names)
-    viewer = shared.start("silent", pid=here, note=note)
-    viewer.until("progress")
+    viewer, run, note = begun(shared, "silent", here)
     shared.pause(here)
     try:
-        assert shared.ask("DELETE", f"/runs/{run_of(viewer.head)}", pid=there)["status"] == "cancelling"
-        assert shared.snapshot(run_of(viewer.head), there)["status"] == "cancelling"
+        assert shared.ask("DELETE", f"/runs/{run}", pid=there)["status"] == "cancelling"
+        assert shared.snapshot(run, there)["status"] == "cancelling"
     finally:
         os.kill(here, signal.SIGCONT)
     shared.notes.when(note)
@@ -123,10 +118,7 @@ def test_a_cancel_shows_until_it_has_come(shared: Workers) -> None:
 def test_a_killed_worker_takes_its_viewers_out_of_the_count(shared: Workers) -> None:
     """A run whose only viewer was on a worker that is killed stops once that worker's lease has expired."""
     here, there = shared.pids
-    note = next(note_names)
-    first = shared.start("fleeting", pid=here, note=note)
-    first.until("progress")
-    run = run_of(first.head)
+    first, run, note = begun(shared, "fleeting", here)
     shared.watch(run, there).until("progress")
     wait_until(lambda: shared.snapshot(run, here)["viewers"] == 2, "the second viewer is counted")
     first.close()
