@@ -1,4 +1,4 @@
-"""Requests and answers as data, without I/O: the blocking and the async client share these functions.
+"""Requests and answers as data, without I/O.
 
 An input with a file is sent as `multipart/form-data`, any other as JSON.
 """
@@ -27,6 +27,9 @@ OnLost = Callable[[float, ClientError | None], None]
 
 SILENT_HEARTBEATS: Final = 2.5
 """A connection is dead once it was silent for this many heartbeats."""
+
+PROBLEM: Final = "application/problem+json"
+"""What a refusal is. A request for a stream names it, too: it asks for refusals that say why, with their status."""
 
 LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 """httpx opens at most 100 connections by default, and a stream occupies one."""
@@ -68,13 +71,12 @@ def path_of(*parts: str) -> str:
 
 def start_headers(key: str, *, detached: bool) -> dict[str, str]:
     """The headers of a start. A repeated start with the same Idempotency-Key joins the first one's run."""
-    accept = {"Prefer": "respond-async", "Accept": "application/json"} if detached else stream_headers()
-    return {"Idempotency-Key": key, **accept}
+    return {"Idempotency-Key": key, **({"Prefer": "respond-async"} if detached else stream_headers())}
 
 
 def stream_headers() -> dict[str, str]:
     """The headers of a request for a stream. Compression would delay events."""
-    return {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+    return {"Accept": f"text/event-stream, {PROBLEM}", "Accept-Encoding": "identity"}
 
 
 @contextlib.contextmanager

@@ -7,8 +7,6 @@ from typing import Any, Final
 
 import httpx
 
-from streaming.client import Client
-
 TIMESTAMP: Final = "2026-11-23T09:30:00.125Z"
 STREAM: Final = {"content-type": "text/event-stream"}
 """The headers of a stream."""
@@ -34,8 +32,3 @@ class Service:
             body += frame(3, "done", {"status": "succeeded", "elapsed": 1})
             return httpx.Response(200, headers={**STREAM, "Run-Id": "r/1"}, content=body)
         return httpx.Response(200, json={"operations": [], "runs": []})
-
-
-def client_of(service: Service, **options: Any) -> Client:
-    """A blocking client of the service."""
-    return Client(URL, http=httpx.Client(transport=httpx.MockTransport(service)), **options)

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
+import textwrap
+import threading
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from types import FrameType
+from typing import Any, assert_type
 
 import anyio
 import httpx
 import pytest
 
 from streaming import client
-from streaming.client import AsyncClient, Backoff, Client, Done, Left, RunFailed
+from streaming.client import (
+    AsyncClient,
+    AsyncRun,
+    Backoff,
+    Client,
+    ClientError,
+    Done,
+    Left,
+    Run,
+    RunEvent,
+    RunFailed,
+    Snapshot,
+)
 from streaming.client.reader import RunReader
-from tests.client.service import STREAM, TIMESTAMP, URL, Service, client_of, frame
+from tests.client.conftest import ClientOf
+from tests.client.service import STREAM, TIMESTAMP, URL, Service, frame
 
 
 def test_the_client_imports_neither_flask_nor_gevent() -> None:
@@ -30,7 +47,7 @@ def test_the_public_names() -> None:
     assert [name for name in client.__all__ if not getattr(client, name).__doc__] == []
 
 
-def test_a_result_after_disconnect_is_an_error(service: Service) -> None:
+def test_a_result_after_disconnect_is_an_error(client_of: ClientOf, service: Service) -> None:
     """A run that was left is not mistaken for one that succeeded without a result."""
     with client_of(service) as headway:
         run = headway.start("x")
@@ -40,7 +57,7 @@ def test_a_result_after_disconnect_is_an_error(service: Service) -> None:
             run.result()
 
 
-def test_a_failure_before_the_first_event_that_is_read() -> None:
+def test_a_failure_before_the_first_event_that_is_read(client_of: ClientOf) -> None:
     """A viewer that starts after the `error` event reads the error from the snapshot."""
     snapshot: dict[str, Any] = {"id": "r1", "operation": "x", "status": "failed", "last_event_id": 9}
     snapshot |= {"created": TIMESTAMP, "updated": TIMESTAMP}
@@ -52,7 +69,7 @@ def test_a_failure_before_the_first_event_that_is_read() -> None:
             return httpx.Response(200, headers=STREAM, content=frame(9, "done", {"status": "failed"}))
         return httpx.Response(200, json=snapshot)
 
-    with Client(URL, http=httpx.Client(transport=httpx.MockTransport(answer))) as headway:
+    with client_of(answer) as headway:
         run = headway.watch("r1", after=8)
         assert [type(event) for event in run] == [Done]
         with pytest.raises(RunFailed, match=r"broken: It broke\.") as caught:
@@ -60,16 +77,17 @@ def test_a_failure_before_the_first_event_that_is_read() -> None:
     assert caught.value.retryable
 
 
-def test_on_lost() -> None:
+def test_on_lost(client_of: ClientOf) -> None:
     """It is called with the seconds until the next attempt and the error, if there is one."""
     answers = [httpx.Response(503, headers={"Retry-After": "0"}), httpx.Response(200, headers=STREAM, content=b"")]
     answers += [httpx.Response(200, headers=STREAM, content=frame(1, "done", {"status": "succeeded"}))]
     calls: list[tuple[float, str]] = []
     backoff = Backoff(retry_delay=0.01, max_delay=0.01)
-    http = httpx.Client(transport=httpx.MockTransport(lambda _: answers.pop(0)))
-    with Client(
-        URL, http=http, backoff=backoff, on_lost=lambda wait, error: calls.append((wait, str(error)))
-    ) as headway:
+
+    def on_lost(wait: float, error: ClientError | None) -> None:
+        calls.append((wait, str(error)))
+
+    with client_of(lambda _: answers.pop(0), backoff=backoff, on_lost=on_lost) as headway:
         assert [event.type for event in headway.watch("r1")] == ["done"]
     assert [error for _, error in calls] == ["503 Service Unavailable", "None"]
     assert all(wait >= 0.01 for wait, _ in calls)
@@ -112,3 +130,131 @@ def test_a_start_that_is_interrupted_closes_its_response(form: str, monkeypatch:
     with pytest.raises(KeyboardInterrupt):
         start_blocking() if form == "blocking" else anyio.run(start_async)
     assert body.closed
+
+
+class InterruptedBody(ClosableBody):
+    """A body during which Ctrl-C is pressed, after the first event."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield frame(1, "start", {"run": "r1", "operation": "x"})
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_while_it_waits_for_an_event() -> None:
+    """It is raised where the caller waits; leaving the block closes the connection."""
+    body = InterruptedBody()
+    http = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, headers=STREAM, stream=body)))
+    with Client(URL, http=http) as headway, headway.watch("r1") as run:
+        assert next(run).type == "start"
+        with pytest.raises(KeyboardInterrupt):
+            next(run)
+        assert not body.closed
+    assert body.closed
+
+
+def test_disconnect_while_the_thread_that_reads_closes_the_connection(service: Service) -> None:
+    """It raises nothing, at whichever of its lines the other thread is done."""
+    http = httpx.Client(transport=httpx.MockTransport(service))
+    closed_at: set[int] = set()
+
+    def disconnect(run: Run, at: int) -> None:
+        """Calls `run.disconnect`, and reads the run to its end before line number `at` of it."""
+        lines: list[int] = []
+
+        def trace(frame: FrameType, event: str, _: Any) -> Any:
+            if frame.f_code is not Run.disconnect.__code__:
+                return None
+            if event == "line":
+                lines.append(frame.f_lineno)
+                if len(lines) == at:
+                    reading = threading.Thread(target=list, args=(run,), daemon=True)
+                    reading.start()
+                    reading.join(0.1)  # where `disconnect` keeps it waiting, it goes on later
+                    closed_at.add(frame.f_lineno)
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            run.disconnect()
+        finally:
+            sys.settrace(before)
+
+    for at in range(1, 12):
+        disconnect(Client(URL, http=http).start("x"), at)
+    assert len(closed_at) > 4
+
+
+def test_a_blocking_client_beside_an_event_loop(service: Service) -> None:
+    """It needs none, and may be used in a thread whose loop runs, as in a notebook."""
+
+    async def main() -> Any:
+        http = httpx.Client(transport=httpx.MockTransport(service))
+        return Client(URL, http=http).start("x").result()
+
+    assert anyio.run(main) == 5
+
+
+def test_a_blocking_client_in_greenlets() -> None:
+    """Where gevent has patched the standard library, a run that waits lets the others go on."""
+    code = """
+        from gevent import monkey, spawn, joinall
+        monkey.patch_all()
+        import time, httpx
+        from streaming.client import Client
+        from tests.client.service import STREAM, frame
+
+        events = [frame(number, "delta", {"text": "a"}) for number in (1, 2)]
+        events += [frame(3, "done", {"status": "succeeded"})]
+        waiting, most = 0, 0
+
+        class Body(httpx.SyncByteStream):
+            def __iter__(self):
+                global waiting, most
+                for event in events:
+                    waiting += 1
+                    most = max(most, waiting)
+                    time.sleep(0.1)
+                    waiting -= 1
+                    yield event
+
+        transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=STREAM, stream=Body()))
+        headway = Client("http://service.test", http=httpx.Client(transport=transport))
+        readers = [spawn(lambda: [event.type for event in headway.watch("r1")]) for _ in range(10)]
+        joinall(readers)
+        assert [reader.value for reader in readers] == [["delta", "delta", "done"]] * 10
+        assert most == 10, most
+    """
+    process = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
+    assert (process.returncode, process.stderr) == (0, "")
+
+
+def test_the_types_of_both_clients() -> None:
+    """What mypy reads of a method of `Client` is that of `AsyncClient`, without `await`."""
+
+    def blocking(headway: Client, run: Run) -> None:
+        assert_type(headway.operations(), list[dict[str, Any]])
+        assert_type(headway.runs(status="running", limit=1), list[dict[str, Any]])
+        assert_type(headway.snapshot("r1"), Snapshot)
+        assert_type(headway.answer("r1", question="q1", answer=True), Snapshot)
+        assert_type(headway.start("x", {"pages": 3}), Run)
+        assert_type(run.answer(True, question="q1"), Snapshot)
+        assert_type(run.cancel(), Snapshot)
+        assert_type(next(run), RunEvent)
+        headway.snapshot(3)  # type: ignore[arg-type]
+        headway.runs(state="running")  # type: ignore[call-arg]
+
+    async def awaiting(headway: AsyncClient, run: AsyncRun) -> None:
+        assert_type(await headway.snapshot("r1"), Snapshot)
+        assert_type(await headway.start("x", {"pages": 3}), AsyncRun)
+        assert_type(await run.answer(True, question="q1"), Snapshot)
+        assert_type(await anext(run), RunEvent)
+
+    for cls, async_cls in ((Client, AsyncClient), (Run, AsyncRun)):
+        for name in ("operations", "runs", "snapshot", "cancel", "answer", "result"):
+            if method := getattr(cls, name, None):
+                assert not inspect.iscoroutinefunction(method)
+                assert inspect.signature(method) == inspect.signature(getattr(async_cls, name))
+                assert method.__doc__ == getattr(async_cls, name).__doc__
+    assert callable(blocking)
+    assert callable(awaiting)

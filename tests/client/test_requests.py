@@ -12,7 +12,8 @@ import pytest
 from pydantic import BaseModel
 
 from streaming.client import AsyncClient, Client, File, NotAStream, RequestRefused, Unreachable
-from tests.client.service import URL, Service, client_of
+from tests.client.conftest import ClientOf
+from tests.client.service import URL, Service
 
 
 class Pages(BaseModel):
@@ -23,7 +24,7 @@ class Pages(BaseModel):
 
 
 @pytest.mark.parametrize("value", [{"first": 1}, Pages(first=1)])
-def test_an_input_is_sent_as_json(service: Service, value: Any) -> None:
+def test_an_input_is_sent_as_json(client_of: ClientOf, service: Service, value: Any) -> None:
     """From a mapping, or from a pydantic model, of which only the fields that were set are sent."""
     with client_of(service) as headway:
         assert headway.start("a name", value).result() == 5
@@ -32,7 +33,7 @@ def test_an_input_is_sent_as_json(service: Service, value: Any) -> None:
     assert (request.headers["content-type"], json.loads(request.content)) == ("application/json", {"first": 1})
 
 
-def test_an_input_with_a_file_is_sent_as_a_form(service: Service, tmp_path: Path) -> None:
+def test_an_input_with_a_file_is_sent_as_a_form(client_of: ClientOf, service: Service, tmp_path: Path) -> None:
     """It may have files on disk and in memory, several of one name, beside text, numbers and booleans."""
     (tmp_path / "a.pdf").write_bytes(b"%PDF")
     files = [tmp_path / "a.pdf", File("b.txt", b"bee", "text/plain")]
@@ -48,14 +49,14 @@ def test_an_input_with_a_file_is_sent_as_a_form(service: Service, tmp_path: Path
     assert b"none" not in body
 
 
-def test_a_form_takes_no_objects(service: Service) -> None:
+def test_a_form_takes_no_objects(client_of: ClientOf, service: Service) -> None:
     """The error names the field, and nothing is sent."""
     with client_of(service) as headway, pytest.raises(ValueError, match=r"options: .* not a dict"):
         headway.start("x", {"file": File("a", b""), "options": {"deep": 1}})
     assert service.requests == []
 
 
-def test_each_start_has_its_own_key(service: Service) -> None:
+def test_each_start_has_its_own_key(client_of: ClientOf, service: Service) -> None:
     """Two starts are two runs, unless the caller passes a key."""
     with client_of(service) as headway:
         for key in (None, None, "mine"):
@@ -65,7 +66,7 @@ def test_each_start_has_its_own_key(service: Service) -> None:
     assert third == "mine"
 
 
-def test_a_function_gives_the_headers_of_each_request(service: Service) -> None:
+def test_a_function_gives_the_headers_of_each_request(client_of: ClientOf, service: Service) -> None:
     """So that a token is always fresh."""
     tokens = iter("abc")
     with client_of(service, headers=lambda: {"Authorization": f"Bearer {next(tokens)}"}) as headway:
@@ -95,15 +96,29 @@ def test_an_async_function_may_give_the_headers(service: Service) -> None:
     assert service.requests[0].headers["authorization"] == "Bearer k"
 
 
-def test_a_stream_is_requested_without_compression(service: Service) -> None:
-    """Compression would delay events."""
+def test_a_stream_is_requested_without_compression(client_of: ClientOf, service: Service) -> None:
+    """Compression would delay events. The media types are those of an answer and of a refusal."""
     with client_of(service) as headway:
         headway.start("x").result()
-    headers = service.requests[0].headers
-    assert (headers["accept"], headers["accept-encoding"]) == ("text/event-stream", "identity")
+        with pytest.raises(NotAStream):
+            list(headway.watch("r1"))
+    for request in service.requests:
+        assert request.headers["accept"] == "text/event-stream, application/problem+json"
+        assert request.headers["accept-encoding"] == "identity"
 
 
-def test_ids_cannot_leave_their_path(service: Service) -> None:
+def test_all_else_is_requested_as_json(client_of: ClientOf, service: Service) -> None:
+    """And refusals as problems; a detached start prefers not to wait for the run."""
+    with client_of(service) as headway:
+        headway.operations()
+        headway.start("x", detached=True)
+    assert [request.headers["accept"] for request in service.requests] == [
+        "application/json, application/problem+json"
+    ] * 2
+    assert [request.headers.get("prefer") for request in service.requests] == [None, "respond-async"]
+
+
+def test_ids_cannot_leave_their_path(client_of: ClientOf, service: Service) -> None:
     """The id of a run is quoted."""
     with client_of(service) as headway, headway.start("x") as run:
         list(run)
@@ -120,9 +135,9 @@ def test_an_invalid_url_is_refused_at_once(url: str) -> None:
     assert not caught.value.transient
 
 
-def test_a_redirect_is_refused() -> None:
+def test_a_redirect_is_refused(client_of: ClientOf) -> None:
     """The request may carry a secret, so it does not follow; the error names the location."""
-    moved = httpx.MockTransport(lambda _: httpx.Response(308, headers={"Location": "https://there.test/"}))
     refused = pytest.raises(RequestRefused, match=r"308 .*: the service is at https://there\.test/")
-    with Client(URL, http=httpx.Client(transport=moved)) as headway, refused:
+    moved = {"Location": "https://there.test/"}
+    with client_of(lambda _: httpx.Response(308, headers=moved)) as headway, refused:
         headway.start("x")

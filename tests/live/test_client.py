@@ -10,15 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import anyio.from_thread
 import httpx
 import pytest
 
 from streaming.client import (
-    AsyncClient,
-    AsyncRun,
     Backoff,
     Client,
     Conflict,
@@ -31,12 +29,12 @@ from streaming.client import (
     Progress,
     Question,
     RunCancelled,
-    RunEvent,
     RunFailed,
     Snapshot,
     Unauthorized,
 )
 from tests.apps.notes import VARIABLE, Notes
+from tests.client.portal import PortalClient
 from tests.clients import wait_until
 from tests.conftest import Certificate
 from tests.live.requests import APP
@@ -47,62 +45,6 @@ from tests.servers import ROOT, Server, environment, gunicorn, nginx
 
 DOCUMENTATION: Final = ROOT / "docs" / "clients.md"
 QUICK: Final = Backoff(retry_delay=0.1, max_delay=0.5)
-
-
-class PortalRun:
-    """An `AsyncRun` for a test without an event loop."""
-
-    def __init__(self, portal: anyio.from_thread.BlockingPortal, run: AsyncRun) -> None:
-        self._portal = portal
-        self._run = run
-        self.id = run.id
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.disconnect()
-
-    def __iter__(self) -> Iterator[RunEvent]:
-        while (event := self._portal.call(self._next)) is not None:
-            yield event
-
-    async def _next(self) -> RunEvent | None:
-        async for event in self._run:
-            return event
-        return None
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        return lambda *args, **options: self._portal.call(lambda: getattr(self._run, name)(*args, **options))
-
-
-class PortalClient:
-    """An `AsyncClient` for a test without an event loop."""
-
-    def __init__(self, portal: anyio.from_thread.BlockingPortal, url: str, **options: Any) -> None:
-        self._portal = portal
-        self._client = AsyncClient(url, **options)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._portal.call(self._client.aclose)
-
-    def start(self, *args: Any, **options: Any) -> PortalRun:
-        """Starts a run."""
-
-        async def start() -> AsyncRun:
-            return await self._client.start(*args, **options)
-
-        return PortalRun(self._portal, self._portal.call(start))
-
-    def watch(self, run: str, **options: Any) -> PortalRun:
-        """Watches a run."""
-        return PortalRun(self._portal, self._client.watch(run, **options))
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        return lambda *args, **options: self._portal.call(lambda: getattr(self._client, name)(*args, **options))
 
 
 NewClient = Callable[..., Any]

@@ -1,0 +1,259 @@
+"""What `Client` and `AsyncClient` share: everything but the input and output, which each does in its own way.
+
+It is written once, as coroutines over four things that the subclasses give: `_exchange` and `_pause`, and the `read`
+and `close` of a `Connection`. Where these block, a coroutine never suspends, and `blocking` runs it like a function.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+from uuid import uuid4
+
+import anyio
+import httpx
+
+from ..protocol.sse import MAX_EVENT
+from .errors import ClientError, refusal
+from .events import Reset, RunEvent
+from .reader import Backoff, RunReader
+from .requests import (
+    LIMITS,
+    PROBLEM,
+    Input,
+    OnLost,
+    base_url,
+    body_of,
+    path_of,
+    run_of,
+    snapshot_of,
+    start_headers,
+    stream_headers,
+    timeouts,
+    unreachable,
+)
+
+S = TypeVar("S")
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def blocking(method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[S, P], T]:
+    """The blocking form of a method that is a coroutine."""
+
+    @functools.wraps(method)
+    def call(self: S, /, *args: P.args, **options: P.kwargs) -> T:
+        result: list[T] = []
+
+        async def keep_result() -> None:
+            result.append(await method(self, *args, **options))
+
+        run_blocking(keep_result())
+        return result[0]
+
+    return call
+
+
+def run_blocking(work: Coroutine[Any, Any, None]) -> None:
+    """Runs a coroutine to its end. It has no result: a `StopIteration` that carries one is slow, once an event."""
+    for _ in work.__await__():
+        raise RuntimeError("a coroutine of the blocking client has suspended")
+
+
+Post = Callable[[], Awaitable[httpx.Response]]
+"""Sends the start of a run; sent again, it joins the run of the first one."""
+
+
+class Connection(Protocol):
+    """An answer whose body is read as it arrives."""
+
+    async def read(self) -> bytes: ...  # the next ones; empty at the end
+
+    async def close(self) -> None: ...
+
+
+HttpT = TypeVar("HttpT", bound=httpx.Client | httpx.AsyncClient)
+HeadersT = TypeVar("HeadersT")
+ConnectionT = TypeVar("ConnectionT", bound=Connection)
+EventT = TypeVar("EventT", threading.Event, anyio.Event)
+
+
+class BaseClient(Generic[HttpT, HeadersT]):
+    """The settings of a client, and its requests."""
+
+    _new_http: ClassVar[type[Any]]
+
+    def __init__(  # each is optional
+        self,
+        url: str = "http://127.0.0.1:8000",
+        *,
+        headers: HeadersT | None = None,
+        api_key: str | None = None,
+        heartbeat: float = 15.0,
+        backoff: Backoff | None = None,
+        http: HttpT | None = None,
+        max_event: int = MAX_EVENT,
+        on_lost: OnLost | None = None,
+    ) -> None:
+        self.url = base_url(url)
+        self._headers = headers
+        self._api_key = api_key
+        self._timeouts = timeouts(heartbeat)
+        self._backoff = backoff or Backoff()
+        self._max_event = max_event
+        self._on_lost = on_lost
+        self._http: HttpT = http or self._new_http(limits=LIMITS)
+        self._owns_http = http is None
+
+    async def _exchange(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
+        """The answer; its body is unread only where it is a success and `stream` is true."""
+        raise NotImplementedError
+
+    async def _send(
+        self, method: str, path: str, *, stream: bool = False, headers: Mapping[str, str] | None = None, **options: Any
+    ) -> httpx.Response:
+        """The answer, with its body unread if `stream`. Raises `Unreachable` and `RequestRefused`."""
+        headers = {"Accept": f"application/json, {PROBLEM}", **await self._common_headers(), **(headers or {})}
+        try:
+            request = self._http.build_request(
+                method, self.url + path, headers=headers, timeout=self._timeouts, **options
+            )
+            response = await self._exchange(request, stream=stream)
+        except (httpx.RequestError, httpx.InvalidURL) as error:
+            raise unreachable(error, self.url) from error
+        if not response.is_success:
+            raise refusal(response.status_code, response.reason_phrase, response.headers, response.content)
+        return response
+
+    async def _common_headers(self) -> Mapping[str, str]:
+        headers: Any = self._headers() if callable(self._headers) else (self._headers or {})
+        headers = await headers if inspect.isawaitable(headers) else headers
+        return {"Authorization": f"Bearer {self._api_key}", **headers} if self._api_key else headers
+
+    def _new_reader(self, run: str = "", after: int = 0) -> RunReader:
+        return RunReader(run, after=after, backoff=self._backoff, max_event=self._max_event)
+
+    def _new_post(self, operation: str, input: Input, key: str | None, *, detached: bool) -> Post:
+        headers = start_headers(key or str(uuid4()), detached=detached)
+
+        async def post() -> httpx.Response:
+            with body_of(input) as body:
+                more = {**headers, **body.pop("headers", {})}
+                return await self._send("POST", path_of("operations", operation), stream=True, headers=more, **body)
+
+        return post
+
+
+class BaseRun(Generic[ConnectionT, EventT]):
+    """One viewer of a run, and its connection."""
+
+    _new_connection: ClassVar[type[Any]]
+    _new_event: ClassVar[type[Any]]
+
+    def __init__(self, client: BaseClient[Any, Any], reader: RunReader, post: Post | None = None) -> None:
+        self._client = client
+        self._reader = reader
+        self._post = post
+        self._pending: deque[RunEvent] = deque()
+        self._connection: ConnectionT | None = None
+        self._disconnected: EventT = self._new_event()
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self._reader.run
+
+    @property
+    def last_event_id(self) -> int:
+        """The number of the last event that was read."""
+        return self._reader.last_event_id
+
+    async def _pause(self, seconds: float) -> None:
+        """Returns after `seconds`, or once the run is left."""
+        raise NotImplementedError
+
+    async def _wait_until_started(self) -> None:
+        """Returns once the start is answered, with a stream or with the run's id."""
+        try:
+            while self._connection is None and not self._reader.run:
+                await self._next_events()
+        except BaseException:  # Ctrl-C and the cancel of a task, too
+            await self._close()
+            raise
+
+    def _pop(self) -> RunEvent | None:
+        """The next of the events that were read already."""
+        return self._pending.popleft() if self._pending and not self._disconnected.is_set() else None
+
+    async def _next(self) -> RunEvent | None:
+        """The next event; `None` after the last."""
+        if (event := self._pop()) is None:
+            await self._fill()
+            event = self._pop()
+        return event
+
+    async def _fill(self) -> None:
+        """Reads until there is an event to `_pop`, or no more."""
+        while not self._pending and not self._disconnected.is_set() and not self._reader.over:
+            self._pending.extend(await self._next_events())
+        if not self._pending or self._disconnected.is_set():
+            await self._close()
+
+    async def _next_events(self) -> list[RunEvent]:
+        """The events of the next bytes; connects first, or waits before the next attempt, where needed."""
+        reason: ClientError | None = None
+        try:
+            if self._connection is None:
+                return await self._connect()
+            try:
+                chunk = await self._connection.read()
+            except (httpx.RequestError, httpx.StreamError, OSError) as error:
+                raise unreachable(error, self._client.url) from error
+            if chunk:
+                return self._reader.receive(chunk)
+        except ClientError as error:
+            reason = error
+        await self._close()
+        if not self._disconnected.is_set():
+            await self._pause(self._connection_lost(reason))
+        return []
+
+    def _connection_lost(self, error: ClientError | None) -> float:
+        seconds = self._reader.connection_lost(error)
+        if self._client._on_lost is not None:
+            self._client._on_lost(seconds, error)
+        return seconds
+
+    async def _connect(self) -> list[RunEvent]:
+        response = await self._open()
+        self._connection = self._new_connection(response)
+        self._reader.run = self._reader.run or run_of(response)
+        if response.status_code == 204:
+            await self._close()
+            return [await self._read_end()]
+        if response.status_code == 202 and self._reader.run:  # started without a stream
+            await self._close()
+        else:
+            self._reader.connection_opened(response.status_code, response.headers)
+        return []
+
+    async def _read_end(self) -> Reset:
+        response = await self._client._send("GET", path_of("runs", self.id))
+        return self._reader.end_with(snapshot_of(response), response.json())
+
+    async def _open(self) -> httpx.Response:
+        if self._post is not None and not self._reader.run:
+            return await self._post()
+        headers = {**stream_headers(), **self._reader.headers()}
+        return await self._client._send("GET", path_of("runs", self.id, "events"), stream=True, headers=headers)
+
+    async def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(httpx.RequestError, OSError):
+                await connection.close()
