@@ -29,7 +29,7 @@ SILENT_HEARTBEATS: Final = 2.5
 """A connection is dead once it was silent for this many heartbeats."""
 
 PROBLEM: Final = "application/problem+json"
-"""What a refusal is. A request for a stream names it, too: it asks for refusals that say why, with their status."""
+"""The media type of a refusal."""
 
 LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 """httpx opens at most 100 connections by default, and a stream occupies one."""

@@ -12,6 +12,8 @@ import type {Connection, WatchOptions} from './options.ts'
 import {isOffline, onChange} from './page-lifecycle.ts'
 import {createReader, type Position, type Reader} from './parse.ts'
 
+/** What a request for a stream takes: events, or a refusal as a problem document. */
+const ACCEPT = 'text/event-stream, application/problem+json'
 /** Heartbeats of silence after which a stream is dead. */
 const MISSED_HEARTBEATS = 2.5
 /** Checks within that time. Silence is counted in checks: a machine that was suspended has made only one. */
@@ -126,7 +128,7 @@ export function createConnection(options: WatchOptions, url: string | undefined,
 
   async function post({url, input, key}: Start): Promise<Response> {
     const {body, headers} = bodyOf(input)
-    const accept = {Accept: 'text/event-stream', 'Idempotency-Key': key}
+    const accept = {Accept: ACCEPT, 'Idempotency-Key': key}
     const signal = attempt.signal
     if (body instanceof FormData) lastByte = Number.POSITIVE_INFINITY // an upload has no response before its end
     const response = await send(options, url, {method: 'POST', body, headers: {...headers, ...accept}, signal})
@@ -141,7 +143,7 @@ export function createConnection(options: WatchOptions, url: string | undefined,
   }
 
   function resume(url: string): Promise<Response> {
-    const headers: Record<string, string> = {Accept: 'text/event-stream'}
+    const headers: Record<string, string> = {Accept: ACCEPT}
     if (position.last) headers['Last-Event-ID'] = String(position.last)
     return send(options, `${url}/events`, {headers, signal: attempt.signal})
   }

@@ -72,6 +72,16 @@ test('headers are made for each attempt, and for each request beside it', async 
   expect(mock.requests.map(({headers}) => headers.get('Authorization'))).toEqual(['Bearer 1', 'Bearer 2', 'Bearer 3'])
 })
 
+test('a stream is requested, or a problem', async () => {
+  const run = start()
+  await run.started
+  mock.stream.sendEvent('start', {run: 'r1'})
+  mock.stream.cut()
+  await until(() => mock.streams.length === 2)
+  const both = 'text/event-stream, application/problem+json'
+  expect(mock.requests.map(({headers}) => headers.get('Accept'))).toEqual([both, both])
+})
+
 test('an error of the headers function is a failed attempt', async () => {
   const headers = vi.fn().mockRejectedValueOnce(new TypeError('no network for a token')).mockResolvedValue({})
   const run = start({headers})
