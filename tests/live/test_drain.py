@@ -50,6 +50,12 @@ def shared(request: pytest.FixtureRequest) -> Iterator[Workers]:
         yield started
 
 
+def both(shared: Workers) -> list[int]:
+    """The two workers, once one that an earlier test has stopped is replaced."""
+    wait_until(lambda: len(shared.pids) == 2, "there are two workers again")
+    return shared.pids
+
+
 def test_a_stopping_worker_takes_no_new_runs(shared: Workers) -> None:
     """While it drains it answers a start with 503 and Retry-After, and is alive, but not ready."""
     pid = shared.pids[0]
@@ -89,7 +95,7 @@ def test_runs_finish(shared: Workers) -> None:
 
 def test_viewers_are_sent_away(shared: Workers) -> None:
     """Viewers of another worker's runs get a `retry`, each another one; their runs wait for them."""
-    leaving, staying = shared.pids
+    leaving, staying = both(shared)
     viewers, firsts = [], []
     for _ in range(20):
         first = shared.start("watched", pid=staying, count=10_000, pause=0.1)
@@ -114,7 +120,7 @@ def test_viewers_are_sent_away(shared: Workers) -> None:
 
 def test_nobody_is_refused_meanwhile(shared: Workers) -> None:
     """A viewer that comes while a worker stops gets its stream: an `EventSource` that is refused never returns."""
-    leaving, staying = shared.pids
+    leaving, staying = both(shared)
     run = shared.start_unwatched("counting", staying, count=10_000, pause=0.1)
     busy = shared.start_unwatched("counting", leaving, count=10, pause=0.1)
     stop(shared, leaving)
