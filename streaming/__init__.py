@@ -5,6 +5,7 @@ import typing
 from .clock import ManualClock
 from .errors import EncodeError, EventTooLarge, HeadwayError, OperationError, Problem, RegistrationError, SettingError
 from .protocol.events import Event, ask, delta, event, flush, partial, progress
+from .protocol.retry_after import parse_retry_after
 from .protocol.sse import Message, Parser, comment, encode
 from .runs.context import on_cancel
 from .runs.observers import Observer
@@ -72,6 +73,7 @@ __all__ = [
     "gateway",
     "on_cancel",
     "operation",
+    "parse_retry_after",
     "partial",
     "progress",
     "relay",

@@ -16,6 +16,8 @@ from typing import Any, Final
 import httpx
 import stamina
 
+from streaming import parse_retry_after
+
 from ..hosts import SAFE, AllowedHosts, HostError, Request, answer_to, body_of
 from ..settings import settings
 from .base import ToolError
@@ -132,7 +134,8 @@ def _check_status(response: httpx.Response, body: bytes) -> Answer:
         return answer
     message = f"{response.request.headers['host'][:100]} answered {status}{_reason(answer)}."
     if status in TRANSIENT:
-        raise TransientError(f"http_{status}", message, _seconds_to_wait(response.headers.get("retry-after", "")))
+        after = parse_retry_after(response.headers.get("retry-after", ""), time.time())
+        raise TransientError(f"http_{status}", message, after)
     raise ToolError(f"http_{status}", message)
 
 
@@ -145,13 +148,6 @@ def _reason(answer: Answer) -> str:
     keys = ("reason", "message", "detail", "title", "error") if isinstance(error, dict) else ()
     message = next((error[key] for key in keys if isinstance(error.get(key), str) and error[key]), "")
     return f": {' '.join(message.split())[:MAX_REASON]}".rstrip(".") if message else ""
-
-
-def _seconds_to_wait(retry_after: str) -> float | None:
-    """`Retry-After` in seconds (RFC 9110, section 10.2.3); a date counts as too long."""
-    if not retry_after:
-        return None
-    return float(retry_after) if retry_after.isdecimal() else MAX_WAIT + 1
 
 
 def _retry_after(error: Exception) -> bool | float:

@@ -18,14 +18,14 @@ HeadwayError
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import orjson
 
 from ..errors import FieldError, HeadwayError
+from ..protocol.retry_after import parse_retry_after
 
 RETRYABLE: Final = frozenset({408, 425, 429})
 """Client errors (4xx) after which the same request may succeed (RFC 9110, section 15.5.9; RFC 8470; RFC 6585)."""
@@ -172,18 +172,8 @@ def refusal(status: int, reason: str, headers: Mapping[str, str], body: bytes) -
         detail=detail,
         code=_text(document.get("code")),
         errors=[error for error in _list(document.get("errors")) if {"loc", "msg"} <= set(error)],
-        retry_after=retry_after(headers.get("retry-after", "")),
+        retry_after=parse_retry_after(headers.get("retry-after", ""), time.time()),
     )
-
-
-def retry_after(value: str) -> float | None:
-    """The seconds that `Retry-After` asks for: a number, or a date (RFC 9110, section 10.2.3)."""
-    if value.strip().isdecimal() and len(value) < 10:
-        return float(value)
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None
 
 
 def _document(body: bytes) -> dict[str, Any]:

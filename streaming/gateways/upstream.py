@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import random
 import re
 import time
@@ -30,6 +31,7 @@ import orjson
 
 from ..errors import EventTooLarge, RegistrationError, UpstreamProblem
 from ..protocol.events import Event
+from ..protocol.retry_after import parse_retry_after
 from ..protocol.sse import Parser
 from ..runs.handshake import Handshake
 from ..runs.operation import Upload
@@ -360,11 +362,11 @@ def _problem(exchange: Exchange) -> UpstreamProblem:
     if exchange.media_type == PROBLEM:
         with contextlib.suppress(orjson.JSONDecodeError, UpstreamFailed):
             document = orjson.loads(exchange.body())
-    after = exchange.headers.get("retry-after", "")
+    seconds = parse_retry_after(exchange.headers.get("retry-after", ""), time.time())
     return UpstreamProblem(
         exchange.status,
         document if isinstance(document, dict) else {},
-        retry_after=int(after) if after.isdecimal() and len(after) < 9 else None,
+        retry_after=None if seconds is None else math.ceil(seconds),
     )
 
 

@@ -257,7 +257,7 @@ def test_a_permanent_failure_is_not_retried(apis: Apis, allowed: AllowedHosts, s
 
 
 def test_retry_after(apis: Apis, allowed: AllowedHosts) -> None:
-    """A short wait is respected; a long one fails the call at once."""
+    """A short wait is respected; a long one fails the call at once; a date that has passed is no wait."""
     for after in ("3600", "Wed, 21 Oct 2099 07:28:00 GMT"):
         apis.faults["/there"] = [Fault(429, headers={"Retry-After": after})]
         assert code_of(look, hosts=allowed, url=f"{apis.url}/there") == "http_429"
@@ -265,6 +265,8 @@ def test_retry_after(apis: Apis, allowed: AllowedHosts) -> None:
     start = time.monotonic()
     assert call(look, hosts=allowed, url=f"{apis.url}/there") == {"there": True}
     assert time.monotonic() - start >= 1
+    apis.faults["/there"] = [Fault(503, headers={"Retry-After": "Mon, 01 Jan 2001 00:00:00 GMT"})]
+    assert call(look, hosts=allowed, url=f"{apis.url}/there") == {"there": True}
 
 
 def test_a_post_is_not_retried(apis: Apis, allowed: AllowedHosts) -> None:
