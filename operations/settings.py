@@ -22,7 +22,8 @@ MOST_TURNS: Final = 10_000
 
 
 def _url(text: str) -> str:
-    if urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).hostname:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:  # a wrong port is a ValueError
         raise ValueError
     return text
 

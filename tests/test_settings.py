@@ -94,7 +94,7 @@ BAD: dict[str, list[Any]] = {
     "drain": ["-1", "x"],
     "api_keys": ["key", ":key", "owner:", "ann:k,bob:k", ",", {"ann": "k"}],
     "cors_origins": ["example.org", "https://", "ftp://a.example", "https://a.example,nonsense"],
-    "llm_base_url": ["localhost:8080", "file:///etc/passwd", "http://"],
+    "llm_base_url": ["localhost:8080", "file:///etc/passwd", "http://", "http://a.example:99999"],
     "gateway": ["chat", "chat=", "=http://a.example", "chat=a.example"],
     "simulate": ["2", "maybe", "yes please"],
     "llm_timeout": ["0", "-1", "long", "nan", "inf"],
@@ -126,7 +126,12 @@ WITH_SECRETS: dict[str, list[Any]] = {
     ],
     "api_keys": ["s3cret", "ann:", "ann:s3cret,bob:s3cret", *LISTS_OF_SECRETS],
     "cors_origins": ["https://a.example,ftp://ann:s3cret@b.example"],
-    "llm_base_url": ["ftp://ann:s3cret@a.example", "a.example/v1?key=s3cret", "https//:s3cret@a.example"],
+    "llm_base_url": [
+        "http://ann:s3cret",
+        "ftp://ann:s3cret@a.example",
+        "a.example/v1?key=s3cret",
+        "https//:s3cret@a.example",
+    ],
     "gateway": ["chat=ftp://ann:s3cret@a.example", "a=https://ok.example,b=a.example?token=s3cret", {"a": "s3cret"}],
     "agent_weather_url": ["ftp://ann:s3cret@a.example/", "a.example/?key=s3cret"],
 }
