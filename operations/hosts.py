@@ -34,6 +34,10 @@ SAFE: Final = frozenset({"GET", "HEAD"})
 """Methods that are repeated, and that follow redirects (RFC 9110, section 9.2.1)."""
 
 
+WITH_IPV4: Final = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+"""Addresses that a translator turns into the IPv4 address at their end (RFC 6052), and those that once were such."""
+
+
 class HostError(CodedError):
     """A request that was not made, or not answered well.
 
@@ -89,9 +93,11 @@ def _default_port(url: httpx.URL) -> int:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is public (IANA's registries, as `ipaddress` implements them)."""
+    """Whether an IP address is public (IANA's registries, as `ipaddress` implements them), and the one in it too."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     inner = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None) or ip
+    if ip.version == 6 and any(ip in network for network in WITH_IPV4):
+        inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
     return bool(inner.is_global and not inner.is_multicast and ip.is_global)
 
 

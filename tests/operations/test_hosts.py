@@ -71,6 +71,9 @@ def test_hosts_on_the_list_are_allowed(url: str, hosts: set[str]) -> None:
         ("::ffff:10.0.0.1", False),
         ("::ffff:127.0.0.1", False),
         ("2002:7f00:1::", False),
+        ("64:ff9b::93.184.216.34", True),
+        ("64:ff9b::10.0.0.1", False),
+        ("::127.0.0.1", False),
     ],
 )
 def test_which_addresses_are_public(address: str, public: bool) -> None:
