@@ -5,7 +5,8 @@ HeadwayError
 ├── RegistrationError           an operation whose declaration is wrong
 ├── EncodeError (ValueError)    an event that the wire format cannot carry; raised where it is built
 ├── EventTooLarge (ValueError)  an incoming event that exceeds the parser's limit
-├── OperationError              an operation's failure, with a code and a message for its viewers
+├── Failure                     why a run fails: a code and a message; `streaming.client.RunFailed` is one, too
+│   └── OperationError          an operation's failure, with a code and a message for its viewers
 ├── Refused                     an event that cannot be appended to a run's event log
 │   ├── RunClosed               the run is over, or its grammar does not allow the event
 │   ├── Fenced                  another worker has taken the run over
@@ -51,11 +52,10 @@ class EventTooLarge(HeadwayError, ValueError):
     """An incoming event that is larger than the parser's `max_bytes`."""
 
 
-class OperationError(HeadwayError):
-    """Raise it in an operation to fail the run with a code and a message that viewers may read.
+class Failure(HeadwayError):
+    """Why a run fails: `code` is a stable word for programs, `message` a sentence for people.
 
-    `code` is a stable word for programs, `message` a sentence for people. `retryable` is true where the same input
-    may succeed later.
+    `retryable` is true where the same input may succeed later.
     """
 
     def __init__(self, code: str, message: str, *, retryable: bool = False) -> None:
@@ -66,6 +66,14 @@ class OperationError(HeadwayError):
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
+
+
+class OperationError(Failure):
+    """Raise it in an operation to fail the run with a code and a message that viewers may read.
+
+    `code` is a stable word for programs, `message` a sentence for people. `retryable` is true where the same input
+    may succeed later.
+    """
 
 
 class Refused(HeadwayError):

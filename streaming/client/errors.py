@@ -24,7 +24,7 @@ from typing import Any, Final
 
 import orjson
 
-from ..errors import FieldError, HeadwayError
+from ..errors import Failure, FieldError, HeadwayError
 from ..protocol.retry_after import parse_retry_after
 
 RETRYABLE: Final = frozenset({408, 425, 429})
@@ -124,17 +124,8 @@ class Left(ClientError):
     """`disconnect()` was called before the run was over."""
 
 
-class RunFailed(ClientError):
+class RunFailed(ClientError, Failure):
     """The run ended in `error`; `retryable` says whether the same input may succeed later."""
-
-    def __init__(self, code: str, message: str, *, retryable: bool = False) -> None:
-        super().__init__(code, message)
-        self.code = code
-        self.message = message
-        self.retryable = retryable
-
-    def __str__(self) -> str:
-        return f"{self.code}: {self.message}"
 
 
 class RunCancelled(ClientError):

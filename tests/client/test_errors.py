@@ -9,6 +9,7 @@ from email.utils import format_datetime
 
 import pytest
 
+from streaming import OperationError
 from streaming.client import (
     ClientError,
     Conflict,
@@ -16,6 +17,7 @@ from streaming.client import (
     NotFound,
     Overloaded,
     RequestRefused,
+    RunFailed,
     Unauthorized,
     errors,
 )
@@ -74,6 +76,18 @@ def test_a_refusal_need_not_be_a_problem_document(body: bytes) -> None:
     """A proxy may answer anything."""
     error = refusal(502, "Bad Gateway", {}, body)
     assert (str(error), error.code, error.errors) == ("502 Bad Gateway", "", [])
+
+
+def test_a_failed_run_is_no_failure_of_the_operation_that_watches_it() -> None:
+    """What another service says of a run is not shown to the viewers of the caller's."""
+    error = RunFailed("broken", "It broke.", retryable=True)
+    assert (str(error), error.code, error.message, error.retryable) == (
+        "broken: It broke.",
+        "broken",
+        "It broke.",
+        True,
+    )
+    assert not isinstance(error, OperationError)
 
 
 def test_retry_after_is_a_number_or_a_date() -> None:
