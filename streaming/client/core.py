@@ -60,7 +60,7 @@ def blocking(method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]]) -> Cal
 
 
 def run_blocking(work: Coroutine[Any, Any, None]) -> None:
-    """Runs a coroutine to its end. It has no result: a `StopIteration` that carries one is slow, once an event."""
+    """Runs a coroutine that never suspends. It has no result: the `StopIteration` of one costs too much an event."""
     for _ in work.__await__():
         raise RuntimeError("a coroutine of the blocking client has suspended")
 
@@ -72,7 +72,7 @@ Post = Callable[[], Awaitable[httpx.Response]]
 class Connection(Protocol):
     """An answer whose body is read as it arrives."""
 
-    async def read(self) -> bytes: ...  # the next ones; empty at the end
+    async def read(self) -> bytes: ...  # the next bytes; empty at the end of the body
 
     async def close(self) -> None: ...
 
