@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import orjson
 
-from ..errors import Refused, TooMany
+from ..errors import Conflict, Refused, TooMany
 from ..protocol.frames import BLOCK_FRAMES, Batch, Block
 from ..protocol.state import Fold, Reason, Status
 
@@ -56,7 +56,10 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The state of one run at a moment."""
+    """The state of one run at a moment.
+
+    `checkpoint` is the number of the last event before it, and the value that was kept.
+    """
 
     info: RunInfo
     fold: Fold
@@ -64,6 +67,7 @@ class Record:
     queued: bool = False
     cancelling: bool = False
     attempt: int = 1
+    checkpoint: tuple[int, bytes] | None = None
 
     @property
     def status(self) -> Status:
@@ -171,10 +175,6 @@ class Store(ABC):
         """Passes an answer to the producer; false where the question has one, or the run is over."""
 
     @abstractmethod
-    def queue(self, run: str, queued: bool) -> None:
-        """Sets whether the run waits to start."""
-
-    @abstractmethod
     def count(self, run: str, change: int) -> None:
         """Adds a viewer of this worker (+1), before it sees anything, or removes one (-1)."""
 
@@ -205,6 +205,13 @@ class Store(ABC):
 
         Viewers of this worker that are still counted go on counting on other workers for the length of a lease.
         """
+
+
+def same_request(existing: RunInfo, info: RunInfo) -> RunInfo:
+    """The run that has the key of `info`. Raises `Conflict` where that was another request."""
+    if existing.digest != info.digest:
+        raise Conflict("this Idempotency-Key was used with another request", code="idempotency_conflict")
+    return existing
 
 
 def too_many_runs() -> TooMany:

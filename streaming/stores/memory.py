@@ -7,10 +7,10 @@ from itertools import islice
 from typing import Final
 
 from ..clock import Clock, SystemClock
-from ..errors import Conflict, RunClosed
+from ..errors import RunClosed
 from ..protocol.frames import BLOCK_FRAMES, Batch, Block
 from ..protocol.state import Fold, Reason
-from .base import Control, Record, RunInfo, Store, too_many_runs
+from .base import Control, Record, RunInfo, Store, same_request, too_many_runs
 from .recent import RecentEvents
 
 KEEP_BYTES: Final = 64 * 1024 * 1024
@@ -46,11 +46,7 @@ class MemoryStore(Store):
 
     def find_by_key(self, info: RunInfo) -> RunInfo | None:
         existing = None if info.key is None else self._runs.get(self._keys.get((info.owner, info.key), ""))
-        if existing is None:
-            return None
-        if existing.info.digest != info.digest:
-            raise Conflict("this Idempotency-Key was used with another request", code="idempotency_conflict")
-        return existing.info
+        return None if existing is None else same_request(existing.info, info)
 
     def append(self, run: str, block: Block, fold: Fold) -> None:
         recent = self._runs[run]
@@ -105,9 +101,6 @@ class MemoryStore(Store):
         recent.control.answers[question] = body
         recent.notify()
         return True
-
-    def queue(self, run: str, queued: bool) -> None:
-        self._runs[run].queued = queued
 
     def count(self, run: str, change: int) -> None:
         recent = self._runs.get(run)

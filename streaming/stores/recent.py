@@ -13,7 +13,7 @@ from .base import Control, Record, RunInfo
 class RecentEvents:
     """The frames from number `oldest` on, the fold over all events so far, and the watchers."""
 
-    __slots__ = ("_last_batch", "_watchers", "attempt", "control", "fold", "frames", "info", "oldest", "queued", "size")
+    __slots__ = ("_last_batch", "_watchers", "attempt", "control", "fold", "frames", "info", "oldest", "size")
 
     def __init__(self, info: RunInfo, fold: Fold | None = None, *, attempt: int = 1) -> None:
         self.info = info
@@ -23,7 +23,6 @@ class RecentEvents:
         self.frames: list[bytes] = []
         self.oldest = self.fold.last_event_id + 1
         self.size = 0
-        self.queued = False
         self._watchers: dict[Callable[[], None], None] = {}
         self._last_batch: tuple[tuple[int, int, int, bool], Batch] | None = None
 
@@ -59,7 +58,7 @@ class RecentEvents:
     def record(self) -> Record:
         """The run as it is now."""
         cancelling = self.control.cancel is not None
-        return Record(self.info, self.fold, self.control.viewers, self.queued, cancelling, self.attempt)
+        return Record(self.info, self.fold, self.control.viewers, cancelling=cancelling, attempt=self.attempt)
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Calls `callback` on every change. Returns a function that ends this."""

@@ -345,14 +345,6 @@ class StoreContract:
         store.count("r", -1)
         assert (store.control("r").viewers, store.control("r").watched) == (0, True)
 
-    def test_a_run_in_the_queue(self, producer: Producer, store: Store) -> None:
-        """A run that waits to start has the status `queued`."""
-        for queued, status in ((True, "queued"), (False, "running")):
-            store.queue("r", queued)
-            record = store.find("r")
-            assert record is not None
-            assert record.status == status
-
     # Watching
 
     def test_watchers_are_notified(self, producer: Producer, store: Store) -> None:

@@ -18,7 +18,8 @@ from streaming.protocol.events import make_event
 from streaming.settings import Settings
 from streaming.stores import open_store
 from streaming.stores.redis.connection import Connection
-from streaming.stores.redis.store import AWAY_BYTES, RedisStore
+from streaming.stores.redis.store import RedisStore
+from streaming.stores.shared import AWAY_BYTES
 from tests.clients import Address
 from tests.conftest import Certificate
 from tests.servers import Server, answers_redis, free_port, launched, program, redis, scratch

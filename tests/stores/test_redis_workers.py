@@ -265,7 +265,7 @@ def test_a_viewer_that_comes_at_the_last_moment(
     store.count("r", +1)
     store.count("r", -1)
     store.flush()
-    connection = store._writer._connection
+    connection: Connection = store.driver._writer  # type: ignore[attr-defined]
     execute, counted = connection.execute, gevent.event.Event()
 
     def execute_late(calls: Sequence[Call]) -> list[Any]:
@@ -386,7 +386,7 @@ def test_a_live_run_never_expires(worker: Callable[..., RedisStore], direct: Con
 
 
 def test_nothing_stays(worker: Callable[..., RedisStore], direct: Connection) -> None:
-    """After the retention, and without workers, Redis has the number of runs so far, and nothing else."""
+    """After the retention, and without workers, Redis has the number of runs, its version, and nothing else."""
     clock = ManualClock()
     store, other = worker(clock=clock, retention=10), worker(clock=clock)
     for number in range(5):
@@ -400,7 +400,9 @@ def test_nothing_stays(worker: Callable[..., RedisStore], direct: Connection) ->
     for each in (store, other):
         each.close()
     kept = direct.execute([("KEYS", "headway:*")])[0]
-    assert set(kept) <= {b"headway:number"} | {b"headway:key:3:ann:k%d" % number for number in range(5)}
+    assert set(kept) <= {b"headway:number", b"headway:version"} | {
+        b"headway:key:3:ann:k%d" % number for number in range(5)
+    }
     lives = direct.execute([("PTTL", key) for key in kept if b"key" in key])
     assert all(0 < life <= 10_000 for life in lives)
 

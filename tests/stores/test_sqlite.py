@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from streaming.stores.base import Store
-from streaming.stores.sqlite import store as sqlite
+from streaming.stores.sqlite import file as sqlite
 from streaming.stores.sqlite.store import SqliteStore
 from tests.stores.contract import StoreContract, run_info
 

@@ -21,6 +21,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from ...errors import StoreAway
 from ...settings import Settings
+from ..driver import NotNow, Step, check_version
 from . import scripts
 from .scripts import Call
 
@@ -127,6 +128,9 @@ class Connection:
                     raise
                 # The server has closed the idle connection, which does not mean that it is away.
                 return self._execute(calls)
+        except ValueError as error:
+            self.close()
+            raise StoreAway(str(error)) from None
         except (RedisError, OSError) as error:
             self.close()
             raise StoreAway(f"the store does not answer: {error}") from error
@@ -138,7 +142,9 @@ class Connection:
     def _execute(self, calls: Sequence[Call]) -> list[Any]:
         if not self._connection.is_connected:
             self._connection.connect()  # type: ignore[no-untyped-call]
-            self._send(scripts.load())
+            *_, version = self._send([*scripts.load(), scripts.call("version")])
+            if isinstance(version, int):  # not so where the server takes no writes for the time being
+                check_version(version, "Redis")
         replies = self._send(calls)
         if any(isinstance(reply, NoScriptError) for reply in replies):
             self._send(scripts.load())
@@ -195,9 +201,11 @@ class Pool:
                     self._idle.append(connection)
 
 
-def is_refusal(reply: Any) -> bool:
-    """Whether a reply is an error with which Redis refuses any command for the time being."""
-    return isinstance(reply, ResponseError) and _text(reply).startswith(REFUSALS)
+def outcome(step: Step[Any], reply: Any) -> Any:
+    """The outcome of a step; `NotNow` for an error with which Redis refuses any command for the time being."""
+    if not isinstance(reply, ResponseError):
+        return step.decode(reply)
+    return NotNow(str(reply)) if _text(reply).startswith(REFUSALS) else reply
 
 
 def _text(error: ResponseError) -> str:

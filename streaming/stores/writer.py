@@ -1,7 +1,6 @@
-"""What a worker writes to Redis: one connection with one batch in flight; what gathers meanwhile is the next batch.
+"""What a worker writes to a shared store: one batch in flight; what gathers meanwhile is the next batch.
 
-A batch is one round trip, in which each task has a script of its own: all of it is done, or nothing. While Redis is
-away the writer sends its batch again until Redis accepts it.
+While the store is away the writer tries its batch again until the store accepts it.
 """
 
 from __future__ import annotations
@@ -12,12 +11,10 @@ from typing import Any, Final, Protocol
 
 import gevent
 from gevent.event import AsyncResult
-from redis.exceptions import ResponseError
 
-from ...errors import StoreAway
-from ...runtime.hub import GreenSignal
-from .connection import Connection, is_refusal
-from .scripts import Call
+from ..errors import StoreAway
+from ..runtime.hub import GreenSignal
+from .driver import NotNow, Step
 
 log = logging.getLogger("headway")
 
@@ -25,7 +22,7 @@ WRITE_TIMEOUT: Final = 2.0
 """Seconds that a request waits for the writer."""
 
 RETRY: Final = (0.05, 0.1, 0.25, 0.5, 1.0)
-"""Seconds between tries while Redis is away."""
+"""Seconds between tries while the store is away."""
 
 AWAY: Final = "the store cannot be written"
 
@@ -37,38 +34,45 @@ class Task(Protocol):
     """Whether nobody waits for it any more."""
 
     @property
-    def calls(self) -> Sequence[Call]:
-        """The calls to send; the reply to the last one is the outcome."""
+    def steps(self) -> Sequence[Step[Any]]:
+        """The steps to run; the outcome is that of the last one."""
 
-    def finish(self, reply: Any) -> bool:
-        """Takes the outcome. Returns whether the task is done; if not, its calls are sent again."""
+    def finish(self, outcome: Any) -> bool:
+        """Takes the outcome. Returns whether the task is done; if not, its steps are run again."""
 
 
 class Command:
-    """Calls for the writer, and their outcome; `undo` is sent where nobody waits for that any more."""
+    """A step for the writer, and its outcome; `undo` is run where nobody waits for that any more."""
 
-    def __init__(self, *calls: Call, undo: Call | None = None) -> None:
-        self.calls = calls
+    __slots__ = ("cancelled", "outcome", "steps", "undo")
+
+    def __init__(self, step: Step[Any], undo: Step[Any] | None = None) -> None:
+        self.steps = (step,)
         self.undo = undo
         self.outcome: AsyncResult[Any] = AsyncResult()
         self.cancelled = False
 
-    def finish(self, reply: Any) -> bool:
-        self.outcome.set(reply)
+    def finish(self, outcome: Any) -> bool:
+        self.outcome.set(outcome)
         return True
 
 
 class Writer:
-    """The connection that writes.
+    """Writes batches with `write` (`Driver.write`).
 
     `gather` returns the tasks to write besides the commands. `on_change` is called on every try that fails, and when
-    Redis is back.
+    the store is back.
     """
 
-    def __init__(self, url: str, gather: Callable[[], Iterable[Task]], on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        write: Callable[[Sequence[Sequence[Step[Any]]]], list[Any]],
+        gather: Callable[[], Iterable[Task]],
+        on_change: Callable[[], None],
+    ) -> None:
         self.away = False
         self.closed = False
-        self._connection = Connection(url)
+        self._write_batch = write
         self._gather = gather
         self._on_change = on_change
         self._commands: list[Command] = []
@@ -84,34 +88,30 @@ class Writer:
         """Notifies the writer that there is something to gather."""
         self._wake.set()
 
-    def submit(self, command: Command) -> None:
+    def submit(self, command: Command) -> Command:
         """Adds `command` to the next batch."""
         self._commands.append(command)
         self._wake.set()
+        return command
 
     def execute(self, command: Command) -> Any:
         """Writes `command` and returns its outcome. Raises `StoreAway` after `WRITE_TIMEOUT`."""
         if self.away or self.closed:
             raise StoreAway(AWAY)
-        self.submit(command)
-        return self.wait(command)
+        return self.wait(self.submit(command))
 
     def wait(self, command: Command) -> Any:
         """Returns the outcome of a command that was submitted. Raises `StoreAway` after `WRITE_TIMEOUT`."""
         try:
-            reply = command.outcome.get(timeout=WRITE_TIMEOUT)
+            outcome = command.outcome.get(timeout=WRITE_TIMEOUT)
         except gevent.Timeout:
             command.cancelled = True
             if command.undo is not None:
                 self.submit(Command(command.undo))  # it may have been written all the same
             raise StoreAway(AWAY) from None
-        if isinstance(reply, ResponseError):
-            raise StoreAway(f"{AWAY}: {reply}") from reply
-        return reply
-
-    def close(self) -> None:
-        """Closes the connection."""
-        self._connection.close()
+        if isinstance(outcome, Exception):
+            raise StoreAway(f"{AWAY}: {outcome}") from outcome
+        return outcome
 
     def serve(self) -> None:
         """Writes batches until its greenlet is killed."""
@@ -124,14 +124,9 @@ class Writer:
                 self._wake.wait()
                 continue
             self._busy = True
-            try:
-                self._write_batch(tasks)
-            except Exception:
-                log.exception("the writer of the store failed")
-                gevent.sleep(1.0)
+            self._write_until_done(tasks)
 
-    def _write_batch(self, tasks: list[Task]) -> None:
-        """Writes one batch; tries again for as long as Redis is away."""
+    def _write_until_done(self, tasks: list[Task]) -> None:
         tries = 0
         while tasks:
             remaining, error = self._write(tasks)
@@ -142,38 +137,37 @@ class Writer:
             tasks = [task for task in remaining if not task.cancelled]
 
     def _write(self, tasks: list[Task]) -> tuple[list[Task], Exception | None]:
-        """One round trip. Returns the tasks that are not done, and the error of a Redis that is away."""
-        batches = [task.calls for task in tasks]
+        """Writes one batch. Returns the tasks that are not done, and the error of a store that is away."""
         try:
-            replies = iter(self._connection.execute([call for batch in batches for call in batch]))
-        except StoreAway as away:
-            return tasks, away
+            outcomes = self._write_batch([task.steps for task in tasks])
+        except Exception as error:  # noqa: BLE001  # after any error: somebody waits for this batch
+            return tasks, error
         remaining: list[Task] = []
-        error = None
-        for task, batch in zip(tasks, batches, strict=True):
-            reply = [next(replies) for _ in batch][-1]
-            if is_refusal(reply):
-                error = reply
+        refusal = None
+        for task, outcome in zip(tasks, outcomes, strict=True):
+            if isinstance(outcome, NotNow):
+                refusal = outcome
                 remaining.append(task)
-            elif not _finish(task, reply):
+            elif not _finish(task, outcome):
                 remaining.append(task)
-        return remaining, error
+        return remaining, refusal
 
     def _set_away(self, error: Exception | None) -> None:
         before, self.away = self.away, error is not None
-        if self.away and not before:
-            log.error("%s: %s", AWAY, error)
+        if error is not None and not before:
+            unexpected = None if isinstance(error, StoreAway | NotNow) else error
+            log.error("%s: %s", AWAY, error, exc_info=unexpected)
         elif before and not self.away:
             log.warning("the store can be written again")
         if self.away or before:
             self._on_change()
 
 
-def _finish(task: Task, reply: Any) -> bool:
-    if isinstance(reply, ResponseError):
-        log.error("the store answers with an error: %s", reply)
+def _finish(task: Task, outcome: Any) -> bool:
+    if isinstance(outcome, Exception):
+        log.error("the store answers with an error: %s", outcome)
     try:
-        return task.finish(reply)
+        return task.finish(outcome)
     except Exception:
-        log.exception("a reply of the store could not be processed")
+        log.exception("an outcome of the store could not be processed")
         return True

@@ -1,0 +1,320 @@
+"""The interface of a driver: what a store that several workers share does with its file or its server.
+
+`SharedStore` (`shared`) has the logic; a driver has one small verb for each thing that is kept. A verb returns a
+`Step`: the verb with its arguments, ready to run. `write` runs steps that change something, in one batch; `query` runs
+one that only reads. To write a new store, derive from `Driver`, and run the tests of `SharedStoreContract` over it.
+
+A step may be run twice, where a connection breaks before the reply: its second run changes nothing and has the same
+outcome. A run, a worker, a client are their ids. Frames, inputs, answers and checkpoints are bytes that nobody reads.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
+
+from ..protocol.frames import Batch, Block, join
+from ..protocol.state import Fold, Reason
+from .base import Record, RunInfo
+
+SCHEMA_VERSION: Final = 2
+"""What the stores keep, and how. A release works on a store of its own version, the one before and the one after.
+
+Version 1 is that of Headway 0.1. Version 2 adds checkpoints, files of runs, and queued runs without a worker. A version
+only adds: columns with defaults, fields, tables and keys. The code of the version before does not notice them.
+"""
+
+T = TypeVar("T")
+
+
+def check_version(stored: int, where: str) -> None:
+    """Raises `ValueError`, in one line, for a store that is more than one version away."""
+    if abs(stored - SCHEMA_VERSION) > 1:
+        raise ValueError(
+            f"{where} has schema version {stored}, and this release works with {SCHEMA_VERSION - 1} to"
+            f" {SCHEMA_VERSION + 1}: start a release in between first, or use another store"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[T]):
+    """A verb with its arguments. `call` is for the driver alone; `decode` makes the outcome of a reply."""
+
+    call: Any
+    decode: Callable[[Any], T]
+
+
+class NotNow(Exception):
+    """The outcome of a step that the store refuses for the time being; it is to be written again."""
+
+
+FULL: Final = "full"
+"""The outcome of `create` where the client has as many live runs as it may have."""
+
+Kept = Literal["kept", "fenced", "gone", "behind"]
+"""The outcome of `append`: kept; another worker has the run; the store has lost the run, or its latest events."""
+
+
+class Adopted(NamedTuple):
+    """A run that is this worker's now: its state as the last producer left it, and its new epoch."""
+
+    record: Record
+    epoch: int
+
+
+class Stored(NamedTuple):
+    """Some frames of a run, in blocks as they were written: the number of the first frame, and the frames joined."""
+
+    oldest: int
+    last: int
+    over: bool
+    blocks: Sequence[tuple[int, bytes]]
+
+    def batch(self, after: int, frames: int, merge: bool) -> Batch:
+        """The batch of the frames after number `after`, `frames` of them at the most."""
+        if not self.blocks:
+            return Batch(b"", max(after, self.oldest - 1), self.over and after >= self.last, self.oldest)
+        first = self.blocks[0][0]
+        skipped = max(after + 1 - first, 0)
+        parts = [frame for _, joined in self.blocks for frame in split(joined)][skipped : skipped + frames]
+        over = self.over and first + skipped + len(parts) - 1 == self.last
+        return join(parts, first + skipped, over, self.oldest, merge)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What other workers may have changed of a run.
+
+    `viewers_here` is what the store has of the worker that asks. Those of others count while their worker lives
+    (`viewers_alive`); `viewers_known` includes workers whose lease has expired. `blocks` are the new ones of a run that
+    is followed, where `wait` does not bring them; `over` says that they end the run.
+    """
+
+    worker: str
+    epoch: int
+    cancel: Reason | None
+    watched: bool
+    viewers_here: int
+    viewers_alive: int
+    viewers_known: int
+    answers: Mapping[str, bytes]
+    blocks: Sequence[Block] = ()
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What `wait` brings: new blocks of runs that are followed (and whether they end the run), and runs to ask for."""
+
+    blocks: Sequence[tuple[str, Block, bool]] = ()
+    runs: Collection[str] = field(default_factory=frozenset)
+
+
+class Driver(ABC):
+    """One worker's access to a store. Times are in seconds.
+
+    All methods are called in the hub of the worker and may wait there, but never block it; `renew`, `release` and
+    `close_lease` are called in the thread of the lease.
+    """
+
+    worker: str
+
+    # -- running steps ------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def write(self, batch: Sequence[Sequence[Step[Any]]]) -> list[Any]:
+        """Runs each sequence of steps in order; returns the outcome of the last step of each.
+
+        An outcome may be `NotNow`, or another exception for what can never be written. Raises `StoreAway` where
+        nothing is known to be written.
+        """
+
+    @abstractmethod
+    def query(self, step: Step[T]) -> T:
+        """The outcome of a step that only reads. Raises `StoreAway`."""
+
+    @abstractmethod
+    def wait(self, followed: Mapping[str, int]) -> News:
+        """Waits a while for changes by other workers. `followed` has the last number that is known of each run.
+
+        A run that was not followed before is among the runs to ask for, unless its blocks come. Raises `StoreAway`.
+        """
+
+    def wake(self, followed: Collection[str]) -> Step[None] | None:
+        """The step to write so that a `wait` that goes on takes note of these runs, if it would not."""
+        return None
+
+    @abstractmethod
+    def refresh_due(self) -> bool:
+        """Whether all live runs are to be asked for: a worker may have died, or news be lost. Raises `StoreAway`."""
+
+    @property
+    def jumped_at(self) -> float:
+        """When the clock by which leases expire last jumped (monotonic)."""
+        return float("-inf")
+
+    @abstractmethod
+    def renew(self, seconds: float) -> None:
+        """Renews the lease of this worker; raises where the store does not accept that."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Deletes the lease of this worker."""
+
+    @abstractmethod
+    def close_lease(self) -> None:
+        """Closes the connection of the lease."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Closes the other connections."""
+
+    # -- runs ---------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def create(
+        self, info: RunInfo, worker: str, limit: int | None = None, restored: Mapping[str, Any] | None = None
+    ) -> Step[RunInfo | str | None]:
+        """Creates a run. The outcome is `None`, or the run that the same owner and key have created, or `FULL`.
+
+        Without a worker (`""`), the run waits as queued to be claimed. `restored` are `epoch`, `attempt`, `cancel` and
+        `watched` of a run that the store has lost: it is created whatever its key is.
+        """
+
+    @abstractmethod
+    def find_by_key(self, owner: str, key: str) -> Step[RunInfo | None]:
+        """The run that the owner has created with the key."""
+
+    @abstractmethod
+    def find(self, runs: Sequence[str]) -> Step[list[Record | None]]:
+        """Runs as they are now."""
+
+    @abstractmethod
+    def page(
+        self, owner: str, operation: str | None, status: str | None, limit: int, before: str | None
+    ) -> Step[tuple[list[Record], str | None]]:
+        """Some of the owner's runs, newest first, and where to go on (for `before`); `None` where these are the last.
+
+        The filters are a hint: there may be records that do not match.
+        """
+
+    @abstractmethod
+    def live(self, client: str) -> Step[int]:
+        """How many runs of a client have not ended."""
+
+    @abstractmethod
+    def ping(self) -> Step[Any]:
+        """Asks for a sign of life."""
+
+    # -- events -------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def append(
+        self, run: str, worker: str, epoch: int, blocks: Sequence[Block], fold: Fold, gap: int | None = None
+    ) -> Step[tuple[Kept, int]]:
+        """Appends blocks with the fold over all events; drops the oldest blocks of a run that has grown too large.
+
+        The outcome has the number of the last event in the store. With `gap`, all events before this number are lost.
+        """
+
+    @abstractmethod
+    def read(self, run: str, after: int, frames: int) -> Step[Stored | None]:
+        """The blocks that have the frames after number `after`: about as many as fit into one batch."""
+
+    @abstractmethod
+    def changes(self, worker: str, followed: Mapping[str, int | None]) -> Step[list[State | None]]:
+        """The state of each run, for a worker; the blocks after its number, where it has one and `wait` brings none."""
+
+    # -- requests to the producer -------------------------------------------------------------------------------
+
+    @abstractmethod
+    def cancel(self, run: str, reason: Reason) -> Step[Any]:
+        """Requests a cancel; the first reason counts, and a run that is over stays as it is."""
+
+    @abstractmethod
+    def abandon(self, run: str, worker: str, reliable: bool) -> Step[bool]:
+        """Requests a cancel as `disconnected` unless another worker has viewers; false where one has.
+
+        Those of workers whose lease has expired count too where leases are not `reliable`.
+        """
+
+    @abstractmethod
+    def answer(self, run: str, question: str, body: bytes) -> Step[bool]:
+        """Keeps the answer to a question; false where there is one, or the run is over."""
+
+    @abstractmethod
+    def count(self, run: str, worker: str, count: int) -> Step[Any]:
+        """Sets how many viewers a run has on a worker."""
+
+    @abstractmethod
+    def notify(self, run: str) -> Step[Any]:
+        """Lets the producer of a run, on another worker, ask for its state."""
+
+    # -- producers ----------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def claim(self, worker: str, limit: int) -> Step[list[Adopted]]:
+        """Gives a worker the oldest queued runs, `limit` at the most; no other worker gets them."""
+
+    @abstractmethod
+    def place(self, run: str) -> Step[int]:
+        """How many queued runs are before this one; 0 for a run that is not queued."""
+
+    @abstractmethod
+    def orphans(self, worker: str) -> Step[list[tuple[str, str]]]:
+        """Some live runs whose worker's lease has expired, each with that worker."""
+
+    @abstractmethod
+    def adopt(self, run: str, dead: str, worker: str) -> Step[Adopted | None]:
+        """Gives a run of a dead worker to `worker`, with the next epoch; `None` where it is no orphan any more."""
+
+    @abstractmethod
+    def disown(self, run: str, worker: str) -> Step[Any]:
+        """Makes a live run of a worker an orphan."""
+
+    @abstractmethod
+    def keep(self, run: str, worker: str, epoch: int, after: int, value: bytes) -> Step[bool]:
+        """Keeps a checkpoint: a value, and the number of the last event before it. False as for `append`."""
+
+    # -- files --------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def put_file(self, run: str, name: str, type: str, body: bytes) -> Step[bool]:
+        """Keeps a file of a run, in place of one of that name; false where there is no such run."""
+
+    @abstractmethod
+    def get_file(self, run: str, name: str) -> Step[tuple[str, bytes] | None]:
+        """The media type and the bytes of a file."""
+
+    @abstractmethod
+    def drop_file(self, run: str, name: str) -> Step[bool]:
+        """Deletes a file; false where there is none."""
+
+    # -- room ---------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def erase(self, run: str) -> Step[bool]:
+        """Deletes a finished run with all that belongs to it; false where it lives, or there is none."""
+
+    @abstractmethod
+    def expire(self) -> Step[Any]:
+        """Deletes some of the runs whose retention has ended, and what dead workers have left."""
+
+    @abstractmethod
+    def evict(self, most: int) -> Step[int]:
+        """Deletes finished runs, those that ended first, until all frames and files are `most` bytes, or some are left.
+
+        The outcome is their size in bytes; where it is above `most`, another call may delete more.
+        """
+
+
+def split(frames: bytes) -> list[bytes]:
+    """Splits frames that were joined: each ends with the only blank line in it."""
+    return [frame + b"\n\n" for frame in frames.split(b"\n\n")[:-1]]
+
+
+def sizes(frames: Iterable[bytes]) -> int:
+    """The length of frames in bytes."""
+    return sum(map(len, frames))

@@ -1,0 +1,245 @@
+"""The driver of the Redis store: its verbs, each of which is a script (`scripts`).
+
+**Writing.** A worker has one connection for its writes; a batch is one round trip, in which each step is a script of
+its own: all of it is done, or nothing. **Waiting.** A worker has one blocking `XREAD`, for any number of viewers: on
+the streams of other workers' runs that it follows, and on its inbox, into which others put the ids of runs whose
+requests it should read again. To follow another run, it sends itself a message. **Leases** are keys that expire, by
+Redis's wall clock (`ClockSkew`).
+
+Redis 7 or Valkey, with one primary (no Redis Cluster) and `maxmemory-policy noeviction`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+from redis.exceptions import ResponseError
+
+from ...clock import Clock
+from ...errors import StoreAway
+from ...protocol.frames import BLOCK_BYTES, Block
+from ...protocol.state import Fold, Reason
+from ..base import Record, RunInfo
+from ..driver import Adopted, Driver, Kept, News, State, Step, Stored, T
+from . import replies
+from .clock_skew import SLACK, ClockSkew
+from .connection import TIMEOUT, Connection, Pool, outcome
+from .scripts import Call, TimedStep, call, script
+
+BLOCK_SECONDS: Final = 2.0
+"""How long one `XREAD` waits."""
+
+KEPT: Final[Mapping[int, Kept]] = {1: "kept", 0: "fenced", -1: "gone", -2: "behind"}
+
+
+class RedisDriver(Driver):
+    """The Redis at `url`. Connections are opened when they are needed. Raises `SettingError` for a wrong url."""
+
+    def __init__(self, url: str, *, retention: float, keep_bytes: int, lease: float, clock: Clock) -> None:
+        self.worker = secrets.token_hex(8)
+        self._retention = int(retention * 1000)
+        self._keep_bytes = keep_bytes
+        self._lease_length = int(lease * 1000)
+        self._clock = clock
+        self._clock_offset = clock.monotonic() - time.monotonic()
+        self._inbox, self._message = f"headway:inbox:{self.worker}", "0-0"
+        self._listening_to: Collection[str] = ()
+        self._wake_pending = False
+        self._skew = ClockSkew()
+        self._writer, self._lease = Connection(url), Connection(url)
+        self._listener = Connection(url, BLOCK_SECONDS + TIMEOUT)
+        self._pool = Pool(url)
+
+    @property
+    def _ahead(self) -> int:
+        """Milliseconds by which a test has moved its clock, which Redis's does not show."""
+        return int((self._clock.monotonic() - time.monotonic() - self._clock_offset) * 1000)
+
+    # -- running steps ------------------------------------------------------------------------------------------
+
+    def write(self, batch: Sequence[Sequence[Step[Any]]]) -> list[Any]:
+        steps = [step for steps in batch for step in steps]
+        results = iter(self._writer.execute([step.call for step in steps]))
+        return [[outcome(step, next(results)) for step in steps][-1] for steps in batch]
+
+    def query(self, step: Step[T]) -> T:
+        sent = time.monotonic()
+        reply = self._pool.execute(step.call)
+        if isinstance(step, TimedStep):
+            self._skew.update(reply[0], sent)
+            reply = reply[1:]
+        return step.decode(reply)
+
+    def wait(self, followed: Mapping[str, int]) -> News:
+        self._listening_to, self._wake_pending = followed.keys(), False
+        streams = {self._inbox: self._message}
+        streams |= {f"headway:run:{run}:events": f"{last}-0" for run, last in followed.items()}
+        xread: Call = ("XREAD", "COUNT", 16, "BLOCK", int(BLOCK_SECONDS * 1000), "STREAMS", *streams, *streams.values())
+        (reply,) = self._listener.execute([xread])
+        if isinstance(reply, ResponseError):
+            raise StoreAway(str(reply))
+        blocks, runs = list[tuple[str, Block, bool]](), set[str]()
+        for stream, entries in reply or ():
+            name = stream.decode()
+            if name == self._inbox:
+                self._message = entries[-1][0].decode()
+                runs = {fields[1].decode() for _, fields in entries}
+            else:
+                blocks += ((name.split(":")[2], *replies.block(entry)) for entry in entries)
+        return News(blocks, runs)
+
+    def wake(self, followed: Collection[str]) -> Step[None] | None:
+        if self._wake_pending or set(followed) <= set(self._listening_to):
+            return None
+        self._wake_pending = True
+        return script("wake", self.worker)
+
+    def refresh_due(self) -> bool:
+        return True
+
+    @property
+    def jumped_at(self) -> float:
+        return self._skew.jumped_at
+
+    def renew(self, seconds: float) -> None:
+        sent = time.monotonic()
+        self._skew.update(self._in_lease(call("renew", self.worker, int(seconds * 1000))), sent)
+
+    def release(self) -> None:
+        self._in_lease(call("release", self.worker))
+
+    def _in_lease(self, call: Call) -> Any:
+        (reply,) = self._lease.execute([call])
+        if isinstance(reply, ResponseError):
+            raise reply
+        return reply
+
+    def close_lease(self) -> None:
+        self._lease.close()
+
+    def close(self) -> None:
+        for connection in (self._writer, self._listener, self._pool):
+            connection.close()
+
+    # -- runs ---------------------------------------------------------------------------------------------------
+
+    def create(
+        self, info: RunInfo, worker: str, limit: int | None = None, restored: Mapping[str, Any] | None = None
+    ) -> Step[RunInfo | str | None]:
+        fields: dict[str, Any] = {name: getattr(info, name) for name in RunInfo.__slots__}
+        fields |= {"linger": None if info.linger is None else repr(info.linger), "updated": info.created}
+        fields |= {"worker": worker, "epoch": 1, "attempt": 1, "last": 0, "oldest": 1, "size": 0, **(restored or {})}
+        fields |= {"watched": fields.get("watched") or None, "queued": None if worker else 1}
+        return script(
+            "create",
+            *(info.id, worker, self._lease_length, info.owner, info.client, info.key or ""),
+            *("1" if restored else "", "" if limit is None else limit),
+            *(part for name, value in fields.items() if value is not None for part in (name, value)),
+            decode=replies.created,
+        )
+
+    def find_by_key(self, owner: str, key: str) -> Step[RunInfo | None]:
+        return script("find_by_key", owner, key, decode=lambda row: replies.record(row).info if row else None)
+
+    def find(self, runs: Sequence[str]) -> Step[list[Record | None]]:
+        return script("find", *runs, decode=replies.records)
+
+    def page(
+        self, owner: str, operation: str | None, status: str | None, limit: int, before: str | None
+    ) -> Step[tuple[list[Record], str | None]]:
+        return script("page", owner, before or "", min(max(limit, 20), 100), decode=replies.page)
+
+    def live(self, client: str) -> Step[int]:
+        return Step(("SCARD", f"headway:client:{client}"), int)
+
+    def ping(self) -> Step[Any]:
+        return Step(("PING",), bool)
+
+    # -- events -------------------------------------------------------------------------------------------------
+
+    def append(
+        self, run: str, worker: str, epoch: int, blocks: Sequence[Block], fold: Fold, gap: int | None = None
+    ) -> Step[tuple[Kept, int]]:
+        folded = {"last" if name == "last_event_id" else name: getattr(fold, name) for name in Fold.__slots__}
+        fields = [part for name, value in folded.items() if value is not None for part in (name, value)]
+        unset = [name for name, value in folded.items() if value is None]
+        return script(
+            "append",
+            *(run, worker, epoch, self._retention, self._ahead, self._keep_bytes, gap or ""),
+            *(fold.last_event_id, fold.ending or "", len(fields), len(unset), *fields, *unset),
+            *replies.entries(blocks),
+            decode=lambda reply: (KEPT[reply[0]], reply[1]),
+        )
+
+    def read(self, run: str, after: int, frames: int) -> Step[Stored | None]:
+        return script("read", run, after, frames, BLOCK_BYTES, decode=replies.stored)
+
+    def changes(self, worker: str, followed: Mapping[str, int | None]) -> Step[list[State | None]]:
+        return TimedStep(call("changes", worker, *followed), lambda rows: [replies.state(row) for row in rows])
+
+    # -- requests to the producer -------------------------------------------------------------------------------
+
+    def cancel(self, run: str, reason: Reason) -> Step[Any]:
+        return script("cancel", run, reason)
+
+    def abandon(self, run: str, worker: str, reliable: bool) -> Step[bool]:
+        # If the clock has jumped since, leases that have expired count too.
+        expected = self._skew.expected if reliable else 0
+        return script("abandon", run, worker, expected, int(SLACK * 1000), decode=bool)
+
+    def answer(self, run: str, question: str, body: bytes) -> Step[bool]:
+        return script("answer", run, question, secrets.token_hex(8), body, decode=bool)
+
+    def count(self, run: str, worker: str, count: int) -> Step[Any]:
+        return script("count", run, worker, count, self._lease_length)
+
+    def notify(self, run: str) -> Step[Any]:
+        return script("notify", run)
+
+    # -- producers ----------------------------------------------------------------------------------------------
+
+    def claim(self, worker: str, limit: int) -> Step[list[Adopted]]:
+        arguments = (worker, limit, self._lease_length, secrets.token_hex(8))
+        return script("claim", *arguments, decode=lambda rows: [replies.adopted(row, 0) for row in rows])
+
+    def place(self, run: str) -> Step[int]:
+        return script("place", run, decode=int)
+
+    def orphans(self, worker: str) -> Step[list[tuple[str, str]]]:
+        return TimedStep(
+            call("orphans", worker),
+            lambda names: [(run.decode(), dead.decode()) for dead, run in replies.pairs(names)],
+        )
+
+    def adopt(self, run: str, dead: str, worker: str) -> Step[Adopted | None]:
+        arguments = (run, dead, worker, self._lease_length, secrets.token_hex(8))
+        return script("adopt", *arguments, decode=lambda row: replies.adopted(row) if row else None)
+
+    def disown(self, run: str, worker: str) -> Step[Any]:
+        return script("disown", run, worker)
+
+    def keep(self, run: str, worker: str, epoch: int, after: int, value: bytes) -> Step[bool]:
+        return script("keep", run, worker, epoch, after, value, decode=bool)
+
+    # -- files and room -----------------------------------------------------------------------------------------
+
+    def put_file(self, run: str, name: str, type: str, body: bytes) -> Step[bool]:
+        return script("put_file", run, name, type, body, decode=bool)
+
+    def get_file(self, run: str, name: str) -> Step[tuple[str, bytes] | None]:
+        return script("get_file", run, name, decode=replies.file)
+
+    def drop_file(self, run: str, name: str) -> Step[bool]:
+        return script("drop_file", run, name, decode=bool)
+
+    def erase(self, run: str) -> Step[bool]:
+        return script("erase", run, decode=bool)
+
+    def expire(self) -> Step[Any]:
+        return script("expire", self._retention, self._ahead)
+
+    def evict(self, most: int) -> Step[int]:
+        return script("evict", most, decode=int)

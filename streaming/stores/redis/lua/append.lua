@@ -1,0 +1,53 @@
+local run, worker, epoch, retention, ahead, keep, gap, goal, ending, fields, unset = unpack(ARGV, 1, 11)
+local key, events = run_key(run), run_key(run) .. ':events'
+local row = redis.call('HMGET', key, 'worker', 'epoch', 'ending', 'last', 'size', 'owner', 'client', 'key')
+if not row[1] then return {-1, 0} end
+if row[1] ~= worker or row[2] ~= epoch then return {0, 0} end
+local last, size = tonumber(row[4]), tonumber(row[5])
+if row[3] then return {last >= tonumber(goal) and 1 or 0, last} end
+local entries = 12 + fields + unset
+if gap ~= '' then
+  last = gap - 1
+elseif ARGV[entries] and tonumber(ARGV[entries + 1]) > last + 1 then
+  return {-2, last}
+end
+redis.call('HSET', key, unpack(ARGV, 12, 11 + fields))
+if unset ~= '0' then redis.call('HDEL', key, unpack(ARGV, 12 + fields, entries - 1)) end
+if gap ~= '' then
+  redis.call('XTRIM', events, 'MINID', gap .. '-0')
+  redis.call('HSET', key, 'oldest', gap)
+end
+for at = entries, #ARGV, 3 do
+  if tonumber(ARGV[at]) > last then
+    redis.call('XADD', events, ARGV[at] .. '-0', 'first', ARGV[at + 1], 'frames', ARGV[at + 2],
+      'over', at + 3 > #ARGV and ending ~= '' and '1' or '')
+    last = tonumber(ARGV[at])
+    size = size + #ARGV[at + 2]
+  end
+end
+local oldest, from, rounds = nil, '-', 0
+while size > tonumber(keep) and rounds < 128 do
+  local chunk = redis.call('XRANGE', events, from, '+', 'COUNT', 8)
+  for _, entry in ipairs(chunk) do
+    local number = tonumber(string.match(entry[1], '^%d+'))
+    if number >= last or size <= tonumber(keep) then rounds = 128 break end
+    size = size - #entry[2][4]
+    oldest, from = number + 1, '(' .. entry[1]
+  end
+  rounds = rounds + 1
+end
+if oldest then
+  redis.call('XTRIM', events, 'MINID', oldest .. '-0')
+  redis.call('HSET', key, 'oldest', oldest)
+end
+redis.call('HSET', key, 'size', size)
+if ending ~= '' then
+  local moment = now() + ahead
+  redis.call('HSET', key, 'ended', moment)
+  redis.call('SREM', P .. 'client:' .. row[7], run)
+  redis.call('SREM', P .. 'runs:' .. worker, run)
+  redis.call('ZADD', P .. 'ended', moment, run .. ' ' .. row[6])
+  for _, name in ipairs(parts(run)) do redis.call('PEXPIRE', name, retention) end
+  if row[8] then redis.call('PEXPIRE', key_of(row[6], row[8]), retention) end
+end
+return {1, last}

@@ -1,0 +1,19 @@
+local worker, limit, lease, token = unpack(ARGV)
+local claims, rows = P .. 'claim:' .. token, {}
+local runs = redis.call('LRANGE', claims, 0, -1)
+if #runs == 0 then
+  runs = redis.call('ZRANGE', P .. 'queue', 0, limit - 1)
+  if #runs == 0 then return rows end
+  redis.call('RPUSH', claims, unpack(runs))
+  redis.call('PEXPIRE', claims, 60000)
+  live_on(worker, lease)
+  redis.call('SADD', P .. 'workers', worker)
+  for _, run in ipairs(runs) do
+    redis.call('HSET', run_key(run), 'worker', worker)
+    redis.call('HDEL', run_key(run), 'queued')
+    redis.call('SADD', P .. 'runs:' .. worker, run)
+    redis.call('ZREM', P .. 'queue', run)
+  end
+end
+for _, run in ipairs(runs) do rows[#rows + 1] = redis.call('HGETALL', run_key(run)) end
+return rows

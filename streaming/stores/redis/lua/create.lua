@@ -1,0 +1,20 @@
+local run, worker, lease, owner, client, key, restored, limit = unpack(ARGV, 1, 8)
+if redis.call('EXISTS', run_key(run)) == 1 then return false end
+local named = key ~= '' and key_of(owner, key)
+if named and restored == '' then
+  local existing = redis.call('GET', named)
+  if existing and redis.call('EXISTS', run_key(existing)) == 1 then return redis.call('HGETALL', run_key(existing)) end
+end
+if limit ~= '' and redis.call('SCARD', P .. 'client:' .. client) >= tonumber(limit) then return -1 end
+if worker ~= '' then
+  live_on(worker, lease)
+  redis.call('SADD', P .. 'workers', worker)
+end
+redis.call('SET', P .. 'version', VERSION, 'NX')
+local number = redis.call('INCR', P .. 'number')
+redis.call('HSET', run_key(run), 'number', number, unpack(ARGV, 9))
+redis.call('ZADD', P .. 'owner:' .. owner, number, run)
+redis.call('SADD', P .. 'client:' .. client, run)
+if worker ~= '' then redis.call('SADD', P .. 'runs:' .. worker, run) else redis.call('ZADD', P .. 'queue', number, run) end
+if named then redis.call(restored == '' and 'SET' or 'SETNX', named, run) end
+return false

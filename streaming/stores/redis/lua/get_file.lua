@@ -1,0 +1,1 @@
+return redis.call('HGET', run_key(ARGV[1]) .. ':files', ARGV[2])

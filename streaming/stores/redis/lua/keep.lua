@@ -1,0 +1,5 @@
+local run, worker, epoch, after, value = unpack(ARGV)
+local row = redis.call('HMGET', run_key(run), 'worker', 'epoch', 'ending')
+if row[1] ~= worker or row[2] ~= epoch or row[3] then return 0 end
+redis.call('HSET', run_key(run), 'checkpoint', value, 'checkpoint_after', after)
+return 1

@@ -1,0 +1,1 @@
+return redis.call('ZRANK', P .. 'queue', ARGV[1]) or 0

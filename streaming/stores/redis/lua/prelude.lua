@@ -1,0 +1,48 @@
+local P = 'headway:'
+local function run_key(run) return P .. 'run:' .. run end
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local function alive(worker) return redis.call('EXISTS', P .. 'lease:' .. worker) == 1 end
+local function live_on(worker, lease) redis.call('SET', P .. 'lease:' .. worker, lease, 'PX', lease, 'NX') end
+local function viewers_elsewhere(run, worker)
+  local mine, living, all, counts = 0, 0, 0, redis.call('HGETALL', run_key(run) .. ':viewers')
+  for i = 1, #counts, 2 do
+    if counts[i] == worker then mine = tonumber(counts[i + 1])
+    else
+      all = all + counts[i + 1]
+      if alive(counts[i]) then living = living + counts[i + 1] end
+    end
+  end
+  return mine, living, all
+end
+local function notify(worker, run)
+  local inbox = P .. 'inbox:' .. worker
+  redis.call('XADD', inbox, 'MAXLEN', '~', 1000, '*', 'run', run)
+  redis.call('PEXPIRE', inbox, 60000)
+end
+local function key_of(owner, key) return P .. 'key:' .. #owner .. ':' .. owner .. ':' .. key end
+local function parts(run)
+  local key = run_key(run)
+  return {key, key .. ':events', key .. ':answers', key .. ':viewers', key .. ':files'}
+end
+local function live(run)
+  local row = redis.call('HMGET', run_key(run), 'worker', 'ending')
+  return row[1] and not row[2] and row[1]
+end
+local function record(run)
+  local row = redis.call('HGETALL', run_key(run))
+  local viewers, counts = 0, redis.call('HGETALL', run_key(run) .. ':viewers')
+  for at = 1, #counts, 2 do
+    if alive(counts[at]) then viewers = viewers + counts[at + 1] end
+  end
+  return #row > 0 and {row, viewers}
+end
+local function erase(run)
+  local row = redis.call('HMGET', run_key(run), 'owner', 'key')
+  redis.call('DEL', unpack(parts(run)))
+  redis.call('ZREM', P .. 'owner:' .. row[1], run)
+  redis.call('ZREM', P .. 'ended', run .. ' ' .. row[1])
+  if row[2] and redis.call('GET', key_of(row[1], row[2])) == run then redis.call('DEL', key_of(row[1], row[2])) end
+end

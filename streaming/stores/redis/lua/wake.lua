@@ -1,0 +1,1 @@
+notify(ARGV[1], '')

@@ -1,0 +1,587 @@
+"""What every store of several workers does, once, over a driver (`driver`) for its file or its server.
+
+**Writing.** A worker has one batch in flight (`writer`); what gathers meanwhile is the next batch. Viewers see what is
+kept, from memory (`RecentEvents`); older frames are read from the store.
+**Following.** A driver waits for changes by other workers (`Driver.wait`): new events of the runs that are followed
+here, and requests to the producers here. From time to time the state of all live runs is read, so that lost news costs
+no more than a moment.
+**Leases.** A thread renews the lease of a worker every third of its length: a busy hub does not cost it its runs. Once
+the lease has expired, any other worker may take the runs over, which raises their epoch: a producer that wakes up late
+finds another epoch, and can write nothing (fencing). While the store is away nobody can renew a lease. So for the
+length of a lease after it is back, and after a jump of the clock by which leases expire, no run is taken over, and
+viewers on other workers still count.
+**Loss.** A store may come back without the last writes, or empty. A producer that notices writes its run again, from
+memory; events that are no longer there become a gap. A run whose producer is dead too is lost: the streams of its
+viewers end without a last event, like those that are cut.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import gevent
+
+from ..clock import Clock
+from ..errors import Fenced, RunClosed, StoreAway
+from ..protocol.frames import BLOCK_BYTES, BLOCK_FRAMES, Batch, Block
+from ..protocol.state import Fold, Reason
+from ..runtime.hub import GreenSignal
+from .base import ABANDON_TRIES, Control, Record, RunInfo, Store, same_request, too_many_runs
+from .driver import FULL, Driver, State, Step, sizes
+from .lease import Lease
+from .recent import RecentEvents
+from .writer import AWAY, RETRY, WRITE_TIMEOUT, Command, Writer
+
+log = logging.getLogger("headway")
+
+REFRESH: Final = 1.0
+"""Seconds between two looks for what no news has brought."""
+
+REFRESH_RUNS: Final = 100
+"""How many runs one query refreshes, so that the store can serve others in between."""
+
+RECENT_BYTES: Final = 1024 * 1024
+"""How much of each run is in memory for its viewers."""
+
+ROOM_BYTES: Final = 1024 * 1024
+"""How much of one run may wait for the writer before its producer waits."""
+
+AWAY_BYTES: Final = 4 * 1024 * 1024
+"""How much of one run may wait while the store is away; a run with more is ended."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What this worker has of a run: its recent events, and, where it produces the run, what is yet to be written.
+
+    `closed` is set once the run takes no more events from this worker; `backlog` is in bytes. `missing_since` is when
+    the store was first seen not to have the run (monotonic seconds), `lost` whether it has stayed away.
+    """
+
+    recent: RecentEvents
+    epoch: int = 0
+    viewers: int = 0
+    viewers_elsewhere: int = 0
+    closed: bool = False
+    missing_since: float | None = None
+    lost: bool = False
+    blocks: list[Block] = field(default_factory=list)
+    fold: Fold | None = None
+    backlog: int = 0
+    room: GreenSignal = field(default_factory=GreenSignal)
+
+    @property
+    def produced_here(self) -> bool:
+        """Whether this worker is the run's producer."""
+        return self.epoch > 0
+
+
+class _Append:
+    """The writer's task for the events that have gathered of one run."""
+
+    cancelled = False
+
+    def __init__(self, store: SharedStore, entry: _Entry) -> None:
+        self.entry = entry
+        self.blocks, entry.blocks = entry.blocks, []
+        self.fold = entry.fold or entry.recent.fold
+        self._store = store
+        self._restore: tuple[Step[Any], ...] = ()
+        self._append = store.append_step(entry, self.blocks, self.fold)
+
+    @property
+    def steps(self) -> tuple[Step[Any], ...]:
+        return (*self._restore, self._append)
+
+    def finish(self, outcome: Any) -> bool:
+        """Publishes what the store has kept; false where it has lost earlier events, which are sent ahead next time."""
+        if isinstance(outcome, Exception):
+            self._store.mark_lost(self.entry, StoreAway(f"{AWAY}: {outcome}"))
+            return True
+        kept, last = outcome
+        if kept in ("gone", "behind"):
+            self._restore = self._store.restore_steps(self.entry, last, gone=kept == "gone")
+            return False
+        self._store.publish(self.entry, self.blocks, self.fold, fenced=kept == "fenced")
+        return True
+
+
+class SharedStore(Store):
+    """The store of a driver. `lease` is the length of this worker's lease in seconds."""
+
+    def __init__(self, driver: Driver, *, lease: float, retention: float, clock: Clock) -> None:
+        self.worker = driver.worker
+        self.driver = driver
+        self._clock = clock
+        self._lease_seconds = lease
+        self._sweep_every = min(retention / 4, 60.0)
+        self._runs: dict[str, _Entry] = {}
+        self._unwritten: dict[str, _Entry] = {}
+        self._stale: set[str] = set()
+        self._closed = False
+        self._failed_at = float("-inf")
+        self._swept_at = clock.monotonic()
+        self._followed_anything = GreenSignal()
+        self._writer = Writer(driver.write, self._gather_appends, self._availability_changed)
+        self._lease = _Lease(driver, lease)
+        self._greenlets = [gevent.spawn(work) for work in (self._writer.serve, self._listen, self._refresh_all)]
+
+    # -- the producer's side ------------------------------------------------------------------------------------
+
+    def create(self, info: RunInfo, *, limit: int | None = None) -> RunInfo:
+        step = self.driver.create(info, self.worker, limit)
+        outcome = self._execute(step, undo=self.driver.disown(info.id, self.worker))
+        if outcome == FULL:
+            raise too_many_runs()
+        if outcome is not None:
+            return same_request(outcome, info)
+        self._add(info.id, _Entry(RecentEvents(info), epoch=1))
+        return info
+
+    def find_by_key(self, info: RunInfo) -> RunInfo | None:
+        existing = None if info.key is None else self.driver.query(self.driver.find_by_key(info.owner, info.key))
+        return existing and same_request(existing, info)
+
+    def append(self, run: str, block: Block, fold: Fold) -> None:
+        entry = self._runs.get(run)  # None: the run is over, and nobody here needs it any more
+        if entry is not None and isinstance(entry.recent.control.lost, Fenced):
+            return  # `control` says so to the producer
+        if entry is None or entry.closed:
+            raise RunClosed(f"run {run} is over")
+        entry.closed = fold.over
+        entry.blocks.append(block)
+        entry.fold = replace(fold)
+        entry.backlog += block.size
+        self._unwritten[run] = entry
+        if self._writer.away and entry.backlog > AWAY_BYTES and not fold.over:
+            self.mark_lost(entry, StoreAway(AWAY))
+        self._writer.wake()
+
+    def wait_for_room(self, run: str) -> None:
+        entry = self._runs.get(run)
+        while entry is not None and entry.backlog > ROOM_BYTES and not self._writer.away:
+            entry.room.clear()
+            entry.room.wait(1.0)
+
+    def control(self, run: str) -> Control:
+        return self._runs[run].recent.control
+
+    def adopt_orphans(self) -> Sequence[Record]:
+        if not self._leases_reliable:
+            return ()
+        orphans = self.driver.query(self.driver.orphans(self.worker))
+        if not self._leases_reliable:  # the reply may tell of a jump of the clock
+            return ()
+        adopted: list[Record] = []
+        for run, dead in orphans:
+            try:
+                adopted += self._adopt(run, dead)
+            except StoreAway:
+                if not adopted:
+                    raise
+                break  # the runs that are adopted already must not wait
+        return adopted
+
+    def _adopt(self, run: str, dead: str) -> list[Record]:
+        """The run as its dead producer left it, if it is this worker's now."""
+        step = self.driver.adopt(run, dead, self.worker)
+        adopted = self._execute(step, undo=self.driver.disown(run, self.worker))
+        if adopted is None:
+            return []
+        record, epoch = adopted
+        entry = self._runs.setdefault(run, _Entry(RecentEvents(record.info, record.fold)))
+        # Viewers here may have followed the run: they read from the store what its producer wrote since.
+        entry.recent.skip_to(record.fold)
+        entry.recent.attempt, entry.epoch = record.attempt + 1, epoch
+        # It may have been this worker's before.
+        entry.fold, entry.closed, entry.recent.control.lost = None, False, None
+        self._add(run, entry)
+        with contextlib.suppress(StoreAway):
+            self._refresh([run])
+        return [record]
+
+    # -- the viewers' side --------------------------------------------------------------------------------------
+
+    def read(self, run: str, after: int, *, frames: int = BLOCK_FRAMES, merge: bool = False) -> Batch:
+        entry = self._runs.get(run)
+        if entry is not None and after + 1 >= entry.recent.oldest:
+            batch = entry.recent.read(after, frames, merge)
+            return batch._replace(over=True) if entry.lost and not batch.block else batch
+        stored = self.driver.query(self.driver.read(run, after, frames))
+        if stored is not None:
+            return stored.batch(after, frames, merge)
+        if entry is None:
+            raise KeyError(run)
+        if entry.lost or entry.recent.fold.over:
+            # Its viewers get a gap, and the frames that are still in memory.
+            rest = entry.recent.read(entry.recent.oldest - 1, frames, merge)
+            return rest._replace(over=rest.last >= entry.recent.fold.last_event_id)
+        entry.missing_since = entry.missing_since or time.monotonic()  # its producer will write it again
+        return Batch(b"", after, over=False)
+
+    def watch(self, run: str, callback: Callable[[], None]) -> Callable[[], None]:
+        entry = self._runs.get(run) or self._follow(run)
+        unwatch = entry.recent.watch(callback)
+
+        def leave() -> None:
+            unwatch()
+            self._forget(run)
+
+        return leave
+
+    def count(self, run: str, change: int) -> None:
+        entry = self._runs.get(run) or self._follow(run)
+        if change < 0 and entry.produced_here and entry.viewers + change <= 0:
+            # Whether this was the last viewer anywhere is read now: news of another may still be on its way.
+            with contextlib.suppress(StoreAway):
+                self._refresh([run])
+        entry.viewers += change
+        entry.recent.control.viewers += change
+        entry.recent.control.watched = True
+        command = self._write_viewers(run, entry)
+        if change > 0 and not entry.produced_here:
+            # The run's producer may be about to abandon it. While the store is away, it cannot be told.
+            command.outcome.wait(0 if self._writer.away else WRITE_TIMEOUT)
+        entry.recent.notify()
+        self._forget(run)
+
+    def find(self, run: str) -> Record | None:
+        entry = self._runs.get(run)
+        if entry is not None and entry.produced_here:
+            return entry.recent.record()
+        (record,) = self.driver.query(self.driver.find([run]))
+        if record is None and entry is not None and not entry.recent.fold.over:
+            return entry.recent.record()  # its producer will write it again
+        return record
+
+    def page(
+        self, *, owner: str, operation: str | None, status: str | None, limit: int, before: str | None
+    ) -> list[Record]:
+        records: list[Record] = []
+        while len(records) < limit:
+            some, before = self.driver.query(self.driver.page(owner, operation, status, limit, before))
+            records += (
+                record
+                for record in some
+                if operation in (None, record.info.operation) and status in (None, record.status)
+            )
+            if before is None:
+                break
+        return records[:limit]
+
+    def live(self, client: str) -> int:
+        return self.driver.query(self.driver.live(client))
+
+    def cancel(self, run: str, reason: Reason) -> None:
+        entry = self._runs.get(run)
+        step = self.driver.cancel(run, reason)
+        if entry is None or not entry.produced_here:
+            self._execute(step)
+        elif not entry.closed and entry.recent.control.cancel is None:
+            entry.recent.control.cancel = reason
+            entry.recent.notify()
+            self._writer.submit(Command(step))
+
+    def abandon(self, run: str) -> bool:
+        for _ in range(ABANDON_TRIES):
+            try:
+                if not self._execute(self.driver.abandon(run, self.worker, self._leases_reliable)):
+                    self._refresh([run])
+                    return False
+            except StoreAway as away:
+                log.warning("the viewers of a run on other workers are not known: %s", away)
+                gevent.sleep(RETRY[2])
+                continue
+            break
+        self.cancel(run, "disconnected")
+        return True
+
+    def answer(self, run: str, question: str, body: bytes) -> bool:
+        first: bool = self._execute(self.driver.answer(run, question, body))
+        entry = self._runs.get(run)
+        if first and entry is not None and entry.produced_here:
+            entry.recent.control.answers[question] = body
+            entry.recent.notify()
+        return first
+
+    # -- upkeep -------------------------------------------------------------------------------------------------
+
+    def sweep(self) -> None:
+        if self._clock.monotonic() - self._swept_at < self._sweep_every:
+            return
+        self._swept_at = self._clock.monotonic()
+        self._execute(self.driver.expire())
+
+    def ready(self) -> None:
+        if self._writer.away or self._closed or self._lease.failing:
+            raise StoreAway(AWAY)
+        self.driver.query(self.driver.ping())
+
+    def flush(self) -> None:
+        deadline = time.monotonic() + WRITE_TIMEOUT
+        while (self._unwritten or not self._writer.idle) and time.monotonic() < deadline:
+            gevent.sleep(0.01)
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self.flush()
+        self._closed = self._writer.closed = True
+        gevent.killall(self._greenlets)
+        has_viewers = any(entry.viewers and not entry.recent.fold.over for entry in self._runs.values())
+        self._lease.stop(release=not has_viewers)
+        self.driver.close()
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def _execute(self, step: Step[Any], undo: Step[Any] | None = None) -> Any:
+        return self._writer.execute(Command(step, undo))
+
+    def _gather_appends(self) -> list[_Append]:
+        unwritten, self._unwritten = self._unwritten, {}
+        return [_Append(self, entry) for entry in unwritten.values()]
+
+    def _availability_changed(self) -> None:
+        if self._writer.away:
+            self._failed_at = time.monotonic()
+            for entry in self._runs.values():
+                entry.room.set()
+        else:
+            for entry in list(self._runs.values()):
+                entry.recent.notify()
+
+    def append_step(self, entry: _Entry, blocks: Sequence[Block], fold: Fold, gap: int | None = None) -> Step[Any]:
+        """Appends `blocks`; events before number `gap` are lost."""
+        return self.driver.append(entry.recent.info.id, self.worker, entry.epoch, blocks, fold, gap)
+
+    def restore_steps(self, entry: _Entry, last: int, *, gone: bool) -> tuple[Step[Any], ...]:
+        """Writes again what a store has lost: the events after number `last`, or, with `gone`, all of the run."""
+        self._failed_at = time.monotonic()
+        recent, first = entry.recent, max(last + 1, entry.recent.oldest)
+        log.warning("the store has lost events of run %s after number %d; writing them again", recent.info.id, last)
+        blocks = pieces(first, recent.frames[first - recent.oldest :])
+        append = self.append_step(entry, blocks, recent.fold, first if first > last + 1 else None)
+        if not gone:
+            return (append,)
+        restored: dict[str, Any] = {"epoch": entry.epoch, "attempt": recent.attempt, "cancel": recent.control.cancel}
+        restored["watched"] = int(recent.control.watched)
+        create = self.driver.create(recent.info, self.worker, restored=restored)
+        return (create, append, self.driver.count(recent.info.id, self.worker, entry.viewers))
+
+    def publish(self, entry: _Entry, blocks: Sequence[Block], fold: Fold, *, fenced: bool) -> None:
+        """Shows viewers what the store has kept."""
+        for block in blocks:
+            entry.backlog -= block.size
+        entry.room.set()
+        if fenced:
+            self.mark_lost(entry, Fenced(f"another worker has taken over run {entry.recent.info.id}"))
+            return
+        for block in blocks:
+            entry.recent.extend(block, fold, RECENT_BYTES)
+        entry.recent.notify()
+        if fold.over:
+            self._forget(entry.recent.info.id)
+
+    def mark_lost(self, entry: _Entry, error: Fenced | StoreAway) -> None:
+        """Notifies the producer that its run can take no more events."""
+        entry.recent.control.lost = error
+        if isinstance(error, Fenced):
+            entry.epoch = 0
+            entry.closed = True
+            self._wake_listener()  # its viewers here are to see what the other worker has written
+        entry.recent.notify()
+
+    @property
+    def _leases_reliable(self) -> bool:
+        """Whether every living worker has had time to renew its lease since the store was away or a clock jumped."""
+        last = max(self._failed_at, self.driver.jumped_at)
+        return self._lease.reliable and time.monotonic() - last > self._lease_seconds
+
+    def _write_viewers(self, run: str, entry: _Entry) -> Command:
+        return self._writer.submit(Command(self.driver.count(run, self.worker, entry.viewers)))
+
+    # -- following ----------------------------------------------------------------------------------------------
+
+    def _add(self, run: str, entry: _Entry) -> None:
+        self._runs[run] = entry
+        self._followed_anything.set()
+
+    def _follow(self, run: str) -> _Entry:
+        """Starts to follow a run of another worker, from here on. Raises `KeyError` where there is none."""
+        (record,) = self.driver.query(self.driver.find([run]))
+        if record is None:
+            raise KeyError(run)
+        entry = self._runs.setdefault(run, _Entry(RecentEvents(record.info, record.fold, attempt=record.attempt)))
+        entry.recent.control.watched = True
+        self._wake_listener()
+        return entry
+
+    def _forget(self, run: str) -> None:
+        """Drops a run that nobody here needs any more; the store has it."""
+        entry = self._runs.get(run)
+        if entry is None or entry.recent.has_watchers or entry.viewers or run in self._unwritten or entry.backlog:
+            return
+        if entry.recent.fold.over or not entry.produced_here:
+            del self._runs[run]
+
+    def _followed(self) -> dict[str, int]:
+        """The live runs of other workers that are followed here, each with the number of its last event here."""
+        return {
+            run: entry.recent.fold.last_event_id
+            for run, entry in self._runs.items()
+            if not entry.produced_here and not entry.recent.fold.over
+        }
+
+    def _wake_listener(self) -> None:
+        """Lets the listener take note of the runs to follow."""
+        self._followed_anything.set()
+        step = self.driver.wake(self._followed().keys())
+        if step is not None:
+            self._writer.submit(Command(step))
+
+    def _listen(self) -> None:
+        tries = 0
+        while True:
+            self._followed_anything.clear()
+            if not self._runs:
+                self._followed_anything.wait()
+            try:
+                news = self.driver.wait(self._followed())
+                for run, block, over in news.blocks:
+                    self._extend(run, (block,), over)
+                self._stale.update(news.runs & self._runs.keys())
+                self._refresh_stale()
+                tries = 0
+            except StoreAway as away:
+                if not tries:
+                    log.warning("%s", away)
+                self._failed_at = time.monotonic()
+                gevent.sleep(RETRY[min(tries, len(RETRY) - 1)])
+                tries += 1
+            except Exception:
+                log.exception("following the runs of other workers failed")
+                gevent.sleep(REFRESH)
+
+    def _refresh_all(self) -> None:
+        while True:
+            gevent.sleep(REFRESH)
+            try:
+                if self._runs and self.driver.refresh_due():
+                    self._stale.update(self._runs)
+                    self._refresh_stale()
+            except StoreAway:
+                self._failed_at = time.monotonic()
+            except Exception:
+                log.exception("the refresh of the runs failed")
+
+    def _refresh_stale(self) -> None:
+        while self._stale:
+            runs = [self._stale.pop() for _ in range(min(len(self._stale), REFRESH_RUNS))]
+            try:
+                self._refresh(runs)
+            except BaseException:
+                self._stale.update(runs)  # a refresh that failed is done again
+                raise
+
+    def _refresh(self, runs: Collection[str]) -> None:
+        """Applies what other workers have requested of these runs; where one has died, its viewers no longer count."""
+        followed = self._followed()
+        wanted = {run: followed.get(run) for run in runs if run in self._runs and not self._runs[run].recent.fold.over}
+        if not wanted:
+            return
+        states = self.driver.query(self.driver.changes(self.worker, wanted))
+        for run, state in zip(wanted, states, strict=True):
+            entry = self._runs.get(run)
+            if entry is None or entry.recent.fold.over:
+                continue
+            if state is None:
+                self._handle_missing(run, entry)
+            else:
+                self._apply_state(run, entry, state)
+
+    def _handle_missing(self, run: str, entry: _Entry) -> None:
+        """The store has lost the run: its producer writes it again, and viewers elsewhere wait for that for a while."""
+        if entry.produced_here:
+            if not entry.closed:
+                self._unwritten.setdefault(run, entry)
+                self._writer.wake()
+            return
+        entry.missing_since = entry.missing_since or time.monotonic()
+        if time.monotonic() - entry.missing_since > self._lease_seconds:
+            entry.lost = True
+            entry.recent.notify()
+
+    def _apply_state(self, run: str, entry: _Entry, state: State) -> None:
+        control = entry.recent.control
+        before = (control.cancel, control.viewers, len(control.answers), control.lost)
+        control.cancel = control.cancel or state.cancel
+        if self._leases_reliable:
+            entry.viewers_elsewhere = state.viewers_alive
+        else:
+            entry.viewers_elsewhere = max(entry.viewers_elsewhere, state.viewers_known)
+        control.viewers = entry.viewers + entry.viewers_elsewhere
+        control.watched = control.watched or state.watched
+        control.answers.update(state.answers)
+        was_missing, entry.missing_since = entry.missing_since is not None, None
+        if state.viewers_here != entry.viewers:
+            self._write_viewers(run, entry)
+        if entry.produced_here and not entry.closed and (state.worker, state.epoch) != (self.worker, entry.epoch):
+            self.mark_lost(entry, Fenced(f"another worker has taken over run {run}"))
+        self._extend(run, state.blocks, state.over)
+        if was_missing or before != (control.cancel, control.viewers, len(control.answers), control.lost):
+            entry.recent.notify()
+
+    def _extend(self, run: str, blocks: Sequence[Block], over: bool) -> None:
+        """Shows viewers what another worker has written; `over` says that the last block ends the run."""
+        entry = self._runs.get(run)
+        if entry is None or entry.produced_here or entry.recent.fold.over or not blocks:
+            return
+        recent = entry.recent
+        for block in blocks:
+            frames = block.frames[max(recent.fold.last_event_id + 1 - block.first, 0) :]
+            if not frames:
+                continue
+            last = block.first + len(block.frames) - 1
+            first = last + 1 - len(frames)
+            if first > recent.fold.last_event_id + 1:  # dropped before it was read here: viewers see the gap
+                recent.skip_to(replace(recent.fold, last_event_id=first - 1))
+            state = "over" if over and block is blocks[-1] else recent.fold.state
+            fold = replace(recent.fold, last_event_id=last, state=state)
+            recent.extend(Block(first, frames, sizes(frames)), fold, RECENT_BYTES)
+        entry.missing_since = None
+        recent.notify()
+
+
+def pieces(first: int, frames: Sequence[bytes]) -> list[Block]:
+    """Frames in blocks of at most `BLOCK_BYTES`; the first one has the number `first`."""
+    blocks, piece, size = [], list[bytes](), 0
+    for frame in frames:
+        if piece and size + len(frame) > BLOCK_BYTES:
+            blocks.append(Block(first, piece, size))
+            first, piece, size = first + len(piece), [], 0
+        piece.append(frame)
+        size += len(frame)
+    return [*blocks, Block(first, piece, size)] if piece else blocks
+
+
+class _Lease(Lease):
+    """This worker's lease in the store of a driver."""
+
+    def __init__(self, driver: Driver, seconds: float) -> None:
+        super().__init__(seconds)
+        self._driver = driver
+        self.start()
+
+    def renew(self) -> None:
+        self._driver.renew(self.seconds)
+
+    def release(self) -> None:
+        self._driver.release()
+
+    def close(self) -> None:
+        self._driver.close_lease()

@@ -1,0 +1,244 @@
+"""The driver of the sqlite store: its verbs, over the statements of `statements.sql`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...clock import Clock
+from ...protocol.frames import BLOCK_BYTES, Block
+from ...protocol.state import OVER, Fold, Reason
+from ..base import Record, RunInfo
+from ..driver import FULL, Adopted, Kept, State, Stored
+from . import rows
+from .file import SQL, Connection, SqliteFile, step
+
+
+class SqliteDriver(SqliteFile):
+    """The verbs. Raises `StoreAway` for a file that cannot be opened."""
+
+    def __init__(self, path: str, *, retention: float, keep_bytes: int, lease: float, clock: Clock) -> None:
+        super().__init__(path, lease)
+        self._retention = retention
+        self._keep_bytes = keep_bytes
+        self._clock = clock
+
+    # -- runs ---------------------------------------------------------------------------------------------------
+
+    @step
+    def create(
+        self,
+        db: Connection,
+        info: RunInfo,
+        worker: str,
+        limit: int | None = None,
+        restored: Mapping[str, Any] | None = None,
+    ) -> RunInfo | str | None:
+        values = {name: getattr(info, name) for name in RunInfo.__slots__}
+        existing = db.execute(SQL["find_by_key"], values).fetchone()  # without a key nothing: NULL equals nothing
+        if existing is not None and restored is None:
+            return rows.info(existing)
+        if existing is not None:
+            values["key"] = None
+        if limit is not None and db.execute(SQL["live"], values).fetchone()[0] >= limit:
+            return FULL
+        state = {"epoch": 1, "attempt": 1, "cancel": None, "watched": 0, **(restored or {})}
+        db.execute(SQL["create"], {**values, **state, "worker": worker})
+        return None
+
+    @step
+    def find_by_key(self, db: Connection, owner: str, key: str) -> RunInfo | None:
+        row = db.execute(SQL["find_by_key"], {"owner": owner, "key": key}).fetchone()
+        return None if row is None else rows.info(row)
+
+    @step
+    def find(self, db: Connection, runs: Sequence[str]) -> list[Record | None]:
+        now = time.monotonic()
+        each = (db.execute(SQL["find"], {"run": run, "now": now}).fetchone() for run in runs)
+        return [None if row is None else rows.record(row, int(row["viewers"])) for row in each]
+
+    @step
+    def page(
+        self, db: Connection, owner: str, operation: str | None, status: str | None, limit: int, before: str | None
+    ) -> tuple[list[Record], str | None]:
+        ending = status if status in OVER else None
+        values = {"owner": owner, "operation": operation, "limit": limit, "before": before, "ending": ending}
+        moment = {"live": status is not None and ending is None, "now": time.monotonic()}
+        records = [rows.record(row, int(row["viewers"])) for row in db.execute(SQL["page"], values | moment)]
+        return records, records[-1].info.id if len(records) == limit else None
+
+    @step
+    def live(self, db: Connection, client: str) -> int:
+        return int(db.execute(SQL["live"], {"client": client}).fetchone()[0])
+
+    @step
+    def ping(self, db: Connection) -> None:
+        db.execute("SELECT 1")
+
+    # -- events -------------------------------------------------------------------------------------------------
+
+    @step
+    def append(
+        self,
+        db: Connection,
+        run: str,
+        worker: str,
+        epoch: int,
+        blocks: Sequence[Block],
+        fold: Fold,
+        gap: int | None = None,
+    ) -> tuple[Kept, int]:
+        frames = b"".join(frame for block in blocks for frame in block.frames)
+        values = {name: getattr(fold, name) for name in Fold.__slots__}
+        values |= {"run": run, "worker": worker, "epoch": epoch, "size": len(frames), "frames": frames}
+        values["ended"] = self._clock.now() if fold.over else None
+        if not db.execute(SQL["fold"], values).rowcount:
+            return ("fenced" if db.execute(SQL["exists"], values).fetchone() else "gone"), 0
+        if blocks:
+            db.execute(SQL["add_block"], {**values, "first": blocks[0].first})
+        if gap is not None:
+            db.execute(SQL["trimmed"], {**values, "oldest": gap})
+        self._trim(db, run)
+        return "kept", fold.last_event_id
+
+    def _trim(self, db: Connection, run: str) -> None:
+        """Deletes the oldest blocks of a run that has grown too large, until an eighth is free."""
+        size = db.execute(SQL["size"], {"run": run}).fetchone()["size"]
+        if size <= self._keep_bytes:
+            return
+        oldest = 0
+        for block in db.execute(SQL["block_sizes"], {"run": run}).fetchall()[:-1]:
+            if size <= self._keep_bytes - self._keep_bytes // 8:
+                break
+            size -= block["size"]
+            oldest = block["last"] + 1
+        if oldest:
+            db.execute(SQL["drop_blocks"], {"run": run, "oldest": oldest})
+            db.execute(SQL["trimmed"], {"run": run, "size": size, "oldest": oldest})
+
+    @step
+    def read(self, db: Connection, run: str, after: int, frames: int) -> Stored | None:
+        row = db.execute(SQL["bounds"], {"run": run}).fetchone()
+        if row is None:
+            return None
+        blocks, size, last = list[tuple[int, bytes]](), 0, after
+        for block in db.execute(SQL["blocks"], {"run": run, "after": after}):
+            blocks.append((block["first"], block["frames"]))
+            size += len(block["frames"])
+            last = block["last"]
+            if size > BLOCK_BYTES or last - after >= frames:
+                break
+        return Stored(row["oldest"], row["last"], row["ending"] is not None, blocks)
+
+    @step
+    def changes(self, db: Connection, worker: str, followed: Mapping[str, int | None]) -> list[State | None]:
+        now = time.monotonic()
+        return [rows.state(db, {"run": run, "worker": worker, "now": now}, last) for run, last in followed.items()]
+
+    # -- requests to the producer -------------------------------------------------------------------------------
+
+    @step
+    def cancel(self, db: Connection, run: str, reason: Reason) -> None:
+        db.execute(SQL["cancel"], {"run": run, "reason": reason})
+
+    @step
+    def abandon(self, db: Connection, run: str, worker: str, reliable: bool) -> bool:
+        values = {"run": run, "worker": worker, "reliable": reliable, "now": time.monotonic()}
+        if db.execute(SQL["viewers_elsewhere"], values).fetchone():
+            return False
+        db.execute(SQL["cancel"], {"run": run, "reason": "disconnected"})
+        return True
+
+    @step
+    def answer(self, db: Connection, run: str, question: str, body: bytes) -> bool:
+        first = db.execute(SQL["answer"], {"run": run, "question": question, "body": body}).rowcount > 0
+        db.execute(SQL["asked"], {"run": run})
+        return first
+
+    @step
+    def count(self, db: Connection, run: str, worker: str, count: int) -> None:
+        db.execute(SQL["count" if count else "no_viewers"], {"run": run, "worker": worker, "count": count})
+        db.execute(SQL["watched"], {"run": run})
+
+    @step
+    def notify(self, db: Connection, run: str) -> None:
+        db.execute(SQL["asked"], {"run": run})
+
+    # -- producers ----------------------------------------------------------------------------------------------
+
+    @step
+    def claim(self, db: Connection, worker: str, limit: int) -> list[Adopted]:
+        queued = db.execute(SQL["queued"], {"limit": limit}).fetchall()
+        for row in queued:
+            db.execute(SQL["claim"], {"run": row["id"], "worker": worker})
+        return [Adopted(rows.record(row), row["epoch"]) for row in queued]
+
+    @step
+    def place(self, db: Connection, run: str) -> int:
+        return int(db.execute(SQL["place"], {"run": run}).fetchone()[0])
+
+    @step
+    def orphans(self, db: Connection, worker: str) -> list[tuple[str, str]]:
+        values = {"worker": worker, "now": time.monotonic()}
+        return [(row["id"], row["worker"]) for row in db.execute(SQL["orphans"], values)]
+
+    @step
+    def adopt(self, db: Connection, run: str, dead: str, worker: str) -> Adopted | None:
+        values = {"run": run, "worker": worker, "now": time.monotonic()}
+        row = db.execute(SQL["orphan"], values).fetchone()
+        if row is None:
+            return None
+        db.execute(SQL["adopt"], values)
+        return Adopted(rows.record(row), row["epoch"] + 1)
+
+    @step
+    def disown(self, db: Connection, run: str, worker: str) -> None:
+        db.execute(SQL["disown"], {"run": run, "worker": worker})
+
+    @step
+    def keep(self, db: Connection, run: str, worker: str, epoch: int, after: int, value: bytes) -> bool:
+        values = {"run": run, "worker": worker, "epoch": epoch, "after": after, "value": value}
+        return db.execute(SQL["keep"], values).rowcount > 0
+
+    # -- files and room -----------------------------------------------------------------------------------------
+
+    @step
+    def put_file(self, db: Connection, run: str, name: str, type: str, body: bytes) -> bool:
+        return db.execute(SQL["put_file"], {"run": run, "name": name, "type": type, "body": body}).rowcount > 0
+
+    @step
+    def get_file(self, db: Connection, run: str, name: str) -> tuple[str, bytes] | None:
+        row = db.execute(SQL["get_file"], {"run": run, "name": name}).fetchone()
+        return row and (row["type"], row["body"])
+
+    @step
+    def drop_file(self, db: Connection, run: str, name: str) -> bool:
+        return db.execute(SQL["drop_file"], {"run": run, "name": name}).rowcount > 0
+
+    @step
+    def erase(self, db: Connection, run: str) -> bool:
+        finished = db.execute(SQL["finished"], {"run": run}).fetchone() is not None
+        if finished:
+            self._delete(db, run)
+        return finished
+
+    @step
+    def expire(self, db: Connection) -> None:
+        for row in db.execute(SQL["expired"], {"before": self._clock.now() - self._retention}).fetchall():
+            self._delete(db, row["id"])
+        db.execute(SQL["forget_workers"], {"now": time.monotonic()})
+
+    @step
+    def evict(self, db: Connection, most: int) -> int:
+        total = int(db.execute(SQL["total"]).fetchone()[0])
+        for row in db.execute(SQL["oldest_finished"]).fetchall() if total > most else ():
+            if total <= most:
+                break
+            self._delete(db, row["id"])
+            total -= int(row["size"])
+        return total
+
+    def _delete(self, db: Connection, run: str) -> None:
+        for table in ("blocks", "answers", "viewers", "files", "runs"):
+            db.execute(SQL[f"erase_{table}"], {"run": run})

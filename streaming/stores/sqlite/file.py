@@ -1,0 +1,214 @@
+"""The file of the sqlite store: its schema, its statements, and the threads that run them.
+
+sqlite's calls block the hub, and its busy wait sleeps in C. So a worker has one thread that writes, a batch at a time
+as one transaction (`BEGIN IMMEDIATE`; write-ahead log), one that reads, and that of its lease. Leases are in the
+machine's monotonic time, which does not jump and is the same in every process.
+
+A worker checks `PRAGMA data_version` every `POLL` seconds to see whether others have committed something, and then the
+columns `appended` and `asked` to see which runs have changed.
+
+A crash of the processes loses nothing that was committed. A power failure may lose the last transactions
+(`synchronous=NORMAL`).
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar
+
+import gevent
+from gevent.threadpool import ThreadPool
+
+from ...errors import StoreAway
+from ..driver import SCHEMA_VERSION, Driver, News, Step, T, check_version
+
+Connection: TypeAlias = sqlite3.Connection
+
+BUSY_MILLISECONDS: Final = 5000
+POLL: Final = 0.02
+
+REFUSALS: Final = (sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError, OverflowError)
+"""Errors of a value that sqlite can never keep."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _statements() -> Mapping[str, str]:
+    """The statements of `statements.sql` by their names."""
+    text = files(__package__).joinpath("statements.sql").read_text()
+    statements: dict[str, str] = {}
+    for name, statement in re.findall(r"^-- name: (\w+)\n(.*?)(?=^--|\Z)", text, re.DOTALL | re.MULTILINE):
+        statements[name] = statement.strip().format_map({each: f"({sql})" for each, sql in statements.items()})
+    return statements
+
+
+SQL: Final = _statements()
+
+
+def step(verb: Callable[Concatenate[Any, Connection, P], R]) -> Callable[Concatenate[Any, P], Step[R]]:
+    """Makes a verb return a step, which calls it with the connection of the thread that runs it."""
+
+    def prepare(self: Any, /, *args: P.args, **options: P.kwargs) -> Step[R]:
+        return Step(lambda db: verb(self, db, *args, **options), lambda outcome: outcome)
+
+    return prepare
+
+
+def open_file(path: str, *, create: bool = False) -> Connection:
+    """A new connection to the file; `create` makes the folder, and the tables of this version, where they are missing.
+
+    Raises `ValueError` for a file of a version that this release does not work with.
+    """
+    if create:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    if create:
+        try:
+            _migrate(connection)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _migrate(connection: Connection) -> None:
+    """Brings the tables to this version, in one transaction: workers that start together wait for each other."""
+    connection.execute("BEGIN IMMEDIATE")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    new = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'").fetchone() is None
+    if version < SCHEMA_VERSION:
+        version = 0 if new else max(version, 1)  # version 1 did not write its number
+    if version:
+        check_version(version, "the file")
+    for number in range(version + 1, SCHEMA_VERSION + 1):
+        for statement in files(__package__).joinpath(f"schema-{number}.sql").read_text().split(";\n"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {number}")
+    connection.execute("COMMIT")
+
+
+class SqliteFile(Driver):
+    """The connections and threads of a worker. Raises `StoreAway` for a file that cannot be opened."""
+
+    def __init__(self, path: str, lease: float) -> None:
+        self.worker = secrets.token_hex(8)
+        try:
+            self._writer = open_file(path, create=True)
+            self._reader, self._lease = open_file(path), open_file(path)
+            self.renew(lease)
+        except (sqlite3.Error, OSError, ValueError) as error:
+            raise StoreAway(f"{path} cannot be opened: {error}") from None
+        self._write_pool, self._read_pool = ThreadPool(1), ThreadPool(1)
+        self._data_version, self._last_transaction, self._alive = -1, 0, ""
+        self._followed: Collection[str] = ()
+
+    def write(self, batch: Sequence[Sequence[Step[Any]]]) -> list[Any]:
+        return self._in(self._write_pool, partial(_transaction, self._writer, batch))
+
+    def query(self, step: Step[T]) -> T:
+        return self._in(self._read_pool, partial(_read, self._reader, step))
+
+    def _in(self, pool: ThreadPool, work: Callable[[], T]) -> T:
+        # Errors are returned: gevent prints the traceback of each that is raised in the pool's thread.
+        outcome = pool.apply(_outcome, (work,))
+        if isinstance(outcome, sqlite3.Error | OSError):
+            raise StoreAway(f"the store's file: {outcome}") from outcome
+        if isinstance(outcome, Exception):
+            raise outcome
+        result: T = outcome
+        return result
+
+    def wait(self, followed: Mapping[str, int]) -> News:
+        gevent.sleep(POLL)
+        version = self.query(self._version())
+        new = followed.keys() - self._followed
+        if version != self._data_version or new:
+            last, changed = self.query(self._changed(self._last_transaction))
+            # Not before: where a read has failed, it is done again.
+            self._data_version, self._last_transaction = version, last
+            new |= changed
+        self._followed = followed.keys()
+        return News(runs=new)
+
+    @step
+    def _version(self, db: Connection) -> int:
+        return int(db.execute("PRAGMA data_version").fetchone()[0])
+
+    @step
+    def _changed(self, db: Connection, since: int) -> tuple[int, set[str]]:
+        (last,) = db.execute(SQL["transaction"]).fetchone()
+        return last, {row["id"] for row in db.execute(SQL["changed"], {"since": since, "worker": self.worker})}
+
+    def refresh_due(self) -> bool:
+        """Whether the workers that are alive are others than before: viewers of a dead one no longer count."""
+        before, self._alive = self._alive, self.query(self._workers())
+        return self._alive != before
+
+    @step
+    def _workers(self, db: Connection) -> str:
+        return " ".join(sorted(row["id"] for row in db.execute(SQL["alive"], {"now": time.monotonic()})))
+
+    def renew(self, seconds: float) -> None:
+        self._lease.execute(SQL["renew"], {"worker": self.worker, "now": time.monotonic(), "seconds": seconds})
+
+    def release(self) -> None:
+        self._lease.execute(SQL["release"], {"worker": self.worker})
+
+    def close_lease(self) -> None:
+        self._lease.close()
+
+    def close(self) -> None:
+        for pool, connection in ((self._write_pool, self._writer), (self._read_pool, self._reader)):
+            pool.join()
+            pool.kill()
+            connection.close()
+
+
+def _outcome(work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    except Exception as error:  # noqa: BLE001  # raised again by the caller
+        return error
+
+
+def _transaction(db: Connection, batch: Sequence[Sequence[Step[Any]]]) -> list[Any]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        db.execute(SQL["next_transaction"])
+        outcomes = [[_kept(db, step) for step in steps][-1] for steps in batch]
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    return outcomes
+
+
+def _kept(db: Connection, step: Step[Any]) -> Any:
+    """The outcome of a step, or the error of a value that sqlite can never keep."""
+    try:
+        return step.call(db)
+    except REFUSALS as refusal:
+        return refusal
+
+
+def _read(db: Connection, step: Step[T]) -> T:
+    """Runs a step that reads, at one moment of the file."""
+    db.execute("BEGIN")
+    try:
+        outcome: T = step.call(db)
+        return outcome
+    finally:
+        db.execute("COMMIT")

@@ -1,0 +1,54 @@
+"""What the rows of the sqlite store stand for."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from ...protocol.frames import Block
+from ...protocol.state import Fold
+from ..base import Record, RunInfo
+from ..driver import State, sizes, split
+from .file import SQL, Connection
+
+COLUMNS = {name: "last" if name == "last_event_id" else name for name in Fold.__slots__}
+"""The column of each field of a fold."""
+
+
+def info(row: sqlite3.Row) -> RunInfo:
+    """What does not change about a run."""
+    return RunInfo(**{name: row[name] for name in RunInfo.__slots__})
+
+
+def record(row: sqlite3.Row, viewers: int = 0) -> Record:
+    """A run as it is now."""
+    fold = Fold(**{name: row[column] for name, column in COLUMNS.items()})
+    checkpoint = None if row["checkpoint"] is None else (row["checkpoint_after"], row["checkpoint"])
+    cancelling = row["cancel"] is not None
+    return Record(info(row), fold, viewers, bool(row["queued"]), cancelling, row["attempt"], checkpoint)
+
+
+def state(db: Connection, values: dict[str, Any], last: int | None) -> State | None:
+    """The state of `run` for `worker`, with the blocks after number `last`; `values` have `now` too."""
+    row = db.execute(SQL["state"], values).fetchone()
+    if row is None:
+        return None
+    return State(
+        worker=row["worker"],
+        epoch=row["epoch"],
+        cancel=row["cancel"],
+        watched=bool(row["watched"]),
+        viewers_here=int(row["here"]),
+        viewers_alive=int(row["living"]),
+        viewers_known=int(row["known"]),
+        answers={answer["question"]: answer["body"] for answer in db.execute(SQL["answers"], values)},
+        blocks=[] if last is None else blocks(db, values["run"], last),
+        over=row["ending"] is not None,
+    )
+
+
+def blocks(db: Connection, run: str, after: int) -> list[Block]:
+    """The blocks that have the frames after number `after`."""
+    rows = db.execute(SQL["blocks"], {"run": run, "after": after})
+    split_rows = ((row["first"], split(row["frames"])) for row in rows)
+    return [Block(first, frames, sizes(frames)) for first, frames in split_rows]

@@ -1,0 +1,182 @@
+-- Every statement of the driver, each after its name. `{name}` is the statement of that name, in parentheses.
+--
+-- The table `turn` counts the transactions; `runs.appended` and `runs.asked` hold the number of the one that last
+-- changed the events of a run, or the requests to its producer.
+-- Leases are in the machine's monotonic time. One that expires more than 60 seconds from now was written before the
+-- machine was restarted.
+
+-- name: alive
+SELECT id FROM workers WHERE expires BETWEEN :now AND :now + 60
+
+-- name: transaction
+SELECT number FROM turn
+
+-- name: next_transaction
+UPDATE turn SET number = number + 1
+
+-- name: viewers
+SELECT total(count) FROM viewers WHERE viewers.run = runs.id AND viewers.worker IN {alive}
+
+-- name: create
+INSERT INTO runs (
+  id, operation, owner, client, created, updated, linger, key, digest, input, worker, queued,
+  epoch, attempt, cancel, watched
+) VALUES (
+  :id, :operation, :owner, :client, :created, :created, :linger, :key, :digest, :input, :worker, :worker = '',
+  :epoch, :attempt, :cancel, :watched
+)
+
+-- name: find_by_key
+SELECT * FROM runs WHERE owner = :owner AND key = :key
+
+-- name: live
+SELECT count(*) FROM runs WHERE client = :client AND ending IS NULL
+
+-- name: find
+SELECT *, {viewers} AS viewers FROM runs WHERE id = :run
+
+-- name: page
+SELECT *, {viewers} AS viewers FROM runs WHERE owner = :owner
+  AND (:operation IS NULL OR operation = :operation)
+  AND (:ending IS NULL OR ending = :ending) AND (NOT :live OR ending IS NULL)
+  AND (:before IS NULL OR number < (SELECT number FROM runs WHERE id = :before AND owner = :owner))
+  ORDER BY number DESC LIMIT :limit
+
+-- name: fold
+UPDATE runs SET state = :state, ending = :ending, last = :last_event_id, updated = :updated, progress = :progress,
+  result = :result, error = :error, question = :question, size = size + :size, ended = :ended,
+  appended = {transaction}
+  WHERE id = :run AND worker = :worker AND epoch = :epoch AND ending IS NULL
+
+-- name: exists
+SELECT 1 FROM runs WHERE id = :run
+
+-- name: add_block
+INSERT INTO blocks (run, first, last, frames) VALUES (:run, :first, :last_event_id, :frames)
+
+-- name: size
+SELECT size FROM runs WHERE id = :run
+
+-- name: block_sizes
+SELECT last, length(frames) AS size FROM blocks WHERE run = :run ORDER BY last
+
+-- name: drop_blocks
+DELETE FROM blocks WHERE run = :run AND last < :oldest
+
+-- name: trimmed
+UPDATE runs SET size = :size, oldest = :oldest WHERE id = :run
+
+-- name: bounds
+SELECT oldest, last, ending FROM runs WHERE id = :run
+
+-- name: blocks
+SELECT first, last, frames FROM blocks WHERE run = :run AND last > :after ORDER BY last
+
+-- name: state
+SELECT worker, epoch, cancel, watched, ending,
+  (SELECT total(count) FROM viewers WHERE viewers.run = runs.id AND viewers.worker = :worker) AS here,
+  (SELECT total(count) FROM viewers WHERE viewers.run = runs.id AND viewers.worker <> :worker) AS known,
+  (SELECT total(count) FROM viewers WHERE viewers.run = runs.id AND viewers.worker <> :worker
+    AND viewers.worker IN {alive}) AS living
+  FROM runs WHERE id = :run
+
+-- name: answers
+SELECT question, body FROM answers WHERE run = :run
+
+-- name: changed
+SELECT id FROM runs WHERE appended > :since AND worker <> :worker UNION SELECT id FROM runs WHERE asked > :since
+
+-- name: cancel
+UPDATE runs SET cancel = :reason, asked = {transaction} WHERE id = :run AND cancel IS NULL AND ending IS NULL
+
+-- name: viewers_elsewhere
+SELECT 1 FROM viewers WHERE run = :run AND worker <> :worker AND (NOT :reliable OR worker IN {alive})
+
+-- name: answer
+INSERT OR IGNORE INTO answers (run, question, body)
+  SELECT id, :question, :body FROM runs WHERE id = :run AND ending IS NULL
+
+-- name: asked
+UPDATE runs SET asked = {transaction} WHERE id = :run
+
+-- name: watched
+UPDATE runs SET watched = 1, asked = {transaction} WHERE id = :run
+
+-- name: count
+INSERT OR REPLACE INTO viewers (run, worker, count) VALUES (:run, :worker, :count)
+
+-- name: no_viewers
+DELETE FROM viewers WHERE run = :run AND worker = :worker
+
+-- name: queued
+SELECT * FROM runs WHERE queued AND worker = '' AND ending IS NULL ORDER BY number LIMIT :limit
+
+-- name: place
+SELECT count(*) FROM runs AS other, runs WHERE runs.id = :run AND runs.queued AND runs.worker = ''
+  AND other.queued AND other.worker = '' AND other.ending IS NULL AND other.number < runs.number
+
+-- name: claim
+UPDATE runs SET worker = :worker, queued = 0, appended = {transaction} WHERE id = :run
+
+-- name: orphans
+SELECT id, worker FROM runs WHERE ending IS NULL AND worker <> :worker AND NOT (queued AND worker = '')
+  AND worker NOT IN {alive} LIMIT 100
+
+-- name: orphan
+SELECT * FROM runs WHERE id = :run AND ending IS NULL AND worker <> :worker AND worker NOT IN {alive}
+
+-- name: adopt
+UPDATE runs SET worker = :worker, epoch = epoch + 1, attempt = attempt + 1, appended = {transaction} WHERE id = :run
+
+-- name: disown
+UPDATE runs SET worker = '', queued = 0 WHERE id = :run AND worker = :worker AND ending IS NULL
+
+-- name: keep
+UPDATE runs SET checkpoint = :value, checkpoint_after = :after
+  WHERE id = :run AND worker = :worker AND epoch = :epoch AND ending IS NULL
+
+-- name: put_file
+INSERT OR REPLACE INTO files (run, name, type, body) SELECT id, :name, :type, :body FROM runs WHERE id = :run
+
+-- name: get_file
+SELECT type, body FROM files WHERE run = :run AND name = :name
+
+-- name: drop_file
+DELETE FROM files WHERE run = :run AND name = :name
+
+-- name: finished
+SELECT 1 FROM runs WHERE id = :run AND ending IS NOT NULL
+
+-- name: expired
+SELECT id FROM runs WHERE ended <= :before LIMIT 1000
+
+-- name: oldest_finished
+SELECT id, size + (SELECT total(length(body)) FROM files WHERE files.run = runs.id) AS size
+  FROM runs WHERE ended IS NOT NULL ORDER BY ended LIMIT 1000
+
+-- name: total
+SELECT (SELECT total(size) FROM runs) + (SELECT total(length(body)) FROM files)
+
+-- name: erase_runs
+DELETE FROM runs WHERE id = :run
+
+-- name: erase_blocks
+DELETE FROM blocks WHERE run = :run
+
+-- name: erase_answers
+DELETE FROM answers WHERE run = :run
+
+-- name: erase_viewers
+DELETE FROM viewers WHERE run = :run
+
+-- name: erase_files
+DELETE FROM files WHERE run = :run
+
+-- name: renew
+INSERT OR REPLACE INTO workers (id, expires) VALUES (:worker, :now + :seconds)
+
+-- name: release
+DELETE FROM workers WHERE id = :worker
+
+-- name: forget_workers
+DELETE FROM workers WHERE expires NOT BETWEEN :now - 60 AND :now + 60
