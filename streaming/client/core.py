@@ -72,7 +72,8 @@ Post = Callable[[], Awaitable[httpx.Response]]
 class Connection(Protocol):
     """An answer whose body is read as it arrives."""
 
-    async def read(self) -> bytes: ...  # the next bytes; empty at the end of the body
+    # The next bytes, empty at the end of the body; not awaited where that blocks, as it takes time for each event.
+    def read(self) -> bytes | Awaitable[bytes]: ...
 
     async def close(self) -> None: ...
 
@@ -181,7 +182,7 @@ class BaseRun(Generic[ConnectionT, EventT]):
         """Returns once the start is answered, with a stream or with the run's id."""
         try:
             while self._connection is None and not self._reader.run:
-                await self._next_events()
+                await self._read_on()
         except BaseException:  # Ctrl-C and the cancel of a task, too
             await self._close()
             raise
@@ -190,38 +191,38 @@ class BaseRun(Generic[ConnectionT, EventT]):
         """The next of the events that were read already."""
         return self._pending.popleft() if self._pending and not self._disconnected.is_set() else None
 
+    def _goes_on(self) -> bool:
+        """Whether more events may come."""
+        return not self._disconnected.is_set() and not self._reader.over
+
     async def _next(self) -> RunEvent | None:
         """The next event; `None` after the last."""
-        if (event := self._pop()) is None:
-            await self._fill()
-            event = self._pop()
+        while (event := self._pop()) is None and self._goes_on():
+            await self._read_on()
+        if event is None:
+            await self._close()
         return event
 
-    async def _fill(self) -> None:
-        """Reads until there is an event to `_pop`, or no more."""
-        while not self._pending and not self._disconnected.is_set() and not self._reader.over:
-            self._pending.extend(await self._next_events())
-        if not self._pending or self._disconnected.is_set():
-            await self._close()
-
-    async def _next_events(self) -> list[RunEvent]:
-        """The events of the next bytes; connects first, or waits before the next attempt, where needed."""
+    async def _read_on(self) -> None:
+        """Reads the events of the next bytes; connects first, or waits before the next attempt, where needed."""
         reason: ClientError | None = None
         try:
             if self._connection is None:
-                return await self._connect()
+                await self._connect()
+                return
             try:
-                chunk = await self._connection.read()
+                chunk = self._connection.read()
+                chunk = chunk if isinstance(chunk, bytes) else await chunk
             except (httpx.RequestError, httpx.StreamError, OSError) as error:
                 raise unreachable(error, self._client.url) from error
             if chunk:
-                return self._reader.receive(chunk)
+                self._pending.extend(self._reader.receive(chunk))
+                return
         except ClientError as error:
             reason = error
         await self._close()
         if not self._disconnected.is_set():
             await self._pause(self._connection_lost(reason))
-        return []
 
     def _connection_lost(self, error: ClientError | None) -> float:
         seconds = self._reader.connection_lost(error)
@@ -229,18 +230,17 @@ class BaseRun(Generic[ConnectionT, EventT]):
             self._client._on_lost(seconds, error)
         return seconds
 
-    async def _connect(self) -> list[RunEvent]:
+    async def _connect(self) -> None:
         response = await self._open()
         self._connection = self._new_connection(response)
         self._reader.run = self._reader.run or run_of(response)
         if response.status_code == 204:
             await self._close()
-            return [await self._read_end()]
-        if response.status_code == 202 and self._reader.run:  # started without a stream
+            self._pending.append(await self._read_end())
+        elif response.status_code == 202 and self._reader.run:  # started without a stream
             await self._close()
         else:
             self._reader.connection_opened(response.status_code, response.headers)
-        return []
 
     async def _read_end(self) -> Reset:
         response = await self._client._send("GET", path_of("runs", self.id))

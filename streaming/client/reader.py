@@ -33,8 +33,11 @@ from .errors import ClientError, Interrupted, Left, NotAStream, RequestRefused, 
 from .events import (
     Answer,
     Attempt,
+    Delta,
     Done,
     Error,
+    Partial,
+    Progress,
     Question,
     Reset,
     Result,
@@ -217,6 +220,8 @@ class RunReader:
 
     def _update(self, event: RunEvent) -> None:
         match event:
+            case Delta() | Partial() | Progress():
+                pass  # first, as most events are one of these
             case Start(run=run):
                 self.run = self.run or run
             case Question():

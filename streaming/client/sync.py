@@ -79,7 +79,7 @@ class BlockingConnection:
         self._response = response
         self._chunks = response.iter_bytes()
 
-    async def read(self) -> bytes:
+    def read(self) -> bytes:
         return next(self._chunks, b"")
 
     async def close(self) -> None:
@@ -125,9 +125,10 @@ class Run(BaseRun[BlockingConnection, threading.Event]):
 
     def __next__(self) -> RunEvent:
         with self._read_lock:
-            if (event := self._pop()) is None:
-                run_blocking(self._fill())
-                event = self._pop()
+            while (event := self._pop()) is None and self._goes_on():
+                run_blocking(self._read_on())
+            if event is None:
+                run_blocking(self._close())
         if event is None:
             raise StopIteration
         return event
