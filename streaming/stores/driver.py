@@ -4,7 +4,7 @@
 `Step`: the verb with its arguments, ready to run. `write` runs steps that change something, in one batch; `query` runs
 one that only reads. To write a new store, derive from `Driver`, and run the tests of `SharedStoreContract` over it.
 
-A step may be run twice, where a connection breaks before the reply: its second run changes nothing and has the same
+Where a connection may break before the reply, a step may be run twice: its second run changes nothing and has the same
 outcome. A run, a worker, a client are their ids. Frames, inputs, answers and checkpoints are bytes that nobody reads.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 
@@ -20,22 +21,35 @@ from ..protocol.state import Fold, Reason
 from .base import Record, RunInfo
 
 SCHEMA_VERSION: Final = 2
-"""What the stores keep, and how. A release works on a store of its own version, the one before and the one after.
+"""What the stores keep, and how.
 
-Version 1 is that of Headway 0.1. Version 2 adds checkpoints, files of runs, and queued runs without a worker. A version
-only adds: columns with defaults, fields, tables and keys. The code of the version before does not notice them.
+Version 1 is that of Headway 0.1, and wrote no number. Version 2 adds checkpoints, files of runs, and queued runs. A
+version only adds: columns with defaults, fields, tables and keys. The code of the version before does not notice them.
 """
+
+OLDEST_VERSION: Final = 1
+"""The oldest version whose code may use a store of `SCHEMA_VERSION` at the same time; the store says both."""
+
+QUEUE: Final = "queue"
+"""The worker of queued runs. It seems alive to the code of version 1, which would adopt runs without a worker."""
 
 T = TypeVar("T")
 
 
-def check_version(stored: int, where: str) -> None:
-    """Raises `ValueError`, in one line, for a store that is more than one version away."""
-    if abs(stored - SCHEMA_VERSION) > 1:
-        raise ValueError(
-            f"{where} has schema version {stored}, and this release works with {SCHEMA_VERSION - 1} to"
-            f" {SCHEMA_VERSION + 1}: start a release in between first, or use another store"
-        )
+def check_version(stored: int, oldest: int, where: str) -> None:
+    """Raises `ValueError`, in one line, for a store that this release must not use.
+
+    That is one more than a version behind, and one ahead whose `oldest` version is ahead too.
+    """
+    if stored < SCHEMA_VERSION - 1:
+        advice = f"start a release of version {stored + 1} on it before this one"
+    elif oldest > SCHEMA_VERSION:
+        advice = f"it takes a release of version {oldest} or later"
+    else:
+        return
+    raise ValueError(
+        f"{where} has schema version {stored}, and this release has {SCHEMA_VERSION}: {advice}, or use another store"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +68,8 @@ FULL: Final = "full"
 """The outcome of `create` where the client has as many live runs as it may have."""
 
 Kept = Literal["kept", "fenced", "gone", "behind"]
-"""The outcome of `append`: kept; another worker has the run; the store has lost the run, or its latest events."""
+"""The outcome of `append`: kept; another worker has the run, or it is over; the store has lost the run, or its latest
+events."""
 
 
 class Adopted(NamedTuple):
@@ -109,7 +124,7 @@ class News:
     """What `wait` brings: new blocks of runs that are followed (and whether they end the run), and runs to ask for."""
 
     blocks: Sequence[tuple[str, Block, bool]] = ()
-    runs: Collection[str] = field(default_factory=frozenset)
+    runs: AbstractSet[str] = field(default_factory=frozenset)
 
 
 class Driver(ABC):
@@ -179,8 +194,8 @@ class Driver(ABC):
     ) -> Step[RunInfo | str | None]:
         """Creates a run. The outcome is `None`, or the run that the same owner and key have created, or `FULL`.
 
-        Without a worker (`""`), the run waits as queued to be claimed. `restored` are `epoch`, `attempt`, `cancel` and
-        `watched` of a run that the store has lost: it is created whatever its key is.
+        Without a worker (`""`), the run waits as queued to be claimed: `QUEUE` has it. `restored` are `epoch`,
+        `attempt`, `cancel` and `watched` of a run that the store has lost: it is created whatever its key is.
         """
 
     @abstractmethod
@@ -189,7 +204,7 @@ class Driver(ABC):
 
     @abstractmethod
     def find(self, runs: Sequence[str]) -> Step[list[Record | None]]:
-        """Runs as they are now."""
+        """Runs as they are now, without their checkpoints."""
 
     @abstractmethod
     def page(
@@ -250,13 +265,20 @@ class Driver(ABC):
 
     @abstractmethod
     def notify(self, run: str) -> Step[Any]:
-        """Lets the producer of a run, on another worker, ask for its state."""
+        """Lets the workers that produce a run or have viewers of it ask for its state, and notify its watchers."""
 
     # -- producers ----------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def claim(self, worker: str, limit: int) -> Step[list[Adopted]]:
-        """Gives a worker the oldest queued runs, `limit` at the most; no other worker gets them."""
+    def claim(self, worker: str, limit: int, token: str) -> Step[list[Adopted]]:
+        """Gives a worker the oldest queued runs, `limit` at the most; no other worker gets them.
+
+        `token` names the claim, for `unclaim`. Epochs go up by one.
+        """
+
+    @abstractmethod
+    def unclaim(self, worker: str, token: str) -> Step[Any]:
+        """Puts the live runs of a claim back into the queue, where they were."""
 
     @abstractmethod
     def place(self, run: str) -> Step[int]:
@@ -276,7 +298,10 @@ class Driver(ABC):
 
     @abstractmethod
     def keep(self, run: str, worker: str, epoch: int, after: int, value: bytes) -> Step[bool]:
-        """Keeps a checkpoint: a value, and the number of the last event before it. False as for `append`."""
+        """Keeps a checkpoint: a value, and the number of the last event before it. False where `append` is not kept.
+
+        `adopt` gives it back. It is gone once the run ends.
+        """
 
     # -- files --------------------------------------------------------------------------------------------------
 

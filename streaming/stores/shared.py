@@ -123,7 +123,7 @@ class SharedStore(Store):
         self._runs: dict[str, _Entry] = {}
         self._unwritten: dict[str, _Entry] = {}
         self._stale: set[str] = set()
-        self._closed = False
+        self._closed = self._reliable = False
         self._failed_at = float("-inf")
         self._swept_at = clock.monotonic()
         self._followed_anything = GreenSignal()
@@ -258,6 +258,11 @@ class SharedStore(Store):
         if record is None and entry is not None and not entry.recent.fold.over:
             return entry.recent.record()  # its producer will write it again
         return record
+
+    def last_event_id(self, run: str) -> int:
+        # Not from memory: another worker may have shown what this one has written, but not published yet.
+        (record,) = self.driver.query(self.driver.find([run]))
+        return 0 if record is None else record.fold.last_event_id
 
     def page(
         self, *, owner: str, operation: str | None, status: str | None, limit: int, before: str | None
@@ -456,6 +461,8 @@ class SharedStore(Store):
                     self._extend(run, (block,), over)
                 self._stale.update(news.runs & self._runs.keys())
                 self._refresh_stale()
+                for run in news.runs & self._runs.keys():
+                    self._runs[run].recent.notify()
                 tries = 0
             except StoreAway as away:
                 if not tries:
@@ -471,7 +478,9 @@ class SharedStore(Store):
         while True:
             gevent.sleep(REFRESH)
             try:
-                if self._runs and self.driver.refresh_due():
+                # Once leases may be relied upon again, the viewers of dead workers no longer count.
+                reliable, self._reliable = self._reliable, self._leases_reliable
+                if self._runs and (self.driver.refresh_due() or reliable != self._reliable):
                     self._stale.update(self._runs)
                     self._refresh_stale()
             except StoreAway:
@@ -530,7 +539,9 @@ class SharedStore(Store):
         was_missing, entry.missing_since = entry.missing_since is not None, None
         if state.viewers_here != entry.viewers:
             self._write_viewers(run, entry)
-        if entry.produced_here and not entry.closed and (state.worker, state.epoch) != (self.worker, entry.epoch):
+        # A state that was read before this worker took the run over has an older epoch.
+        taken_over = state.epoch >= entry.epoch and (state.worker, state.epoch) != (self.worker, entry.epoch)
+        if entry.produced_here and not entry.closed and taken_over:
             self.mark_lost(entry, Fenced(f"another worker has taken over run {run}"))
         self._extend(run, state.blocks, state.over)
         if was_missing or before != (control.cancel, control.viewers, len(control.answers), control.lost):

@@ -40,13 +40,17 @@ class Producer:
         self.recorder = Recorder(clock)
         self.frames: list[bytes] = []
 
-    def write(self, *events: Event) -> None:
-        """Appends events in one block, and waits until the store shows them."""
+    def append(self, *events: Event) -> None:
+        """Appends events in one block, and does not wait until the store shows them."""
         for each in events:
             self.recorder.add(each)
         block = self.recorder.take()
         self.frames += block.frames
         self.store.append(self.run, block, self.recorder.fold)
+
+    def write(self, *events: Event) -> None:
+        """Appends events in one block, and waits until the store shows them."""
+        self.append(*events)
         until(lambda: last_shown(self.store, self.run) == self.recorder.last, "the events are shown")
 
     def end(self, status: str = "succeeded") -> None:

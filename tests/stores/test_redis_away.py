@@ -23,8 +23,8 @@ from streaming.stores.shared import AWAY_BYTES
 from tests.clients import Address
 from tests.conftest import Certificate
 from tests.servers import Server, answers_redis, free_port, launched, program, redis, scratch
-from tests.stores.contract import Producer, last_shown, run_info, until
-from tests.stores.test_redis_workers import ids, read_all, soon, start_run, watching
+from tests.stores.contract import last_shown, run_info, until
+from tests.stores.shared_contract import ids, read_all, soon, start_run, watching
 
 pytestmark = pytest.mark.live
 
@@ -61,15 +61,6 @@ def worker(server: Server, direct: Connection) -> Iterator[Callable[..., RedisSt
             return store
 
         yield make
-
-
-def append(producer: Producer, *events: Any) -> None:
-    """Appends events, and does not wait until the store shows them."""
-    for each in events:
-        producer.recorder.add(each)
-    block = producer.recorder.take()
-    producer.frames += block.frames
-    producer.store.append(producer.run, block, producer.recorder.fold)
 
 
 def recovers(condition: Callable[[], object], what: str) -> None:
@@ -117,7 +108,7 @@ def test_a_restart_with_persistence(tmp_path: Path, worker: Callable[..., RedisS
             soon(lambda: len(far) == 1, "the viewer on the other worker keeps up")
             first.kill()
             for _ in range(50):
-                append(producer, event("tick"))
+                producer.append(event("tick"))
             until(lambda: not is_ready(store), "the worker is not ready")
             with pytest.raises(StoreAway):
                 store.create(run_info("r2"))
@@ -146,13 +137,13 @@ def test_a_restart_without_persistence(tmp_path: Path, worker: Callable[..., Red
         with watching(other, "busy") as far:
             soon(lambda: len(far) == 10, "the viewer on the other worker keeps up")
             first.kill()
-            append(busy, event("tick"))
+            busy.append(event("tick"))
             with redis(port=port):
                 recovers(lambda: len(far) == 11, "the viewer catches up")
                 third = worker(first.url)
                 recovers(lambda: third.find("silent"), "the silent run is found again")
                 assert third.find("silent").status == "cancelling"  # type: ignore[union-attr]
-                append(busy, make_event("done", {"status": "succeeded"}))
+                busy.append(make_event("done", {"status": "succeeded"}))
                 recovers(lambda: len(far) == 12, "the viewer sees the end")
                 assert ids(read_all(third, "busy")) == ids(far) == list(range(1, 13))
                 assert third.create(run_info("again", key="k", digest="d")) == silent.store.find("silent").info  # type: ignore[union-attr]
@@ -196,7 +187,7 @@ def test_connections_that_are_cut(direct: Connection, worker: Callable[..., Redi
         for number in range(30):
             direct.execute([("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")])
             for _ in range(3):
-                append(producer, event("tick", {"n": number}))
+                producer.append(event("tick", {"n": number}))
                 gevent.sleep(0.001)
         recovers(lambda: len(seen) == 91, "the viewer has seen everything")
     assert ids(seen) == list(range(1, 92))
@@ -237,7 +228,7 @@ def test_a_server_that_takes_nothing(direct: Connection, worker: Callable[..., R
         direct.execute(stop)
         try:
             until(lambda: isinstance(direct.execute([("SET", "probe", 1)])[0], Exception), "the server refuses")
-            append(producer, event("tick"))
+            producer.append(event("tick"))
             until(lambda: not is_ready(store), "the worker is not ready")
             with pytest.raises(StoreAway):
                 store.create(run_info("r2"))
@@ -261,16 +252,16 @@ def test_the_backlog_of_a_run_is_limited(direct: Connection, worker: Callable[..
     producer = start_run(store)
     direct.execute([("CONFIG", "SET", "maxmemory", 1)])
     try:
-        append(producer, event("tick"))
+        producer.append(event("tick"))
         until(lambda: not is_ready(store), "the worker is not ready")
         size = 0
         while store.control("r").lost is None:
-            append(producer, event("large", {"text": "x" * 100_000}))
+            producer.append(event("large", {"text": "x" * 100_000}))
             size += 100_000
             assert size < 2 * AWAY_BYTES
         assert isinstance(store.control("r").lost, StoreAway)
         assert size > AWAY_BYTES - 200_000
-        append(producer, make_event("error", {"code": "operation_failed"}), make_event("done", {"status": "failed"}))
+        producer.append(make_event("error", {"code": "operation_failed"}), make_event("done", {"status": "failed"}))
     finally:
         direct.execute([("CONFIG", "SET", "maxmemory", 0)])
     other = worker()
@@ -288,7 +279,7 @@ def test_a_slow_server_does_not_stop_the_hub(direct: Connection, worker: Callabl
         with pytest.raises(StoreAway):
             store.create(run_info("r2"))
         assert time.monotonic() - start < 3
-    append(producer, event("tick"))
+    producer.append(event("tick"))
     recovers(lambda: last_shown(store, "r") == 2, "the run goes on")
     until(
         lambda: [record.info.id for record in worker().adopt_orphans()] in ([], ["r2"]),

@@ -19,7 +19,7 @@ from streaming.stores.redis.store import RedisStore
 from tests.clients import Address
 from tests.servers import answers_redis, free_port, launched, program, scratch
 from tests.stores.contract import until
-from tests.stores.test_redis_workers import crash, ids, read_all, soon, start_run
+from tests.stores.shared_contract import crash, ids, read_all, soon, start_run
 
 pytestmark = pytest.mark.live
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +12,11 @@ import gevent
 import pytest
 
 from streaming.stores.base import Store
+from streaming.stores.shared import SharedStore
 from streaming.stores.sqlite import file as sqlite
 from streaming.stores.sqlite.store import SqliteStore
 from tests.stores.contract import StoreContract, run_info
+from tests.stores.shared_contract import SharedStoreContract
 
 
 class TestSqliteStore(StoreContract):
@@ -27,6 +32,28 @@ class TestSqliteStore(StoreContract):
         """Makes a store in a new file."""
         self.files += 1
         return SqliteStore(self.tmp_path / f"{self.files}.db", **options)
+
+
+class TestSqliteWorkers(SharedStoreContract):
+    """The contract of several workers."""
+
+    @pytest.fixture
+    def worker(self, tmp_path: Path) -> Iterator[Callable[..., SqliteStore]]:
+        """Makes the store of a worker, in one file."""
+        self.file = tmp_path / "shared.db"
+        with contextlib.ExitStack() as stack:
+
+            def make(**options: Any) -> SqliteStore:
+                store = SqliteStore(self.file, **options)
+                stack.callback(store.close)
+                return store
+
+            yield make
+
+    def lose(self, store: SharedStore, run: str) -> None:
+        """Deletes the rows of a run."""
+        with contextlib.closing(sqlite3.connect(self.file, isolation_level=None)) as connection:
+            connection.execute("DELETE FROM runs WHERE id = ?", (run,))
 
 
 def test_a_close_during_a_poll(

@@ -143,8 +143,9 @@ class Connection:
         if not self._connection.is_connected:
             self._connection.connect()  # type: ignore[no-untyped-call]
             *_, version = self._send([*scripts.load(), scripts.call("version")])
-            if isinstance(version, int):  # not so where the server takes no writes for the time being
-                check_version(version, "Redis")
+            if isinstance(version, list):  # not so where the server takes no writes for the time being
+                stored, oldest = version
+                check_version(stored, oldest, "Redis")
         replies = self._send(calls)
         if any(isinstance(reply, NoScriptError) for reply in replies):
             self._send(scripts.load())

@@ -23,7 +23,7 @@ from ...errors import StoreAway
 from ...protocol.frames import BLOCK_BYTES, Block
 from ...protocol.state import Fold, Reason
 from ..base import Record, RunInfo
-from ..driver import Adopted, Driver, Kept, News, State, Step, Stored, T
+from ..driver import QUEUE, Adopted, Driver, Kept, News, State, Step, Stored, T
 from . import replies
 from .clock_skew import SLACK, ClockSkew
 from .connection import TIMEOUT, Connection, Pool, outcome
@@ -131,8 +131,10 @@ class RedisDriver(Driver):
     ) -> Step[RunInfo | str | None]:
         fields: dict[str, Any] = {name: getattr(info, name) for name in RunInfo.__slots__}
         fields |= {"linger": None if info.linger is None else repr(info.linger), "updated": info.created}
+        fields |= {"queued": None if worker else 1}
+        worker = worker or QUEUE
         fields |= {"worker": worker, "epoch": 1, "attempt": 1, "last": 0, "oldest": 1, "size": 0, **(restored or {})}
-        fields |= {"watched": fields.get("watched") or None, "queued": None if worker else 1}
+        fields |= {"watched": fields.get("watched") or None}
         return script(
             "create",
             *(info.id, worker, self._lease_length, info.owner, info.client, info.key or ""),
@@ -201,9 +203,12 @@ class RedisDriver(Driver):
 
     # -- producers ----------------------------------------------------------------------------------------------
 
-    def claim(self, worker: str, limit: int) -> Step[list[Adopted]]:
-        arguments = (worker, limit, self._lease_length, secrets.token_hex(8))
-        return script("claim", *arguments, decode=lambda rows: [replies.adopted(row, 0) for row in rows])
+    def claim(self, worker: str, limit: int, token: str) -> Step[list[Adopted]]:
+        arguments = (worker, limit, self._lease_length, token)
+        return script("claim", *arguments, decode=lambda rows: [replies.claimed(row) for row in rows])
+
+    def unclaim(self, worker: str, token: str) -> Step[Any]:
+        return script("unclaim", worker, token)
 
     def place(self, run: str) -> Step[int]:
         return script("place", run, decode=int)
@@ -216,7 +221,7 @@ class RedisDriver(Driver):
 
     def adopt(self, run: str, dead: str, worker: str) -> Step[Adopted | None]:
         arguments = (run, dead, worker, self._lease_length, secrets.token_hex(8))
-        return script("adopt", *arguments, decode=lambda row: replies.adopted(row) if row else None)
+        return script("adopt", *arguments, decode=replies.adopted)
 
     def disown(self, run: str, worker: str) -> Step[Any]:
         return script("disown", run, worker)

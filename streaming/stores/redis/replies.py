@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from ...protocol.frames import BLOCK_BYTES, Block
@@ -11,7 +12,7 @@ from ..base import Record, RunInfo
 from ..driver import FULL, Adopted, State, Stored, sizes, split
 from .scripts import Argument
 
-BODIES: Final = frozenset({"input", "progress", "result", "error", "question", "checkpoint"})
+BODIES: Final = frozenset({"input", "progress", "result", "error", "question"})
 """The fields that are bytes."""
 
 
@@ -35,7 +36,6 @@ def record(row: Sequence[bytes], viewers: int = 0) -> Record:
         fields.get("queued") == "1",
         "cancel" in fields,
         int(fields["attempt"]),
-        (int(fields["checkpoint_after"]), fields["checkpoint"]) if "checkpoint" in fields else None,
     )
 
 
@@ -57,11 +57,19 @@ def created(reply: Any) -> RunInfo | str | None:
     return record(reply).info if reply else None
 
 
-def adopted(row: Sequence[bytes], attempts: int = 1) -> Adopted:
-    """A run as it was before this attempt, and its epoch."""
-    now = record(row)
-    before = Record(now.info, now.fold, 0, now.queued, now.cancelling, now.attempt - attempts, now.checkpoint)
-    return Adopted(before, int(dict(pairs(row))[b"epoch"]))
+def claimed(row: Sequence[bytes]) -> Adopted:
+    """A run and its epoch."""
+    return Adopted(record(row), int(dict(pairs(row))[b"epoch"]))
+
+
+def adopted(reply: Sequence[Any] | None) -> Adopted | None:
+    """A run as its last producer left it, and its new epoch."""
+    if not reply:
+        return None
+    row, (after, value) = reply
+    now, epoch = claimed(row)
+    checkpoint = None if value is None else (int(after), value)
+    return Adopted(replace(now, attempt=now.attempt - 1, checkpoint=checkpoint), epoch)
 
 
 def stored(reply: Sequence[Any] | None) -> Stored | None:

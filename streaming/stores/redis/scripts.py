@@ -5,17 +5,19 @@ be sent again: a worker repeats a request whose connection breaks before the rep
 that a server without memory refuses, so that all of it is done or nothing. Times are Redis's, in milliseconds since
 1970; a script whose reply depends on them returns the time too, so that a jump of the clock is noticed (`ClockSkew`).
 
-    headway:version             the schema version
+    headway:version             the schema version, and the oldest one that may use this Redis: "2 1"
     headway:number              counts the runs; a run's number orders its owner's list
     headway:run:RUN             hash: what does not change about the run, its producer, and the fold over its events
     headway:run:RUN:events      stream: an entry for each block, its id the number of the block's last event
     headway:run:RUN:answers     hash: a question's id -> a token of the answer's request (16 characters), and the answer
     headway:run:RUN:viewers     hash: a worker -> how many viewers it has of the run
+    headway:run:RUN:checkpoint  hash: what the producer has kept, and the number of the last event before it
     headway:run:RUN:files       hash: a file's name -> its media type, a zero byte, and its bytes
     headway:owner:OWNER         sorted set: the owner's runs by their numbers
     headway:client:CLIENT       set: live runs of a client
     headway:key:N:OWNER:KEY     the run that was started with an Idempotency-Key; N is the length of the owner's name
-    headway:queue               sorted set: runs without a worker by their numbers
+    headway:extras              set: runs that may have a checkpoint or files
+    headway:queue               sorted set: queued runs by their numbers
     headway:claim:TOKEN         list: the runs that one request has claimed
     headway:ended               sorted set: "RUN OWNER" by the time of the end, in milliseconds
     headway:workers             set: the workers that may hold live runs
@@ -33,7 +35,7 @@ from hashlib import sha1
 from importlib.resources import files
 from typing import Any, Final, TypeAlias
 
-from ..driver import SCHEMA_VERSION, Step, T
+from ..driver import OLDEST_VERSION, QUEUE, SCHEMA_VERSION, Step, T
 
 Argument: TypeAlias = str | bytes | int
 Call: TypeAlias = Sequence[Argument]
@@ -43,7 +45,8 @@ Call: TypeAlias = Sequence[Argument]
 def _sources() -> Mapping[str, str]:
     """The source of each script by its name."""
     texts = {file.name.removesuffix(".lua"): file.read_text() for file in files(__package__).joinpath("lua").iterdir()}
-    prelude = f"local VERSION = {SCHEMA_VERSION}\n" + texts.pop("prelude")
+    constants = f"local VERSION, OLDEST, QUEUE = {SCHEMA_VERSION}, {OLDEST_VERSION}, '{QUEUE}'\n"
+    prelude = constants + texts.pop("prelude")
     return {name: prelude + text for name, text in texts.items()}
 
 

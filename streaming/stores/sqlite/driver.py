@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ...clock import Clock
 from ...protocol.frames import BLOCK_BYTES, Block
 from ...protocol.state import OVER, Fold, Reason
 from ..base import Record, RunInfo
-from ..driver import FULL, Adopted, Kept, State, Stored
+from ..driver import FULL, QUEUE, Adopted, Kept, State, Stored
 from . import rows
 from .file import SQL, Connection, SqliteFile, step
 
@@ -44,7 +45,9 @@ class SqliteDriver(SqliteFile):
         if limit is not None and db.execute(SQL["live"], values).fetchone()[0] >= limit:
             return FULL
         state = {"epoch": 1, "attempt": 1, "cancel": None, "watched": 0, **(restored or {})}
-        db.execute(SQL["create"], {**values, **state, "worker": worker})
+        if not worker:
+            db.execute(SQL["open_queue"], {"now": time.monotonic()})
+        db.execute(SQL["create"], {**values, **state, "worker": worker or QUEUE})
         return None
 
     @step
@@ -72,10 +75,6 @@ class SqliteDriver(SqliteFile):
     def live(self, db: Connection, client: str) -> int:
         return int(db.execute(SQL["live"], {"client": client}).fetchone()[0])
 
-    @step
-    def ping(self, db: Connection) -> None:
-        db.execute("SELECT 1")
-
     # -- events -------------------------------------------------------------------------------------------------
 
     @step
@@ -92,13 +91,16 @@ class SqliteDriver(SqliteFile):
         frames = b"".join(frame for block in blocks for frame in block.frames)
         values = {name: getattr(fold, name) for name in Fold.__slots__}
         values |= {"run": run, "worker": worker, "epoch": epoch, "size": len(frames), "frames": frames}
-        values["ended"] = self._clock.now() if fold.over else None
+        values |= {"ended": self._clock.now() if fold.over else None, "gap": gap}
+        values["first"] = blocks[0].first if blocks else fold.last_event_id + 1
         if not db.execute(SQL["fold"], values).rowcount:
-            return ("fenced" if db.execute(SQL["exists"], values).fetchone() else "gone"), 0
+            return rows.refusal(db, run, worker, epoch)
         if blocks:
-            db.execute(SQL["add_block"], {**values, "first": blocks[0].first})
+            db.execute(SQL["add_block"], values)
         if gap is not None:
             db.execute(SQL["trimmed"], {**values, "oldest": gap})
+        if fold.over:
+            db.execute(SQL["drop_checkpoint"], values)
         self._trim(db, run)
         return "kept", fold.last_event_id
 
@@ -158,8 +160,10 @@ class SqliteDriver(SqliteFile):
 
     @step
     def count(self, db: Connection, run: str, worker: str, count: int) -> None:
-        db.execute(SQL["count" if count else "no_viewers"], {"run": run, "worker": worker, "count": count})
-        db.execute(SQL["watched"], {"run": run})
+        values = {"run": run, "worker": worker, "count": count, "now": time.monotonic(), "lease": self._lease_seconds}
+        for statement in ("count", "live_on") if count else ("no_viewers",):
+            db.execute(SQL[statement], values)
+        db.execute(SQL["watched"], values)
 
     @step
     def notify(self, db: Connection, run: str) -> None:
@@ -168,11 +172,16 @@ class SqliteDriver(SqliteFile):
     # -- producers ----------------------------------------------------------------------------------------------
 
     @step
-    def claim(self, db: Connection, worker: str, limit: int) -> list[Adopted]:
+    def claim(self, db: Connection, worker: str, limit: int, token: str) -> list[Adopted]:
         queued = db.execute(SQL["queued"], {"limit": limit}).fetchall()
         for row in queued:
-            db.execute(SQL["claim"], {"run": row["id"], "worker": worker})
-        return [Adopted(rows.record(row), row["epoch"]) for row in queued]
+            for statement in ("claim", "name_claim"):
+                db.execute(SQL[statement], {"run": row["id"], "worker": worker, "token": token})
+        return [Adopted(replace(rows.record(row), queued=False), row["epoch"] + 1) for row in queued]
+
+    @step
+    def unclaim(self, db: Connection, worker: str, token: str) -> None:
+        db.execute(SQL["unclaim"], {"worker": worker, "token": token})
 
     @step
     def place(self, db: Connection, run: str) -> int:
@@ -185,12 +194,13 @@ class SqliteDriver(SqliteFile):
 
     @step
     def adopt(self, db: Connection, run: str, dead: str, worker: str) -> Adopted | None:
-        values = {"run": run, "worker": worker, "now": time.monotonic()}
+        values = {"run": run, "dead": dead, "worker": worker, "now": time.monotonic()}
         row = db.execute(SQL["orphan"], values).fetchone()
         if row is None:
             return None
         db.execute(SQL["adopt"], values)
-        return Adopted(rows.record(row), row["epoch"] + 1)
+        kept = db.execute(SQL["checkpoint"], values).fetchone()
+        return Adopted(replace(rows.record(row), checkpoint=kept and tuple(kept)), row["epoch"] + 1)
 
     @step
     def disown(self, db: Connection, run: str, worker: str) -> None:
@@ -218,15 +228,12 @@ class SqliteDriver(SqliteFile):
 
     @step
     def erase(self, db: Connection, run: str) -> bool:
-        finished = db.execute(SQL["finished"], {"run": run}).fetchone() is not None
-        if finished:
-            self._delete(db, run)
-        return finished
+        return db.execute(SQL["erase"], {"run": run}).rowcount > 0
 
     @step
     def expire(self, db: Connection) -> None:
         for row in db.execute(SQL["expired"], {"before": self._clock.now() - self._retention}).fetchall():
-            self._delete(db, row["id"])
+            db.execute(SQL["erase"], {"run": row["id"]})
         db.execute(SQL["forget_workers"], {"now": time.monotonic()})
 
     @step
@@ -235,10 +242,6 @@ class SqliteDriver(SqliteFile):
         for row in db.execute(SQL["oldest_finished"]).fetchall() if total > most else ():
             if total <= most:
                 break
-            self._delete(db, row["id"])
+            db.execute(SQL["erase"], {"run": row["id"]})
             total -= int(row["size"])
         return total
-
-    def _delete(self, db: Connection, run: str) -> None:
-        for table in ("blocks", "answers", "viewers", "files", "runs"):
-            db.execute(SQL[f"erase_{table}"], {"run": run})

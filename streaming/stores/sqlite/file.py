@@ -17,7 +17,7 @@ import re
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -27,7 +27,7 @@ import gevent
 from gevent.threadpool import ThreadPool
 
 from ...errors import StoreAway
-from ..driver import SCHEMA_VERSION, Driver, News, Step, T, check_version
+from ..driver import OLDEST_VERSION, SCHEMA_VERSION, Driver, News, Step, T, check_version
 
 Connection: TypeAlias = sqlite3.Connection
 
@@ -86,17 +86,35 @@ def open_file(path: str, *, create: bool = False) -> Connection:
 def _migrate(connection: Connection) -> None:
     """Brings the tables to this version, in one transaction: workers that start together wait for each other."""
     connection.execute("BEGIN IMMEDIATE")
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    new = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'").fetchone() is None
-    if version < SCHEMA_VERSION:
-        version = 0 if new else max(version, 1)  # version 1 did not write its number
+    version, oldest = _version(connection)
     if version:
-        check_version(version, "the file")
+        check_version(version, oldest, "the file")
     for number in range(version + 1, SCHEMA_VERSION + 1):
-        for statement in files(__package__).joinpath(f"schema-{number}.sql").read_text().split(";\n"):
+        for statement in _complete(files(__package__).joinpath(f"schema-{number}.sql").read_text()):
             connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {number}")
+    if version < SCHEMA_VERSION:
+        connection.execute("DELETE FROM schema")
+        connection.execute("INSERT INTO schema (version, oldest) VALUES (?, ?)", (SCHEMA_VERSION, OLDEST_VERSION))
     connection.execute("COMMIT")
+
+
+def _version(connection: Connection) -> tuple[int, int]:
+    """The version of a file, and the oldest one that may use it; zeros for a new file."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if "schema" in tables:
+        version, oldest = connection.execute("SELECT version, oldest FROM schema").fetchone()
+        return int(version), int(oldest)
+    return (1, 1) if "runs" in tables else (0, 0)  # version 1 did not write its number
+
+
+def _complete(script: str) -> Iterator[str]:
+    """The statements of a script; that of a trigger has semicolons in it."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 class SqliteFile(Driver):
@@ -104,6 +122,7 @@ class SqliteFile(Driver):
 
     def __init__(self, path: str, lease: float) -> None:
         self.worker = secrets.token_hex(8)
+        self._lease_seconds = lease
         try:
             self._writer = open_file(path, create=True)
             self._reader, self._lease = open_file(path), open_file(path)
@@ -119,6 +138,10 @@ class SqliteFile(Driver):
 
     def query(self, step: Step[T]) -> T:
         return self._in(self._read_pool, partial(_read, self._reader, step))
+
+    @step
+    def ping(self, db: Connection) -> None:
+        db.execute("SELECT 1")
 
     def _in(self, pool: ThreadPool, work: Callable[[], T]) -> T:
         # Errors are returned: gevent prints the traceback of each that is raised in the pool's thread.
@@ -161,7 +184,9 @@ class SqliteFile(Driver):
         return " ".join(sorted(row["id"] for row in db.execute(SQL["alive"], {"now": time.monotonic()})))
 
     def renew(self, seconds: float) -> None:
-        self._lease.execute(SQL["renew"], {"worker": self.worker, "now": time.monotonic(), "seconds": seconds})
+        values = {"worker": self.worker, "now": time.monotonic(), "seconds": seconds}
+        self._lease.execute(SQL["renew"], values)
+        self._lease.execute(SQL["renew_queue"], values)  # if there is one
 
     def release(self) -> None:
         self._lease.execute(SQL["release"], {"worker": self.worker})

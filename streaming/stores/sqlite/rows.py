@@ -8,7 +8,7 @@ from typing import Any
 from ...protocol.frames import Block
 from ...protocol.state import Fold
 from ..base import Record, RunInfo
-from ..driver import State, sizes, split
+from ..driver import Kept, State, sizes, split
 from .file import SQL, Connection
 
 COLUMNS = {name: "last" if name == "last_event_id" else name for name in Fold.__slots__}
@@ -23,9 +23,7 @@ def info(row: sqlite3.Row) -> RunInfo:
 def record(row: sqlite3.Row, viewers: int = 0) -> Record:
     """A run as it is now."""
     fold = Fold(**{name: row[column] for name, column in COLUMNS.items()})
-    checkpoint = None if row["checkpoint"] is None else (row["checkpoint_after"], row["checkpoint"])
-    cancelling = row["cancel"] is not None
-    return Record(info(row), fold, viewers, bool(row["queued"]), cancelling, row["attempt"], checkpoint)
+    return Record(info(row), fold, viewers, bool(row["queued"]), row["cancel"] is not None, row["attempt"])
 
 
 def state(db: Connection, values: dict[str, Any], last: int | None) -> State | None:
@@ -52,3 +50,12 @@ def blocks(db: Connection, run: str, after: int) -> list[Block]:
     rows = db.execute(SQL["blocks"], {"run": run, "after": after})
     split_rows = ((row["first"], split(row["frames"])) for row in rows)
     return [Block(first, frames, sizes(frames)) for first, frames in split_rows]
+
+
+def refusal(db: Connection, run: str, worker: str, epoch: int) -> tuple[Kept, int]:
+    """Why an `append` has changed nothing."""
+    row = db.execute(SQL["producer"], {"run": run}).fetchone()
+    if row is None:
+        return "gone", 0
+    fenced = (row["worker"], row["epoch"]) != (worker, epoch) or row["ending"] is not None
+    return ("fenced", 0) if fenced else ("behind", row["last"])

@@ -6,7 +6,7 @@
 -- machine was restarted.
 
 -- name: alive
-SELECT id FROM workers WHERE expires BETWEEN :now AND :now + 60
+SELECT id FROM workers WHERE expires BETWEEN :now AND :now + 60 AND id <> 'queue'
 
 -- name: transaction
 SELECT number FROM turn
@@ -22,7 +22,7 @@ INSERT INTO runs (
   id, operation, owner, client, created, updated, linger, key, digest, input, worker, queued,
   epoch, attempt, cancel, watched
 ) VALUES (
-  :id, :operation, :owner, :client, :created, :created, :linger, :key, :digest, :input, :worker, :worker = '',
+  :id, :operation, :owner, :client, :created, :created, :linger, :key, :digest, :input, :worker, :worker = 'queue',
   :epoch, :attempt, :cancel, :watched
 )
 
@@ -42,14 +42,24 @@ SELECT *, {viewers} AS viewers FROM runs WHERE owner = :owner
   AND (:before IS NULL OR number < (SELECT number FROM runs WHERE id = :before AND owner = :owner))
   ORDER BY number DESC LIMIT :limit
 
+-- name: open_queue
+INSERT OR REPLACE INTO workers (id, expires) VALUES ('queue', :now + 60)
+
+-- name: renew_queue
+UPDATE workers SET expires = :now + 60 WHERE id = 'queue'
+
 -- name: fold
 UPDATE runs SET state = :state, ending = :ending, last = :last_event_id, updated = :updated, progress = :progress,
   result = :result, error = :error, question = :question, size = size + :size, ended = :ended,
   appended = {transaction}
   WHERE id = :run AND worker = :worker AND epoch = :epoch AND ending IS NULL
+  AND (last >= :first - 1 OR :gap IS NOT NULL)
 
--- name: exists
-SELECT 1 FROM runs WHERE id = :run
+-- name: producer
+SELECT worker, epoch, ending, last FROM runs WHERE id = :run
+
+-- name: drop_checkpoint
+DELETE FROM checkpoints WHERE run = :run
 
 -- name: add_block
 INSERT INTO blocks (run, first, last, frames) VALUES (:run, :first, :last_event_id, :frames)
@@ -105,35 +115,50 @@ UPDATE runs SET watched = 1, asked = {transaction} WHERE id = :run
 -- name: count
 INSERT OR REPLACE INTO viewers (run, worker, count) VALUES (:run, :worker, :count)
 
+-- name: live_on
+INSERT INTO workers (id, expires) VALUES (:worker, :now + :lease)
+  ON CONFLICT (id) DO UPDATE SET expires = excluded.expires WHERE workers.expires < :now
+
 -- name: no_viewers
 DELETE FROM viewers WHERE run = :run AND worker = :worker
 
 -- name: queued
-SELECT * FROM runs WHERE queued AND worker = '' AND ending IS NULL ORDER BY number LIMIT :limit
+SELECT * FROM runs WHERE queued AND worker = 'queue' AND ending IS NULL ORDER BY number LIMIT :limit
 
 -- name: place
-SELECT count(*) FROM runs AS other, runs WHERE runs.id = :run AND runs.queued AND runs.worker = ''
-  AND other.queued AND other.worker = '' AND other.ending IS NULL AND other.number < runs.number
+SELECT count(*) FROM runs AS other, runs WHERE runs.id = :run AND runs.queued AND runs.worker = 'queue'
+  AND other.queued AND other.worker = 'queue' AND other.ending IS NULL AND other.number < runs.number
 
 -- name: claim
-UPDATE runs SET worker = :worker, queued = 0, appended = {transaction} WHERE id = :run
+UPDATE runs SET worker = :worker, queued = 0, epoch = epoch + 1, appended = {transaction} WHERE id = :run
+
+-- name: name_claim
+INSERT OR REPLACE INTO claims (run, token) VALUES (:run, :token)
+
+-- name: unclaim
+UPDATE runs SET worker = 'queue', queued = 1 WHERE worker = :worker AND ending IS NULL
+  AND id IN (SELECT run FROM claims WHERE token = :token)
 
 -- name: orphans
-SELECT id, worker FROM runs WHERE ending IS NULL AND worker <> :worker AND NOT (queued AND worker = '')
+SELECT id, worker FROM runs WHERE ending IS NULL AND worker <> :worker AND worker <> 'queue'
   AND worker NOT IN {alive} LIMIT 100
 
 -- name: orphan
-SELECT * FROM runs WHERE id = :run AND ending IS NULL AND worker <> :worker AND worker NOT IN {alive}
+SELECT * FROM runs WHERE id = :run AND ending IS NULL AND worker = :dead AND worker <> :worker
+  AND worker <> 'queue' AND worker NOT IN {alive}
 
 -- name: adopt
 UPDATE runs SET worker = :worker, epoch = epoch + 1, attempt = attempt + 1, appended = {transaction} WHERE id = :run
 
 -- name: disown
-UPDATE runs SET worker = '', queued = 0 WHERE id = :run AND worker = :worker AND ending IS NULL
+UPDATE runs SET worker = '' WHERE id = :run AND worker = :worker AND ending IS NULL
 
 -- name: keep
-UPDATE runs SET checkpoint = :value, checkpoint_after = :after
-  WHERE id = :run AND worker = :worker AND epoch = :epoch AND ending IS NULL
+INSERT OR REPLACE INTO checkpoints (run, after, value)
+  SELECT id, :after, :value FROM runs WHERE id = :run AND worker = :worker AND epoch = :epoch AND ending IS NULL
+
+-- name: checkpoint
+SELECT after, value FROM checkpoints WHERE run = :run
 
 -- name: put_file
 INSERT OR REPLACE INTO files (run, name, type, body) SELECT id, :name, :type, :body FROM runs WHERE id = :run
@@ -143,9 +168,6 @@ SELECT type, body FROM files WHERE run = :run AND name = :name
 
 -- name: drop_file
 DELETE FROM files WHERE run = :run AND name = :name
-
--- name: finished
-SELECT 1 FROM runs WHERE id = :run AND ending IS NOT NULL
 
 -- name: expired
 SELECT id FROM runs WHERE ended <= :before LIMIT 1000
@@ -157,20 +179,8 @@ SELECT id, size + (SELECT total(length(body)) FROM files WHERE files.run = runs.
 -- name: total
 SELECT (SELECT total(size) FROM runs) + (SELECT total(length(body)) FROM files)
 
--- name: erase_runs
-DELETE FROM runs WHERE id = :run
-
--- name: erase_blocks
-DELETE FROM blocks WHERE run = :run
-
--- name: erase_answers
-DELETE FROM answers WHERE run = :run
-
--- name: erase_viewers
-DELETE FROM viewers WHERE run = :run
-
--- name: erase_files
-DELETE FROM files WHERE run = :run
+-- name: erase
+DELETE FROM runs WHERE id = :run AND ending IS NOT NULL
 
 -- name: renew
 INSERT OR REPLACE INTO workers (id, expires) VALUES (:worker, :now + :seconds)

@@ -1,15 +1,16 @@
 local run, dead, worker, lease, token = unpack(ARGV)
 local row = redis.call('HMGET', run_key(run), 'worker', 'epoch', 'attempt', 'ending', 'adoption')
-if row[1] == worker and row[5] == token then return redis.call('HGETALL', run_key(run)) end
-if row[1] ~= dead or row[4] then
+if row[1] ~= worker or row[5] ~= token then
+  if row[1] ~= dead or row[4] then
+    redis.call('SREM', P .. 'runs:' .. dead, run)
+    return false
+  end
+  if alive(dead) then return false end
+  redis.call('HSET', run_key(run), 'worker', worker, 'epoch', row[2] + 1, 'attempt', row[3] + 1, 'adoption', token)
+  live_on(worker, lease)
+  redis.call('SADD', P .. 'workers', worker)
   redis.call('SREM', P .. 'runs:' .. dead, run)
-  return false
+  redis.call('SADD', P .. 'runs:' .. worker, run)
+  notify(dead, run)
 end
-if alive(dead) then return false end
-redis.call('HSET', run_key(run), 'worker', worker, 'epoch', row[2] + 1, 'attempt', row[3] + 1, 'adoption', token)
-live_on(worker, lease)
-redis.call('SADD', P .. 'workers', worker)
-redis.call('SREM', P .. 'runs:' .. dead, run)
-redis.call('SADD', P .. 'runs:' .. worker, run)
-notify(dead, run)
-return redis.call('HGETALL', run_key(run))
+return {redis.call('HGETALL', run_key(run)), redis.call('HMGET', run_key(run) .. ':checkpoint', 'after', 'value')}

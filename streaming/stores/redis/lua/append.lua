@@ -47,6 +47,7 @@ if ending ~= '' then
   redis.call('SREM', P .. 'client:' .. row[7], run)
   redis.call('SREM', P .. 'runs:' .. worker, run)
   redis.call('ZADD', P .. 'ended', moment, run .. ' ' .. row[6])
+  redis.call('DEL', key .. ':checkpoint')
   for _, name in ipairs(parts(run)) do redis.call('PEXPIRE', name, retention) end
   if row[8] then redis.call('PEXPIRE', key_of(row[6], row[8]), retention) end
 end

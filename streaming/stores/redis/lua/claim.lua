@@ -10,6 +10,7 @@ if #runs == 0 then
   redis.call('SADD', P .. 'workers', worker)
   for _, run in ipairs(runs) do
     redis.call('HSET', run_key(run), 'worker', worker)
+    redis.call('HINCRBY', run_key(run), 'epoch', 1)
     redis.call('HDEL', run_key(run), 'queued')
     redis.call('SADD', P .. 'runs:' .. worker, run)
     redis.call('ZREM', P .. 'queue', run)

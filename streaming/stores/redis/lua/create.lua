@@ -6,15 +6,15 @@ if named and restored == '' then
   if existing and redis.call('EXISTS', run_key(existing)) == 1 then return redis.call('HGETALL', run_key(existing)) end
 end
 if limit ~= '' and redis.call('SCARD', P .. 'client:' .. client) >= tonumber(limit) then return -1 end
-if worker ~= '' then
+if worker ~= QUEUE then
   live_on(worker, lease)
   redis.call('SADD', P .. 'workers', worker)
 end
-redis.call('SET', P .. 'version', VERSION, 'NX')
+redis.call('SET', P .. 'version', VERSION .. ' ' .. OLDEST, 'NX')
 local number = redis.call('INCR', P .. 'number')
 redis.call('HSET', run_key(run), 'number', number, unpack(ARGV, 9))
 redis.call('ZADD', P .. 'owner:' .. owner, number, run)
 redis.call('SADD', P .. 'client:' .. client, run)
-if worker ~= '' then redis.call('SADD', P .. 'runs:' .. worker, run) else redis.call('ZADD', P .. 'queue', number, run) end
+if worker ~= QUEUE then redis.call('SADD', P .. 'runs:' .. worker, run) else redis.call('ZADD', P .. 'queue', number, run) end
 if named then redis.call(restored == '' and 'SET' or 'SETNX', named, run) end
 return false

@@ -6,14 +6,13 @@ end
 for _, worker in ipairs(redis.call('SMEMBERS', P .. 'workers')) do
   for _, run in ipairs(redis.call('SMEMBERS', P .. 'runs:' .. worker)) do total = total + size_of(run) end
 end
+for _, run in ipairs(redis.call('ZRANGE', P .. 'queue', 0, -1)) do total = total + size_of(run) end
 local finished = redis.call('ZRANGE', P .. 'ended', 0, -1)
-for at, ended in ipairs(finished) do
-  finished[at] = string.match(ended, '^%S+')
-  total = total + size_of(finished[at])
-end
+for _, ended in ipairs(finished) do total = total + size_of(string.match(ended, '^%S+')) end
 for at = 1, math.min(#finished, 1000) do
   if total <= most then break end
-  total = total - size_of(finished[at])
-  erase(finished[at])
+  local run, owner = string.match(finished[at], '^(%S+) (.*)$')
+  total = total - size_of(run)
+  erase(run, owner)
 end
 return total

@@ -1,7 +1,12 @@
 local limit = now() + ARGV[2] - ARGV[1]
 for _, ended in ipairs(redis.call('ZRANGEBYSCORE', P .. 'ended', '-inf', limit, 'LIMIT', 0, 500)) do
   local run, owner = string.match(ended, '^(%S+) (.*)$')
-  redis.call('DEL', unpack(parts(run)))
-  redis.call('ZREM', P .. 'owner:' .. owner, run)
-  redis.call('ZREM', P .. 'ended', ended)
+  erase(run, owner)
+end
+-- What the code of version 1 has left of runs that it has ended or deleted, whose checkpoints and files it does not know.
+for _, run in ipairs(redis.call('SRANDMEMBER', P .. 'extras', 100)) do
+  if redis.call('EXISTS', run_key(run)) == 0 then
+    redis.call('DEL', run_key(run) .. ':checkpoint', run_key(run) .. ':files')
+    redis.call('SREM', P .. 'extras', run)
+  end
 end

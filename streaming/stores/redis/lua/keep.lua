@@ -1,5 +1,6 @@
 local run, worker, epoch, after, value = unpack(ARGV)
 local row = redis.call('HMGET', run_key(run), 'worker', 'epoch', 'ending')
 if row[1] ~= worker or row[2] ~= epoch or row[3] then return 0 end
-redis.call('HSET', run_key(run), 'checkpoint', value, 'checkpoint_after', after)
+redis.call('HSET', run_key(run) .. ':checkpoint', 'after', after, 'value', value)
+redis.call('SADD', P .. 'extras', run)
 return 1

@@ -25,7 +25,7 @@ end
 local function key_of(owner, key) return P .. 'key:' .. #owner .. ':' .. owner .. ':' .. key end
 local function parts(run)
   local key = run_key(run)
-  return {key, key .. ':events', key .. ':answers', key .. ':viewers', key .. ':files'}
+  return {key, key .. ':events', key .. ':answers', key .. ':viewers', key .. ':checkpoint', key .. ':files'}
 end
 local function live(run)
   local row = redis.call('HMGET', run_key(run), 'worker', 'ending')
@@ -39,10 +39,12 @@ local function record(run)
   end
   return #row > 0 and {row, viewers}
 end
-local function erase(run)
+local function erase(run, owner)
   local row = redis.call('HMGET', run_key(run), 'owner', 'key')
+  row[1] = row[1] or owner
   redis.call('DEL', unpack(parts(run)))
   redis.call('ZREM', P .. 'owner:' .. row[1], run)
   redis.call('ZREM', P .. 'ended', run .. ' ' .. row[1])
+  redis.call('SREM', P .. 'extras', run)
   if row[2] and redis.call('GET', key_of(row[1], row[2])) == run then redis.call('DEL', key_of(row[1], row[2])) end
 end

@@ -1,0 +1,562 @@
+"""The contract of the stores that several workers share: each store here is a worker's, with its own lease.
+
+A test class derives from `SharedStoreContract`. It needs a fixture `worker`, which gives a function that makes the
+store of one more worker, and takes `lease`, `retention`, `keep_bytes` and `clock`, and a method `lose`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+import gevent
+import gevent.event
+import pytest
+
+from streaming import Event, ManualClock, event, operation
+from streaming.errors import Fenced, StoreAway
+from streaming.protocol.events import make_event
+from streaming.runs.operation import NoInput
+from streaming.runs.runner import Runner
+from streaming.runtime.worker import Worker
+from streaming.settings import Settings
+from streaming.stores.base import Record, Store
+from streaming.stores.driver import Step
+from streaming.stores.shared import AWAY_BYTES, SharedStore
+from tests.clients import Message, parse_frames
+from tests.stores.contract import Producer, last_shown, run_info, start_event, until
+
+SOON = 1.0
+"""Seconds: ten times what an event takes to another worker, and less than a refresh takes to come."""
+
+MakeWorker: TypeAlias = Callable[..., SharedStore]
+T = TypeVar("T")
+
+
+def start_run(store: Store, run: str = "r", **options: Any) -> Producer:
+    """Starts a run on the worker of `store`."""
+    store.create(run_info(run, **options))
+    producer = Producer(store, run, ManualClock())
+    producer.write(start_event(run=run))
+    return producer
+
+
+def crash(store: SharedStore) -> None:
+    """Leaves what a SIGKILL leaves: a lease that nobody renews."""
+    gevent.killall(store._greenlets)
+    store._lease.stop(release=False)
+    store._greenlets = []
+
+
+def lapse(store: SharedStore) -> None:
+    """Does what a long stall does: the worker lives, but its lease is gone."""
+    store._lease.stop(release=True)
+
+
+def read_all(store: Store, run: str) -> list[Message]:
+    """All events of a run, as a reader of `store` gets them."""
+    messages: list[Message] = []
+    while batch := store.read(run, messages[-1].id or 0 if messages else 0):
+        if not batch.block:
+            return messages
+        messages += parse_frames(batch.block)
+    return messages
+
+
+def ids(messages: Sequence[Message]) -> list[int | None]:
+    """The ids of messages."""
+    return [message.id for message in messages]
+
+
+@contextlib.contextmanager
+def watching(store: Store, run: str) -> Iterator[list[Message]]:
+    """The messages that a viewer on the worker of `store` has seen so far."""
+    seen: list[Message] = []
+
+    def see() -> None:
+        seen.extend(parse_frames(store.read(run, seen[-1].id or 0 if seen else 0).block))
+
+    def look() -> None:
+        gevent.spawn(see)
+
+    unwatch = store.watch(run, look)
+    see()
+    yield seen
+    unwatch()
+
+
+def soon(condition: Callable[[], object], what: str) -> None:
+    """Waits until `condition` is true, as long as a change may take to another worker."""
+    with gevent.Timeout(SOON, AssertionError(f"{what}: not within {SOON} s")):
+        until(condition, what)
+
+
+def written(store: SharedStore, step: Step[T]) -> T:
+    """The outcome of a step that changes something."""
+    outcome: T = store._execute(step)
+    return outcome
+
+
+def wait_until_away(store: SharedStore) -> None:
+    """Waits until a worker has noticed that its store is away."""
+    until(lambda: store._writer.away, "the store is away")
+
+
+@contextlib.contextmanager
+def away(store: SharedStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The store of one worker takes nothing."""
+
+    def refuse(batch: Sequence[Sequence[Step[Any]]]) -> list[Any]:
+        raise StoreAway("it takes nothing")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store._writer, "_write_batch", refuse)
+        yield
+
+
+@operation(linger=None)
+def ticking() -> Iterator[Event]:
+    """A hundred events, a millisecond apart."""
+    for _ in range(100):
+        yield event("tick")
+        gevent.sleep(0.001)
+
+
+class SharedStoreContract:
+    """What holds for every store of several workers."""
+
+    # Viewers on other workers
+
+    def test_a_viewer_on_another_worker_sees_every_event(self, worker: MakeWorker) -> None:
+        """A viewer on another worker sees earlier events, each new one and the last one, without a gap."""
+        producer, other = start_run(worker()), worker()
+        with watching(other, "r") as seen:
+            for _ in range(20):
+                producer.write(event("tick"))
+                soon(lambda: len(seen) == producer.recorder.last, "the viewer sees an event")
+            producer.end()
+            soon(lambda: len(seen) == producer.recorder.last, "the viewer sees the end")
+        assert ids(seen) == list(range(1, 23))
+        assert other.read("r", 22).over
+
+    def test_a_further_run_is_followed_at_once(self, worker: MakeWorker) -> None:
+        """The `XREAD` that waits for some runs is interrupted to follow another."""
+        producers = [start_run(worker(), f"r{number}") for number in range(3)]
+        other = worker()
+        with contextlib.ExitStack() as stack:
+            for producer in producers:
+                seen = stack.enter_context(watching(other, producer.run))
+                gevent.sleep(0.05)  # until it waits again
+                producer.write(event("tick"))
+                soon(lambda seen=seen: len(seen) == 2, "the viewer sees an event")  # type: ignore[misc]
+
+    def test_resume_after_any_number(self, worker: MakeWorker) -> None:
+        """A worker that did not follow a run reads on after every number, within a block of events and between two."""
+        producer = start_run(worker())
+        for size in (1, 5, 1, 7):
+            producer.write(*(event("tick") for _ in range(size)))
+        producer.end()
+        other = worker()
+        for after in range(16):
+            batch = other.read("r", after)
+            assert batch.block == b"".join(producer.frames[after:])
+            assert (batch.last, batch.over) == (16, True)
+        assert other.read("r", 2, frames=5).block == b"".join(producer.frames[2:7])
+
+    # Requests to the producer
+
+    def test_a_cancel_reaches_a_silent_run_on_another_worker(self, worker: MakeWorker) -> None:
+        """A producer without events gets a cancel from another worker at once, with the first reason."""
+        store, other = worker(), worker()
+        start_run(store)
+        calls: list[None] = []
+        store.watch("r", lambda: calls.append(None))
+        other.cancel("r", "requested")
+        other.cancel("r", "disconnected")
+        soon(lambda: calls and store.control("r").cancel == "requested", "the cancel arrives")
+        record = other.find("r")
+        assert record is not None
+        assert record.status == "cancelling"
+
+    def test_one_answer_wins(self, worker: MakeWorker) -> None:
+        """Of answers from several workers at the same time one is accepted, and it reaches the producer."""
+        store, *others = worker(), worker(), worker(), worker()
+        start_run(store).write(make_event("question", {"question": "q2"}))
+        tries = [gevent.spawn(other.answer, "r", "q2", b"%d" % n) for n, other in enumerate([*others, *others])]
+        accepted = [n for n, each in enumerate(tries) if each.get(timeout=10)]
+        assert len(accepted) == 1
+        soon(lambda: store.control("r").answers, "the answer arrives")
+        assert store.control("r").answers == {"q2": b"%d" % accepted[0]}
+
+    def test_viewers_are_counted_over_all_workers(self, worker: MakeWorker) -> None:
+        """The producer counts the viewers of all workers, and so do snapshots."""
+        store, one, two = worker(), worker(), worker()
+        start_run(store)
+        for viewer in (store, one, one, two):
+            viewer.count("r", +1)
+        soon(lambda: store.control("r").viewers == 4, "all viewers count")
+        record = two.find("r")
+        assert record is not None
+        assert record.viewers == 4
+        for viewer in (one, one, two, store):
+            viewer.count("r", -1)
+        soon(lambda: store.control("r").viewers == 0, "all have left")
+        assert store.control("r").watched
+
+    def test_viewers_that_change_workers(self, worker: MakeWorker) -> None:
+        """While the viewers of a run change workers, its producer never sees a count of none."""
+        store, other = worker(), worker()
+        start_run(store)
+        store.count("r", +1)
+        counts: list[int] = []
+        store.watch("r", lambda: counts.append(store.control("r").viewers))
+        for _ in range(20):
+            other.count("r", +1)
+            store.count("r", -1)
+            store.count("r", +1)
+            other.count("r", -1)
+        assert counts
+        assert 0 not in counts
+
+    def test_one_key_starts_one_run(self, worker: MakeWorker) -> None:
+        """Any number of requests with one key, at the same time on several workers, get one run."""
+        stores = [worker(), worker(), worker()]
+        tries = [
+            gevent.spawn(store.create, run_info(f"r{number}", "ann", key="k", digest="d"))
+            for number, store in enumerate(stores * 5)
+        ]
+        assert len({each.get(timeout=10).id for each in tries}) == 1
+        assert [store.live("ann") for store in stores] == [1, 1, 1]
+
+    def test_a_viewer_of_a_worker_that_has_just_started(self, worker: MakeWorker) -> None:
+        """Its viewers count before it has renewed its lease for the first time."""
+        store, other = worker(), worker()
+        start_run(store)
+        other._lease.stop(release=True)
+        other.count("r", +1)
+        assert store.abandon("r") is False
+        assert store.control("r").viewers == 1
+        other.count("r", -1)
+        other.flush()
+        assert store.abandon("r") is True
+
+    def test_a_viewer_that_comes_at_the_last_moment(self, worker: MakeWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A viewer on another worker that is counted before the request to abandon arrives keeps the run alive."""
+        store, other = worker(), worker()
+        start_run(store)
+        store.count("r", +1)
+        store.count("r", -1)
+        store.flush()
+        write, counted = store.driver.write, gevent.event.Event()
+
+        def write_late(batch: Sequence[Sequence[Step[Any]]]) -> list[Any]:
+            counted.wait(timeout=10)
+            return write(batch)
+
+        monkeypatch.setattr(store._writer, "_write_batch", write_late)
+        abandoned = gevent.spawn(store.abandon, "r")
+        gevent.sleep(0.05)
+        other.count("r", +1)
+        counted.set()
+        assert abandoned.get(timeout=10) is False
+        soon(lambda: store.control("r").viewers == 1, "the viewer counts")
+        assert store.control("r").cancel is None
+
+    # Workers that die
+
+    def test_the_runs_of_a_dead_worker_are_adopted_once(self, worker: MakeWorker) -> None:
+        """Once its lease has expired, each of its live runs is adopted by one other worker."""
+        dead, *others = worker(lease=0.3), worker(), worker()
+        for number in range(10):
+            start_run(dead, f"r{number}")
+        start_run(dead, "over").end()
+        crash(dead)
+        adopted: list[str] = []
+
+        def adopt() -> bool:
+            for adoption in [gevent.spawn(other.adopt_orphans) for other in others]:
+                adopted.extend(record.info.id for record in adoption.get(timeout=10))
+            return len(adopted) == 10
+
+        until(adopt, "the runs are adopted")
+        assert sorted(adopted) == [f"r{number}" for number in range(10)]
+        assert not any(other.adopt_orphans() for other in others)
+
+    def test_the_run_of_a_dead_worker_goes_on(self, worker: MakeWorker) -> None:
+        """The worker that adopts a run continues its events, and viewers on all workers see that."""
+        dead, adopter, other = worker(lease=0.3), worker(), worker()
+        start_run(dead).write(event("tick"))
+        with watching(adopter, "r") as near, watching(other, "r") as far:
+            crash(dead)
+            orphans: list[Record] = []
+
+            def adopt() -> bool:
+                orphans.extend(adopter.adopt_orphans())
+                return bool(orphans)
+
+            until(adopt, "the run is adopted")
+            assert (orphans[0].attempt, orphans[0].fold.last_event_id) == (1, 2)
+            successor = Producer(adopter, "r", ManualClock())
+            successor.recorder.fold, successor.recorder.last = orphans[0].fold, 2
+            successor.write(make_event("error", {"code": "producer_lost"}), make_event("done", {"status": "failed"}))
+            soon(lambda: len(near) == len(far) == 4, "both see the end")
+        assert ids(near) == ids(far) == [1, 2, 3, 4]
+        record = other.find("r")
+        assert record is not None
+        assert (record.status, record.attempt) == ("failed", 2)
+
+    def test_a_worker_that_wakes_up_late_can_write_nothing(self, worker: MakeWorker) -> None:
+        """Where a run was taken over meanwhile, its old producer learns that, and its events are not kept."""
+        stalled, other = worker(), worker()
+        producer = start_run(stalled)
+        lapse(stalled)
+        assert [record.info.id for record in other.adopt_orphans()] == ["r"]
+        producer.recorder.add(event("late"))
+        stalled.append("r", producer.recorder.take(), producer.recorder.fold)
+        until(lambda: isinstance(stalled.control("r").lost, Fenced), "the old producer is fenced")
+        assert ids(read_all(worker(), "r")) == [1]
+        successor = Producer(other, "r", ManualClock())
+        successor.recorder.fold.state, successor.recorder.last = "running", 1
+        with watching(stalled, "r") as seen:
+            successor.write(event("tick"))
+            soon(lambda: ids(seen) == [1, 2], "its viewers see what its successor writes")
+        assert [message.event for message in seen] == ["start", "tick"]
+
+    def test_a_silent_worker_that_wakes_up_late_is_fenced(self, worker: MakeWorker) -> None:
+        """A producer that writes nothing is fenced too, or it would go on with work that nobody will see."""
+        stalled, other = worker(), worker()
+        start_run(stalled)
+        lapse(stalled)
+        assert other.adopt_orphans()
+        soon(lambda: isinstance(stalled.control("r").lost, Fenced), "the old producer is fenced")
+
+    def test_viewers_die_with_their_worker(self, worker: MakeWorker) -> None:
+        """The viewers of a worker that has died no longer count."""
+        store, dead = worker(lease=0.5), worker(lease=0.5)
+        start_run(store)
+        dead.count("r", +1)
+        soon(lambda: store.control("r").viewers == 1, "the viewer counts")
+        crash(dead)
+        until(lambda: store.control("r").viewers == 0, "the viewer no longer counts")
+
+    # Many producers
+
+    def test_producers_that_write_at_the_same_moment(self, worker: MakeWorker) -> None:
+        """They share one writer, which each of them wakes, and all runs come to their end."""
+        store = worker()
+        runner = Runner([ticking], store, Settings(), Worker.current())
+        runs = [runner.start(ticking, NoInput())[0] for _ in range(10)]
+        until(lambda: all(last_shown(store, run) == 103 for run in runs), "all runs end")
+        runner.close()
+
+    def test_dropped_events_are_a_gap(self, worker: MakeWorker) -> None:
+        """A run keeps `keep_bytes` of frames; another worker gets the oldest that is kept, and all after it."""
+        producer = start_run(worker(keep_bytes=5000))
+        for _ in range(200):
+            producer.write(event("tick", {"text": "x" * 50}))
+        batch = worker().read("r", 3)
+        assert batch.oldest > 4
+        assert ids(parse_frames(batch.block)) == list(range(batch.oldest, 202))
+        assert 4000 < len(batch.block) <= 5000
+
+    # A store that is away
+
+    def test_events_wait_while_the_store_is_away(self, worker: MakeWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Starts are refused, no event is shown that is not kept, and afterwards every viewer gets every event."""
+        store, other = worker(), worker()
+        producer = start_run(store)
+        with watching(other, "r") as seen:
+            with away(store, monkeypatch):
+                producer.append(event("tick"))
+                wait_until_away(store)
+                with pytest.raises(StoreAway):
+                    store.create(run_info("r2"))
+                with pytest.raises(StoreAway):
+                    store.ready()
+                assert not store.adopt_orphans()
+                assert last_shown(store, "r") == 1
+            until(lambda: ids(seen) == [1, 2], "the viewer catches up")
+        until(lambda: not store._writer.away, "the store is back")
+        store.ready()
+        assert store.create(run_info("r2")).id == "r2"
+
+    def test_the_backlog_of_a_run_is_limited(self, worker: MakeWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Beyond the limit a run is lost; the end that its producer then writes is kept once the store is back."""
+        store = worker()
+        producer = start_run(store)
+        with away(store, monkeypatch):
+            producer.append(event("tick"))
+            wait_until_away(store)
+            size = 0
+            while store.control("r").lost is None:
+                producer.append(event("large", {"text": "x" * 100_000}))
+                size += 100_000
+                assert size < 2 * AWAY_BYTES
+            assert isinstance(store.control("r").lost, StoreAway)
+            producer.append(make_event("error", {"code": "operation_failed"}), make_event("done", {"status": "failed"}))
+        other = worker()
+        until(lambda: last_shown(other, "r") == producer.recorder.last, "the end is kept")
+        record = other.find("r")
+        assert record is not None
+        assert record.status == "failed"
+
+    def test_a_start_that_came_too_late_is_an_orphan(self, worker: MakeWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A run that is created after its caller has stopped waiting is taken over by another worker."""
+        monkeypatch.setattr("streaming.stores.writer.WRITE_TIMEOUT", 0.1)
+        store, other = worker(), worker()
+        start_run(store, "r0")  # the writer is connected
+        write = store.driver.write
+
+        def write_slowly(batch: Sequence[Sequence[Step[Any]]]) -> list[Any]:
+            gevent.sleep(0.3)
+            return write(batch)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store._writer, "_write_batch", write_slowly)
+            with pytest.raises(StoreAway):
+                store.create(run_info("late"))
+            store.flush()
+        adopted: list[str] = []
+
+        def adopt() -> bool:
+            adopted.extend(record.info.id for record in other.adopt_orphans())
+            return bool(adopted)
+
+        until(adopt, "the run is adopted")
+        assert adopted == ["late"]
+
+    def test_a_value_that_cannot_be_kept(self, worker: MakeWorker) -> None:
+        """It is refused to its caller, and the writer goes on for everybody else."""
+        store = worker()
+        with pytest.raises((StoreAway, TypeError)):
+            store.create(run_info("r", owner=object()))  # type: ignore[arg-type]
+        start_run(store, "r2").end()
+        assert ids(read_all(worker(), "r2")) == [1, 2]
+
+    def test_a_store_that_has_lost_a_run(self, worker: MakeWorker) -> None:
+        """Its producer writes it again, from memory, before the events that follow."""
+        store, other = worker(), worker()
+        producer = start_run(store)
+        producer.write(event("tick"))
+        self.lose(store, "r")
+        assert other.find("r") is None
+        producer.write(event("tick"))
+        assert ids(read_all(other, "r")) == [1, 2, 3]
+        record = other.find("r")
+        assert record is not None
+        assert (record.info, record.attempt) == (store.find("r").info, 1)  # type: ignore[union-attr]
+
+    def lose(self, store: SharedStore, run: str) -> None:
+        """Removes a live run, as a store does that comes back empty."""
+        raise NotImplementedError
+
+    # Verbs that are above no method of the store yet
+
+    def test_queued_runs_are_claimed_once(self, worker: MakeWorker) -> None:
+        """Each by one worker, the oldest first; they are no orphans, and places move up."""
+        store, other = worker(lease=0.3), worker(lease=0.3)
+        for number in range(5):
+            assert written(store, store.driver.create(run_info(f"r{number}"), "")) is None
+        record = other.find("r0")
+        assert record is not None
+        assert record.status == "queued"
+        assert [store.driver.query(store.driver.place(f"r{number}")) for number in range(5)] == [0, 1, 2, 3, 4]
+        until(lambda: store._leases_reliable, "leases are reliable")
+        assert not store.adopt_orphans()
+        first = written(store, store.driver.claim(store.worker, 2, "first"))
+        second = written(other, other.driver.claim(other.worker, 9, "second"))
+        assert [adopted.record.info.id for adopted in first] == ["r0", "r1"]
+        assert [adopted.record.info.id for adopted in second] == ["r2", "r3", "r4"]
+        assert written(store, store.driver.claim(store.worker, 1, "third")) == []
+        assert store.driver.query(store.driver.place("r4")) == 0
+        record = other.find("r0")
+        assert record is not None
+        assert (record.status, record.attempt) == ("running", 1)
+
+    def test_a_claim_that_came_too_late(self, worker: MakeWorker) -> None:
+        """The runs are put back where they were."""
+        store, other = worker(), worker()
+        for number in range(3):
+            written(store, store.driver.create(run_info(f"r{number}"), ""))
+        written(store, store.driver.claim(store.worker, 2, "late"))
+        written(store, store.driver.unclaim(store.worker, "late"))
+        claimed = written(other, other.driver.claim(other.worker, 9, "again"))
+        assert [adopted.record.info.id for adopted in claimed] == ["r0", "r1", "r2"]
+        assert [adopted.epoch for adopted in claimed] == [3, 3, 2]
+
+    def test_a_checkpoint_is_given_back(self, worker: MakeWorker) -> None:
+        """The worker that adopts a run gets the last one; a worker that was fenced keeps none."""
+        store, other = worker(), worker()
+        start_run(store)
+        for after, value in ((1, b"one"), (3, b"two")):
+            assert written(store, store.driver.keep("r", store.worker, 1, after, value))
+        lapse(store)
+        (record,) = other.adopt_orphans()
+        assert record.checkpoint == (3, b"two")
+        assert not written(store, store.driver.keep("r", store.worker, 1, 4, b"late"))
+        assert written(other, other.driver.keep("r", other.worker, 2, 4, b"three"))
+
+    def test_a_finished_run_is_erased(self, worker: MakeWorker) -> None:
+        """With all that belongs to it, once; a live run is not, and the key is free again."""
+        store, other = worker(), worker()
+        producer = start_run(store, key="k", digest="d")
+        written(store, store.driver.put_file("r", "a.txt", "text/plain", b"body"))
+        assert not written(store, store.driver.erase("r"))
+        producer.end()
+        assert written(store, store.driver.erase("r"))
+        assert not written(store, store.driver.erase("r"))
+        assert other.find("r") is None
+        assert other.page(owner="", operation=None, status=None, limit=9, before=None) == []
+        assert other.driver.query(other.driver.get_file("r", "a.txt")) is None
+        with pytest.raises(KeyError):
+            other.read("r", 0)
+        assert other.create(run_info("r2", key="k", digest="d")).id == "r2"
+
+    def test_the_oldest_finished_runs_are_evicted(self, worker: MakeWorker) -> None:
+        """Until the rest is small enough; live runs stay, and files count."""
+        store = worker()
+        for number in range(4):
+            producer = start_run(store, f"r{number}")
+            producer.write(event("tick", {"text": "x" * 1000}))
+            producer.end()
+        start_run(store, "live")
+        written(store, store.driver.put_file("r3", "a", "text/plain", b"x" * 5000))
+        total = written(store, store.driver.evict(10**9))
+        assert 9_000 < total < 11_000
+        assert written(store, store.driver.evict(8000)) <= 8000
+        kept = {record.info.id for record in store.page(owner="", operation=None, status=None, limit=9, before=None)}
+        assert kept == {"r2", "r3", "live"}
+        assert written(store, store.driver.evict(0)) < 500
+        assert store.driver.query(store.driver.find(["r3", "live"]))[0] is None
+
+    def test_files_of_a_run(self, worker: MakeWorker) -> None:
+        """They are bytes with a media type, which another of the name replaces; they go with the run."""
+        clock = ManualClock()
+        store, other = worker(clock=clock, retention=10), worker()
+        producer = start_run(store)
+        body = bytes(range(256)) * 10
+        assert written(store, store.driver.put_file("r", "a", "text/plain", b"old"))
+        assert written(store, store.driver.put_file("r", "a", "application/pdf", body))
+        assert other.driver.query(other.driver.get_file("r", "a")) == ("application/pdf", body)
+        assert written(other, other.driver.put_file("r", "b", "text/plain", b""))
+        assert written(other, other.driver.drop_file("r", "b"))
+        assert not written(other, other.driver.drop_file("r", "b"))
+        assert not written(other, other.driver.put_file("none", "b", "text/plain", b""))
+        producer.end()
+        clock.advance(100)
+        store.sweep()
+        assert other.driver.query(other.driver.get_file("r", "a")) is None
+
+    def test_a_worker_is_notified(self, worker: MakeWorker) -> None:
+        """The watchers of the producer are called, and those of a worker that has viewers."""
+        store, other, third = worker(), worker(), worker()
+        start_run(store)
+        calls: list[str] = []
+        store.watch("r", lambda: calls.append("producer"))
+        other.count("r", +1)
+        other.watch("r", lambda: calls.append("viewer"))
+        gevent.sleep(0.1)
+        calls.clear()
+        written(third, third.driver.notify("r"))
+        soon(lambda: set(calls) == {"producer", "viewer"}, "both are notified")
