@@ -124,8 +124,7 @@ class SharedStore(Store):
         self._unwritten: dict[str, _Entry] = {}
         self._stale: set[str] = set()
         self._closed = self._reliable = False
-        self._failed_at = float("-inf")
-        self._swept_at = clock.monotonic()
+        self._failed_at = self._swept_at = float("-inf")
         self._followed_anything = GreenSignal()
         self._writer = Writer(driver.write, self._gather_appends, self._availability_changed)
         self._lease = _Lease(driver, lease)
@@ -459,10 +458,11 @@ class SharedStore(Store):
                 news = self.driver.wait(self._followed())
                 for run, block, over in news.blocks:
                     self._extend(run, (block,), over)
-                self._stale.update(news.runs & self._runs.keys())
+                here = [self._runs[run] for run in news.runs if run in self._runs]
+                self._stale.update(entry.recent.info.id for entry in here)
                 self._refresh_stale()
-                for run in news.runs & self._runs.keys():
-                    self._runs[run].recent.notify()
+                for entry in here:
+                    entry.recent.notify()
                 tries = 0
             except StoreAway as away:
                 if not tries:

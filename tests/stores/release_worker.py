@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from typing import Any
 
 import gevent
@@ -46,6 +47,19 @@ class ReleaseWorker:
         assert self.store.create(info).id == run
         self.recorders[run] = Recorder(SystemClock())
         self.write(run, "start", {"run": run, "operation": "count"})
+
+    def queue(self, run: str) -> None:
+        """Starts a run that waits for a worker to claim it."""
+        info = RunInfo(id=run, operation="count", created="2026-11-29T00:00:00.000Z")
+        self.store._execute(self.store.driver.create(info, ""))  # type: ignore[attr-defined]
+
+    def adoptions(self, seconds: float) -> list[str]:
+        """The runs that it takes over within so many seconds."""
+        adopted, end = list[str](), time.monotonic() + seconds
+        while time.monotonic() < end:
+            adopted += (record.info.id for record in self.store.adopt_orphans())
+            gevent.sleep(0.05)
+        return adopted
 
     def write(self, run: str, name: str = "tick", data: dict[str, Any] | None = None) -> None:
         """Appends an event."""

@@ -92,6 +92,29 @@ def soon(condition: Callable[[], object], what: str) -> None:
         until(condition, what)
 
 
+@contextlib.contextmanager
+def workers(open_store: MakeWorker) -> Iterator[MakeWorker]:
+    """Makes stores as `open_store` does, and closes them at the end of the block."""
+    with contextlib.ExitStack() as stack:
+
+        def make(*args: Any, **options: Any) -> SharedStore:
+            return stack.enter_context(contextlib.closing(open_store(*args, **options)))
+
+        yield make
+
+
+def outgrow(producer: Producer) -> None:
+    """Appends events to a run whose store is away until the run is lost; its producer then writes the end."""
+    size = 0
+    while producer.store.control(producer.run).lost is None:
+        producer.append(event("large", {"text": "x" * 100_000}))
+        size += 100_000
+        assert size < 2 * AWAY_BYTES
+    assert isinstance(producer.store.control(producer.run).lost, StoreAway)
+    assert size > AWAY_BYTES - 200_000
+    producer.append(make_event("error", {"code": "operation_failed"}), make_event("done", {"status": "failed"}))
+
+
 def written(store: SharedStore, step: Step[T]) -> T:
     """The outcome of a step that changes something."""
     outcome: T = store._execute(step)
@@ -388,13 +411,7 @@ class SharedStoreContract:
         with away(store, monkeypatch):
             producer.append(event("tick"))
             wait_until_away(store)
-            size = 0
-            while store.control("r").lost is None:
-                producer.append(event("large", {"text": "x" * 100_000}))
-                size += 100_000
-                assert size < 2 * AWAY_BYTES
-            assert isinstance(store.control("r").lost, StoreAway)
-            producer.append(make_event("error", {"code": "operation_failed"}), make_event("done", {"status": "failed"}))
+            outgrow(producer)
         other = worker()
         until(lambda: last_shown(other, "r") == producer.recorder.last, "the end is kept")
         record = other.find("r")

@@ -19,12 +19,11 @@ from streaming.settings import Settings
 from streaming.stores import open_store
 from streaming.stores.redis.connection import Connection
 from streaming.stores.redis.store import RedisStore
-from streaming.stores.shared import AWAY_BYTES
 from tests.clients import Address
 from tests.conftest import Certificate
 from tests.servers import Server, answers_redis, free_port, launched, program, redis, scratch
 from tests.stores.contract import last_shown, run_info, until
-from tests.stores.shared_contract import ids, read_all, soon, start_run, watching
+from tests.stores.shared_contract import ids, outgrow, read_all, soon, start_run, watching
 
 pytestmark = pytest.mark.live
 
@@ -39,28 +38,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with redis(folder=folder) as server:
         (folder / "dump.rdb").mkdir()
         yield server
-
-
-@pytest.fixture
-def direct(server: Server) -> Iterator[Connection]:
-    """A connection of the test itself; Redis is empty at its start."""
-    connection = Connection(server.url)
-    connection.execute([("FLUSHALL",)])
-    yield connection
-    connection.close()
-
-
-@pytest.fixture
-def worker(server: Server, direct: Connection) -> Iterator[Callable[..., RedisStore]]:
-    """Makes the store of a worker."""
-    with contextlib.ExitStack() as stack:
-
-        def make(url: str = server.url, **options: Any) -> RedisStore:
-            store = RedisStore(url, **options)
-            stack.callback(store.close)
-            return store
-
-        yield make
 
 
 def recovers(condition: Callable[[], object], what: str) -> None:
@@ -254,14 +231,7 @@ def test_the_backlog_of_a_run_is_limited(direct: Connection, worker: Callable[..
     try:
         producer.append(event("tick"))
         until(lambda: not is_ready(store), "the worker is not ready")
-        size = 0
-        while store.control("r").lost is None:
-            producer.append(event("large", {"text": "x" * 100_000}))
-            size += 100_000
-            assert size < 2 * AWAY_BYTES
-        assert isinstance(store.control("r").lost, StoreAway)
-        assert size > AWAY_BYTES - 200_000
-        producer.append(make_event("error", {"code": "operation_failed"}), make_event("done", {"status": "failed"}))
+        outgrow(producer)
     finally:
         direct.execute([("CONFIG", "SET", "maxmemory", 0)])
     other = worker()

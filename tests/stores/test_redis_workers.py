@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
@@ -23,28 +21,6 @@ def server() -> Iterator[Server]:
     """A Redis without persistence."""
     with redis() as server:
         yield server
-
-
-@pytest.fixture
-def direct(server: Server) -> Iterator[Connection]:
-    """A connection of the test itself; Redis is empty at its start."""
-    connection = Connection(server.url)
-    connection.execute([("FLUSHALL",)])
-    yield connection
-    connection.close()
-
-
-@pytest.fixture
-def worker(server: Server, direct: Connection) -> Iterator[Callable[..., RedisStore]]:
-    """Makes the store of a worker."""
-    with contextlib.ExitStack() as stack:
-
-        def make(**options: Any) -> RedisStore:
-            store = RedisStore(server.url, **options)
-            stack.callback(store.close)
-            return store
-
-        yield make
 
 
 class TestRedisWorkers(SharedStoreContract):

@@ -19,11 +19,13 @@ import orjson
 import pytest
 
 from streaming.errors import StoreAway
+from streaming.stores.base import Record
 from streaming.stores.driver import OLDEST_VERSION, SCHEMA_VERSION, check_version
 from streaming.stores.redis.connection import Connection
 from streaming.stores.redis.store import RedisStore
 from streaming.stores.sqlite.store import SqliteStore
 from tests.live.workers import STORES, store_in
+from tests.stores.shared_contract import start_run
 
 pytestmark = pytest.mark.live
 
@@ -126,6 +128,38 @@ def test_a_rollback(release: Callable[[str], Release]) -> None:
     assert release("now").runs() == {"r2": "failed", "r": "succeeded"}
 
 
+def test_a_queued_run(release: Callable[[str], Release]) -> None:
+    """The release before, which knows no queue, does not take it for the run of a dead worker."""
+    before, now = release("before"), release("now")
+    now.start("orphan")
+    now.queue("queued")
+    now.kill()
+    assert before.adoptions(4 * LEASE + 1) == ["orphan"]
+    assert release("now").runs() == {"queued": "queued", "orphan": "running"}
+
+
+def test_what_a_later_version_adds(url: str) -> None:
+    """Columns and fields that this version does not know are ignored, whatever is in them."""
+    with contextlib.closing(make(url)) as store:
+        start_run(store)
+        if url.startswith("sqlite"):
+            sqlite_does(url, "ALTER TABLE runs ADD COLUMN later BLOB")
+            sqlite_does(url, "UPDATE runs SET later = x'ff00'")
+        else:
+            redis_does(url, "HSET", "headway:run:r", "later", b"\xff\x00")
+        with contextlib.closing(make(url)) as other:
+            record = other.find("r")
+            assert record is not None
+            assert record.fold.last_event_id == 1
+            start_run(other, "r2").end()
+            assert [record.info.id for record in list_runs(other)] == ["r2", "r"]
+
+
+def list_runs(store: SqliteStore | RedisStore) -> list[Record]:
+    """All runs, newest first."""
+    return store.page(owner="", operation=None, status=None, limit=9, before=None)
+
+
 VERSIONS: Any = [
     (SCHEMA_VERSION + 1, SCHEMA_VERSION, None),
     (SCHEMA_VERSION + 1, SCHEMA_VERSION + 1, f"it takes a release of version {SCHEMA_VERSION + 1} or later"),
@@ -180,8 +214,7 @@ def make(url: str) -> SqliteStore | RedisStore:
 def set_version(url: str, stored: int, oldest: int) -> None:
     """Writes a version into a store."""
     if url.startswith("sqlite"):
-        with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as file:
-            file.execute("UPDATE schema SET version = ?, oldest = ?", (stored, oldest))
+        sqlite_does(url, "UPDATE schema SET version = ?, oldest = ?", stored, oldest)
     else:
         redis_does(url, "SET", "headway:version", f"{stored} {oldest}")
 
@@ -189,14 +222,19 @@ def set_version(url: str, stored: int, oldest: int) -> None:
 def version(url: str) -> tuple[int, int]:
     """The version in a store, and the oldest one."""
     if url.startswith("sqlite"):
-        with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as file:
-            stored, oldest = file.execute("SELECT version, oldest FROM schema").fetchone()
+        ((stored, oldest),) = sqlite_does(url, "SELECT version, oldest FROM schema")
     else:
         stored, oldest = redis_does(url, "GET", "headway:version").split()
     return int(stored), int(oldest)
 
 
-def redis_does(url: str, *command: str) -> Any:
+def sqlite_does(url: str, statement: str, *values: Any) -> list[Any]:
+    """The rows of a statement on the file."""
+    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as file:
+        return file.execute(statement, values).fetchall()
+
+
+def redis_does(url: str, *command: str | bytes) -> Any:
     """The reply to a command, whatever version is in Redis."""
     connection = Connection(url)
     connection._connection.connect()  # type: ignore[no-untyped-call]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from streaming.stores.shared import SharedStore
 from streaming.stores.sqlite import file as sqlite
 from streaming.stores.sqlite.store import SqliteStore
 from tests.stores.contract import StoreContract, run_info
-from tests.stores.shared_contract import SharedStoreContract
+from tests.stores.shared_contract import MakeWorker, SharedStoreContract, workers
 
 
 class TestSqliteStore(StoreContract):
@@ -38,16 +39,10 @@ class TestSqliteWorkers(SharedStoreContract):
     """The contract of several workers."""
 
     @pytest.fixture
-    def worker(self, tmp_path: Path) -> Iterator[Callable[..., SqliteStore]]:
+    def worker(self, tmp_path: Path) -> Iterator[MakeWorker]:
         """Makes the store of a worker, in one file."""
         self.file = tmp_path / "shared.db"
-        with contextlib.ExitStack() as stack:
-
-            def make(**options: Any) -> SqliteStore:
-                store = SqliteStore(self.file, **options)
-                stack.callback(store.close)
-                return store
-
+        with workers(partial(SqliteStore, self.file)) as make:
             yield make
 
     def lose(self, store: SharedStore, run: str) -> None:

@@ -15,6 +15,9 @@ from .scripts import Argument
 BODIES: Final = frozenset({"input", "progress", "result", "error", "question"})
 """The fields that are bytes."""
 
+FIELDS: Final = {*RunInfo.__slots__, *Fold.__slots__, "last", "queued", "cancel", "attempt"}
+"""The fields that make a record; a later version may add others, whatever is in them."""
+
 
 def pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
     """The fields and values of a hash."""
@@ -26,6 +29,7 @@ def record(row: Sequence[bytes], viewers: int = 0) -> Record:
     fields: dict[str, Any] = {
         name: value if name in BODIES else value.decode()
         for name, value in ((name.decode(), value) for name, value in pairs(row))
+        if name in FIELDS
     }
     info: dict[str, Any] = {name: fields.get(name) for name in RunInfo.__slots__}
     fold = {name: fields[name] for name in Fold.__slots__ if name in fields}

@@ -93,7 +93,8 @@ class SqliteDriver(SqliteFile):
         values |= {"run": run, "worker": worker, "epoch": epoch, "size": len(frames), "frames": frames}
         values |= {"ended": self._clock.now() if fold.over else None, "gap": gap}
         values["first"] = blocks[0].first if blocks else fold.last_event_id + 1
-        if not db.execute(SQL["fold"], values).rowcount:
+        sizes = db.execute(SQL["fold"], values).fetchall()
+        if not sizes:
             return rows.refusal(db, run, worker, epoch)
         if blocks:
             db.execute(SQL["add_block"], values)
@@ -101,14 +102,12 @@ class SqliteDriver(SqliteFile):
             db.execute(SQL["trimmed"], {**values, "oldest": gap})
         if fold.over:
             db.execute(SQL["drop_checkpoint"], values)
-        self._trim(db, run)
+        if sizes[0]["size"] > self._keep_bytes:
+            self._trim(db, run, sizes[0]["size"])
         return "kept", fold.last_event_id
 
-    def _trim(self, db: Connection, run: str) -> None:
+    def _trim(self, db: Connection, run: str, size: int) -> None:
         """Deletes the oldest blocks of a run that has grown too large, until an eighth is free."""
-        size = db.execute(SQL["size"], {"run": run}).fetchone()["size"]
-        if size <= self._keep_bytes:
-            return
         oldest = 0
         for block in db.execute(SQL["block_sizes"], {"run": run}).fetchall()[:-1]:
             if size <= self._keep_bytes - self._keep_bytes // 8:
