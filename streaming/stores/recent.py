@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from ..protocol.frames import Batch, Block, join
 from ..protocol.state import Fold
@@ -17,7 +16,7 @@ class RecentEvents:
 
     def __init__(self, info: RunInfo, fold: Fold | None = None, *, attempt: int = 1) -> None:
         self.info = info
-        self.fold = replace(fold) if fold else Fold(updated=info.created)
+        self.fold = fold.copy() if fold else Fold(updated=info.created)
         self.attempt = attempt
         self.control = Control()
         self.frames: list[bytes] = []
@@ -30,7 +29,7 @@ class RecentEvents:
         """Adds frames that the store has kept, and drops the oldest beyond `keep` bytes."""
         self.frames.extend(block.frames)
         self.size += block.size
-        self.fold = replace(fold)
+        self.fold = fold.copy()
         if self.size > keep:
             self._trim(keep)
 
@@ -38,7 +37,7 @@ class RecentEvents:
         """Drops all frames and continues after the events of `fold`; those before are read from the store."""
         self.frames = []
         self.size = 0
-        self.fold = replace(fold)
+        self.fold = fold.copy()
         self.oldest = fold.last_event_id + 1
         self._last_batch = None
 

@@ -154,7 +154,7 @@ class SharedStore(Store):
             raise RunClosed(f"run {run} is over")
         entry.closed = fold.over
         entry.blocks.append(block)
-        entry.fold = replace(fold)
+        entry.fold = fold.copy()
         entry.backlog += block.size
         self._unwritten[run] = entry
         if self._writer.away and entry.backlog > AWAY_BYTES and not fold.over:

@@ -198,3 +198,12 @@ def test_a_run_as_it_goes() -> None:
         statuses.append(fold.status)
     assert statuses == ["running", "waiting", "waiting", "running", "running", "succeeded"]
     assert fold.result == b"null"
+
+
+def test_a_copy_has_every_field() -> None:
+    """It equals the fold, and does not change with it."""
+    fold = Fold(*(f"{number}" for number in range(len(Fold.__slots__))))  # type: ignore[arg-type]
+    copy = fold.copy()
+    assert copy == fold
+    fold.state = "changed"
+    assert copy != fold

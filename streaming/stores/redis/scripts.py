@@ -42,6 +42,9 @@ Call: TypeAlias = Sequence[Argument]
 """A Redis command: its name and its arguments."""
 
 
+_PLAIN: Final[frozenset[type]] = frozenset({bytes, int})
+
+
 def _sources() -> Mapping[str, str]:
     """The source of each script by its name."""
     texts = {file.name.removesuffix(".lua"): file.read_text() for file in files(__package__).joinpath("lua").iterdir()}
@@ -60,10 +63,9 @@ def call(script: str, *arguments: Argument) -> Call:
     Raises here, and not in the writer, `UnicodeEncodeError` for text that UTF-8 cannot encode, and `TypeError` for what
     is no argument of Redis.
     """
-    for argument in arguments:
-        if not isinstance(argument, str | bytes | int):
-            raise TypeError(f"the store cannot keep a {type(argument).__name__}")
-    encoded = (argument.encode() if isinstance(argument, str) else argument for argument in arguments)
+    encoded = [argument.encode() if type(argument) is str else argument for argument in arguments]
+    if not _PLAIN.issuperset(map(type, encoded)):
+        raise TypeError(f"the store cannot keep {[kind.__name__ for kind in {*map(type, encoded)} - _PLAIN]}")
     return ("EVALSHA", DIGESTS[script], 0, *encoded)
 
 

@@ -88,13 +88,12 @@ class SqliteDriver(SqliteFile):
         fold: Fold,
         gap: int | None = None,
     ) -> tuple[Kept, int]:
-        frames = b"".join(frame for block in blocks for frame in block.frames)
-        values = {name: getattr(fold, name) for name in Fold.__slots__}
-        values |= {"run": run, "worker": worker, "epoch": epoch, "size": len(frames), "frames": frames}
-        values |= {"ended": self._clock.now() if fold.over else None, "gap": gap}
+        frames = b"".join([frame for block in blocks for frame in block.frames])
+        values = rows.values_of(fold)
+        values |= {"run": run, "worker": worker, "epoch": epoch, "gap": gap, "size": len(frames), "frames": frames}
         values["first"] = blocks[0].first if blocks else fold.last_event_id + 1
-        sizes = db.execute(SQL["fold"], values).fetchall()
-        if not sizes:
+        values["ended"] = self._clock.now() if fold.over else None
+        if not db.execute(SQL["fold"], values).rowcount:
             return rows.refusal(db, run, worker, epoch)
         if blocks:
             db.execute(SQL["add_block"], values)
@@ -102,8 +101,9 @@ class SqliteDriver(SqliteFile):
             db.execute(SQL["trimmed"], {**values, "oldest": gap})
         if fold.over:
             db.execute(SQL["drop_checkpoint"], values)
-        if sizes[0]["size"] > self._keep_bytes:
-            self._trim(db, run, sizes[0]["size"])
+        (size,) = db.execute(SQL["size"], values).fetchone()
+        if size > self._keep_bytes:
+            self._trim(db, run, size)
         return "kept", fold.last_event_id
 
     def _trim(self, db: Connection, run: str, size: int) -> None:

@@ -20,6 +20,20 @@ def info(row: sqlite3.Row) -> RunInfo:
     return RunInfo(**{name: row[name] for name in RunInfo.__slots__})
 
 
+def values_of(fold: Fold) -> dict[str, Any]:
+    """The fields of a fold by their names; spelt out, because every batch of a run needs them."""
+    return {
+        "state": fold.state,
+        "ending": fold.ending,
+        "last_event_id": fold.last_event_id,
+        "updated": fold.updated,
+        "progress": fold.progress,
+        "result": fold.result,
+        "error": fold.error,
+        "question": fold.question,
+    }
+
+
 def record(row: sqlite3.Row, viewers: int = 0) -> Record:
     """A run as it is now."""
     fold = Fold(**{name: row[column] for name, column in COLUMNS.items()})

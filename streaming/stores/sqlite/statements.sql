@@ -54,7 +54,6 @@ UPDATE runs SET state = :state, ending = :ending, last = :last_event_id, updated
   appended = {transaction}
   WHERE id = :run AND worker = :worker AND epoch = :epoch AND ending IS NULL
   AND (last >= :first - 1 OR :gap IS NOT NULL)
-  RETURNING size
 
 -- name: producer
 SELECT worker, epoch, ending, last FROM runs WHERE id = :run
@@ -64,6 +63,9 @@ DELETE FROM checkpoints WHERE run = :run
 
 -- name: add_block
 INSERT INTO blocks (run, first, last, frames) VALUES (:run, :first, :last_event_id, :frames)
+
+-- name: size
+SELECT size FROM runs WHERE id = :run
 
 -- name: block_sizes
 SELECT last, length(frames) AS size FROM blocks WHERE run = :run ORDER BY last
