@@ -20,6 +20,7 @@ HeadwayError
     ├── UnsupportedMedia        415  unsupported_media_type
     ├── InvalidInput            422  invalid_input, with `errors`
     ├── TooMany                 429  too_many_runs, with Retry-After
+    ├── BodyConsumed            500  body_consumed
     ├── NotImplementedHere      501  not_installed
     ├── Unavailable             503  unavailable, with Retry-After
     └── UpstreamProblem         the answer of a gateway's upstream: its status and code, or upstream_failed
@@ -168,6 +169,18 @@ class InvalidInput(Problem):
 
 class TooMany(Problem):
     status, title, code = 429, "Too many runs", "too_many_runs"
+
+
+class BodyConsumed(Problem):
+    """Code of the application, such as a `before_request`, has read the body and kept nothing of it."""
+
+    code = "body_consumed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The application has read the body of this request before, and kept nothing of it: `request.get_data()` "
+            "and `request.form` keep it, `request.stream` and `cache=False` do not."
+        )
 
 
 class NotImplementedHere(Problem):

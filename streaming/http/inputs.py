@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,10 +16,13 @@ from pydantic import BaseModel, ValidationError
 from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from ..errors import BadRequest, FieldError, InvalidInput, TooLarge, UnsupportedMedia
+from ..errors import BadRequest, BodyConsumed, FieldError, InvalidInput, TooLarge, UnsupportedMedia
 from ..runs.operation import Operation, Upload
 
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+
+EMPTY_FORM = 8
+"""Bytes of a multipart form without a part, besides its boundary (RFC 2046, section 5.1.1)."""
 
 
 class RunInput:
@@ -35,36 +39,87 @@ class RunInput:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
+def limit_body(request: Request, max_body: int) -> None:
+    """Limits what anybody reads of the body, before the functions of the application do."""
+    # One byte more: werkzeug silently cuts a body without a length at the limit.
+    request.max_content_length = max_body + 1
+    request.max_form_memory_size = max_body  # werkzeug's own limit on a form without its files is half a megabyte
+
+
 def read_input(request: Request, operation: Operation, max_body: int) -> RunInput:
     """The input of `operation` in `request`, of at most `max_body` bytes.
 
-    Raises `BadRequest`, `TooLarge`, `UnsupportedMedia` and `InvalidInput`.
+    Raises `BadRequest`, `TooLarge`, `UnsupportedMedia`, `InvalidInput` and `BodyConsumed`.
     """
     if request.mimetype not in FORMS:
         return _from_json(request, operation, read_body(request, max_body))
-    with _limited(request, max_body):
+    if "form" not in request.__dict__:
+        _check_unread(request)
+    with _limited(max_body):
         fields, files = request.form, request.files
+    size = _position(request)
+    _check_size(request, size, max_body)
+    if not fields and not files and size and size > len(request.mimetype_params.get("boundary", "")) + EMPTY_FORM:
+        raise BadRequest("no field of this form can be read", code="invalid_form")  # werkzeug says nothing
     return _from_form(fields, files, operation)
 
 
 def read_body(request: Request, max_body: int) -> bytes:
-    """The body of `request`, of at most `max_body` bytes. Raises `TooLarge`."""
-    with _limited(request, max_body):
-        return request.get_data(cache=False)
+    """The body of `request`, of at most `max_body` bytes, also where the application has read and cached it.
+
+    Raises `BadRequest`, `TooLarge`, `UnsupportedMedia` and `BodyConsumed`.
+    """
+    if request.mimetype in FORMS and request.__dict__.get("form"):
+        raise UnsupportedMedia("the application reads this body as a form: send application/json")
+    _check_unread(request)
+    with _limited(max_body):
+        body = request.get_data(cache=False)
+    _check_size(request, len(body), max_body)
+    return body
+
+
+def unread_body(request: Request) -> Any:
+    """The body of `request` as a file, also where the application has read and cached it. Raises `BodyConsumed`."""
+    _check_unread(request)
+    return request.stream if _cached(request) is None else io.BytesIO(request.get_data())
+
+
+def _cached(request: Request) -> bytes | None:
+    """What `get_data` or `get_json` have kept of the body; empty for a form that `data` has parsed."""
+    return getattr(request, "_cached_data", None)
+
+
+def _position(request: Request) -> int | None:
+    """How much of the body has been read; `None` for a server's own stream, which does not tell."""
+    tell = getattr(request.stream, "tell", None)
+    return None if tell is None else tell()
+
+
+def _check_unread(request: Request) -> None:
+    if _cached(request) is None and _position(request):
+        raise BodyConsumed
+
+
+def _check_size(request: Request, size: int | None, max_body: int) -> None:
+    """Refuses a body that is too large, or of which a part is missing: half an input must not look whole."""
+    length = request.content_length
+    if max(size or 0, length or 0) > max_body:
+        raise _too_large(max_body)
+    announced = length or int(bool(request.mimetype and "Transfer-Encoding" in request.headers))
+    if size is not None and size < announced:
+        raise BadRequest("the body broke off, or the application had read it before", code="incomplete_body")
 
 
 @contextlib.contextmanager
-def _limited(request: Request, max_body: int) -> Iterator[None]:
-    # One byte more: werkzeug silently cuts a body without a length at the limit.
-    request.max_content_length = max_body + 1
-    request.max_form_memory_size = max_body  # werkzeug's own limit on a form without its files is half a megabyte
+def _limited(max_body: int) -> Iterator[None]:
     try:
         yield
-        read = request.stream.tell()
     except RequestEntityTooLarge:
-        read = max_body + 1
-    if read > max_body:
-        raise TooLarge(f"a request has at most {max_body} bytes")
+        raise _too_large(max_body) from None
+
+
+def _too_large(max_body: int) -> TooLarge:
+    return TooLarge(f"a request has at most {max_body} bytes")
 
 
 def field_errors(error: ValidationError) -> list[FieldError]:
@@ -117,6 +172,9 @@ def _save_files(files: Any, operation: Operation, folder: Path, data: dict[str, 
 
 def _spool(entry: FileStorage, folder: Path, name: str, number: int, digest: Any) -> Upload:
     path = folder / str(len(list(folder.iterdir())))
+    if entry.stream.closed:
+        raise BodyConsumed
+    entry.stream.seek(0)  # the application may have read it
     with path.open("wb") as out:
         shutil.copyfileobj(entry.stream, out, 1 << 20)
     with path.open("rb") as file:

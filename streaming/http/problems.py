@@ -9,9 +9,9 @@ from typing import Any
 
 import orjson
 from flask import Response, g
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from ..errors import Problem, StoreAway, Unauthorized, Unavailable
+from ..errors import Problem, StoreAway, TooLarge, Unauthorized, Unavailable
 
 log = logging.getLogger("headway")
 
@@ -53,6 +53,8 @@ def problem_response(error: Exception) -> Response:
 
 
 def _problem_of(error: HTTPException) -> Problem:
+    if isinstance(error, RequestEntityTooLarge):
+        return TooLarge(error.description or error.name)
     problem = Problem(error.description or error.name, code=error.name.lower().replace(" ", "_"))
     problem.status = error.code or 500  # type: ignore[misc]  # the class holds the default
     problem.title = error.name  # type: ignore[misc]

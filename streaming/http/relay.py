@@ -19,7 +19,7 @@ from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from ..clock import rfc3339
-from ..errors import OperationError, RegistrationError
+from ..errors import BodyConsumed, OperationError, RegistrationError
 from ..gateways.formats import StreamFormat, UpstreamFailed
 from ..gateways.gateway import Transform, transformed
 from ..gateways.options import UpstreamOptions
@@ -31,6 +31,7 @@ from ..runs.producer import error_event
 from ..runtime.worker import Worker
 from .handshake import refusal_of
 from .heartbeat import Heartbeat
+from .inputs import unread_body
 from .problems import problem_response
 from .stream import Channel, head, stream
 
@@ -69,7 +70,11 @@ def relay(
         return head()
     worker = Worker.current()
     handshake = Handshake(worker, patience)
-    events = _relay(_upstream_stream(upstream, handshake), list(through), handshake)
+    try:
+        content = _content()
+    except BodyConsumed as error:
+        return problem_response(error)
+    events = _relay(_upstream_stream(upstream, handshake, content), list(through), handshake)
     response = stream(events, heartbeat=heartbeat, send_timeout=send_timeout, flush=flush, lifecycle=False)
     channel: Channel = response.response.source  # type: ignore[union-attr]  # not its viewer, which must be freed with it
     channel.preface = HEARTBEAT
@@ -82,11 +87,11 @@ def relay(
     return response
 
 
-def _upstream_stream(upstream: Upstream, handshake: Handshake) -> UpstreamStream:
+def _upstream_stream(upstream: Upstream, handshake: Handshake, content: Content) -> UpstreamStream:
     """The stream of the upstream for the current request."""
     from ..gateways.upstream import UpstreamStream, headers_to_pass_on
 
-    content, headers = _content(), headers_to_pass_on(request.headers.get, upstream)
+    headers = headers_to_pass_on(request.headers.get, upstream)
     stream_format = StreamFormat(ends_with=upstream.ends_with, unchanged=True)
     return UpstreamStream(upstream, lambda _: content, headers, stream_format, handshake)
 
@@ -122,7 +127,7 @@ def _frame(event: Event) -> Event:
 
 
 def _content() -> Content:
-    """The body of the current request, with its length or in chunks."""
+    """The body of the current request, with its length or in chunks. Raises `BodyConsumed`."""
     from ..gateways.upstream import Content
 
     headers, length = request.headers, request.content_length
@@ -130,7 +135,7 @@ def _content() -> Content:
         return Content()
     described = [(name, headers[name]) for name in ("Content-Type", "Content-Encoding") if name in headers]
     framing = ("Transfer-Encoding", "chunked") if length is None else ("Content-Length", str(length))
-    return Content(headers=[*described, framing], pieces=_pieces(request.stream, length))
+    return Content(headers=[*described, framing], pieces=_pieces(unread_body(request), length))
 
 
 def _pieces(body: Any, length: int | None) -> Iterator[bytes]:

@@ -29,7 +29,7 @@ from ..stores.base import Record
 from .command import LOCAL_OWNER
 from .handshake import leave_later, refusal_of
 from .heartbeat import Heartbeat
-from .inputs import RunInput, read_body, read_input
+from .inputs import RunInput, limit_body, read_body, read_input
 from .problems import guarded, problem_response
 from .stream import head, respond
 from .viewer import RunSource, Viewer
@@ -68,6 +68,7 @@ class Routes:
         add("/health/ready", view_func=self.ready)
         add("/metrics", view_func=self.metrics)
         add("/openapi.json", view_func=self.openapi)
+        self.blueprint.url_value_preprocessor(self._limit_body)
         self.blueprint.before_request(guarded(self._identify))
         self.blueprint.after_request(self._allow_origin)
         self.blueprint.after_request(self._count_refusal)
@@ -164,6 +165,10 @@ class Routes:
         return _json(openapi.describe(operations, base, keys=self._headway.authorize is not None))
 
     # -- before and after each route ----------------------------------------------------------------------------
+
+    def _limit_body(self, *_: Any) -> None:
+        # Flask calls this ahead of every `before_request`, also the application's, which may read the body.
+        limit_body(request, self._headway.settings.max_body)
 
     def _identify(self) -> None:
         """Sets the owner of the request. Raises `Unauthorized`."""

@@ -69,6 +69,8 @@ def view_seen() -> ResponseReturnValue:
 
 def view_relay(path: str) -> Response:
     """Relays the upstream's route of that path."""
+    if "X-Read" in request.headers:  # as a `before_request` of the application may
+        request.get_data(cache=request.headers["X-Read"] == "cached")
     query = request.query_string.decode()
     url = f"{UPSTREAM}/{path}" + (f"?{query}" if query else "")
     return relay(url, headers=["X-Tenant"], patience=PATIENCE, heartbeat=request.headers.get("X-Beat", 15.0, float))
