@@ -3,6 +3,7 @@
 HeadwayError
 ├── SettingError                a setting that cannot be read; the application does not start
 ├── RegistrationError           an operation whose declaration is wrong
+├── OwnerError (ValueError)     what the application gives as an owner, and is none
 ├── EncodeError (ValueError)    an event that the wire format cannot carry; raised where it is built
 ├── EventTooLarge (ValueError)  an incoming event that exceeds the parser's limit
 ├── Failure                     why a run fails: a code and a message; `streaming.client.RunFailed` is one, too
@@ -43,6 +44,10 @@ class SettingError(HeadwayError):
 
 class RegistrationError(HeadwayError):
     """A wrong declaration: two operations with one name, an input that is not a pydantic model, and the like."""
+
+
+class OwnerError(HeadwayError, ValueError):
+    """What `authorize`, or code that starts a run, gives as its owner, and no store can keep as one."""
 
 
 class EncodeError(HeadwayError, ValueError):

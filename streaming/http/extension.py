@@ -8,18 +8,20 @@ import weakref
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, ClassVar
+from uuid import UUID
 
 from flask import Flask, Request
 from gevent.lock import Semaphore
 
 from ..clock import Clock
+from ..errors import OwnerError
 from ..runs.observers import Observer, Observers
 from ..runs.operation import Operation
 from ..runs.runner import Runner
 from ..runtime.worker import Worker
 from ..settings import Settings
 from ..stores import open_store
-from ..stores.base import Store
+from ..stores.base import Store, owner_text
 from .command import HeadwayCommand
 from .drain import drain
 from .heartbeat import Heartbeat
@@ -30,16 +32,17 @@ try:
 except ImportError:  # the extra `metrics` is not installed
     Prometheus = None  # type: ignore[assignment,misc]
 
-Authorize = Callable[[Request], str | None]
+Authorize = Callable[[Request], str | int | UUID | None]
 
 
 class Headway:
     """Operations, their runs, and the routes to them.
 
-    `authorize` takes the request and returns its owner; it returns `None`, or raises a `Problem`, to refuse it. `log`
-    and `clock` replace the store of the settings and the system's clock, in tests. `observers` are notified of runs,
-    streams and refusals. Further keywords are defaults of settings. `serving` is false in `flask headway`: a process
-    that ends with its command takes over no run whose worker was lost.
+    `authorize` takes the request and returns its owner, a string, an `int` or a UUID, which are kept as text
+    (`stores.base.owner_text`); it returns `None`, or raises a `Problem`, to refuse the request. `log` and `clock`
+    replace the store of the settings and the system's clock, in tests. `observers` are notified of runs, streams and
+    refusals. Further keywords are defaults of settings. `serving` is false in `flask headway`: a process that ends with
+    its command takes over no run whose worker was lost.
     """
 
     mounted: ClassVar[weakref.WeakSet[Headway]] = weakref.WeakSet()
@@ -139,7 +142,13 @@ class Headway:
             runner.worker.call(runner.close)
 
     def _read_settings(self, app: Flask) -> Settings:
-        return Settings.read(os.environ, app.config, **self._defaults)
+        settings = Settings.read(os.environ, app.config, **self._defaults)
+        try:
+            for owner in (settings.api_keys or {}).values():
+                owner_text(owner)
+        except OwnerError:
+            raise Settings.error("api_keys", settings.api_keys) from None
+        return settings
 
     def _make_runner(self, worker: Worker) -> Runner:
         with self._lock:  # the first requests may come together, and opening a store and a fork server takes time

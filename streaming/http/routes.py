@@ -25,7 +25,7 @@ from ..runs import questions
 from ..runs.handshake import Handshake
 from ..runs.observers import Refused, StreamOpened
 from ..runs.operation import Operation
-from ..stores.base import Record
+from ..stores.base import Record, owner_text
 from .command import LOCAL_OWNER
 from .handshake import leave_later, refusal_of
 from .heartbeat import Heartbeat
@@ -172,16 +172,18 @@ class Routes:
 
     def _identify(self) -> None:
         """Sets the owner of the request. Raises `Unauthorized`."""
-        g.headway_owner = request.environ.get(LOCAL_OWNER, "")
+        g.headway_owner = ""
         if LOCAL_OWNER in request.environ:
+            owner = request.environ[LOCAL_OWNER]
+            g.headway_owner = owner and owner_text(owner)
             return
         authorize = self._headway.authorize
         if authorize is None or request.method == "OPTIONS" or request.endpoint in _open_endpoints(request):
             return
         owner = authorize(request)
-        if not owner:
+        if owner is None or owner == "":
             raise Unauthorized("this needs `Authorization: Bearer KEY` with a valid key")
-        g.headway_owner = owner
+        g.headway_owner = owner_text(owner)
 
     def _allow_origin(self, response: Response) -> Response:
         origins = self._headway.settings.cors_origins
@@ -219,7 +221,7 @@ class Routes:
         value = operation.with_headers(run_input.value, request.headers.get)
         handshake = operation.handshake(value, runner.worker)
         # Read here: `start` may run in another thread, which has no request.
-        key, owner, address = request.headers.get("Idempotency-Key"), g.headway_owner, request.remote_addr
+        key, owner, address = request.headers.get("Idempotency-Key") or None, g.headway_owner, request.remote_addr
 
         def start() -> tuple[str, bool, RunSource | None]:
             run, new = runner.start(

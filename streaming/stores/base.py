@@ -11,10 +11,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from unicodedata import category
+from uuid import UUID
 
 import orjson
 
-from ..errors import Conflict, Refused, TooMany
+from ..errors import Conflict, OwnerError, Refused, TooMany
 from ..protocol.frames import BLOCK_FRAMES, Batch, Block
 from ..protocol.state import Fold, Reason, Status
 
@@ -37,6 +39,29 @@ class RunInfo:
     key: str | None = None
     digest: str | None = None
     input: bytes | None = None
+
+
+OWNER_LENGTH: Final = 512
+"""The characters that an owner may have: enough for an OpenID Connect issuer and its subject of up to 255."""
+
+
+def owner_text(owner: object) -> str:
+    """An owner as every store keeps it: a string unchanged, an `int` or a UUID as text.
+
+    Raises `OwnerError` for anything else, `True` too, and for a string that is empty, has more than `OWNER_LENGTH`
+    characters, or holds a control character or a lone surrogate.
+    """
+    if isinstance(owner, str):
+        text = str.__str__(owner)  # the text alone, of a subclass such as `Markup` too
+    elif isinstance(owner, int | UUID) and not isinstance(owner, bool):
+        text = str(owner)
+    else:
+        raise OwnerError(f"an owner is a string, an int or a UUID, not {type(owner).__name__}")
+    if not 0 < len(text) <= OWNER_LENGTH:
+        raise OwnerError(f"an owner has 1 to {OWNER_LENGTH} characters, not {len(text)}")
+    if any(category(character) in ("Cc", "Cs") for character in text):
+        raise OwnerError(f"an owner has no control character and no lone surrogate: {text!a}")
+    return text
 
 
 ABANDON_TRIES: Final = 3

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
+from uuid import UUID
 
 import gevent
 import gevent.event
@@ -443,12 +445,20 @@ class SharedStoreContract:
         until(adopt, "the run is adopted")
         assert adopted == ["late"]
 
-    def test_a_value_that_cannot_be_kept(self, worker: MakeWorker) -> None:
-        """It is refused to its caller, and the writer goes on for everybody else."""
+    @pytest.mark.parametrize("field", ["id", "operation", "owner", "client", "key", "digest", "created", "input"])
+    @pytest.mark.parametrize(
+        "value",
+        [object(), UUID(int=7), pytest.param("\ud800", id="surrogate"), None, pytest.param(b"\xff", id="bytes")],
+    )
+    def test_a_value_that_cannot_be_kept(self, worker: MakeWorker, field: str, value: Any) -> None:
+        """It is refused to its caller, unless the store can keep it, and the writer goes on for everybody else."""
         store = worker()
-        with pytest.raises((StoreAway, TypeError)):
-            store.create(run_info("r", owner=object()))  # type: ignore[arg-type]
-        start_run(store, "r2").end()
+        info = replace(run_info("r", key="k", digest="d"), **{field: value})
+        with contextlib.suppress(StoreAway, TypeError, ValueError, LookupError):
+            store.create(info)
+            store.create(replace(info, id="r1"))
+        start_run(store, "r2", owner="ann").end()
+        store.ready()
         assert ids(read_all(worker(), "r2")) == [1, 2]
 
     def test_a_store_that_has_lost_a_run(self, worker: MakeWorker) -> None:

@@ -203,9 +203,15 @@ class Pool:
 
 
 def outcome(step: Step[Any], reply: Any) -> Any:
-    """The outcome of a step; `NotNow` for an error with which Redis refuses any command for the time being."""
+    """The outcome of a step; `NotNow` for an error with which Redis refuses any command for the time being.
+
+    It is an exception for a reply that cannot be read, too: the other steps of the batch have theirs.
+    """
     if not isinstance(reply, ResponseError):
-        return step.decode(reply)
+        try:
+            return step.decode(reply)
+        except Exception as error:  # noqa: BLE001  # logged by the writer, and raised again for whoever waits
+            return error
     return NotNow(str(reply)) if _text(reply).startswith(REFUSALS) else reply
 
 

@@ -34,8 +34,11 @@ Connection: TypeAlias = sqlite3.Connection
 BUSY_MILLISECONDS: Final = 5000
 POLL: Final = 0.02
 
-REFUSALS: Final = (sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError, OverflowError)
-"""Errors of a value that sqlite can never keep."""
+REFUSALS: Final = (
+    *(sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError, sqlite3.IntegrityError),
+    *(ArithmeticError, LookupError, TypeError, ValueError),
+)
+"""Errors of a value that sqlite can never keep, or of a row that cannot be read: text that UTF-8 cannot encode, too."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
