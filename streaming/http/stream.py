@@ -13,7 +13,7 @@ from ..protocol.frames import BLOCK_BYTES, Batch, Block
 from ..protocol.recorder import Recorder
 from ..runs.context import RunContext
 from ..runs.executors.greenlet import start_local_work
-from ..runs.operation import FlushPolicy, as_work, check_flush
+from ..runs.operation import FlushPolicy, as_work, check_flush, close_work
 from ..runs.producer import Producer
 from ..runtime.hub import GreenSignal, Signal
 from ..runtime.worker import Worker
@@ -132,18 +132,24 @@ def stream(
     flush: FlushPolicy = "ready",
     send_timeout: float = 30.0,
     lifecycle: bool = True,
+    restart: bool = False,
 ) -> Response:
     """The response of a Flask route that streams one generator, and stops it when the client disconnects.
 
     It sends `start`, the generator's events with numbers, its return value as `result`, and `done`; with
-    `lifecycle=False` only the generator's own events. `heartbeat` and `send_timeout` are in seconds. Nothing is kept: a
-    client that reconnects starts again. A generator that reads its request needs Flask's `stream_with_context`, which
+    `lifecycle=False` only the generator's own events. `heartbeat` and `send_timeout` are in seconds. Nothing is kept:
+    there is no more for a client that comes back with `Last-Event-ID`, as an `EventSource` does after each end of a
+    stream, so it gets 204, at which it stops (HTML, section 9.2.3), and `events` is closed; with `restart`, or without
+    the lifecycle, the work is done again. A generator that reads its request needs Flask's `stream_with_context`, which
     passes on events but no return value: `result` is null then. Raises `RegistrationError` for another flush policy,
     and for seconds that are not above 0.
     """
     check_flush(flush)
     if not (heartbeat > 0 and send_timeout > 0):
         raise RegistrationError(f"seconds above 0, not heartbeat={heartbeat!r}, send_timeout={send_timeout!r}")
+    if lifecycle and not restart and request.headers.get("Last-Event-ID"):
+        close_work(events)
+        return Response(status=204)
     worker, environ = Worker.current(), request.environ
     channel = worker.call(lambda: Channel(events, worker, flush=flush, lifecycle=lifecycle))
     each = flush == "each"
