@@ -92,7 +92,10 @@ def _cached(request: Request) -> bytes | None:
 def _position(request: Request) -> int | None:
     """How much of the body has been read; `None` for a server's own stream, which does not tell."""
     tell = getattr(request.stream, "tell", None)
-    return None if tell is None else tell()
+    try:
+        return None if tell is None else tell()
+    except OSError:  # that of a body in chunks under `flask run`
+        return None
 
 
 def _check_unread(request: Request) -> None:
