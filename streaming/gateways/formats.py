@@ -27,7 +27,7 @@ from typing import Any, Final
 import orjson
 
 from ..errors import EncodeError, OperationError
-from ..protocol.events import LIFECYCLE, Event, RawEvent, check_name, escape_line_separators
+from ..protocol.events import LIFECYCLE, Event, RawEvent, check_name, encode_json, escape_line_separators
 from ..protocol.sse import Message
 
 OPENAI_END: Final = "[DONE]"
@@ -37,6 +37,7 @@ HEADWAY_END: Final = "done"
 STATUSES: Final = ("succeeded", "failed", "cancelled")
 RECOGNISED_WITHIN: Final = 5
 """Events in which a format is recognised: some services send one of another kind first."""
+STAMP: Final = re.compile(r"[0-9-]{10}T[0-9:]{8}\.[0-9]{3}Z")
 TIMESTAMP: Final = re.compile(rb'\{"timestamp":"[^"\\]{24}"')
 TIMESTAMP_BYTES: Final = len('{"timestamp":"2026-11-23T09:30:00.125Z"')
 """How the data of a Headway event begins."""
@@ -122,9 +123,12 @@ class StreamFormat:
             return Event(name, data.encode(), text=True)
         body = trimmed.replace("\n", " ").encode()  # in JSON, a bare line end stands between tokens only
         if b'"timestamp"' in body and "timestamp" in members:
-            if not (self.headway and TIMESTAMP.match(body)):
+            if not (self.headway and STAMP.fullmatch(str(members["timestamp"]))):
                 return RawEvent(name, body)
-            body = b"{" + body[TIMESTAMP_BYTES:].removeprefix(b",")
+            if TIMESTAMP.match(body):
+                body = b"{" + body[TIMESTAMP_BYTES:].removeprefix(b",")
+            else:  # of a service that spells its JSON in another way
+                body = encode_json({key: value for key, value in members.items() if key != "timestamp"})
         return Event(name, body if body.isascii() else escape_line_separators(body))
 
     # -- the lifecycle of an upstream run -------------------------------------------------------------------------

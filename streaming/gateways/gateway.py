@@ -41,7 +41,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Unpack
@@ -55,7 +55,7 @@ from ..protocol.events import LIFECYCLE, Event, Flush, Question, encode_json, ma
 from ..runs.context import run_context
 from ..runs.handshake import Handshake
 from ..runs.operation import NAME, UNSET, FlushPolicy, Operation, Upload, close_work
-from .formats import StreamFormat
+from .formats import StreamFormat, UpstreamFailed
 from .options import UpstreamOptions
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class GatewayInput(BaseModel):
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     input: BaseModel
-    headers: list[tuple[str, str]] = []
+    headers: list[Any] = []
     handshake: Handshake | None = None
 
 
@@ -244,8 +244,8 @@ def _as_operation(events: Iterator[Any], stream: UpstreamStream) -> Generator[Ev
         elif event.name == "result":
             value = _result_in(event)
         elif event.name == "question" and event.__class__ is Event:
-            data = event.data
-            stream.answer(data["question"], (yield _question(data)))
+            question = _question(event.data)
+            stream.answer(event.data.get("question"), (yield question))
         elif event.name in LIFECYCLE and event.name != "attempt":
             raise EncodeError(f"a transform yields no {event.name!r}: it returns, or raises OperationError")
         else:
@@ -261,13 +261,15 @@ def _result_in(event: Event) -> Any:
     return data.get("result") if isinstance(data, dict) else data
 
 
-def _question(data: Mapping[str, Any]) -> Question:
-    """The question of an upstream run, asked here; it expires when it does there."""
-    schema = data.get("schema") or {}
-    within = None
-    if data.get("expires"):
-        within = max(datetime.fromisoformat(data["expires"]).timestamp() - time.time(), 0.0)
-    return Question(encode_json({"prompt": data.get("prompt", ""), "schema": schema}), schema, within)
+def _question(data: Any) -> Question:
+    """The question of an upstream run, asked here; it expires when it does there. Raises `UpstreamFailed`."""
+    try:
+        schema, prompt, within = dict(data.get("schema") or {}), str(data.get("prompt") or ""), None
+        if data.get("expires"):
+            within = max(datetime.fromisoformat(data["expires"]).timestamp() - time.time(), 0.0)
+        return Question(encode_json({"prompt": prompt, "schema": schema}), schema, within)
+    except (ValueError, TypeError, AttributeError, EncodeError, OverflowError) as error:
+        raise UpstreamFailed("upstream_failed", "The upstream asked a question that cannot be passed on.") from error
 
 
 # -- the request -----------------------------------------------------------------------------------------------------

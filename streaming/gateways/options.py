@@ -28,6 +28,12 @@ class UpstreamOptions(TypedDict, total=False):
     idle: float
     """Seconds without a byte, heartbeats included, after which the upstream has failed; 60 by default."""
 
+    silence: float
+    """Seconds without an event, whatever comments come, after which the upstream has failed; 3,600 by default."""
+
+    total: float
+    """Seconds within which the stream has to end; a day (86,400) by default."""
+
     connect: float
     """Seconds to connect; 10 by default."""
 

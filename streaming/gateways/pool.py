@@ -15,6 +15,7 @@ import logging
 import os
 import select
 import socket
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from gevent import socket as gevent_socket
 from gevent import ssl as gevent_ssl
 
 from ..runs.context import run_context
+from ..runtime.hub import give_way
 from ..runtime.worker import Worker
 from .formats import UpstreamFailed, truncated
 
@@ -47,11 +49,20 @@ LEFTOVER_SECONDS: Final = 1.0
 BODY_BYTES: Final = 65536
 """How much is read of a response that is no stream."""
 
-INFLATED_BYTES: Final = 262_144
-"""How much of a compressed stream is unpacked at a time."""
-
 WRITE_TIMEOUT: Final = 30.0
 """Seconds that an upstream may read nothing of a request."""
+
+TURN_BYTES: Final = 65536
+TURN_PIECES: Final = 32
+"""How much is read, or unpacked, before other greenlets run: an upstream may have more at every time."""
+
+HEAD_PIECE: Final = 4096
+HEAD_BYTES: Final = 262_144
+"""How much is read of a head at a time, and how long it may be with all before it (`100 Continue`)."""
+
+
+Header = tuple[str, str | bytes]
+"""The name and the value of a header; a value that is not ASCII is bytes."""
 
 
 class _Unresolved(httpcore.ConnectError):
@@ -63,22 +74,56 @@ class _Untrusted(httpcore.ConnectError):
 
 
 class GeventStream(httpcore.NetworkStream):
-    """One of gevent's sockets."""
+    """One of gevent's sockets.
+
+    From a request on until `head_is_read` it is at the head of a response, which comes in a bounded time and size:
+    within `timeout` seconds after its first byte, however slowly its bytes drip.
+    """
 
     def __init__(self, sock: Any) -> None:
         self._socket = sock
+        self._since_turn = 0
+        self._head_bytes: int | None = None
+        self._head_began = 0.0
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        at_head = self._head_bytes is not None
+        if self._since_turn >= (HEAD_PIECE if at_head else TURN_BYTES):
+            self._since_turn = 0
+            give_way()
         try:
-            self._socket.settimeout(timeout)
-            received: bytes = self._socket.recv(max_bytes)
+            self._socket.settimeout(self._left_for_head(timeout) if self._head_bytes else timeout)
+            received: bytes = self._socket.recv(min(max_bytes, HEAD_PIECE) if at_head else max_bytes)
         except TimeoutError as error:
             raise httpcore.ReadTimeout(str(error)) from error
         except OSError as error:
             raise httpcore.ReadError(str(error)) from error
+        self._since_turn += len(received)
+        if self._head_bytes is not None:
+            self._count_head(len(received))
         return received
 
+    def head_is_read(self) -> None:
+        """Called once the final response is there."""
+        self._head_bytes = None
+
+    def _left_for_head(self, timeout: float | None) -> float | None:
+        if timeout is None:
+            return None
+        left = self._head_began + timeout - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"the head was not complete after {timeout} s")
+        return left
+
+    def _count_head(self, received: int) -> None:
+        if not self._head_bytes:
+            self._head_began, self._head_bytes = time.monotonic(), 0
+        self._head_bytes += received
+        if self._head_bytes > HEAD_BYTES:
+            raise httpcore.RemoteProtocolError("the head is too long")
+
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._head_bytes = 0
         try:
             self._socket.settimeout(timeout)
             self._socket.sendall(buffer)
@@ -164,7 +209,7 @@ class Request:
 
     method: str
     url: str
-    headers: Sequence[tuple[str, str]]
+    headers: Sequence[Header]
     content: Iterable[bytes] = ()
     connect: float
     idle: float
@@ -214,6 +259,9 @@ class Exchange:
     def __init__(self, response: httpcore.Response, request: Request, *, keep: bool = False) -> None:
         self.status: int = response.status
         self.headers = httpx.Headers(response.headers)
+        stream = response.extensions.get("network_stream")
+        if isinstance(stream, GeventStream):
+            stream.head_is_read()
         self._response = response
         self._request = request
         self._keep = keep
@@ -267,13 +315,21 @@ class Exchange:
         pieces: Iterator[bytes] = iter(self._response.stream)  # type: ignore[arg-type]  # it is one of both kinds
         try:
             if coding == "identity":
-                yield from pieces
+                yield from _in_turns(pieces)
             elif coding in ("gzip", "x-gzip", "deflate"):
-                yield from _decompress(pieces)
+                yield from _decompress(_in_turns(pieces))
             else:
                 raise UpstreamFailed("upstream_failed", f"The upstream's stream is encoded as {coding!r}.")
         except ERRORS as error:
             raise _failure(error, self._request, answered=True) from error
+
+
+def _in_turns(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The pieces, of which one read may bring thousands: other greenlets run in between."""
+    for number, piece in enumerate(pieces, 1):
+        yield piece
+        if not number % TURN_PIECES:
+            give_way()
 
 
 def _decompress(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -281,8 +337,10 @@ def _decompress(pieces: Iterator[bytes]) -> Iterator[bytes]:
     decompressor = zlib.decompressobj(32 + zlib.MAX_WBITS)  # recognises either by its head
     for piece in pieces:
         while piece:
-            yield decompressor.decompress(piece, INFLATED_BYTES)
+            yield decompressor.decompress(piece, TURN_BYTES)
             piece = decompressor.unconsumed_tail  # noqa: PLW2901  # the rest of it
+            if piece:
+                give_way()
     yield decompressor.flush()
     if not decompressor.eof:
         raise truncated("The upstream's compressed stream was cut.")

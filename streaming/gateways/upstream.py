@@ -37,24 +37,30 @@ from ..runs.handshake import Handshake
 from ..runs.operation import Upload
 from .formats import StreamFormat, UpstreamFailed, truncated
 from .options import Auth
-from .pool import Exchange, Pool, Request, multipart, pool_for
+from .pool import Exchange, Header, Pool, Request, multipart, pool_for
 
 log = logging.getLogger("headway")
 
 EVENT_STREAM: Final = "text/event-stream"
 PROBLEM: Final = "application/problem+json"
 RESUME_FOR: Final = 30.0
-"""Seconds without an event after which a cut stream is given up; more than a service takes to restart."""
+"""Seconds without a new event after which a cut stream is given up; more than a service takes to restart."""
 
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 2.0
-"""Seconds between two attempts to resume: none before the first, then doubled each time."""
+"""Seconds between two attempts to resume: none before the first, then doubled until there is a new event again."""
+
+STEADY: Final = 1.0
+"""Seconds that a resumed stream has to last, or the next attempt waits although there was a new event."""
 
 HEARTBEAT_EVERY: Final = 0.5
 """Seconds between two heartbeats to viewers, however often the upstream sends a comment."""
 
 DELETE_TIMEOUT: Final = 0.8
 """Seconds for the DELETE of an upstream run; fewer than the producer waits before it warns of an ignored cancel."""
+
+FIRST_IDS: Final = 1000
+"""How many ids are remembered, to notice that a stream begins again instead of going on."""
 
 RUN: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 """The run ids that may go into a path."""
@@ -88,6 +94,8 @@ class Upstream:
     auth: Auth | None = None
     ends_with: str | None = None
     idle: float = 60.0
+    silence: float = 3600.0
+    total: float = 86_400.0
     connect: float = 10.0
     resume: bool = False
     max_event: int = 16 << 20
@@ -102,17 +110,26 @@ class Upstream:
         refused = sorted({name.lower() for name in self.headers} & OWN_HEADERS)
         if refused:
             raise RegistrationError(f"a gateway cannot pass on these headers: {', '.join(refused)}")
-        if not (self.idle > 0 and self.connect > 0):
-            raise RegistrationError(f"seconds above 0, not idle={self.idle!r}, connect={self.connect!r}")
+        for name in ("connect", "idle", "silence", "total"):
+            if not getattr(self, name) > 0:
+                raise RegistrationError(f"{name} is seconds above 0, not {getattr(self, name)!r}")
         if self.max_event < 1:
             raise RegistrationError(f"max_event is bytes, one or more, not {self.max_event!r}")
 
 
-def headers_to_pass_on(header: Callable[[str], str | None], upstream: Upstream) -> list[tuple[str, str]]:
-    """The headers of a request that go on to the upstream; none that its `Connection` header names."""
+def headers_to_pass_on(header: Callable[[str], str | None], upstream: Upstream) -> list[Header]:
+    """The headers of a request that go on to the upstream; none that its `Connection` header names.
+
+    A value that is not ASCII goes on as the bytes that came, but not in a header of tracing: that is ignored.
+    """
     hop_by_hop = {name.strip().lower() for name in (header("Connection") or "").split(",")}
     names = [name for name in (*upstream.headers, *TRACING) if name.lower() not in hop_by_hop]
-    return [(name, value) for name in names if (value := header(name)) is not None]
+    values = [(name, value) for name in names if (value := header(name)) is not None]
+    return [
+        (name, value if value.isascii() else value.encode("latin-1", "replace"))
+        for name, value in values
+        if value.isascii() or name not in TRACING
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +163,7 @@ class UpstreamStream:
         self,
         upstream: Upstream,
         content: Callable[[str], Content],
-        headers: Sequence[tuple[str, str]],
+        headers: Sequence[Header],
         stream_format: StreamFormat,
         handshake: Handshake | None = None,
     ) -> None:
@@ -159,6 +176,8 @@ class UpstreamStream:
         self._handshake = handshake
         self._heartbeat_at = 0.0
         self._last_id = ""
+        self._first_ids: set[str] = set()
+        self._began = self._event_at = 0.0
         self._cut_at: float | None = None
         self._open_since = 0.0
         self._pause = 0.0
@@ -167,6 +186,7 @@ class UpstreamStream:
 
     def events(self) -> Generator[Event, None, None]:
         """The events, until the stream has ended well. Raises `OperationError`."""
+        self._began = time.monotonic()
         with pool_for(self._upstream.url, self._upstream.ca) as self._pool:
             try:
                 self._open()
@@ -215,9 +235,7 @@ class UpstreamStream:
         finally:
             content.close()
 
-    def _request(
-        self, method: str, url: str, headers: Sequence[tuple[str, str]] = (), content: Iterable[bytes] = ()
-    ) -> Request:
+    def _request(self, method: str, url: str, headers: Sequence[Header] = (), content: Iterable[bytes] = ()) -> Request:
         upstream = self._upstream
         own = [("Accept", EVENT_STREAM), ("Accept-Encoding", "identity"), ("User-Agent", "headway")]
         everything = [*own, *self._headers, *headers, *_authorization(upstream)]
@@ -237,6 +255,7 @@ class UpstreamStream:
         assert self._exchange is not None
         parser = Parser(max_bytes=self._upstream.max_event, on_comment=self._pass_on_comment)
         stream_format = self._format
+        self._event_at = time.monotonic()
         for piece in self._exchange:
             too_large = None
             try:
@@ -244,15 +263,15 @@ class UpstreamStream:
             except EventTooLarge as error:
                 messages, too_large = parser.completed, error
             for message in messages:
-                self._last_id = message.id
+                if self._repeats(message.id):
+                    continue
                 event = stream_format.translate(message)
                 if event is not None:
                     yield event
                 if stream_format.ended:
                     self._release()
                     return
-            if messages:
-                self._cut_at, self._pause = None, 0.0
+            self._check_time(bool(messages))
             if too_large is not None:
                 stream_format.resumable = False  # the same event would come again
                 raise UpstreamFailed("too_large", f"The upstream's stream is not passed on: {too_large}.")
@@ -260,6 +279,38 @@ class UpstreamStream:
             raise truncated("The upstream's stream was cut within an event.")
         stream_format.check_end()
         self._release()
+
+    def _repeats(self, number: str) -> bool:
+        """Whether a resumed run sends an event again. A new id shows that the stream goes on.
+
+        Raises `UpstreamFailed` where another stream begins again from its first event.
+        """
+        if number == self._last_id:
+            return self.run_url is not None and self._cut_at is not None
+        if self.run_url is not None:
+            if 0 < _number(number) <= _number(self._last_id):
+                return True
+        elif self._cut_at is not None and number in self._first_ids:
+            self._format.resumable = False
+            raise truncated("The upstream's stream was cut, and began again instead of going on.")
+        elif self._upstream.resume and len(self._first_ids) < FIRST_IDS:
+            self._first_ids.add(number)
+        self._last_id, self._cut_at = number, None
+        return False
+
+    def _check_time(self, has_events: bool) -> None:
+        """Raises `UpstreamFailed` for a stream that takes too long, or that has sent only comments for too long."""
+        now, upstream = time.monotonic(), self._upstream
+        if has_events:
+            self._event_at = now
+        if now - self._began > upstream.total:
+            problem = f"did not end within {upstream.total:g} seconds"
+        elif now - self._event_at > upstream.silence:
+            problem = f"sent no event for {upstream.silence:g} seconds, only comments"
+        else:
+            return
+        self._format.resumable = False
+        raise UpstreamFailed("upstream_failed", f"The upstream's stream {problem}.", retryable=True)
 
     def _pass_on_comment(self, text: str) -> None:
         now = time.monotonic()
@@ -277,6 +328,8 @@ class UpstreamStream:
         """Opens the stream again after the last event; raises the last failure where that does not succeed in time."""
         self._drop()
         now = time.monotonic()
+        if self._cut_at is None:
+            self._pause = 0.0 if now - self._open_since > STEADY else FIRST_PAUSE
         if self._cut_at is None or now - self._open_since > RESUME_FOR:  # a stream without events may live long, too
             self._cut_at = now
         url = self._upstream.url if self.run_url is None else f"{self.run_url}/events"
@@ -323,6 +376,11 @@ class UpstreamStream:
             log.warning("upstream %s: its run could not be cancelled: %s", self._host, error)
         except Exception:  # of an `auth`, say; it must not replace the error that ends this stream
             log.exception("upstream %s: its run could not be cancelled", self._host)
+
+
+def _number(number: str) -> int:
+    """The number of an event of a run; 0 for anything else."""
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 16 else 0
 
 
 def run_url(configured: str, run: str, location: str) -> str | None:

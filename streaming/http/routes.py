@@ -19,6 +19,7 @@ from ..errors import (
     Problem,
     Unauthorized,
     Unavailable,
+    UpstreamProblem,
 )
 from ..protocol.state import Status
 from ..runs import questions
@@ -202,7 +203,9 @@ class Routes:
     def _count_refusal(self, response: Response) -> Response:
         problem: Problem | None = g.pop("headway_problem", None)
         if problem is not None:
-            self._headway.observer.refused(Refused(problem.code, problem.status))
+            # An upstream may send any code, and metrics keep each that they have seen.
+            code = UpstreamProblem.code if isinstance(problem, UpstreamProblem) else problem.code
+            self._headway.observer.refused(Refused(code, problem.status))
         return response
 
     # -- the steps of a start -----------------------------------------------------------------------------------

@@ -10,9 +10,10 @@ import pytest
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from streaming import Event, operation, progress
+from streaming import Event, gateway, operation, progress
 from streaming.http import extension, routes
 from streaming.runs.observers import Observer, Refused, RunEnded, RunStarted, StreamOpened
+from tests.apps.gateway_upstream import Upstream
 from tests.apps.serving import create_app
 
 
@@ -110,6 +111,17 @@ def test_the_text(client: FlaskClient) -> None:
         assert growth[name, "counted"] == 1
     assert growth["headway_events_total", "counted"] == 4
     assert growth["headway_refused_total", "run_not_found"] == 1
+
+
+def test_the_code_of_an_upstream_is_no_label(notebook: Notebook) -> None:
+    """Metrics keep each label that they have seen, and another service may send any code."""
+    with Upstream() as upstream:
+        document = b'{"code": "anything", "detail": "No."}'
+        upstream.will(lambda call: call.answer(422, document, "application/problem+json"))
+        client = create_app(operations=[gateway(upstream.url, patience=5.0)], observers=[notebook]).test_client()
+        response = client.post("/operations/work")
+    assert (response.status_code, response.get_json()["code"]) == (422, "anything")
+    assert [seen for seen in notebook.seen if isinstance(seen, Refused)] == [Refused("upstream_failed", 422)]
 
 
 def test_without_the_library(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
