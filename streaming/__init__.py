@@ -7,9 +7,10 @@ from .errors import EncodeError, EventTooLarge, HeadwayError, OperationError, Pr
 from .protocol.events import Event, ask, delta, event, flush, partial, progress
 from .protocol.retry_after import parse_retry_after
 from .protocol.sse import Message, Parser, comment, encode
-from .runs.context import on_cancel
+from .runs.context import RunFilter, current_run, on_cancel
 from .runs.observers import Observer
-from .runs.operation import Operation, Upload, operation
+from .runs.operation import Operation, operation
+from .runs.upload import Upload
 from .settings import BaseSettings, setting
 
 if typing.TYPE_CHECKING:
@@ -60,10 +61,12 @@ __all__ = [
     "Parser",
     "Problem",
     "RegistrationError",
+    "RunFilter",
     "SettingError",
     "Upload",
     "ask",
     "comment",
+    "current_run",
     "delta",
     "encode",
     "event",

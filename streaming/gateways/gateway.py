@@ -54,7 +54,8 @@ from ..errors import EncodeError, RegistrationError
 from ..protocol.events import LIFECYCLE, Event, Flush, Question, encode_json, make_event
 from ..runs.context import run_context
 from ..runs.handshake import Handshake
-from ..runs.operation import NAME, UNSET, FlushPolicy, Operation, Upload, close_work
+from ..runs.operation import NAME, UNSET, FlushPolicy, Operation, close_work
+from ..runs.upload import Upload
 from .formats import StreamFormat, UpstreamFailed
 from .options import UpstreamOptions
 

@@ -34,7 +34,7 @@ from ..protocol.events import Event
 from ..protocol.retry_after import parse_retry_after
 from ..protocol.sse import Parser
 from ..runs.handshake import Handshake
-from ..runs.operation import Upload
+from ..runs.upload import Upload
 from .formats import StreamFormat, UpstreamFailed, truncated
 from .options import Auth
 from .pool import Exchange, Header, Pool, Request, multipart, pool_for

@@ -14,7 +14,8 @@ from flask import Flask, Request
 from gevent.lock import Semaphore
 
 from ..clock import Clock
-from ..errors import OwnerError
+from ..errors import OwnerError, RegistrationError
+from ..runs.context import CallContext
 from ..runs.observers import Observer, Observers
 from ..runs.operation import Operation
 from ..runs.runner import Runner
@@ -23,6 +24,7 @@ from ..settings import Settings
 from ..stores import open_store
 from ..stores.base import Store, owner_text
 from .command import HeadwayCommand
+from .context import call_context, check_process_app
 from .drain import drain
 from .heartbeat import Heartbeat
 from .routes import Routes
@@ -41,8 +43,9 @@ class Headway:
     `authorize` takes the request and returns its owner, a string, an `int` or a UUID, which are kept as text
     (`stores.base.owner_text`); it returns `None`, or raises a `Problem`, to refuse the request. `log` and `clock`
     replace the store of the settings and the system's clock, in tests. `observers` are notified of runs, streams and
-    refusals. Further keywords are defaults of settings. `serving` is false in `flask headway`: a process that ends with
-    its command takes over no run whose worker was lost.
+    refusals. `process_app` says where the process of an operation finds the application, as `module:create_app` or
+    `module:app`. Further keywords are defaults of settings. `serving` is false in `flask headway`: a process that ends
+    with its command takes over no run whose worker was lost.
     """
 
     mounted: ClassVar[weakref.WeakSet[Headway]] = weakref.WeakSet()
@@ -58,6 +61,7 @@ class Headway:
         log: Store | None = None,
         clock: Clock | None = None,
         observers: Iterable[Observer] = (),
+        process_app: str | None = None,
         **defaults: Any,
     ) -> None:
         self.operations = list(operations)
@@ -67,8 +71,10 @@ class Headway:
         self._authorize = authorize
         self._store = log
         self._clock = clock
+        self._process_app = check_process_app(process_app)
         self._defaults = defaults
         self._mounted = False
+        self._app: Flask | None = None
         self._lock = Semaphore()
         self._runner: Runner | None = None
         if app is not None:
@@ -89,9 +95,11 @@ class Headway:
                 log=self._store,
                 clock=self._clock,
                 observers=self.observers,
+                process_app=self._process_app,
                 **self._defaults,
             )
             return
+        self._app = app
         self.settings = self._read_settings(app)
         Runner.check(self.operations)
         app.extensions["headway"] = self
@@ -99,6 +107,20 @@ class Headway:
         app.register_blueprint(Routes(self).blueprint, url_prefix=url_prefix)
         app.cli.add_command(HeadwayCommand(app, self))
         self._mounted = True
+
+    @property
+    def app(self) -> Flask:
+        """The application that this is mounted on. Raises `RegistrationError` before `init_app`."""
+        if self._app is None:
+            raise RegistrationError("this Headway is not mounted on an application: call init_app(app)")
+        return self._app
+
+    def call_context(self, operation: Operation) -> CallContext:
+        """What a start of `operation` hands on from here: from the current request, or from other code.
+
+        Raises `RegistrationError` where the operation needs a request and there is none.
+        """
+        return call_context(self.app, operation, self._process_app)
 
     @property
     def worker(self) -> Worker:
@@ -163,6 +185,7 @@ class Headway:
                     self.observer,
                     streams=lambda: len(heartbeat.viewers),
                     adopts=self.serving,
+                    call=CallContext(self.app.app_context, process_app=self._process_app),
                 )
             return self._runner
 

@@ -17,7 +17,8 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from ..errors import BadRequest, BodyConsumed, FieldError, InvalidInput, TooLarge, UnsupportedMedia
-from ..runs.operation import Operation, Upload
+from ..runs.operation import Operation
+from ..runs.upload import Upload
 
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 

@@ -224,6 +224,7 @@ class Routes:
         value = operation.with_headers(run_input.value, request.headers.get)
         handshake = operation.handshake(value, runner.worker)
         # Read here: `start` may run in another thread, which has no request.
+        call = self._headway.call_context(operation)
         key, owner, address = request.headers.get("Idempotency-Key") or None, g.headway_owner, request.remote_addr
 
         def start() -> tuple[str, bool, RunSource | None]:
@@ -236,6 +237,7 @@ class Routes:
                 digest=run_input.digest if key else None,
                 linger=preferences.linger,
                 cleanup=run_input.discard,
+                call=call,
             )
             # The viewer counts before the hub runs anything else: the run must never seem to have none.
             return run, new, None if preferences.detached else RunSource(runner.store, run)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -23,11 +21,11 @@ from typing import (
     overload,
 )
 
-from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, PydanticUserError, TypeAdapter
-from pydantic_core import CoreSchema, core_schema
+from pydantic import BaseModel, PydanticUserError, TypeAdapter
 
 from ..errors import RegistrationError
 from ..protocol.events import Event, Flush
+from .upload import Upload
 
 if TYPE_CHECKING:
     from ..runtime.worker import Worker
@@ -40,44 +38,10 @@ Work = Generator[Event | Flush, Any, Any]
 P = ParamSpec("P")
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.IGNORECASE)
+HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""The name of a header (RFC 9110, section 5.6.2)."""
 POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 UNSET: Final[Any] = type("Unset", (), {"__repr__": lambda _: "the setting's"})()
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file of a request, on disk until the run has ended: a field type for inputs.
-
-    `filename` and `content_type` are the client's words; do not use the name as a path. `size` is in bytes.
-    """
-
-    path: Path
-    filename: str
-    content_type: str
-    size: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """The upload as JSON."""
-        return {**asdict(self), "path": str(self.path)}
-
-    def __repr__(self) -> str:
-        return f"<Upload {self.filename!r} {self.size} bytes>"
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            cls._check, serialization=core_schema.plain_serializer_function_ser_schema(cls.as_dict)
-        )
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"type": "string", "format": "binary"}
-
-    @classmethod
-    def _check(cls, value: Any) -> Upload:
-        if isinstance(value, Upload):
-            return value
-        raise ValueError("a file is sent as multipart/form-data")
 
 
 class NoInput(BaseModel):
@@ -90,7 +54,8 @@ class Operation:
     `where` selects the executor by the input, for the rare operation that runs in several; the catalogue shows
     `runs_in`, which is `"asyncio"` for an `async def`. `timeout` is in seconds, or selects them by the input, and
     `memory` is in bytes of the child of a process operation; `None` sets no limit. `retries` is how often a run starts
-    again after its producer was lost.
+    again after its producer was lost. `headers` names those of the start's request that `current_run()` gives, and
+    `request_context=True` copies that request's context for the work.
     """
 
     def __init__(  # one keyword for each option
@@ -106,6 +71,8 @@ class Operation:
         timeout: float | Callable[[Any], float] | None = None,
         memory: int | None = None,
         retries: int = 0,
+        headers: Sequence[str] = (),
+        request_context: bool = False,
     ) -> None:
         self.fn = fn
         self.name = _name_of(fn, name)
@@ -118,6 +85,8 @@ class Operation:
         self.timeout = timeout
         self.memory = memory
         self.retries = retries
+        self.headers = headers
+        self.request_context = request_context
         self.input = _input_of(fn)
         self.result = _result_of(fn)
         self.__doc__ = fn.__doc__
@@ -184,6 +153,7 @@ class Operation:
 
     def _check(self) -> None:
         self._check_where()
+        self._check_request()
         check_flush(self.flush)
         for field, limit in (("linger", self.linger), ("timeout", None if callable(self.timeout) else self.timeout)):
             if limit is not UNSET and limit is not None and not _is_amount(limit, int | float):
@@ -210,6 +180,22 @@ class Operation:
         if self.runs_in == "process" and ("<locals>" in self.fn.__qualname__ or self.fn.__module__ == "__main__"):
             raise RegistrationError(
                 f"{self.name}: a process imports its operation, so define it at the top level of a module"
+            )
+
+    def _check_request(self) -> None:
+        names = self.headers
+        if isinstance(names, str) or not all(isinstance(name, str) and HEADER.fullmatch(name) for name in names):
+            raise RegistrationError(f"{self.name}: headers is a tuple of names of headers, not {names!r}")
+        if not self.request_context:
+            return
+        if self.runs_in in ("process", "celery"):
+            raise RegistrationError(
+                f"{self.name}: request_context=True copies the request within its process, so it cannot run in a "
+                f"{self.runs_in}; headers=(...) names what goes along"
+            )
+        if self.retries:
+            raise RegistrationError(
+                f"{self.name}: retries starts a run again without its request, so it excludes request_context=True"
             )
 
 

@@ -88,6 +88,7 @@ class Producer:
         self.over = False
         self.cancelled: Reason | None = None
         self.greenlet: gevent.Greenlet[..., None] = gevent.Greenlet(self._drive)
+        self.greenlet.gr_context = context.variables()
         self._batcher = Batcher(self.recorder, sink, context.worker, clock, flush)
         self._failure: Exception | None = None
         self._work = work

@@ -17,7 +17,7 @@ from ..protocol.recorder import Recorder
 from ..protocol.state import Fold
 from ..runtime.worker import Worker
 from ..stores.base import RunInfo, Store
-from .context import RunContext
+from .context import CallContext, CurrentRun, RunContext
 from .executors.base import FailedWork
 from .executors.start import start_work
 from .observers import Observer, RunEnded, RunStarted
@@ -42,16 +42,26 @@ class Host(Protocol):
 class Run:
     """A live run: its producer, its event log, and the policy for when its last viewer has left."""
 
-    def __init__(
-        self, host: Host, operation: Operation, info: RunInfo, checked: BaseModel, fold: Fold | None = None
+    def __init__(  # of a new run, and of one that starts again
+        self,
+        host: Host,
+        operation: Operation,
+        info: RunInfo,
+        checked: BaseModel,
+        call: CallContext,
+        *,
+        fold: Fold | None = None,
+        attempt: int = 1,
     ) -> None:
         self.info = info
+        self._attempt = attempt
         self.cleanup: list[Callable[[], None]] = []
         self._host = host
         self._store = host.store
         self._unwatch: Callable[[], None] = lambda: None
         self._linger_timer: Timer | None = None
-        context = RunContext(host.worker, info.id)
+        current = CurrentRun(info.id, operation.name, info.owner, attempt, checked, call.headers)
+        context = RunContext(host.worker, current, call)
         timeout: float | None = None
         try:
             timeout = operation.time_limit(checked)
@@ -81,8 +91,7 @@ class Run:
         except Refused as refused:
             self.producer.lose(refused)
             raise
-        attempt = 1 if first is None else first.data["attempt"]
-        self._host.observer.run_started(RunStarted(self.info.id, self.info.operation, attempt))
+        self._host.observer.run_started(RunStarted(self.info.id, self.info.operation, self._attempt))
 
     def put(self, block: Block, recorder: Recorder) -> None:
         self._store.append(self.info.id, block, recorder.fold)

@@ -18,6 +18,7 @@ from ..protocol.recorder import Recorder
 from ..runtime.worker import Worker
 from ..settings import Settings
 from ..stores.base import Record, RunInfo, Store
+from .context import CallContext
 from .executors.start import check_operation, warm_executors
 from .observers import Load, Observer
 from .operation import UNSET, Operation
@@ -43,11 +44,13 @@ class Runner:
         observer: Observer | None = None,
         streams: Callable[[], int] = lambda: 0,
         adopts: bool = True,
+        call: CallContext | None = None,
     ) -> None:
         self.operations = self.check(operations)
         self.observer = observer or Observer()
         self._streams = streams
         self._adopts = adopts
+        self._call = call or CallContext()
         self.store = store
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
@@ -55,7 +58,7 @@ class Runner:
         self.draining = False
         self.runs: dict[str, Run] = {}
         self._starting = 0
-        warm_executors(self.operations.values(), worker)
+        warm_executors(self.operations.values(), worker, self._call.process_app)
         self._maintenance: gevent.Greenlet[..., None] = gevent.spawn(self._maintain)
 
     @staticmethod
@@ -82,11 +85,13 @@ class Runner:
         digest: str | None = None,
         linger: float = 0.0,
         cleanup: Callable[[], None] = lambda: None,
+        call: CallContext | None = None,
     ) -> tuple[str, bool]:
         """Starts a run, or joins the one that the same owner and key started; gives its id, and whether it is new.
 
         It lingers for `linger` seconds at least. `cleanup` is called when the run has ended, or at once where none was
-        started. Raises `Unavailable`, `TooMany` and `Conflict`.
+        started. `call` is what a request hands on; without it the run has the runner's. Raises `Unavailable`, `TooMany`
+        and `Conflict`.
         """
         try:
             least = self.linger_of(operation)
@@ -105,7 +110,7 @@ class Runner:
             if stored.id != info.id:
                 cleanup()
                 return stored.id, False
-            run = self.runs[info.id] = Run(self, operation, info, checked)
+            run = self.runs[info.id] = Run(self, operation, info, checked, call or self._call)
         except BaseException:
             cleanup()
             raise
@@ -191,9 +196,11 @@ class Runner:
             self._end(orphan)
             return
         checked = operation.input.model_validate_json(orphan.info.input)
-        run = self.runs[orphan.info.id] = Run(self, operation, orphan.info, checked, orphan.fold)
         # Without a stored event it starts for the first time.
         is_new = orphan.fold.last_event_id == 0
+        run = self.runs[orphan.info.id] = Run(
+            self, operation, orphan.info, checked, self._call, fold=orphan.fold, attempt=1 if is_new else attempt
+        )
         run.start(None if is_new else make_event("attempt", {"attempt": attempt, "reason": "producer_lost"}))
 
     def _end(self, orphan: Record) -> None:

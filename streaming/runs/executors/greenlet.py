@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
 
-from ..context import RunContext, run_context
+from ..context import RunContext
 from ..operation import Operation, close_work
 from .base import Executor, Work
 from .thread import ThreadWork
@@ -29,16 +31,19 @@ def start_local_work(begin: Callable[[], Iterator[Any]], context: RunContext) ->
 class GreenletWork:
     """A generator in the greenlet of its producer."""
 
-    __slots__ = ("_begin", "_context", "_work", "send")
+    __slots__ = ("_begin", "_context", "_scope", "_work", "send")
 
     def __init__(self, begin: Callable[[], Iterator[Any]], context: RunContext) -> None:
         self._begin = begin
         self._context = context
+        self._scope: AbstractContextManager[None] | None = None
         self._work: Any = None
         self.send: Callable[[Any], Any] = self._first
 
     def _first(self, answer: Any) -> Any:
-        run_context.set(self._context)
+        scope = self._context.scope()
+        scope.__enter__()
+        self._scope = scope
         self._work = self._begin()
         self.send = getattr(self._work, "send", None) or self._next
         return self.send(None)
@@ -47,4 +52,14 @@ class GreenletWork:
         return next(self._work)
 
     def close(self) -> None:
-        close_work(self._work)
+        ending = sys.exception()  # what the producer closes this for: a failure, a cancel, or `None` for a success
+        try:
+            close_work(self._work)
+        except BaseException as error:
+            ending = error
+            raise
+        finally:
+            # Not around each `send`: here no cancel interrupts a teardown function, and `send` stays the generator's.
+            scope, self._scope = self._scope, None
+            if scope is not None:
+                scope.__exit__(type(ending), ending, None) if ending else scope.__exit__(None, None, None)

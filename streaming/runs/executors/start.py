@@ -16,6 +16,7 @@ from ..context import RunContext
 from ..operation import Operation, Where
 from .base import Executor, Work
 from .greenlet import GreenletExecutor
+from .process.fork_server import ForkServer
 from .process.work import ProcessExecutor
 from .thread import ThreadExecutor
 
@@ -44,12 +45,17 @@ def check_operation(operation: Operation) -> None:
     _executor_for(operation, operation.runs_in).check(operation)
 
 
-def warm_executors(operations: Collection[Operation], worker: Worker) -> None:
-    """Prepares the executors that these operations run in; called in the hub."""
+def warm_executors(operations: Collection[Operation], worker: Worker, process_app: str | None = None) -> None:
+    """Prepares the executors that these operations run in; called in the hub.
+
+    `process_app` is the application of a process, as `module:name`.
+    """
     for name, executor in EXECUTORS.items():
         own = [operation for operation in operations if operation.runs_in == name]
         if own:
             executor.warm(own, worker)
+    if process_app is not None and any(operation.runs_in == "process" for operation in operations):
+        worker.part(ForkServer).warm([process_app.partition(":")[0]])
 
 
 def start_work(operation: Operation, checked: BaseModel, context: RunContext) -> Work:

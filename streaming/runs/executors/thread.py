@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextvars import copy_context
 from functools import partial
 from typing import Any, Final
 
@@ -16,7 +15,7 @@ from pydantic import BaseModel
 
 from ...protocol.events import Question
 from ...runtime.hub import discard_hub, start_native_thread
-from ..context import RunContext, run_context
+from ..context import RunContext
 from ..operation import Operation
 from .base import Executor, Interruptible, Work, run_work
 
@@ -59,7 +58,6 @@ class ThreadWork:
         self._block = Interruptible()
         self._hub: Any = None
         self._greenlet: Any = None
-        self._variables = copy_context()
 
     def send(self, answer: Any) -> Any:
         if not self._started:
@@ -110,7 +108,7 @@ class ThreadWork:
     def _run(self) -> None:
         self._hub, self._greenlet = gevent.get_hub(), getcurrent()
         try:
-            self._ending = StopIteration(self._variables.run(self._work))
+            self._ending = StopIteration(self._context.variables().run(self._work))
         except BaseException as error:  # noqa: BLE001  # raised again in the hub
             self._ending = error
         finally:
@@ -118,8 +116,8 @@ class ThreadWork:
             self._put(END)
 
     def _work(self) -> Any:
-        run_context.set(self._context)
-        return run_work(self._begin, self._block, self._pass_on)
+        with self._context.scope():
+            return run_work(self._begin, self._block, self._pass_on)
 
     def _pass_on(self, item: Any) -> Any:
         self._put(item)

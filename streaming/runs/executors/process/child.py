@@ -1,8 +1,8 @@
 """The child of a fork server: one process, which runs one operation.
 
-It writes records (`executors.records`) to a pipe of its own, and reads messages from another: the pickled input first,
-then answers as JSON, each after its length. Its standard output is its standard error, so a `print` cannot mix with the
-records.
+It writes records (`executors.records`) to a pipe of its own, and reads messages from another: the pickled input and run
+first, then answers as JSON, each after its length. Its standard output is its standard error, so a `print` cannot mix
+with the records.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any, Final, NoReturn
 from greenlet import GreenletExit
 
 from ....protocol.events import Question
+from ...context import CallContext, RunContext
 from ...operation import Operation
 from ..base import Interruptible, run_work
 from ..records import encode, encode_failure, encode_result
@@ -32,6 +33,12 @@ PR_SET_PDEATHSIG: Final = 1
 OOM_SCORE: Final = b"500"
 NICE: Final = 5
 """nice(2): the workers' streams and the fork server go first."""
+
+
+OUTSIDE_OF_AN_APPLICATION: Final = "outside of application context"
+NEEDS_PROCESS_APP: Final = (
+    'An operation in a process has its application by Headway(app, process_app="module:create_app").'
+)
 
 
 class WorkerGone(Exception):
@@ -117,12 +124,17 @@ def perform(command: dict[str, Any], pipes: Pipes, block: Interruptible) -> None
     """Runs the operation, and writes how it ended; nothing after a cancel that it obeyed."""
     try:
         operation = find(command["module"], command["name"])
-        checked = pickle.loads(pipes.read())  # noqa: S301  # from the worker, over its own pipe
-        result = run_work(partial(operation.begin, checked), block, partial(pass_on, pipes, block))
+        checked, current = pickle.loads(pipes.read())  # noqa: S301  # from the worker, over its own pipe
+        with block:
+            call = call_context(command["app"])
+        with RunContext(None, current, call).scope():
+            result = run_work(partial(operation.begin, checked), block, partial(pass_on, pipes, block))
         pipes.write(encode_result(result))
     except WorkerGone:
         return
     except BaseException as error:  # noqa: BLE001  # SystemExit too, which fails the run
+        if isinstance(error, RuntimeError) and OUTSIDE_OF_AN_APPLICATION in str(error) and not command["app"]:
+            error.add_note(NEEDS_PROCESS_APP)
         if not (block.stopped and isinstance(error, GreenletExit)):
             pipes.write(encode_failure(error))
 
@@ -133,6 +145,22 @@ def find(module: str, name: str) -> Operation:
     if not isinstance(target, Operation):
         raise TypeError(f"{module}.{name} is {target!r}, not an operation")
     return target
+
+
+def call_context(process_app: str | None) -> CallContext:
+    """The context of an application, which is made here, after the fork: `module:name` of it, or of what makes it.
+
+    Raises what the import and the call raise, and `TypeError` for another thing.
+    """
+    if process_app is None:
+        return CallContext()
+    module, _, name = process_app.partition(":")
+    app = attrgetter(name)(importlib.import_module(module))
+    if not hasattr(app, "app_context") and callable(app):
+        app = app()
+    if not hasattr(app, "app_context"):
+        raise TypeError(f"process_app={process_app!r} gives {app!r}, which is no Flask application")
+    return CallContext(app.app_context)
 
 
 def pass_on(pipes: Pipes, block: Interruptible, item: Any) -> Any:

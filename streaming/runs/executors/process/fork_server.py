@@ -148,8 +148,8 @@ class ForkServer:
         """Imports modules before the first run that needs them."""
         self._send({"import": modules})
 
-    def fork(self, operation: Operation) -> Child:
-        """Starts a child for an operation; its first message is the input."""
+    def fork(self, operation: Operation, process_app: str | None = None) -> Child:
+        """Starts a child for an operation, in that application; its first message is the input and the run."""
         read_fd, child_out = os.pipe()
         child_in, write_fd = os.pipe()
         for descriptor in (read_fd, write_fd):
@@ -161,6 +161,7 @@ class ForkServer:
             "module": operation.fn.__module__,
             "name": operation.fn.__qualname__,
             "memory": operation.memory,
+            "app": process_app,
         }
         try:
             self._send(command, [child_out, child_in])

@@ -84,6 +84,8 @@ class Server:
     def _fork(self, command: dict[str, Any]) -> None:
         out_fd, in_fd, *self._descriptors = self._descriptors
         preload(command["module"])
+        if command["app"]:
+            preload(command["app"].partition(":")[0])
         server = os.getpid()
         pid = os.fork()
         if pid == 0:

@@ -23,6 +23,8 @@ class ProcessExecutor(Executor):
     """Operations in processes of their own."""
 
     def check(self, operation: Operation) -> None:
+        if operation.request_context:  # where its `where` sends it here
+            raise RegistrationError(f"{operation.name}: request_context=True cannot run in a process")
         if not operation.is_found_by_name():
             raise RegistrationError(
                 f"{operation.name}: a process finds its operation by the name of its function, at the top level of a "
@@ -48,8 +50,9 @@ class ProcessWork:
 
     def send(self, answer: Any) -> Any:
         if self._child is None:
-            message = pickle.dumps(self._checked)
-            self._child = self._context.worker.part(ForkServer).fork(self._operation)
+            context = self._context
+            message = pickle.dumps((self._checked, context.current))
+            self._child = context.worker.part(ForkServer).fork(self._operation, context.process_app)
             self._child.write(message)
         elif self._question_is_open:
             self._child.write(orjson.dumps(answer))
