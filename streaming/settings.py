@@ -141,6 +141,13 @@ def _store(text: str) -> str:
     return text
 
 
+def _switch(text: str) -> bool:
+    word = text.strip().lower()
+    if word not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
+        raise ValueError
+    return word in ("1", "true", "yes", "on")
+
+
 def _url(text: str) -> str:
     if urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).hostname:
         raise ValueError
@@ -180,3 +187,9 @@ class Settings(BaseSettings):
     drain: float = setting(10.0, _seconds, "seconds of 0 or more")
     api_keys: Mapping[str, str] | None = setting(None, _api_keys, "owner:key,owner:key with no key twice", secret=True)
     cors_origins: tuple[str, ...] = setting((), _origins, "origins such as https://example.org, separated by commas")
+    cors_credentials: bool = setting(False, _switch, "1, for named origins alone, or 0")
+
+    def __post_init__(self) -> None:
+        # Browsers refuse that answer, and an origin in its place would let the pages of all sites act for a user.
+        if self.cors_credentials and "*" in self.cors_origins:
+            raise self.error("cors_credentials", "1", "HEADWAY_CORS_ORIGINS is *")

@@ -28,6 +28,7 @@ from ..runs.observers import Refused, StreamOpened
 from ..runs.operation import Operation
 from ..stores.base import Record, owner_text
 from .command import LOCAL_OWNER
+from .cors import allow_origin
 from .handshake import leave_later, refusal_of
 from .heartbeat import Heartbeat
 from .inputs import RunInput, limit_body, read_body, read_input
@@ -43,8 +44,6 @@ try:
 except ImportError:  # the extra `metrics` is not installed
     metrics = None  # type: ignore[assignment]
 
-ALLOWED_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, traceparent"
-EXPOSED_HEADERS: Final = "Location, Run-Id, Retry-After, Preference-Applied"
 MAX_PAGE: Final = 100
 MAX_LINGER: Final = 300.0
 """Seconds that a caller may ask for if the operation's linger is shorter: enough to reload a page."""
@@ -187,18 +186,7 @@ class Routes:
         g.headway_owner = owner_text(owner)
 
     def _allow_origin(self, response: Response) -> Response:
-        origins = self._headway.settings.cors_origins
-        origin = request.headers.get("Origin")
-        if origins and "*" not in origins:
-            response.vary.add("Origin")  # without an origin, too: a cache must keep the answers apart
-        if origin and origins and ("*" in origins or origin in origins):
-            response.headers["Access-Control-Allow-Origin"] = "*" if "*" in origins else origin
-            response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
-            if request.method == "OPTIONS":
-                response.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE, OPTIONS"
-                response.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
-                response.headers["Access-Control-Max-Age"] = "600"
-        return response
+        return allow_origin(response, self._headway.settings)
 
     def _count_refusal(self, response: Response) -> Response:
         problem: Problem | None = g.pop("headway_problem", None)
