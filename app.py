@@ -37,7 +37,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     try:
         offered = operations(configure(app.config))
         registry()  # reads the agent's tools, whose settings may have errors too
-        Headway(app, operations=offered, store=STORE)
+        Headway(app, operations=offered, store=STORE, standalone=True)
     except SettingError as error:
         sys.stderr.write(f"headway: {error}\n")
         raise SystemExit(BOOT_ERROR) from None

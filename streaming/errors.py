@@ -15,10 +15,13 @@ HeadwayError
 └── Problem                     a request that is refused with application/problem+json (RFC 9457)
     ├── BadRequest              400  bad_request
     ├── Unauthorized            401  unauthorized
+    ├── Forbidden               403  forbidden
     ├── NotFound                404  not_found
+    ├── BodyTimeout             408  body_timeout
     ├── Conflict                409  conflict
     ├── TooLarge                413  too_large
     ├── UnsupportedMedia        415  unsupported_media_type
+    ├── Misdirected             421  misdirected_request
     ├── InvalidInput            422  invalid_input, with `errors`
     ├── TooMany                 429  too_many_runs, with Retry-After
     ├── BodyConsumed            500  body_consumed
@@ -152,8 +155,16 @@ class Unauthorized(Problem):
     status, title, code = 401, "Unauthorized", "unauthorized"
 
 
+class Forbidden(Problem):
+    status, title, code = 403, "Forbidden", "forbidden"
+
+
 class NotFound(Problem):
     status, title, code = 404, "Not found", "not_found"
+
+
+class BodyTimeout(Problem):
+    status, title, code = 408, "Request timeout", "body_timeout"
 
 
 class Conflict(Problem):
@@ -168,12 +179,16 @@ class UnsupportedMedia(Problem):
     status, title, code = 415, "Unsupported media type", "unsupported_media_type"
 
 
+class Misdirected(Problem):
+    status, title, code = 421, "Misdirected request", "misdirected_request"
+
+
 class InvalidInput(Problem):
     status, title, code = 422, "Invalid input", "invalid_input"
 
 
 class TooMany(Problem):
-    status, title, code = 429, "Too many runs", "too_many_runs"
+    status, title, code = 429, "Too many requests", "too_many_runs"
 
 
 class BodyConsumed(Problem):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field
+from ipaddress import ip_address, ip_network
 from typing import Any, ClassVar, Final, Self
 from urllib.parse import urlsplit
 
@@ -124,6 +125,13 @@ def _count(text: str) -> int:
     return value
 
 
+def _whole(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ValueError
+    return value
+
+
 def _linger(text: str) -> float | None:
     return None if text.strip().lower() == "none" else _seconds(text)
 
@@ -171,6 +179,23 @@ def _origins(text: str) -> tuple[str, ...]:
     return origins
 
 
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(entry.strip().lower() for entry in text.split(",") if entry.strip())
+    for host in hosts:
+        if "/" in host:
+            ip_network(host)
+        elif not _HOST.fullmatch(host):
+            raise ValueError
+        elif host.startswith("["):
+            ip_address(host[1:].partition("]")[0])
+    if not hosts:
+        raise ValueError
+    return hosts
+
+
+_HOST: Final = re.compile(r"\*|(?:\[[0-9a-f:.]+\]|\.?[\w-]+(?:\.[\w-]+)*)(?::[0-9]{1,5})?")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(BaseSettings):
     """The settings of the library. Times are seconds, sizes bytes."""
@@ -183,7 +208,13 @@ class Settings(BaseSettings):
     max_runs: int = setting(100, _count, "a whole number above 0")
     max_streams: int = setting(10_000, _count, "a whole number above 0")
     max_runs_per_client: int = setting(20, _count, "a whole number above 0")
+    max_streams_per_client: int | None = setting(None, _count, "a whole number above 0")
+    proxies: int = setting(0, _whole, "a whole number of 0 or more")
+    hosts: tuple[str, ...] | None = setting(
+        None, _hosts, "host names such as app.example.org or .example.org, addresses, networks, or *"
+    )
     max_body: int = setting(67_108_864, _count, "bytes, a whole number above 0")
+    body_timeout: float = setting(60.0, _above_zero, "seconds above 0")
     drain: float = setting(10.0, _seconds, "seconds of 0 or more")
     api_keys: Mapping[str, str] | None = setting(None, _api_keys, "owner:key,owner:key with no key twice", secret=True)
     cors_origins: tuple[str, ...] = setting((), _origins, "origins such as https://example.org, separated by commas")

@@ -329,9 +329,14 @@ def nginx(
 
 
 def deployed() -> str:
-    """`deploy/nginx/headway.conf` as a template: the file as it is, but for the two addresses."""
+    """`deploy/nginx/headway.conf` as a template: the file, but for two addresses and the place of its log."""
     site = (ROOT / "deploy/nginx/headway.conf").read_text()
-    for theirs, ours in {"listen 80": "listen 127.0.0.1:@port@", "server 127.0.0.1:8000": "server @upstream@"}.items():
+    replaced = {
+        "listen 80": "listen 127.0.0.1:@port@",
+        "server 127.0.0.1:8000": "server @upstream@",
+        "/var/log/nginx/headway.log": "access.log",
+    }
+    for theirs, ours in replaced.items():
         assert site.count(theirs) == 1, f"{theirs!r} is what this function replaces, once"
         site = site.replace(theirs, ours)
     return site

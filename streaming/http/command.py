@@ -77,7 +77,8 @@ class Local:
         rules = self._app.url_map.iter_rules()
         prefix = next(rule.rule for rule in rules if rule.endpoint == "headway.operations").removesuffix("/operations")
         config = self._app.config
-        host = config["SERVER_NAME"] or next(iter(config.get("TRUSTED_HOSTS") or ()), "localhost").lstrip(".")
+        names = [host for host in self._settings.hosts or () if host != "*" and "/" not in host]
+        host = config["SERVER_NAME"] or next(iter(config.get("TRUSTED_HOSTS") or names), "localhost").lstrip(".")
         return f"{config['PREFERRED_URL_SCHEME']}://{host}{prefix}"
 
     @contextmanager

@@ -26,6 +26,7 @@ from ..stores.base import Store, owner_text
 from .command import HeadwayCommand
 from .context import call_context, check_process_app
 from .drain import drain
+from .gate import Gate
 from .heartbeat import Heartbeat
 from .routes import Routes
 
@@ -44,8 +45,9 @@ class Headway:
     (`stores.base.owner_text`); it returns `None`, or raises a `Problem`, to refuse the request. `log` and `clock`
     replace the store of the settings and the system's clock, in tests. `observers` are notified of runs, streams and
     refusals. `process_app` says where the process of an operation finds the application, as `module:create_app` or
-    `module:app`. Further keywords are defaults of settings. `serving` is false in `flask headway`: a process that ends
-    with its command takes over no run whose worker was lost.
+    `module:app`. `standalone` says that the application is nothing else (`http/gate.py`). Further keywords are defaults
+    of settings. `serving` is false in `flask headway`: a process that ends with its command takes over no run whose
+    worker was lost.
     """
 
     mounted: ClassVar[weakref.WeakSet[Headway]] = weakref.WeakSet()
@@ -62,11 +64,14 @@ class Headway:
         clock: Clock | None = None,
         observers: Iterable[Observer] = (),
         process_app: str | None = None,
+        standalone: bool = False,
         **defaults: Any,
     ) -> None:
         self.operations = list(operations)
         self.observers = list(observers)
         self.serving = True
+        self.standalone = standalone
+        self.gate = Gate(self)
         self.settings = Settings()
         self._authorize = authorize
         self._store = log
@@ -96,6 +101,7 @@ class Headway:
                 clock=self._clock,
                 observers=self.observers,
                 process_app=self._process_app,
+                standalone=self.standalone,
                 **self._defaults,
             )
             return
@@ -104,7 +110,9 @@ class Headway:
         Runner.check(self.operations)
         app.extensions["headway"] = self
         Headway.mounted.add(self)
-        app.register_blueprint(Routes(self).blueprint, url_prefix=url_prefix)
+        blueprint = Routes(self).blueprint
+        self.gate.guard(app, blueprint)
+        app.register_blueprint(blueprint, url_prefix=url_prefix)
         app.cli.add_command(HeadwayCommand(app, self))
         self._mounted = True
 

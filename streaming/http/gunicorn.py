@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from time import monotonic
 from typing import Any, Final
@@ -57,6 +57,8 @@ class _Drain:
     def run(self) -> None:
         """Waits for the stop, and drains."""
         _open_stores()
+        if getattr(self._gunicorn_worker, "age", 1) == 1:  # the first worker of the server, for all of them
+            _check_addresses(self._gunicorn_worker.sockets)
         while self._gunicorn_worker.alive:
             gevent.sleep(0.1)
         try:
@@ -95,6 +97,14 @@ def _open_stores() -> None:
             headway.runner  # noqa: B018  # made on first use
         except HeadwayError as error:
             log.warning("the store of the runs is not open yet: %s", error)
+
+
+def _check_addresses(sockets: Iterable[Any]) -> None:
+    """Warns of what the settings leave open at these addresses."""
+    names = [listener.getsockname() for listener in sockets]
+    addresses = [str(name[0]) if isinstance(name, tuple) else os.fsdecode(name) or "@" for name in names]
+    for headway in list(Headway.mounted):
+        headway.gate.listens(addresses)
 
 
 def _watch_connections(gunicorn_worker: Any) -> Callable[[], None]:

@@ -13,8 +13,11 @@ from typing import Any, Final, get_args
 
 from ..errors import (
     BadRequest,
+    BodyTimeout,
     Conflict,
+    Forbidden,
     InvalidInput,
+    Misdirected,
     NotFound,
     NotImplementedHere,
     Problem,
@@ -129,7 +132,17 @@ def _start(operation: Operation) -> Schema:
     if not any(name in schema.get("required", ()) for name in files):
         media = {"application/json": {"schema": schema}, **(media if files else {})}
     result = _with_base(operation.name, "result", operation.result or {})
-    refusals = (BadRequest, Conflict, TooLarge, UnsupportedMedia, InvalidInput, TooMany, Unavailable)
+    refusals = (
+        BadRequest,
+        Forbidden,
+        BodyTimeout,
+        Conflict,
+        TooLarge,
+        UnsupportedMedia,
+        InvalidInput,
+        TooMany,
+        Unavailable,
+    )
     answer = _answer(f"start_{operation.name}", operation.title, None, *refusals)
     answer["description"] = operation.description
     answer["parameters"] = [
@@ -163,13 +176,13 @@ def _snapshot() -> Schema:
 
 
 def _cancel() -> Schema:
-    answer = _answer("cancel", "Cancels a run.", _ref("Snapshot"), NotFound)
+    answer = _answer("cancel", "Cancels a run.", _ref("Snapshot"), Forbidden, NotFound)
     answer["responses"]["202"] = answer["responses"]["200"]
     return answer
 
 
 def _answer_question() -> Schema:
-    refusals = (BadRequest, NotFound, Conflict, InvalidInput)
+    refusals = (BadRequest, Forbidden, NotFound, BodyTimeout, Conflict, InvalidInput)
     answer = _answer("answer", "Answers the open question of a run.", None, *refusals)
     body = _object("question answer", question=STRING, answer=ANYTHING)
     answer["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
@@ -201,7 +214,7 @@ def _ref(name: str) -> Schema:
 
 def _answer(name: str, summary: str, schema: Schema | None, *refusals: type[Problem]) -> Schema:
     responses = {} if schema is None else {"200": _content(schema)}
-    kinds: list[type[Problem]] = [Unauthorized, *refusals]
+    kinds: list[type[Problem]] = [Unauthorized, *refusals, Misdirected]
     for refusal in kinds:
         content = {"application/problem+json": {"schema": _ref("Problem")}}
         responses[str(refusal.status)] = {"description": refusal.title, "content": content}

@@ -29,6 +29,7 @@ from ..runs.operation import Operation
 from ..stores.base import Record, owner_text
 from .command import LOCAL_OWNER
 from .cors import allow_origin
+from .gate import client_of_request, prefix_of_request
 from .handshake import leave_later, refusal_of
 from .heartbeat import Heartbeat
 from .inputs import RunInput, limit_body, read_body, read_input
@@ -92,7 +93,7 @@ class Routes:
             self._check_streams()
         run_input = read_input(request, operation, self._headway.settings.max_body)
         run, source = self._start_run(operation, run_input, preferences)
-        headers = {"Location": url_for(".snapshot", run=run), "Run-Id": run, **preferences.applied()}
+        headers = {"Location": self._url(".snapshot", run=run), "Run-Id": run, **preferences.applied()}
         if source is None:
             return self._snapshot(self._find(run), 202, headers)
         return self._stream(source, operation.name, run, after=0, headers=headers)
@@ -160,7 +161,7 @@ class Routes:
     def openapi(self) -> Response:
         from . import openapi  # with the schema of the events, which is otherwise not needed to serve
 
-        base = url_for(".openapi").removesuffix("/openapi.json")
+        base = self._url(".openapi").removesuffix("/openapi.json")
         operations = self._headway.runner.operations.values()
         return _json(openapi.describe(operations, base, keys=self._headway.authorize is not None))
 
@@ -213,14 +214,15 @@ class Routes:
         handshake = operation.handshake(value, runner.worker)
         # Read here: `start` may run in another thread, which has no request.
         call = self._headway.call_context(operation)
-        key, owner, address = request.headers.get("Idempotency-Key") or None, g.headway_owner, request.remote_addr
+        key, owner = request.headers.get("Idempotency-Key") or None, g.headway_owner
+        client = client_of_request(self._headway.settings)
 
         def start() -> tuple[str, bool, RunSource | None]:
             run, new = runner.start(
                 operation,
                 value,
                 owner=owner,
-                client=owner or f"address {address}",
+                client=client,
                 key=key,
                 digest=run_input.digest if key else None,
                 linger=preferences.linger,
@@ -246,6 +248,10 @@ class Routes:
             raise refusal
 
     # -- helpers ------------------------------------------------------------------------------------------------
+
+    def _url(self, endpoint: str, **values: Any) -> str:
+        """The path of a route, as clients ask for it."""
+        return prefix_of_request(self._headway.settings) + url_for(endpoint, **values)
 
     def _find(self, run: str) -> Record:
         runner = self._headway.runner

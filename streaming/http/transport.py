@@ -85,9 +85,7 @@ class Transport:
     __slots__ = ("_pending", "_restore", "_socket", "fd")
 
     def __init__(self, environ: Mapping[str, Any]) -> None:
-        sock = next((environ[key] for key in SOCKET_KEYS if key in environ), None)
-        if sock is None:
-            sock = _socket_read_by(environ.get("wsgi.input"))
+        sock = socket_of(environ)
         self.fd: int = sock.fileno() if hasattr(sock, "fileno") else -1
         self._socket: Any = None if self.fd < 0 else sock
         self._restore: int | None = None
@@ -175,6 +173,12 @@ class Transport:
 
     def _is_tcp(self) -> bool:
         return self._socket is not None and self._socket.family in (socket.AF_INET, socket.AF_INET6)
+
+
+def socket_of(environ: Mapping[str, Any]) -> Any:
+    """The server's socket of a request; `None` where the server hides it, and without a server."""
+    sock = next((environ[key] for key in SOCKET_KEYS if key in environ), None)
+    return _socket_read_by(environ.get("wsgi.input")) if sock is None else sock
 
 
 def _socket_read_by(body: Any) -> Any:

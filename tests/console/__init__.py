@@ -42,13 +42,16 @@ class BrowserError(Exception):
 
 
 class Browser:
-    """The Node.js process and its browser; a context manager, which ends both."""
+    """The Node.js process and its browser; a context manager, which ends both. `arguments` are Chromium's own."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._arguments = arguments
 
     def __enter__(self) -> Self:
         node = shutil.which("node")
         if node is None or not PACKAGE.is_dir():
             pytest.fail("Node.js 20 or newer and the npm package playwright-core are needed here: run `make setup`")
-        command = [node, str(DRIVER), program("chromium"), str(TIMEOUT * 1000)]
+        command = [node, str(DRIVER), program("chromium"), str(TIMEOUT * 1000), *self._arguments]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return self
 

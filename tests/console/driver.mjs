@@ -6,10 +6,10 @@ import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const [executablePath, timeout] = process.argv.slice(2);
+const [executablePath, timeout, ...more] = process.argv.slice(2);
 const quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--no-first-run"];
 const quieter = ["--disable-background-networking", "--disable-component-update", "--disable-sync"];
-const browser = await chromium.launch({ executablePath, args: [...quiet, ...quieter] });
+const browser = await chromium.launch({ executablePath, args: [...quiet, ...quieter, ...more] });
 const pages = [];
 
 /** Collects the exceptions of a page, and the errors and warnings in its console. */
