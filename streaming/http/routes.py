@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, get_args
 
@@ -33,6 +33,7 @@ from .gate import client_of_request, prefix_of_request
 from .handshake import leave_later, refusal_of
 from .heartbeat import Heartbeat
 from .inputs import RunInput, limit_body, read_body, read_input
+from .preferences import Preferences, read_number
 from .problems import guarded, problem_response
 from .stream import head, respond
 from .viewer import RunSource, Viewer
@@ -46,8 +47,6 @@ except ImportError:  # the extra `metrics` is not installed
     metrics = None  # type: ignore[assignment]
 
 MAX_PAGE: Final = 100
-MAX_LINGER: Final = 300.0
-"""Seconds that a caller may ask for if the operation's linger is shorter: enough to reload a page."""
 STATUSES: Final = get_args(Status)
 
 
@@ -88,7 +87,7 @@ class Routes:
 
     def start(self, name: str) -> Response:
         operation = self._operation(name)
-        preferences = _Preferences(request)
+        preferences = Preferences(request)
         if not preferences.detached:
             self._check_streams()
         run_input = read_input(request, operation, self._headway.settings.max_body)
@@ -206,7 +205,7 @@ class Routes:
         return operation
 
     def _start_run(
-        self, operation: Operation, run_input: RunInput, preferences: _Preferences
+        self, operation: Operation, run_input: RunInput, preferences: Preferences
     ) -> tuple[str, RunSource | None]:
         """The id of the run, and the source of its stream unless the caller is detached. Raises `Problem`."""
         runner = self._headway.runner
@@ -261,7 +260,7 @@ class Routes:
         return Response(record.snapshot(), status, content_type="application/json", headers=headers)
 
     def _last_event_id(self, record: Record) -> int:
-        after = _number(request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or "0", 15)
+        after = read_number(request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or "0", 15)
         if after is None or (after > record.fold.last_event_id and after > self._stored_event_id(record.info.id)):
             raise _bad_field("Last-Event-ID", "is the number of an event of this run")
         return after
@@ -292,46 +291,16 @@ class Routes:
             raise Unavailable("this worker has too many open streams", retry_after=5)
 
 
-class _Preferences:
-    """The preferences of a start, from `Prefer` and `Accept`.
-
-    `detached`: `Prefer: respond-async` (RFC 7240, section 4.1), or an `Accept` of JSON alone. `linger`: the seconds of
-    `Prefer: linger=SECONDS`, up to a maximum; an invalid preference is ignored, as the RFC requires.
-    """
-
-    def __init__(self, request: Request) -> None:
-        accepted = [kind.partition(";")[0].strip().lower() for kind, quality in request.accept_mimetypes if quality > 0]
-        preferences = _preferences(request.headers.get("Prefer", ""))
-        self.linger = min(float(_number(preferences.get("linger", ""), 8) or 0), MAX_LINGER)
-        self.detached = "respond-async" in preferences or accepted == ["application/json"]
-
-    def applied(self) -> Mapping[str, str]:
-        """The header that names the preferences that apply (RFC 7240, section 3)."""
-        applied = ["respond-async"] * self.detached + [f"linger={self.linger:g}"] * bool(self.linger)
-        return {"Preference-Applied": ", ".join(applied)} if applied else {}
-
-
-def _preferences(header: str) -> dict[str, str]:
-    """The preferences of a request, without their parameters (RFC 7240, section 2)."""
-    words = (word.partition(";")[0].partition("=") for word in header.split(","))
-    return {name.strip().lower(): value.strip().strip('"') for name, _, value in words}
-
-
 def _open_endpoints(request: Request) -> tuple[str, str]:
     """The endpoints that require no key."""
     return (f"{request.blueprint}.live", f"{request.blueprint}.ready")
 
 
 def _limit() -> int:
-    limit = _number(request.args.get("limit", "20"), 8) or 0
+    limit = read_number(request.args.get("limit", "20"), 8) or 0
     if not 1 <= limit <= MAX_PAGE:
         raise _bad_field("limit", f"is 1 to {MAX_PAGE}")
     return limit
-
-
-def _number(text: str, digits: int) -> int | None:
-    """A number of at most so many digits; `None` for anything else."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None
 
 
 def _bad_field(name: str, message: str) -> BadRequest:

@@ -16,7 +16,7 @@ import pytest
 from streaming.client.cli.doctor import Finding, examine, report
 from tests.servers import HTTP_1_1, Server, deployed, environment, gunicorn, nginx
 
-SIMULATE: Final = {"HEADWAY_STORE": "memory:", "HEADWAY_SIMULATE": "1", "HEADWAY_HEARTBEAT": "1"}
+SIMULATE: Final = {"HEADWAY_STORE": "memory:", "HEADWAY_SIMULATE": "1", "HEADWAY_HEARTBEAT": "1", "HEADWAY_HOSTS": "*"}
 GZIP: Final = "gzip on; gzip_types text/event-stream; gzip_min_length 0; gzip_proxied any; gzip_http_version 1.0;"
 CHANGES: Final = 'proxy_hide_header Cache-Control; proxy_set_header Last-Event-ID "";'
 
