@@ -7,14 +7,15 @@ in its context (a database session, say) ends with the request, and the work has
 from __future__ import annotations
 
 import contextvars
+import inspect
 import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from flask import Flask, Request, has_request_context
-from flask.globals import g, request, request_ctx
+from flask import Flask, Request, has_request_context, stream_with_context
+from flask.globals import app_ctx, g, request, request_ctx
 
 from ..errors import RegistrationError
 from ..runs.context import CallContext, Headers
@@ -38,6 +39,21 @@ def call_context(app: Flask, operation: Operation, process_app: str | None = Non
     named = {name: request.headers[name] for name in operation.headers if name in request.headers}
     scope = RequestScope(detached=True) if operation.request_context else app.app_context
     return CallContext(scope, variables, Headers(named), process_app)
+
+
+def work_and_context(events: Any) -> tuple[Any, CallContext]:
+    """What `stream()` is given, and the context that it works in: with the request under `stream_with_context`.
+
+    Flask's wrapper of that name loses what a generator returns, and is not closed with it: here its generator works
+    without it, in a copy of the context of the request.
+    """
+    variables = own_variables()
+    if inspect.isgenerator(events) and events.gi_code in stream_with_context.__code__.co_consts:
+        inner = inspect.getgeneratorlocals(events).get("gen")
+        if inner is not None:
+            events.close()
+            return inner, CallContext(RequestScope(detached=False), variables)
+    return events, CallContext(app_ctx.app.app_context, variables)
 
 
 def check_process_app(process_app: Any) -> str | None:

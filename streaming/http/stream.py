@@ -11,12 +11,13 @@ from ..clock import SystemClock
 from ..errors import RegistrationError
 from ..protocol.frames import BLOCK_BYTES, Batch, Block
 from ..protocol.recorder import Recorder
-from ..runs.context import RunContext
+from ..runs.context import CallContext, RunContext
 from ..runs.executors.greenlet import start_local_work
 from ..runs.operation import FlushPolicy, as_work, check_flush, close_work
 from ..runs.producer import Producer
 from ..runtime.hub import GreenSignal, Signal
 from ..runtime.worker import Worker
+from .context import work_and_context
 from .viewer import RETRY, Source, Viewer
 
 HEADERS: Final = {
@@ -34,8 +35,8 @@ class Channel(Source):
 
     __slots__ = ("_frames", "_last", "_notify", "_over", "_room", "_size", "_started", "preface", "producer")
 
-    def __init__(self, events: Any, worker: Worker, *, flush: FlushPolicy, lifecycle: bool) -> None:
-        context = RunContext(worker)
+    def __init__(self, events: Any, worker: Worker, call: CallContext, *, flush: FlushPolicy, lifecycle: bool) -> None:
+        context = RunContext(worker, call=call)
         self.preface = RETRY
         self.producer = Producer(
             getattr(events, "__name__", None) or "stream",
@@ -73,8 +74,7 @@ class Channel(Source):
             self._room.wait()
 
     def read(self, after: int, *, frames: int, merge: bool) -> Batch:
-        # Not earlier: by now the view has returned, and no longer uses the contexts of its request, which
-        # `stream_with_context` enters elsewhere. And a stream that nobody reads (HEAD) does no work.
+        # Not earlier: a stream that nobody reads (HEAD) does no work, and by now the view has done with its request.
         self.start()
         block = b"".join(self._frames[:frames])
         del self._frames[:frames]
@@ -140,8 +140,8 @@ def stream(
     `lifecycle=False` only the generator's own events. `heartbeat` and `send_timeout` are in seconds. Nothing is kept:
     there is no more for a client that comes back with `Last-Event-ID`, as an `EventSource` does after each end of a
     stream, so it gets 204, at which it stops (HTML, section 9.2.3), and `events` is closed; with `restart`, or without
-    the lifecycle, the work is done again. A generator that reads its request needs Flask's `stream_with_context`, which
-    passes on events but no return value: `result` is null then. Raises `RegistrationError` for another flush policy,
+    the lifecycle, the work is done again. The generator runs in an application context of its own; Flask's
+    `stream_with_context` around it gives it the request as well. Raises `RegistrationError` for another flush policy,
     and for seconds that are not above 0.
     """
     check_flush(flush)
@@ -151,6 +151,7 @@ def stream(
         close_work(events)
         return Response(status=204)
     worker, environ = Worker.current(), request.environ
-    channel = worker.call(lambda: Channel(events, worker, flush=flush, lifecycle=lifecycle))
+    events, call = work_and_context(events)
+    channel = worker.call(lambda: Channel(events, worker, call, flush=flush, lifecycle=lifecycle))
     each = flush == "each"
     return respond(Viewer(channel, worker, environ=environ, heartbeat=heartbeat, send_timeout=send_timeout, each=each))

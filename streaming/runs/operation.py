@@ -184,7 +184,7 @@ class Operation:
 
     def _check_request(self) -> None:
         names = self.headers
-        if isinstance(names, str) or not all(isinstance(name, str) and HEADER.fullmatch(name) for name in names):
+        if not isinstance(names, tuple | list) or not all(_is_header(name) for name in names):
             raise RegistrationError(f"{self.name}: headers is a tuple of names of headers, not {names!r}")
         if not self.request_context:
             return
@@ -270,6 +270,10 @@ def _name_of(fn: Callable[..., Any], name: str | None) -> str:
 
 def _is_async(fn: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn)
+
+
+def _is_header(name: Any) -> bool:
+    return isinstance(name, str) and HEADER.fullmatch(name) is not None
 
 
 def _is_amount(value: Any, kind: Any) -> bool:
