@@ -12,6 +12,7 @@ from flask import Response, g
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from ..errors import Problem, StoreAway, TooLarge, Unauthorized, Unavailable
+from .deadline import missed_deadline
 
 log = logging.getLogger("headway")
 
@@ -31,6 +32,7 @@ def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
 
 def problem_response(error: Exception) -> Response:
     """Any exception as a problem document; the text of one that is not for callers only goes to the log."""
+    error = missed_deadline() or error  # the reader of the body only knows that it broke off
     if isinstance(error, HTTPException):
         problem = _problem_of(error)
     elif isinstance(error, StoreAway):

@@ -29,6 +29,7 @@ from ..runs.operation import Operation
 from ..stores.base import Record, owner_text
 from .command import LOCAL_OWNER
 from .cors import allow_origin
+from .deadline import begin_body, drop_body, end_body
 from .gate import client_of_request, prefix_of_request
 from .handshake import leave_later, refusal_of
 from .heartbeat import Heartbeat
@@ -70,6 +71,7 @@ class Routes:
         add("/openapi.json", view_func=self.openapi)
         self.blueprint.url_value_preprocessor(self._limit_body)
         self.blueprint.before_request(guarded(self._identify))
+        self.blueprint.teardown_request(drop_body)
         self.blueprint.after_request(self._allow_origin)
         self.blueprint.after_request(self._count_refusal)
         # For what the host application's checks raise; its other errors go to its own handlers.
@@ -91,6 +93,7 @@ class Routes:
         if not preferences.detached:
             self._check_streams()
         run_input = read_input(request, operation, self._headway.settings.max_body)
+        end_body()
         run, source = self._start_run(operation, run_input, preferences)
         headers = {"Location": self._url(".snapshot", run=run), "Run-Id": run, **preferences.applied()}
         if source is None:
@@ -120,6 +123,7 @@ class Routes:
     def answer(self, run: str) -> Response:
         record = self._find(run)
         body = read_body(request, self._headway.settings.max_body)
+        end_body()
         question, answer = questions.check_answer(body, record.fold.question)
         runner = self._headway.runner
         if not runner.worker.call(runner.store.answer, run, question, answer):
@@ -169,6 +173,7 @@ class Routes:
     def _limit_body(self, *_: Any) -> None:
         # Flask calls this ahead of every `before_request`, also the application's, which may read the body.
         limit_body(request, self._headway.settings.max_body)
+        begin_body(self._headway.settings.body_timeout)
 
     def _identify(self) -> None:
         """Sets the owner of the request. Raises `Unauthorized`."""

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+import click
 import gevent
 import pytest
 from flask import Flask, request, session
@@ -312,6 +313,15 @@ def test_the_first_request_warns_too(sites: Any, caplog: pytest.LogCaptureFixtur
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert "192.0.2.1" in record.getMessage()
+
+
+@pytest.mark.parametrize(("host", "warned"), [("0.0.0.0", True), ("127.0.0.1", False)])
+def test_flask_run_warns(sites: Any, caplog: pytest.LogCaptureFixture, host: str, warned: bool) -> None:
+    """`flask run --host 0.0.0.0` says it as it starts."""
+    with click.Context(click.Command("run"), info_name="run") as command:
+        command.params["host"] = host
+        sites(standalone=True)
+    assert [host in record.getMessage() for record in caplog.records] == [True] * warned
 
 
 def test_two_readers_of_the_proxies_headers_warn(sites: Any, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import select
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
@@ -10,8 +13,10 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from tests.clients import Connection, Cut
 from tests.console import Browser, Page
-from tests.servers import Server, deployed, gunicorn, nginx
+from tests.figures import Figures
+from tests.servers import Server, deployed, flask_run, gunicorn, nginx
 
 SETTINGS: Final = {"HEADWAY_STORE": "memory:", "HEADWAY_SIMULATE": "1"}
 ASYNC: Final = {"Prefer": "respond-async"}
@@ -21,8 +26,8 @@ NAME: Final = "evil.test"
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Server]:
-    """The service as it starts without any setting of its own: without keys, on a loopback address."""
-    with gunicorn("app:app", env=SETTINGS) as server:
+    """The service without keys, on a loopback address, and for one test on all addresses too."""
+    with gunicorn("app:app", env=SETTINGS, args=["-b", "0.0.0.0:0"]) as server:
         yield server
 
 
@@ -138,10 +143,96 @@ def test_behind_nginx_as_it_is_meant() -> None:
         )
 
 
-def test_the_start_warns_of_an_open_service() -> None:
-    """Without keys, on every address of the machine: one line from all workers together."""
-    with gunicorn("app:app", workers=2, env=SETTINGS, args=["-b", "0.0.0.0:0"]) as server:
-        httpx.get(f"{server.url}/health/live")
-        log = server.log()
-    assert log.count("HEADWAY_API_KEYS") == 1
-    assert "0.0.0.0" in log
+def test_the_start_warns_of_an_open_service(service: Server) -> None:
+    """Without keys, on an address that others reach: one line, which names the way out."""
+    (line,) = [line for line in service.log().splitlines() if "HEADWAY_API_KEYS" in line]
+    assert "0.0.0.0" in line
+
+
+# Bodies that do not come
+
+HEAD: Final = "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n{framing}\r\n\r\n"
+FRAMINGS: Final = {"length": "Content-Length: 1000", "chunks": "Transfer-Encoding: chunked"}
+BODIES: Final = {
+    "application/json": b'{"steps": ',
+    "application/x-www-form-urlencoded": b"steps=",
+    "multipart/form-data; boundary=b": b'--b\r\nContent-Disposition: form-data; name="steps"\r\n\r\n',
+}
+
+
+def slow_post(
+    server: Server, kind: str, framing: str, path: str = "/operations/simulate", more: str = ""
+) -> Connection:
+    """A post whose body stops in its middle; `more` are header lines."""
+    sender = Connection(server)
+    body = BODIES[kind] if framing == "length" else b"%x\r\n%b\r\n" % (len(BODIES[kind]), BODIES[kind])
+    sender.send(HEAD.format(path=path, kind=kind, framing=FRAMINGS[framing] + more).encode() + body)
+    return sender
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[Server]:
+    """The service with little time for bodies."""
+    with gunicorn("app:app", env={**SETTINGS, "HEADWAY_BODY_TIMEOUT": "0.7", "HEADWAY_SEND_TIMEOUT": "1"}) as server:
+        yield server
+
+
+def assert_timed_out(sender: Connection) -> None:
+    """The sender has got a problem document, and the connection is closed."""
+    with sender:
+        assert sender.response("POST").status == 408
+        assert json.loads(sender.body())["code"] == "body_timeout"
+        with pytest.raises((Cut, OSError)):
+            sender.response()
+
+
+def test_bodies_that_stop(hasty: Server) -> None:
+    """JSON, forms and multipart, with a length or in chunks, to both routes that take one: 408, at the deadline."""
+    began = time.monotonic()
+    senders = [slow_post(hasty, kind, framing) for kind in BODIES for framing in FRAMINGS]
+    for sender in senders:
+        assert_timed_out(sender)
+    assert 0.5 < time.monotonic() - began < 7
+
+
+def test_a_body_that_drips(hasty: Server) -> None:
+    """A byte now and then does not move the deadline."""
+    sender = slow_post(hasty, "application/json", "length")
+    began = time.monotonic()
+    while not select.select([sender.socket], [], [], 0.1)[0]:
+        sender.send(b" ")
+        assert time.monotonic() - began < 7
+    assert_timed_out(sender)
+
+
+def test_many_slow_posts(hasty: Server, figures: Figures) -> None:
+    """Two hundred at once end together, and a body that is in time is served meanwhile."""
+    began = time.monotonic()
+    senders = [slow_post(hasty, "application/json", "length") for _ in range(200)]
+    assert httpx.post(f"{hasty.url}/operations/simulate", headers=ASYNC, json={"steps": 1}).status_code == 202
+    for sender in senders:
+        assert_timed_out(sender)
+    figures.add("slow posts of 200 that are open after the deadline", "0")
+    assert time.monotonic() - began < 15
+
+
+def test_bodies_that_stop_under_flask_run() -> None:
+    """The same on threads."""
+    with flask_run("app:app", env={**SETTINGS, "HEADWAY_BODY_TIMEOUT": "0.5"}) as server:
+        senders = [slow_post(server, kind, framing) for kind in BODIES for framing in FRAMINGS]
+        for sender in senders:
+            assert_timed_out(sender)
+
+
+def test_bodies_that_the_application_reads() -> None:
+    """Its own functions, which read a body ahead of the route, do not wait for ever either."""
+    readers = ["form", "json", "data", "get-data", "stream"]
+    with gunicorn("tests.apps.hosts:reading()", env={"HEADWAY_BODY_TIMEOUT": "0.5"}) as server:
+        senders = [
+            slow_post(server, "application/json", framing, "/operations/echoed", f"\r\n{header}: {reader}")
+            for framing in FRAMINGS
+            for header in ("X-Reader", "X-Authorize")
+            for reader in readers
+        ]
+        for sender in senders:
+            assert_timed_out(sender)
