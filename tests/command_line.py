@@ -121,11 +121,11 @@ class CommandLine:
                 process.kill()
 
 
-def run_in(app: Flask, *arguments: str, stdin: bytes = b"") -> CompletedCommand:
-    """Runs `flask headway` in an application of this process to its end."""
+def run_in(app: Flask, *arguments: str, stdin: bytes = b"", command: str = "headway") -> CompletedCommand:
+    """Runs `flask headway` in an application of this process to its end; `command` is that of another extension."""
     # Of the caller's environment nothing: a URL there would be asked instead of the application.
     runner = app.test_cli_runner(env={"HEADWAY_URL": None, "HEADWAY_API_KEY": None})
-    ended = runner.invoke(args=["headway", *arguments], input=stdin)
+    ended = runner.invoke(args=[command, *arguments], input=stdin)
     if ended.exception is not None and not isinstance(ended.exception, SystemExit):
         raise ended.exception
     return CompletedCommand(ended.exit_code, ended.stdout_bytes, ended.stderr)

@@ -44,8 +44,8 @@ class NotInstalled(click.ClickException):
 class HeadwayCommand(click.Command):
     """Stands for the commands until one of them is used."""
 
-    def __init__(self, app: Flask, headway: Headway) -> None:
-        super().__init__("headway", help="Starts, watches and cancels runs of this application, and checks it.")
+    def __init__(self, app: Flask, headway: Headway, name: str = "headway") -> None:
+        super().__init__(name, help="Starts, watches and cancels runs of this application, and checks it.")
         self._local = Local(app, headway)
 
     def make_context(
@@ -74,8 +74,8 @@ class Local:
     @property
     def url(self) -> str:
         """The URL of the routes, under a host that the application accepts."""
-        rules = self._app.url_map.iter_rules()
-        prefix = next(rule.rule for rule in rules if rule.endpoint == "headway.operations").removesuffix("/operations")
+        rules, endpoint = self._app.url_map.iter_rules(), f"{self._headway.name}.operations"
+        prefix = next(rule.rule for rule in rules if rule.endpoint == endpoint).removesuffix("/operations")
         config = self._app.config
         names = [host for host in self._settings.hosts or () if host != "*" and "/" not in host]
         host = config["SERVER_NAME"] or next(iter(config.get("TRUSTED_HOSTS") or names), "localhost").lstrip(".")

@@ -7,10 +7,12 @@ import os
 import weakref
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
-from flask import Flask, Request
+import gevent
+from flask import Blueprint, Flask, Request, current_app, has_app_context
+from flask.ctx import AppContext
 from gevent.lock import Semaphore
 
 from ..clock import Clock
@@ -28,6 +30,7 @@ from .context import call_context, check_process_app
 from .drain import drain
 from .gate import Gate
 from .heartbeat import Heartbeat
+from .mount import below, free_name, full_name
 from .routes import Routes
 
 try:
@@ -39,15 +42,16 @@ Authorize = Callable[[Request], str | int | UUID | None]
 
 
 class Headway:
-    """Operations, their runs, and the routes to them.
+    """Operations, their runs, and the routes to them, on an application or a blueprint, under `url_prefix`.
 
-    `authorize` takes the request and returns its owner, a string, an `int` or a UUID, which are kept as text
-    (`stores.base.owner_text`); it returns `None`, or raises a `Problem`, to refuse the request. `log` and `clock`
-    replace the store of the settings and the system's clock, in tests. `observers` are notified of runs, streams and
-    refusals. `process_app` says where the process of an operation finds the application, as `module:create_app` or
-    `module:app`. `standalone` says that the application is nothing else (`http/gate.py`). Further keywords are defaults
-    of settings. `serving` is false in `flask headway`: a process that ends with its command takes over no run whose
-    worker was lost.
+    Several on one application have routes, settings and runs of their own. `name` is that of the blueprint of the
+    routes, and gets a number where it is taken. `authorize` takes the request and returns its owner, a string, an `int`
+    or a UUID, which are kept as text (`stores.base.owner_text`); it returns `None`, or raises a `Problem`, to refuse
+    the request. `log` and `clock` replace the store of the settings and the system's clock, in tests. `observers` are
+    notified of runs, streams and refusals. `process_app` says where the process of an operation finds the application,
+    as `module:create_app` or `module:app`. `standalone` says that the application is nothing else (`http/gate.py`).
+    Further keywords are defaults of settings. `serving` is false in `flask headway`: a process that ends with its
+    command takes over no run whose worker was lost.
     """
 
     mounted: ClassVar[weakref.WeakSet[Headway]] = weakref.WeakSet()
@@ -55,10 +59,11 @@ class Headway:
 
     def __init__(
         self,
-        app: Flask | None = None,
+        app: Flask | Blueprint | None = None,
         *,
         operations: Iterable[Operation] = (),
         url_prefix: str | None = None,
+        name: str = "headway",
         authorize: Authorize | None = None,
         log: Store | None = None,
         clock: Clock | None = None,
@@ -73,48 +78,84 @@ class Headway:
         self.standalone = standalone
         self.gate = Gate(self)
         self.settings = Settings()
+        self.name = ""
+        self._name = name
+        self._url_prefix = url_prefix
         self._authorize = authorize
         self._store = log
         self._clock = clock
         self._process_app = check_process_app(process_app)
         self._defaults = defaults
-        self._mounted = False
         self._app: Flask | None = None
         self._lock = Semaphore()
         self._runner: Runner | None = None
+        self._finalizer: weakref.finalize[..., Headway]
+        self._declaration = self
         if app is not None:
-            self.init_app(app, url_prefix=url_prefix)
+            self.init_app(app)
 
-    def init_app(self, app: Flask, url_prefix: str | None = None) -> None:
-        """Reads the settings, and mounts the routes on `app` under `url_prefix`.
+    def init_app(self, app: Flask | Blueprint, url_prefix: str | None = None) -> None:
+        """Reads the settings, and mounts the routes on `app`, under `url_prefix` or that of the constructor.
 
-        `app.extensions["headway"]` is this extension, or for a second application a copy, so that each application has
-        its own settings and runs. Raises `SettingError` and `RegistrationError`.
+        On a blueprint, for each application that the blueprint is registered on. The first extension of an application
+        is `headway` in `app.extensions` and on the command line, a further one `headway-NAME` or `headway-2`. For a
+        second application it is a copy, so that each has its own settings and runs; `here` is that of the current one.
+        Raises `SettingError` and `RegistrationError`.
         """
-        if self._mounted:
-            Headway(
-                app,
-                operations=self.operations,
-                url_prefix=url_prefix,
-                authorize=self._authorize,
-                log=self._store,
-                clock=self._clock,
-                observers=self.observers,
-                process_app=self._process_app,
-                standalone=self.standalone,
-                **self._defaults,
-            )
-            return
-        self._app = app
+        prefix = self._url_prefix if url_prefix is None else url_prefix
+        if isinstance(app, Blueprint):
+            app.record(lambda parent: self._mount(cast(Flask, parent.app), **below(parent, prefix)))
+        else:
+            self._mount(app, url_prefix=prefix)
+
+    def _mount(self, app: Flask, *, name_prefix: str = "", **options: Any) -> None:
+        """Mounts routes on `app`, once more where it has some; `options` are those of `register_blueprint`."""
+        mounted = self._of(app) or self._bind(app)
+        name = free_name(self._name, app.blueprints, name_prefix)
+        mounted.name = mounted.name or full_name(name_prefix, name)
+        blueprint = Routes(mounted, name).blueprint
+        mounted.gate.guard(app, blueprint)
+        app.register_blueprint(blueprint, name_prefix=name_prefix, **options)
+
+    def _bind(self, app: Flask) -> Headway:
+        """This extension, or a copy if it has an application already, as one of `app`."""
+        if self._app is not None:
+            return self._copy()._bind(app)
         self.settings = self._read_settings(app)
         Runner.check(self.operations)
-        app.extensions["headway"] = self
+        self._app = app
+        named = self._name != "headway" and "headway" in app.extensions
+        key = free_name(f"headway-{self._name}" if named else "headway", app.extensions)
+        app.extensions[key] = self
+        app.cli.add_command(HeadwayCommand(app, self, free_name(key, app.cli.commands)))
         Headway.mounted.add(self)
-        blueprint = Routes(self).blueprint
-        self.gate.guard(app, blueprint)
-        app.register_blueprint(blueprint, url_prefix=url_prefix)
-        app.cli.add_command(HeadwayCommand(app, self))
-        self._mounted = True
+        return self
+
+    def _copy(self) -> Headway:
+        copy = Headway(
+            operations=self.operations,
+            name=self._name,
+            authorize=self._authorize,
+            log=self._store,
+            clock=self._clock,
+            observers=self.observers,
+            process_app=self._process_app,
+            standalone=self.standalone,
+            **self._defaults,
+        )
+        copy._declaration = self._declaration
+        return copy
+
+    def _of(self, app: Flask) -> Headway | None:
+        """This extension as one of `app`, if it is mounted there."""
+        extensions = (each for each in app.extensions.values() if isinstance(each, Headway))
+        return next((each for each in extensions if each._declaration is self._declaration), None)
+
+    @property
+    def here(self) -> Headway:
+        """This extension as that of the current application; itself outside of one that it is mounted on."""
+        app = current_app._get_current_object() if has_app_context() else None  # type: ignore[attr-defined]
+        return self if app is None or app is self._app else self._of(app) or self
 
     @property
     def app(self) -> Flask:
@@ -169,6 +210,7 @@ class Headway:
         """Closes the store, at the end of the process; what asks for a run after that opens it again."""
         runner, self._runner = self._runner, None
         if runner is not None:
+            self._finalizer.detach()
             runner.worker.call(runner.close)
 
     def _read_settings(self, app: Flask) -> Settings:
@@ -193,8 +235,10 @@ class Headway:
                     self.observer,
                     streams=lambda: len(heartbeat.viewers),
                     adopts=self.serving,
-                    call=CallContext(self.app.app_context, process_app=self._process_app),
+                    call=CallContext(_context_of(self.app), process_app=self._process_app),
                 )
+                self._finalizer = weakref.finalize(self, _close, self._runner)
+                self._finalizer.atexit = False
             return self._runner
 
     def _owner_of_key(self, request: Request) -> str | None:
@@ -205,3 +249,21 @@ class Headway:
                 if hmac.compare_digest(key.encode(), presented.strip().encode()):
                     owner = owner_of_key
         return owner
+
+
+def _context_of(app: Flask) -> Callable[[], AppContext]:
+    """What makes an application context, and does not keep the application alive."""
+    reference = weakref.ref(app)
+
+    def context() -> AppContext:
+        app = reference()
+        assert app is not None  # the runner is closed with it
+        return app.app_context()
+
+    return context
+
+
+def _close(runner: Runner) -> None:
+    """Closes the runner of an application that nobody refers to any more, such as one of a test; in any thread."""
+    if runner.worker.pid == os.getpid():
+        runner.worker.soon(gevent.spawn, runner.close)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 import orjson
@@ -47,6 +48,10 @@ try:
 except ImportError:  # the extra `metrics` is not installed
     metrics = None  # type: ignore[assignment]
 
+NAMES: Final = re.compile(r"<(\w+)>")
+OWN_NAMES: Final = ("name", "run")
+"""The variables in the rules of the routes."""
+
 MAX_PAGE: Final = 100
 STATUSES: Final = get_args(Status)
 
@@ -54,9 +59,9 @@ STATUSES: Final = get_args(Status)
 class Routes:
     """The blueprint of one extension."""
 
-    def __init__(self, headway: Headway) -> None:
+    def __init__(self, headway: Headway, name: str) -> None:
         self._headway = headway
-        self.blueprint = Blueprint("headway", __name__)
+        self.blueprint = Blueprint(name, __name__)
         add = self._add
         add("/operations", view_func=self.operations)
         add("/operations/<name>", view_func=self.start, methods=["POST"])
@@ -79,7 +84,13 @@ class Routes:
         self.blueprint.register_error_handler(HeadwayError, problem_response)
 
     def _add(self, rule: str, view_func: Callable[..., Response], methods: Sequence[str] = ("GET",)) -> None:
-        self.blueprint.add_url_rule(rule, view_func=guarded(view_func), methods=methods)
+        names = NAMES.findall(rule)
+
+        @wraps(view_func)
+        def view(**arguments: Any) -> Response:
+            return view_func(*(arguments[name] for name in names))  # the prefix may have variables of its own
+
+        self.blueprint.add_url_rule(rule, view_func=guarded(view), methods=methods)
 
     # -- routes -------------------------------------------------------------------------------------------------
 
@@ -254,8 +265,9 @@ class Routes:
     # -- helpers ------------------------------------------------------------------------------------------------
 
     def _url(self, endpoint: str, **values: Any) -> str:
-        """The path of a route, as clients ask for it."""
-        return prefix_of_request(self._headway.settings) + url_for(endpoint, **values)
+        """The path of a route, as clients ask for it, under the prefix of the current request."""
+        prefix = {name: value for name, value in (request.view_args or {}).items() if name not in OWN_NAMES}
+        return prefix_of_request(self._headway.settings) + url_for(endpoint, **prefix | values)
 
     def _find(self, run: str) -> Record:
         runner = self._headway.runner

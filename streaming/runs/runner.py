@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import weakref
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
@@ -31,8 +32,20 @@ MAINTENANCE: Final = 1.0
 """Seconds between two rounds of maintenance."""
 
 
+class Runners:
+    """The runners of a worker, one for each extension in use: a part of the worker."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.all: weakref.WeakSet[Runner] = weakref.WeakSet()
+
+    @property
+    def live(self) -> int:
+        """How many live runs this worker has."""
+        return sum(runner.live for runner in self.all)
+
+
 class Runner:
-    """The runs of one worker. Its methods are called in the hub (`Worker.call`)."""
+    """The runs of one worker and one extension. Its methods are called in the hub (`Worker.call`)."""
 
     def __init__(
         self,
@@ -58,6 +71,7 @@ class Runner:
         self.draining = False
         self.runs: dict[str, Run] = {}
         self._starting = 0
+        worker.part(Runners).all.add(self)
         warm_executors(self.operations.values(), worker, self._call.process_app)
         self._maintenance: gevent.Greenlet[..., None] = gevent.spawn(self._maintain)
 
@@ -169,7 +183,7 @@ class Runner:
         """Adopts or ends orphans, and removes expired runs from the store."""
         while True:
             gevent.sleep(MAINTENANCE)
-            self.observer.load(Load(len(self.runs), self._streams(), self.draining))
+            self.observer.load(Load(self.worker.part(Runners).live, self._streams(), self.draining))
             try:
                 if self._adopts and not self.draining:
                     for orphan in self.store.adopt_orphans():
