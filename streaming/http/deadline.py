@@ -18,7 +18,7 @@ from ..errors import BodyTimeout
 from ..runtime.worker import Worker
 from .transport import copy_of, socket_of
 
-KEY: Final = "headway_body_deadline"
+KEY: Final = "_headway_body_deadline"
 
 
 class BodyDeadline:
