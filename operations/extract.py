@@ -19,7 +19,6 @@ With `fields` the pages, once they are all read, go to a model one by one (`form
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Generator, Iterator
 from pathlib import PurePosixPath
@@ -28,7 +27,7 @@ from urllib.parse import unquote
 
 from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, ValidationInfo, field_validator
 
-from streaming import Event, OperationError, Upload, operation, partial, progress
+from streaming import Event, JsonSchema, OperationError, Upload, operation, partial, progress
 
 from .inputs import Input
 from .pdf.errors import Unreadable
@@ -49,12 +48,7 @@ _RANGES = re.compile(r"\s*\d{1,7}\s*(?:-\s*\d{1,7}\s*)?(?:,\s*\d{1,7}\s*(?:-\s*\
 
 def _from_text(value: Any) -> Any:
     """Decodes JSON, which a form sends as text."""
-    if isinstance(value, str):
-        try:
-            return json.loads(value)
-        except ValueError:
-            raise ValueError("not JSON") from None
-    return value
+    return JsonSchema.decode(value) if isinstance(value, str) else value
 
 
 FIELDS = {

@@ -17,6 +17,9 @@ from streaming import Event, OperationError, ask, on_cancel, operation, progress
 from .inputs import Input
 from .waiting import sleep
 
+SLICE = 0.002
+PAUSE = 0.0001
+"""Seconds that `burn` takes at once, and that it then leaves to others."""
 FILLER = "The quick brown fox jumps over the lazy dog. "
 
 
@@ -28,7 +31,7 @@ class Simulation(Input):
     silent: float = Field(0, ge=0, le=86400, description="Seconds without any event, after the last step.")
     payload: int = Field(0, ge=0, le=1_000_000, description="Bytes of each step's message; 0 for a short one.")
     fail_at: int | None = Field(None, ge=1, description="Step at which it fails.")
-    burn: float = Field(0, ge=0, le=60, description="Seconds of processor time of each step.")
+    burn: float = Field(0, ge=0, le=10, description="Seconds of processor time of each step.")
     ask_at: int | None = Field(None, ge=1, description="Step before which it asks whether to go on.")
     runs_in: Literal["greenlet", "thread", "process"] = Field("greenlet", description="Where it runs.")
 
@@ -67,6 +70,9 @@ def _pause(seconds: float, runs_in: str) -> None:
 
 
 def _burn(seconds: float) -> None:
+    """Burns processor time, and gives way: strangers may ask for it."""
     end = time.thread_time() + seconds
-    while time.thread_time() < end:
-        pass
+    while (now := time.thread_time()) < end:
+        while time.thread_time() < min(now + SLICE, end):
+            pass
+        sleep(PAUSE)

@@ -8,6 +8,7 @@ from .protocol.events import Event, ask, delta, event, flush, partial, progress
 from .protocol.retry_after import parse_retry_after
 from .protocol.sse import Message, Parser, comment, encode
 from .runs.context import RunFilter, current_run, on_cancel
+from .runs.json_schema import JsonSchema
 from .runs.observers import Observer
 from .runs.operation import Operation, operation
 from .runs.upload import Upload
@@ -51,6 +52,7 @@ __all__ = [
     "EventTooLarge",
     "Headway",
     "HeadwayError",
+    "JsonSchema",
     "ManualClock",
     "MemoryLog",
     "MemoryStore",

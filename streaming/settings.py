@@ -214,6 +214,7 @@ class Settings(BaseSettings):
         None, _hosts, "host names such as app.example.org or .example.org, addresses, networks, or *"
     )
     max_body: int = setting(67_108_864, _count, "bytes, a whole number above 0")
+    max_json: int = setting(4_194_304, _count, "bytes, a whole number above 0")
     body_timeout: float = setting(60.0, _above_zero, "seconds above 0")
     drain: float = setting(10.0, _seconds, "seconds of 0 or more")
     api_keys: Mapping[str, str] | None = setting(None, _api_keys, "owner:key,owner:key with no key twice", secret=True)

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..schemas import validator
+from streaming import JsonSchema
+
 from .evidence import PageText
 from .schema import Field, Json, ListField, ObjectField, ValueField
 
@@ -44,7 +45,7 @@ def _allowed(schema: Json, value: Any) -> Any:
         return None
     if schema["type"] == "integer" and isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if validator(schema, formats=True).is_valid(value) else None
+    return value if JsonSchema(schema, formats=True).is_valid(value) else None
 
 
 def merge(field: Field, values: Sequence[PageValue]) -> Merged:

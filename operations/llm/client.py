@@ -19,9 +19,8 @@ import orjson
 from greenlet import GreenletExit
 from pydantic_core import from_json
 
-from streaming import Event, SettingError, progress
+from streaming import Event, JsonSchema, SettingError, progress
 
-from ..schemas import validator
 from ..settings import ServiceSettings, settings
 from ..turns import Turn
 from . import embedded, errors
@@ -175,13 +174,13 @@ def fill(
 
 
 def _parse(answer: str, schema: Mapping[str, Any], *, partial: bool) -> Any:
-    from jsonschema import ValidationError
-
+    unfit = errors.unfit("The model's answer is not JSON of the requested schema.")
     try:
         value = from_json(answer, allow_inf_nan=False, allow_partial=partial)
-        validator(schema).validate(value)
-    except (ValueError, ValidationError) as error:
-        raise errors.unfit("The model's answer is not JSON of the requested schema.") from error
+    except ValueError as error:
+        raise unfit from error
+    if not JsonSchema(schema).is_valid(value):
+        raise unfit
     return value
 
 

@@ -32,8 +32,9 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from streaming import JsonSchema
+
 from ..hosts import SAFE
-from ..schemas import References, check_schema, references_in, validator
 from ..settings import ServiceSettings
 from .base import NAME, Json, Tool, ToolError, invalid, tool
 from .context import request
@@ -81,9 +82,7 @@ class Entry(BaseModel):
     def _is_consistent(self) -> Entry:
         _check_url(self.url)
         try:
-            check_schema(self.parameters)
-            for reference in references_in(self.parameters):
-                References(self.parameters).follow(reference)
+            JsonSchema(self.parameters).check()
             for_model(self.parameters, bounded=True)
         except ValueError as error:
             raise ValueError(f"parameters: {error}") from error
@@ -158,10 +157,7 @@ def _call(entry: Entry, arguments: Json) -> Any:
 def _check(entry: Entry, arguments: Json) -> Json:
     required = entry.parameters.get("required", ())
     values = {name: value for name, value in arguments.items() if value is not None or name in required}
-    errors = [
-        (".".join(map(str, error.absolute_path)), error.message)
-        for error in validator(entry.parameters).iter_errors(values)
-    ]
+    errors = [(".".join(map(str, error["loc"])), error["msg"]) for error in JsonSchema(entry.parameters).errors(values)]
     unknown = set(values) - set(entry.parameters.get("properties", {}))
     errors += [(name, "there is no such parameter") for name in sorted(unknown)]
     if errors:

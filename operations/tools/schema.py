@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from ..schemas import References
+from streaming import JsonSchema
 
 Json = dict[str, Any]
 
@@ -35,7 +35,7 @@ def for_model(schema: Mapping[str, Any], *, bounded: bool) -> Json:
     `bounded` keeps the lengths of strings, for servers that support them (for others `maxLength` is an error). Raises
     `ValueError` for a reference that leads nowhere, and for a parameter without a schema (`true` is one, but no type).
     """
-    result = _narrow(schema, References(schema), MAX_DEPTH)
+    result = _narrow(schema, JsonSchema(schema), MAX_DEPTH)
     return result if bounded else _without_lengths(result)
 
 
@@ -50,7 +50,7 @@ def _without_lengths(schema: Any) -> Any:
     }
 
 
-def _narrow(schema: Any, references: References, levels: int) -> Json:
+def _narrow(schema: Any, references: JsonSchema, levels: int) -> Json:
     if not levels:
         return dict(NULL)
     if not isinstance(schema, Mapping):
@@ -83,7 +83,7 @@ def _any_of(parts: Sequence[Json]) -> Json:
     return dict(parts[0]) if len(parts) == 1 else {"anyOf": list(parts)}
 
 
-def _object(schema: Mapping[str, Any], references: References, levels: int) -> Json:
+def _object(schema: Mapping[str, Any], references: JsonSchema, levels: int) -> Json:
     required = schema.get("required", ())
     properties = {}
     for name, described in schema.get("properties", {}).items():
@@ -103,7 +103,7 @@ def _or_null(schema: Json) -> Json:
 def signature(name: str, schema: Mapping[str, Any]) -> str:
     """A tool in one line, as in `weather(latitude: number, longitude: number, days?: integer)`."""
     required = schema.get("required", ())
-    references = References(schema)
+    references = JsonSchema(schema)
     parameters = [
         f"{field}{'' if field in required else '?'}: {_described(part, references)}"
         for field, part in schema.get("properties", {}).items()
@@ -111,13 +111,13 @@ def signature(name: str, schema: Mapping[str, Any]) -> str:
     return f"{name}({', '.join(parameters)})"
 
 
-def _described(schema: Mapping[str, Any], references: References) -> str:
+def _described(schema: Mapping[str, Any], references: JsonSchema) -> str:
     """The type of a value in a few words, with its description."""
     description = f" ({schema['description']})" if schema.get("description") else ""
     return _kind(schema, references, MAX_DEPTH) + description
 
 
-def _kind(schema: Mapping[str, Any], references: References, levels: int) -> str:
+def _kind(schema: Mapping[str, Any], references: JsonSchema, levels: int) -> str:
     if not levels:
         return "any"
     if "$ref" in schema:

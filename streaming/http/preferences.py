@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from flask import Request
+from werkzeug.http import parse_accept_header
 
 MAX_LINGER: Final = 300.0
 """Seconds that a caller may ask for if the operation's linger is shorter: enough to reload a page."""
+MAX_HEADER: Final = 8192
+"""Characters of each header that are read."""
 
 
 class Preferences:
@@ -19,8 +22,10 @@ class Preferences:
     """
 
     def __init__(self, request: Request) -> None:
-        accepted = [kind.partition(";")[0].strip().lower() for kind, quality in request.accept_mimetypes if quality > 0]
-        preferences = _preferences(request.headers.get("Prefer", ""))
+        # Servers join headers of one name: together they may have a megabyte, which takes seconds.
+        accept, prefer = (request.headers.get(name, "")[:MAX_HEADER] for name in ("Accept", "Prefer"))
+        accepted = [kind.partition(";")[0].strip().lower() for kind, q in parse_accept_header(accept) if q > 0]
+        preferences = _preferences(prefer)
         self.linger = min(float(read_number(preferences.get("linger", ""), 8) or 0), MAX_LINGER)
         self.detached = "respond-async" in preferences or accepted == ["application/json"]
 

@@ -103,7 +103,7 @@ class Routes:
         preferences = Preferences(request)
         if not preferences.detached:
             self._check_streams()
-        run_input = read_input(request, operation, self._headway.settings.max_body)
+        run_input = read_input(request, operation, self._headway.settings)
         end_body()
         run, source = self._start_run(operation, run_input, preferences)
         headers = {"Location": self._url(".snapshot", run=run), "Run-Id": run, **preferences.applied()}
@@ -133,7 +133,7 @@ class Routes:
 
     def answer(self, run: str) -> Response:
         record = self._find(run)
-        body = read_body(request, self._headway.settings.max_body)
+        body = read_body(request, self._headway.settings)
         end_body()
         question, answer = questions.check_answer(body, record.fold.question)
         runner = self._headway.runner
@@ -183,7 +183,7 @@ class Routes:
 
     def _limit_body(self, *_: Any) -> None:
         # Flask calls this ahead of every `before_request`, also the application's, which may read the body.
-        limit_body(request, self._headway.settings.max_body)
+        limit_body(request, self._headway.settings)
         begin_body(self._headway.settings.body_timeout)
 
     def _identify(self) -> None:

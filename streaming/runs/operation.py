@@ -6,6 +6,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -133,6 +134,12 @@ class Operation:
             "runs_in": self.runs_in,
         }
         return entry if self.result is None else {**entry, "result": self.result}
+
+    @cached_property
+    def form_fields(self) -> dict[str, Literal["array", "json", "text"]]:
+        """What each text of a form is: an item of an array, an object as JSON, or the value itself."""
+        properties = self.input.model_json_schema().get("properties", {})  # takes milliseconds
+        return {name: _form_field(schema) for name, schema in properties.items()}
 
     def file_fields(self) -> dict[str, bool]:
         """The fields of the input that take files, with whether each takes several."""
@@ -309,6 +316,11 @@ def _result_of(fn: Callable[..., Any]) -> dict[str, Any] | None:
         return None if returned in (Any, type(None)) else TypeAdapter(returned).json_schema(mode="serialization")
     except (PydanticUserError, RegistrationError):
         return None
+
+
+def _form_field(schema: Mapping[str, Any]) -> Literal["array", "json", "text"]:
+    types = {kind.get("type") for kind in (schema, *schema.get("anyOf", ()))}
+    return "array" if "array" in types else "json" if "object" in types else "text"
 
 
 def _is_iteration(annotation: Any) -> bool:

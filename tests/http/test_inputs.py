@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
@@ -19,6 +22,8 @@ from streaming import Headway, Upload, operation
 from tests import sample_operations as sample
 from tests.clients import Message, parse_frames
 from tests.worlds import Place, World, WorldName, ending, entered
+
+MAX_JSON = 950_000
 
 
 class Order(BaseModel):
@@ -83,6 +88,32 @@ def named(input: Named) -> list[str]:
     return [upload.filename for upload in (input.document, *input.more)]
 
 
+class Loose(BaseModel):
+    """A model whose check raises what pydantic does not catch, and one that takes JSON."""
+
+    raises: str = ""
+    tree: dict[str, Any] = Field(default_factory=dict)
+    numbers: dict[str, list[int]] = Field(default_factory=dict)
+
+    @field_validator("raises")
+    @classmethod
+    def _raise(cls, name: str) -> str:
+        if name:
+            raise {"recursion": RecursionError, "overflow": OverflowError, "memory": MemoryError}[name]
+        return name
+
+    @field_validator("tree", mode="before")
+    @classmethod
+    def _from_text(cls, tree: Any) -> Any:
+        return json.loads(tree) if isinstance(tree, str) else tree
+
+
+@operation
+def loose(input: Loose) -> int:
+    """Takes nearly anything."""
+    return len(input.tree)
+
+
 @pytest.fixture
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     """The world of the place, or that of a server without a hub."""
@@ -104,8 +135,8 @@ def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def app(world: World, spool: Path) -> Iterator[Flask]:
     """An application with the operations of this module."""
     app = Flask(__name__)
-    operations = [ordered, grown, summed, nothing, named, sample.filed]
-    headway = Headway(app, operations=operations, max_body=1_000_000, max_runs=3)
+    operations = [ordered, grown, summed, nothing, named, loose, sample.filed]
+    headway = Headway(app, operations=operations, max_body=1_000_000, max_json=MAX_JSON, max_runs=3)
     yield app
     headway.close()
 
@@ -292,6 +323,100 @@ def test_a_file_that_is_too_large(client: FlaskClient, spool: Path) -> None:
     response = client.post("/operations/filed", **large({"file": FileStorage(*file("x" * 1_000_000))}))
     assert (response.status_code, response.get_json()["code"]) == (413, "too_large")
     assert list(spool.iterdir()) == []
+
+
+# Too much
+
+
+def refused(response: TestResponse, status: int = 422, code: str = "invalid_input") -> str:
+    """What the problem says of the input."""
+    problem = response.get_json()
+    assert (response.status_code, problem["code"]) == (status, code), problem
+    assert len(response.data) < 50_000
+    return " ".join([problem["detail"], *(error["msg"] for error in problem.get("errors", ()))])
+
+
+JSON = {"content_type": "application/json"}
+
+
+def deep(levels: int) -> bytes:
+    """An input with a tree of so many levels, its own object counted."""
+    return b'{"tree":' + b'{"a":' * (levels - 1) + b"1" + b"}" * levels
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        (deep(65), "64 levels"),
+        (b'{"tree":' + b"[" * 100_000, "64 levels|values"),
+        (b"[" * 100_000, "64 levels"),
+        (b"{" + b",".join(b'"n%d":1' % number for number in range(10_001)) + b"}", "10,000 names"),
+        (b'{"numbers":[' + b"1," * 300_000 + b"1]}", "250,000 values"),
+        (b'{"tree":{"a":[' + b"{}," * 250_000 + b"{}]}}", "250,000 values"),
+    ],
+    ids=["levels", "open", "only open", "names", "numbers", "objects"],
+)
+def test_json_with_too_much(client: FlaskClient, body: bytes, what: str) -> None:
+    """It is counted before anything decodes it, and the problem says what is too much."""
+    for path in ("loose", "ordered", "nothing"):
+        assert re.search(what, refused(client.post(f"/operations/{path}", data=body, **JSON)))
+
+
+def test_json_within_the_limits(client: FlaskClient) -> None:
+    """64 levels and 10,000 names are allowed."""
+    assert result(client.post("/operations/loose", data=deep(64), **JSON)) == 1
+    tree = {f"name {number}": "[{:,\\" for number in range(9_999)}
+    assert result(client.post("/operations/loose", json={"tree": tree})) == 9_999
+
+
+def test_json_that_is_too_long(client: FlaskClient) -> None:
+    """The limit of JSON is below that of a request, and that of text in a form is the same."""
+    text = "x" * MAX_JSON
+    for path in ("ordered", "nothing"):
+        refused(client.post(f"/operations/{path}", json={"title": text}), 413, "too_large")
+    refused(client.post("/operations/ordered", data={"title": text}), 413, "too_large")
+    refused(client.post("/operations/ordered", **large({"title": text})), 413, "too_large")
+    halves = {"title": text[: MAX_JSON // 2], "words": text[: MAX_JSON // 2]}
+    assert "950000 bytes" in refused(client.post("/operations/ordered", **large(halves)), 413, "too_large")
+    assert events(client.post("/operations/filed", **large({"file": FileStorage(*file("x" * (MAX_JSON + 1)))})))
+
+
+def test_a_form_with_too_many_names(client: FlaskClient) -> None:
+    """They are counted before they are parsed; what it has of each field is known once."""
+    body = "&".join(f"name{number}=1" for number in range(20_000))
+    kind = {"content_type": "application/x-www-form-urlencoded"}
+    assert "10,000 names" in refused(client.post("/operations/ordered", data=body, **kind))
+    refused(client.post("/operations/ordered", data="&" * 900_000, **kind))
+    start = time.process_time()
+    problem = client.post("/operations/ordered", data=body[:100_000], **kind).get_json()
+    assert time.process_time() - start < 2
+    assert len(problem["errors"]) == 20
+    parts = {f"name{number}": "1" for number in range(1_001)}
+    refused(client.post("/operations/ordered", **large(parts)), 413, "too_large")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 65 + "1" + "}" * 65, "{" + '"a":1,' * 10_000 + '"a":1}'])
+def test_a_field_that_is_json(client: FlaskClient, text: str) -> None:
+    """A form has JSON as text, which is counted as well; other text may look like JSON."""
+    assert wrong_fields(client.post("/operations/loose", data={"tree": text})) == [["tree"]]
+    assert result(client.post("/operations/ordered", data={"title": text}))["title"] == text
+
+
+@pytest.mark.parametrize("error", ["recursion", "overflow", "memory"])
+def test_a_check_that_raises(client: FlaskClient, error: str) -> None:
+    """Too many levels and too large numbers are the caller's fault, whoever notices them."""
+    assert "too many levels" in refused(client.post("/operations/loose", json={"raises": error}))
+    assert "too many levels" in refused(client.post("/operations/loose", data={"raises": error}))
+
+
+def test_errors_are_listed_up_to_a_number(client: FlaskClient) -> None:
+    """Twenty, with names and messages that are cut: an answer is never as large as the request."""
+    problem = client.post("/operations/ordered", json={f"name{number}": 1 for number in range(5_000)}).get_json()
+    assert len(problem["errors"]) == 20
+    long = {"numbers": {"n" * 500_000: ["x"] * 1_000}}
+    assert "invalid_input" in client.post("/operations/loose", json=long).text
+    refused(client.post("/operations/loose", json=long))
+    assert "100,000 errors" in refused(client.post("/operations/summed", json=["x"] * 100_000))
 
 
 # How long files are kept

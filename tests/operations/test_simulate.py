@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from operations.simulate import Simulation, simulate
 from streaming.runs.operation import UNSET
+from streaming.runtime.hub import give_way
 from tests.clients import Message
 from tests.worlds import Place, Stage, ending, entered
 
@@ -108,6 +109,21 @@ def test_a_burn(stage: Stage, place: Place) -> None:
         assert time.process_time() - begun >= 0.09
 
 
+def test_a_burn_gives_way() -> None:
+    """Twenty runs that burn in greenlets leave others their turns."""
+    place = Place("own hub", "greenlet")
+    with entered(place.world) as world:
+        stage = Stage(world, simulate)
+        runs = [start(stage, place, steps=1, burn=0.05) for _ in range(20)]
+        longest, last = 0.0, time.monotonic()
+        while stage.runner.live:
+            world.call(give_way)
+            longest, last = max(longest, time.monotonic() - last), time.monotonic()
+        assert [ending(stage.events(run)) for run in runs] == [("succeeded", None)] * 20
+        stage.close()
+    assert longest < 0.5
+
+
 @pytest.mark.parametrize(
     ("answer", "result"), [(True, {"steps": 3, "stopped": False}), (False, {"steps": 1, "stopped": True})]
 )
@@ -155,6 +171,7 @@ def test_it_sets_no_linger_and_no_limit() -> None:
         {"fail_at": 0},
         {"ask_at": 0},
         {"burn": -1},
+        {"burn": 11},
         {"runs_in": "celery"},
         {"stepz": 1},
     ],
