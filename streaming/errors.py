@@ -11,7 +11,8 @@ HeadwayError
 ├── Refused                     an event that cannot be appended to a run's event log
 │   ├── RunClosed               the run is over, or its grammar does not allow the event
 │   ├── Fenced                  another worker has taken the run over
-│   └── StoreAway               the store does not answer
+│   ├── StoreAway               the store does not answer
+│   └── StoreFull               the live runs take more bytes than they may
 └── Problem                     a request that is refused with application/problem+json (RFC 9457)
     ├── BadRequest              400  bad_request
     ├── Unauthorized            401  unauthorized
@@ -99,6 +100,10 @@ class Fenced(Refused):
 
 class StoreAway(Refused):
     """The store does not answer."""
+
+
+class StoreFull(Refused):
+    """The live runs take more bytes than they may, and this is the largest one."""
 
 
 class FieldError(TypedDict):

@@ -204,6 +204,7 @@ class Settings(BaseSettings):
     heartbeat: float = setting(15.0, _above_zero, "seconds above 0")
     linger: float | None = setting(0.0, _linger, "seconds of 0 or more, or 'none'")
     retention: float = setting(3600.0, _seconds, "seconds of 0 or more")
+    store_bytes: int | None = setting(None, _count, "bytes, a whole number above 0")
     send_timeout: float = setting(30.0, _above_zero, "seconds above 0")
     max_runs: int = setting(100, _count, "a whole number above 0")
     max_streams: int = setting(10_000, _count, "a whole number above 0")

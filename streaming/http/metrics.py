@@ -43,11 +43,23 @@ class Prometheus(Observer):
         self._refused = Counter(
             "headway_refused", "Requests answered with a problem.", ["code", "status"], registry=registry
         )
+        self._evicted = Counter(
+            "headway_store_evicted_runs",
+            "Finished runs deleted before their retention to make room.",
+            registry=registry,
+        )
         self._gauges = {
             "runs": Gauge("headway_runs_live", "Runs at work.", multiprocess_mode="livesum", registry=registry),
             "streams": Gauge("headway_streams_open", "Open streams.", multiprocess_mode="livesum", registry=registry),
             "draining": Gauge(
                 "headway_draining", "Workers that are stopping.", multiprocess_mode="livesum", registry=registry
+            ),
+            # Workers of one store all have its total; in memory each has its own, and its own limit.
+            "store_bytes": Gauge(
+                "headway_store_bytes",
+                "What all runs take in the store, or in the fullest worker.",
+                multiprocess_mode="livemax",
+                registry=registry,
             ),
         }
 
@@ -68,6 +80,7 @@ class Prometheus(Observer):
     def load(self, seen: Load) -> None:
         for name, gauge in self._gauges.items():
             gauge.set(getattr(seen, name))
+        self._evicted.inc(seen.evicted)
 
     def text(self) -> bytes:
         """The metrics of all workers, in Prometheus's text format."""

@@ -58,11 +58,17 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How many live runs and open streams this worker has, once a second."""
+    """How many live runs and open streams this worker has, once a second.
+
+    `store_bytes` is what all runs of the store take (in memory: of this worker), `evicted` how many finished runs this
+    worker has deleted since the last record to make room.
+    """
 
     runs: int
     streams: int
     draining: bool
+    store_bytes: int = 0
+    evicted: int = 0
 
 
 class Observer:

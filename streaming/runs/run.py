@@ -10,7 +10,7 @@ import orjson
 from pydantic import BaseModel
 
 from ..clock import Clock, Timer
-from ..errors import OperationError, Refused, StoreAway
+from ..errors import OperationError, Refused, StoreAway, StoreFull
 from ..protocol.events import Event
 from ..protocol.frames import Block
 from ..protocol.recorder import Recorder
@@ -25,6 +25,7 @@ from .operation import Operation
 from .producer import Producer
 
 STORE_LOST: Final = "The store of the runs could not be reached for too long."
+STORE_FULL: Final = "The live runs fill the store, and this one is the largest."
 
 
 class Host(Protocol):
@@ -106,6 +107,9 @@ class Run:
         control = self._store.control(self.info.id)
         if isinstance(control.lost, StoreAway):
             self.producer.fail(OperationError("operation_failed", STORE_LOST, retryable=True))
+            return
+        if isinstance(control.lost, StoreFull):
+            self.producer.fail(OperationError("too_large", STORE_FULL))
             return
         if control.lost is not None:
             self.producer.lose(control.lost)

@@ -70,7 +70,7 @@ class Runner:
         self.worker = worker
         self.draining = False
         self.runs: dict[str, Run] = {}
-        self._starting = 0
+        self._starting = self._evicted = 0
         worker.part(Runners).all.add(self)
         warm_executors(self.operations.values(), worker, self._call.process_app)
         self._maintenance: gevent.Greenlet[..., None] = gevent.spawn(self._maintain)
@@ -183,7 +183,7 @@ class Runner:
         """Adopts or ends orphans, and removes expired runs from the store."""
         while True:
             gevent.sleep(MAINTENANCE)
-            self.observer.load(Load(self.worker.part(Runners).live, self._streams(), self.draining))
+            self.observer.load(self._load())
             try:
                 if self._adopts and not self.draining:
                     for orphan in self.store.adopt_orphans():
@@ -193,6 +193,11 @@ class Runner:
                 log.warning("the store of the runs does not answer: %s", away)
             except Exception:
                 log.exception("the maintenance of the runs failed")
+
+    def _load(self) -> Load:
+        evicted, self._evicted = self.store.evicted - self._evicted, self.store.evicted
+        live = self.worker.part(Runners).live
+        return Load(live, self._streams(), self.draining, self.store.bytes_used, evicted)
 
     def _adopt_or_end(self, orphan: Record) -> None:
         """Adopts an orphan, or ends it: its viewers wait, and no other worker gets it again."""

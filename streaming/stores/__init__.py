@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from ..errors import SettingError
 from ..settings import Settings
@@ -15,15 +16,18 @@ log = logging.getLogger("headway")
 
 def open_store(settings: Settings) -> Store:
     """Opens the store of `settings.store`. Raises `SettingError`, and `StoreAway` where a file cannot be opened."""
+    options: dict[str, Any] = {"retention": settings.retention}
+    if settings.store_bytes is not None:
+        options["store_bytes"] = settings.store_bytes
     if settings.store.startswith("memory:"):
         log.info("runs are kept in memory: other workers do not see them, and they end with this process")
-        return MemoryStore(retention=settings.retention)
+        return MemoryStore(**options)
     if settings.store.startswith("sqlite:///"):
-        return SqliteStore(settings.store.removeprefix("sqlite:///"), retention=settings.retention)
+        return SqliteStore(settings.store.removeprefix("sqlite:///"), **options)
     try:
         from .redis.store import RedisStore
     except ModuleNotFoundError as error:
         if error.name != "redis":
             raise
         raise SettingError("HEADWAY_STORE is in Redis, which needs redis-py: pip install 'headway[redis]'") from None
-    return RedisStore(settings.store, retention=settings.retention)
+    return RedisStore(settings.store, **options)

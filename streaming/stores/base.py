@@ -16,7 +16,7 @@ from uuid import UUID
 
 import orjson
 
-from ..errors import Conflict, OwnerError, Refused, TooMany
+from ..errors import Conflict, OwnerError, Refused, TooMany, Unavailable
 from ..protocol.frames import BLOCK_FRAMES, Batch, Block
 from ..protocol.state import Fold, Reason, Status
 
@@ -63,6 +63,12 @@ def owner_text(owner: object) -> str:
         raise OwnerError(f"an owner has no control character and no lone surrogate: {text!a}")
     return text
 
+
+RUN_BYTES: Final = 2048
+"""What a run takes besides its frames, input, result, answers, checkpoint and files: its row or keys, and indexes.
+
+The schema of sqlite has the number, too.
+"""
 
 ABANDON_TRIES: Final = 3
 """How often `abandon` asks a store that is away for viewers on other workers, before it cancels the run anyway."""
@@ -127,15 +133,22 @@ def _json(body: bytes | None) -> Any:
 
 
 class Store(ABC):
-    """Keeps the event logs of runs. Times are in seconds."""
+    """Keeps the event logs of runs. Times are in seconds.
+
+    `bytes_used` is what all runs take: frames, inputs, results, answers, checkpoints and files, and something for each
+    run; `evicted` counts the runs that this worker has deleted before their retention, to make room.
+    """
+
+    bytes_used: int = 0
+    evicted: int = 0
 
     @abstractmethod
     def create(self, info: RunInfo, *, limit: int | None = None) -> RunInfo:
         """Creates a run and returns `info`, or returns the info of the run that its owner and key have created before.
 
         The limit is checked in the same step, whichever workers create runs at that moment. Raises `Conflict` where
-        the run of the key has another digest, `TooMany` where the client has `limit` live runs, `StoreAway` where the
-        store does not answer.
+        the run of the key has another digest, `TooMany` where the client has `limit` live runs, `Unavailable` where all
+        runs take as many bytes as they may and none of them has finished, `StoreAway` where the store does not answer.
         """
 
     def find_by_key(self, info: RunInfo) -> RunInfo | None:
@@ -213,7 +226,7 @@ class Store(ABC):
 
     @abstractmethod
     def sweep(self) -> None:
-        """Deletes the runs whose retention has ended."""
+        """Deletes the runs whose retention has ended, and makes room; called about once a second."""
 
     def adopt_orphans(self) -> Sequence[Record]:
         """Takes over live runs whose worker has died, to end them or to start them again; returns them."""
@@ -242,3 +255,8 @@ def same_request(existing: RunInfo, info: RunInfo) -> RunInfo:
 def too_many_runs() -> TooMany:
     """The error of `create` for a client that has its `limit` of live runs."""
     return TooMany("this client has as many live runs as it may have", retry_after=5)
+
+
+def store_full() -> Unavailable:
+    """The error of `create` where all runs take as many bytes as they may, and none can be deleted."""
+    return Unavailable("the live runs fill the store; come back once some have ended", code="store_full", retry_after=5)

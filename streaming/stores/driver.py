@@ -16,6 +16,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 
+from ..errors import StoreAway
 from ..protocol.frames import Batch, Block, join
 from ..protocol.state import Fold, Reason
 from .base import Record, RunInfo
@@ -64,8 +65,15 @@ class NotNow(Exception):
     """The outcome of a step that the store refuses for the time being; it is to be written again."""
 
 
+class Unfit(StoreAway):
+    """The store is there, but not to be relied on: its file was replaced, or it may drop what it keeps."""
+
+
 FULL: Final = "full"
 """The outcome of `create` where the client has as many live runs as it may have."""
+
+NO_ROOM: Final = "no room"
+"""The outcome of `create` where all runs take as many bytes as they may."""
 
 Kept = Literal["kept", "fenced", "gone", "behind"]
 """The outcome of `append`: kept; another worker has the run, or it is over; the store has lost the run, or its latest
@@ -182,6 +190,9 @@ class Driver(ABC):
     def close_lease(self) -> None:
         """Closes the connection of the lease."""
 
+    def check(self) -> None:
+        """Raises `Unfit` where the store is not to be relied on any more; called about once a second."""
+
     @abstractmethod
     def close(self) -> None:
         """Closes the other connections."""
@@ -192,7 +203,7 @@ class Driver(ABC):
     def create(
         self, info: RunInfo, worker: str, limit: int | None = None, restored: Mapping[str, Any] | None = None
     ) -> Step[RunInfo | str | None]:
-        """Creates a run. The outcome is `None`, or the run that the same owner and key have created, or `FULL`.
+        """Creates a run. The outcome is `None`, the run that the same owner and key have created, `FULL` or `NO_ROOM`.
 
         Without a worker (`""`), the run waits as queued to be claimed: `QUEUE` has it. `restored` are `epoch`,
         `attempt`, `cancel` and `watched` of a run that the store has lost: it is created whatever its key is.
@@ -328,11 +339,22 @@ class Driver(ABC):
         """Deletes some of the runs whose retention has ended, and what dead workers have left."""
 
     @abstractmethod
-    def evict(self, most: int) -> Step[int]:
-        """Deletes finished runs, those that ended first, until all frames and files are `most` bytes, or some are left.
+    def room(self) -> Step[int]:
+        """The bytes that all runs take (`RUN_BYTES`): a total that every step keeps, and none has to count."""
 
-        The outcome is their size in bytes; where it is above `most`, another call may delete more.
+    @abstractmethod
+    def evict(self, most: int) -> Step[tuple[int, int]]:
+        """Deletes finished runs, those that ended first, until all runs take `most` bytes, or some are left.
+
+        The outcome is what they take then, and how many were deleted; with any, another call may delete more.
         """
+
+    def recount(self) -> Step[Any] | None:
+        """Counts the bytes of all runs anew, where the code of another version does not keep the total."""
+        return None
+
+    def give_back(self) -> None:
+        """Gives some of the room of deleted runs back to the machine. Raises `StoreAway`."""
 
 
 def split(frames: bytes) -> list[bytes]:

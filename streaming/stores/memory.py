@@ -10,24 +10,47 @@ from ..clock import Clock, SystemClock
 from ..errors import RunClosed
 from ..protocol.frames import BLOCK_FRAMES, Batch, Block
 from ..protocol.state import Fold, Reason
-from .base import Control, Record, RunInfo, Store, same_request, too_many_runs
+from .base import RUN_BYTES, Control, Record, RunInfo, Store, same_request, store_full, too_many_runs
 from .recent import RecentEvents
 
 KEEP_BYTES: Final = 64 * 1024 * 1024
+STORE_BYTES: Final = 256 * 1024 * 1024
+
+FRAME_BYTES: Final = 56
+"""What a frame takes besides its bytes."""
+
+
+class _Run(RecentEvents):
+    """A run. `extra` is the bytes of its input and answers, `taken` what was last counted of it."""
+
+    __slots__ = ("extra", "taken")
+
+    def __init__(self, info: RunInfo) -> None:
+        super().__init__(info)
+        self.extra = size_of(info)
+        self.taken = 0
 
 
 class MemoryStore(Store):
     """Keeps runs in dictionaries, a finished one for `retention` seconds after its end.
 
-    Of one run it keeps `keep_bytes` of frames; beyond that the oldest are dropped, and a viewer that has not read them
-    gets a `reset`.
+    Of one run it keeps `keep_bytes` of frames, of all runs about `store_bytes`. Beyond that the oldest finished runs
+    are deleted, then the oldest frames of the largest runs dropped; a viewer that has not read them gets a `reset`.
     """
 
-    def __init__(self, *, retention: float = 3600.0, keep_bytes: int = KEEP_BYTES, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        retention: float = 3600.0,
+        keep_bytes: int = KEEP_BYTES,
+        store_bytes: int = STORE_BYTES,
+        clock: Clock | None = None,
+    ) -> None:
         self._retention = retention
-        self._keep_bytes = keep_bytes
+        self._keep_bytes = min(keep_bytes, store_bytes)
+        self._store_bytes = store_bytes
         self._clock: Clock = clock or SystemClock()
-        self._runs: dict[str, RecentEvents] = {}
+        self._runs: dict[str, _Run] = {}
         self._ended: dict[str, float] = {}
         self._keys: dict[tuple[str, str], str] = {}
         self._live: dict[str, int] = {}
@@ -38,9 +61,15 @@ class MemoryStore(Store):
             return existing
         if limit is not None and self.live(info.client) >= limit:
             raise too_many_runs()
+        run = _Run(info)
+        if self.bytes_used + run.extra > self._store_bytes:
+            self._make_room(run.extra)
+            if self.bytes_used + run.extra > self._store_bytes:
+                raise store_full()
         if info.key is not None:
             self._keys[info.owner, info.key] = info.id
-        self._runs[info.id] = RecentEvents(info)
+        self._runs[info.id] = run
+        self._account(run)
         self._live[info.client] = self._live.get(info.client, 0) + 1
         return info
 
@@ -55,6 +84,9 @@ class MemoryStore(Store):
         recent.extend(block, fold, self._keep_bytes)
         if fold.over:
             self._end(recent.info)
+        self._account(recent)
+        if self.bytes_used > self._store_bytes:
+            self._make_room()
         recent.notify()
 
     def _end(self, info: RunInfo) -> None:
@@ -99,6 +131,8 @@ class MemoryStore(Store):
         if recent.fold.over or question in recent.control.answers:
             return False
         recent.control.answers[question] = body
+        recent.extra += len(body)
+        self._account(recent)
         recent.notify()
         return True
 
@@ -120,10 +154,46 @@ class MemoryStore(Store):
         # A run that is still read stays until the next sweep, or its reader would miss the end.
         old = [run for run, ended in self._ended.items() if ended <= limit and not self._runs[run].has_watchers]
         for run in old:
-            del self._ended[run]
-            info = self._runs.pop(run).info
-            if info.key is not None:
-                self._keys.pop((info.owner, info.key), None)
+            self._delete(run)
+
+    def _delete(self, run: str) -> None:
+        del self._ended[run]
+        deleted = self._runs.pop(run)
+        self.bytes_used -= deleted.taken
+        info = deleted.info
+        if info.key is not None:
+            self._keys.pop((info.owner, info.key), None)
+
+    def _account(self, run: _Run) -> None:
+        """Counts what a run takes now instead of what it took before."""
+        taken = run.extra + run.size + FRAME_BYTES * len(run.frames) + len(run.fold.result or b"")
+        self.bytes_used += taken - run.taken
+        run.taken = taken
+
+    def _make_room(self, bytes_needed: int = 0) -> None:
+        """Deletes the oldest finished runs, then the oldest frames of the largest ones, until some room is to spare."""
+        goal = self._store_bytes - self._store_bytes // 16 - bytes_needed
+        for run in [run for run in self._ended if not self._runs[run].has_watchers]:
+            if self.bytes_used <= goal:
+                return
+            self._delete(run)
+            self.evicted += 1
+        while self.bytes_used > goal:
+            largest = max(self._runs.values(), key=_droppable, default=None)
+            if largest is None or not _droppable(largest):
+                return
+            largest.trim(largest.size)
+            self._account(largest)
+
+
+def size_of(info: RunInfo) -> int:
+    """What a new run takes, in bytes."""
+    return RUN_BYTES + len(info.input or b"")
+
+
+def _droppable(run: RecentEvents) -> int:
+    """The bytes of the frames that a run may lose: all but the newest one."""
+    return run.size - len(run.frames[-1]) if run.frames else 0
 
 
 MemoryLog = MemoryStore

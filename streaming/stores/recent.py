@@ -31,7 +31,7 @@ class RecentEvents:
         self.size += block.size
         self.fold = fold.copy()
         if self.size > keep:
-            self._trim(keep)
+            self.trim(keep)
 
     def skip_to(self, fold: Fold) -> None:
         """Drops all frames and continues after the events of `fold`; those before are read from the store."""
@@ -65,6 +65,8 @@ class RecentEvents:
 
         def unwatch() -> None:
             self._watchers.pop(callback, None)
+            if not self._watchers:
+                self._last_batch = None  # nobody shares it any more
 
         return unwatch
 
@@ -78,8 +80,8 @@ class RecentEvents:
         for callback in list(self._watchers):
             callback()
 
-    def _trim(self, keep: int) -> None:
-        """Drops an eighth of `keep` at once, so that this is seldom done."""
+    def trim(self, keep: int) -> None:
+        """Drops the oldest frames until an eighth of `keep` bytes is free, so that this is seldom done; one stays."""
         count = 0
         while self.size > keep - keep // 8 and count < len(self.frames) - 1:
             self.size -= len(self.frames[count])

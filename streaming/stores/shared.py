@@ -27,12 +27,12 @@ from typing import Any, Final
 import gevent
 
 from ..clock import Clock
-from ..errors import Fenced, RunClosed, StoreAway
+from ..errors import Fenced, RunClosed, StoreAway, StoreFull
 from ..protocol.frames import BLOCK_BYTES, BLOCK_FRAMES, Batch, Block
 from ..protocol.state import Fold, Reason
 from ..runtime.hub import GreenSignal
-from .base import ABANDON_TRIES, Control, Record, RunInfo, Store, same_request, too_many_runs
-from .driver import FULL, Driver, State, Step, sizes
+from .base import ABANDON_TRIES, Control, Record, RunInfo, Store, same_request, store_full, too_many_runs
+from .driver import FULL, NO_ROOM, Driver, State, Step, Unfit, sizes
 from .lease import Lease
 from .recent import RecentEvents
 from .writer import AWAY, RETRY, WRITE_TIMEOUT, Command, Writer
@@ -55,11 +55,16 @@ AWAY_BYTES: Final = 4 * 1024 * 1024
 """How much of one run may wait while the store is away; a run with more is ended."""
 
 
+OVERFULL: Final = 2
+"""How many times the bytes of the setting the live runs may take before the largest of a worker is ended."""
+
+
 @dataclass(slots=True)
 class _Entry:
     """What this worker has of a run: its recent events, and, where it produces the run, what is yet to be written.
 
-    `closed` is set once the run takes no more events from this worker; `backlog` is in bytes. `missing_since` is when
+    `closed` is set once the run takes no more events from this worker; `backlog` and `size` (of all that was written
+    here) are in bytes. `missing_since` is when
     the store was first seen not to have the run (monotonic seconds), `lost` whether it has stayed away.
     """
 
@@ -68,6 +73,7 @@ class _Entry:
     viewers: int = 0
     viewers_elsewhere: int = 0
     closed: bool = False
+    size: int = 0
     missing_since: float | None = None
     lost: bool = False
     blocks: list[Block] = field(default_factory=list)
@@ -114,12 +120,14 @@ class _Append:
 class SharedStore(Store):
     """The store of a driver. `lease` is the length of this worker's lease in seconds."""
 
-    def __init__(self, driver: Driver, *, lease: float, retention: float, clock: Clock) -> None:
+    def __init__(self, driver: Driver, *, lease: float, retention: float, store_bytes: int, clock: Clock) -> None:
         self.worker = driver.worker
         self.driver = driver
         self._clock = clock
         self._lease_seconds = lease
         self._sweep_every = min(retention / 4, 60.0)
+        self._store_bytes = store_bytes
+        self._unfit: Unfit | None = None
         self._runs: dict[str, _Entry] = {}
         self._unwritten: dict[str, _Entry] = {}
         self._stale: set[str] = set()
@@ -133,10 +141,16 @@ class SharedStore(Store):
     # -- the producer's side ------------------------------------------------------------------------------------
 
     def create(self, info: RunInfo, *, limit: int | None = None) -> RunInfo:
+        if self._unfit is not None:
+            raise StoreAway(str(self._unfit))
         step = self.driver.create(info, self.worker, limit)
         outcome = self._execute(step, undo=self.driver.disown(info.id, self.worker))
+        if outcome == NO_ROOM and self._make_room():
+            outcome = self._execute(step, undo=self.driver.disown(info.id, self.worker))
         if outcome == FULL:
             raise too_many_runs()
+        if outcome == NO_ROOM:
+            raise store_full()
         if outcome is not None:
             return same_request(outcome, info)
         self._add(info.id, _Entry(RecentEvents(info), epoch=1))
@@ -156,6 +170,7 @@ class SharedStore(Store):
         entry.blocks.append(block)
         entry.fold = fold.copy()
         entry.backlog += block.size
+        entry.size += block.size
         self._unwritten[run] = entry
         if self._writer.away and entry.backlog > AWAY_BYTES and not fold.over:
             self.mark_lost(entry, StoreAway(AWAY))
@@ -171,7 +186,7 @@ class SharedStore(Store):
         return self._runs[run].recent.control
 
     def adopt_orphans(self) -> Sequence[Record]:
-        if not self._leases_reliable:
+        if not self._leases_reliable or self._unfit is not None:
             return ()
         orphans = self.driver.query(self.driver.orphans(self.worker))
         if not self._leases_reliable:  # the reply may tell of a jump of the clock
@@ -316,13 +331,53 @@ class SharedStore(Store):
     # -- upkeep -------------------------------------------------------------------------------------------------
 
     def sweep(self) -> None:
-        if self._clock.monotonic() - self._swept_at < self._sweep_every:
+        self._check()
+        if self._unfit is not None:
             return
-        self._swept_at = self._clock.monotonic()
-        self._execute(self.driver.expire())
+        if self._clock.monotonic() - self._swept_at >= self._sweep_every:
+            self._swept_at = self._clock.monotonic()
+            self._execute(self.driver.expire())
+            recount = self.driver.recount()
+            if recount is not None:
+                self._execute(recount)
+        self.bytes_used = self.driver.query(self.driver.room())
+        if self.bytes_used > self._store_bytes:
+            self._make_room()
+        if self.bytes_used > OVERFULL * self._store_bytes:
+            self._end_largest()
+        self.driver.give_back()
+
+    def _check(self) -> None:
+        """Notes whether the store is to be relied on, and logs where that changes."""
+        before, self._unfit = self._unfit, None
+        try:
+            self.driver.check()
+        except Unfit as unfit:
+            self._unfit = unfit
+            if before is None:
+                log.error("no run is started here any more: %s", unfit)
+        if before is not None and self._unfit is None:
+            log.warning("the store is as it was again")
+
+    def _make_room(self) -> bool:
+        """Deletes the oldest finished runs, until there is some room to spare; returns whether there is any."""
+        goal, deleted = self._store_bytes - self._store_bytes // 16, -1
+        while deleted:
+            self.bytes_used, deleted = self._execute(self.driver.evict(goal))
+            self.evicted += deleted
+        return self.bytes_used < self._store_bytes
+
+    def _end_largest(self) -> None:
+        """Ends the largest live run of this worker, as a hard limit of what live runs take."""
+        runs = self._runs.values()
+        live = [run for run in runs if run.produced_here and not run.closed and run.recent.control.lost is None]
+        if live:
+            largest = max(live, key=lambda entry: entry.size)
+            log.error("run %s fills the store, and is ended", largest.recent.info.id)
+            self.mark_lost(largest, StoreFull("the live runs fill the store"))
 
     def ready(self) -> None:
-        if self._writer.away or self._closed or self._lease.failing:
+        if self._writer.away or self._closed or self._lease.failing or self._unfit is not None:
             raise StoreAway(AWAY)
         self.driver.query(self.driver.ping())
 
@@ -391,7 +446,7 @@ class SharedStore(Store):
         if fold.over:
             self._forget(entry.recent.info.id)
 
-    def mark_lost(self, entry: _Entry, error: Fenced | StoreAway) -> None:
+    def mark_lost(self, entry: _Entry, error: Fenced | StoreAway | StoreFull) -> None:
         """Notifies the producer that its run can take no more events."""
         entry.recent.control.lost = error
         if isinstance(error, Fenced):

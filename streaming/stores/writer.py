@@ -14,7 +14,7 @@ from gevent.event import AsyncResult
 
 from ..errors import StoreAway
 from ..runtime.hub import GreenSignal
-from .driver import NotNow, Step
+from .driver import NotNow, Step, Unfit
 
 log = logging.getLogger("headway")
 
@@ -154,7 +154,7 @@ class Writer:
 
     def _set_away(self, error: Exception | None) -> None:
         before, self.away = self.away, error is not None
-        if error is not None and not before:
+        if error is not None and not before and not isinstance(error, Unfit):  # which `SharedStore` logs
             unexpected = None if isinstance(error, StoreAway | NotNow) else error
             log.error("%s: %s", AWAY, error, exc_info=unexpected)
         elif before and not self.away:

@@ -124,6 +124,20 @@ def test_the_code_of_an_upstream_is_no_label(notebook: Notebook) -> None:
     assert [seen for seen in notebook.seen if isinstance(seen, Refused)] == [Refused("upstream_failed", 422)]
 
 
+def test_what_the_store_holds(client: FlaskClient) -> None:
+    """Once a second the bytes of all runs are noted, and the runs that were deleted to make room are counted."""
+    headway = client.application.extensions["headway"]
+    assert client.post("/operations/counted").data
+    assert headway.runner.store.bytes_used > 2048
+    before = figures(client.get("/metrics").text)
+    headway.runner.store.evicted += 3
+    for _ in range(2):
+        headway.observer.load(headway.runner._load())
+    after = figures(client.get("/metrics").text)
+    assert after["headway_store_bytes", ""] == headway.runner.store.bytes_used
+    assert after["headway_store_evicted_runs_total", ""] - before["headway_store_evicted_runs_total", ""] == 3
+
+
 def test_without_the_library(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """The route says that it is missing, and everything else works."""
     monkeypatch.setattr(extension, "Prometheus", None)

@@ -774,6 +774,18 @@ def test_a_worker_with_too_many_streams(make: Make) -> None:
     assert api.get(f"/runs/{run}/events").status_code == 200
 
 
+def test_a_store_that_is_full(make: Make) -> None:
+    """Where live runs take all of HEADWAY_STORE_BYTES, a start is a 503 that says when to come back."""
+    api = make({"HEADWAY_STORE_BYTES": 3000})
+    run = api.start("scripted", "wait")
+    assert_retry(api.ask("POST", "/operations/plain"), 503, "store_full")
+    assert_retry(api.ask("POST", "/operations/plain", headers=ASYNC), 503, "store_full")
+    assert api.get(f"/runs/{run}").get_json()["status"] == "running"
+    api.ask("DELETE", f"/runs/{run}")
+    api.until(run, "cancelled")
+    assert api.start("plain")
+
+
 # Idempotency
 
 

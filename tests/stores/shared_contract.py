@@ -1,7 +1,8 @@
 """The contract of the stores that several workers share: each store here is a worker's, with its own lease.
 
 A test class derives from `SharedStoreContract`. It needs a fixture `worker`, which gives a function that makes the
-store of one more worker, and takes `lease`, `retention`, `keep_bytes` and `clock`, and a method `lose`.
+store of one more worker, and takes `lease`, `retention`, `keep_bytes`, `store_bytes` and `clock`, and a
+method `lose`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -17,13 +19,13 @@ import gevent.event
 import pytest
 
 from streaming import Event, ManualClock, event, operation
-from streaming.errors import Fenced, StoreAway
+from streaming.errors import Fenced, StoreAway, StoreFull, Unavailable
 from streaming.protocol.events import make_event
 from streaming.runs.operation import NoInput
 from streaming.runs.runner import Runner
 from streaming.runtime.worker import Worker
 from streaming.settings import Settings
-from streaming.stores.base import Record, Store
+from streaming.stores.base import RUN_BYTES, Record, Store
 from streaming.stores.driver import Step
 from streaming.stores.shared import AWAY_BYTES, SharedStore
 from tests.clients import Message, parse_frames
@@ -121,6 +123,12 @@ def written(store: SharedStore, step: Step[T]) -> T:
     """The outcome of a step that changes something."""
     outcome: T = store._execute(step)
     return outcome
+
+
+def room(store: SharedStore) -> int:
+    """The bytes that all runs take."""
+    store.flush()
+    return store.driver.query(store.driver.room())
 
 
 def wait_until_away(store: SharedStore) -> None:
@@ -549,13 +557,128 @@ class SharedStoreContract:
             producer.end()
         start_run(store, "live")
         written(store, store.driver.put_file("r3", "a", "text/plain", b"x" * 5000))
-        total = written(store, store.driver.evict(10**9))
-        assert 9_000 < total < 11_000
-        assert written(store, store.driver.evict(8000)) <= 8000
+        total, deleted = written(store, store.driver.evict(10**9))
+        assert 9_000 < total - 5 * RUN_BYTES < 11_000
+        assert not deleted
+        total, deleted = written(store, store.driver.evict(8000 + 3 * RUN_BYTES))
+        assert total <= 8000 + 3 * RUN_BYTES
+        assert deleted == 2
         kept = {record.info.id for record in store.page(owner="", operation=None, status=None, limit=9, before=None)}
         assert kept == {"r2", "r3", "live"}
-        assert written(store, store.driver.evict(0)) < 500
+        total, deleted = written(store, store.driver.evict(0))
+        assert total < 500 + RUN_BYTES
         assert store.driver.query(store.driver.find(["r3", "live"]))[0] is None
+
+    # What all runs take
+
+    def test_the_total_is_kept_by_every_step(self, worker: MakeWorker) -> None:
+        """Whatever adds to a run or takes from it, on any worker, the total is what the runs have in the store."""
+        store, other = worker(keep_bytes=20_000), worker()
+        total = partial(room, store)
+        start_run(store, "gone", input=b"x" * 1000)
+        assert total() > 1000 + RUN_BYTES
+        start_run(other, "r", input=b"x" * 3000)
+        producer = Producer(other, "r", ManualClock())
+        producer.recorder.fold.state, producer.recorder.last = "running", 1
+        before = total()
+        assert written(store, store.driver.answer("r", "q", b"x" * 500))
+        assert not written(store, store.driver.answer("r", "q", b"x" * 600))
+        assert total() == before + 500
+        for size in (700, 300, 800):
+            assert written(other, other.driver.keep("r", other.worker, 1, 1, b"x" * size))
+            assert total() == before + 500 + size
+        for size in (5000, 2000):
+            assert written(store, store.driver.put_file("r", "a", "text/plain", b"x" * size))
+            assert total() == before + 1300 + size
+        producer.write(make_event("result", {"result": "x" * 4000}))
+        assert before + 1300 + 2000 + 4000 < total() < before + 1300 + 2000 + 4400 + 4100
+        producer.end()
+        assert before + 500 + 2000 + 8000 < total() < before + 500 + 2000 + 8600  # without the checkpoint
+        assert written(store, store.driver.put_file("r", "b", "text/plain", b"x" * 100))
+        assert written(store, store.driver.drop_file("r", "a"))
+        assert before + 600 + 8000 < total() < before + 600 + 8600
+        long = start_run(store, "long")
+        for _ in range(30):
+            long.write(event("tick", {"text": "x" * 1000}))
+        assert total() < before + 8700 + 20_000 + RUN_BYTES  # what a run drops is not counted any more
+        long.end()
+        for run in ("r", "long"):
+            assert written(store, store.driver.erase(run))
+        assert 1000 + RUN_BYTES < total() < 1500 + RUN_BYTES
+        self.lose(store, "gone")
+        written(other, other.driver.evict(0))
+
+    def test_finished_runs_make_room(self, worker: MakeWorker) -> None:
+        """Where all runs take as many bytes as they may, the oldest finished ones go before their retention."""
+        store = worker(store_bytes=100_000)
+        for number in range(40):
+            producer = start_run(store, f"r{number}")
+            producer.write(event("tick", {"text": "x" * 5000}))
+            producer.end()
+            store.sweep()
+            assert room(store) <= 110_000
+        records = store.page(owner="", operation=None, status=None, limit=99, before=None)
+        assert [record.info.id for record in records] == [f"r{39 - number}" for number in range(len(records))]
+        assert 10 <= len(records) < 14
+        assert store.evicted == 40 - len(records)
+        assert store.bytes_used == room(store)
+
+    def test_a_start_makes_room(self, worker: MakeWorker) -> None:
+        """A start does not wait for the next sweep, and is refused only where live runs take all of the room."""
+        store, other = worker(store_bytes=100_000), worker(store_bytes=100_000)
+        over, live = start_run(store, "over"), start_run(store, "live")
+        for producer in (over, live):
+            producer.write(event("tick", {"text": "x" * 60_000}))
+        over.end()
+        assert other.create(run_info("next")).id == "next"
+        assert other.find("over") is None
+        second = start_run(store, "second")
+        second.write(event("tick", {"text": "x" * 60_000}))
+        with pytest.raises(Unavailable) as refused:
+            other.create(run_info("refused", key="k", digest="d"))
+        assert (refused.value.code, refused.value.status) == ("store_full", 503)
+        assert refused.value.retry_after
+        assert other.find("refused") is None
+        live.write(event("tick"))  # a live run goes on
+        live.end()
+        assert other.create(run_info("refused", key="k", digest="d")).id == "refused"
+        second.end()
+
+    def test_a_live_run_that_fills_the_store(self, worker: MakeWorker) -> None:
+        """At twice the bytes the largest run of a worker is ended; its last events are kept."""
+        store = worker(store_bytes=100_000)
+        runs = [start_run(store, f"r{number}") for number in range(5)]
+        for producer in runs:
+            producer.write(event("tick", {"text": "x" * 30_000}))
+        store.sweep()
+        assert not any(store.control(producer.run).lost for producer in runs)
+        runs[1].write(event("tick", {"text": "x" * 50_000}))
+        store.sweep()
+        assert [producer.run for producer in runs if store.control(producer.run).lost] == ["r1"]
+        assert isinstance(store.control("r1").lost, StoreFull)
+        runs[1].end("failed")
+        store.sweep()
+        assert store.find("r1") is None  # the first that is deleted
+        assert not any(store.control(producer.run).lost for producer in runs if producer.run != "r1")
+
+    def test_a_run_has_its_own_retention(self, worker: MakeWorker) -> None:
+        """It is kept as long as the worker that ended it says, whichever worker deletes it."""
+        clock = ManualClock()
+        short, long = worker(clock=clock, retention=10), worker(clock=clock, retention=1000)
+        start_run(long, "long").end()
+        start_run(short, "short").end()
+        clock.advance(100)
+        short.sweep()
+        assert short.find("long") is not None
+        assert short.find("short") is None
+        start_run(short, "another").end()
+        clock.advance(5)
+        long.sweep()
+        assert long.find("another") is not None
+        clock.advance(950)
+        short.sweep()
+        long.sweep()
+        assert long.find("long") is None
 
     def test_files_of_a_run(self, worker: MakeWorker) -> None:
         """They are bytes with a media type, which another of the name replaces; they go with the run."""

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
+import pytest
+
 from streaming import ManualClock, MemoryStore, event
+from streaming.errors import Unavailable
+from streaming.protocol.events import make_event
 from streaming.stores.base import Store
 from tests.clients import parse_frames
+from tests.figures import Figures
 from tests.stores.contract import Producer, StoreContract, run_info, start_event
 
 
@@ -70,3 +77,120 @@ def test_readers_that_keep_up_share_a_batch() -> None:
     store, producer = trimmed(10**6)
     assert store.read("r", 90).block is store.read("r", 90).block
     assert store.read("r", 90).block == b"".join(producer.frames[90:])
+
+
+# What all runs take
+
+
+def lived(store: MemoryStore, run: str, size: int, frames: int = 10) -> Producer:
+    """The producer of a live run that has so many frames, of `size` bytes together."""
+    store.create(run_info(run))
+    producer = Producer(store, run, ManualClock())
+    producer.write(start_event())
+    for _ in range(frames):
+        producer.write(event("tick", {"text": "x" * (size // frames)}))
+    return producer
+
+
+def test_finished_runs_go_first() -> None:
+    """Beyond the bytes of the store the oldest finished runs go, before any frame of a live one."""
+    store = MemoryStore(store_bytes=500_000)
+    live = lived(store, "live", 100_000)
+    for number in range(20):
+        lived(store, f"r{number}", 50_000).end()
+        assert store.bytes_used <= 500_000
+    kept = [record.info.id for record in store.page(owner="", operation=None, status=None, limit=99, before=None)]
+    assert kept == [*(f"r{19 - number}" for number in range(len(kept) - 1)), "live"]
+    assert len(kept) - 1 == 20 - store.evicted >= 5
+    assert store.read("live", 0).block.startswith(live.frames[0])
+
+
+def test_then_the_oldest_frames_of_live_runs() -> None:
+    """The largest runs lose the oldest of theirs, and readers that need them get a gap; all runs go on."""
+    store = MemoryStore(store_bytes=500_000)
+    runs = [lived(store, f"r{number}", size) for number, size in enumerate([400_000, 20_000, 300_000, 300_000])]
+    assert store.bytes_used <= 500_000
+    assert [store.read(run.run, 0).oldest > 1 for run in runs] == [True, False, True, True]
+    for run in runs:
+        run.write(event("tick"))
+        assert store.read(run.run, 0, frames=99).block
+        run.end()
+
+
+def test_then_starts_are_refused() -> None:
+    """A start that finds no room left is refused with 503; once a run has ended, it finds some."""
+    store = MemoryStore(store_bytes=500_000)
+    runs = [lived(store, f"r{number}", 200_000, frames=1) for number in range(2)]
+    with pytest.raises(Unavailable) as refused:
+        store.create(run_info("input", key="k", input=b"x" * 100_000))
+    assert (refused.value.code, refused.value.retry_after) == ("store_full", 5)
+    assert store.live("") == 2
+    runs[0].end()
+    assert store.create(run_info("input", key="k", input=b"x" * 100_000)).id == "input"
+    assert store.find("r0") is None
+
+
+def test_a_finished_run_that_is_read_loses_frames_only() -> None:
+    """Its reader gets a gap, and then the end."""
+    store = MemoryStore(store_bytes=500_000)
+    producer = lived(store, "r", 300_000)
+    leave = store.watch("r", lambda: None)
+    producer.end()
+    lived(store, "live", 400_000)
+    batch = store.read("r", 3, frames=99)
+    assert batch.oldest > 4
+    assert (batch.over, batch.last) == (True, 12)
+    leave()
+
+
+def test_the_total_is_what_the_runs_have() -> None:
+    """After appends, answers, results, drops and deletions, the total is that of the runs that are left."""
+    clock = ManualClock()
+    store = MemoryStore(store_bytes=300_000, keep_bytes=50_000, retention=10, clock=clock)
+    for number in range(8):
+        producer = lived(store, f"r{number}", 60_000)
+        store.answer(f"r{number}", "q", b"x" * 1000)
+        if number % 2:
+            producer.write(make_event("result", {"result": "x" * 20_000}))
+            producer.end()
+    assert store.bytes_used == sum(run.taken for run in store._runs.values()) > 100_000
+    clock.advance(60)
+    store.sweep()
+    assert store.bytes_used == sum(run.taken for run in store._runs.values()) > 0
+
+
+MEASURE = """
+import resource
+from streaming import ManualClock, event
+from streaming.stores.memory import MemoryStore
+from tests.stores.contract import Producer, run_info, start_event
+
+def memory():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+
+before, store = memory(), MemoryStore(store_bytes={most})
+for size, frames in {runs}:
+    run = f"r{{store.live('')}}-{{store.evicted}}-{{len(store._runs)}}"
+    store.create(run_info(run, input=b"x" * 100))
+    producer = Producer(store, run, ManualClock())
+    producer.append(start_event())
+    for _ in range(frames):
+        producer.append(event("tick", {{"text": "x" * (size // frames)}}))
+        producer.frames.clear()
+    if size < 10_000:
+        producer.end()
+print(memory() - before)
+"""
+
+RUNS = {"live": "[(2_000_000, 200)] * 50", "small": "[(300, 3)] * 20_000"}
+
+
+@pytest.mark.parametrize("runs", RUNS)
+def test_the_memory_of_the_process(runs: str, figures: Figures) -> None:
+    """50 live runs that say four times as much, or thousands of small finished ones, stay about within the bound."""
+    script = MEASURE.format(most=25_000_000, runs=RUNS[runs])
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    taken = int(done.stdout)
+    figures.add("memory for a bound of 25 MB", f"{taken / 1e6:.1f} MB")
+    assert taken < 1.5 * 25_000_000

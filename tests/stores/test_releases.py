@@ -11,6 +11,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import orjson
 import pytest
 
+from streaming import ManualClock
 from streaming.errors import StoreAway
 from streaming.stores.base import Record
 from streaming.stores.driver import OLDEST_VERSION, SCHEMA_VERSION, check_version
@@ -128,6 +130,30 @@ def test_a_rollback(release: Callable[[str], Release]) -> None:
     assert release("now").runs() == {"r2": "failed", "r": "succeeded"}
 
 
+def test_the_total_of_two_releases(release: Callable[[str], Release], url: str) -> None:
+    """What the release before writes and ends, which knows no total, is in the total, and is deleted in its time."""
+    before = release("before")
+    before.start("live")
+    before.start("over")
+    before.write("over", "tick", {"text": "x" * 50_000})
+    clock = ManualClock()
+    clock.jump(time.time() - clock.now())
+    with contextlib.closing(make(url, clock=clock)) as store:
+        store.sweep()
+        first = store.bytes_used
+        assert 50_000 < first < 60_000
+        before.write("over", "done", {"status": "succeeded", "elapsed": 0.0})
+        before.write("live", "tick", {"text": "x" * 20_000})
+        clock.advance(100)
+        store.driver._recounted_at = float("-inf")  # type: ignore[attr-defined]
+        store.sweep()
+        assert 20_000 < store.bytes_used - first < 21_000
+        clock.advance(4000)
+        store.sweep()
+        assert 20_000 < store.bytes_used < 25_000
+        assert [record.info.id for record in list_runs(store)] == ["live"]
+
+
 def test_a_queued_run(release: Callable[[str], Release]) -> None:
     """The release before, which knows no queue, does not take it for the run of a dead worker."""
     before, now = release("before"), release("now")
@@ -199,10 +225,10 @@ def test_a_store_says_its_version(url: str) -> None:
     assert version(url) == (SCHEMA_VERSION, OLDEST_VERSION)
 
 
-def make(url: str) -> SqliteStore | RedisStore:
+def make(url: str, **options: Any) -> SqliteStore | RedisStore:
     """The store of a worker, which has used it."""
     path = url.removeprefix("sqlite:///")
-    store = SqliteStore(path) if path != url else RedisStore(url)
+    store = SqliteStore(path, **options) if path != url else RedisStore(url, **options)
     try:
         store.find("none")
     except StoreAway:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,14 @@ from typing import Any
 import gevent
 import pytest
 
-from streaming.stores.base import Store
+from streaming import event
+from streaming.errors import StoreAway
+from streaming.stores.base import RUN_BYTES, Store
 from streaming.stores.shared import SharedStore
 from streaming.stores.sqlite import file as sqlite
 from streaming.stores.sqlite.store import SqliteStore
-from tests.stores.contract import StoreContract, run_info
-from tests.stores.shared_contract import MakeWorker, SharedStoreContract, workers
+from tests.stores.contract import StoreContract, last_shown, run_info, until
+from tests.stores.shared_contract import MakeWorker, SharedStoreContract, ids, read_all, room, start_run, workers
 
 
 class TestSqliteStore(StoreContract):
@@ -62,3 +64,150 @@ def test_a_close_during_a_poll(
         gevent.sleep(0.0001 * number)
         store.close()
     assert not caplog.records
+
+
+def does(file: Path, *statements: str) -> list[Any]:
+    """The rows of the last statement on a file."""
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        return [connection.execute(statement).fetchall() for statement in statements][-1]
+
+
+def test_the_file_gives_room_back(tmp_path: Path) -> None:
+    """Once runs are deleted the file shrinks, in small steps of the maintenance."""
+    file = tmp_path / "runs.db"
+    with contextlib.closing(SqliteStore(file, store_bytes=40_000_000)) as store:
+        for number in range(40):
+            producer = start_run(store, f"r{number}")
+            producer.write(event("large", {"text": "x" * 500_000}))
+            producer.end()
+        full = file.stat().st_size
+        assert full > 15_000_000
+        for number in range(40):
+            assert store._execute(store.driver.erase(f"r{number}"))
+        for _ in range(20):
+            store.sweep()
+        assert file.stat().st_size < full / 2
+        start_run(store, "live").end()
+        assert ids(read_all(store, "live")) == [1, 2]
+
+
+def test_a_file_without_what_was_added_to_its_version(tmp_path: Path) -> None:
+    """It gets what is missing, once, and the bytes of the runs in it are counted."""
+    file = tmp_path / "runs.db"
+    with contextlib.closing(SqliteStore(file)) as store:
+        start_run(store, "over", input=b"x" * 1000).end()
+        start_run(store)
+        before = room(store)
+    triggers = does(file, "SELECT name FROM sqlite_master WHERE name LIKE 'room_%'")
+    does(file, *(f"DROP TRIGGER {name}" for (name,) in triggers), "DROP TABLE room", "DROP INDEX runs_expires")
+    does(file, "ALTER TABLE runs DROP COLUMN expires", "DROP INDEX runs_waiting")
+    does(file, "CREATE INDEX runs_queued ON runs (number) WHERE queued AND ending IS NULL")
+    for _ in range(2):
+        with contextlib.closing(SqliteStore(file)) as store:
+            assert room(store) == before > 1000 + 2 * RUN_BYTES
+            start_run(store, "new").end()
+            assert room(store) > before
+            assert store._execute(store.driver.erase("new"))
+            store.sweep()
+            assert store.find("over") is not None
+
+
+def test_a_file_without_incremental_vacuum(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is used as it is, and one line says that it keeps its size."""
+    file = tmp_path / "runs.db"
+    SqliteStore(file).close()
+    does(file, "PRAGMA auto_vacuum = NONE", "VACUUM")
+    with caplog.at_level("INFO", "headway"), contextlib.closing(SqliteStore(file)) as store:
+        start_run(store).end()
+        store.sweep()
+    (record,) = caplog.records
+    assert "keeps its size" in record.message
+
+
+# A file that is deleted or replaced
+
+
+def delete(file: Path) -> None:
+    """Deletes the file and its companions."""
+    for each in file.parent.glob("runs.db*"):
+        each.unlink()
+
+
+def move(file: Path) -> None:
+    """Moves the file and its companions away."""
+    for each in file.parent.glob("runs.db*"):
+        each.rename(each.with_name(f"moved-{each.name}"))
+
+
+def move_back(file: Path) -> None:
+    """Moves the file and its companions back."""
+    for each in file.parent.glob("moved-runs.db*"):
+        each.rename(each.with_name(each.name.removeprefix("moved-")))
+
+
+def replace(file: Path) -> None:
+    """Puts another file in its place, as a restored backup is."""
+    other = file.with_name("other.db")
+    SqliteStore(other).close()
+    delete(file)
+    other.rename(file)
+
+
+def start_anew(file: Path) -> None:
+    """Deletes the file, and lets another worker make a new one."""
+    delete(file)
+    SqliteStore(file).close()
+
+
+def delete_log(file: Path) -> None:
+    """Deletes the write-ahead log alone."""
+    Path(f"{file}-wal").unlink()
+
+
+@pytest.mark.parametrize("fault", [delete, move, replace, start_anew, delete_log])
+def test_a_file_that_is_not_the_same_any_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, fault: Callable[[Path], None]
+) -> None:
+    """The worker is not ready, starts and writes nothing, and says so in one line; its viewers keep what was kept."""
+    monkeypatch.setattr("streaming.stores.shared.WRITE_TIMEOUT", 0.1)  # of the flush at the end
+    file = tmp_path / "runs.db"
+    with contextlib.closing(SqliteStore(file)) as store:
+        producer = start_run(store)
+        store.ready()
+        gevent.sleep(2 * sqlite.CHECK)
+        fault(file)
+        with pytest.raises(StoreAway):
+            store.ready()
+        for _ in range(3):
+            store.sweep()
+        producer.append(event("tick"))
+        with pytest.raises(StoreAway):
+            store.create(run_info("r2"))
+        until(lambda: store._writer.away, "the writer is away")
+        for _ in range(3):
+            store.sweep()
+        assert not store.adopt_orphans()
+        assert ids(read_all(store, "r")) == [1]
+        assert last_shown(store, "r") == 1
+        errors = [record.message for record in caplog.records if record.levelname in ("ERROR", "WARNING")]
+        assert len(errors) == 1, errors
+        assert f"{file} (or its -wal or -shm) was deleted or replaced" in errors[0]
+        if fault is not delete_log:
+            assert not file.exists() or does(file, "SELECT count(*) FROM runs") == [(0,)]
+
+
+def test_a_file_that_is_back(tmp_path: Path) -> None:
+    """Once the same file is where it was, the worker goes on, and no event is missing."""
+    file = tmp_path / "runs.db"
+    with contextlib.closing(SqliteStore(file)) as store:
+        producer = start_run(store)
+        gevent.sleep(2 * sqlite.CHECK)
+        move(file)
+        store.sweep()
+        producer.append(event("tick"))
+        until(lambda: store._writer.away, "the writer is away")
+        move_back(file)
+        until(lambda: last_shown(store, "r") == 2, "the event is kept")
+        store.sweep()
+        store.ready()
+        start_run(store, "r2").end()

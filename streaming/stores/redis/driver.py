@@ -22,7 +22,7 @@ from ...clock import Clock
 from ...errors import StoreAway
 from ...protocol.frames import BLOCK_BYTES, Block
 from ...protocol.state import Fold, Reason
-from ..base import Record, RunInfo
+from ..base import RUN_BYTES, Record, RunInfo
 from ..driver import QUEUE, Adopted, Driver, Kept, News, State, Step, Stored, T
 from . import replies
 from .clock_skew import SLACK, ClockSkew
@@ -32,22 +32,32 @@ from .scripts import Call, TimedStep, call, script
 BLOCK_SECONDS: Final = 2.0
 """How long one `XREAD` waits."""
 
+EVICT_BYTES: Final = 64 * 1024 * 1024
+"""How much one script evicts, so that Redis can serve others in between."""
+
+RECOUNT: Final = 600.0
+"""Seconds between two counts of the bytes of all runs by one worker."""
+
 KEPT: Final[Mapping[int, Kept]] = {1: "kept", 0: "fenced", -1: "gone", -2: "behind"}
 
 
 class RedisDriver(Driver):
     """The Redis at `url`. Connections are opened when they are needed. Raises `SettingError` for a wrong url."""
 
-    def __init__(self, url: str, *, retention: float, keep_bytes: int, lease: float, clock: Clock) -> None:
+    def __init__(
+        self, url: str, *, retention: float, keep_bytes: int, store_bytes: int, lease: float, clock: Clock
+    ) -> None:
         self.worker = secrets.token_hex(8)
         self._retention = int(retention * 1000)
         self._keep_bytes = keep_bytes
+        self._store_bytes = store_bytes
         self._lease_length = int(lease * 1000)
         self._clock = clock
         self._clock_offset = clock.monotonic() - time.monotonic()
         self._inbox, self._message = f"headway:inbox:{self.worker}", "0-0"
         self._listening_to: Collection[str] = ()
         self._wake_pending = False
+        self._recounted_at = float("-inf")
         self._skew = ClockSkew()
         self._writer, self._lease = Connection(url), Connection(url)
         self._listener = Connection(url, BLOCK_SECONDS + TIMEOUT)
@@ -139,6 +149,7 @@ class RedisDriver(Driver):
             "create",
             *(info.id, worker, self._lease_length, info.owner, info.client, info.key or ""),
             *("1" if restored else "", "" if limit is None else limit),
+            *(self._store_bytes, RUN_BYTES + len(info.input or b"")),
             *(part for name, value in fields.items() if value is not None for part in (name, value)),
             decode=replies.created,
         )
@@ -244,7 +255,16 @@ class RedisDriver(Driver):
         return script("erase", run, decode=bool)
 
     def expire(self) -> Step[Any]:
-        return script("expire", self._retention, self._ahead)
+        return script("expire", self._ahead)
 
-    def evict(self, most: int) -> Step[int]:
-        return script("evict", most, decode=int)
+    def room(self) -> Step[int]:
+        return script("room", decode=int)
+
+    def evict(self, most: int) -> Step[tuple[int, int]]:
+        return script("evict", most, EVICT_BYTES, decode=tuple)
+
+    def recount(self) -> Step[Any] | None:
+        if time.monotonic() - self._recounted_at < RECOUNT:
+            return None
+        self._recounted_at = time.monotonic()
+        return script("recount", self._retention)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from ...protocol.frames import BLOCK_BYTES, Block
 from ...protocol.state import Fold
 from ..base import Record, RunInfo
-from ..driver import FULL, Adopted, State, Stored, sizes, split
+from ..driver import FULL, NO_ROOM, Adopted, State, Stored, sizes, split
 from .scripts import Argument
 
 BODIES: Final = frozenset({"input", "progress", "result", "error", "question"})
@@ -56,8 +56,8 @@ def page(reply: Sequence[Any]) -> tuple[list[Record], str | None]:
 
 def created(reply: Any) -> RunInfo | str | None:
     """The outcome of `create`, and of `find_by_key`."""
-    if reply == -1:
-        return FULL
+    if reply in (-1, -2):
+        return FULL if reply == -1 else NO_ROOM
     return record(reply).info if reply else None
 
 

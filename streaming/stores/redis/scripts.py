@@ -20,6 +20,9 @@ that a server without memory refuses, so that all of it is done or nothing. Time
     headway:queue               sorted set: queued runs by their numbers
     headway:claim:TOKEN         list: the runs that one request has claimed
     headway:ended               sorted set: "RUN OWNER" by the time of the end, in milliseconds
+    headway:expires             sorted set: "RUN OWNER" by the time at which its retention ends
+    headway:room                the bytes that all runs take
+    headway:bytes               hash: a finished run -> its bytes, for when its keys have expired
     headway:workers             set: the workers that may hold live runs
     headway:lease:WORKER        exists while the worker is alive; its length in milliseconds
     headway:runs:WORKER         set: live runs of a worker
@@ -35,6 +38,7 @@ from hashlib import sha1
 from importlib.resources import files
 from typing import Any, Final, TypeAlias
 
+from ..base import RUN_BYTES
 from ..driver import OLDEST_VERSION, QUEUE, SCHEMA_VERSION, Step, T
 
 Argument: TypeAlias = str | bytes | int
@@ -48,7 +52,9 @@ _PLAIN: Final[frozenset[type]] = frozenset({bytes, int})
 def _sources() -> Mapping[str, str]:
     """The source of each script by its name."""
     texts = {file.name.removesuffix(".lua"): file.read_text() for file in files(__package__).joinpath("lua").iterdir()}
-    constants = f"local VERSION, OLDEST, QUEUE = {SCHEMA_VERSION}, {OLDEST_VERSION}, '{QUEUE}'\n"
+    constants = (
+        f"local VERSION, OLDEST, QUEUE, RUN_BYTES = {SCHEMA_VERSION}, {OLDEST_VERSION}, '{QUEUE}', {RUN_BYTES}\n"
+    )
     prelude = constants + texts.pop("prelude")
     return {name: prelude + text for name, text in texts.items()}
 

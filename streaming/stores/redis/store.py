@@ -10,6 +10,7 @@ from ..shared import SharedStore
 from .driver import RedisDriver
 
 KEEP_BYTES: Final = 64 * 1024 * 1024
+STORE_BYTES: Final = 1024 * 1024 * 1024
 
 LEAST_RETENTION: Final = 5.0
 """The shortest retention in seconds: viewers on other workers must have the time to read the end of a run."""
@@ -18,8 +19,9 @@ LEAST_RETENTION: Final = 5.0
 class RedisStore(SharedStore):
     """Keeps runs in the Redis at `url` (`redis://`, `rediss://` or `unix://`, read by redis-py).
 
-    A finished run is kept for `retention` seconds after its end, and of one run `keep_bytes` of frames. `lease` is in
-    seconds. Connections are opened when they are needed. Raises `SettingError` for a url that cannot be read.
+    A finished run is kept for `retention` seconds after its end; of one run `keep_bytes` of frames are kept, of all
+    runs about `store_bytes`. `lease` is in seconds. Connections are opened when they are needed. Raises `SettingError`
+    for a url that cannot be read.
     """
 
     def __init__(
@@ -28,9 +30,17 @@ class RedisStore(SharedStore):
         *,
         retention: float = 3600.0,
         keep_bytes: int = KEEP_BYTES,
+        store_bytes: int = STORE_BYTES,
         lease: float = LEASE,
         clock: Clock | None = None,
     ) -> None:
         clock, retention = clock or SystemClock(), max(retention, LEAST_RETENTION)
-        driver = RedisDriver(url, retention=retention, keep_bytes=keep_bytes, lease=lease, clock=clock)
-        super().__init__(driver, lease=lease, retention=retention, clock=clock)
+        driver = RedisDriver(
+            url,
+            retention=retention,
+            keep_bytes=min(keep_bytes, store_bytes),
+            store_bytes=store_bytes,
+            lease=lease,
+            clock=clock,
+        )
+        super().__init__(driver, lease=lease, retention=retention, store_bytes=store_bytes, clock=clock)

@@ -5,24 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from ...clock import Clock
 from ...protocol.frames import BLOCK_BYTES, Block
 from ...protocol.state import OVER, Fold, Reason
 from ..base import Record, RunInfo
-from ..driver import FULL, QUEUE, Adopted, Kept, State, Stored
+from ..driver import FULL, NO_ROOM, QUEUE, Adopted, Kept, State, Stored
 from . import rows
 from .file import SQL, Connection, SqliteFile, step
+
+EVICT_BYTES: Final = 16 * 1024 * 1024
+"""How much one transaction evicts, so that others can write in between."""
 
 
 class SqliteDriver(SqliteFile):
     """The verbs. Raises `StoreAway` for a file that cannot be opened."""
 
-    def __init__(self, path: str, *, retention: float, keep_bytes: int, lease: float, clock: Clock) -> None:
+    def __init__(
+        self, path: str, *, retention: float, keep_bytes: int, store_bytes: int, lease: float, clock: Clock
+    ) -> None:
         super().__init__(path, lease)
         self._retention = retention
         self._keep_bytes = keep_bytes
+        self._store_bytes = store_bytes
         self._clock = clock
 
     # -- runs ---------------------------------------------------------------------------------------------------
@@ -44,6 +50,8 @@ class SqliteDriver(SqliteFile):
             values["key"] = None
         if limit is not None and db.execute(SQL["live"], values).fetchone()[0] >= limit:
             return FULL
+        if restored is None and db.execute(SQL["room"]).fetchone()[0] >= self._store_bytes:
+            return NO_ROOM
         state = {"epoch": 1, "attempt": 1, "cancel": None, "watched": 0, **(restored or {})}
         if not worker:
             db.execute(SQL["open_queue"], {"now": time.monotonic()})
@@ -93,12 +101,14 @@ class SqliteDriver(SqliteFile):
         values |= {"run": run, "worker": worker, "epoch": epoch, "gap": gap, "size": len(frames), "frames": frames}
         values["first"] = blocks[0].first if blocks else fold.last_event_id + 1
         values["ended"] = self._clock.now() if fold.over else None
+        values["expires"] = values["ended"] + self._retention if fold.over else None
         if not db.execute(SQL["fold"], values).rowcount:
             return rows.refusal(db, run, worker, epoch)
+        if gap is not None:
+            db.execute(SQL["drop_blocks"], {**values, "oldest": gap})
+            db.execute(SQL["trimmed"], {**values, "oldest": gap})
         if blocks:
             db.execute(SQL["add_block"], values)
-        if gap is not None:
-            db.execute(SQL["trimmed"], {**values, "oldest": gap})
         if fold.over:
             db.execute(SQL["drop_checkpoint"], values)
         (size,) = db.execute(SQL["size"], values).fetchone()
@@ -231,16 +241,23 @@ class SqliteDriver(SqliteFile):
 
     @step
     def expire(self, db: Connection) -> None:
-        for row in db.execute(SQL["expired"], {"before": self._clock.now() - self._retention}).fetchall():
+        now = self._clock.now()
+        for row in db.execute(SQL["expired"], {"now": now, "before": now - self._retention}).fetchall():
             db.execute(SQL["erase"], {"run": row["id"]})
         db.execute(SQL["forget_workers"], {"now": time.monotonic()})
 
     @step
-    def evict(self, db: Connection, most: int) -> int:
-        total = int(db.execute(SQL["total"]).fetchone()[0])
-        for row in db.execute(SQL["oldest_finished"]).fetchall() if total > most else ():
-            if total <= most:
+    def room(self, db: Connection) -> int:
+        return int(db.execute(SQL["room"]).fetchone()[0])
+
+    @step
+    def evict(self, db: Connection, most: int) -> tuple[int, int]:
+        before = total = int(db.execute(SQL["room"]).fetchone()[0])
+        count = 0
+        while total > most and before - total < EVICT_BYTES:
+            row = db.execute(SQL["oldest_finished"]).fetchone()
+            if row is None:
                 break
             db.execute(SQL["erase"], {"run": row["id"]})
-            total -= int(row["size"])
-        return total
+            total, count = int(db.execute(SQL["room"]).fetchone()[0]), count + 1
+        return total, count

@@ -9,10 +9,16 @@ columns `appended` and `asked` to see which runs have changed.
 
 A crash of the processes loses nothing that was committed. A power failure may lose the last transactions
 (`synchronous=NORMAL`).
+
+A file that is deleted or replaced while it is in use is no longer the one that other workers open: this worker writes
+nothing more, and is not ready, until the file is back where it was (`check`). So are its `-wal` and `-shm`, without
+which others would write past this worker.
 """
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import re
 import secrets
 import sqlite3
@@ -27,7 +33,9 @@ import gevent
 from gevent.threadpool import ThreadPool
 
 from ...errors import StoreAway
-from ..driver import OLDEST_VERSION, SCHEMA_VERSION, Driver, News, Step, T, check_version
+from ..driver import OLDEST_VERSION, SCHEMA_VERSION, Driver, News, Step, T, Unfit, check_version
+
+log = logging.getLogger("headway")
 
 Connection: TypeAlias = sqlite3.Connection
 
@@ -39,6 +47,15 @@ REFUSALS: Final = (
     *(ArithmeticError, LookupError, TypeError, ValueError),
 )
 """Errors of a value that sqlite can never keep, or of a row that cannot be read: text that UTF-8 cannot encode, too."""
+
+CHECK: Final = 0.1
+"""Seconds between two looks at whether the file is still the same, while there is something to write."""
+
+LOG_BYTES: Final = 64 * 1024 * 1024
+"""The size to which a larger write-ahead log is cut once it is in the file."""
+
+FREE_PAGES: Final = 1024
+"""How many free pages the file keeps for what comes next, and how many more it gives back at once (4 MiB)."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -75,8 +92,10 @@ def open_file(path: str, *, create: bool = False) -> Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file, before its first page
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
     if create:
         try:
             _migrate(connection)
@@ -92,9 +111,11 @@ def _migrate(connection: Connection) -> None:
     version, oldest = _version(connection)
     if version:
         check_version(version, oldest, "the file")
-    for number in range(version + 1, SCHEMA_VERSION + 1):
+    # The script of this version runs over its own files too, for what was added since one was made.
+    for number in range(min(version + 1, SCHEMA_VERSION), SCHEMA_VERSION + 1) if version <= SCHEMA_VERSION else ():
         for statement in _complete(files(__package__).joinpath(f"schema-{number}.sql").read_text()):
-            connection.execute(statement)
+            if not _has_column(connection, statement):
+                connection.execute(statement)
     if version < SCHEMA_VERSION:
         connection.execute("DELETE FROM schema")
         connection.execute("INSERT INTO schema (version, oldest) VALUES (?, ?)", (SCHEMA_VERSION, OLDEST_VERSION))
@@ -108,6 +129,14 @@ def _version(connection: Connection) -> tuple[int, int]:
         version, oldest = connection.execute("SELECT version, oldest FROM schema").fetchone()
         return int(version), int(oldest)
     return (1, 1) if "runs" in tables else (0, 0)  # version 1 did not write its number
+
+
+def _has_column(connection: Connection, statement: str) -> bool:
+    """Whether a statement adds a column that is there: the scripts are run again over the files of this version."""
+    added = re.search(r"^ALTER TABLE (\w+) ADD COLUMN (\w+)", statement, re.MULTILINE)
+    return added is not None and added[2] in {
+        column["name"] for column in connection.execute(f"PRAGMA table_info({added[1]})")
+    }
 
 
 def _complete(script: str) -> Iterator[str]:
@@ -125,25 +154,38 @@ class SqliteFile(Driver):
 
     def __init__(self, path: str, lease: float) -> None:
         self.worker = secrets.token_hex(8)
+        self._path = path
         self._lease_seconds = lease
         try:
             self._writer = open_file(path, create=True)
             self._reader, self._lease = open_file(path), open_file(path)
             self.renew(lease)
+            self._identity, self._checked_at = _identity(path), time.monotonic()
         except (sqlite3.Error, OSError, ValueError) as error:
             raise StoreAway(f"{path} cannot be opened: {error}") from None
+        self._gives_back = self._reader.execute("PRAGMA auto_vacuum").fetchone()[0] == 2
+        if not self._gives_back:
+            log.info("%s keeps its size, as version 0.1 made it; docs/stores.md says how to shrink it", path)
         self._write_pool, self._read_pool = ThreadPool(1), ThreadPool(1)
         self._data_version, self._last_transaction, self._alive = -1, 0, ""
         self._followed: Collection[str] = ()
 
     def write(self, batch: Sequence[Sequence[Step[Any]]]) -> list[Any]:
+        if time.monotonic() - self._checked_at > CHECK:
+            self.check()
         return self._in(self._write_pool, partial(_transaction, self._writer, batch))
+
+    def check(self) -> None:
+        if _identity(self._path) != self._identity:
+            raise Unfit(f"{self._path} (or its -wal or -shm) was deleted or replaced while it was in use")
+        self._checked_at = time.monotonic()
 
     def query(self, step: Step[T]) -> T:
         return self._in(self._read_pool, partial(_read, self._reader, step))
 
     @step
     def ping(self, db: Connection) -> None:
+        self.check()
         db.execute("SELECT 1")
 
     def _in(self, pool: ThreadPool, work: Callable[[], T]) -> T:
@@ -155,6 +197,15 @@ class SqliteFile(Driver):
             raise outcome
         result: T = outcome
         return result
+
+    def give_back(self) -> None:
+        if self._gives_back and self.query(self._free_pages()) > FREE_PAGES:
+            # As a script: `execute` would stop after the first page.
+            self._in(self._write_pool, partial(self._writer.executescript, f"PRAGMA incremental_vacuum({FREE_PAGES})"))
+
+    @step
+    def _free_pages(self, db: Connection) -> int:
+        return int(db.execute("PRAGMA freelist_count").fetchone()[0])
 
     def wait(self, followed: Mapping[str, int]) -> News:
         gevent.sleep(POLL)
@@ -202,6 +253,16 @@ class SqliteFile(Driver):
             pool.join()
             pool.kill()
             connection.close()
+
+
+def _identity(path: str) -> list[tuple[int, int]]:
+    """What tells a file and its companions from others of their names; they are there while a worker uses them."""
+    found = []
+    for name in (path, f"{path}-wal", f"{path}-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            status = Path(name).stat()
+            found.append((status.st_dev, status.st_ino))
+    return found
 
 
 def _outcome(work: Callable[[], Any]) -> Any:

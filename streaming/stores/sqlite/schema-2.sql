@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS files (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS claims (run TEXT PRIMARY KEY, token TEXT NOT NULL) WITHOUT ROWID;
 DROP INDEX IF EXISTS runs_queued;
-CREATE INDEX runs_queued ON runs (number) WHERE queued AND ending IS NULL;
+CREATE INDEX IF NOT EXISTS runs_waiting ON runs (number) WHERE queued AND ending IS NULL;
 CREATE TRIGGER IF NOT EXISTS runs_erased AFTER DELETE ON runs BEGIN
   DELETE FROM blocks WHERE run = old.id;  -- also for the code of version 1, which knows half of these tables
   DELETE FROM answers WHERE run = old.id;
@@ -16,3 +16,46 @@ CREATE TRIGGER IF NOT EXISTS runs_erased AFTER DELETE ON runs BEGIN
   DELETE FROM claims WHERE run = old.id;
 END;
 CREATE TABLE IF NOT EXISTS schema (version INTEGER NOT NULL, oldest INTEGER NOT NULL);
+-- When the retention of a finished run ends; unset for one that the code of version 1 has ended.
+ALTER TABLE runs ADD COLUMN expires REAL;
+CREATE INDEX IF NOT EXISTS runs_expires ON runs (expires) WHERE expires IS NOT NULL;
+-- The bytes that all runs take. Triggers count them, and so what the code of version 1 writes, too.
+CREATE TABLE IF NOT EXISTS room (bytes INTEGER NOT NULL);
+INSERT INTO room SELECT
+  (SELECT total(2048 + size + ifnull(length(input), 0) + ifnull(length(result), 0)) FROM runs)
+  + (SELECT total(length(body)) FROM answers) + (SELECT total(length(value)) FROM checkpoints)
+  + (SELECT total(length(body)) FROM files)
+  WHERE NOT EXISTS (SELECT 1 FROM room);
+CREATE TRIGGER IF NOT EXISTS room_run AFTER INSERT ON runs BEGIN
+  UPDATE room SET bytes = bytes + 2048 + new.size + ifnull(length(new.input), 0);
+END;
+CREATE TRIGGER IF NOT EXISTS room_run_grown AFTER UPDATE OF size, result ON runs BEGIN
+  UPDATE room SET bytes = bytes + new.size + ifnull(length(new.result), 0) - old.size - ifnull(length(old.result), 0);
+END;
+CREATE TRIGGER IF NOT EXISTS room_run_gone AFTER DELETE ON runs BEGIN
+  UPDATE room SET bytes = bytes - 2048 - old.size - ifnull(length(old.input), 0) - ifnull(length(old.result), 0);
+END;
+CREATE TRIGGER IF NOT EXISTS room_answer AFTER INSERT ON answers BEGIN
+  UPDATE room SET bytes = bytes + length(new.body);
+END;
+CREATE TRIGGER IF NOT EXISTS room_answer_gone AFTER DELETE ON answers BEGIN
+  UPDATE room SET bytes = bytes - length(old.body);
+END;
+CREATE TRIGGER IF NOT EXISTS room_checkpoint AFTER INSERT ON checkpoints BEGIN
+  UPDATE room SET bytes = bytes + length(new.value);
+END;
+CREATE TRIGGER IF NOT EXISTS room_checkpoint_grown AFTER UPDATE OF value ON checkpoints BEGIN
+  UPDATE room SET bytes = bytes + length(new.value) - length(old.value);
+END;
+CREATE TRIGGER IF NOT EXISTS room_checkpoint_gone AFTER DELETE ON checkpoints BEGIN
+  UPDATE room SET bytes = bytes - length(old.value);
+END;
+CREATE TRIGGER IF NOT EXISTS room_file AFTER INSERT ON files BEGIN
+  UPDATE room SET bytes = bytes + length(new.body);
+END;
+CREATE TRIGGER IF NOT EXISTS room_file_grown AFTER UPDATE OF body ON files BEGIN
+  UPDATE room SET bytes = bytes + length(new.body) - length(old.body);
+END;
+CREATE TRIGGER IF NOT EXISTS room_file_gone AFTER DELETE ON files BEGIN
+  UPDATE room SET bytes = bytes - length(old.body);
+END;

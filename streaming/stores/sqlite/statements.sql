@@ -2,6 +2,7 @@
 --
 -- The table `turn` counts the transactions; `runs.appended` and `runs.asked` hold the number of the one that last
 -- changed the events of a run, or the requests to its producer.
+-- Triggers of the schema count the bytes of all runs in the table `room`. `REPLACE` would pass them by.
 -- Leases are in the machine's monotonic time. One that expires more than 60 seconds from now was written before the
 -- machine was restarted.
 
@@ -50,7 +51,7 @@ UPDATE workers SET expires = :now + 60 WHERE id = 'queue'
 
 -- name: fold
 UPDATE runs SET state = :state, ending = :ending, last = :last_event_id, updated = :updated, progress = :progress,
-  result = :result, error = :error, question = :question, size = size + :size, ended = :ended,
+  result = :result, error = :error, question = :question, size = size + :size, ended = :ended, expires = :expires,
   appended = {transaction}
   WHERE id = :run AND worker = :worker AND epoch = :epoch AND ending IS NULL
   AND (last >= :first - 1 OR :gap IS NOT NULL)
@@ -154,14 +155,16 @@ UPDATE runs SET worker = :worker, epoch = epoch + 1, attempt = attempt + 1, appe
 UPDATE runs SET worker = '' WHERE id = :run AND worker = :worker AND ending IS NULL
 
 -- name: keep
-INSERT OR REPLACE INTO checkpoints (run, after, value)
+INSERT INTO checkpoints (run, after, value)
   SELECT id, :after, :value FROM runs WHERE id = :run AND worker = :worker AND epoch = :epoch AND ending IS NULL
+  ON CONFLICT (run) DO UPDATE SET after = excluded.after, value = excluded.value
 
 -- name: checkpoint
 SELECT after, value FROM checkpoints WHERE run = :run
 
 -- name: put_file
-INSERT OR REPLACE INTO files (run, name, type, body) SELECT id, :name, :type, :body FROM runs WHERE id = :run
+INSERT INTO files (run, name, type, body) SELECT id, :name, :type, :body FROM runs WHERE id = :run
+  ON CONFLICT (run, name) DO UPDATE SET type = excluded.type, body = excluded.body
 
 -- name: get_file
 SELECT type, body FROM files WHERE run = :run AND name = :name
@@ -170,14 +173,14 @@ SELECT type, body FROM files WHERE run = :run AND name = :name
 DELETE FROM files WHERE run = :run AND name = :name
 
 -- name: expired
-SELECT id FROM runs WHERE ended <= :before LIMIT 1000
+SELECT id FROM runs WHERE expires <= :now
+  UNION ALL SELECT id FROM runs WHERE ended <= :before AND expires IS NULL LIMIT 1000
 
 -- name: oldest_finished
-SELECT id, size + (SELECT total(length(body)) FROM files WHERE files.run = runs.id) AS size
-  FROM runs WHERE ended IS NOT NULL ORDER BY ended LIMIT 1000
+SELECT id FROM runs WHERE ended IS NOT NULL ORDER BY ended LIMIT 1
 
--- name: total
-SELECT (SELECT total(size) FROM runs) + (SELECT total(length(body)) FROM files)
+-- name: room
+SELECT bytes FROM room
 
 -- name: erase
 DELETE FROM runs WHERE id = :run AND ending IS NOT NULL

@@ -11,13 +11,14 @@ from ..shared import SharedStore
 from .driver import SqliteDriver
 
 KEEP_BYTES: Final = 256 * 1024 * 1024
+STORE_BYTES: Final = 1024 * 1024 * 1024
 
 
 class SqliteStore(SharedStore):
     """Keeps runs in the file at `path`, a finished one for `retention` seconds after its end.
 
-    Of one run it keeps `keep_bytes` of frames; `lease` is in seconds. Raises `StoreAway` for a file that cannot be
-    opened.
+    Of one run it keeps `keep_bytes` of frames, of all runs about `store_bytes`; `lease` is in seconds. Raises
+    `StoreAway` for a file that cannot be opened.
     """
 
     def __init__(
@@ -26,9 +27,17 @@ class SqliteStore(SharedStore):
         *,
         retention: float = 3600.0,
         keep_bytes: int = KEEP_BYTES,
+        store_bytes: int = STORE_BYTES,
         lease: float = LEASE,
         clock: Clock | None = None,
     ) -> None:
         clock = clock or SystemClock()
-        driver = SqliteDriver(str(path), retention=retention, keep_bytes=keep_bytes, lease=lease, clock=clock)
-        super().__init__(driver, lease=lease, retention=retention, clock=clock)
+        driver = SqliteDriver(
+            str(path),
+            retention=retention,
+            keep_bytes=min(keep_bytes, store_bytes),
+            store_bytes=store_bytes,
+            lease=lease,
+            clock=clock,
+        )
+        super().__init__(driver, lease=lease, retention=retention, store_bytes=store_bytes, clock=clock)

@@ -4,6 +4,7 @@ local row = redis.call('HMGET', key, 'worker', 'epoch', 'ending', 'last', 'size'
 if not row[1] then return {-1, 0} end
 if row[1] ~= worker or row[2] ~= epoch then return {0, 0} end
 local last, size = tonumber(row[4]), tonumber(row[5])
+local before = size
 if row[3] then return {last >= tonumber(goal) and 1 or 0, last} end
 local entries = 12 + fields + unset
 if gap ~= '' then
@@ -16,6 +17,7 @@ if unset ~= '0' then redis.call('HDEL', key, unpack(ARGV, 12 + fields, entries -
 if gap ~= '' then
   redis.call('XTRIM', events, 'MINID', gap .. '-0')
   redis.call('HSET', key, 'oldest', gap)
+  size = 0
 end
 for at = entries, #ARGV, 3 do
   if tonumber(ARGV[at]) > last then
@@ -41,8 +43,14 @@ if oldest then
   redis.call('HSET', key, 'oldest', oldest)
 end
 redis.call('HSET', key, 'size', size)
+take(size - before)
 if ending ~= '' then
   local moment = now() + ahead
+  local result = redis.call('HSTRLEN', key, 'result') - redis.call('HSTRLEN', key .. ':checkpoint', 'value')
+  redis.call('HINCRBY', key, 'extra', result)
+  take(result)
+  redis.call('HSET', P .. 'bytes', run, bytes_of(run))
+  redis.call('ZADD', P .. 'expires', moment + retention, run .. ' ' .. row[6])
   redis.call('HSET', key, 'ended', moment)
   redis.call('SREM', P .. 'client:' .. row[7], run)
   redis.call('SREM', P .. 'runs:' .. worker, run)

@@ -1,4 +1,4 @@
-local run, worker, lease, owner, client, key, restored, limit = unpack(ARGV, 1, 8)
+local run, worker, lease, owner, client, key, restored, limit, most, extra = unpack(ARGV, 1, 10)
 if redis.call('EXISTS', run_key(run)) == 1 then return false end
 local named = key ~= '' and key_of(owner, key)
 if named and restored == '' then
@@ -6,13 +6,15 @@ if named and restored == '' then
   if existing and redis.call('EXISTS', run_key(existing)) == 1 then return redis.call('HGETALL', run_key(existing)) end
 end
 if limit ~= '' and redis.call('SCARD', P .. 'client:' .. client) >= tonumber(limit) then return -1 end
+if restored == '' and tonumber(redis.call('GET', P .. 'room') or 0) >= tonumber(most) then return -2 end
 if worker ~= QUEUE then
   live_on(worker, lease)
   redis.call('SADD', P .. 'workers', worker)
 end
 redis.call('SET', P .. 'version', VERSION .. ' ' .. OLDEST, 'NX')
 local number = redis.call('INCR', P .. 'number')
-redis.call('HSET', run_key(run), 'number', number, unpack(ARGV, 9))
+redis.call('HSET', run_key(run), 'number', number, 'extra', extra, unpack(ARGV, 11))
+take(tonumber(extra))
 redis.call('ZADD', P .. 'owner:' .. owner, number, run)
 redis.call('SADD', P .. 'client:' .. client, run)
 if worker ~= QUEUE then redis.call('SADD', P .. 'runs:' .. worker, run) else redis.call('ZADD', P .. 'queue', number, run) end

@@ -3,5 +3,5 @@ local files = run_key(run) .. ':files'
 local before = redis.call('HGET', files, name)
 if not before then return 0 end
 redis.call('HDEL', files, name)
-redis.call('HINCRBY', run_key(run), 'file_bytes', 0 - #string.match(before, '%z(.*)$'))
+take_file(run, 0 - #string.match(before, '%z(.*)$'))
 return 1

@@ -1,7 +1,5 @@
-local limit = now() + ARGV[2] - ARGV[1]
-for _, ended in ipairs(redis.call('ZRANGEBYSCORE', P .. 'ended', '-inf', limit, 'LIMIT', 0, 500)) do
-  local run, owner = string.match(ended, '^(%S+) (.*)$')
-  erase(run, owner)
+for _, ended in ipairs(redis.call('ZRANGEBYSCORE', P .. 'expires', '-inf', now() + ARGV[1], 'LIMIT', 0, 500)) do
+  erase(string.match(ended, '^(%S+) (.*)$'))
 end
 -- What the code of version 1 has left of runs that it has ended or deleted, whose checkpoints and files it does not know.
 for _, run in ipairs(redis.call('SRANDMEMBER', P .. 'extras', 100)) do

@@ -27,6 +27,19 @@ local function parts(run)
   local key = run_key(run)
   return {key, key .. ':events', key .. ':answers', key .. ':viewers', key .. ':checkpoint', key .. ':files'}
 end
+-- Adds to the bytes that all runs take.
+local function take(bytes)
+  if bytes ~= 0 and redis.call('INCRBY', P .. 'room', bytes) <= 0 then redis.call('DEL', P .. 'room') end
+end
+local function bytes_of(run)
+  local row = redis.call('HMGET', run_key(run), 'size', 'file_bytes', 'extra')
+  return (row[1] or 0) + (row[2] or 0) + (row[3] or RUN_BYTES)
+end
+local function take_file(run, bytes)
+  redis.call('HINCRBY', run_key(run), 'file_bytes', bytes)
+  if redis.call('HEXISTS', P .. 'bytes', run) == 1 then redis.call('HINCRBY', P .. 'bytes', run, bytes) end
+  take(bytes)
+end
 local function live(run)
   local row = redis.call('HMGET', run_key(run), 'worker', 'ending')
   return row[1] and not row[2] and row[1]
@@ -41,8 +54,12 @@ local function record(run)
 end
 local function erase(run, owner)
   local row = redis.call('HMGET', run_key(run), 'owner', 'key')
+  local bytes = redis.call('HGET', P .. 'bytes', run) or row[1] and bytes_of(run) or 0
   row[1] = row[1] or owner
   redis.call('DEL', unpack(parts(run)))
+  redis.call('HDEL', P .. 'bytes', run)
+  redis.call('ZREM', P .. 'expires', run .. ' ' .. row[1])
+  take(0 - bytes)
   redis.call('ZREM', P .. 'owner:' .. row[1], run)
   redis.call('ZREM', P .. 'ended', run .. ' ' .. row[1])
   redis.call('SREM', P .. 'extras', run)

@@ -1,0 +1,1 @@
+return tonumber(redis.call('GET', P .. 'room') or 0)
