@@ -81,7 +81,9 @@ class RequestScope:
 
     def __init__(self, *, detached: bool) -> None:
         self._values = {
-            name: g.get(name) for name in g if not name.startswith("_") and not hasattr(g.get(name), "close")
+            name: g.get(name)
+            for name in g
+            if not name.startswith(("_", "headway_")) and not hasattr(g.get(name), "close")
         }
         self._context = request_ctx.copy()
         if detached:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import logging
 import logging.config
+import os
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -31,6 +35,8 @@ EXECUTORS: Final = ("greenlet", "thread", "process")
 every_executor = pytest.mark.parametrize("executor", EXECUTORS)
 
 ASYNC: Final = {"Prefer": "respond-async"}
+ROOT: Final = Path(__file__).resolve().parents[2]
+PAGE: Final = ROOT / "docs" / "context.md"
 
 
 @pytest.fixture
@@ -117,6 +123,27 @@ def test_a_cancel_does_not_interrupt_a_teardown(client: FlaskClient, tmp_path: P
     wait_for(client, note.exists)
     client.delete(f"/runs/{run}")
     wait_for(client, Path(f"{note}.torn").exists)
+
+
+@every_executor
+def test_a_teardown_that_fails(client: FlaskClient, executor: str) -> None:
+    """It fails its run: what it was to commit, say, is not there."""
+
+    @client.application.teardown_appcontext
+    def fail(error: BaseException | None) -> None:
+        if has_run():
+            raise LookupError
+
+    ending = events_of(client, f"/operations/{executor}")[-1].json["status"]
+    assert ending == ("succeeded" if executor == "process" else "failed")  # whose application is another
+
+
+def has_run() -> bool:
+    """Whether this is a run."""
+    try:
+        return current_run().id != ""
+    except RuntimeError:
+        return False
 
 
 def test_runs_have_contexts_of_their_own(client: FlaskClient, tmp_path: Path) -> None:
@@ -334,10 +361,10 @@ def test_a_copied_request(client: FlaskClient, name: str) -> None:
         base_url="https://shop.example",
     ) as response:
         found = data_of(parse_frames(response.data), "request")
-    assert (found["g"].pop("tenant"), "connection" in found.pop("g")) == ("acme", False)
     assert found == {
         "path": f"/operations/{name}",
         "url": "https://shop.example/whoami",
+        "g": {"tenant": "acme"},
         "session": "green",
         "user": "ann",
         "body": "",
@@ -430,3 +457,52 @@ def test_a_stream_that_never_starts(client: FlaskClient, torn: list[Any], name: 
         contexts.STREAMS[name]().close()
     assert events_of(client, f"/streams/{name}?word=a")[-1].event == "done"
     assert torn == [(name, "NoneType")]
+
+
+# The page
+
+
+def test_the_blocks_of_the_page(tmp_path: Path) -> None:
+    """The application of `docs/context.md` runs, in a greenlet and in a process, and its log configuration too."""
+    shop, configuration = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    (tmp_path / "shop.py").write_text(shop)
+    (tmp_path / "use.py").write_text(configuration + USE)
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, "use.py"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^WARNING root run=- - owner=- used$", done.stderr, re.MULTILINE)
+
+
+USE: Final = """
+import logging.config
+import time
+
+from shop import Order, create_app, db
+from tests.clients import parse_frames
+
+logging.config.dictConfig(LOGGING)
+logging.warning("used")
+app = create_app()
+with app.app_context():
+    db.session.add(Order(title="A chair"))
+    db.session.commit()
+client = app.test_client()
+with client.post("/operations/export", json={}, headers={"Accept-Language": "de"}) as response:
+    events = parse_frames(response.data)
+assert [event.event for event in events if event.event] == ["start", "progress", "result", "done"], events
+result = events[-2].json["result"]
+assert (result["language"], result["currency"]) == ("de", "EUR")
+run = client.post("/operations/tidy", headers={"Prefer": "respond-async"}).json["id"]
+while not (state := client.get(f"/runs/{run}").json)["question"]:
+    assert state["status"] == "running", state
+    time.sleep(0.01)
+assert state["question"]["prompt"] == "Delete 1 orders?"
+client.post(f"/runs/{run}/answer", json={"question": state["question"]["question"], "answer": True})
+while (state := client.get(f"/runs/{run}").json)["status"] not in ("succeeded", "failed"):
+    time.sleep(0.01)
+assert state["status"] == "succeeded", state
+with app.app_context():
+    assert db.session.query(Order).count() == 0
+"""
