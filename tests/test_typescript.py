@@ -130,6 +130,15 @@ def test_a_worker_that_is_killed(built: Path) -> None:
     assert names == ["start", "progress", "attempt", "progress", "result", "done"]
 
 
+def test_a_csrf_token(built: Path) -> None:
+    """`headers()` is called for each request: starts, answers and cancels pass Flask-WTF's `CSRFProtect`."""
+    with gunicorn("tests.apps.hosts:reading()") as protected:
+        printed = json.loads(node(CLIENT / "test/live/csrf.mjs", built / "index.js", protected.url))
+    assert printed["result"] == {"word": "ask", "file": None, "answer": "yes"}
+    assert (printed["last"], printed["calls"]) == ("done", 4)
+    assert "CSRF token is missing" in printed["refusal"]
+
+
 def test_the_command_that_writes_types(server: Server, built: Path) -> None:
     """`headway-types` writes the types of a running service's operations."""
     written = node(built / "headway-types.js", f"{server.url}/api")

@@ -9,6 +9,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from streaming.client import Client, Done, Question, RequestRefused
 from tests.apps.hosts import READERS
 from tests.clients import parse_frames
 from tests.servers import Server, gunicorn
@@ -126,6 +127,32 @@ def test_flask_wtf(client: httpx.Client) -> None:
     assert '"word":"hello"' in client.post("/operations/echoed", headers=protect, data=form).text
     files = KINDS["multipart"]["files"]
     assert '"file":"content"' in client.post("/operations/echoed", headers=protect, data=form, files=files).text
+
+
+def test_the_client_of_an_application_with_flask_wtf(client: httpx.Client) -> None:
+    """Its `headers()` is called for each request: starts, answers and cancels pass with a token."""
+    calls = list[None]()
+
+    def headers() -> dict[str, str]:
+        calls.append(None)
+        return {"X-Protect": "1", "X-CSRFToken": client.get("/token").text}
+
+    url = str(client.base_url)
+    with Client(url, headers=headers, http=client) as ours:
+        with ours.start("echoed", {"word": "ask"}) as run:
+            for event in run:
+                if isinstance(event, Question):
+                    run.answer("yes")
+            assert run.result() == {"word": "ask", "file": None, "answer": "yes"}
+        with ours.start("echoed", {"word": "ask"}) as run:
+            run.cancel()
+            assert isinstance(list(run)[-1], Done)
+        assert len(calls) == 4
+    with (
+        Client(url, headers={"X-Protect": "1"}, http=client) as theirs,
+        pytest.raises(RequestRefused, match="CSRF token is missing"),
+    ):
+        theirs.start("echoed", {"word": "ask"})
 
 
 @pytest.mark.parametrize("reader", ["nothing", "form", "get-data"])
