@@ -123,7 +123,7 @@ class StreamFormat:
             return Event(name, data.encode(), text=True)
         body = trimmed.replace("\n", " ").encode()  # in JSON, a bare line end stands between tokens only
         if b'"timestamp"' in body and "timestamp" in members:
-            if not (self.headway and STAMP.fullmatch(str(members["timestamp"]))):
+            if not self.headway or not (name in LIFECYCLE or STAMP.fullmatch(str(members["timestamp"]))):
                 return RawEvent(name, body)
             if TIMESTAMP.match(body):
                 body = b"{" + body[TIMESTAMP_BYTES:].removeprefix(b",")

@@ -55,6 +55,7 @@ from ..protocol.events import LIFECYCLE, Event, Flush, Question, encode_json, ma
 from ..runs.context import run_context
 from ..runs.handshake import Handshake
 from ..runs.operation import NAME, UNSET, FlushPolicy, Operation, close_work
+from ..runs.questions import check_schema
 from ..runs.upload import Upload
 from .formats import StreamFormat, UpstreamFailed
 from .options import UpstreamOptions
@@ -268,6 +269,7 @@ def _question(data: Any) -> Question:
         schema, prompt, within = dict(data.get("schema") or {}), str(data.get("prompt") or ""), None
         if data.get("expires"):
             within = max(datetime.fromisoformat(data["expires"]).timestamp() - time.time(), 0.0)
+        check_schema(schema)
         return Question(encode_json({"prompt": prompt, "schema": schema}), schema, within)
     except (ValueError, TypeError, AttributeError, EncodeError, OverflowError) as error:
         raise UpstreamFailed("upstream_failed", "The upstream asked a question that cannot be passed on.") from error

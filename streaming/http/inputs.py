@@ -199,6 +199,8 @@ def _from_json(request: Request, operation: Operation, body: bytes) -> RunInput:
 def _from_form(
     fields: MultiDict[str, str], files: MultiDict[str, FileStorage], operation: Operation, max_text: int
 ) -> RunInput:
+    if None in fields or None in files:
+        raise BadRequest("a part of the form has no name")
     digest, size = hashlib.sha256(operation.name.encode()), 0
     for name, value in sorted(fields.items(multi=True)):
         text = f"\0{name}\0{value}".encode(errors="surrogatepass")

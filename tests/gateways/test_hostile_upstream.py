@@ -212,7 +212,14 @@ def test_json_with_blanks(world: World, upstream: Upstream) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"schema": 5}, {"schema": ["a"]}, {"expires": "soon"}, {"expires": 7}, {"prompt": "a\ud800"}],
+    [
+        {"schema": 5},
+        {"schema": {"type": "boole"}},
+        {"schema": ["a"]},
+        {"expires": "soon"},
+        {"expires": 7},
+        {"prompt": "a\ud800"},
+    ],
     ids=str,
 )
 def test_a_question_that_cannot_be_asked(world: World, upstream: Upstream, wrong: dict[str, Any]) -> None:
