@@ -44,9 +44,10 @@ bench: setup  ## the project's benchmarks against peers, as ratios in one run
 	$(BIN)/python -m bench
 
 # The pins hold for every supported Python (--universal). `make requirements UPGRADE=--upgrade` moves them all.
-requirements: setup  ## pin pyproject.toml's dependencies in requirements.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras $(UPGRADE) \
+requirements: setup  ## pin pyproject.toml's dependencies in requirements.txt, with hashes, and list their licences
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes $(UPGRADE) \
 	  --custom-compile-command 'make requirements' --output-file requirements.txt pyproject.toml
+	$(BIN)/python -m tools.write_licences
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

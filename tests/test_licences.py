@@ -1,0 +1,30 @@
+"""The page of licences lists every package that Headway stands on, and none whose licence asks for its source."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tools.write_licences import PAGE, npm_licences, python_licences
+
+LICENCES = {**python_licences(), **npm_licences()}
+
+COPYLEFT = re.compile(r"(?<!L)\bA?GPL", re.IGNORECASE)
+
+
+def test_the_page_lists_every_package() -> None:
+    """`make requirements` writes it."""
+    rows = set(PAGE.read_text().splitlines())
+    assert [name for name, licence in LICENCES.items() if f"| {name} | {licence} |" not in rows] == []
+
+
+@pytest.mark.parametrize("licence", ["AGPL-3.0-only", "GPL-2.0", "GNU GPL v3"])
+def test_copyleft_is_known(licence: str) -> None:
+    """The expression below finds something."""
+    assert COPYLEFT.search(licence)
+
+
+def test_no_package_is_copyleft() -> None:
+    """Neither of those nor without any licence."""
+    assert {name: licence for name, licence in LICENCES.items() if not licence or COPYLEFT.search(licence)} == {}
