@@ -234,6 +234,7 @@ def test_headers_that_are_not_ascii(world: World, upstream: Upstream) -> None:
     upstream.will(lambda call: call.stream(b"data: [DONE]\n\n"))
     headers = {"traceparent": "00-\xe9-2-01", "X-Name": "Ren\xc3\xa9"}  # bytes, as WSGI shows them
     with GatewayRun(world, upstream.url, headers=["X-Name"]) as run:
+        run.ending()
         request = run.operation.with_headers(Anything(), headers.get)
         run.stage.until(run.stage.start(run.operation, request), "done")
     assert "traceparent" not in upstream.calls[-1].headers
