@@ -23,7 +23,7 @@ from ..runs.operation import Operation
 from ..runs.runner import Runner
 from ..runtime.worker import Worker
 from ..settings import Settings
-from ..stores import open_store
+from ..stores import check_store, open_store
 from ..stores.base import Store, owner_text
 from .command import HeadwayCommand
 from .context import call_context, check_process_app
@@ -122,6 +122,8 @@ class Headway:
         if self._app is not None:
             return self._copy()._bind(app)
         self.settings = self._read_settings(app)
+        if self._store is None:
+            check_store(self.settings)
         Runner.check(self.operations)
         self._app = app
         named = self._name != "headway" and "headway" in app.extensions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import Any
 
@@ -31,3 +32,13 @@ def open_store(settings: Settings) -> Store:
             raise
         raise SettingError("HEADWAY_STORE is in Redis, which needs redis-py: pip install 'headway[redis]'") from None
     return RedisStore(settings.store, **options)
+
+
+def check_store(settings: Settings) -> None:
+    """Refuses a store that would lose runs, when an application is made. Raises `SettingError`."""
+    if settings.store.startswith(("redis", "unix")):
+        with contextlib.suppress(ModuleNotFoundError):  # `open_store` says what is missing
+            from .redis.policy import check_at_start
+            from .redis.store import STORE_BYTES
+
+            check_at_start(settings.store, settings.store_bytes or STORE_BYTES)

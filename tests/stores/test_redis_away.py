@@ -6,13 +6,15 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gevent
 import pytest
+from flask import Flask
 
-from streaming import event
+from streaming import Headway, event
 from streaming.errors import SettingError, StoreAway
 from streaming.protocol.events import make_event
 from streaming.settings import Settings
@@ -269,6 +271,93 @@ def test_no_server(worker: Callable[..., RedisStore]) -> None:
     start = time.monotonic()
     store.close()
     assert time.monotonic() - start < 3
+
+
+# A server that may drop what it keeps
+
+
+@contextlib.contextmanager
+def policy(direct: Connection, name: str, most: str = "1500mb") -> Iterator[None]:
+    """Sets what the server does once its memory is full."""
+    direct.execute([("CONFIG", "SET", "maxmemory", most, "maxmemory-policy", name)])
+    try:
+        yield
+    finally:
+        direct.execute([("CONFIG", "SET", "maxmemory", "0", "maxmemory-policy", "noeviction")])
+
+
+@pytest.mark.parametrize("name", ["allkeys-lru", "volatile-ttl"])
+def test_a_policy_that_is_refused(
+    server: Server, direct: Connection, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """An application does not start over it, unless its URL accepts that, which is a warning."""
+    app = partial(Headway, Flask(__name__))
+    with policy(direct, name):
+        with pytest.raises(SettingError) as refused:
+            app(store=server.url)
+        (line,) = str(refused.value).splitlines()
+        assert line.startswith("HEADWAY_STORE: ")
+        assert f"maxmemory-policy {name}" in line
+        assert not caplog.records
+        app(store=f"{server.url}?eviction=accept")
+        (warning,) = caplog.messages
+        assert f"maxmemory-policy {name}" in warning
+        write_and_read(f"{server.url}?eviction=accept")
+    caplog.clear()
+    with policy(direct, "noeviction"):
+        app(store=server.url)
+    with policy(direct, name, "0"):
+        app(store=server.url)
+    app(store=f"redis://127.0.0.1:{free_port()}/0")  # away
+    assert not caplog.records
+    with pytest.raises(SettingError, match="not shown"):
+        app(store=f"{server.url}?eviction=perhaps").runner  # noqa: B018  # makes it
+
+
+def test_a_bound_above_that_of_redis(server: Server, direct: Connection, caplog: pytest.LogCaptureFixture) -> None:
+    """It is warned of: Redis would refuse writes before runs make room."""
+    with policy(direct, "noeviction", "1gb"):
+        Headway(Flask(__name__), store=server.url)
+    (warning,) = caplog.messages
+    assert "HEADWAY_STORE_BYTES is 1073741824, and the maxmemory of Redis 1073741824" in warning
+
+
+@pytest.mark.parametrize(("forbidden", "refused"), [("config", True), ("info", True), ("info config", False)])
+def test_a_policy_that_an_acl_hides(
+    server: Server, direct: Connection, caplog: pytest.LogCaptureFixture, forbidden: str, refused: bool
+) -> None:
+    """It is read by INFO or by CONFIG; where both are forbidden, the start says so in a warning."""
+    rules = [f"-{command}" for command in forbidden.split()]
+    direct.execute([("ACL", "SETUSER", "ann", "reset", "on", ">pw", "~headway:*", "+@all", *rules)])
+    url = f"redis://ann:pw@127.0.0.1:{server.port}/0"
+    with policy(direct, "allkeys-lfu"):
+        with pytest.raises(SettingError) if refused else contextlib.nullcontext():
+            Headway(Flask(__name__), store=url)
+        assert [message for message in caplog.messages if "cannot be read" in message] == caplog.messages
+        assert bool(caplog.messages) is not refused
+
+
+def test_a_policy_that_changes_later(
+    direct: Connection, worker: Callable[..., RedisStore], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The maintenance notices: the worker is not ready and starts nothing, its runs go on, until it is put right."""
+    store = worker()
+    producer = start_run(store)
+    store.sweep()
+    with policy(direct, "volatile-lru"):
+        store.driver._checked_at = float("-inf")  # type: ignore[attr-defined]
+        for _ in range(3):
+            store.sweep()
+        assert not is_ready(store)
+        with pytest.raises(StoreAway):
+            store.create(run_info("r2"))
+        assert not store.adopt_orphans()
+        producer.write(event("tick"))
+        assert [record.message for record in caplog.records if "volatile-lru" in record.message] == caplog.messages
+        assert len(caplog.messages) == 1
+    store.sweep()
+    assert is_ready(store)
+    start_run(store, "r2").end()
 
 
 # URLs

@@ -6,11 +6,12 @@ the streams of other workers' runs that it follows, and on its inbox, into which
 requests it should read again. To follow another run, it sends itself a message. **Leases** are keys that expire, by
 Redis's wall clock (`ClockSkew`).
 
-Redis 7 or Valkey, with one primary (no Redis Cluster) and `maxmemory-policy noeviction`.
+Redis 7 or Valkey, with one primary (no Redis Cluster) and `maxmemory-policy noeviction` (`policy`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -23,14 +24,18 @@ from ...errors import StoreAway
 from ...protocol.frames import BLOCK_BYTES, Block
 from ...protocol.state import Fold, Reason
 from ..base import RUN_BYTES, Record, RunInfo
-from ..driver import QUEUE, Adopted, Driver, Kept, News, State, Step, Stored, T
+from ..driver import QUEUE, Adopted, Driver, Kept, News, State, Step, Stored, T, Unfit
 from . import replies
 from .clock_skew import SLACK, ClockSkew
 from .connection import TIMEOUT, Connection, Pool, outcome
+from .policy import danger, read_info, split_option
 from .scripts import Call, TimedStep, call, script
 
 BLOCK_SECONDS: Final = 2.0
 """How long one `XREAD` waits."""
+
+CHECK: Final = 10.0
+"""Seconds between two looks at what Redis does when its memory is full."""
 
 EVICT_BYTES: Final = 64 * 1024 * 1024
 """How much one script evicts, so that Redis can serve others in between."""
@@ -47,6 +52,8 @@ class RedisDriver(Driver):
     def __init__(
         self, url: str, *, retention: float, keep_bytes: int, store_bytes: int, lease: float, clock: Clock
     ) -> None:
+        url, self._accepts = split_option(url)
+        self._checked_at, self._danger = float("-inf"), ""
         self.worker = secrets.token_hex(8)
         self._retention = int(retention * 1000)
         self._keep_bytes = keep_bytes
@@ -126,6 +133,15 @@ class RedisDriver(Driver):
         if isinstance(reply, ResponseError):
             raise reply
         return reply
+
+    def check(self) -> None:
+        now = time.monotonic()
+        if not self._accepts and (self._danger or now - self._checked_at > CHECK):
+            self._checked_at = now
+            with contextlib.suppress(StoreAway):  # away, or INFO is forbidden
+                self._danger = self.query(Step(("INFO", "memory"), lambda reply: danger(read_info(reply)) or ""))
+        if self._danger:
+            raise Unfit(self._danger)
 
     def close_lease(self) -> None:
         self._lease.close()
