@@ -33,9 +33,14 @@ SILENCE: Final = 10.0
 SAFE: Final = frozenset({"GET", "HEAD"})
 """Methods that are repeated, and that follow redirects (RFC 9110, section 9.2.1)."""
 
-
-WITH_IPV4: Final = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
-"""Addresses that a translator turns into the IPv4 address at their end (RFC 6052), and those that once were such."""
+WITH_IPV4: Final = tuple(
+    map(
+        ipaddress.IPv6Network,
+        ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::ffff:0:0/96", "::ffff:0:0:0/96", "::/96"),
+    )
+)
+"""Addresses with an IPv4 address inside, which a gateway may send to a host behind it: NAT64 (RFC 6052, RFC 8215), 6to4
+(RFC 3056), Teredo (RFC 4380), mapped, translated and compatible ones (RFC 4291, RFC 2765)."""
 
 
 class HostError(CodedError):
@@ -93,12 +98,13 @@ def _default_port(url: httpx.URL) -> int:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is public (IANA's registries, as `ipaddress` implements them), and the one in it too."""
+    """Whether an IP address is public (IANA's registries, as `ipaddress` implements them). One of `WITH_IPV4` is not.
+
+    Where a network reaches IPv4 by NAT64 alone, a host is called by such an address: it needs the second list.
+    """
     ip = ipaddress.ip_address(address.partition("%")[0])
-    inner = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None) or ip
-    if ip.version == 6 and any(ip in network for network in WITH_IPV4):
-        inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-    return bool(inner.is_global and not inner.is_multicast and ip.is_global)
+    translated = ip.version == 6 and any(ip in network for network in WITH_IPV4)
+    return ip.is_global and not ip.is_multicast and not translated
 
 
 @dataclass(frozen=True)

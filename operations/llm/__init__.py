@@ -10,6 +10,7 @@ value, finished = yield from fill(model, messages, schema, max_tokens=300)  # JS
 
 client        `connect`, `chat`, `fill`: the functions for operations
 errors        the errors of a model, as `OperationError`s for viewers
+prompts       text of strangers in prompts: its marks, and its hidden characters
 tags          `<think>` tags in a text that arrives in pieces
 connection    the SDK's client, and connections that another thread can close on a cancel
 embedded      finds the embedded model's server, or has it started

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
 from pydantic import Field
 
 from ..settings import settings
 from .base import Tool, ToolError, tool
 from .context import get_json
+from .web import segment
 
 Json = dict[str, Any]
 
@@ -203,7 +203,7 @@ def encyclopedia(
     ],
 ) -> Json:
     """The summary of an encyclopedia article."""
-    name = quote(title.strip().replace(" ", "_"), safe="")
+    name = segment("title", title.strip().replace(" ", "_"))
     page = get_json(f"{server('encyclopedia')}/api/rest_v1/page/summary/{name}")
     article = {"title": page["title"], "description": page.get("description"), "summary": page.get("extract", "")}
     if page.get("type") == "disambiguation":

@@ -27,7 +27,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from string import Template
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -36,9 +35,10 @@ from streaming import JsonSchema
 
 from ..hosts import SAFE
 from ..settings import ServiceSettings
-from .base import NAME, Json, Tool, ToolError, invalid, tool
+from .base import NAME, Json, Tool, invalid, tool
 from .context import request
 from .schema import for_model
+from .web import segment
 
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 
@@ -145,7 +145,7 @@ def _tool_of(entry: Entry) -> Tool:
 def _call(entry: Entry, arguments: Json) -> Any:
     values = _check(entry, arguments)
     in_path = set(_PLACEHOLDER.findall(entry.url))
-    url = _PLACEHOLDER.sub(lambda match: _segment(match[1], values.get(match[1])), entry.url)
+    url = _PLACEHOLDER.sub(lambda match: segment(match[1], values.get(match[1])), entry.url)
     others = {name: value for name, value in values.items() if name not in in_path}
     headers = {name: Template(value).safe_substitute(os.environ) for name, value in entry.headers.items()}
     if entry.method in (*SAFE, "DELETE"):
@@ -163,11 +163,3 @@ def _check(entry: Entry, arguments: Json) -> Json:
     if errors:
         raise invalid(errors)
     return values
-
-
-def _segment(name: str, value: Any) -> str:
-    """A value as one segment of the URL's path."""
-    text = "" if value is None else str(value)
-    if text in (".", ".."):
-        raise ToolError("invalid_arguments", f"{name} cannot be {text!r}")
-    return quote(text, safe="")

@@ -22,6 +22,7 @@ from streaming import Event, OperationError, Upload, ask, delta, event, progress
 
 from ..hosts import AllowedHosts
 from ..llm import Finished, Text, chat, connect
+from ..llm.prompts import visible, visible_lines
 from . import data, documents, plans
 from .base import Tool
 from .calls import SECONDS, Call, Outcome, cut, run_concurrently
@@ -210,17 +211,17 @@ class AgentRun:
         return [_message("system", plans.system(self.tools, today, self._tag)), _message("user", content)]
 
     def _file_list(self) -> str:
-        """A line for each file of the run."""
+        """A line for each file of the run, inside tags: names of files and columns are the words of strangers."""
         lines = [f"- {file.filename} (a document for read)" for file in documents.documents(self.files)]
         lines += [f"- table for query: {table}" for table in self._tables]
-        return "\n".join(["", "Files:", *lines]) if lines else ""
+        return "\n".join(["", f"<files {self._tag}>", *map(visible, lines), f"</files {self._tag}>"]) if lines else ""
 
     def _format_observation(self, call: CallResult) -> str:
         """An observation inside tags with a random word, which no stranger's text can close."""
         text = cut(call.text, self._observation_bytes)
         note = f"\n[cut: {len(text.encode())} of {call.bytes} bytes]" if len(text.encode()) < call.bytes else ""
-        title = f"{call.call} of {call.tool} {_json(call.arguments)}{'' if call.ok else ' failed'}"
-        return f"<observation {self._tag} {title}>\n{text}{note}\n</observation {self._tag}>"
+        title = visible(f"{call.call} of {call.tool} {_json(call.arguments)}{'' if call.ok else ' failed'}")
+        return f"<observation {self._tag} {title}>\n{visible_lines(text)}{note}\n</observation {self._tag}>"
 
     # -- the tools ----------------------------------------------------------------------------------------------------
 
@@ -277,7 +278,7 @@ class AgentRun:
     def _ask_for_approval(self, call: Call) -> Generator[Event, Any, bool]:
         """Whether a person approves the call. The time until the answer does not count as the agent's."""
         start = time.monotonic()
-        prompt = f"May the agent call {call.name} with {_json(call.arguments)}?"
+        prompt = visible(f"May the agent call {call.name} with {_json(call.arguments)}?")
         answer = yield ask(prompt, schema={"type": "boolean"}, within=APPROVAL_SECONDS)
         self.deadline += time.monotonic() - start
         return bool(answer)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 import httpx
 import stamina
@@ -111,6 +112,17 @@ class Web:
             kind = TransientError if error.transient else ToolError
             raise kind(CODES.get(error.code, error.code), error.message) from error
         return _check_status(response, body)
+
+
+def segment(name: str, value: Any) -> str:
+    """A value as one segment of a URL's path. Raises `ToolError` for one that would lead to another path.
+
+    An empty one does, too: `/orders/{id}` would be all orders.
+    """
+    text = "" if value is None else str(value)
+    if text.strip() in ("", ".", ".."):
+        raise ToolError("invalid_arguments", f"{name} cannot be {text[:20]!r}: it is a part of an address")
+    return quote(text, safe="")
 
 
 def _headers(content: bytes | None) -> dict[str, str]:

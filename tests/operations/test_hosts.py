@@ -70,14 +70,21 @@ def test_hosts_on_the_list_are_allowed(url: str, hosts: set[str]) -> None:
         ("fd00::1", False),
         ("::ffff:10.0.0.1", False),
         ("::ffff:127.0.0.1", False),
+        ("::ffff:93.184.216.34", False),
+        ("::ffff:0:10.0.0.1", False),
         ("2002:7f00:1::", False),
-        ("64:ff9b::93.184.216.34", True),
+        ("2002:5db8:d822::1", False),
+        ("2001:0:5db8:d822::1", False),
+        ("64:ff9b::93.184.216.34", False),
         ("64:ff9b::10.0.0.1", False),
+        ("64:ff9b::a9fe:a9fe", False),
+        ("64:ff9b:1::10.0.0.1", False),
+        ("64:ff9b:1:ffff:ffff:ffff:a9fe:a9fe", False),
         ("::127.0.0.1", False),
     ],
 )
 def test_which_addresses_are_public(address: str, public: bool) -> None:
-    """Those that are global in the registries, also inside an IPv6 address."""
+    """Those that are global in the registries, and have no IPv4 address inside, which a gateway would call."""
     assert is_public(address) is public
 
 

@@ -50,6 +50,13 @@ def test_geocode_without_a_match(apis: Apis) -> None:
     assert code_of(geocode, place="Atlantis") == "not_found"
 
 
+@pytest.mark.parametrize("title", [" ", ".", "..", " .. "])
+def test_a_title_that_is_another_path(apis: Apis, title: str) -> None:
+    """Nothing is asked for."""
+    assert code_of(encyclopedia, title=title) == "invalid_arguments"
+    assert apis.paths == []
+
+
 def test_weather(apis: Apis) -> None:
     """The values have units, the sky is in words, and unknown values are left out."""
     answer = call(weather, latitude=59.91, longitude=10.75, days=2)

@@ -160,6 +160,8 @@ def test_an_empty_response(erp: Apis, write: Write) -> None:
         ({"warehouse": "north", "colour": "red"}, "unknown"),
         ({"warehouse": ".."}, "would leave the path"),
         ({"warehouse": "."}, "would leave the path"),
+        ({"warehouse": ""}, "would ask for all warehouses"),
+        ({"warehouse": " "}, "would ask for all warehouses"),
     ],
 )
 def test_arguments_are_checked(erp: Apis, write: Write, arguments: dict[str, Any], why: str) -> None:
