@@ -132,7 +132,7 @@ def test_a_worker_that_is_killed(built: Path) -> None:
 
 def test_a_csrf_token(built: Path) -> None:
     """`headers()` is called for each request: starts, answers and cancels pass Flask-WTF's `CSRFProtect`."""
-    with gunicorn("tests.apps.hosts:reading()") as protected:
+    with gunicorn("tests.apps.readers:reading()") as protected:
         printed = json.loads(node(CLIENT / "test/live/csrf.mjs", built / "index.js", protected.url))
     assert printed["result"] == {"word": "ask", "file": None, "answer": "yes"}
     assert (printed["last"], printed["calls"]) == ("done", 4)

@@ -7,8 +7,6 @@ closes the connection after the answer, since the next request cannot be found. 
 
 from __future__ import annotations
 
-import contextlib
-import socket
 from typing import Any, Final
 
 from flask import g, request
@@ -16,7 +14,7 @@ from flask import g, request
 from ..clock import SystemClock, Timer
 from ..errors import BodyTimeout
 from ..runtime.worker import Worker
-from .transport import copy_of, socket_of
+from .transport import socket_of, stop_reading
 
 KEY: Final = "_headway_body_deadline"
 
@@ -63,9 +61,7 @@ class BodyDeadline:
         self._timer = None
         if not self._over:
             self._over = self.passed = True
-            # Through a copy: `shutdown` of a gevent socket would raise in the greenlet that reads it.
-            with contextlib.suppress(OSError, AttributeError), copy_of(self._socket.fileno()) as copy:
-                copy.shutdown(socket.SHUT_RD)
+            stop_reading(self._socket)
 
 
 def begin_body(seconds: float) -> None:

@@ -7,10 +7,8 @@ the idle connections itself, and keeps the worker until all is done.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import socket
 from collections.abc import Callable, Iterable
 from functools import partial
 from time import monotonic
@@ -26,7 +24,7 @@ from ..runtime.worker import Worker
 from ..settings import Settings
 from .drain import end_streams
 from .extension import Headway
-from .transport import copy_of
+from .transport import stop_reading
 
 log = logging.getLogger("headway")
 
@@ -152,7 +150,7 @@ class _IdleConnections:
         if seconds > 0:
             gevent.spawn_later(seconds, self._end, client)
         else:
-            _stop_reading(client)
+            stop_reading(client)
 
     def during(self, handle: Callable[..., Any], client: int) -> Callable[..., Any]:
         """`handle`, during which its argument number `client` is idle."""
@@ -191,10 +189,3 @@ def _around(
             after(args[client])
 
     return wrapped
-
-
-def _stop_reading(client: Any) -> None:
-    """Ends the input of a connection; a request that has already arrived is still answered."""
-    # Through a copy: `shutdown` of a gevent socket would raise in the greenlet that reads it.
-    with contextlib.suppress(OSError), copy_of(client.fileno()) as copy:
-        copy.shutdown(socket.SHUT_RD)

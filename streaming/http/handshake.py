@@ -41,4 +41,4 @@ class _Caller:
     """A watcher that ends the wait when the caller disconnects."""
 
     def __init__(self, handshake: Handshake) -> None:
-        self.disconnected = self.probe = handshake.give_up
+        self.disconnected = self.probe = self.abandon = handshake.give_up

@@ -1,4 +1,4 @@
-"""The heartbeats of a worker's streams: one timer, which also finds viewers that receive nothing."""
+"""The heartbeats of a worker's streams: one timer, which also finds viewers that nobody reads."""
 
 from __future__ import annotations
 
@@ -63,6 +63,9 @@ class Heartbeat:
 
     def _check(self, viewer: Viewer, now: float) -> None:
         transport, (writes, since) = viewer.transport, viewer.checked
+        if transport.lost:
+            viewer.abandon()
+            return
         written = viewer.writes != writes
         if written:
             viewer.checked = (viewer.writes, now)

@@ -76,7 +76,7 @@ def relay(
         return problem_response(error)
     events = _relay(_upstream_stream(upstream, handshake, content), list(through), handshake)
     response = stream(events, heartbeat=heartbeat, send_timeout=send_timeout, flush=flush, lifecycle=False)
-    channel: Channel = response.response.source  # type: ignore[union-attr]  # not its viewer, which must be freed with it
+    channel: Channel = response.response.viewer.source  # type: ignore[union-attr]  # not its viewer, which must be freed with it
     channel.preface = HEARTBEAT
     worker.call(channel.start)  # before its viewer reads: the upstream may refuse
     handshake.send_heartbeat = partial(worker.soon, worker.part(Heartbeat).send_to_viewers_of, channel)

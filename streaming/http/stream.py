@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, Final
+from weakref import ref
 
-from flask import Response, request
+from flask import Flask, Response, current_app, request, request_tearing_down
+from werkzeug.wsgi import ClosingIterator
 
 from ..clock import SystemClock
 from ..errors import RegistrationError
@@ -18,13 +21,16 @@ from ..runs.producer import Producer
 from ..runtime.hub import GreenSignal, Signal
 from ..runtime.worker import Worker
 from .context import work_and_context
-from .viewer import RETRY, Source, Viewer
+from .viewer import RETRY, Body, Source, Viewer
 
 HEADERS: Final = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-cache, no-transform",
     "X-Accel-Buffering": "no",
 }
+
+UNSENT: Final = "headway.unsent"
+"""The key under which the environment of a request has its viewers, until the server has their response."""
 
 ROOM: Final = BLOCK_BYTES
 """Bytes that a `stream()` may be ahead of its viewer before its generator waits."""
@@ -106,23 +112,63 @@ class Channel(Source):
 
 
 class StreamResponse(Response):
-    """A response whose body goes to the server without a wrapper, which would cost memory for every stream."""
+    """A response whose body no hook of the application gathers, and that goes to the server without a wrapper.
+
+    `direct_passthrough` does most of that: the length is unknown, and `get_data` raises, as for a file. A wrapper would
+    cost memory for every stream.
+    """
 
     def get_app_iter(self, environ: dict[str, Any]) -> Any:
-        if environ["REQUEST_METHOD"] == "HEAD":
+        environ.pop(UNSENT, None)
+        if environ["REQUEST_METHOD"] == "HEAD" or self.status_code in (204, 304):
             self.close()
             return ()  # its length is known: gevent.pywsgi ends any other body with a chunk, even here
-        return super().get_app_iter(environ) if self._on_close else self.response
+        if self.direct_passthrough and not self._on_close:
+            return self.response
+        body: Any = self.response if self.direct_passthrough else self.iter_encoded()
+        return ClosingIterator(body, self.close)
+
+    def add_etag(self, *_: Any, **__: Any) -> None:
+        """Does nothing: a tag is made of a whole body."""
+
+    def make_conditional(self, *_: Any, **__: Any) -> Response:
+        """Does nothing: a stream has neither a version nor ranges."""
+        return self
+
+
+@cache
+def _class_for(response_class: Any) -> type[StreamResponse]:
+    """The class of streams in an application with this class of responses, which Flask would else give to them."""
+    if issubclass(StreamResponse, response_class):
+        return StreamResponse
+    return type("StreamResponse", (StreamResponse, response_class), {})
+
+
+def _response(body: Iterable[bytes], headers: dict[str, str]) -> Response:
+    response_class: Any = current_app.response_class
+    response = _class_for(response_class)(body, headers=headers)
+    response.direct_passthrough = True  # not every class takes it as a keyword
+    return response
 
 
 def head() -> Response:
     """The answer to HEAD on a stream: there is no viewer, because a run would stop as it leaves."""
-    return StreamResponse(iter(()), headers=HEADERS)
+    return _response(iter(()), HEADERS)
 
 
 def respond(viewer: Viewer, headers: dict[str, str] | None = None) -> Response:
     """The response that streams to a viewer."""
-    return StreamResponse(viewer, headers={**HEADERS, **(headers or {})})
+    request.environ.setdefault(UNSENT, []).append(ref(viewer))
+    return _response(Body(viewer), {**HEADERS, **(headers or {})})
+
+
+@request_tearing_down.connect
+def _end_unsent(_: Flask, exc: BaseException | None = None, **__: Any) -> None:
+    """Ends the streams of a request that failed after its view: their response is in the traceback, in a cycle."""
+    if exc is not None:
+        for viewer in [unsent() for unsent in request.environ.pop(UNSENT, ())]:
+            if viewer is not None:
+                viewer.close()
 
 
 def stream(

@@ -8,6 +8,11 @@ is never read here. `EPOLLHUP` and `EPOLLERR` (always reported; epoll_ctl(2)) me
 that has closed answers with a reset, which causes `EPOLLHUP`; a half-closed one reads it, and the stream goes on to its
 end.
 
+A stream acts on its socket only while that is provably its own. The server's socket object says whether the connection
+is open: its number is -1 from the close on, before the kernel can give that number to another connection. A stream that
+its server has dropped without a `close`, as some middleware does, is over when the connection is, or when the server
+begins the next request on it.
+
 A host that loses its power sends nothing at all: its data stays unacknowledged until `TCP_USER_TIMEOUT` (RFC 5482).
 
 Without epoll (macOS), or with a server that hides its socket, nothing is watched: a stream then ends at the first write
@@ -17,6 +22,7 @@ that fails, at the latest at a heartbeat.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import select
@@ -27,7 +33,9 @@ import termios
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
+from flask import request, request_started
 from gevent import monkey
+from greenlet import getcurrent
 
 from ..runtime.worker import Worker
 
@@ -55,6 +63,7 @@ def _native_epoll() -> Any:
 
 
 native_epoll: Final = _native_epoll()
+native_poll: Final[Any] = None if native_epoll is None else monkey.get_original("select", "poll")
 
 
 class Watcher(Protocol):
@@ -65,6 +74,9 @@ class Watcher(Protocol):
 
     def probe(self) -> None:
         """The peer has closed one side or both: a write shows which."""
+
+    def abandon(self) -> None:
+        """The server has begun another request on the connection: it does not read this stream any more."""
 
 
 class Delivery(NamedTuple):
@@ -82,14 +94,28 @@ class Delivery(NamedTuple):
 class Transport:
     """The connection of one stream, from `open` to `close`. Without a socket it does nothing."""
 
-    __slots__ = ("_pending", "_restore", "_socket", "fd")
+    __slots__ = ("_lost", "_opener", "_pending", "_request", "_restore", "_socket", "number", "watcher")
 
     def __init__(self, environ: Mapping[str, Any]) -> None:
         sock = socket_of(environ)
-        self.fd: int = sock.fileno() if hasattr(sock, "fileno") else -1
-        self._socket: Any = None if self.fd < 0 else sock
+        self.number: int = number_of(sock)
+        self._socket: Any = None if self.number < 0 else sock
+        self._request = environ.get("wsgi.input")  # one object for each request of a connection
+        self._lost = False
+        self._opener: Any = None
+        self.watcher: Watcher | None = None
         self._restore: int | None = None
         self._pending: tuple[float, tuple[tuple[int, ...], bool], float] | None = None
+
+    @property
+    def fd(self) -> int:
+        """The descriptor as long as it is this stream's own, else -1."""
+        return -1 if self._socket is None or self._lost else int(self._socket.fileno())
+
+    @property
+    def lost(self) -> bool:
+        """Whether the server has closed the connection, or has begun another request on it."""
+        return self._socket is not None and self.fd < 0
 
     @property
     def pending(self) -> bool:
@@ -99,17 +125,37 @@ class Transport:
     def open(self, worker: Worker, watcher: Watcher, send_timeout: float | None = None) -> None:
         """Watches the peer; the kernel drops it if it acknowledges nothing for `send_timeout` seconds."""
         if self._socket is not None:
+            self.watcher = watcher
+            self._opener = None if worker.native else getcurrent()
+            worker.part(DisconnectWatch).add(self, self._request)
             if send_timeout is not None:
                 self._limit_silence(send_timeout)
-            if native_epoll is not None:
-                worker.part(DisconnectWatch).add(self.fd, watcher)
 
     def close(self, worker: Worker) -> None:
         """Ends the watch, before the server reads the next request of the connection, or closes it."""
-        if self._socket is not None:
-            if native_epoll is not None:
-                worker.part(DisconnectWatch).remove(self.fd)
+        if self.watcher is not None:
+            worker.part(DisconnectWatch).remove(self)
             self._restore_socket()
+            self.watcher = self._opener = None
+
+    def is_before(self, request_body: Any) -> bool:
+        """Whether the server is done with this stream as it begins the request with this body in the calling greenlet.
+
+        A stream that makes a request of its own, with a copy of its environment, does so in another greenlet. Servers
+        with native threads may serve each request of a connection in another one.
+        """
+        return self.lost or (request_body is not self._request and self._opener in (None, getcurrent()))
+
+    def lose(self) -> None:
+        """Leaves the connection to the next request."""
+        self._restore_socket()
+        self._lost = True
+
+    def has_hung_up(self) -> bool:
+        """Whether the peer has disconnected, said by this very connection."""
+        poller, fd = native_poll(), self.fd
+        poller.register(fd, 0)
+        return bool(poller.poll(0)) and self.fd == fd
 
     def is_stuck(self, now: float, writes: int, writing: bool, send_timeout: float) -> bool:
         """Whether the peer has received nothing for `send_timeout` seconds although data is pending.
@@ -133,8 +179,8 @@ class Transport:
 
     def cut(self) -> None:
         """Ends the connection with a reset; a greenlet or thread that writes to it gets an error."""
-        if self._socket is not None:
-            with contextlib.suppress(OSError), copy_of(self.fd) as copy:
+        if not self._lost:
+            with contextlib.suppress(OSError), copy_of(self._socket) as copy:
                 copy.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 copy.shutdown(socket.SHUT_RDWR)
 
@@ -151,14 +197,14 @@ class Transport:
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
     def _restore_socket(self) -> None:
-        if self._restore is not None:
+        if self._restore is not None and not self._lost:
             with contextlib.suppress(OSError):
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._restore)
             self._restore = None
 
     def _delivery(self, writes: int) -> Delivery | None:
         """`None` where the system does not report it."""
-        if sys.platform != "linux" or self._socket is None:
+        if sys.platform != "linux" or self.fd < 0:
             return None
         with contextlib.suppress(OSError, struct.error):
             if self._is_tcp():
@@ -186,43 +232,91 @@ def _socket_read_by(body: Any) -> Any:
     return getattr(getattr(getattr(body, "rfile", None), "raw", None), "_sock", None)
 
 
-def copy_of(fd: int) -> Any:
-    """A native socket on a copy of the descriptor: the server's own object is in use, and may be patched or TLS."""
-    return native_socket(fileno=os.dup(fd))
+def number_of(sock: Any) -> int:
+    """The descriptor of a socket; -1 without one, and once it is closed."""
+    return int(sock.fileno()) if hasattr(sock, "fileno") else -1
+
+
+def copy_of(sock: Any) -> Any:
+    """A native socket on a copy of the descriptor: the server's own object is in use, and may be patched or TLS.
+
+    Raises `OSError` for a socket that is closed.
+    """
+    fd = number_of(sock)
+    copy = native_socket(fileno=os.dup(fd))
+    if number_of(sock) != fd:  # a thread of the server has closed it meanwhile: whose the copy is, nobody knows
+        copy.close()
+        raise OSError(errno.EBADF, "the server has closed this socket")
+    return copy
+
+
+def stop_reading(sock: Any) -> None:
+    """Ends the input of a connection; a request that has already arrived is still answered."""
+    # Through a copy: `shutdown` of a gevent socket would raise in the greenlet that reads it.
+    with contextlib.suppress(OSError), copy_of(sock) as copy:
+        copy.shutdown(socket.SHUT_RD)
 
 
 class DisconnectWatch:
-    """The epoll set of a worker's open streams: a part of the worker, used in its hub."""
+    """The connections of a worker's open streams, and their epoll set: a part of the worker, used in its hub."""
 
     def __init__(self, worker: Worker) -> None:
-        self._epoll = native_epoll()
-        self._watchers: dict[int, Watcher] = {}
-        self._io = worker.hub.loop.io(self._epoll.fileno(), 1)
-        self._io.start(self._notify)
+        self._worker = worker
+        self._streams: dict[int, Transport] = {}
+        self._epoll: Any = None if native_epoll is None else native_epoll()
+        if self._epoll is not None:
+            self._io = worker.hub.loop.io(self._epoll.fileno(), 1)
+            self._io.start(self._notify)
+        request_started.connect(self._begin_request)
 
-    def add(self, fd: int, watcher: Watcher) -> None:
-        """Watches a socket; a peer that has already disconnected is reported at once."""
-        self._watchers[fd] = watcher
-        self._epoll.register(fd, select.EPOLLRDHUP | select.EPOLLET)
+    def add(self, transport: Transport, request_body: Any) -> None:
+        """Watches a connection; a peer that has already disconnected is reported at once."""
+        earlier = self._streams.get(transport.number)
+        if earlier is not None and not earlier.is_before(request_body):
+            return  # a stream within a stream: the outer one is watched
+        if earlier is not None:
+            self._end(earlier)
+        self._streams[transport.number] = transport
+        if self._epoll is not None:
+            self._epoll.register(transport.number, select.EPOLLRDHUP | select.EPOLLET)
 
-    def remove(self, fd: int) -> None:
-        """Ends the watch of a socket."""
-        if self._watchers.pop(fd, None) is not None:
-            with contextlib.suppress(OSError):  # closed already: the kernel has removed it
-                self._epoll.unregister(fd)
+    def remove(self, transport: Transport) -> None:
+        """Ends the watch of a connection."""
+        if self._streams.get(transport.number) is transport:
+            del self._streams[transport.number]
+            if self._epoll is not None:
+                with contextlib.suppress(OSError):  # closed already: the kernel has removed it
+                    self._epoll.unregister(transport.number)
 
     def close(self) -> None:
         """Closes the set."""
-        self._io.stop()
-        self._io.close()
-        self._epoll.close()
+        request_started.disconnect(self._begin_request)
+        if self._epoll is not None:
+            self._io.stop()
+            self._io.close()
+            self._epoll.close()
+
+    def _begin_request(self, *_: Any, **__: Any) -> None:
+        """Called for each request of a Flask application, in the server's greenlet or thread."""
+        earlier = self._streams.get(number_of(socket_of(request.environ))) if self._streams else None
+        if earlier is not None and earlier.is_before(request.environ.get("wsgi.input")):
+            self._worker.call(self._end, earlier)
+
+    def _end(self, transport: Transport) -> None:
+        """Ends a stream that its server has left open."""
+        self.remove(transport)
+        transport.lose()
+        if transport.watcher is not None:
+            transport.watcher.abandon()
 
     def _notify(self) -> None:
         for fd, events in self._epoll.poll(0):
-            watcher = self._watchers.get(fd)
-            if watcher is None:
+            transport = self._streams.get(fd)
+            if transport is None or transport.watcher is None or transport.fd != fd:
                 continue
             if events & (select.EPOLLHUP | select.EPOLLERR):
-                watcher.disconnected()
+                # An event may be of an earlier connection of this number, of which a child process holds a copy.
+                if transport.has_hung_up():
+                    transport.watcher.disconnected()
             elif events & select.EPOLLRDHUP:
-                watcher.probe()
+                transport.watcher.probe()

@@ -1,7 +1,7 @@
 """The stream of one viewer: one loop for data, heartbeats, disconnects, drains and deadlines.
 
 A viewer is a cursor into a source of frames. Its loop reads what follows the cursor, gives it to the server in one
-piece, and waits only when there is nothing. Every way out of a stream is in `Viewer._frames`.
+piece, and waits only when there is nothing. Every way out of a stream is in `Viewer.frames`.
 """
 
 from __future__ import annotations
@@ -70,20 +70,42 @@ class Source:
         return False
 
 
+class Body:
+    """What the server reads, and closes.
+
+    Where some middleware keeps nothing of it and does not close it either, the stream ends all the same: nothing else
+    refers to these frames, so that their `finally` runs.
+    """
+
+    __slots__ = ("_frames", "viewer")
+
+    def __init__(self, viewer: Viewer) -> None:
+        self.viewer = viewer
+        self._frames = viewer.frames()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._frames
+
+    def close(self) -> None:
+        """Ends the stream. WSGI calls this however it ended, also before its first byte."""
+        self.viewer.close()
+        self._frames.close()
+
+
 class Viewer:
-    """An open stream: the iterable that the server reads, and closes.
+    """An open stream, which a `Body` gives to the server.
 
     `writes` counts its writes, `writing` is true during one. `checked` belongs to `Heartbeat`.
     """
 
     __slots__ = (
+        "__weakref__",
         "_after",
         "_caught_up",
         "_closed",
         "_disconnected",
         "_ending",
         "_frames_at_once",
-        "_iterator",
         "_lagging",
         "_last_bytes",
         "_over",
@@ -121,7 +143,6 @@ class Viewer:
         self._disconnected = self._over = self._ending = self._closed = False
         self._slow = self._lagging = self._caught_up = False
         self._unwatch: Callable[[], None] = lambda: None
-        self._iterator: Generator[bytes, None, None] | None = None
         self.transport = Transport(environ)
         self.heartbeat = heartbeat
         self.send_timeout = send_timeout
@@ -129,16 +150,11 @@ class Viewer:
         self.writes = 0
         self.checked = (-1, 0.0)
 
-    def __iter__(self) -> Iterator[bytes]:
-        if self._iterator is None:
-            self._iterator = self._frames()
-        return self._iterator
-
     def close(self) -> None:
-        """Ends the stream. WSGI calls this however it ended, also before its first byte."""
-        if self._iterator is not None:
-            self._iterator.close()
-        self._leave()
+        """Leaves the source and the connection, once."""
+        if not self._closed:
+            self._closed = True
+            self._worker.call(self._release)
 
     def __del__(self) -> None:
         # For a response that the host application dropped (an `after_request` hook that raised): the server has not
@@ -172,17 +188,21 @@ class Viewer:
     def cut(self) -> None:
         """Ends the stream of a viewer that receives nothing."""
         self.transport.cut()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Leaves, without the server, which may never read on."""
         self.disconnected()
+        self._close_soon()
 
     def _open(self) -> None:
         self._unwatch = self.source.watch(self._signal)
         self._worker.part(Heartbeat).add(self)
         self.transport.open(self._worker, self, self.send_timeout)
 
-    def _leave(self) -> None:
+    def _close_soon(self) -> None:
         if not self._closed:
-            self._closed = True
-            self._worker.call(self._release)
+            self._worker.soon(gevent.spawn, self.close)
 
     def _release(self) -> None:
         self._unwatch()
@@ -190,7 +210,8 @@ class Viewer:
         self.transport.close(self._worker)
         self.source.leave()
 
-    def _frames(self) -> Generator[bytes, None, None]:
+    def frames(self) -> Generator[bytes, None, None]:
+        """The pieces of the stream."""
         try:
             self._worker.call(self._open)
             # gunicorn sends the head with the first bytes, so there are some at once, whatever the log holds.
@@ -204,11 +225,11 @@ class Viewer:
                     self.writing = False
                     self.writes += 1
                 if self._disconnected:
-                    return
+                    break
                 if self._over:
                     if self._last_bytes:
                         yield self._last_bytes
-                    return
+                    break
                 self._signal.clear()
                 block = self._read()
                 self._over = self._over or (self._ending and not block)
@@ -216,8 +237,14 @@ class Viewer:
                     block, self._pending_comment = self._pending_comment, b""
                     if not block:
                         self._signal.wait()
-        finally:
-            self._leave()
+        except GeneratorExit:
+            # Closed by the server, or dropped: then perhaps by the garbage collector, in the middle of anything.
+            self._close_soon()
+            raise
+        except BaseException:
+            self.close()
+            raise
+        self.close()
 
     def _read(self) -> bytes:
         batch: Batch = self._worker.call(self._read_batch)

@@ -18,6 +18,7 @@ class Transport:
     def __init__(self) -> None:
         self.pending = False
         self.stuck = False
+        self.lost = False
         self.checks = 0
 
     def is_stuck(self, now: float, writes: int, writing: bool, send_timeout: float) -> bool:
@@ -39,7 +40,7 @@ class Viewer:
         self.writing = False
         self.source = SimpleNamespace(producing=False)
         self.heartbeats = 0
-        self.was_cut = False
+        self.was_cut = self.was_abandoned = False
 
     def watches(self, target: str) -> bool:
         """Whether it watches that run."""
@@ -53,6 +54,10 @@ class Viewer:
     def cut(self) -> None:
         """Remembers it."""
         self.was_cut = True
+
+    def abandon(self) -> None:
+        """Remembers it."""
+        self.was_abandoned = True
 
 
 @pytest.fixture
@@ -138,6 +143,17 @@ def test_a_stuck_viewer_is_cut(heartbeat: Any, clock: ManualClock) -> None:
     heartbeat.add(other)
     clock.advance(2)
     assert (stuck.was_cut, other.was_cut) == (True, False)
+
+
+def test_a_viewer_without_its_connection_is_abandoned(heartbeat: Any, clock: ManualClock) -> None:
+    """And not cut: its number may be another connection's by now."""
+    lost, other = Viewer(), Viewer()
+    lost.transport.lost = lost.transport.stuck = lost.writing = True
+    heartbeat.add(lost)
+    heartbeat.add(other)
+    clock.advance(2)
+    assert (lost.was_abandoned, lost.was_cut, lost.heartbeats) == (True, False, 0)
+    assert not other.was_abandoned
 
 
 def test_an_idle_connection_is_not_checked(heartbeat: Any, clock: ManualClock) -> None:

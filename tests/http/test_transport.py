@@ -16,6 +16,8 @@ from typing import Any, Final, NamedTuple
 
 import gevent
 import pytest
+from flask import Flask
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from streaming.http import transport as module
 from streaming.http.transport import SOCKET_KEYS, Transport
@@ -103,6 +105,10 @@ class Watcher:
         """The peer has closed its side."""
         self.notices.append("probe")
 
+    def abandon(self) -> None:
+        """The server does not read the stream any more."""
+        self.notices.append("abandon")
+
     def expect(self, *notices: str) -> None:
         """Waits for these notices, and no others."""
         with gevent.Timeout(PATIENCE, AssertionError(f"{self.notices}, not {notices}")):
@@ -110,9 +116,9 @@ class Watcher:
                 gevent.sleep(0.001)
 
 
-def transport_on(sock: Any) -> Transport:
-    """A transport whose server shows this socket."""
-    return Transport({"gunicorn.socket": sock})
+def transport_on(sock: Any, request: str = "") -> Transport:
+    """A transport whose server shows this socket, for a request of the connection."""
+    return Transport({"gunicorn.socket": sock, "wsgi.input": request})
 
 
 def check(transport: Transport, now: float, writes: int = 1, writing: bool = True) -> bool:
@@ -354,6 +360,119 @@ def test_a_socket_that_the_server_closed_first(worker: Worker, tcp: Pair) -> Non
     transport = transport_on(tcp.server)
     transport.open(worker, Watcher())
     tcp.server.close()
+    transport.close(worker)
+
+
+# Whose connection it is
+
+
+@pytest.fixture
+def stale(worker: Worker, tcp: Pair) -> Iterator[tuple[Transport, Watcher, Pair]]:
+    """A stream that was left open although its server has closed the socket, and a connection that has its number."""
+    transport, watcher = transport_on(tcp.server), Watcher()
+    transport.open(worker, watcher, SEND_TIMEOUT)
+    number = tcp.server.fileno()
+    tcp.server.close()
+    with contextlib.ExitStack() as others:
+        while True:
+            server, client = map(others.enter_context, socket.socketpair())
+            if number in (server.fileno(), client.fileno()):
+                break
+        yield transport, watcher, Pair(server, client) if server.fileno() == number else Pair(client, server)
+
+
+def test_a_stale_stream_cuts_nobody(stale: tuple[Transport, Watcher, Pair]) -> None:
+    """The connection that has the number of its own is another client's."""
+    transport, _, other = stale
+    assert transport.lost
+    transport.cut()
+    other.server.send(b"still here")
+    assert other.client.recv(100) == b"still here"
+    assert not check(transport, 0)
+
+
+def test_a_stale_stream_ends_no_watch(worker: Worker, stale: tuple[Transport, Watcher, Pair]) -> None:
+    """Neither as it is replaced nor as it closes; it is told that nobody reads it."""
+    transport, watcher, other = stale
+    new, newcomer = transport_on(other.server), Watcher()
+    new.open(worker, newcomer)
+    assert watcher.notices == ["abandon"]
+    transport.close(worker)
+    half_closes(other)
+    newcomer.expect("probe")
+    assert watcher.notices == ["abandon"]
+    new.close(worker)
+
+
+def test_a_copy_in_another_process(worker: Worker, tcp: Pair) -> None:
+    """A child that has inherited a connection keeps it in the epoll set, under a number that is another's by now."""
+    copy = tcp.server.dup()
+    transport, watcher = transport_on(tcp.server), Watcher()
+    transport.open(worker, watcher)
+    number = tcp.server.fileno()
+    tcp.server.close()
+    with copy, contextlib.ExitStack() as others:
+        while True:
+            server, _ = map(others.enter_context, socket.socketpair())
+            if server.fileno() == number:
+                break
+        new, newcomer = transport_on(server), Watcher()
+        new.open(worker, newcomer)
+        tcp.reset()
+        gevent.sleep(0.02)
+        assert (watcher.notices, newcomer.notices) == (["abandon"], [])
+        new.close(worker)
+
+
+def test_the_next_stream_of_a_connection(worker: Worker, tcp: Pair) -> None:
+    """It ends one that its server has left open, which then leaves the connection alone."""
+    first, second = Watcher(), Watcher()
+    left, opened = transport_on(tcp.server, "first"), transport_on(tcp.server, "second")
+    left.open(worker, first, SEND_TIMEOUT)
+    opened.open(worker, second, SEND_TIMEOUT)
+    assert (first.notices, left.lost, opened.lost) == (["abandon"], True, False)
+    left.cut()
+    left.close(worker)
+    assert user_timeout(tcp.server) == 20_000
+    half_closes(tcp)
+    second.expect("probe")
+    opened.close(worker)
+    assert (first.notices, user_timeout(tcp.server)) == (["abandon"], 0)
+
+
+def requested(sock: socket.socket, body: Any) -> None:
+    """A request to some Flask application, whose server shows this socket."""
+    app = Flask(__name__)
+    app.add_url_rule("/", view_func=lambda: "hello")
+    environ = EnvironBuilder().get_environ()
+    environ.update({"gunicorn.socket": sock, "wsgi.input": body})
+    assert b"".join(run_wsgi_app(app, environ)[0]) == b"hello"
+
+
+def test_the_next_request_of_a_connection(worker: Worker, tcp: Pair) -> None:
+    """Whatever it asks for, it ends a stream that was left open."""
+    transport, watcher = transport_on(tcp.server, "first"), Watcher()
+    transport.open(worker, watcher)
+    requested(tcp.server, "second")
+    assert (watcher.notices, transport.lost) == (["abandon"], True)
+    half_closes(tcp)
+    gevent.sleep(0.02)
+    assert watcher.notices == ["abandon"]
+
+
+def test_a_request_within_a_stream(worker: Worker, tcp: Pair, unix: Pair) -> None:
+    """One that is made with a copy of the stream's environment is none of the connection's own."""
+    transport, watcher = transport_on(tcp.server, "first"), Watcher()
+    transport.open(worker, watcher)
+    gevent.spawn(requested, tcp.server, "made up").get()
+    requested(tcp.server, "first")
+    requested(unix.server, "second")
+    inner, unwatched = transport_on(tcp.server, "made up"), Watcher()
+    gevent.spawn(inner.open, worker, unwatched).get()
+    inner.close(worker)
+    half_closes(tcp)
+    watcher.expect("probe")
+    assert unwatched.notices == []
     transport.close(worker)
 
 

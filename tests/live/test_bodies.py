@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from streaming.client import Client, Done, Question, RequestRefused
-from tests.apps.hosts import READERS
+from tests.apps.readers import READERS
 from tests.clients import parse_frames
 from tests.servers import Server, gunicorn
 
@@ -43,7 +43,7 @@ def consumes(reader: str, kind: str) -> bool:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """The application under gunicorn, whose body is a file without `tell`."""
-    with gunicorn("tests.apps.hosts:reading()") as server:
+    with gunicorn("tests.apps.readers:reading()") as server:
         yield server
 
 

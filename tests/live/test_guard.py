@@ -227,7 +227,7 @@ def test_bodies_that_stop_under_flask_run() -> None:
 def test_bodies_that_the_application_reads() -> None:
     """Its own functions, which read a body ahead of the route, do not wait for ever either."""
     readers = ["form", "json", "data", "get-data", "stream"]
-    with gunicorn("tests.apps.hosts:reading()", env={"HEADWAY_BODY_TIMEOUT": "0.5"}) as server:
+    with gunicorn("tests.apps.readers:reading()", env={"HEADWAY_BODY_TIMEOUT": "0.5"}) as server:
         senders = [
             slow_post(server, "application/json", framing, "/operations/echoed", f"\r\n{header}: {reader}")
             for framing in FRAMINGS
