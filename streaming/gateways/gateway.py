@@ -115,6 +115,9 @@ class Gateway(Operation):
 
         return GatewayInput.model_construct(input=checked, headers=headers_to_pass_on(header, self.upstream))
 
+    def checked_input(self, checked: BaseModel) -> BaseModel:
+        return checked.input if isinstance(checked, GatewayInput) else checked
+
     def handshake(self, checked: BaseModel, worker: Worker) -> Handshake | None:
         assert isinstance(checked, GatewayInput)
         checked.handshake = Handshake(worker, self.patience)

@@ -10,6 +10,7 @@ import contextvars
 import inspect
 import io
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -22,6 +23,8 @@ from ..runs.context import CallContext, Headers
 from ..runs.operation import Operation
 
 PLACE: Final = re.compile(r"\w+(\.\w+)*:\w+(\.\w+)*")
+BODY: Final = frozenset({"data", "files", "form", "stream", "values"})
+"""The attributes of a request in which werkzeug keeps what it has read of the body."""
 FLASK: Final = "flask."
 """How the names of Flask's context variables begin."""
 
@@ -102,7 +105,9 @@ def _without_body(original: Request) -> Request:
     environ: dict[str, Any] = {
         name: value for name, value in original.environ.items() if isinstance(value, str | bool | tuple)
     }
-    environ |= {"wsgi.input": io.BytesIO(), "wsgi.errors": original.environ["wsgi.errors"], "CONTENT_LENGTH": "0"}
+    environ |= {"wsgi.input": io.BytesIO(), "wsgi.errors": sys.stderr, "CONTENT_LENGTH": "0"}
     copied = type(original)(environ)
-    copied.json_module = original.json_module
+    for name, value in vars(original).items():
+        if not (name.startswith("_") or name in BODY or name in vars(copied)):
+            setattr(copied, name, value)  # what the application has set
     return copied

@@ -114,6 +114,10 @@ class Operation:
         """The input for `begin`, with the headers that it needs from the request; a gateway passes some on."""
         return checked
 
+    def checked_input(self, checked: BaseModel) -> BaseModel:
+        """The input that the function declares, of what `with_headers` gives."""
+        return checked
+
     def handshake(self, checked: BaseModel, worker: Worker) -> Handshake | None:
         """What the answer to a start waits for; a gateway waits for its upstream's answer."""
         return None
@@ -191,7 +195,7 @@ class Operation:
 
     def _check_request(self) -> None:
         names = self.headers
-        if not isinstance(names, tuple | list) or not all(_is_header(name) for name in names):
+        if not isinstance(names, tuple | list) or not all(HEADER.fullmatch(str(name)) for name in names):
             raise RegistrationError(f"{self.name}: headers is a tuple of names of headers, not {names!r}")
         if not self.request_context:
             return
@@ -277,10 +281,6 @@ def _name_of(fn: Callable[..., Any], name: str | None) -> str:
 
 def _is_async(fn: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn)
-
-
-def _is_header(name: Any) -> bool:
-    return isinstance(name, str) and HEADER.fullmatch(name) is not None
 
 
 def _is_amount(value: Any, kind: Any) -> bool:

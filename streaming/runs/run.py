@@ -61,7 +61,9 @@ class Run:
         self._store = host.store
         self._unwatch: Callable[[], None] = lambda: None
         self._linger_timer: Timer | None = None
-        current = CurrentRun(info.id, operation.name, info.owner, attempt, checked, call.headers)
+        current = CurrentRun(
+            info.id, operation.name, info.owner, attempt, operation.checked_input(checked), call.headers
+        )
         context = RunContext(host.worker, current, call)
         timeout: float | None = None
         try:

@@ -112,7 +112,8 @@ def asked() -> Iterator[Event]:
             "g": {name: g.get(name) for name in g if not name.startswith("_")},
             "session": session.get("colour"),
             "user": current_user.id,
-            "body": request.get_data(as_text=True),
+            "body": [request.get_data(as_text=True), request.stream.read().decode(), dict(request.form)],
+            "mark": request.mark,  # type: ignore[attr-defined]
             "language": request.headers["Accept-Language"],
         },
     )
@@ -150,6 +151,8 @@ def prepare() -> None:
     """Before a request: what an application puts into its contexts."""
     TRACE.set(request.headers.get("X-Trace", "none"))
     g.tenant, g.connection, session["colour"] = "acme", BytesIO(), "green"
+    request.mark = "set"  # type: ignore[attr-defined]
+    request.get_data()
     if "X-User" in request.headers:
         login_user(User(request.headers["X-User"]))
 

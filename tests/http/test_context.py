@@ -9,17 +9,17 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import gevent
 import pytest
-from flask import Flask, current_app
+from flask import Flask, current_app, has_request_context
 from flask.testing import FlaskClient
 
-from streaming import Event, Headway, MemoryStore, RegistrationError, current_run, event, operation
+from streaming import Event, Headway, MemoryStore, RegistrationError, current_run, event, gateway, operation, relay
 from streaming.http.context import call_context
 from streaming.runs import runner
 from streaming.runs.context import Headers
@@ -28,6 +28,7 @@ from streaming.runs.operation import NoInput
 from streaming.stores.base import Record, RunInfo
 from tests.apps import contexts
 from tests.apps.contexts import TORN, create_app
+from tests.apps.gateway_upstream import Upstream, frame
 from tests.clients import Message, parse_frames, wait_until
 from tests.worlds import World
 
@@ -285,6 +286,39 @@ def test_headers_have_names_in_any_case() -> None:
         headers["X-Missing"]
 
 
+# Gateways
+
+
+def events_of_gateway(events: Iterable[Any]) -> Iterator[Any]:
+    """A transform that says where it works."""
+    yield from events
+    yield event("here", {"app": current_app.name, "request": has_request_context(), "input": input_of_the_run()})
+
+
+def input_of_the_run() -> Any:
+    """The input, where there is a run."""
+    try:
+        return current_run().input.model_dump()
+    except RuntimeError:
+        return None
+
+
+def test_a_gateway_and_a_relay(world: World) -> None:
+    """Their transforms and their `auth` have the application, and a transform of a gateway has its run."""
+    app = Flask("shop")
+    app.config["TOKEN"] = "Bearer secret"
+    options: dict[str, Any] = {"through": [events_of_gateway], "auth": lambda: current_app.config["TOKEN"]}
+    with Upstream() as upstream:
+        upstream.will(lambda call: call.stream(frame("tick", {"n": 1})))
+        Headway(app, operations=[gateway(upstream.url, **options)])
+        app.add_url_rule("/streams/relay", "relay", lambda: relay(upstream.url, **options))
+        here = data_of(events_of(app.test_client(), "/operations/work", {"word": "a"}), "here")
+        assert here == {"app": "shop", "request": False, "input": {"word": "a"}}
+        here = data_of(events_of(app.test_client(), "/streams/relay"), "here")
+        assert here == {"app": "shop", "request": False, "input": None}
+        assert [call.headers["authorization"] for call in upstream.calls] == ["Bearer secret"] * 2
+
+
 # Log records
 
 
@@ -367,7 +401,8 @@ def test_a_copied_request(client: FlaskClient, name: str) -> None:
         "g": {"tenant": "acme"},
         "session": "green",
         "user": "ann",
-        "body": "",
+        "body": ["", "", {}],
+        "mark": "set",
         "language": "de",
     }
 
@@ -403,7 +438,7 @@ def some_events() -> Iterator[Event]:
     yield event("here")
 
 
-@pytest.mark.parametrize("headers", ["Accept-Language", ["a b"], [3], [""], 7])
+@pytest.mark.parametrize("headers", ["Accept-Language", ["a b"], [None, ""], [""], 7])
 def test_names_of_headers(headers: Any) -> None:
     """They are names in a tuple, not one text."""
     with pytest.raises(RegistrationError, match="headers is"):
