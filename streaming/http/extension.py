@@ -25,6 +25,7 @@ from ..runtime.worker import Worker
 from ..settings import Settings
 from ..stores import check_store, open_store
 from ..stores.base import Store, owner_text
+from . import uploads
 from .command import HeadwayCommand
 from .context import call_context, check_process_app
 from .drain import drain
@@ -228,6 +229,7 @@ class Headway:
         with self._lock:  # the first requests may come together, and opening a store and a fork server takes time
             if self._runner is None or self._runner.worker is not worker:
                 heartbeat = worker.part(Heartbeat)
+                uploads.sweep()
                 self._runner = Runner(
                     self.operations,
                     self._store or open_store(self.settings),

@@ -6,8 +6,6 @@ import contextlib
 import hashlib
 import io
 import itertools
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -22,8 +20,8 @@ from ..protocol.json_limits import MAX_LEVELS, MAX_NAMES, excess_of
 from ..runs.operation import Operation
 from ..runs.upload import Upload
 from ..runtime.hub import give_way
-from ..runtime.worker import Worker
 from ..settings import Settings
+from .uploads import Uploads
 
 MULTIPART: Final = "multipart/form-data"
 FORMS: Final = (MULTIPART, "application/x-www-form-urlencoded")
@@ -47,7 +45,7 @@ EMPTY_FORM = 8
 class RunInput:
     """A checked input, the digest of its body, and the folder of its files."""
 
-    def __init__(self, value: BaseModel, digest: str, folder: Path | None) -> None:
+    def __init__(self, value: BaseModel, digest: str, folder: Uploads | None) -> None:
         self.value = value
         self.digest = digest
         self._folder = folder
@@ -55,7 +53,7 @@ class RunInput:
     def discard(self) -> None:
         """Deletes the files."""
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.delete()
 
 
 def limit_body(request: Request, settings: Settings) -> None:
@@ -209,15 +207,15 @@ def _from_form(
     if size > max_text:
         raise TooLarge(f"the texts of a form have at most {max_text} bytes")
     data = _values(fields, operation)
-    folder = Path(tempfile.mkdtemp(prefix="headway-")) if files else None
+    folder = Uploads() if files else None
     try:
         if folder is not None:
-            _save_files(files.lists(), operation, folder, data, digest)
+            _save_files(files.lists(), operation, folder.path, data, digest)
         with _refusals():
             return RunInput(operation.input.model_validate(data), digest.hexdigest(), folder)
     except BaseException:
         if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            folder.delete()
         raise
 
 

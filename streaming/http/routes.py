@@ -116,14 +116,14 @@ class Routes:
 
     def events(self, run: str) -> Response:
         record = self._find(run)
-        after = self._last_event_id(record)
-        if record.fold.over and after >= record.fold.last_event_id:
+        after, rewound = self._last_event_id(record)
+        if record.fold.over and after >= record.fold.last_event_id and not rewound:
             return Response(status=204)
         if request.method == "HEAD":
             return head()
         self._check_streams()
         runner = self._headway.runner
-        source = runner.worker.call(RunSource, runner.store, run)
+        source = runner.worker.call(partial(RunSource, runner.store, run, rewound=rewound))
         return self._stream(source, record.info.operation, run, after=after)
 
     def cancel(self, run: str) -> Response:
@@ -276,11 +276,18 @@ class Routes:
     def _snapshot(self, record: Record, status: int = 200, headers: dict[str, str] | None = None) -> Response:
         return Response(record.snapshot(), status, content_type="application/json", headers=headers)
 
-    def _last_event_id(self, record: Record) -> int:
+    def _last_event_id(self, record: Record) -> tuple[int, bool]:
+        """The number of the event to go on after, and whether the viewer has seen events that are lost.
+
+        That may be where a store has lost the last events of a producer that died with it (a fail-over).
+        """
         after = read_number(request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or "0", 15)
-        if after is None or (after > record.fold.last_event_id and after > self._stored_event_id(record.info.id)):
+        if after is not None and after <= record.fold.last_event_id:
+            return after, False
+        stored = self._stored_event_id(record.info.id)
+        if after is None or (after > stored and record.attempt == 1):
             raise _bad_field("Last-Event-ID", "is the number of an event of this run")
-        return after
+        return min(after, stored), after > stored
 
     def _stored_event_id(self, run: str) -> int:
         runner = self._headway.runner

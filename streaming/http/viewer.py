@@ -263,36 +263,43 @@ class Viewer:
         self._slow = self._slow and not whole
         self._lagging = self._caught_up and self._slow
         self._caught_up = self._caught_up or whole
-        if batch.oldest > before + 1 and batch.block:
+        if batch.oldest > before + 1 and batch.last > before:
             return batch._replace(block=self.source.gap(batch) + batch.block)
         return batch
 
 
 class RunSource(Source):
-    """The event log of a run; its viewer counts for the run's linger."""
+    """The event log of a run; its viewer counts for the run's linger.
 
-    __slots__ = ("_returns", "_store", "run")
+    `rewound` says that its viewer has seen events that the store has lost since: it begins with a `reset`.
+    """
+
+    __slots__ = ("_returns", "_rewound", "_store", "run")
 
     run: str
 
-    def __init__(self, store: Store, run: str) -> None:
+    def __init__(self, store: Store, run: str, *, rewound: bool = False) -> None:
         self._store = store
         self.run = run
         self._returns = False
+        self._rewound = rewound
         store.count(run, +1)
 
     def read(self, after: int, *, frames: int, merge: bool) -> Batch:
         try:
-            return self._store.read(self.run, after, frames=frames, merge=merge)
+            batch = self._store.read(self.run, after, frames=frames, merge=merge)
         except StoreAway:
             return Batch(b"", after, over=False)  # heartbeats continue, and the store wakes its watchers later
+        if self._rewound:
+            self._rewound = False
+            return batch._replace(block=self.gap(Batch(b"", after, False, after + 1)) + batch.block)
+        return batch
 
     def watch(self, signal: Signal) -> Callable[[], None]:
         return self._store.watch(self.run, signal.set)
 
     def gap(self, batch: Batch) -> bytes:
-        record = self._store.find(self.run)
-        assert record is not None  # it was just read from
+        record = self._store.recall(self.run)
         snapshot = record.snapshot()
         stamp = record.fold.updated.encode()
         return b'id: %d\nevent: reset\ndata: {"timestamp":"%b","snapshot":%b}\n\n' % (batch.oldest - 1, stamp, snapshot)

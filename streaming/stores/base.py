@@ -181,6 +181,13 @@ class Store(ABC):
     def find(self, run: str) -> Record | None:
         """The run as it is now, or `None`."""
 
+    def recall(self, run: str) -> Record:
+        """The run as it is now, or, where the store is away or has lost it, as its viewers here have last seen it."""
+        record = self.find(run)
+        if record is None:
+            raise KeyError(run)
+        return record
+
     def last_event_id(self, run: str) -> int:
         """The number of the last event that is kept; other workers may show it before this one does."""
         record = self.find(run)

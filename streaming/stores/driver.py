@@ -96,14 +96,24 @@ class Stored(NamedTuple):
     blocks: Sequence[tuple[int, bytes]]
 
     def batch(self, after: int, frames: int, merge: bool) -> Batch:
-        """The batch of the frames after number `after`, `frames` of them at the most."""
+        """The batch of the frames after number `after`, `frames` of them at the most.
+
+        It ends before a hole: a store may have lost blocks. The next one begins after it, with a higher `oldest`.
+        """
         if not self.blocks:
-            return Batch(b"", max(after, self.oldest - 1), self.over and after >= self.last, self.oldest)
+            last = max(after, self.last)  # the events after `after`, if there were any, are lost
+            return Batch(b"", last, self.over and last >= self.last, self.oldest if last == after else last + 1)
         first = self.blocks[0][0]
+        found: list[bytes] = []
+        for number, joined in self.blocks:
+            if number != first + len(found):
+                break
+            found += split(joined)
         skipped = max(after + 1 - first, 0)
-        parts = [frame for _, joined in self.blocks for frame in split(joined)][skipped : skipped + frames]
+        parts = found[skipped : skipped + frames]
         over = self.over and first + skipped + len(parts) - 1 == self.last
-        return join(parts, first + skipped, over, self.oldest, merge)
+        oldest = first if first > after + 1 else self.oldest
+        return join(parts, first + skipped, over, oldest, merge)
 
 
 @dataclass(frozen=True, slots=True)

@@ -273,6 +273,12 @@ class SharedStore(Store):
             return entry.recent.record()  # its producer will write it again
         return record
 
+    def recall(self, run: str) -> Record:
+        record = None
+        with contextlib.suppress(StoreAway):
+            record = self.find(run)
+        return record or self._runs[run].recent.record()
+
     def last_event_id(self, run: str) -> int:
         # Not from memory: another worker may have shown what this one has written, but not published yet.
         (record,) = self.driver.query(self.driver.find([run]))

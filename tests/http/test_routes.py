@@ -526,6 +526,33 @@ def test_no_gap_where_there_is_none(make: Make) -> None:
     assert [message.id for message in messages] == [3001, 3002, 3003]
 
 
+def test_frames_that_make_room_are_a_gap(make: Make) -> None:
+    """Where all runs take as many bytes as they may, a viewer of a live run that needs dropped frames is told."""
+    api = make(log=MemoryStore(store_bytes=200_000))
+    run = api.start("scripted", "many", "wait")
+    api.world.until(lambda: api.headway.runner.store.find(run).fold.last_event_id >= 3001, "all are written")  # type: ignore[union-attr]
+    response = api.get(f"/runs/{run}/events", headers={"Last-Event-ID": "7"}, buffered=False)
+    reset, *rest = parse_frames(next(response.iter_encoded()))
+    assert reset.event == "reset"
+    assert reset.json["snapshot"]["status"] == "running"
+    assert rest[0].id == (reset.id or 0) + 1 > 1000
+    response.close()
+
+
+def test_events_that_a_store_has_lost_with_their_producer(make: Make) -> None:
+    """A viewer that has seen more than the store has of an adopted run gets a `reset`, and goes on from there."""
+    api = make()
+    run = api.start("plain")
+    last = api.until(run, "succeeded")["last_event_id"]
+    headers = {"Last-Event-ID": str(last + 2)}
+    assert api.get(f"/runs/{run}/events", headers=headers).status_code == 400
+    api.headway.runner.store._runs[run].attempt = 2  # type: ignore[attr-defined]
+    (reset,) = events_of(api.get(f"/runs/{run}/events", headers=headers))
+    assert (reset.event, reset.id) == ("reset", last)
+    assert reset.json["snapshot"]["status"] == "succeeded"
+    assert api.get(f"/runs/{run}/events", headers={"Last-Event-ID": str(last)}).status_code == 204
+
+
 # Cancels
 
 

@@ -92,7 +92,7 @@ def at_step(viewer: Connection, step: str) -> Message:
 
 def folders(temporary: Path) -> list[Path]:
     """The folders of databases, and the uploads of forms."""
-    return [*temporary.glob("headway-analytics-*"), *temporary.glob("headway-*/0")]
+    return [*temporary.glob("headway-analytics-*"), *temporary.glob("headway-uploads-*/0")]
 
 
 def databases(temporary: Path) -> list[int]:

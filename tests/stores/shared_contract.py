@@ -393,6 +393,75 @@ class SharedStoreContract:
         assert ids(parse_frames(batch.block)) == list(range(batch.oldest, 202))
         assert 4000 < len(batch.block) <= 5000
 
+    # Events that are lost
+
+    def lose_events(self, store: SharedStore, run: str, last: Sequence[int]) -> None:
+        """Removes the blocks that end with these events, as a store does that drops what it keeps."""
+        raise NotImplementedError
+
+    @pytest.mark.parametrize(
+        ("lost", "gaps"), [([1], {0: 2}), ([3], {2: 4}), ([2, 3, 5], {1: 4, 4: 6}), ([6], {5: 7}), (range(7), {0: 7})]
+    )
+    @pytest.mark.parametrize("over", [False, True])
+    def test_lost_events_are_a_gap(
+        self, worker: MakeWorker, lost: Sequence[int], gaps: dict[int, int], over: bool
+    ) -> None:
+        """Whatever a store has lost of a run, a reader is told of each hole, and comes to the end."""
+        store, other = worker(), worker()
+        producer = start_run(store)
+        for _ in range(5):
+            producer.write(event("tick"))
+        self.lose_events(store, "r", lost)
+        if over:
+            producer.end()
+            store.flush()
+            self.lose_events(store, "r", [7] if 6 in lost else [])
+        seen, told, after = list[int](), dict[int, int](), 0
+        while (batch := other.read("r", after)).last > after:
+            if batch.oldest > after + 1:
+                told[after] = batch.oldest
+            seen += [message.id or 0 for message in parse_frames(batch.block)]
+            after = batch.last
+        assert batch.over or not over
+        count = 7 if over else 6
+        expected = {number: min(oldest, count + 1) for number, oldest in gaps.items()}
+        if over and 6 in lost:
+            expected = {number: 8 if oldest == 7 else oldest for number, oldest in gaps.items()}
+        assert told == expected
+        missing = {*lost, *([7] if 6 in lost and over else [])}
+        assert seen == [number for number in range(1, count + 1) if number not in missing]
+
+    def test_a_gap_in_what_is_written_again(self, worker: MakeWorker) -> None:
+        """A producer that has not all of the lost events any more leaves a gap, and nothing of what was before it."""
+        store, other = worker(), worker()
+        producer = start_run(store)
+        for _ in range(8):
+            producer.write(event("large", {"text": "x" * 300_000}))
+        self.lose(store, "r")
+        producer.write(event("tick"))
+        batch = other.read("r", 0)
+        assert batch.oldest > 2
+        assert ids(read_all(other, "r")) == list(range(batch.oldest, 11))
+
+    def test_a_run_that_is_deleted_while_it_is_read(self, worker: MakeWorker) -> None:
+        """Its readers get a gap, the frames that are in memory, and the end; its last state is still known to them."""
+        store, other = worker(), worker()
+        producer = start_run(store)
+        with watching(other, "r"):
+            for _ in range(8):
+                producer.write(event("large", {"text": "x" * 300_000}))
+            producer.end()
+            until(lambda: other.read("r", 9).over, "the end has come")
+            assert written(store, store.driver.erase("r"))
+            batch = other.read("r", 2)
+            assert batch.oldest > 3
+            assert batch.block
+            while not batch.over:
+                batch = other.read("r", batch.last)
+            assert batch.last == 10
+            assert other.recall("r").fold.last_event_id == 10
+        assert other.find("r") is None
+
     # A store that is away
 
     def test_events_wait_while_the_store_is_away(self, worker: MakeWorker, monkeypatch: pytest.MonkeyPatch) -> None:

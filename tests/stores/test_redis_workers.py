@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -30,6 +30,10 @@ class TestRedisWorkers(SharedStoreContract):
     def use(self, direct: Connection) -> None:
         """The connection with which a run is lost."""
         self.direct = direct
+
+    def lose_events(self, store: SharedStore, run: str, last: Sequence[int]) -> None:
+        """Deletes entries of the stream."""
+        self.direct.execute([("XDEL", f"headway:run:{run}:events", f"{number}-0") for number in (999, *last)])
 
     def lose(self, store: SharedStore, run: str) -> None:
         """Deletes the keys of a run."""

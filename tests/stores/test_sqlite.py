@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,10 @@ class TestSqliteWorkers(SharedStoreContract):
         self.file = tmp_path / "shared.db"
         with workers(partial(SqliteStore, self.file)) as make:
             yield make
+
+    def lose_events(self, store: SharedStore, run: str, last: Sequence[int]) -> None:
+        """Deletes rows of blocks."""
+        does(self.file, *(f"DELETE FROM blocks WHERE run = '{run}' AND last = {number}" for number in (0, *last)))
 
     def lose(self, store: SharedStore, run: str) -> None:
         """Deletes the rows of a run."""

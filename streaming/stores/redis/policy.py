@@ -77,7 +77,7 @@ def check_at_start(url: str, store_bytes: int) -> None:
         most = int(memory.get("maxmemory", 0))
         if 0 < most * 3 // 4 < store_bytes:
             log.warning(
-                "HEADWAY_STORE_BYTES is %d, and the maxmemory of Redis %d: with less than a third more it refuses writes",
+                "HEADWAY_STORE_BYTES is %d, and the maxmemory of Redis %d: below a third more it refuses writes first",
                 *(store_bytes, most),
             )
 
