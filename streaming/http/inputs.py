@@ -20,6 +20,7 @@ from ..protocol.json_limits import MAX_LEVELS, MAX_NAMES, excess_of
 from ..runs.operation import Operation
 from ..runs.upload import Upload
 from ..runtime.hub import give_way
+from ..runtime.worker import Worker
 from ..settings import Settings
 from .uploads import Uploads
 

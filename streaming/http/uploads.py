@@ -24,9 +24,8 @@ class Uploads:
         self.path = Path()
         while not self.path.name:
             path = Path(tempfile.mkdtemp(prefix=PREFIX))
-            with contextlib.suppress(
-                OSError
-            ):  # a worker that starts takes a folder for a dead one's until it is locked
+            # Until it is locked, a worker that starts takes it for that of a dead one.
+            with contextlib.suppress(BlockingIOError, FileNotFoundError):
                 self._lock = _lock(path)
                 self.path = path
 
