@@ -338,7 +338,9 @@ class UpstreamStream:
             gevent.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311  # spreads streams that were cut together
             self._pause = min(max(self._pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
             try:
-                self._exchange = self._pool.send(self._request("GET", url, [("Last-Event-ID", self._last_id or "0")]))
+                self._exchange = self._pool.send(
+                    self._request("GET", url, [("Last-Event-ID", self._last_id.encode() or b"0")])
+                )
                 _check(self._exchange)
                 self._open_since = time.monotonic()
                 return

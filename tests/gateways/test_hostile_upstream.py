@@ -185,6 +185,17 @@ def test_a_stream_that_begins_again(world: World, upstream: Upstream) -> None:
     assert len(upstream.calls) == 2
 
 
+def test_an_id_that_is_not_ascii(world: World, upstream: Upstream) -> None:
+    """It is sent back in UTF-8 (HTML standard, section 9.2.3)."""
+    upstream.will(
+        lambda call: call.head().chunk("id: caf\xe9\ndata: 1\n\n".encode()).cut(),
+        lambda call: call.stream(b"data: [DONE]\n\n"),
+    )
+    with GatewayRun(world, upstream.url, method="GET", resume=True) as run:
+        assert run.ending() == ("succeeded", None)
+    assert upstream.calls[1].headers["last-event-id"] == "caf\xe9"
+
+
 # Questions and headers
 
 
