@@ -4,7 +4,7 @@ import typing
 
 from .clock import ManualClock
 from .errors import EncodeError, EventTooLarge, HeadwayError, OperationError, Problem, RegistrationError, SettingError
-from .protocol.events import Event, ask, delta, event, flush, partial, progress
+from .protocol.events import Event, ask, delta, event, flush, partial, progress, result
 from .protocol.retry_after import parse_retry_after
 from .protocol.sse import Message, Parser, comment, encode
 from .runs.context import RunFilter, current_run, on_cancel
@@ -16,7 +16,7 @@ from .settings import BaseSettings, setting
 
 if typing.TYPE_CHECKING:
     from .gateways.dialects import from_anthropic, from_openai
-    from .gateways.gateway import gateway, result
+    from .gateways.gateway import gateway
     from .gateways.saving import save_events, save_result
     from .http.extension import Headway
     from .http.relay import relay
@@ -30,7 +30,7 @@ else:
 
         modules = {
             "gateways.dialects": ("from_anthropic", "from_openai"),
-            "gateways.gateway": ("gateway", "result"),
+            "gateways.gateway": ("gateway",),
             "gateways.saving": ("save_events", "save_result"),
             "http.extension": ("Headway",),
             "http.relay": ("relay",),

@@ -1,18 +1,19 @@
 """Operations that misbehave in every way, at the top level of a module, where a process finds them.
 
-`scripted` performs the acts that its input lists, in a greenlet, a thread or a process. The others are for what acts
-cannot do: functions that are not generators, limits, and processes that end outside Python.
+`scripted` performs the acts that its input lists, in a greenlet, a thread, a process or an event loop. The others are
+for what acts cannot do: functions that are not generators, limits, and processes that end outside Python.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -20,11 +21,30 @@ import gevent
 from gevent import monkey
 from greenlet import GreenletExit, getcurrent
 from pydantic import BaseModel, Field
+from sqlalchemy.util.concurrency import await_only, greenlet_spawn
 
-from streaming import Event, OperationError, Upload, ask, delta, event, flush, on_cancel, operation, partial, progress
+from streaming import (
+    Event,
+    Operation,
+    OperationError,
+    Upload,
+    ask,
+    delta,
+    event,
+    flush,
+    on_cancel,
+    operation,
+    partial,
+    progress,
+    result,
+)
 from streaming.protocol.events import Flush, RawEvent
+from streaming.runs.operation import as_work, close_work
 
 HOUR: Final = 3600.0
+
+EXITS: Final = (GeneratorExit, GreenletExit, asyncio.CancelledError)
+"""What an operation sees of its cancel."""
 
 Acts = Generator[Event | Flush, Any, Any]
 
@@ -33,7 +53,7 @@ class Script(BaseModel):
     """The acts to perform, and where. `file` is a path to which acts add lines, or from which they read them."""
 
     acts: list[str] = Field(default_factory=list)
-    runs_in: Literal["greenlet", "thread", "process"] = "greenlet"
+    runs_in: Literal["greenlet", "thread", "process", "asyncio"] = "greenlet"
     file: str = ""
 
     def leave(self, line: str) -> None:
@@ -42,15 +62,72 @@ class Script(BaseModel):
             file.write(line + "\n")
 
 
-def as_asked(input: Any) -> Literal["greenlet", "thread", "process"]:
+def as_asked(input: Any) -> Literal["greenlet", "thread", "process", "asyncio"]:
     """The executor that the input names."""
-    runs_in: Literal["greenlet", "thread", "process"] = input.runs_in
+    runs_in: Literal["greenlet", "thread", "process", "asyncio"] = input.runs_in
     return runs_in
+
+
+class Anywhere(Operation):
+    """An operation of plain functions that runs in an event loop too, where its `wait` and its `pause` are awaited."""
+
+    is_async = True
+
+    def call(self, checked: BaseModel) -> Any:
+        """Calls the function; for an event loop in the greenlets of `bridged`."""
+        call = super().call
+        return bridged(lambda: call(checked)) if getattr(checked, "runs_in", "") == "asyncio" else call(checked)
+
+
+def anywhere(**options: Any) -> Callable[[Callable[..., Any]], Anywhere]:
+    """Declares an operation that runs where its input says."""
+    return lambda function: Anywhere(function, where=as_asked, **options)
+
+
+async def bridged(begin: Callable[[], Any]) -> AsyncIterator[Any]:
+    """The events of plain code, as an async generator; the code awaits in greenlets, as SQLAlchemy's does."""
+    work = await in_greenlet(lambda: as_work(begin()))
+    send, answer = getattr(work, "send", None), None
+
+    def step() -> tuple[bool, Any]:
+        try:
+            return True, send(answer) if send else next(work)
+        except StopIteration as end:
+            return False, end.value
+
+    try:
+        while (stepped := await in_greenlet(step))[0]:
+            answer = yield stepped[1]
+        yield result(stepped[1])
+    finally:
+        await in_greenlet(lambda: close_work(work))
+
+
+async def in_greenlet(call: Callable[[], Any]) -> Any:
+    """What `call()` returns or raises, in a greenlet, which does not raise its `GreenletExit` by itself."""
+
+    def guarded() -> Any:
+        try:
+            return call(), None
+        except BaseException as error:  # noqa: BLE001  # raised again below
+            return None, error
+
+    value, error = await greenlet_spawn(guarded)
+    if error is not None:
+        raise error
+    return value
+
+
+def in_loop() -> bool:
+    """Whether the caller runs in an event loop."""
+    return asyncio._get_running_loop() is not None
 
 
 def wait() -> None:
     """Waits for an hour, as work of each executor does; in a thread it waits in C code, which only its hook can end."""
-    if getcurrent().parent is not None:
+    if in_loop():
+        await_only(asyncio.sleep(HOUR))
+    elif getcurrent().parent is not None:
         gevent.sleep(HOUR)
     elif os.getpid() == IMPORTED_BY:
         lock = monkey.get_original("_thread", "allocate_lock")()
@@ -331,7 +408,7 @@ def _yield_in_finally(script: Script, rest: Acts) -> Acts:
 def _ignore_exits(script: Script, rest: Acts) -> Acts:
     try:
         return (yield from rest)
-    except (GeneratorExit, GreenletExit):
+    except EXITS:
         yield progress("not yet")
         return "gone on"
 
@@ -339,14 +416,14 @@ def _ignore_exits(script: Script, rest: Acts) -> Acts:
 def _return_on_exit(script: Script, rest: Acts) -> Acts:
     try:
         return (yield from rest)
-    except (GeneratorExit, GreenletExit):
+    except EXITS:
         return "gone on"
 
 
 def _fail_on_exit(script: Script, rest: Acts) -> Acts:
     try:
         return (yield from rest)
-    except (GeneratorExit, GreenletExit):
+    except EXITS:
         raise OperationError("too_late", "It failed on its way out.") from None
 
 
@@ -412,7 +489,7 @@ def play(script: Script, acts: list[str]) -> Acts:
     return {"acts": len(script.acts)}
 
 
-@operation(where=as_asked)
+@anywhere()
 def scripted(input: Script) -> Acts:
     """Performs the acts of a script."""
     try:
@@ -558,16 +635,16 @@ def spawning(input: Script) -> Acts:
 class Where(BaseModel):
     """The executor of an operation."""
 
-    runs_in: Literal["greenlet", "thread", "process"] = "greenlet"
+    runs_in: Literal["greenlet", "thread", "process", "asyncio"] = "greenlet"
 
 
-@operation(where=as_asked)
+@anywhere()
 def plain(input: Where) -> dict[str, str]:
     """A function that yields nothing, and returns its result."""
     return {"from": "a plain function"}
 
 
-@operation(where=as_asked)
+@anywhere()
 def plain_wait(input: Script) -> None:
     """A function that waits, and has a `finally` block."""
     try:
@@ -577,13 +654,13 @@ def plain_wait(input: Script) -> None:
         input.leave("tidied")
 
 
-@operation(where=as_asked)
+@anywhere()
 def plain_list(input: Where) -> list[Event]:
     """A list is a result, whatever it holds; this one is not JSON."""
     return [progress("never an event")]
 
 
-@operation(where=as_asked)
+@anywhere()
 def plain_failure(input: Where) -> None:
     """A function that fails before it returns anything to iterate over."""
     raise OperationError("closed", "There is nothing today.")
@@ -605,7 +682,7 @@ class Countdown:
         return progress(done=3 - self._left, total=3)
 
 
-@operation(where=as_asked)
+@anywhere()
 def iterating(input: Where) -> Iterator[Event]:
     """An iterator that is not a generator."""
     return Countdown()
@@ -618,7 +695,7 @@ class Shelf:
         yield progress("from a shelf")
 
 
-@operation(where=as_asked)
+@anywhere()
 def iterable(input: Where) -> Shelf:
     """An iterable that is not an iterator."""
     return Shelf()
@@ -638,27 +715,27 @@ class Unruly:
         raise OSError("a secret of the server's")
 
 
-@operation(where=as_asked)
+@anywhere()
 def unruly(input: Where) -> Iterator[Event]:
     """An iterator without an end, whose `close` fails."""
     return Unruly()
 
 
-@operation(where=as_asked, timeout=0.2)
+@anywhere(timeout=0.2)
 def slow(input: Where) -> Acts:
     """Work that exceeds its timeout."""
     yield progress("slow")
     wait()
 
 
-@operation(where=as_asked)
+@anywhere()
 def hooked(input: Script) -> Acts:
     """Work with a cancel hook to its end."""
     on_cancel(lambda: input.leave("hook"))
     yield from play(input, input.acts)
 
 
-@operation(where=as_asked)
+@anywhere()
 def hooked_block(input: Script) -> Acts:
     """Work with a cancel hook for each of two blocks: one that has ended, and one in which it waits."""
     with on_cancel(lambda: input.leave("over")):
@@ -672,32 +749,34 @@ def hooked_block(input: Script) -> Acts:
 
     with on_cancel(hook):
         yield from play(input, input.acts)
-        if getcurrent().parent is not None:
-            gevent.sleep(HOUR)
+        if in_loop() or getcurrent().parent is not None:
+            wait()
         lock.acquire(timeout=HOUR)
 
 
-@operation(where=as_asked)
+@anywhere()
 def stubborn(input: Script) -> Acts:
     """Work that ignores its cancel until its file exists, and then yields again."""
     yield progress("at work")
     while not Path(input.file).exists():
         try:
             pause()
-        except (GeneratorExit, GreenletExit):
+        except EXITS:
             continue
     yield progress("still here")
 
 
 def pause() -> None:
     """Waits for a moment, and lets the hub run where there is one."""
-    if getcurrent().parent is not None:
+    if in_loop():
+        await_only(asyncio.sleep(0.005))
+    elif getcurrent().parent is not None:
         gevent.sleep(0.005)
     else:
         monkey.get_original("time", "sleep")(0.005)
 
 
-@operation(where=as_asked)
+@anywhere()
 def paced(input: Script) -> Acts:
     """Yields an event for each line that is added to its file, or flushes at `flush`, until a line is `end`."""
     count = 0
@@ -807,10 +886,10 @@ class Files(BaseModel):
     file: Upload
     more: list[Upload] = Field(default_factory=list)
     acts: list[str] = Field(default_factory=list)
-    runs_in: Literal["greenlet", "thread", "process"] = "greenlet"
+    runs_in: Literal["greenlet", "thread", "process", "asyncio"] = "greenlet"
 
 
-@operation(where=as_asked)
+@anywhere()
 def filed(input: Files) -> Acts:
     """Yields the paths and contents of its files, and performs acts."""
     for upload in [input.file, *input.more]:

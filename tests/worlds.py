@@ -91,7 +91,7 @@ class Place:
     """One way for an operation to run: an executor in a world."""
 
     world: WorldName
-    runs_in: Literal["greenlet", "thread", "process"]
+    runs_in: Literal["greenlet", "thread", "process", "asyncio"]
 
     def __str__(self) -> str:
         return f"{self.runs_in} ({self.world})"
@@ -104,6 +104,9 @@ PLACES: Final = (
     Place("hub beside", "greenlet"),  # there it is a thread
     Place("hub beside", "process"),
 )
+
+LOOPS: Final = (Place("own hub", "asyncio"), Place("hub beside", "asyncio"))
+"""Two more, for the operations of `sample_operations` that run anywhere."""
 
 
 class Stage:

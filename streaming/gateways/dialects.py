@@ -30,8 +30,7 @@ from typing import Any, Final, Literal
 import orjson
 
 from ..errors import OperationError
-from ..protocol.events import Event, delta, event, progress
-from .gateway import result
+from ..protocol.events import Event, delta, event, progress, result
 
 Data = Mapping[str, Any]
 Blocks = dict[int, dict[str, Any]]

@@ -40,6 +40,7 @@ code and detail in its message) and `done`, and so is every refusal for other vi
 from __future__ import annotations
 
 import contextlib
+import inspect
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -47,11 +48,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Unpack
 from urllib.parse import urlencode, urlsplit
 
-import orjson
 from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr
 
 from ..errors import EncodeError, RegistrationError
-from ..protocol.events import LIFECYCLE, Event, Flush, Question, encode_json, make_event
+from ..protocol.events import LIFECYCLE, Event, Flush, Question, encode_json, value_of_result
 from ..runs.context import run_context
 from ..runs.handshake import Handshake
 from ..runs.operation import NAME, UNSET, FlushPolicy, Operation, close_work
@@ -193,14 +193,19 @@ def gateway(
         raise RegistrationError(f"a gateway needs {error.name}: pip install headway[gateway]") from error
     if not patience >= 0:
         raise RegistrationError(f"patience is 0 or more seconds, not {patience!r}")
+    transforms = check_transforms(through)
     upstream, function = Upstream(url=url, **options), _function(input or Anything, description)
     declaration = {"name": name or _name_in(url), "title": title, "linger": linger, "timeout": timeout, "flush": flush}
-    return Gateway(upstream, list(through), patience, fn=function, **declaration)
+    return Gateway(upstream, transforms, patience, fn=function, **declaration)
 
 
-def result(value: Any) -> Event:
-    """The event that makes `value` the result of a gateway's run, for transforms. Raises `EncodeError`."""
-    return make_event("result", {"result": value})
+def check_transforms(through: Iterable[Transform]) -> list[Transform]:
+    """The transforms as a list. Raises `RegistrationError` for one that is written with `async def`."""
+    transforms = list(through)
+    for transform in transforms:
+        if inspect.iscoroutinefunction(transform) or inspect.isasyncgenfunction(transform):
+            raise RegistrationError(f"{transform.__qualname__}: a transform is a plain generator function")
+    return transforms
 
 
 def _function(model: type[BaseModel], description: str | None) -> Callable[[Any], Any]:
@@ -247,7 +252,7 @@ def _as_operation(events: Iterator[Any], stream: UpstreamStream) -> Generator[Ev
                 raise TypeError(f"a transform yields events, not {type(event).__name__}")
             yield event
         elif event.name == "result":
-            value = _result_in(event)
+            value = value_of_result(event)
         elif event.name == "question" and event.__class__ is Event:
             question = _question(event.data)
             stream.answer(event.data.get("question"), (yield question))
@@ -256,14 +261,6 @@ def _as_operation(events: Iterator[Any], stream: UpstreamStream) -> Generator[Ev
         else:
             yield event
     return value
-
-
-def _result_in(event: Event) -> Any:
-    head = b'{"result":'
-    if event.body.startswith(head) and not event.text:
-        return orjson.Fragment(event.body[len(head) : -1])
-    data = event.data
-    return data.get("result") if isinstance(data, dict) else data
 
 
 def _question(data: Any) -> Question:

@@ -21,7 +21,7 @@ from werkzeug.exceptions import HTTPException
 from ..clock import rfc3339
 from ..errors import BodyConsumed, OperationError, RegistrationError
 from ..gateways.formats import StreamFormat, UpstreamFailed
-from ..gateways.gateway import Transform, transformed
+from ..gateways.gateway import Transform, check_transforms, transformed
 from ..gateways.options import UpstreamOptions
 from ..protocol.events import Event, Flush, RawEvent, make_event
 from ..protocol.sse import HEARTBEAT, encode
@@ -64,6 +64,7 @@ def relay(
         from ..gateways.upstream import Upstream
     except ImportError as error:
         raise RegistrationError(f"a relay needs {error.name}: pip install headway[gateway]") from error
+    transforms = check_transforms(through)
     options["method"] = options.get("method") or request.method
     upstream = Upstream(url=url, **options)
     if request.method == "HEAD":
@@ -74,7 +75,7 @@ def relay(
         content = _content()
     except BodyConsumed as error:
         return problem_response(error)
-    events = _relay(_upstream_stream(upstream, handshake, content), list(through), handshake)
+    events = _relay(_upstream_stream(upstream, handshake, content), transforms, handshake)
     response = stream(events, heartbeat=heartbeat, send_timeout=send_timeout, flush=flush, lifecycle=False)
     channel: Channel = response.response.viewer.source  # type: ignore[union-attr]  # not its viewer, which must be freed with it
     channel.preface = HEARTBEAT

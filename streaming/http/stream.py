@@ -16,7 +16,7 @@ from ..protocol.frames import BLOCK_BYTES, Batch, Block
 from ..protocol.recorder import Recorder
 from ..runs.context import CallContext, RunContext
 from ..runs.executors.greenlet import start_local_work
-from ..runs.operation import FlushPolicy, as_work, check_flush, close_work
+from ..runs.operation import FlushPolicy, as_work, check_flush, close_work, refuse_async
 from ..runs.producer import Producer
 from ..runtime.hub import GreenSignal, Signal
 from ..runtime.worker import Worker
@@ -188,9 +188,10 @@ def stream(
     stream, so it gets 204, at which it stops (HTML, section 9.2.3), and `events` is closed; with `restart`, or without
     the lifecycle, the work is done again. The generator runs in an application context of its own; Flask's
     `stream_with_context` around it gives it the request as well. Raises `RegistrationError` for another flush policy,
-    and for seconds that are not above 0.
+    and for seconds that are not above 0, and `TypeError` for an async generator and a coroutine.
     """
     check_flush(flush)
+    refuse_async(events)
     if not (heartbeat > 0 and send_timeout > 0):
         raise RegistrationError(f"seconds above 0, not heartbeat={heartbeat!r}, send_timeout={send_timeout!r}")
     if lifecycle and not restart and request.headers.get("Last-Event-ID"):

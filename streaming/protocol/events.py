@@ -223,6 +223,23 @@ def make_event(name: str, data: Mapping[str, Any] | str | None = None) -> Event:
     return Event(name, encode_json(members))
 
 
+def result(value: Any) -> Event:
+    """The event that makes `value` the result: the last one of an async generator, or a gateway's transform yields it.
+
+    Raises `EncodeError`.
+    """
+    return make_event("result", {"result": value})
+
+
+def value_of_result(event: Event) -> Any:
+    """The value in an event named `result`: as a fragment for orjson where it is JSON that this library has written."""
+    head = b'{"result":'
+    if event.body.startswith(head) and not event.text:
+        return orjson.Fragment(event.body[len(head) : -1])
+    data = event.data
+    return data.get("result") if isinstance(data, dict) else data
+
+
 def flush() -> Flush:
     """`yield flush()` writes the pending events to the viewers now, whatever the flush policy is."""
     return FLUSH

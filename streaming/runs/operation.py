@@ -1,11 +1,22 @@
-"""Operations: how a generator function is declared, checked, described and called."""
+"""Operations: how a function, mostly a generator, is declared, checked, described and called."""
 
 from __future__ import annotations
 
 import inspect
 import re
 import sys
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from functools import cached_property
 from typing import (
     TYPE_CHECKING,
@@ -38,6 +49,9 @@ FlushPolicy = Literal["each", "ready"] | float
 Work = Generator[Event | Flush, Any, Any]
 P = ParamSpec("P")
 
+ASYNC_WAY_OUT: Final = (
+    "make it an operation that is written with `async def`, which Headway runs in an event loop of its own"
+)
 NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.IGNORECASE)
 HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """The name of a header (RFC 9110, section 5.6.2)."""
@@ -104,7 +118,11 @@ class Operation:
 
     def begin(self, checked: BaseModel) -> Iterator[Any]:
         """Calls the function with an input, and gives an iterator of events."""
-        return as_work(self.fn(checked) if self.takes_input else self.fn())
+        return as_work(self.call(checked))
+
+    def call(self, checked: BaseModel) -> Any:
+        """Calls the function with an input; an `async def` gives its coroutine or async generator."""
+        return self.fn(checked) if self.takes_input else self.fn()
 
     def time_limit(self, checked: BaseModel) -> float | None:
         """How many seconds a run on an input may take."""
@@ -121,6 +139,11 @@ class Operation:
     def handshake(self, checked: BaseModel, worker: Worker) -> Handshake | None:
         """What the answer to a start waits for; a gateway waits for its upstream's answer."""
         return None
+
+    @property
+    def is_async(self) -> bool:
+        """Whether its function is written with `async def`, under whatever decorators."""
+        return _is_async(inspect.unwrap(self.fn))
 
     @property
     def takes_input(self) -> bool:
@@ -247,12 +270,24 @@ def check_flush(policy: Any) -> FlushPolicy:
 
 
 def as_work(value: Any) -> Iterator[Any]:
-    """What a function returned, as an iterator of events; any other value, a list too, is a result."""
+    """What a function returned, as an iterator of events; any other value, a list too, is a result.
+
+    Raises `TypeError` for what `async def` gives.
+    """
+    refuse_async(value)
     if isinstance(value, Iterator):
         return value
     if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping | BaseModel | list | tuple | set):
         return iter(value)
     return _only_result(value)
+
+
+def refuse_async(value: Any) -> None:
+    """Raises `TypeError` for an async generator or a coroutine, where a generator or a value is expected."""
+    if isinstance(value, AsyncIterable | Awaitable):
+        if isinstance(value, Coroutine):
+            value.close()  # or Python warns that nobody has awaited it
+        raise TypeError(f"{type(value).__name__} needs an event loop: {ASYNC_WAY_OUT}")
 
 
 def close_work(work: Any) -> None:
@@ -311,7 +346,7 @@ def _result_of(fn: Callable[..., Any]) -> dict[str, Any] | None:
     """
     try:
         returned = _hints(fn).get("return", Any)
-        if _is_iteration(returned):
+        if _is_iteration(returned):  # an async generator's type does not say what its result is
             returned = get_args(returned)[2] if len(get_args(returned)) > 2 else Any
         return None if returned in (Any, type(None)) else TypeAdapter(returned).json_schema(mode="serialization")
     except (PydanticUserError, RegistrationError):
@@ -325,7 +360,7 @@ def _form_field(schema: Mapping[str, Any]) -> Literal["array", "json", "text"]:
 
 def _is_iteration(annotation: Any) -> bool:
     kind = get_origin(annotation) or annotation
-    return kind is Iterable or (isinstance(kind, type) and issubclass(kind, Iterator))
+    return kind is Iterable or (isinstance(kind, type) and issubclass(kind, Iterator | AsyncIterable))
 
 
 def _hints(fn: Callable[..., Any]) -> dict[str, Any]:

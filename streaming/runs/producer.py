@@ -36,8 +36,8 @@ IGNORES_AFTER: Final = 1.0
 GIVE_UP_AFTER: Final = 8.0
 """Seconds after its cancel when the run ends without its operation; a child has had its SIGKILL by then."""
 
-IGNORED: Final = "generator ignored GeneratorExit"
-"""Python's message about a generator that yields when it is closed."""
+IGNORED: Final = "generator ignored "
+"""In Python's message about a generator that yields when it is closed, and in that of the asyncio executor."""
 
 FAILED: Final = "The operation failed. The reference {} stands beside the details in the server's log."
 

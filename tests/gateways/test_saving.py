@@ -25,8 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy import event as listening
 
-from streaming import OperationError, RegistrationError, event, flush, progress
-from streaming.gateways.gateway import Events, result
+from streaming import OperationError, RegistrationError, event, flush, progress, result
+from streaming.gateways.gateway import Events
 from streaming.gateways.saving import MOST_WAITING, events_table, results_table, save_events, save_result
 from streaming.protocol.events import Event, RawEvent
 from tests.clients import wait_until

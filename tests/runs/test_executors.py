@@ -21,12 +21,13 @@ from streaming import Event, Operation, OperationError, RegistrationError, opera
 from streaming.protocol.events import RawEvent
 from streaming.runs.context import RunContext
 from streaming.runs.executors.base import Executor, Work
+from streaming.runs.executors.crossing import AHEAD
 from streaming.runs.executors.greenlet import GreenletWork
 from streaming.runs.executors.process.child import NICE
 from streaming.runs.executors.process.fork_server import ForkServer
 from streaming.runs.executors.process.work import ProcessExecutor
 from streaming.runs.executors.start import EXECUTORS, MISSING
-from streaming.runs.executors.thread import AHEAD, ThreadWork
+from streaming.runs.executors.thread import ThreadWork
 from streaming.runs.operation import NoInput, Where
 from streaming.runtime.worker import Worker
 from tests import sample_operations as sample

@@ -1,6 +1,6 @@
 """However an operation ends, its events keep the contract's grammar, and its run ends once with the right status.
 
-Every test runs in every place: in a greenlet, a thread and a process, and with the hub beside.
+Every test runs in every place: in a greenlet, a thread, a process and an event loop, and with the hub beside.
 """
 
 from __future__ import annotations
@@ -22,12 +22,19 @@ from streaming.runs.runner import Runner
 from tests import sample_operations as sample
 from tests.clients import Message
 from tests.sample_operations import Script, Where, scripted
-from tests.worlds import PLACES, Place, Stage, ending, entered, is_gone
+from tests.worlds import LOOPS, PLACES, Place, Stage, ending, entered, is_gone
 
 SECRET = "a secret of the server's"
 PROCESSES = [place for place in PLACES if place.runs_in == "process"]
-THREADS = [place for place in PLACES if place.runs_in != "process"]
-"""The places in the worker's own process, greenlets among them."""
+THREADS = [place for place in (*PLACES, *LOOPS) if place.runs_in != "process"]
+"""The places in the worker's own process, greenlets and event loops among them."""
+
+
+@pytest.fixture(params=[*PLACES, *LOOPS], ids=str)
+def place(request: pytest.FixtureRequest) -> Place:
+    """Each executor in each world."""
+    place: Place = request.param
+    return place
 
 
 @pytest.fixture
@@ -401,8 +408,8 @@ def test_an_operation_whose_where_or_timeout_fails(stage: Stage, operation: Oper
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ("cloud", "nowhere: its `where` gives one of greenlet, thread, process, not 'cloud'"),
-        (None, "nowhere: its `where` gives one of greenlet, thread, process, not None"),
+        ("cloud", "nowhere: its `where` gives one of greenlet, thread, process, asyncio, not 'cloud'"),
+        (None, "nowhere: its `where` gives one of greenlet, thread, process, asyncio, not None"),
         ("celery", 'nowhere: runs_in="celery" needs Headway(app, celery=...)'),
         ("process", "nowhere: a process finds its operation by the name of its function"),
     ],

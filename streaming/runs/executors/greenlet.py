@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -10,7 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ..context import RunContext
+from ...runtime.worker import Worker
+from ..context import RunContext, run_context
 from ..operation import Operation, close_work
 from .base import Executor, Work
 from .thread import ThreadWork
@@ -25,7 +27,35 @@ class GreenletExecutor(Executor):
 
 def start_local_work(begin: Callable[[], Iterator[Any]], context: RunContext) -> Work:
     """The same for any generator of this process."""
-    return ThreadWork(begin, context) if context.worker.native else GreenletWork(begin, context)
+    if context.worker.native:
+        return ThreadWork(begin, context)
+    context.worker.part(NoEventLoop)
+    return GreenletWork(begin, context)
+
+
+class NoEventLoop:
+    """A part of the worker: refuses a new event loop, as of `asyncio.run`, in the greenlets of operations.
+
+    The loops of two greenlets are in one thread for asyncio: the second to run would fail, as chance has it, and one
+    that is not patched would block all streams.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._new_event_loop = asyncio.new_event_loop
+        asyncio.new_event_loop = asyncio.events.new_event_loop = self._refuse_or_make
+
+    def close(self) -> None:
+        """Allows them again."""
+        asyncio.new_event_loop = asyncio.events.new_event_loop = self._new_event_loop
+
+    def _refuse_or_make(self) -> asyncio.AbstractEventLoop:
+        if run_context.get() is not None and self._worker.here:
+            raise RuntimeError(
+                "no event loop runs in a greenlet: write the operation with `async def` instead of calling "
+                'asyncio.run(), or run it in a thread (runs_in="thread") or a process (runs_in="process")'
+            )
+        return self._new_event_loop()
 
 
 class GreenletWork:

@@ -14,6 +14,7 @@ from ...errors import RegistrationError
 from ...runtime.worker import Worker
 from ..context import RunContext
 from ..operation import Operation, Where
+from .asyncio import AsyncioExecutor
 from .base import Executor, Work
 from .greenlet import GreenletExecutor
 from .process.fork_server import ForkServer
@@ -24,14 +25,11 @@ EXECUTORS: Final[dict[Where, Executor]] = {
     "greenlet": GreenletExecutor(),
     "thread": ThreadExecutor(),
     "process": ProcessExecutor(),
+    "asyncio": AsyncioExecutor(),
 }
 """The executors, by their names in `runs_in`."""
 
 MISSING: Final[dict[Where, str]] = {
-    "asyncio": (
-        "this release does not run `async def`: write the operation with `def`, and call asyncio.run() in it under "
-        'runs_in="process"'
-    ),
     "celery": (
         'runs_in="celery" needs Headway(app, celery=...) and the extra headway[celery], which this release does not '
         'have: use runs_in="process"'

@@ -1,9 +1,8 @@
-"""Operations in a native thread of their own, and the crossing between it and the hub."""
+"""Operations in a native thread of their own."""
 
 from __future__ import annotations
 
 import contextlib
-from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
@@ -18,14 +17,9 @@ from ...runtime.hub import discard_hub, start_native_thread
 from ..context import RunContext
 from ..operation import Operation
 from .base import Executor, Interruptible, Work, run_work
+from .crossing import AHEAD, END, Crossing
 
 SimpleQueue: Final[Any] = monkey.get_original("queue", "SimpleQueue")
-
-AHEAD: Final = 1024
-"""How many events a thread may be ahead of the hub before it waits."""
-
-END: Final = object()
-"""The last thing that comes over from a thread."""
 
 
 class ThreadExecutor(Executor):
@@ -46,11 +40,9 @@ class ThreadWork:
     def __init__(self, begin: Callable[[], Iterator[Any]], context: RunContext) -> None:
         self._begin = begin
         self._context = context
-        self._signal = context.worker.signal()
-        self._items: deque[Any] = deque()
+        self._crossing = Crossing(context.worker)
         self._credits = SimpleQueue()
         self._answers = SimpleQueue()
-        self._notified = False
         self._started = False
         self._question_is_open = False
         self._ending: BaseException = GreenletExit()
@@ -88,12 +80,7 @@ class ThreadWork:
             raise self._ending
 
     def _next(self) -> Any:
-        while not self._items:
-            self._signal.clear()
-            self._notified = False
-            if not self._items:
-                self._signal.wait()
-        item = self._items.popleft()
+        item = self._crossing.take()
         self._ended = item is END
         self._credits.put(None)
         return item
@@ -113,19 +100,13 @@ class ThreadWork:
             self._ending = error
         finally:
             discard_hub()
-            self._put(END)
+            self._crossing.put(END)
 
     def _work(self) -> Any:
         with self._context.scope():
             return run_work(self._begin, self._block, self._pass_on)
 
     def _pass_on(self, item: Any) -> Any:
-        self._put(item)
+        self._crossing.put(item)
         self._credits.get()
         return self._answers.get() if isinstance(item, Question) else None
-
-    def _put(self, item: Any) -> None:
-        self._items.append(item)
-        if not self._notified:
-            self._notified = True
-            self._context.worker.soon(self._signal.set)

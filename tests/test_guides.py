@@ -1,0 +1,65 @@
+"""The blocks of Python in the guides are code that runs."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+import pytest
+
+from tests.worlds import Stage, World
+
+GUIDES: Final = Path(__file__).resolve().parent.parent / "docs" / "guides"
+
+
+@pytest.fixture
+def blocks(monkeypatch: pytest.MonkeyPatch) -> list[ModuleType]:
+    """The blocks of the guide to blocking code, each as a module."""
+    modules = []
+    for number, code in enumerate(re.findall(r"```python\n(.*?)```", (GUIDES / "blocking.md").read_text(), re.DOTALL)):
+        module = ModuleType(f"blocking_{number}")
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        exec(compile(code, module.__name__, "exec"), vars(module))
+        modules.append(module)
+    return modules
+
+
+class Page(BaseHTTPRequestHandler):
+    """Answers every GET with three words."""
+
+    def do_GET(self) -> None:
+        """The answer."""
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"one two three")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing."""
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """The URL of the page."""
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def test_the_async_example(world: World, blocks: list[ModuleType]) -> None:
+    """It asks a service, asks its viewer, and gives its result."""
+    module = blocks[0]
+    stage = Stage(world, module.word_count)
+    with served() as url:
+        run = stage.start(module.word_count, module.Page(url=url))
+        assert stage.until(run, "question")[-1].json["prompt"] == "Count 13 characters?"
+        stage.answer(run, True)
+        assert stage.events(run)[-2].json["result"] == {"words": 3}
+    stage.close()
