@@ -64,6 +64,9 @@ def raise_file_limit(files: int = FILES) -> None:
 
 raise_file_limit()
 
+# Connections that a worker has no files for would stay unanswered, and its store and uploads could open none.
+worker_connections = max(16, min(worker_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 128))
+
 # gevent remembers for each greenlet who spawned it and where, for its debugging tools: more than a kilobyte a stream.
 os.environ.setdefault("GEVENT_TRACK_GREENLET_TREE", "false")
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import resource
 import runpy
 from pathlib import Path
 
 import pytest
+
+from streaming.http.heartbeat import most_streams
 
 CONF = Path(__file__).resolve().parent.parent / "gunicorn.conf.py"
 
@@ -33,3 +36,9 @@ def test_connections_outnumber_streams() -> None:
     from streaming.settings import Settings
 
     assert runpy.run_path(str(CONF))["worker_connections"] > Settings.read({}).max_streams
+
+
+def test_connections_leave_files_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a process may open few files, its connections do not take all of them, and outnumber its streams."""
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (1024, 1024))
+    assert most_streams(10_000) == 768 < runpy.run_path(str(CONF))["worker_connections"] < 1024 - 100

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from ..errors import HeadwayError
 from ..settings import PREFIX, BaseSettings, Settings
 from ..stores.memory import MemoryStore
+from .heartbeat import FILES
 from .transport import native_epoll
 
 if TYPE_CHECKING:
@@ -69,9 +70,9 @@ def _check_server() -> Check:
 
 def _check_files(streams: int) -> Check:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    if limit == resource.RLIM_INFINITY or limit > streams:
+    if limit == resource.RLIM_INFINITY or limit - FILES >= streams:
         return "files", "ok", f"a process may open files for {streams} streams", ""
-    message = f"a process may open {limit} files, one a stream, and HEADWAY_MAX_STREAMS is {streams}"
+    message = f"a process may open {limit} files, {FILES} besides streams, and HEADWAY_MAX_STREAMS is {streams}"
     return "files", "note", message, "systemd: `LimitNOFILE=65536`; docker: `--ulimit nofile=65536`"
 
 

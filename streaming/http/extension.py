@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import os
 import weakref
 from collections.abc import Callable, Iterable
@@ -30,7 +31,7 @@ from .command import HeadwayCommand
 from .context import call_context, check_process_app
 from .drain import drain
 from .gate import Gate
-from .heartbeat import Heartbeat
+from .heartbeat import Heartbeat, most_streams
 from .mount import below, free_name, full_name
 from .routes import Routes
 
@@ -38,6 +39,8 @@ try:
     from .metrics import Prometheus
 except ImportError:  # the extra `metrics` is not installed
     Prometheus = None  # type: ignore[assignment,misc]
+
+log = logging.getLogger("headway")
 
 Authorize = Callable[[Request], str | int | UUID | None]
 
@@ -188,6 +191,11 @@ class Headway:
         return self._runner
 
     @cached_property
+    def most_streams(self) -> int:
+        """How many streams a worker may have open: `HEADWAY_MAX_STREAMS`, or as many as there are files for."""
+        return most_streams(self.settings.max_streams)
+
+    @cached_property
     def observer(self) -> Observers:
         """All observers as one, and Prometheus if its library is installed."""
         prometheus = [] if Prometheus is None else [self.worker.part(Prometheus)]
@@ -230,6 +238,11 @@ class Headway:
             if self._runner is None or self._runner.worker is not worker:
                 heartbeat = worker.part(Heartbeat)
                 uploads.sweep()
+                if self.most_streams < self.settings.max_streams:
+                    log.warning(
+                        "this process has files for %d streams only, and HEADWAY_MAX_STREAMS is %d: raise `ulimit -n`",
+                        *(self.most_streams, self.settings.max_streams),
+                    )
                 self._runner = Runner(
                     self.operations,
                     self._store or open_store(self.settings),

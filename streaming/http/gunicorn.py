@@ -48,16 +48,18 @@ class _Drain:
         self._gunicorn_worker = gunicorn_worker
         self._end_idle_connections = _watch_connections(gunicorn_worker)
         self._serve = gunicorn_worker.run
+        self._notify = gunicorn_worker.notify
         self._drained = gevent.event.Event()
         self._closed = False
         gunicorn_worker.run = self._serve_and_close
+        gunicorn_worker.notify = self._notify_arbiter
 
     def run(self) -> None:
         """Waits for the stop, and drains."""
         _open_stores()
         if getattr(self._gunicorn_worker, "age", 1) == 1:  # the first worker of the server, for all of them
             _check_addresses(self._gunicorn_worker.sockets)
-        while self._gunicorn_worker.alive:
+        while self._is_to_serve():
             gevent.sleep(0.1)
         try:
             mounted = list(Headway.mounted)
@@ -71,6 +73,20 @@ class _Drain:
         while not self._closed:
             gevent.sleep(0.1)
             _end_streams(0)
+
+    def _is_to_serve(self) -> bool:
+        """Whether the worker goes on. Where its arbiter was killed, it stops as on SIGTERM."""
+        worker = self._gunicorn_worker
+        if worker.alive and worker.ppid != os.getppid():
+            log.warning("gunicorn's arbiter has died: this worker drains, and exits")
+            worker.alive = False
+        return bool(worker.alive)
+
+    def _notify_arbiter(self) -> None:
+        """The `notify` of gunicorn's worker, which exits at once where the arbiter has died."""
+        self._is_to_serve()
+        if self._gunicorn_worker.ppid == os.getppid():
+            self._notify()
 
     def _serve_and_close(self) -> None:
         self._serve()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from typing import TYPE_CHECKING, Final
 
 from ..clock import Clock, SystemClock, Timer
@@ -12,6 +13,16 @@ if TYPE_CHECKING:
 
 TICK: Final = 2.0
 """Seconds between two rounds over the open streams; fewer if an eighth of a heartbeat or send timeout is less."""
+
+
+FILES: Final = 256
+"""Files that a process keeps for other things than streams: stores, uploads, upstreams, health checks, cancels."""
+
+
+def most_streams(limit: int) -> int:
+    """How many streams this process may have open: `limit`, or what the files that it may open leave room for."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return limit if files == resource.RLIM_INFINITY else max(min(limit, files - FILES), 1)
 
 
 class Heartbeat:

@@ -311,7 +311,7 @@ class Routes:
         return respond(viewer, headers)
 
     def _check_streams(self) -> None:
-        if len(self._headway.worker.part(Heartbeat).viewers) >= self._headway.settings.max_streams:
+        if len(self._headway.worker.part(Heartbeat).viewers) >= self._headway.most_streams:
             raise Unavailable("this worker has too many open streams", retry_after=5)
 
 

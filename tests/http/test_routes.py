@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -799,6 +800,21 @@ def test_a_worker_with_too_many_streams(make: Make) -> None:
     response.close()
     api.until(run, "cancelled")
     assert api.get(f"/runs/{run}/events").status_code == 200
+
+
+def test_a_process_that_may_open_few_files(
+    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It has fewer streams, of which its start warns, so that health checks and cancels still find a file."""
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (257, 4096))
+    api = make()
+    response = api.ask("POST", "/operations/scripted", json={"acts": ["wait"]})
+    assert [message for message in caplog.messages if "files for 1 streams only" in message]
+    run = response.headers["Run-Id"]
+    assert_retry(api.get(f"/runs/{run}/events"), 503, "unavailable")
+    assert api.get("/health/ready").status_code == 200
+    assert api.ask("DELETE", f"/runs/{run}").status_code == 202
+    response.close()
 
 
 def test_a_store_that_is_full(make: Make) -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.clients import Connection, Cut, Message, parse_frame, wait_until
 from tests.figures import Figures
 from tests.live.workers import JSON, STORES, Workers, check_numbers, note_names, run_of, worker_of, workers
-from tests.servers import scratch
+from tests.servers import processes, scratch
 
 every_store = pytest.mark.parametrize("store", STORES)
 
@@ -73,6 +73,19 @@ def test_a_stopping_worker_takes_no_new_runs(shared: Workers) -> None:
     assert b'"running"' in asker.body()
     assert shared.watch(run).until("done")[-1].json["status"] == "succeeded"
     wait_until(lambda: pid not in shared.pids, "the worker has exited")
+
+
+@pytest.mark.parametrize("worker_class", ["gevent", "gevent_pywsgi", "gthread"])
+def test_the_arbiter_is_killed(worker_class: str) -> None:
+    """Its workers drain as on SIGTERM: viewers are told, `finally` blocks run, and all processes end."""
+    with workers("sqlite", 2, env={"HEADWAY_DRAIN": "0.5"}, args=["-k", worker_class]) as shared:
+        pids, note = shared.pids, next(note_names)
+        viewer = shared.start("silent", pids[0], note=note)
+        viewer.until("progress")
+        os.kill(shared.server.pid, signal.SIGKILL)
+        assert viewer.until("done")[-1].json["reason"] == "shutdown"
+        assert shared.notes.has(note)
+        wait_until(lambda: not any(process.pid in pids for process in processes()), "the workers have exited")
 
 
 def test_runs_finish(shared: Workers) -> None:
