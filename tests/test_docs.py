@@ -11,7 +11,7 @@ import pytest
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 ARCHITECTURE: Final = ROOT / "docs" / "architecture.md"
-PAGES: Final = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES: Final = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 SUFFIXES: Final = {".conf", ".css", ".json", ".md", ".mjs", ".py", ".toml", ".ts", ".tsx", ".txt"}
 OTHERS: Final = {"text/event-stream", "var/headway.db"}

@@ -96,9 +96,10 @@ class Local:
         # The viewer is this process: a prompt that waits for a person must not look like a client that is lost.
         headway.settings = replace(settings, heartbeat=min(settings.heartbeat, WAKE), send_timeout=math.inf)
         try:
-            with httpx.Client(
-                transport=WsgiTransport(self._app, {} if owner is None else {LOCAL_OWNER: owner})
-            ) as http:
+            with (
+                _without_csrf(self._app),
+                httpx.Client(transport=WsgiTransport(self._app, {} if owner is None else {LOCAL_OWNER: owner})) as http,
+            ):
                 yield http
         finally:
             headway.drain(0)
@@ -117,3 +118,14 @@ class Local:
         from ..client.cli.doctor import Finding
 
         yield from (Finding(*finding) for finding in examine(self._headway, self._settings))
+
+
+@contextmanager
+def _without_csrf(app: Flask) -> Iterator[None]:
+    """Lets the requests of a command pass Flask-WTF's check: it has no session, and no page with a token."""
+    before = app.config.get("WTF_CSRF_ENABLED", True)
+    app.config["WTF_CSRF_ENABLED"] = False
+    try:
+        yield
+    finally:
+        app.config["WTF_CSRF_ENABLED"] = before

@@ -10,6 +10,7 @@ import gevent
 import pytest
 from flask import Flask, abort, redirect
 from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFProtect
 from pydantic import BaseModel
 
 from operations.simulate import simulate
@@ -121,6 +122,15 @@ def test_the_host_is_one_that_the_application_accepts(config: dict[str, Any], ur
     app = make(config)
     assert local(app).url == url
     assert run_in(app, "operations").code == 0
+
+
+def test_a_command_needs_no_csrf_token() -> None:
+    """Flask-WTF's check is for browsers: it holds for them again after a command."""
+    app = make()
+    app.secret_key = "not secret"
+    CSRFProtect(app)
+    assert run_in(app, "run", "pausing").code == 0
+    assert app.test_client().post("/api/operations/pausing").status_code == 400
 
 
 # -- who asks ---------------------------------------------------------------------------------------------------------
