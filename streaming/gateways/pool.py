@@ -360,6 +360,7 @@ _MESSAGES: Final[Mapping[type[Exception], tuple[str, bool]]] = {
     _Untrusted: ("The upstream's certificate is not trusted, or it does not speak TLS.", False),
     httpcore.ConnectTimeout: ("The upstream did not accept a connection in time.", True),
     httpcore.ConnectError: ("The upstream cannot be reached.", True),
+    httpcore.LocalProtocolError: ("The request has a header that cannot be sent.", False),
     httpcore.WriteTimeout: ("The upstream did not read the request in time.", True),
     zlib.error: ("The upstream's compressed stream cannot be unpacked.", True),
 }

@@ -196,6 +196,14 @@ def test_an_id_that_is_not_ascii(world: World, upstream: Upstream) -> None:
     assert upstream.calls[1].headers["last-event-id"] == "caf\xe9"
 
 
+def test_an_id_that_no_header_can_carry(world: World, upstream: Upstream) -> None:
+    """The stream cannot be resumed, and nobody tries."""
+    upstream.will(lambda call: call.head().chunk(b"id:  two blanks\ndata: 1\n\n").cut())
+    with GatewayRun(world, upstream.url, method="GET", resume=True) as run:
+        assert run.ending() == ("failed", "upstream_failed")
+    assert len(upstream.calls) == 1
+
+
 # Questions and headers
 
 
