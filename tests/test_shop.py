@@ -23,6 +23,7 @@ from flask_wtf.csrf import CSRFProtect
 
 from streaming import Headway, operation
 from tests.clients import Address
+from tests.console import Browser
 from tests.servers import ROOT, Server, answers_http, environment, free_port, launched, scratch
 
 pytestmark = pytest.mark.live
@@ -200,3 +201,20 @@ def test_the_shop_under_gunicorn(server: Server) -> None:
         assert events.endswith("\n\n")
         assert '"status":"succeeded"' in events
         assert ann.get("/").text.count("sealed") == 40
+
+
+def test_the_page_in_a_browser(server: Server) -> None:
+    """A click starts a run and shows its result, and a page that is loaded again shows it too."""
+    with Browser() as browser, browser.open(server.url) as page:
+        page.fill("[name=name]", "bob")
+        page.fill("[name=password]", "bob")
+        page.click("button")
+        page.click("text=Export")
+        page.see("text=/80,Chair 40,4000,760/")
+        assert page.evaluate("() => sessionStorage.run") is None
+        page.evaluate(
+            "async () => { sessionStorage.run = '/work/runs/' + (await (await fetch('/work/runs')).json()).runs[0].id }"
+        )
+        page.reload()
+        page.see("text=/80,Chair 40,4000,760/")
+        page.see("progress[value='40']")
