@@ -172,11 +172,17 @@ def _api_keys(text: str) -> Mapping[str, str]:
 
 
 def _origins(text: str) -> tuple[str, ...]:
-    origins = tuple(entry.strip().rstrip("/") for entry in text.split(",") if entry.strip())
-    for origin in origins:
-        if origin != "*":
-            _url(origin)
-    return origins
+    return tuple(_origin(entry.strip()) for entry in text.split(",") if entry.strip())
+
+
+def _origin(text: str) -> str:
+    """An origin as browsers write it: in lower case, without a path or the port that its scheme has anyway."""
+    if text == "*":
+        return text
+    scheme, netloc, *rest = urlsplit(_url(text.lower().rstrip("/")))
+    if any(rest) or "@" in netloc:
+        raise ValueError
+    return f"{scheme}://{netloc.removesuffix({'http': ':80', 'https': ':443'}[scheme])}"
 
 
 def _hosts(text: str) -> tuple[str, ...]:
