@@ -19,6 +19,7 @@ from operations.simulate import simulate
 from operations.think import think
 from operations.tools.registry import registry
 from streaming import Headway, Operation, RegistrationError, SettingError, gateway
+from streaming.http.answers import Answer
 from streaming.http.problems import problem_response
 
 BOOT_ERROR = 3
@@ -31,6 +32,7 @@ STORE = "sqlite:///var/headway.db"
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """The Flask application. A setting that cannot be read, in `config` or the environment, stops the start."""
     app = Flask(__name__)
+    app.response_class = Answer  # the console's files too are cut off where nobody reads them
     app.config.from_mapping(config)
     # Under no blueprint: what is said of a path that does not exist, or of a method that a path does not take.
     app.register_error_handler(HTTPException, problem_response)

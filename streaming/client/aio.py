@@ -51,9 +51,14 @@ class AsyncClient(BaseClient[httpx.AsyncClient, AsyncHeaders]):
         status: str | None = None,
         limit: int = 20,
         before: str | None = None,
+        results: bool = False,
     ) -> list[dict[str, Any]]:
-        """The caller's runs as snapshots, newest first; `before` is the last id of the previous page."""
-        filters = {"operation": operation, "status": status, "limit": limit, "before": before}
+        """The caller's runs as snapshots, newest first; `before` is the last id of the previous page.
+
+        With `results` each has its result, and a page is the shorter the larger these are: the last one is empty.
+        """
+        fields = "result" if results else None
+        filters = {"operation": operation, "status": status, "limit": limit, "before": before, "fields": fields}
         params = {name: value for name, value in filters.items() if value is not None}
         return list_of(await self._send("GET", "/runs", params=params), "runs")
 

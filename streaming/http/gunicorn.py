@@ -19,7 +19,7 @@ import gevent.event
 from gevent import monkey
 
 from ..errors import HeadwayError
-from ..runtime.hub import start_native_thread
+from ..runtime.hub import give_way, start_native_thread
 from ..runtime.worker import Worker
 from ..settings import Settings
 from .drain import end_streams
@@ -174,7 +174,12 @@ class _IdleConnections:
 
     def except_during(self, handle: Callable[..., Any], client: int) -> Callable[..., Any]:
         """`handle`, during which its argument number `client` is not idle."""
-        return _around(handle, client, self.discard, self.add)
+        return _around(handle, client, self.discard, self._serve_others)
+
+    def _serve_others(self, client: Any) -> None:
+        """Has a connection whose requests have all arrived at once wait for others between two of them."""
+        self.add(client)
+        give_way()
 
     def handler(self, base: type[Any]) -> type[Any]:
         """gevent.pywsgi's handler, whose connections are idle while they wait for the first line of a request."""
@@ -186,6 +191,8 @@ class _IdleConnections:
             def read_requestline(self) -> Any:
                 idle.add(self.socket, 0.0 if self.served else FIRST_REQUEST)
                 try:
+                    if self.served:
+                        give_way()
                     return super().read_requestline()
                 finally:
                     self.served = True

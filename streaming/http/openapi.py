@@ -172,7 +172,7 @@ def _events() -> Schema:
 
 
 def _snapshot() -> Schema:
-    return _answer("snapshot", "The state of a run.", _ref("Snapshot"), NotFound)
+    return _answer("snapshot", "The state of a run.", _ref("Snapshot"), NotFound, Unavailable)
 
 
 def _cancel() -> Schema:
@@ -191,10 +191,12 @@ def _answer_question() -> Schema:
 
 
 def _list_runs() -> Schema:
-    runs = _object("runs", runs=_array(_ref("Snapshot")))
-    answer = _answer("listRuns", "The caller's runs, newest first.", runs, BadRequest)
+    snapshot = definitions(COMPONENTS)["Snapshot"]
+    listed = {**snapshot, "required": [name for name in snapshot["required"] if name != "result"]}
+    runs = _object("runs", runs=_array(listed))
+    answer = _answer("listRuns", "The caller's runs, newest first.", runs, BadRequest, Unavailable)
     limit = {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
-    schemas = {"operation": STRING, "status": STATUS, "limit": limit, "before": STRING}
+    schemas = {"operation": STRING, "status": STATUS, "limit": limit, "before": STRING, "fields": {"const": "result"}}
     answer["parameters"] = [{"name": name, "in": "query", "schema": schema} for name, schema in schemas.items()]
     return answer
 

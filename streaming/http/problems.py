@@ -12,6 +12,7 @@ from flask import Response, g
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from ..errors import Problem, StoreAway, TooLarge, Unauthorized, Unavailable
+from .answers import Answer
 from .deadline import missed_deadline
 
 log = logging.getLogger("headway")
@@ -43,7 +44,7 @@ def problem_response(error: Exception) -> Response:
         log.error("a request failed", exc_info=error)
         problem = Problem("The server failed to answer this request.")
     g.headway_problem = problem
-    response = Response(orjson.dumps(problem.as_dict()), problem.status)
+    response = Answer(orjson.dumps(problem.as_dict()), problem.status)
     if isinstance(error, HTTPException):
         response.headers.extend(error.get_headers())  # such as `Allow`, which 405 requires
     response.content_type = "application/problem+json"

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from flask import Blueprint, Request, Response, g, request, url_for
 from werkzeug.exceptions import HTTPException
 
 from ..errors import (
-    BadRequest,
     Conflict,
     HeadwayError,
     NotFound,
@@ -22,12 +21,12 @@ from ..errors import (
     Unavailable,
     UpstreamProblem,
 )
-from ..protocol.state import Status
 from ..runs import questions
 from ..runs.handshake import Handshake
 from ..runs.observers import Refused, StreamOpened
 from ..runs.operation import Operation
 from ..stores.base import Record, owner_text
+from .answers import SLICE, Answer, Answers
 from .command import LOCAL_OWNER
 from .cors import allow_origin
 from .deadline import begin_body, drop_body, end_body
@@ -35,12 +34,14 @@ from .gate import client_of_request, prefix_of_request
 from .handshake import leave_later, refusal_of
 from .heartbeat import Heartbeat
 from .inputs import RunInput, limit_body, read_body, read_input
+from .listing import bad_field, list_runs
 from .preferences import Preferences, read_number
 from .problems import guarded, problem_response
 from .stream import head, respond
 from .viewer import RunSource, Viewer
 
 if TYPE_CHECKING:
+    from ..runs.runner import Runner
     from .extension import Headway
 
 try:
@@ -52,8 +53,8 @@ NAMES: Final = re.compile(r"<(\w+)>")
 OWN_NAMES: Final = ("name", "run")
 """The variables in the rules of the routes."""
 
-MAX_PAGE: Final = 100
-STATUSES: Final = get_args(Status)
+MAX_DESCRIPTIONS: Final = 8
+"""Documents that are kept: that of the operations, and OpenAPI's for each path under which the routes are asked for."""
 
 
 class Routes:
@@ -61,6 +62,8 @@ class Routes:
 
     def __init__(self, headway: Headway, name: str) -> None:
         self._headway = headway
+        self._descriptions: dict[str, bytes] = {}
+        self._descriptions_of: Runner | None = None
         self.blueprint = Blueprint(name, __name__)
         add = self._add
         add("/operations", view_func=self.operations)
@@ -95,8 +98,10 @@ class Routes:
     # -- routes -------------------------------------------------------------------------------------------------
 
     def operations(self) -> Response:
-        runner = self._headway.runner
-        return _json({"operations": [op.describe(runner.linger_of(op)) for op in runner.operations.values()]})
+        def describe(runner: Runner) -> Any:
+            return {"operations": [op.describe(runner.linger_of(op)) for op in runner.operations.values()]}
+
+        return self._answer(self._described("", describe))
 
     def start(self, name: str) -> Response:
         operation = self._operation(name)
@@ -142,42 +147,42 @@ class Routes:
         return self._snapshot(self._find(run), 202)
 
     def runs(self) -> Response:
-        status = request.args.get("status")
-        if status is not None and status not in STATUSES:
-            raise _bad_field("status", f"is one of {', '.join(STATUSES)}")
-        runner = self._headway.runner
-        page = partial(
-            runner.store.page,
-            owner=g.headway_owner,
-            operation=request.args.get("operation"),
-            status=status,
-            limit=_limit(),
-            before=request.args.get("before"),
-        )
-        return _json({"runs": [orjson.Fragment(record.snapshot()) for record in runner.worker.call(page)]})
+        return self._answer(list_runs(self._headway.runner))
 
     def live(self) -> Response:
-        return _json({"status": "live"})
+        return self._json({"status": "live"})
 
     def ready(self) -> Response:
         runner = self._headway.runner
         if runner.draining:
             raise Unavailable("this worker is stopping", code="draining", retry_after=1)
         runner.worker.call(runner.store.ready)
-        return _json({"status": "ready"})
+        return self._json({"status": "ready"})
 
     def metrics(self) -> Response:
         if metrics is None:
             raise NotImplementedHere("the package prometheus-client is not installed: pip install headway[metrics]")
         prometheus = self._headway.worker.part(metrics.Prometheus)
-        return Response(prometheus.text(), content_type=metrics.CONTENT_TYPE)
+        return self._answer(prometheus.text(), content_type=metrics.CONTENT_TYPE)
 
     def openapi(self) -> Response:
         from . import openapi  # with the schema of the events, which is otherwise not needed to serve
 
         base = self._url(".openapi").removesuffix("/openapi.json")
-        operations = self._headway.runner.operations.values()
-        return _json(openapi.describe(operations, base, keys=self._headway.authorize is not None))
+
+        def describe(runner: Runner) -> Any:
+            return openapi.describe(runner.operations.values(), base, keys=self._headway.authorize is not None)
+
+        return self._answer(self._described(f"openapi {base}", describe))
+
+    def _described(self, name: str, describe: Callable[[Runner], Any]) -> bytes:
+        """The JSON that describes the operations of a runner, which takes milliseconds to make and stays the same."""
+        runner = self._headway.runner
+        if self._descriptions_of is not runner or len(self._descriptions) > MAX_DESCRIPTIONS:
+            self._descriptions_of, self._descriptions = runner, {}
+        if name not in self._descriptions:
+            self._descriptions[name] = orjson.dumps(describe(runner))
+        return self._descriptions[name]
 
     # -- before and after each route ----------------------------------------------------------------------------
 
@@ -274,7 +279,19 @@ class Routes:
         return runner.worker.call(runner.find, run, g.headway_owner)
 
     def _snapshot(self, record: Record, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-        return Response(record.snapshot(), status, content_type="application/json", headers=headers)
+        return self._answer(record.snapshot(), status, headers=headers)
+
+    def _json(self, value: Any) -> Response:
+        return self._answer(orjson.dumps(value))
+
+    def _answer(self, body: bytes, status: int = 200, **options: Any) -> Response:
+        """An answer that is no stream. Raises `Unavailable` while too many large ones wait to be read."""
+        answer = Answer(body, status, **{"content_type": "application/json", **options})
+        answer.send_timeout = self._headway.settings.send_timeout
+        if len(body) > SLICE:
+            answer.client = client_of_request(self._headway.settings)
+            self._headway.worker.part(Answers).check_room(answer.client, len(body))
+        return answer
 
     def _last_event_id(self, record: Record) -> tuple[int, bool]:
         """The number of the event to go on after, and whether the viewer has seen events that are lost.
@@ -286,7 +303,7 @@ class Routes:
             return after, False
         stored = self._stored_event_id(record.info.id)
         if after is None or (after > stored and record.attempt == 1):
-            raise _bad_field("Last-Event-ID", "is the number of an event of this run")
+            raise bad_field("Last-Event-ID", "is the number of an event of this run")
         return min(after, stored), after > stored
 
     def _stored_event_id(self, run: str) -> int:
@@ -318,18 +335,3 @@ class Routes:
 def _open_endpoints(request: Request) -> tuple[str, str]:
     """The endpoints that require no key."""
     return (f"{request.blueprint}.live", f"{request.blueprint}.ready")
-
-
-def _limit() -> int:
-    limit = read_number(request.args.get("limit", "20"), 8) or 0
-    if not 1 <= limit <= MAX_PAGE:
-        raise _bad_field("limit", f"is 1 to {MAX_PAGE}")
-    return limit
-
-
-def _bad_field(name: str, message: str) -> BadRequest:
-    return BadRequest(f"{name} {message}", errors=[{"loc": [name], "msg": message}])
-
-
-def _json(value: Any) -> Response:
-    return Response(orjson.dumps(value), content_type="application/json")

@@ -108,9 +108,10 @@ class Record:
             return "cancelling"
         return "queued" if self.queued else self.fold.status
 
-    def snapshot(self) -> bytes:
-        """The snapshot that clients get, as JSON."""
+    def snapshot(self, *, result: bool = True) -> bytes:
+        """The snapshot that clients get, as JSON; in a list it has no result unless they ask for it."""
         fold = self.fold
+        results = {"result": _json(fold.result)} if result else {}
         return orjson.dumps(
             {
                 "id": self.info.id,
@@ -120,7 +121,7 @@ class Record:
                 "updated": fold.updated,
                 "last_event_id": fold.last_event_id,
                 "progress": _json(fold.progress),
-                "result": _json(fold.result),
+                **results,
                 "error": _json(fold.error),
                 "question": _json(fold.question),
                 "viewers": self.viewers,
@@ -197,7 +198,10 @@ class Store(ABC):
     def page(
         self, *, owner: str, operation: str | None, status: str | None, limit: int, before: str | None
     ) -> list[Record]:
-        """The owner's runs, newest first, at most `limit` of them; with `before`, those created before that run."""
+        """The owner's runs, newest first, at most `limit` of them; with `before`, those created before that run.
+
+        Their results may be left out: a page of them may be too large for memory, and `find` has each.
+        """
 
     @abstractmethod
     def live(self, client: str) -> int:

@@ -233,7 +233,7 @@ class Driver(ABC):
     ) -> Step[tuple[list[Record], str | None]]:
         """Some of the owner's runs, newest first, and where to go on (for `before`); `None` where these are the last.
 
-        The filters are a hint: there may be records that do not match.
+        The filters are a hint: there may be records that do not match. No record has its result: `find` has it.
         """
 
     @abstractmethod

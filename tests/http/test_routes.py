@@ -22,7 +22,7 @@ from werkzeug.test import TestResponse
 
 from streaming import Headway, MemoryStore, RegistrationError, SettingError
 from streaming.errors import StoreAway, Unauthorized
-from streaming.http import extension
+from streaming.http import extension, listing
 from streaming.http.heartbeat import Heartbeat
 from streaming.http.problems import problem_response
 from streaming.settings import Settings
@@ -685,8 +685,27 @@ def test_the_runs_of_a_caller(api: Api) -> None:
     assert listed(limit=2) == [runs[3], runs[2]]
     assert listed(limit=2, before=runs[2]) == [runs[1], runs[0]]
     assert listed(before="unknown") == listed(operation="unknown") == []
-    (entry,) = api.get("/runs?limit=1").get_json()["runs"]
+    (entry,) = api.get("/runs?limit=1&fields=result").get_json()["runs"]
     assert entry == api.snapshot(runs[3])
+    del entry["result"]
+    assert api.get("/runs?limit=1").get_json()["runs"] == [entry]
+
+
+def test_a_list_of_large_results(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list has no results unless it is asked for them; with them a page ends before it grows too large."""
+    monkeypatch.setattr(listing, "RESULT_BYTES", 1000)
+    runs = [api.start("plain") for _ in range(5)]
+    for run in runs:
+        api.until(run, "succeeded")
+    sizes = len(api.get(f"/runs/{runs[0]}").data)
+    page = api.get("/runs?fields=result").get_json()["runs"]
+    assert [entry["id"] for entry in page] == runs[: -1 - 1000 // sizes : -1]
+    assert all("result" in entry for entry in page)
+    monkeypatch.setattr(listing, "RESULT_BYTES", 1)
+    assert len(api.get("/runs?fields=result").get_json()["runs"]) == 1
+    assert len(api.get("/runs").get_json()["runs"]) == 5
+    problem = assert_problem(api.get("/runs?fields=results"), 400, "bad_request")
+    assert problem["errors"][0]["loc"] == ["fields"]
 
 
 @pytest.mark.parametrize(

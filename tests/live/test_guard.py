@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
+import resource
 import select
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import pytest
 
-from tests.clients import Connection, Cut
+from tests.clients import Connection, Cut, request_bytes, wait_until
 from tests.console import Browser, Page
 from tests.figures import Figures
 from tests.servers import Server, deployed, flask_run, gunicorn, nginx
 
 SETTINGS: Final = {"HEADWAY_STORE": "memory:", "HEADWAY_SIMULATE": "1"}
+PAGE: Final = resource.getpagesize()
 ASYNC: Final = {"Prefer": "respond-async"}
 NAME: Final = "evil.test"
 """Chromium takes it for this machine, as a page does that rebinds its name."""
@@ -236,3 +240,37 @@ def test_bodies_that_the_application_reads() -> None:
         ]
         for sender in senders:
             assert_timed_out(sender)
+
+
+# Answers that nobody reads
+
+
+def test_answers_that_nobody_reads(hasty: Server, figures: Figures) -> None:
+    """A client that asks and asks, and reads nothing, is cut: of routes, and of the console's files."""
+    script = re.search(r'assets/[^"]+\.js', httpx.get(f"{hasty.url}/").text)
+    assert script
+    before = resident(hasty)
+    began = time.monotonic()
+    clients = [Connection(hasty, receive_buffer=4096) for _ in range(24)]
+    for number, client in enumerate(clients):
+        client.send(request_bytes("GET", ["/openapi.json", f"/{script[0]}"][number % 2]) * 300)
+    wait_until(lambda: all(map(is_cut, clients)), "every client is cut", 20)
+    figures.add(
+        "24 clients that ask 300 times each and read nothing are cut after", f"{time.monotonic() - began:.1f} s"
+    )
+    assert resident(hasty) - before < 100_000_000
+    for client in clients:
+        client.socket.close()
+
+
+def is_cut(client: Connection) -> bool:
+    """Whether the server has reset the connection."""
+    poll = select.poll()
+    poll.register(client.socket, 0)
+    return any(flags & (select.POLLERR | select.POLLHUP) for _, flags in poll.poll(0))
+
+
+def resident(server: Server) -> int:
+    """The bytes of memory that its worker has."""
+    (worker,) = server.worker_pids()
+    return int(Path(f"/proc/{worker}/statm").read_text().split()[1]) * PAGE

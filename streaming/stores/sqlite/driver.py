@@ -18,6 +18,9 @@ from .file import SQL, Connection, SqliteFile, step
 EVICT_BYTES: Final = 16 * 1024 * 1024
 """How much one transaction evicts, so that others can write in between."""
 
+PAGE: Final = SQL["page"].replace("*", rows.SUMMARY, 1)
+"""Without results, which would all be read at once."""
+
 
 class SqliteDriver(SqliteFile):
     """The verbs. Raises `StoreAway` for a file that cannot be opened."""
@@ -76,7 +79,7 @@ class SqliteDriver(SqliteFile):
         ending = status if status in OVER else None
         values = {"owner": owner, "operation": operation, "limit": limit, "before": before, "ending": ending}
         moment = {"live": status is not None and ending is None, "now": time.monotonic()}
-        records = [rows.record(row, int(row["viewers"])) for row in db.execute(SQL["page"], values | moment)]
+        records = [rows.record(row, int(row["viewers"])) for row in db.execute(PAGE, values | moment)]
         return records, records[-1].info.id if len(records) == limit else None
 
     @step

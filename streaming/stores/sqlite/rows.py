@@ -14,6 +14,12 @@ from .file import SQL, Connection
 COLUMNS = {name: "last" if name == "last_event_id" else name for name in Fold.__slots__}
 """The column of each field of a fold."""
 
+SUMMARY = ", ".join(
+    "NULL AS result" if name == "result" else name
+    for name in (*RunInfo.__slots__, *COLUMNS.values(), "queued", "cancel", "attempt")
+)
+"""What `record` reads of a row, but for the result."""
+
 
 def info(row: sqlite3.Row) -> RunInfo:
     """What does not change about a run."""

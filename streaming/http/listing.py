@@ -1,0 +1,67 @@
+"""`GET /runs`: the caller's runs, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final, get_args
+
+import orjson
+from flask import g, request
+
+from ..errors import BadRequest, NotFound
+from ..protocol.state import Status
+from ..runs.runner import Runner
+from ..stores.base import Record
+from .preferences import read_number
+
+MAX_PAGE: Final = 100
+STATUSES: Final = get_args(Status)
+
+RESULT_BYTES: Final = 16_777_216
+"""Bytes of a page with results, which ends before the run that exceeds them; the first run is there in any case."""
+
+
+def list_runs(runner: Runner) -> bytes:
+    """The JSON of the answer. Raises `BadRequest`."""
+    query = request.args
+    status, fields = query.get("status"), query.get("fields")
+    if status is not None and status not in STATUSES:
+        raise bad_field("status", f"is one of {', '.join(STATUSES)}")
+    if fields not in (None, "", "result"):
+        raise bad_field("fields", "is `result`, or is left out")
+
+    def page() -> list[Record]:
+        return runner.store.page(
+            owner=owner, operation=query.get("operation"), status=status, limit=limit, before=query.get("before")
+        )
+
+    owner, limit = g.headway_owner, _limit()
+    records = runner.worker.call(page)
+    snapshots = _with_results(runner, owner, records) if fields else [each.snapshot(result=False) for each in records]
+    return orjson.dumps({"runs": [orjson.Fragment(snapshot) for snapshot in snapshots]})
+
+
+def _with_results(runner: Runner, owner: str, records: Iterable[Record]) -> Iterator[bytes]:
+    """The snapshots of as many runs as fit, each read by itself: no more than one stands in memory twice."""
+    size = 0
+    for record in records:
+        try:
+            snapshot = runner.worker.call(runner.find, record.info.id, owner).snapshot()
+        except NotFound:  # expired meanwhile
+            continue
+        if size and size + len(snapshot) > RESULT_BYTES:
+            return
+        size += len(snapshot)
+        yield snapshot
+
+
+def _limit() -> int:
+    limit = read_number(request.args.get("limit", "20"), 8) or 0
+    if not 1 <= limit <= MAX_PAGE:
+        raise bad_field("limit", f"is 1 to {MAX_PAGE}")
+    return limit
+
+
+def bad_field(name: str, message: str) -> BadRequest:
+    """The refusal of a parameter, whose name is in it."""
+    return BadRequest(f"{name} {message}", errors=[{"loc": [name], "msg": message}])
