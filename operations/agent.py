@@ -51,16 +51,17 @@ def _enumerated(schema: dict[str, Any]) -> None:
 
 
 def _check_names(names: list[str]) -> list[str]:
-    unknown = [name for name in names if name not in tool_names()]
+    known = tool_names()
+    unknown = [name for name in names if name not in known]
     if unknown:
-        raise ValueError(f"there is no tool {unknown[0]!r}; there are {', '.join(tool_names())}")
+        raise ValueError(f"there is no tool {unknown[0][:80]!r}; there are {', '.join(known)}")
     return list(dict.fromkeys(names))
 
 
 Tools = Annotated[
     list[str],
+    Field(json_schema_extra=_enumerated, max_length=100),  # ahead of the names: checked while the list is read
     AfterValidator(_check_names),
-    Field(json_schema_extra=_enumerated, max_length=100),
 ]
 
 

@@ -36,6 +36,8 @@ MAX_MESSAGE: Final = 500
 """Characters of a name, and of a message, in an error."""
 JSON_INVALID: Final = "json_invalid"
 """pydantic's type of error for a body that is not JSON."""
+MAX_ESCAPES: Final = 150_000
+"""Bytes of a form that are escaped as `%XX`: each takes a microsecond."""
 PIECE: Final = 1 << 20
 """Bytes of a file that are copied before others have a turn."""
 
@@ -74,14 +76,22 @@ def read_input(request: Request, operation: Operation, settings: Settings) -> Ru
     if "form" not in request.__dict__:
         _check_unread(request)
     with _limited(request, settings):
-        if request.mimetype != MULTIPART and request.get_data(parse_form_data=False).count(b"&") > MAX_NAMES:
-            raise _excessive(f"more than {MAX_NAMES:,} names")
+        if request.mimetype != MULTIPART:
+            _check_urlencoded(request.get_data(parse_form_data=False))
         fields, files = request.form, request.files
     size = _position(request)
     _check_size(request, size, settings)
     if not fields and not files and size and size > len(request.mimetype_params.get("boundary", "")) + EMPTY_FORM:
         raise BadRequest("no field of this form can be read", code="invalid_form")  # werkzeug says nothing
     return _from_form(fields, files, operation, settings.max_json)
+
+
+def _check_urlencoded(body: bytes) -> None:
+    """Refuses a form that would take long to decode."""
+    if body.count(b"&") >= MAX_NAMES:
+        raise _excessive(f"more than {MAX_NAMES:,} names")
+    if body.count(b"%") > MAX_ESCAPES:
+        raise _excessive(f"more than {MAX_ESCAPES:,} escaped bytes: send {MULTIPART}")
 
 
 def read_body(request: Request, settings: Settings) -> bytes:
@@ -251,7 +261,7 @@ def _spool(entry: FileStorage, path: Path, name: str, digest: Any) -> Upload:
         while piece := entry.stream.read(PIECE):
             out.write(piece)
             content.update(piece)
-            if len(piece) == PIECE and Worker.current().here:
+            if (len(piece) == PIECE or path.name != "0") and Worker.current().here:
                 give_way()
     digest.update(f"{name}{content.hexdigest()}".encode())
     return Upload(path, entry.filename or "", entry.mimetype, path.stat().st_size)

@@ -12,7 +12,7 @@ from typing import Final
 MAX_LEVELS: Final = 64
 MAX_NAMES: Final = 10_000
 """Members of all objects together."""
-MAX_VALUES: Final = 250_000
+MAX_VALUES: Final = 100_000
 """Values of all arrays and objects together."""
 
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))

@@ -21,7 +21,7 @@ from ..errors import FieldError
 from ..protocol.json_limits import excess_of
 from .patterns import compile_cost, matches, search_cost
 
-STEPS: Final = 80_000
+STEPS: Final = 50_000
 """Steps of one check, of a schema or of a value by it: a step takes about a microsecond."""
 MAX_VALUES: Final = 5_000
 MAX_LEVELS: Final = 64

@@ -13,7 +13,7 @@ from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 MAX_LENGTH: Final = 1_000
 """Characters of a pattern."""
-MAX_SIZE: Final = 50_000
+MAX_SIZE: Final = 40_000
 """Of a compiled pattern, in states of the engine; it takes up to a microsecond for each."""
 
 _TOKEN: Final = re.compile(

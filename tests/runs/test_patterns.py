@@ -54,7 +54,7 @@ def test_a_pattern_that_cannot_be_used(pattern: str, reason: str) -> None:
     assert "\n" not in str(failure.value)
 
 
-@pytest.mark.parametrize("pattern", [r"\w{160}", "(a{100}){400}", "[^a]{10000}", r"(?i)\w{100}|\d{500}", "x{49999}"])
+@pytest.mark.parametrize("pattern", [r"\w{130}", "(a{100}){390}", "[^a]{10000}", r"(?i)\w{100}|\d{400}", "x{39999}"])
 def test_the_largest_patterns_take_milliseconds_to_compile(pattern: str) -> None:
     """The size is known before the engine sees the pattern."""
     start = time.process_time()
