@@ -1,7 +1,7 @@
 """`extract`: the content of a PDF, page by page.
 
-It runs in a child process with limited time and memory: a PDF is a program that a stranger wrote, and PDFium, which
-runs it, is neither thread-safe nor safe enough for the service's own process.
+It runs in a child process with limited time and memory, and PDFium in another below it, without the service's keys: a
+PDF is a program that a stranger wrote, and PDFium, which runs it, is neither thread-safe nor safe enough for more.
 
 A run without a result ends with one of these codes:
 
@@ -31,6 +31,7 @@ from streaming import Event, JsonSchema, OperationError, Upload, operation, part
 
 from .inputs import Input
 from .pdf.errors import Unreadable
+from .pdf.process import PdfProcess
 from .pdf.text import one_line
 from .settings import settings
 
@@ -39,7 +40,7 @@ TIMEOUT = 300.0
 TIMEOUT_WITH_FIELDS = 3600.0
 """Seconds if a model reads the pages too, which takes seconds for each page."""
 MEMORY = 1 << 30
-"""Bytes of address space: 100 MB for the process itself, and the decompressed images of a page."""
+"""Bytes of address space, for each of the two processes."""
 MAX_PAGES = 2_000
 """Pages of one run."""
 
@@ -128,20 +129,27 @@ def extract(input: Extract) -> Generator[Event, None, dict[str, Any]]:
     """Reads a PDF page by page: text, headings, tables and key-value pairs, and with a model the fields you name."""
     source = (yield from _fetch(str(input.document_url))) if input.document_url else _upload(input).path
     yield progress("Opening the document", step="open")
-    from .pdf.engine import Document  # loads PDFium, which must not run in the service's own process
-    from .pdf.reader import Reader
-
     password = input.password.get_secret_value() if input.password else None
-    with _operation_errors(), Document(source, password) as document:
-        numbers = page_numbers(input.pages, document.page_count)
-        total = len(numbers)
-        yield progress(f"Pages to read: {total}", done=0, total=total, unit="pages", step="pages")
-        reader = Reader(document, numbers, with_tables=input.tables, with_thumbnails=input.render)
-        for done, page in enumerate(reader.pages(), 1):
-            yield partial(f"page-{page['page']}", page)
-            yield progress(f"Page {page['page']}", done=done, total=total, unit="pages", step="pages")
-        result = {"filename": _filename(input), **reader.result()}
+    with _operation_errors(), PdfProcess() as document:
+        yield from document.wait()
+        numbers = page_numbers(input.pages, document.open(source, password))
+        result = {"filename": _filename(input), **(yield from _read(document, numbers, input))}
     return result if input.fields is None else {**result, **(yield from _fill(input.fields, result["pages"]))}
+
+
+def _read(document: PdfProcess, numbers: list[int], input: Extract) -> Generator[Event, None, dict[str, Any]]:
+    """The content of these pages, each sent as it is read."""
+    total = len(numbers)
+    yield progress(f"Pages to read: {total}", done=0, total=total, unit="pages", step="pages")
+    pages: list[dict[str, Any]] = []
+    for message in document.content(numbers, tables=input.tables, thumbnails=input.render):
+        if "result" in message:
+            return {**message["result"], "pages": pages}
+        page = message["page"]
+        pages.append(page)
+        yield partial(f"page-{page['page']}", page)
+        yield progress(f"Page {page['page']}", done=len(pages), total=total, unit="pages", step="pages")
+    raise AssertionError("the result is the last message")
 
 
 def _fill(fields: dict[str, Any], pages: list[dict[str, Any]]) -> Generator[Event, None, dict[str, Any]]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import json
 import os
 import resource
 import signal
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -19,6 +21,21 @@ PR_SET_PDEATHSIG: Final = 1
 NICE: Final = 5
 """nice(2): the workers' streams go first."""
 OOM_SCORE: Final = "500"
+
+
+ENVIRONMENT: Final = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "MALLOC_ARENA_MAX")
+"""The variables that a process with a stranger's file inherits: no keys, no URLs of stores, no proxies."""
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment of a process with a stranger's file."""
+    return {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+
+
+def python_command(module: str) -> list[str]:
+    """The command that calls `main` of a module in a new process, with the modules of this one, by no variable."""
+    program = f"import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module} import main; main()"
+    return [sys.executable, "-c", program, json.dumps([str(Path(part).resolve()) for part in sys.path])]
 
 
 def limit_process(limits: Mapping[int, int] | None = None) -> None:

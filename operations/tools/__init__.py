@@ -7,7 +7,6 @@
     apis                five public APIs that need no key
     data                `query`: SQL over the run's tables
     documents           `read`: the text of the run's documents
-    document_process    the process that reads a document
     custom              tools of the deployment: functions, and entries of a file
     registry            all tools of this deployment
     calls               concurrent calls

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -15,6 +11,8 @@ from pydantic import Field
 
 from streaming import Upload
 
+from ..pdf.errors import Unreadable
+from ..pdf.process import PdfProcess
 from .base import ToolError, tool
 from .context import call_context
 
@@ -22,6 +20,9 @@ SUFFIXES: Final = (".pdf", ".txt", ".md")
 MAX_PASSAGES: Final = 6
 MARGIN: Final = 200
 """Characters on each side of a match."""
+MAX_PAGES: Final = 500
+MAX_TEXT: Final = 2_000_000
+"""Pages of a document, and characters of all of them, that are read."""
 DEFAULT_PAGES: Final = 3
 """Pages without the argument `pages`."""
 
@@ -61,21 +62,23 @@ def _document(name: str | None) -> Upload:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    command = [sys.executable, "-m", "operations.tools.document_process", str(path)]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    limit = call_context.get().seconds_left
+    """The number of pages, and the texts of the first ones."""
+    with path.open("rb") as file:
+        if b"%PDF-" not in file.read(1024):
+            file.seek(0)
+            return {"page_count": 1, "pages": [file.read(4 * MAX_TEXT).decode(errors="replace")[:MAX_TEXT]]}
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, env=env, timeout=limit, check=True
-        )
-    except subprocess.TimeoutExpired as error:
+        with PdfProcess() as document:
+            document.acquire()
+            count = document.open(path)
+            document.end_after(call_context.get().seconds_left)
+            return {"page_count": count, "pages": document.texts(MAX_PAGES, MAX_TEXT)}
+    except Unreadable as error:
+        raise ToolError(error.code, error.message) from error
+    except TimeoutError as error:
         raise ToolError("timeout", "Reading the document took too long.") from error
-    except subprocess.CalledProcessError as error:
-        raise ToolError("too_large", "Reading the document takes too much memory or time.") from error
-    output: dict[str, Any] = json.loads(done.stdout)
-    if "code" in output:
-        raise ToolError(output["code"], output["message"])
-    return output
+    except MemoryError as error:
+        raise ToolError("too_large", "Reading the document takes too much memory.") from error
 
 
 def _range(pages: str | None, count: int) -> tuple[int, int]:

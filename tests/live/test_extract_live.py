@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests import pdfs
 from tests.clients import Connection, Message, parse_frames, wait_until
-from tests.servers import Server, gunicorn
+from tests.servers import Server, children, gunicorn
 
 PATIENCE = 60.0
 """Seconds for a run that ends by itself."""
@@ -19,7 +21,7 @@ PATIENCE = 60.0
 @pytest.fixture(scope="module")
 def service() -> Iterator[Server]:
     """The service as it is deployed."""
-    with gunicorn("app:app", env={"HEADWAY_STORE": "memory:"}) as server:
+    with gunicorn("app:app", env={"HEADWAY_STORE": "memory:", "HEADWAY_LLM_API_KEY": "s3cret"}) as server:
         yield server
 
 
@@ -79,6 +81,23 @@ def test_a_page_is_sent_before_the_next_ones_are_read(service: Server) -> None:
         assert viewer.until("partial")[-1].json["key"] == "page-1"
         assert status(run) == "running"
         assert viewer.until("done")[-1].json["status"] == "succeeded"
+
+
+def test_what_runs_pdfium_has_no_secrets(service: Server) -> None:
+    """The process that has loaded it, of all below the service, has none of its settings in its environment."""
+    with watching(service, pdfs.debian("policy.pdf"), render="true") as (viewer, _):
+        viewer.until("partial")
+        [pid] = [pid for pid in descendants(service.pid) if "pdfium" in Path(f"/proc/{pid}/maps").read_text()]
+        environment = Path(f"/proc/{pid}/environ").read_text()
+        assert "s3cret" not in environment
+        assert "HEADWAY_" not in environment
+        assert os.getpriority(os.PRIO_PROCESS, pid) >= 5
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes below another."""
+    inner = children(pid)
+    return [*inner, *(each for child in inner for each in descendants(child))]
 
 
 def test_a_run_stops_when_its_viewer_leaves(service: Server) -> None:

@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +28,8 @@ from pydantic import ValidationError
 
 from operations import fetch
 from operations.extract import MAX_PAGES, Extract, extract, page_numbers
-from operations.pdf import engine, reader
+from operations.pdf import child, engine, reader
+from operations.pdf.process import PdfProcess, as_path
 from operations.pdf.text import clean
 from streaming import Event, OperationError, Upload
 from tests import pdfs
@@ -45,9 +47,29 @@ class Outcome:
         return next(page for page in self.result["pages"] if page["page"] == number)
 
 
+class InThisProcess(PdfProcess):
+    """Reads a document without a process of its own, so that tests can change the limits; all is JSON, as there."""
+
+    def open(self, source: Path | bytes, password: str | None = None) -> int:
+        path = self._stack.enter_context(as_path(source))
+        self._commands: deque[dict[str, Any]] = deque()
+        self._answers = child.answers(iter(self._commands.popleft, None))
+        self._stack.callback(self._answers.close)
+        self._send({"path": str(path), "password": password})
+        return int(self._receive()["page_count"])
+
+    def _send(self, command: dict[str, Any]) -> None:
+        self._commands.append(json.loads(json.dumps(command)))
+
+    def _receive(self) -> dict[str, Any]:
+        message: dict[str, Any] = json.loads(json.dumps(next(self._answers)))
+        return message
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[..., Outcome]:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
     """Runs the operation in this process, on the bytes of a file or with options alone."""
+    monkeypatch.setattr("operations.extract.PdfProcess", InThisProcess)
 
     def run(pdf: bytes | None = None, **options: Any) -> Outcome:
         if pdf is not None:

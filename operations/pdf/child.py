@@ -1,0 +1,79 @@
+"""The process that reads one PDF: the only one in which PDFium runs. `process` starts it.
+
+A PDF is a program that a stranger wrote, and PDFium runs it. So this process has no secrets in its environment and in
+its memory, little of either, and no more priority than anybody else. It answers lines of JSON with lines of JSON:
+
+    {"path": PATH, "password": PASSWORD}                     -> {"page_count": N}
+    {"numbers": [...], "tables": BOOL, "thumbnails": BOOL}   -> {"page": {...}} for each, {"result": {...}}
+    {"texts": {"pages": N, "characters": N}}                 -> {"pages": [TEXT, ...]}
+
+or with `{"code": CODE, "message": MESSAGE}`, its last line then.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from ..processes import limit_process
+from .errors import Unreadable
+
+MEMORY: Final = 1 << 30
+"""Bytes of address space: 100 MB for the process itself, and the decompressed images of a page."""
+OUT_OF_MEMORY: Final = 3
+"""The exit status after a MemoryError."""
+
+Json = dict[str, Any]
+
+
+def main() -> None:
+    """Reads the document that the first line names, until its input ends."""
+    limit_process({resource.RLIMIT_AS: MEMORY})
+    try:
+        for message in answers(map(json.loads, sys.stdin)):
+            sys.stdout.write(json.dumps(message) + "\n")
+            sys.stdout.flush()
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY)
+    except Unreadable as error:
+        sys.stdout.write(json.dumps({"code": error.code, "message": error.message}) + "\n")
+
+
+def answers(commands: Iterator[Json]) -> Generator[Json, None, None]:
+    """The answers to these commands. Raises `Unreadable`."""
+    from .engine import Document  # loads PDFium
+
+    opened = next(commands)
+    with Document(Path(opened["path"]), opened["password"]) as document:
+        yield {"page_count": document.page_count}
+        for command in commands:
+            yield from _texts(document, **command["texts"]) if "texts" in command else _content(document, **command)
+
+
+def _content(document: Any, numbers: list[int], *, tables: bool, thumbnails: bool) -> Iterator[Json]:
+    from .reader import Reader
+
+    reader = Reader(document, numbers, with_tables=tables, with_thumbnails=thumbnails)
+    for page in reader.pages():
+        yield {"page": page}
+    yield {"result": {**reader.result(), "pages": None}}  # which have been sent
+
+
+def _texts(document: Any, pages: int, characters: int) -> Iterator[Json]:
+    """The texts of the first pages; that of a damaged one is empty."""
+    texts: list[str] = []
+    for number in range(1, min(document.page_count, pages) + 1):
+        try:
+            texts.append(document.read(number).text)
+        except Unreadable as error:
+            if error.code != "damaged_page":
+                raise
+            texts.append("")
+        if sum(map(len, texts)) > characters:
+            break
+    yield {"pages": texts}
