@@ -37,6 +37,7 @@ from .inputs import RunInput, limit_body, read_body, read_input
 from .listing import bad_field, list_runs
 from .preferences import Preferences, read_number
 from .problems import guarded, problem_response
+from .seats import current_seat, drop_seat, pass_seat, take_seat
 from .stream import head, respond
 from .viewer import RunSource, Viewer
 
@@ -80,6 +81,7 @@ class Routes:
         self.blueprint.url_value_preprocessor(self._limit_body)
         self.blueprint.before_request(guarded(self._identify))
         self.blueprint.teardown_request(drop_body)
+        self.blueprint.teardown_request(drop_seat)
         self.blueprint.after_request(self._allow_origin)
         self.blueprint.after_request(self._count_refusal)
         # For what the host application's checks raise; its other errors go to its own handlers.
@@ -128,7 +130,8 @@ class Routes:
             return head()
         self._check_streams()
         runner = self._headway.runner
-        source = runner.worker.call(partial(RunSource, runner.store, run, rewound=rewound))
+        source = runner.worker.call(partial(RunSource, runner.store, run, rewound=rewound, seat=current_seat()))
+        pass_seat()
         return self._stream(source, record.info.operation, run, after=after)
 
     def cancel(self, run: str) -> Response:
@@ -235,7 +238,7 @@ class Routes:
         # Read here: `start` may run in another thread, which has no request.
         call = self._headway.call_context(operation)
         key, owner = request.headers.get("Idempotency-Key") or None, g.headway_owner
-        client = client_of_request(self._headway.settings)
+        client, seat = client_of_request(self._headway.settings), current_seat()
 
         def start() -> tuple[str, bool, RunSource | None]:
             run, new = runner.start(
@@ -250,9 +253,10 @@ class Routes:
                 call=call,
             )
             # The viewer counts before the hub runs anything else: the run must never seem to have none.
-            return run, new, None if preferences.detached else RunSource(runner.store, run)
+            return run, new, None if preferences.detached else RunSource(runner.store, run, seat=seat)
 
         run, new, source = runner.worker.call(start)
+        pass_seat()
         if new and handshake is not None:
             self._wait_for(handshake, run, source)
         return run, source
@@ -330,6 +334,9 @@ class Routes:
     def _check_streams(self) -> None:
         if len(self._headway.worker.part(Heartbeat).viewers) >= self._headway.most_streams:
             raise Unavailable("this worker has too many open streams", retry_after=5)
+        limit = self._headway.settings.max_streams_per_client
+        if limit is not None:
+            take_seat(self._headway.worker, client_of_request(self._headway.settings), limit)
 
 
 def _open_endpoints(request: Request) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from ..runtime.hub import Signal
 from ..runtime.worker import Worker
 from ..stores.base import Store
 from .heartbeat import Heartbeat
+from .seats import Seat
 from .transport import Transport
 
 RETRY: Final = retry(2000)
@@ -271,15 +272,17 @@ class Viewer:
 class RunSource(Source):
     """The event log of a run; its viewer counts for the run's linger.
 
-    `rewound` says that its viewer has seen events that the store has lost since: it begins with a `reset`.
+    `rewound` says that its viewer has seen events that the store has lost since: it begins with a `reset`. `seat` is
+    that of its client.
     """
 
-    __slots__ = ("_returns", "_rewound", "_store", "run")
+    __slots__ = ("_returns", "_rewound", "_seat", "_store", "run")
 
     run: str
 
-    def __init__(self, store: Store, run: str, *, rewound: bool = False) -> None:
+    def __init__(self, store: Store, run: str, *, rewound: bool = False, seat: Seat | None = None) -> None:
         self._store = store
+        self._seat = seat
         self.run = run
         self._returns = False
         self._rewound = rewound
@@ -308,6 +311,8 @@ class RunSource(Source):
         self._returns = True
 
     def leave(self) -> None:
+        if self._seat is not None:
+            self._seat.free()
         # A viewer that returns to another worker still counts, until the lease of this one expires.
         if not self._returns:
             self._store.count(self.run, -1)

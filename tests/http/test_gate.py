@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
@@ -11,7 +12,7 @@ from typing import Any
 import click
 import gevent
 import pytest
-from flask import Flask, request, session
+from flask import Flask, Response, request, session
 from flask.testing import FlaskClient
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import TestResponse
@@ -253,6 +254,42 @@ def test_a_linger_that_was_asked_for_counts(sites: Any) -> None:
     assert next(stream.iter_encoded())
     stream.close()
     assert code(site.start(operation="patient")) == "too_many_runs"
+
+
+def test_streams_of_a_client(sites: Any) -> None:
+    """Past the limit 429, for each client by itself, on both routes; a stream that ends makes room."""
+    site = sites({"HEADWAY_PROXIES": 1, "HEADWAY_MAX_STREAMS_PER_CLIENT": 2})
+    ann, bob = {"X-Forwarded-For": "203.0.113.1"}, {"X-Forwarded-For": "203.0.113.2"}
+    run = site.start(ann, "patient").headers["Run-Id"]
+    streams = [site.ask("GET", f"/runs/{run}/events", ann), site.ask("POST", "/operations/patient", ann)]
+    for stream in streams:
+        next(stream.iter_encoded())
+    for method, path in (("GET", f"/runs/{run}/events"), ("POST", "/operations/patient")):
+        refused = site.ask(method, path, ann)
+        assert (refused.status_code, code(refused), refused.headers["Retry-After"]) == (429, "too_many_streams", "5")
+    assert site.start(ann, "patient").status_code == 202
+    streams.append(site.ask("GET", f"/runs/{run}/events", bob))
+    streams.pop(0).close()
+    streams.append(site.ask("GET", f"/runs/{run}/events", ann))
+    assert [stream.status_code for stream in streams] == [200] * 3
+    for stream in streams:
+        stream.close()
+
+
+def test_a_refused_request_takes_no_seat(sites: Any) -> None:
+    """Neither one whose input is wrong, nor HEAD, nor one whose stream the application throws away."""
+    site = sites({"HEADWAY_MAX_STREAMS_PER_CLIENT": 1})
+    site.app.after_request(lambda response: Response("instead") if "X-Replace" in request.headers else response)
+    run = site.start(operation="patient").headers["Run-Id"]
+    for _ in range(2):
+        assert site.client.post("/operations/patient", data=b"{", content_type="application/json").status_code == 400
+        assert site.ask("HEAD", f"/runs/{run}/events").status_code == 200
+        assert site.ask("GET", f"/runs/{run}/events", {"X-Replace": "1"}).data == b"instead"
+        gc.collect()
+        gevent.sleep(0.01)
+    stream = site.ask("GET", f"/runs/{run}/events")
+    assert stream.status_code == 200
+    stream.close()
 
 
 def test_the_environ_of_the_application_stays_as_it_is(sites: Any) -> None:
