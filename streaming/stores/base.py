@@ -8,9 +8,9 @@ there, but never block it. `read` and `find` show only what is kept.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from unicodedata import category
 from uuid import UUID
 
@@ -137,19 +137,22 @@ class Store(ABC):
     """Keeps the event logs of runs. Times are in seconds.
 
     `bytes_used` is what all runs take: frames, inputs, results, answers, checkpoints and files, and something for each
-    run; `evicted` counts the runs that this worker has deleted before their retention, to make room.
+    run; `evicted` counts the runs that this worker has deleted before their retention, to make room. `shared` says
+    whether other processes see the runs: then one can wait here for a worker that claims it.
     """
 
     bytes_used: int = 0
     evicted: int = 0
+    shared: ClassVar[bool] = False
 
     @abstractmethod
-    def create(self, info: RunInfo, *, limit: int | None = None) -> RunInfo:
+    def create(self, info: RunInfo, *, limit: int | None = None, queued: bool = False) -> RunInfo:
         """Creates a run and returns `info`, or returns the info of the run that its owner and key have created before.
 
-        The limit is checked in the same step, whichever workers create runs at that moment. Raises `Conflict` where
-        the run of the key has another digest, `TooMany` where the client has `limit` live runs, `Unavailable` where all
-        runs take as many bytes as they may and none of them has finished, `StoreAway` where the store does not answer.
+        A run that is `queued` has no producer until a worker claims it. The limit is checked in the same step,
+        whichever workers create runs at that moment. Raises `Conflict` where the run of the key has another digest,
+        `TooMany` where the client has `limit` live runs, `Unavailable` where all runs take as many bytes as they may
+        and none of them has finished, `StoreAway` where the store does not answer.
         """
 
     def find_by_key(self, info: RunInfo) -> RunInfo | None:
@@ -242,6 +245,21 @@ class Store(ABC):
     def adopt_orphans(self) -> Sequence[Record]:
         """Takes over live runs whose worker has died, to end them or to start them again; returns them."""
         return ()
+
+    def claim(self, limit: int, operations: Collection[str]) -> Sequence[Record]:
+        """Takes the oldest queued runs of these operations, `limit` at the most; no other worker gets them."""
+        return ()
+
+    def claim_run(self, run: str) -> Record | None:
+        """Takes a queued run, to end it; `None` where it is not queued any more."""
+        return None
+
+    def requeue(self, record: Record) -> None:
+        """Puts a run of this worker that has no events back into the queue, where it was."""
+        raise NotImplementedError
+
+    def watch_queue(self, callback: Callable[[], None]) -> None:
+        """From now on calls `callback` in the hub when there may be runs to claim."""
 
     def ready(self) -> None:
         """Raises `StoreAway` where the store does not answer."""

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeVar
 
 from ..errors import StoreAway
 from ..protocol.frames import Batch, Block, join
@@ -139,10 +139,14 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What `wait` brings: new blocks of runs that are followed (and whether they end the run), and runs to ask for."""
+    """What `wait` brings: new blocks of runs that are followed (and whether they end the run), and runs to ask for.
+
+    `queue` says that there may be runs to claim.
+    """
 
     blocks: Sequence[tuple[str, Block, bool]] = ()
     runs: AbstractSet[str] = field(default_factory=frozenset)
+    queue: bool = False
 
 
 class Driver(ABC):
@@ -153,6 +157,8 @@ class Driver(ABC):
     """
 
     worker: str
+    idle: ClassVar[float] = 0.0
+    """Seconds between two calls of `wait` in a worker that has no runs, and looks for queued ones."""
 
     # -- running steps ------------------------------------------------------------------------------------------
 
@@ -291,15 +297,31 @@ class Driver(ABC):
     # -- producers ----------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def claim(self, worker: str, limit: int, token: str) -> Step[list[Adopted]]:
+    def queued(self, operations: Collection[str]) -> Step[bool]:
+        """Whether there is a queued run of one of these operations."""
+
+    @abstractmethod
+    def claim(
+        self,
+        worker: str,
+        limit: int,
+        token: str,
+        operations: Collection[str] | None = None,
+        run: str | None = None,
+    ) -> Step[list[Adopted]]:
         """Gives a worker the oldest queued runs, `limit` at the most; no other worker gets them.
 
-        `token` names the claim, for `unclaim`. Epochs go up by one.
+        With `operations` it takes the runs of these alone, with `run` only this one. `token` names the claim, for
+        `unclaim`. Epochs go up by one.
         """
 
     @abstractmethod
     def unclaim(self, worker: str, token: str) -> Step[Any]:
         """Puts the live runs of a claim back into the queue, where they were."""
+
+    @abstractmethod
+    def requeue(self, run: str, worker: str, attempt: int) -> Step[Any]:
+        """Puts a live run of a worker back into the queue, with the number of its next attempt."""
 
     @abstractmethod
     def place(self, run: str) -> Step[int]:

@@ -55,7 +55,8 @@ class MemoryStore(Store):
         self._keys: dict[tuple[str, str], str] = {}
         self._live: dict[str, int] = {}
 
-    def create(self, info: RunInfo, *, limit: int | None = None) -> RunInfo:
+    def create(self, info: RunInfo, *, limit: int | None = None, queued: bool = False) -> RunInfo:
+        assert not queued  # nobody else could claim it
         existing = self.find_by_key(info)
         if existing is not None:
             return existing

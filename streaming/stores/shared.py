@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import secrets
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -32,7 +33,7 @@ from ..protocol.frames import BLOCK_BYTES, BLOCK_FRAMES, Batch, Block
 from ..protocol.state import Fold, Reason
 from ..runtime.hub import GreenSignal
 from .base import ABANDON_TRIES, Control, Record, RunInfo, Store, same_request, store_full, too_many_runs
-from .driver import FULL, NO_ROOM, Driver, State, Step, Unfit, sizes
+from .driver import FULL, NO_ROOM, Adopted, Driver, State, Step, Unfit, sizes
 from .lease import Lease
 from .recent import RecentEvents
 from .writer import AWAY, RETRY, WRITE_TIMEOUT, Command, Writer
@@ -120,6 +121,8 @@ class _Append:
 class SharedStore(Store):
     """The store of a driver. `lease` is the length of this worker's lease in seconds."""
 
+    shared = True
+
     def __init__(self, driver: Driver, *, lease: float, retention: float, store_bytes: int, clock: Clock) -> None:
         self.worker = driver.worker
         self.driver = driver
@@ -134,26 +137,29 @@ class SharedStore(Store):
         self._closed = self._reliable = False
         self._failed_at = self._swept_at = float("-inf")
         self._followed_anything = GreenSignal()
+        self._on_queue: Callable[[], None] | None = None
         self._writer = Writer(driver.write, self._gather_appends, self._availability_changed)
         self._lease = _Lease(driver, lease)
         self._greenlets = [gevent.spawn(work) for work in (self._writer.serve, self._listen, self._refresh_all)]
 
     # -- the producer's side ------------------------------------------------------------------------------------
 
-    def create(self, info: RunInfo, *, limit: int | None = None) -> RunInfo:
+    def create(self, info: RunInfo, *, limit: int | None = None, queued: bool = False) -> RunInfo:
         if self._unfit is not None:
             raise StoreAway(str(self._unfit))
-        step = self.driver.create(info, self.worker, limit)
-        outcome = self._execute(step, undo=self.driver.disown(info.id, self.worker))
+        step = self.driver.create(info, "" if queued else self.worker, limit)
+        undo = self.driver.cancel(info.id, "shutdown") if queued else self.driver.disown(info.id, self.worker)
+        outcome = self._execute(step, undo=undo)
         if outcome == NO_ROOM and self._make_room():
-            outcome = self._execute(step, undo=self.driver.disown(info.id, self.worker))
+            outcome = self._execute(step, undo=undo)
         if outcome == FULL:
             raise too_many_runs()
         if outcome == NO_ROOM:
             raise store_full()
         if outcome is not None:
             return same_request(outcome, info)
-        self._add(info.id, _Entry(RecentEvents(info), epoch=1))
+        if not queued:
+            self._add(info.id, _Entry(RecentEvents(info), epoch=1))
         return info
 
     def find_by_key(self, info: RunInfo) -> RunInfo | None:
@@ -207,17 +213,53 @@ class SharedStore(Store):
         adopted = self._execute(step, undo=self.driver.disown(run, self.worker))
         if adopted is None:
             return []
-        record, epoch = adopted
-        entry = self._runs.setdefault(run, _Entry(RecentEvents(record.info, record.fold)))
-        # Viewers here may have followed the run: they read from the store what its producer wrote since.
-        entry.recent.skip_to(record.fold)
-        entry.recent.attempt, entry.epoch = record.attempt + 1, epoch
-        # It may have been this worker's before.
-        entry.fold, entry.closed, entry.recent.control.lost = None, False, None
-        self._add(run, entry)
+        self._take_over(adopted, adopted.record.attempt + 1)
         with contextlib.suppress(StoreAway):
             self._refresh([run])
-        return [record]
+        return [adopted.record]
+
+    def _take_over(self, adopted: Adopted, attempt: int) -> None:
+        """Makes this worker the producer of a run."""
+        record, epoch = adopted
+        entry = self._runs.setdefault(record.info.id, _Entry(RecentEvents(record.info, record.fold)))
+        # Viewers here may have followed the run: they read from the store what its producer wrote since.
+        entry.recent.skip_to(record.fold)
+        entry.recent.attempt, entry.epoch = attempt, epoch
+        # It may have been this worker's before.
+        entry.fold, entry.closed, entry.recent.control.lost = None, False, None
+        self._add(record.info.id, entry)
+
+    def claim(self, limit: int, operations: Collection[str]) -> Sequence[Record]:
+        # Asked first: each claim is a write, of which other workers take note.
+        if self._closed or not self.driver.query(self.driver.queued(operations)):
+            return ()
+        return self._claim(limit, operations)
+
+    def claim_run(self, run: str) -> Record | None:
+        return next(iter(self._claim(1, run=run)), None)
+
+    def _claim(self, limit: int, operations: Collection[str] | None = None, run: str | None = None) -> list[Record]:
+        token = secrets.token_hex(8)
+        step = self.driver.claim(self.worker, limit, token, operations, run)
+        claimed = self._execute(step, undo=self.driver.unclaim(self.worker, token))
+        for each in claimed:
+            self._take_over(each, each.record.attempt)
+        with contextlib.suppress(StoreAway):
+            self._refresh([each.record.info.id for each in claimed])
+        return [each.record for each in claimed]
+
+    def requeue(self, record: Record) -> None:
+        run = record.info.id
+        self._execute(self.driver.requeue(run, self.worker, record.attempt))
+        entry = self._runs.get(run)
+        if entry is not None:
+            entry.epoch = 0
+            self._wake_listener()  # its viewers here follow the next producer
+            self._forget(run)
+
+    def watch_queue(self, callback: Callable[[], None]) -> None:
+        self._on_queue = callback
+        self._followed_anything.set()
 
     # -- the viewers' side --------------------------------------------------------------------------------------
 
@@ -513,8 +555,8 @@ class SharedStore(Store):
         tries = 0
         while True:
             self._followed_anything.clear()
-            if not self._runs:
-                self._followed_anything.wait()
+            if not self._runs and (self._on_queue is None or self.driver.idle):
+                self._followed_anything.wait(None if self._on_queue is None else self.driver.idle)
             try:
                 news = self.driver.wait(self._followed())
                 for run, block, over in news.blocks:
@@ -524,6 +566,8 @@ class SharedStore(Store):
                 self._refresh_stale()
                 for entry in here:
                     entry.recent.notify()
+                if news.queue and self._on_queue is not None:
+                    self._on_queue()
                 tries = 0
             except StoreAway as away:
                 if not tries:

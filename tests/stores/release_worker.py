@@ -53,6 +53,10 @@ class ReleaseWorker:
         info = RunInfo(id=run, operation="count", created="2026-11-29T00:00:00.000Z")
         self.store._execute(self.store.driver.create(info, ""))  # type: ignore[attr-defined]
 
+    def claim(self, operation: str) -> list[str]:
+        """The queued runs of an operation that it takes."""
+        return [record.info.id for record in self.store.claim(9, [operation])]
+
     def adoptions(self, seconds: float) -> list[str]:
         """The runs that it takes over within so many seconds."""
         adopted, end = list[str](), time.monotonic() + seconds

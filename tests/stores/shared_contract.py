@@ -19,7 +19,7 @@ import gevent.event
 import pytest
 
 from streaming import Event, ManualClock, event, operation
-from streaming.errors import Fenced, StoreAway, StoreFull, Unavailable
+from streaming.errors import Fenced, StoreAway, StoreFull, TooMany, Unavailable
 from streaming.protocol.events import make_event
 from streaming.runs.operation import NoInput
 from streaming.runs.runner import Runner
@@ -555,7 +555,7 @@ class SharedStoreContract:
         """Removes a live run, as a store does that comes back empty."""
         raise NotImplementedError
 
-    # Verbs that are above no method of the store yet
+    # Queued runs, and verbs that are above no method of the store yet
 
     def test_queued_runs_are_claimed_once(self, worker: MakeWorker) -> None:
         """Each by one worker, the oldest first; they are no orphans, and places move up."""
@@ -588,6 +588,93 @@ class SharedStoreContract:
         claimed = written(other, other.driver.claim(other.worker, 9, "again"))
         assert [adopted.record.info.id for adopted in claimed] == ["r0", "r1", "r2"]
         assert [adopted.epoch for adopted in claimed] == [3, 3, 2]
+
+    def test_a_worker_claims_what_it_knows(self, worker: MakeWorker) -> None:
+        """Runs of other operations stay queued for those that know them; what is claimed is this worker's to write."""
+        store, other = worker(), worker()
+        for number in range(150):
+            store.create(run_info(f"o{number}", operation="other"), queued=True)
+        for number in range(3):
+            store.create(run_info(f"r{number}"), queued=True)
+        assert other.claim(9, ["nothing"]) == ()
+        assert [record.info.id for record in other.claim(2, ["count", "nothing"])] == ["r0", "r1"]
+        assert [record.info.id for record in store.claim(9, ["count"])] == ["r2"]
+        producer = Producer(other, "r0", ManualClock())
+        producer.write(start_event(run="r0"))
+        producer.end()
+        record = store.find("r0")
+        assert record is not None
+        assert (record.status, record.attempt) == ("succeeded", 1)
+
+    def test_one_run_is_taken_from_the_queue(self, worker: MakeWorker) -> None:
+        """To end it: once, and not a run that is at work."""
+        store, other = worker(), worker()
+        for number in range(3):
+            store.create(run_info(f"r{number}"), queued=True)
+        taken = other.claim_run("r1")
+        assert taken is not None
+        assert taken.info.id == "r1"
+        assert store.claim_run("r1") is None
+        assert [record.info.id for record in store.claim(9, ["count"])] == ["r0", "r2"]
+
+    def test_a_run_is_put_back(self, worker: MakeWorker) -> None:
+        """It keeps its place, and the number of its attempts; a viewer here follows its next producer."""
+        store, other = worker(lease=0.3), worker(lease=0.3)
+        for number in range(2):
+            store.create(run_info(f"r{number}"), queued=True)
+        (record,) = store.claim(1, ["count"])
+        crash(store)
+        adopted: list[Record] = []
+
+        def adopt() -> bool:
+            adopted.extend(other.adopt_orphans())
+            return bool(adopted)
+
+        until(adopt, "the run is adopted")
+        with watching(other, "r0") as seen:
+            other.requeue(adopted[0])
+            found = other.find("r0")
+            assert found is not None
+            assert found.status == "queued"
+            third = worker()
+            assert [record.info.id for record in third.claim(2, ["count"])] == ["r0", "r1"]
+            assert third.control("r0").lost is None
+            producer = Producer(third, "r0", ManualClock())
+            producer.write(start_event(run="r0"))
+            soon(lambda: ids(seen) == [1], "the viewer sees its start")
+        found = third.find("r0")
+        assert found is not None
+        assert found.attempt == record.attempt == 1
+
+    def test_an_idle_worker_is_told_of_a_queued_run(self, worker: MakeWorker) -> None:
+        """Soon, and also one that has followed nothing so far."""
+        store, idle = worker(), worker()
+        told = gevent.event.Event()
+        idle.watch_queue(told.set)
+        gevent.sleep(0.05)
+        store.create(run_info("r"), queued=True)
+        assert told.wait(SOON)
+
+    def test_a_queued_run_counts(self, worker: MakeWorker) -> None:
+        """Towards the limit of its client, and as its key's; its input is kept."""
+        store, other = worker(), worker()
+        store.create(run_info("r", "c", key="k", digest="d", input=b"{}"), queued=True)
+        assert other.live("c") == 1
+        assert other.create(run_info("r2", "c", key="k", digest="d"), limit=1, queued=True).id == "r"
+        with pytest.raises(TooMany):
+            other.create(run_info("r3", "c"), limit=1, queued=True)
+        (record,) = other.claim(1, ["count"])
+        assert record.info.input == b"{}"
+
+    def test_queued_runs_are_listed(self, worker: MakeWorker) -> None:
+        """As what they are, by every worker, until one claims them."""
+        store, other = worker(), worker()
+        for number in range(2):
+            store.create(run_info(f"r{number}"), queued=True)
+        store.claim(1, ["count"])
+        start_run(store, "r2")
+        page = other.page(owner="", operation=None, status="queued", limit=9, before=None)
+        assert [(record.info.id, record.status) for record in page] == [("r1", "queued")]
 
     def test_a_checkpoint_is_given_back(self, worker: MakeWorker) -> None:
         """The worker that adopts a run gets the last one; a worker that was fenced keeps none."""

@@ -164,6 +164,22 @@ def test_a_queued_run(release: Callable[[str], Release]) -> None:
     assert release("now").runs() == {"queued": "queued", "orphan": "running"}
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)  # in Redis the queue is no worker
+def test_a_queue_that_seems_dead(release: Callable[[str], Release], url: str) -> None:
+    """Where no worker of this release lives for a while, the release before may try to adopt: the run stays queued."""
+    now = release("now")
+    now.queue("queued")
+    now.kill()
+    with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as connection:
+        connection.execute("DELETE FROM workers")
+    before = release("before")
+    before.adoptions(2 * LEASE + 0.5)
+    before.kill()
+    again = release("now")
+    assert again.runs() == {"queued": "queued"}
+    assert again.claim("count") == ["queued"]
+
+
 def test_what_a_later_version_adds(url: str) -> None:
     """Columns and fields that this version does not know are ignored, whatever is in them."""
     with contextlib.closing(make(url)) as store:

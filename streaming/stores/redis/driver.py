@@ -106,7 +106,7 @@ class RedisDriver(Driver):
                 runs = {fields[1].decode() for _, fields in entries}
             else:
                 blocks += ((name.split(":")[2], *replies.block(entry)) for entry in entries)
-        return News(blocks, runs)
+        return News(blocks, runs, queue=QUEUE in runs)
 
     def wake(self, followed: Collection[str]) -> Step[None] | None:
         if self._wake_pending or set(followed) <= set(self._listening_to):
@@ -230,12 +230,30 @@ class RedisDriver(Driver):
 
     # -- producers ----------------------------------------------------------------------------------------------
 
-    def claim(self, worker: str, limit: int, token: str) -> Step[list[Adopted]]:
-        arguments = (worker, limit, self._lease_length, token)
-        return script("claim", *arguments, decode=lambda rows: [replies.claimed(row) for row in rows])
+    def queued(self, operations: Collection[str]) -> Step[bool]:
+        return script("queued", *operations, decode=bool)
+
+    def claim(
+        self,
+        worker: str,
+        limit: int,
+        token: str,
+        operations: Collection[str] | None = None,
+        run: str | None = None,
+    ) -> Step[list[Adopted]]:
+        which = ["run", run] if run is not None else ["any"] if operations is None else ["of", *operations]
+        return script(
+            "claim",
+            *(worker, limit, self._lease_length, token),
+            *which,
+            decode=lambda rows: [replies.claimed(row) for row in rows],
+        )
 
     def unclaim(self, worker: str, token: str) -> Step[Any]:
         return script("unclaim", worker, token)
+
+    def requeue(self, run: str, worker: str, attempt: int) -> Step[Any]:
+        return script("requeue", run, worker, attempt)
 
     def place(self, run: str) -> Step[int]:
         return script("place", run, decode=int)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
+
+import orjson
 
 from ...clock import Clock
 from ...protocol.frames import BLOCK_BYTES, Block
@@ -184,8 +187,20 @@ class SqliteDriver(SqliteFile):
     # -- producers ----------------------------------------------------------------------------------------------
 
     @step
-    def claim(self, db: Connection, worker: str, limit: int, token: str) -> list[Adopted]:
-        queued = db.execute(SQL["queued"], {"limit": limit}).fetchall()
+    def queued(self, db: Connection, operations: Collection[str]) -> bool:
+        return bool(_queued(db, 1, operations, None))
+
+    @step
+    def claim(
+        self,
+        db: Connection,
+        worker: str,
+        limit: int,
+        token: str,
+        operations: Collection[str] | None = None,
+        run: str | None = None,
+    ) -> list[Adopted]:
+        queued = _queued(db, limit, operations, run)
         for row in queued:
             for statement in ("claim", "name_claim"):
                 db.execute(SQL[statement], {"run": row["id"], "worker": worker, "token": token})
@@ -194,6 +209,11 @@ class SqliteDriver(SqliteFile):
     @step
     def unclaim(self, db: Connection, worker: str, token: str) -> None:
         db.execute(SQL["unclaim"], {"worker": worker, "token": token})
+
+    @step
+    def requeue(self, db: Connection, run: str, worker: str, attempt: int) -> None:
+        db.execute(SQL["open_queue"], {"now": time.monotonic()})
+        db.execute(SQL["requeue"], {"run": run, "worker": worker, "attempt": attempt})
 
     @step
     def place(self, db: Connection, run: str) -> int:
@@ -264,3 +284,9 @@ class SqliteDriver(SqliteFile):
             db.execute(SQL["erase"], {"run": row["id"]})
             total, count = int(db.execute(SQL["room"]).fetchone()[0]), count + 1
         return total, count
+
+
+def _queued(db: Connection, limit: int, operations: Collection[str] | None, run: str | None) -> list[sqlite3.Row]:
+    """The oldest queued runs."""
+    names = None if operations is None else orjson.dumps(list(operations)).decode()
+    return db.execute(SQL["queued"], {"limit": limit, "operations": names, "run": run}).fetchall()

@@ -152,6 +152,8 @@ def _complete(script: str) -> Iterator[str]:
 class SqliteFile(Driver):
     """The connections and threads of a worker. Raises `StoreAway` for a file that cannot be opened."""
 
+    idle = 0.1
+
     def __init__(self, path: str, lease: float) -> None:
         self.worker = secrets.token_hex(8)
         self._path = path
@@ -209,24 +211,26 @@ class SqliteFile(Driver):
 
     def wait(self, followed: Mapping[str, int]) -> News:
         gevent.sleep(POLL)
-        version = self.query(self._version())
+        version, queue = self.query(self._version()), False
         new = followed.keys() - self._followed
         if version != self._data_version or new:
-            last, changed = self.query(self._changed(self._last_transaction))
+            last, changed, queue = self.query(self._changed(self._last_transaction))
             # Not before: where a read has failed, it is done again.
             self._data_version, self._last_transaction = version, last
             new |= changed
         self._followed = followed.keys()
-        return News(runs=new)
+        return News(runs=new, queue=queue)
 
     @step
     def _version(self, db: Connection) -> int:
         return int(db.execute("PRAGMA data_version").fetchone()[0])
 
     @step
-    def _changed(self, db: Connection, since: int) -> tuple[int, set[str]]:
+    def _changed(self, db: Connection, since: int) -> tuple[int, set[str], bool]:
+        """The last transaction, the runs that have changed, and whether any are queued."""
         (last,) = db.execute(SQL["transaction"]).fetchone()
-        return last, {row["id"] for row in db.execute(SQL["changed"], {"since": since, "worker": self.worker})}
+        changed = {row["id"] for row in db.execute(SQL["changed"], {"since": since, "worker": self.worker})}
+        return last, changed, bool(db.execute(SQL["has_queue"]).fetchone()[0])
 
     def refresh_due(self) -> bool:
         """Whether the workers that are alive are others than before: viewers of a dead one no longer count."""

@@ -15,6 +15,10 @@ CREATE TRIGGER IF NOT EXISTS runs_erased AFTER DELETE ON runs BEGIN
   DELETE FROM files WHERE run = old.id;
   DELETE FROM claims WHERE run = old.id;
 END;
+CREATE TRIGGER IF NOT EXISTS runs_queued_only_claimed BEFORE UPDATE OF worker ON runs
+WHEN old.queued AND old.worker = 'queue' AND new.queued BEGIN
+  SELECT RAISE(IGNORE);  -- the code of version 1 adopts runs; once no worker of version 2 lives, the queue seems dead
+END;
 CREATE TABLE IF NOT EXISTS schema (version INTEGER NOT NULL, oldest INTEGER NOT NULL);
 -- When the retention of a finished run ends; unset for one that the code of version 1 has ended.
 ALTER TABLE runs ADD COLUMN expires REAL;

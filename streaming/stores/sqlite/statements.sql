@@ -124,7 +124,11 @@ INSERT INTO workers (id, expires) VALUES (:worker, :now + :lease)
 DELETE FROM viewers WHERE run = :run AND worker = :worker
 
 -- name: queued
-SELECT * FROM runs WHERE queued AND worker = 'queue' AND ending IS NULL ORDER BY number LIMIT :limit
+SELECT * FROM runs WHERE queued AND worker = 'queue' AND ending IS NULL AND (:run IS NULL OR id = :run)
+  AND (:operations IS NULL OR operation IN (SELECT value FROM json_each(:operations))) ORDER BY number LIMIT :limit
+
+-- name: has_queue
+SELECT EXISTS (SELECT 1 FROM runs WHERE queued AND ending IS NULL)
 
 -- name: place
 SELECT count(*) FROM runs AS other, runs WHERE runs.id = :run AND runs.queued AND runs.worker = 'queue'
@@ -139,6 +143,9 @@ INSERT OR REPLACE INTO claims (run, token) VALUES (:run, :token)
 -- name: unclaim
 UPDATE runs SET worker = 'queue', queued = 1 WHERE worker = :worker AND ending IS NULL
   AND id IN (SELECT run FROM claims WHERE token = :token)
+
+-- name: requeue
+UPDATE runs SET worker = 'queue', queued = 1, attempt = :attempt WHERE id = :run AND worker = :worker AND ending IS NULL
 
 -- name: orphans
 SELECT id, worker FROM runs WHERE ending IS NULL AND worker <> :worker AND worker <> 'queue'

@@ -1,8 +1,10 @@
-local worker, limit, lease, token = unpack(ARGV)
+local worker, limit, lease, token, which = unpack(ARGV, 1, 5)
 local claims, rows = P .. 'claim:' .. token, {}
 local runs = redis.call('LRANGE', claims, 0, -1)
 if #runs == 0 then
-  runs = redis.call('ZRANGE', P .. 'queue', 0, limit - 1)
+  if which == 'run' then runs = redis.call('ZSCORE', P .. 'queue', ARGV[6]) and {ARGV[6]} or {}
+  elseif which == 'any' then runs = redis.call('ZRANGE', P .. 'queue', 0, limit - 1)
+  else runs = queued_of(6, tonumber(limit)) end
   if #runs == 0 then return rows end
   redis.call('RPUSH', claims, unpack(runs))
   redis.call('PEXPIRE', claims, 60000)

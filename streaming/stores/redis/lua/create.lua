@@ -17,6 +17,10 @@ redis.call('HSET', run_key(run), 'number', number, 'extra', extra, unpack(ARGV, 
 take(tonumber(extra))
 redis.call('ZADD', P .. 'owner:' .. owner, number, run)
 redis.call('SADD', P .. 'client:' .. client, run)
-if worker ~= QUEUE then redis.call('SADD', P .. 'runs:' .. worker, run) else redis.call('ZADD', P .. 'queue', number, run) end
+if worker ~= QUEUE then redis.call('SADD', P .. 'runs:' .. worker, run)
+else
+  redis.call('ZADD', P .. 'queue', number, run)
+  notify_of_queue()
+end
 if named then redis.call(restored == '' and 'SET' or 'SETNX', named, run) end
 return false

@@ -22,6 +22,24 @@ local function notify(worker, run)
   redis.call('XADD', inbox, 'MAXLEN', '~', 1000, '*', 'run', run)
   redis.call('PEXPIRE', inbox, 60000)
 end
+local function notify_of_queue()
+  for _, worker in ipairs(redis.call('SMEMBERS', P .. 'workers')) do
+    if alive(worker) then notify(worker, QUEUE) end
+  end
+end
+-- The oldest queued runs of the operations that are named from argument `first` on.
+local function queued_of(first, limit)
+  local known, runs, from = {}, {}, 0
+  for at = first, #ARGV do known[ARGV[at]] = true end
+  repeat
+    local chunk = redis.call('ZRANGE', P .. 'queue', from, from + 99)
+    for _, run in ipairs(chunk) do
+      if #runs < limit and known[redis.call('HGET', run_key(run), 'operation')] then runs[#runs + 1] = run end
+    end
+    from = from + 100
+  until #chunk < 100 or #runs == limit
+  return runs
+end
 local function key_of(owner, key) return P .. 'key:' .. #owner .. ':' .. owner .. ':' .. key end
 local function parts(run)
   local key = run_key(run)

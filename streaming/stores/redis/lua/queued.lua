@@ -1,0 +1,1 @@
+return #queued_of(1, 1)
