@@ -3,7 +3,17 @@
 import typing
 
 from .clock import ManualClock
-from .errors import EncodeError, EventTooLarge, HeadwayError, OperationError, Problem, RegistrationError, SettingError
+from .errors import (
+    EncodeError,
+    EventTooLarge,
+    HeadwayError,
+    OperationError,
+    Problem,
+    RegistrationError,
+    RunCancelled,
+    RunFailed,
+    SettingError,
+)
 from .protocol.events import Event, ask, delta, event, flush, partial, progress, result
 from .protocol.retry_after import parse_retry_after
 from .protocol.sse import Message, Parser, comment, encode
@@ -63,6 +73,8 @@ __all__ = [
     "Parser",
     "Problem",
     "RegistrationError",
+    "RunCancelled",
+    "RunFailed",
     "RunFilter",
     "SettingError",
     "Upload",

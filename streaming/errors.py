@@ -6,8 +6,10 @@ HeadwayError
 ├── OwnerError (ValueError)     what the application gives as an owner, and is none
 ├── EncodeError (ValueError)    an event that the wire format cannot carry; raised where it is built
 ├── EventTooLarge (ValueError)  an incoming event that exceeds the parser's limit
-├── Failure                     why a run fails: a code and a message; `streaming.client.RunFailed` is one, too
-│   └── OperationError          an operation's failure, with a code and a message for its viewers
+├── Failure                     why a run fails: a code and a message
+│   ├── OperationError          an operation's failure, with a code and a message for its viewers
+│   └── RunFailed               a run ended in `error`; raised where its result is waited for
+├── RunCancelled                a run was cancelled, by anyone; raised there too
 ├── Refused                     an event that cannot be appended to a run's event log
 │   ├── RunClosed               the run is over, or its grammar does not allow the event
 │   ├── Fenced                  another worker has taken the run over
@@ -84,6 +86,21 @@ class OperationError(Failure):
     `code` is a stable word for programs, `message` a sentence for people. `retryable` is true where the same input
     may succeed later.
     """
+
+
+class RunFailed(Failure):
+    """The run ended in `error`; `retryable` says whether the same input may succeed later."""
+
+
+class RunCancelled(HeadwayError):
+    """The run was cancelled; `reason` is `requested`, `disconnected`, `timeout` or `shutdown`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"the run was cancelled: {self.reason or 'no reason was given'}"
 
 
 class Refused(HeadwayError):

@@ -11,23 +11,7 @@ A lost connection is opened again, and the stream goes on after the last event: 
 extra `client` (httpx).
 """
 
-from .aio import AsyncClient, AsyncRun
-from .errors import (
-    ClientError,
-    Conflict,
-    Interrupted,
-    InvalidInput,
-    Left,
-    NotAStream,
-    NotFound,
-    Overloaded,
-    RequestRefused,
-    RunCancelled,
-    RunFailed,
-    Unauthorized,
-    Unreachable,
-)
-from .events import (
+from ..protocol.typed import (
     Answer,
     Attempt,
     Delta,
@@ -45,6 +29,22 @@ from .events import (
     Snapshot,
     Start,
     Usage,
+)
+from .aio import AsyncClient, AsyncRun
+from .errors import (
+    ClientError,
+    Conflict,
+    Interrupted,
+    InvalidInput,
+    Left,
+    NotAStream,
+    NotFound,
+    Overloaded,
+    RequestRefused,
+    RunCancelled,
+    RunFailed,
+    Unauthorized,
+    Unreachable,
 )
 from .reader import Backoff
 from .requests import File

@@ -9,8 +9,8 @@ from typing import Any, Self
 import anyio
 import httpx
 
+from ..protocol.typed import RunEvent, Snapshot
 from .core import BaseClient, BaseRun
-from .events import RunEvent, Snapshot
 from .requests import Headers, Input, json_body, list_of, path_of, snapshot_of
 
 AsyncHeaders = Headers | Callable[[], Awaitable[Mapping[str, str]]]

@@ -19,8 +19,8 @@ import anyio
 import httpx
 
 from ..protocol.sse import MAX_EVENT
+from ..protocol.typed import Reset, RunEvent
 from .errors import ClientError, refusal
-from .events import Reset, RunEvent
 from .reader import Backoff, RunReader
 from .requests import (
     LIMITS,

@@ -24,7 +24,8 @@ from typing import Any, Final
 
 import orjson
 
-from ..errors import Failure, FieldError, HeadwayError
+from .. import errors
+from ..errors import FieldError, HeadwayError
 from ..protocol.retry_after import parse_retry_after
 
 RETRYABLE: Final = frozenset({408, 425, 429})
@@ -124,19 +125,12 @@ class Left(ClientError):
     """`disconnect()` was called before the run was over."""
 
 
-class RunFailed(ClientError, Failure):
+class RunFailed(ClientError, errors.RunFailed):
     """The run ended in `error`; `retryable` says whether the same input may succeed later."""
 
 
-class RunCancelled(ClientError):
+class RunCancelled(ClientError, errors.RunCancelled):
     """The run was cancelled; `reason` is `requested`, `disconnected`, `timeout` or `shutdown`."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"the run was cancelled: {self.reason or 'no reason was given'}"
 
 
 _BY_STATUS: Final[dict[int, type[RequestRefused]]] = {

@@ -29,8 +29,7 @@ from typing import Any, Final
 from ..errors import EventTooLarge
 from ..protocol.sse import MAX_EVENT, Message, Parser
 from ..protocol.state import Ending
-from .errors import ClientError, Interrupted, Left, NotAStream, RequestRefused, RunCancelled, RunFailed
-from .events import (
+from ..protocol.typed import (
     Answer,
     Attempt,
     Delta,
@@ -47,6 +46,7 @@ from .events import (
     make_event,
     read_event,
 )
+from .errors import ClientError, Interrupted, Left, NotAStream, RequestRefused, RunCancelled, RunFailed
 
 MAX_RETRY_AFTER: Final = 300.0
 """Seconds: a refusal with a longer `Retry-After` is raised instead of waited for."""

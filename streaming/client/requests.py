@@ -16,8 +16,8 @@ import httpx
 import orjson
 from pydantic import BaseModel
 
+from ..protocol.typed import Snapshot, read_snapshot
 from .errors import ClientError, NotAStream, Unreachable
-from .events import Snapshot, read_snapshot
 
 Headers = Mapping[str, str] | Callable[[], Mapping[str, str]]
 """Headers for every request, or a function that returns them: it is called for each, so that a token is fresh."""

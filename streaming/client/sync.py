@@ -9,9 +9,9 @@ from typing import Self
 
 import httpx
 
+from ..protocol.typed import RunEvent
 from .aio import AsyncClient, AsyncRun
 from .core import BaseClient, BaseRun, Post, blocking, run_blocking
-from .events import RunEvent
 from .reader import RunReader
 from .requests import Headers, Input
 

@@ -19,9 +19,9 @@ from pydantic import BaseModel
 
 from streaming import client
 from streaming.client import Delta, Other, Progress, RunEvent
-from streaming.client.events import CLASSES, make_event, read_event
 from streaming.protocol import schema
 from streaming.protocol.events import LIFECYCLE, TYPED
+from streaming.protocol.typed import CLASSES, make_event, read_event
 from tests.client.service import TIMESTAMP
 
 TYPESCRIPT: Final = Path(__file__).parents[2] / "clients" / "typescript" / "src"

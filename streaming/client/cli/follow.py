@@ -13,8 +13,8 @@ from typing import Any
 import click
 import orjson
 
+from ...protocol.typed import Question
 from ..errors import ClientError, Conflict, InvalidInput, RunCancelled, RunFailed
-from ..events import Question
 from ..sync import Run
 from .exit_codes import ExitCode
 from .flags import field_of

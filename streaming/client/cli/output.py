@@ -20,7 +20,7 @@ from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElap
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from ..events import (
+from ...protocol.typed import (
     Attempt,
     Delta,
     Done,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from streaming.client.cli.output import Screen, printable
-from streaming.client.events import make_event
+from streaming.protocol.typed import make_event
 
 
 def drawn(*events: tuple[str, dict[str, Any]], width: int = 60) -> str:

@@ -1,4 +1,4 @@
-"""The events of a run for a client: one class for each of the library's names, and `Other` for the rest.
+"""The events of a run for those who read it: one class for each of the library's names, and `Other` for the rest.
 
     match event:
         case Progress(done=done, total=total): ...
@@ -19,8 +19,8 @@ import orjson
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from ..protocol.events import LIFECYCLE, TYPED
-from ..protocol.state import OVER, Ending, Status
+from .events import LIFECYCLE, TYPED
+from .state import OVER, Ending, Status
 
 _CONFIG: Final = ConfigDict(strict=True)
 
