@@ -28,6 +28,9 @@ LOCAL_OWNER: Final = "headway.owner"
 """The key of a WSGI environ with the owner for whom `flask headway` asks. No request can set it: the keys of headers
 begin with `HTTP_`."""
 
+LOCAL_WORK: Final = "headway.work"
+"""The key of a WSGI environ that says that this process works on the run which the request starts."""
+
 WAKE: Final = 0.5
 """Seconds that the thread of a command waits at once: a signal that comes just before a wait is handled after it."""
 
@@ -82,30 +85,29 @@ class Local:
         return f"{config['PREFERRED_URL_SCHEME']}://{host}{prefix}"
 
     @contextmanager
-    def connect(self, owner: str | None) -> Iterator[httpx.Client]:
+    def connect(self, owner: str | None, *, here: bool = False) -> Iterator[httpx.Client]:
         """A client whose requests the application answers, as those of `owner`; with `None` it asks who they are.
 
-        At the end the runs of this process are stopped, and the store is closed.
+        With `here` this process works on the runs that it starts. At the end its runs are stopped, and the store is
+        closed.
         """
         import httpx
 
         from ..client.cli.wsgi import WsgiTransport
 
         headway, settings = self._headway, self._settings
-        headway.serving = False
+        more = ({} if owner is None else {LOCAL_OWNER: owner}) | ({LOCAL_WORK: "1"} if here else {})
         # The viewer is this process: a prompt that waits for a person must not look like a client that is lost.
         headway.settings = replace(settings, heartbeat=min(settings.heartbeat, WAKE), send_timeout=math.inf)
+        decided, headway.serving = headway.decided, False
         try:
-            with (
-                _without_csrf(self._app),
-                httpx.Client(transport=WsgiTransport(self._app, {} if owner is None else {LOCAL_OWNER: owner})) as http,
-            ):
+            with _without_csrf(self._app), httpx.Client(transport=WsgiTransport(self._app, more)) as http:
                 yield http
         finally:
             headway.drain(0)
             headway.close()
             Worker.current().close()
-            headway.serving, headway.settings = True, settings
+            headway.serving, headway.settings = decided, settings
 
     def wait(self) -> None:
         """Waits until the runs of this process are over."""

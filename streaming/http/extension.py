@@ -12,7 +12,7 @@ from typing import Any, ClassVar, cast
 from uuid import UUID
 
 import gevent
-from flask import Blueprint, Flask, Request, current_app, has_app_context
+from flask import Blueprint, Flask, Request, current_app, has_app_context, request_started
 from flask.ctx import AppContext
 from gevent.lock import Semaphore
 
@@ -30,10 +30,13 @@ from . import uploads
 from .command import HeadwayCommand
 from .context import call_context, check_process_app
 from .drain import drain
+from .from_code import Input, start_run
 from .gate import Gate
+from .handle import RunHandle
 from .heartbeat import Heartbeat, most_streams
 from .mount import below, free_name, full_name
 from .routes import Routes
+from .serving import close_at_exit, find_out
 
 try:
     from .metrics import Prometheus
@@ -54,8 +57,8 @@ class Headway:
     the request. `log` and `clock` replace the store of the settings and the system's clock, in tests. `observers` are
     notified of runs, streams and refusals. `process_app` says where the process of an operation finds the application,
     as `module:create_app` or `module:app`. `standalone` says that the application is nothing else (`http/gate.py`).
-    Further keywords are defaults of settings. `serving` is false in `flask headway`: a process that ends with its
-    command takes over no run whose worker was lost.
+    `serving` decides whether this process works on runs, which it finds out itself otherwise. Further keywords are
+    defaults of settings.
     """
 
     mounted: ClassVar[weakref.WeakSet[Headway]] = weakref.WeakSet()
@@ -74,11 +77,13 @@ class Headway:
         observers: Iterable[Observer] = (),
         process_app: str | None = None,
         standalone: bool = False,
+        serving: bool | None = None,
         **defaults: Any,
     ) -> None:
         self.operations = list(operations)
         self.observers = list(observers)
-        self.serving = True
+        self.decided = serving
+        self._found_serving = self.closes_at_exit = False
         self.standalone = standalone
         self.gate = Gate(self)
         self.settings = Settings()
@@ -135,6 +140,7 @@ class Headway:
         app.extensions[key] = self
         app.cli.add_command(HeadwayCommand(app, self, free_name(key, app.cli.commands)))
         Headway.mounted.add(self)
+        find_out(app, self)
         return self
 
     def _copy(self) -> Headway:
@@ -147,6 +153,7 @@ class Headway:
             observers=self.observers,
             process_app=self._process_app,
             standalone=self.standalone,
+            serving=self.decided,
             **self._defaults,
         )
         copy._declaration = self._declaration
@@ -176,6 +183,71 @@ class Headway:
         Raises `RegistrationError` where the operation needs a request and there is none.
         """
         return call_context(self.app, operation, self._process_app)
+
+    @property
+    def serving(self) -> bool:
+        """Whether this process works on runs: on those that it starts, queued ones, and those whose worker has died.
+
+        By default it does so under gunicorn and `flask run`, and once the application has had a request. What other
+        processes start, such as commands and cron jobs, waits in a shared store for one that serves. Setting this
+        decides it; `None` returns to the default.
+        """
+        return self._found_serving if self.decided is None else self.decided
+
+    @serving.setter
+    def serving(self, value: bool | None) -> None:
+        self.decided = value
+        self._look_for_queued()
+
+    def found_serving(self, *_: Any, **__: Any) -> None:
+        """Called once it shows that this process serves."""
+        request_started.disconnect(self.found_serving, self.app)
+        self._found_serving = True
+        self._look_for_queued()
+
+    def _look_for_queued(self) -> None:
+        if self._runner is not None:
+            self._runner.worker.soon(self._runner.queue.look)
+
+    @property
+    def live(self) -> int:
+        """How many runs this process has at work."""
+        return 0 if self._runner is None else self._runner.live
+
+    @property
+    def queues(self) -> bool:
+        """Whether a run that this process starts waits for another one."""
+        return not self.serving and self.runner.store.shared
+
+    def start(
+        self,
+        operation: str | Operation,
+        input: Input = None,
+        *,
+        owner: str | int | UUID | None = None,
+        linger: float | None = 0.0,
+        key: str | None = None,
+    ) -> RunHandle:
+        """Starts a run, in any thread or greenlet, with a request or without.
+
+        `input` is an instance of the operation's model, or a mapping that it checks; a file is a `Path`, or one of
+        `request.files`. The run lingers for `linger` seconds at least, `None` is for ever. Of one owner, the runs with
+        the same `key` and input are one. A run of an owner counts towards `max_runs_per_client`.
+
+        Raises `NotFound` for an unknown operation, `InvalidInput` with `errors`, `OwnerError`, `Conflict`, `TooMany`,
+        `Unavailable`, and `StoreAway`.
+        """
+        here = self.here
+        close_at_exit(here)
+        return RunHandle(here, start_run(here, operation, input, owner=owner, linger=linger, key=key))
+
+    def run(self, run: str, *, owner: str | int | UUID | None = None) -> RunHandle:
+        """The run of this id, whosever it is, or only one of `owner`. Raises `NotFound` where there is none."""
+        here = self.here
+        close_at_exit(here)
+        runner = here.runner
+        runner.worker.call(runner.find, run, None if owner is None else owner_text(owner))
+        return RunHandle(here, run)
 
     @property
     def worker(self) -> Worker:
@@ -251,7 +323,7 @@ class Headway:
                     self._clock,
                     self.observer,
                     streams=lambda: len(heartbeat.viewers),
-                    adopts=self.serving,
+                    serving=_serving_of(self),
                     call=CallContext(_context_of(self.app), process_app=self._process_app),
                 )
                 self._finalizer = weakref.finalize(self, _close, self._runner)
@@ -278,6 +350,12 @@ def _context_of(app: Flask) -> Callable[[], AppContext]:
         return app.app_context()
 
     return context
+
+
+def _serving_of(headway: Headway) -> Callable[[], bool]:
+    """What says whether an extension serves, and does not keep it alive."""
+    reference = weakref.ref(headway)
+    return lambda: (alive := reference()) is not None and alive.serving
 
 
 def _close(runner: Runner) -> None:

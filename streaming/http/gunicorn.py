@@ -18,12 +18,12 @@ import gevent
 import gevent.event
 from gevent import monkey
 
-from ..errors import HeadwayError
 from ..runtime.hub import give_way, start_native_thread
 from ..runtime.worker import Worker
 from ..settings import Settings
 from .drain import end_streams
 from .extension import Headway
+from .serving import open_store_of
 from .transport import stop_reading
 
 log = logging.getLogger("headway")
@@ -107,10 +107,7 @@ def _end_streams(seconds: float) -> None:
 def _open_stores() -> None:
     """Opens the stores before the first request: interrupted runs wait for a worker to adopt them."""
     for headway in list(Headway.mounted):
-        try:
-            headway.runner  # noqa: B018  # made on first use
-        except HeadwayError as error:
-            log.warning("the store of the runs is not open yet: %s", error)
+        open_store_of(headway)
 
 
 def _check_addresses(sockets: Iterable[Any]) -> None:

@@ -177,7 +177,7 @@ def field_errors(error: ValidationError) -> list[FieldError]:
 
 
 @contextlib.contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
     """Raises `BadRequest` or `InvalidInput` for what the check of an input raises."""
     try:
         yield
@@ -200,7 +200,7 @@ def _from_json(request: Request, operation: Operation, body: bytes) -> RunInput:
         raise UnsupportedMedia("input is application/json, or multipart/form-data where it has a file")
     if excess := excess_of(body):
         raise _excessive(excess)
-    with _refusals():
+    with refusals():
         value = operation.input.model_validate_json(body or b"{}")
     return RunInput(value, hashlib.sha256(operation.name.encode() + b"\0" + body).hexdigest(), None)
 
@@ -221,8 +221,8 @@ def _from_form(
     folder = Uploads() if files else None
     try:
         if folder is not None:
-            _save_files(files.lists(), operation, folder.path, data, digest)
-        with _refusals():
+            save_files(files.lists(), operation, folder.path, data, digest)
+        with refusals():
             return RunInput(operation.input.model_validate(data), digest.hexdigest(), folder)
     except BaseException:
         if folder is not None:
@@ -239,7 +239,8 @@ def _values(fields: MultiDict[str, str], operation: Operation) -> dict[str, Any]
     return {name: fields.getlist(name) if kinds.get(name) == "array" else fields[name] for name in fields}
 
 
-def _save_files(files: Any, operation: Operation, folder: Path, data: dict[str, Any], digest: Any) -> None:
+def save_files(files: Any, operation: Operation, folder: Path, data: dict[str, Any], digest: Any) -> None:
+    """Copies files into `folder`, and puts them into `data` as uploads. Raises `InvalidInput`."""
     several, paths = operation.file_fields(), itertools.count()
     for name, entries in files:
         if name not in several:

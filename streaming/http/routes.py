@@ -27,7 +27,7 @@ from ..runs.observers import Refused, StreamOpened
 from ..runs.operation import Operation
 from ..stores.base import Record, owner_text
 from .answers import SLICE, Answer, Answers
-from .command import LOCAL_OWNER
+from .command import LOCAL_OWNER, LOCAL_WORK
 from .cors import allow_origin
 from .deadline import begin_body, drop_body, end_body
 from .gate import client_of_request, prefix_of_request
@@ -232,9 +232,9 @@ class Routes:
         self, operation: Operation, run_input: RunInput, preferences: Preferences
     ) -> tuple[str, RunSource | None]:
         """The id of the run, and the source of its stream unless the caller is detached. Raises `Problem`."""
-        runner = self._headway.runner
-        value = operation.with_headers(run_input.value, request.headers.get)
-        handshake = operation.handshake(value, runner.worker)
+        runner, queued = self._headway.runner, self._headway.queues and LOCAL_WORK not in request.environ
+        value = run_input.value if queued else operation.with_headers(run_input.value, request.headers.get)
+        handshake = None if queued else operation.handshake(value, runner.worker)
         # Read here: `start` may run in another thread, which has no request.
         call = self._headway.call_context(operation)
         key, owner = request.headers.get("Idempotency-Key") or None, g.headway_owner
@@ -249,6 +249,7 @@ class Routes:
                 key=key,
                 digest=run_input.digest if key else None,
                 linger=preferences.linger,
+                queued=queued,
                 cleanup=run_input.discard,
                 call=call,
             )

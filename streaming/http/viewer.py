@@ -270,23 +270,26 @@ class Viewer:
 
 
 class RunSource(Source):
-    """The event log of a run; its viewer counts for the run's linger.
+    """The event log of a run; a viewer that `counts` does so for the run's linger.
 
     `rewound` says that its viewer has seen events that the store has lost since: it begins with a `reset`. `seat` is
     that of its client.
     """
 
-    __slots__ = ("_returns", "_rewound", "_seat", "_store", "run")
+    __slots__ = ("_counts", "_rewound", "_seat", "_store", "run")
 
     run: str
 
-    def __init__(self, store: Store, run: str, *, rewound: bool = False, seat: Seat | None = None) -> None:
+    def __init__(
+        self, store: Store, run: str, *, counts: bool = True, rewound: bool = False, seat: Seat | None = None
+    ) -> None:
         self._store = store
         self._seat = seat
         self.run = run
-        self._returns = False
+        self._counts = counts
         self._rewound = rewound
-        store.count(run, +1)
+        if counts:
+            store.count(run, +1)
 
     def read(self, after: int, *, frames: int, merge: bool) -> Batch:
         try:
@@ -308,11 +311,11 @@ class RunSource(Source):
         return b'id: %d\nevent: reset\ndata: {"timestamp":"%b","snapshot":%b}\n\n' % (batch.oldest - 1, stamp, snapshot)
 
     def expect_return(self) -> None:
-        self._returns = True
+        # It still counts, until the lease of this worker expires.
+        self._counts = False
 
     def leave(self) -> None:
         if self._seat is not None:
             self._seat.free()
-        # A viewer that returns to another worker still counts, until the lease of this one expires.
-        if not self._returns:
+        if self._counts:
             self._store.count(self.run, -1)

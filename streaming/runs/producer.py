@@ -110,8 +110,8 @@ class Producer:
         return self._clock.monotonic() - self._started
 
     def start(self, first: Event | None = None) -> None:
-        """Writes `start`, or `first` in its place, and starts the work."""
-        if self._lifecycle:
+        """Writes `start`, or `first` in its place, and starts the work; a claimed run has its `start` already."""
+        if self._lifecycle and (first is not None or not self.recorder.last):
             run = {} if self.run is None else {"run": self.run}
             self._batcher.write(first or make_event("start", {**run, "operation": self.name}))
         if self._timeout is not None:

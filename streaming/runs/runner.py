@@ -7,15 +7,16 @@ import secrets
 import weakref
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import gevent
 from pydantic import BaseModel
 
 from ..clock import Clock, SystemClock, rfc3339
 from ..errors import NotFound, RegistrationError, StoreAway, Unavailable
-from ..protocol.events import make_event
+from ..protocol.events import Event, make_event
 from ..protocol.recorder import Recorder
+from ..protocol.state import Ending
 from ..runtime.worker import Worker
 from ..settings import Settings
 from ..stores.base import Record, RunInfo, Store
@@ -24,6 +25,7 @@ from .executors.start import check_operation, warm_executors
 from .observers import Load, Observer
 from .operation import UNSET, Operation
 from .producer import error_event
+from .queue import Queue, queued_input
 from .run import Run
 
 log = logging.getLogger("headway")
@@ -56,24 +58,25 @@ class Runner:
         clock: Clock | None = None,
         observer: Observer | None = None,
         streams: Callable[[], int] = lambda: 0,
-        adopts: bool = True,
+        serving: Callable[[], bool] = lambda: True,
         call: CallContext | None = None,
     ) -> None:
         self.operations = self.check(operations)
         self.observer = observer or Observer()
         self._streams = streams
-        self._adopts = adopts
-        self._call = call or CallContext()
+        self.serving = serving
+        self.call = call or CallContext()
         self.store = store
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
         self.worker = worker
-        self.draining = False
+        self.draining = self.stopping = False
         self.runs: dict[str, Run] = {}
         self._starting = self._evicted = 0
         worker.part(Runners).all.add(self)
-        warm_executors(self.operations.values(), worker, self._call.process_app)
+        warm_executors(self.operations.values(), worker, self.call.process_app)
         self._maintenance: gevent.Greenlet[..., None] = gevent.spawn(self._maintain)
+        self.queue = Queue(self)
 
     @staticmethod
     def check(operations: Iterable[Operation]) -> dict[str, Operation]:
@@ -94,18 +97,21 @@ class Runner:
         checked: BaseModel,
         *,
         owner: str = "",
-        client: str = "",
+        client: str | None = "",
         key: str | None = None,
         digest: str | None = None,
-        linger: float = 0.0,
+        linger: float | None = 0.0,
+        queued: bool = False,
         cleanup: Callable[[], None] = lambda: None,
         call: CallContext | None = None,
     ) -> tuple[str, bool]:
         """Starts a run, or joins the one that the same owner and key started; gives its id, and whether it is new.
 
-        It lingers for `linger` seconds at least. `cleanup` is called when the run has ended, or at once where none was
-        started. `call` is what a request hands on; without it the run has the runner's. Raises `Unavailable`, `TooMany`
-        and `Conflict`.
+        It lingers for `linger` seconds at least, `None` is for ever; it counts towards the limit of `client`, if there
+        is one. One that is `queued` waits in a shared store for a worker that serves. `cleanup` is called when the run
+        has ended, or at once where none was started here. `call` is what a request hands on; without it, and queued,
+        the run has the runner's. Raises `Unavailable`, `TooMany`, `Conflict`, and `InvalidInput` where the input cannot
+        be queued.
         """
         try:
             least = self.linger_of(operation)
@@ -114,17 +120,17 @@ class Runner:
                 operation=operation.name,
                 created=rfc3339(self.clock.now()),
                 owner=owner,
-                client=client,
-                linger=None if least is None else max(least, linger),
+                client=client or "",
+                linger=None if least is None or linger is None else max(least, linger),
                 key=key,
                 digest=digest,
-                input=checked.model_dump_json().encode() if operation.retries and not operation.file_fields() else None,
+                input=queued_input(operation, checked) if queued else _kept_input(operation, checked),
             )
-            stored = self._create_or_join(info)
-            if stored.id != info.id:
+            stored = self._create_or_join(info, queued, None if client is None else self.settings.max_runs_per_client)
+            if queued or stored.id != info.id:
                 cleanup()
-                return stored.id, False
-            run = self.runs[info.id] = Run(self, operation, info, checked, call or self._call)
+                return stored.id, stored.id == info.id
+            run = self.runs[info.id] = Run(self, operation, info, checked, call or self.call)
         except BaseException:
             cleanup()
             raise
@@ -132,50 +138,65 @@ class Runner:
         run.start()
         return info.id, True
 
-    def _create_or_join(self, info: RunInfo) -> RunInfo:
+    def _create_or_join(self, info: RunInfo, queued: bool, limit: int | None) -> RunInfo:
         joined = self.store.find_by_key(info)
         if joined is not None:
             return joined
+        if queued:
+            return self.store.create(info, limit=limit, queued=True)
         self._check_room()
         self._starting += 1
         try:
-            return self.store.create(info, limit=self.settings.max_runs_per_client)
+            return self.store.create(info, limit=limit)
         finally:
             self._starting -= 1
 
-    def find(self, run: str, owner: str) -> Record:
-        """The record of a run. Raises `NotFound`, also for the runs of other owners."""
+    def find(self, run: str, owner: str | None) -> Record:
+        """The record of a run. Raises `NotFound`, also for those of others than `owner`, if there is one."""
         record = self.store.find(run)
-        if record is None or record.info.owner != owner:
+        if record is None or owner not in (None, record.info.owner):
             raise NotFound("there is no such run", code="run_not_found")
         return record
 
-    def cancel(self, run: str, owner: str) -> tuple[Record, bool]:
+    def cancel(self, run: str, owner: str | None) -> tuple[Record, bool]:
         """Cancels a run; gives its record after that, and whether it was live."""
         record = self.find(run, owner)
         if record.fold.over:
             return record, False
-        self.store.cancel(run, "requested")
+        queued = self.store.claim_run(run) if record.queued else None
+        if queued is None:
+            self.store.cancel(run, "requested")
+        else:  # nobody else would end it before a worker has room
+            self.end_cancelled(queued)
+            self.store.flush()
         return self.find(run, owner), True
 
     def forget(self, run: Run) -> None:
         self.runs.pop(run.info.id, None)
+        self.queue.look()
 
     @property
     def live(self) -> int:
         """How many live runs this worker has."""
-        return len(self.runs)
+        return len(self.runs) + self.queue.claimed
+
+    @property
+    def room(self) -> int:
+        """How many more runs this worker may have; starts that wait for the store count too."""
+        return self.settings.max_runs - self.live - self._starting
 
     def stop(self) -> None:
         """Cancels the live runs, and waits for their ends."""
-        for run in list(self.runs.values()):
-            run.producer.cancel("shutdown")
-        while self.runs:
+        self.draining = self.stopping = True
+        while self.live:
+            for run in list(self.runs.values()):
+                run.producer.cancel("shutdown")
             gevent.sleep(0.01)
 
     def close(self) -> None:
         """Stops the live runs, and closes the store."""
         self.stop()
+        self.queue.close()
         self._maintenance.kill(block=False)
         self.store.close()
 
@@ -185,7 +206,7 @@ class Runner:
             gevent.sleep(MAINTENANCE)
             self.observer.load(self._load())
             try:
-                if self._adopts and not self.draining:
+                if self.serving() and not self.draining:
                     for orphan in self.store.adopt_orphans():
                         self._adopt_or_end(orphan)
                 self.store.sweep()
@@ -205,39 +226,59 @@ class Runner:
             self._adopt(orphan)
         except Exception:
             log.exception("run %s could not be started again", orphan.info.id)
-            self._end(orphan)
+            self._end_lost(orphan)
 
     def _adopt(self, orphan: Record) -> None:
-        """Starts a run again whose producer was lost, if its operation allows that; ends it as failed otherwise."""
+        """Starts a run again whose producer was lost, if its operation allows that; ends it as failed otherwise.
+
+        One that was claimed, and has not begun, goes back into the queue.
+        """
         operation = self.operations.get(orphan.info.operation)
         attempt = orphan.attempt + 1
+        may_have_begun = orphan.fold.last_event_id or (operation is not None and operation.retries)
+        if orphan.info.input is not None and not may_have_begun:
+            self.store.requeue(orphan)
+            return
         if operation is None or orphan.info.input is None or attempt > operation.retries + 1 or orphan.cancelling:
-            self._end(orphan)
+            self._end_lost(orphan)
             return
         checked = operation.input.model_validate_json(orphan.info.input)
         # Without a stored event it starts for the first time.
         is_new = orphan.fold.last_event_id == 0
         run = self.runs[orphan.info.id] = Run(
-            self, operation, orphan.info, checked, self._call, fold=orphan.fold, attempt=1 if is_new else attempt
+            self, operation, orphan.info, checked, self.call, fold=orphan.fold, attempt=1 if is_new else attempt
         )
         run.start(None if is_new else make_event("attempt", {"attempt": attempt, "reason": "producer_lost"}))
 
-    def _end(self, orphan: Record) -> None:
-        recorder = Recorder(self.clock, fold=orphan.fold)
-        elapsed = max(self.clock.now() - datetime.fromisoformat(orphan.info.created).timestamp(), 0)
+    def _end_lost(self, orphan: Record) -> None:
+        self.end(orphan, "failed", error_event("producer_lost", "The worker that ran this has died.", retryable=True))
+
+    def end_cancelled(self, record: Record) -> None:
+        """Ends a run of this worker that was cancelled before it began."""
+        self.end(record, "cancelled", reason="requested")
+
+    def end(self, record: Record, status: Ending, *events: Event, **more: Any) -> None:
+        """Writes the last events of a run of this worker that has no producer; `done` has what is in `more`."""
+        recorder = Recorder(self.clock, fold=record.fold)
+        elapsed = max(self.clock.now() - datetime.fromisoformat(record.info.created).timestamp(), 0)
         if not recorder.last:
-            recorder.add(make_event("start", {"run": orphan.info.id, "operation": orphan.info.operation}))
-        recorder.add(error_event("producer_lost", "The worker that ran this has died.", retryable=True))
-        recorder.add(make_event("done", {"status": "failed", "elapsed": round(elapsed, 3)}))
-        self.store.append(orphan.info.id, recorder.take(), recorder.fold)
+            recorder.add(make_event("start", {"run": record.info.id, "operation": record.info.operation}))
+        for event in events:
+            recorder.add(event)
+        recorder.add(make_event("done", {"status": status, "elapsed": round(elapsed, 3), **more}))
+        self.store.append(record.info.id, recorder.take(), recorder.fold)
 
     def _check_room(self) -> None:
         if self.draining:
             raise Unavailable("this worker is stopping; come back in a moment", code="draining", retry_after=1)
-        # Starts that wait for the store count too, or all of a burst would be let in.
-        if len(self.runs) + self._starting >= self.settings.max_runs:
+        if self.room <= 0:
             raise Unavailable("this worker has as many live runs as it may have", code="too_many_runs", retry_after=5)
 
     def linger_of(self, operation: Operation) -> float | None:
         """The linger of an operation in seconds, `None` for ever."""
         return self.settings.linger if operation.linger is UNSET else operation.linger
+
+
+def _kept_input(operation: Operation, checked: BaseModel) -> bytes | None:
+    """The input of an operation that may start again, as JSON."""
+    return checked.model_dump_json().encode() if operation.retries and not operation.file_fields() else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import gevent
@@ -14,9 +15,9 @@ from flask_wtf.csrf import CSRFProtect
 from pydantic import BaseModel
 
 from operations.simulate import simulate
-from streaming import Event, Headway, MemoryStore, operation, progress
+from streaming import Event, Headway, MemoryStore, Upload, operation, progress
 from streaming.client import Client, Progress
-from streaming.client.cli import doctor
+from streaming.client.cli import commands, doctor
 from streaming.http.command import LOCAL_OWNER, Local
 from streaming.runs import runner
 from streaming.stores.base import Record
@@ -47,6 +48,18 @@ def gated() -> Generator[Event, Any, bool]:
     """Waits until its first event was read."""
     yield progress("waiting")
     return gate.wait(PATIENCE)
+
+
+class File(BaseModel):
+    """A file."""
+
+    file: Upload
+
+
+@operation
+def reading(input: File) -> str:
+    """Reads it."""
+    return input.file.path.read_text()
 
 
 def make(config: dict[str, Any] | None = None, **options: Any) -> Flask:
@@ -97,6 +110,37 @@ def test_a_detached_run_is_worked_on_to_its_end() -> None:
     started = run_in(app, "run", "pausing", "--seconds", "0.2", "--detach")
     assert (started.code, started.lines[0]["status"]) == (0, "running")
     assert run_in(app, "show", started.lines[0]["id"]).lines[0]["status"] == "succeeded"
+
+
+def test_a_run_waits_for_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a store that others share: without a worker that serves the command says so; `--here` needs none."""
+    monkeypatch.setattr(commands, "TAKEN_WITHIN", 0.05)
+    app = make({"HEADWAY_STORE": f"sqlite:///{tmp_path}/runs.db"}, log=None, operations=[pausing, reading])
+    ended = run_in(app, "run", "pausing", "--detach")
+    (snapshot,) = ended.lines
+    assert (ended.code, snapshot["status"]) == (0, "queued")
+    note = f"headway: run {snapshot['id']} waits for a worker of the service; none has taken it so far\n"
+    assert ended.err == note
+    assert run_in(app, "run", "pausing", "--here").code == 0
+    assert [run["status"] for run in run_in(app, "list").lines] == ["succeeded", "queued"]
+    assert run_in(app, "cancel", snapshot["id"]).lines[0]["status"] == "cancelled"
+
+
+def test_a_file_does_not_wait_for_a_service(tmp_path: Path) -> None:
+    """It would not be there: the start is refused in one line, and `--here` reads it."""
+    app = make({"HEADWAY_STORE": f"sqlite:///{tmp_path}/runs.db"}, log=None, operations=[pausing, reading])
+    file = tmp_path / "a.txt"
+    file.write_text("one")
+    refused = run_in(app, "run", "reading", str(file))
+    assert (refused.code, refused.lines, refused.err.count("\n")) == (5, [], 1)
+    assert "a file does not travel" in refused.err
+    assert names(run_in(app, "run", "reading", str(file), "--here").lines) == ["start", "result", "done"]
+
+
+def test_here_is_for_the_application() -> None:
+    """A service works on its runs itself."""
+    refused = run_in(make(), "run", "pausing", "--here", "--url", "http://127.0.0.1:9")
+    assert (refused.code, refused.lines) == (2, [])
 
 
 def test_the_application_is_as_before_a_command() -> None:

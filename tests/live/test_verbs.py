@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable, Iterator
 from typing import Any, Final, get_args
 
+import httpx
 import pytest
 
 from streaming.client import Client
@@ -126,7 +127,7 @@ def test_every_verb_is_in_the_table() -> None:
 @pytest.mark.parametrize("place", ["greenlet", "thread", "process"])
 def test_a_run_of_the_command_is_seen_by_the_service(headway: CommandLine, client: Client, place: str) -> None:
     """The service shows its state while the command works on it; Ctrl-C cancels it, wherever it runs."""
-    with headway.start("run", "simulate", "--steps", "1", "--interval", "600", "--runs-in", place) as process:
+    with headway.start("run", "simulate", "--here", "--steps", "1", "--interval", "600", "--runs-in", place) as process:
         run = read_until(process, "start")["data"]["run"]
         read_until(process, "progress")
         assert client.snapshot(run).status == "running"
@@ -138,9 +139,30 @@ def test_a_run_of_the_command_is_seen_by_the_service(headway: CommandLine, clien
     assert client.snapshot(run).status == "cancelled"
 
 
+def test_a_command_starts_a_run_of_the_service(headway: CommandLine, client: Client, server: Server) -> None:
+    """The service works on it, also after the command has left; a cancel comes back to the command."""
+    with headway.start("run", "simulate", "--steps", "1000", "--interval", "0.1") as process:
+        run = read_until(process, "start")["data"]["run"]
+        read_until(process, "progress")
+        assert metric(server, "headway_runs_live") >= 1
+        client.cancel(run)
+        assert process.wait(PATIENCE) == 3
+    ended = headway.run("run", "simulate", "--detach", "--steps", "1000", "--interval", "0.1")
+    assert (ended.code, ended.err) == (0, "")
+    run = ended.lines[0]["id"]
+    wait_until(lambda: client.snapshot(run).status == "running", "the service works on it")
+    client.cancel(run)
+
+
+def metric(server: Server, name: str) -> float:
+    """The value of a metric of the service, over all its workers."""
+    text = httpx.get(f"{server.url}/metrics").text
+    return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
+
+
 def test_the_service_cancels_a_run_of_the_command(headway: CommandLine, client: Client) -> None:
     """A cancel reaches the process of the command."""
-    with headway.start("run", "simulate", "--steps", "1", "--interval", "600") as process:
+    with headway.start("run", "simulate", "--here", "--steps", "1", "--interval", "600") as process:
         run = read_until(process, "start")["data"]["run"]
         read_until(process, "progress")
         client.cancel(run)
@@ -162,7 +184,7 @@ def test_a_run_of_the_service_is_watched_and_cancelled(headway: CommandLine, cli
 
 def test_leaving_ends_a_run_of_the_command(headway: CommandLine, client: Client) -> None:
     """With a second Ctrl-C, and where nobody reads the output: nobody would work on the run any more."""
-    with headway.start("run", "simulate", "--steps", "1000000", "--interval", "0.01") as process:
+    with headway.start("run", "simulate", "--here", "--steps", "1000000", "--interval", "0.01") as process:
         run = read_until(process, "start")["data"]["run"]
         assert process.stdout
         process.stdout.close()
@@ -175,7 +197,7 @@ def test_leaving_ends_a_run_of_the_command(headway: CommandLine, client: Client)
 def test_a_prompt_waits_for_a_person(env: dict[str, str]) -> None:
     """The process is its own viewer: one that thinks for longer than HEADWAY_SEND_TIMEOUT is not lost."""
     headway = CommandLine("flask headway", {**env, "HEADWAY_SEND_TIMEOUT": "0.2"})
-    with headway.terminal("run", "simulate", "--steps", "1", "--interval", "0", "--ask-at", "1") as screen:
+    with headway.terminal("run", "simulate", "--here", "--steps", "1", "--interval", "0", "--ask-at", "1") as screen:
         screen.read_until("Go on? [y/N]")
         wait_until(lambda: not screen.read(1.0), "nothing more is shown")
         screen.type(b"y\n")
@@ -186,7 +208,7 @@ def test_a_prompt_waits_for_a_person(env: dict[str, str]) -> None:
 
 def test_a_detached_run_of_the_command(headway: CommandLine, client: Client) -> None:
     """The snapshot is there at once, and the process stays to the end of the run, which Ctrl-C ends."""
-    with headway.start("run", "simulate", "--steps", "1", "--interval", "600", "--detach") as process:
+    with headway.start("run", "simulate", "--here", "--steps", "1", "--interval", "600", "--detach") as process:
         assert process.stdout
         run = json.loads(process.stdout.readline())["id"]
         assert process.poll() is None

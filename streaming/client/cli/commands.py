@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any, Final, get_args
 
 import click
@@ -18,7 +19,7 @@ from rich.table import Table
 
 from ...protocol.state import Status
 from ..errors import ClientError, NotAStream, RequestRefused, RunCancelled, RunFailed, Unreachable
-from ..sync import Client
+from ..sync import Client, Run
 from . import doctor as checks
 from .config import Config, RunType, common
 from .exit_codes import ExitCode
@@ -29,6 +30,9 @@ from .output import printable, write_line
 EPILOG: Final = """\b
 Exit codes: 0 succeeded, 1 failed, 2 wrong usage, 3 cancelled, 4 interrupted (the run may go on),
 5 refused by the service, 6 not reachable, 130 left with Ctrl-C."""
+
+TAKEN_WITHIN: Final = 2.0
+"""Seconds in which a worker of the service takes a queued run, if one has room."""
 
 CODES: Final[dict[type[ClientError], ExitCode]] = {
     RunFailed: ExitCode.FAILED,
@@ -92,22 +96,31 @@ def operations(config: Config) -> None:
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="[FILE]... [--FIELD VALUE]...")
 @click.option("--json", "document", metavar="JSON", help="The input as JSON; @FILE reads a file, - the standard input.")
 @click.option("--detach", is_flag=True, help="Start the run without watching it, and print its snapshot.")
+@click.option("--here", is_flag=True, help="`flask headway` works on the run itself, and the run ends with it.")
 @click.option("--help", "wants_help", is_flag=True, help="Show this message, or that of the operation.")
 @common
 @click.pass_context
-def run(
-    ctx: click.Context, name: str | None, rest: tuple[str, ...], document: str | None, detach: bool, wants_help: bool
+def run(  # one for each option
+    ctx: click.Context,
+    name: str | None,
+    rest: tuple[str, ...],
+    document: str | None,
+    detach: bool,
+    here: bool,
+    wants_help: bool,
 ) -> int:
     """Starts an operation, and shows its run to the end.
 
     The fields of its input are flags (`--pages 1-10`), its files are arguments, and `-` is the standard input. Ctrl-C
-    cancels the run, a second Ctrl-C leaves. Without a URL the process of `flask headway` works on the run itself, and
-    the run ends with it: with --detach it prints the snapshot, and stays until the run is over.
+    cancels the run, a second Ctrl-C leaves. Without a URL the run of `flask headway` waits for a worker of the service;
+    the process of the command works on it itself with --here, and where the store is `memory:`. Then the run ends with
+    that process: with --detach it prints the snapshot, and stays until the run is over.
     """
     if name is None:
         click.echo(ctx.get_help())
         return 0 if wants_help else ExitCode.USAGE
     config = ctx.ensure_object(Config)
+    config.here = here
     output = config.run_output()
     with config.client(output) as client:
         entry = operation_named(client, name)
@@ -115,6 +128,9 @@ def run(
         started = client.start(name, fields, detached=detach)
         if detach:
             write_line(as_data(started.snapshot()))
+        if config.local is not None:
+            note_queued(started)
+        if detach:
             if config.local is not None:
                 config.local.wait()
             return 0
@@ -248,6 +264,15 @@ def doctor(config: Config, target: str | None, silence: float) -> int:
     else:
         findings = checks.examine(config.service, key=config.key, silence=silence)
     return checks.report(findings, as_lines=config.output == "json")
+
+
+def note_queued(run: Run) -> None:
+    """Says that no worker has taken a run so far."""
+    deadline = monotonic() + TAKEN_WITHIN
+    while (waits := run.snapshot().status == "queued") and monotonic() < deadline:
+        sleep(0.05)
+    if waits:
+        click.echo(f"headway: run {run.id} waits for a worker of the service; none has taken it so far", err=True)
 
 
 def group_of(ctx: click.Context) -> str:

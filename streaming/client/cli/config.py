@@ -33,8 +33,11 @@ class Application(Protocol):
     def url(self) -> str:
         """The URL of its routes."""
 
-    def connect(self, owner: str | None) -> AbstractContextManager[httpx.Client]:
-        """A client whose requests the application answers, as those of `owner`; with `None` it asks who they are."""
+    def connect(self, owner: str | None, *, here: bool = False) -> AbstractContextManager[httpx.Client]:
+        """A client whose requests the application answers, as those of `owner`; with `None` it asks who they are.
+
+        With `here` this process works on the runs that it starts.
+        """
 
     def wait(self) -> None:
         """Waits until the runs of this process are over."""
@@ -54,6 +57,7 @@ class Config:
     attempts: int = Backoff.max_attempts
     output: str = "auto"
     application: Application | None = None
+    here: bool = False
 
     @property
     def service(self) -> str:
@@ -84,13 +88,12 @@ class Config:
     @contextmanager
     def _connected(self) -> Iterator[tuple[str, httpx.Client | None]]:
         if self.local is None:
-            if self.owner is not None:
-                raise click.UsageError(
-                    "--owner is for `flask headway` without a URL; to a service the key says who asks"
-                )
+            for option, given in (("--owner", self.owner is not None), ("--here", self.here)):
+                if given:
+                    raise click.UsageError(f"{option} is for `flask headway` without a URL, not for a service")
             yield self.service, None
             return
-        with self.local.connect(self.local_owner) as http:
+        with self.local.connect(self.local_owner, here=self.here) as http:
             yield self.local.url, http
 
     @property

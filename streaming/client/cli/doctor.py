@@ -23,8 +23,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from ...protocol.sse import Parser
+from ...protocol.typed import RunEvent, read_event
 from ..errors import ClientError, NotFound, RequestRefused, Unauthorized
-from ..events import RunEvent, read_event
 from ..requests import base_url, path_of, unreachable
 from ..sync import Client
 from .output import write_line
@@ -167,7 +167,7 @@ def examine(url: str, *, key: str | None = None, silence: float = 20.0) -> Itera
 
 def examine_application(application: Application, owner: str | None, key: str | None) -> Iterator[Finding]:
     """The findings of all checks of the application in this process, as they are made."""
-    with application.connect(owner) as http:
+    with application.connect(owner, here=True) as http:
         yield from application.examine()
         for finding in _examine(Target(application.url, key, http, silence=None)):
             changed = finding.check in ("headers", "compressed", "buffered", "resume", "disconnect") and finding.advice

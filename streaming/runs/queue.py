@@ -1,0 +1,171 @@
+"""Queued runs: a process that does not serve starts them, and a worker that serves takes them and works on them.
+
+A run is in the queue as its input, as JSON. The worker that claims it writes its first event, and begins the work once
+the store has kept that: so a run without events has not begun, and goes back into the queue if its worker dies.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import gevent
+from pydantic import BaseModel, ValidationError
+
+from ..errors import BadRequest, InvalidInput, StoreAway
+from ..protocol.events import make_event
+from ..protocol.recorder import Recorder
+from ..stores.base import Record
+from .operation import Operation
+from .producer import error_event
+from .run import Run
+from .upload import Upload
+
+if TYPE_CHECKING:
+    from .runner import Runner
+
+log = logging.getLogger("headway")
+
+LOOK: Final = 1.0
+"""Seconds between two looks into the queue where the store notifies of nothing."""
+
+AT_ONCE: Final = 4
+"""How many runs a worker claims at once: it leaves some to the others, which have been notified too."""
+
+
+class Queue:
+    """The claims of one worker. `claimed` counts the runs that it has claimed, and not begun."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.claimed = 0
+        self._runner = runner
+        self._signal = runner.worker.signal()
+        self._watching = False
+        self._greenlet: gevent.Greenlet[..., None] = gevent.spawn(self._serve)
+
+    def look(self) -> None:
+        """Looks for queued runs, in the next round of the hub."""
+        self._signal.set()
+
+    def close(self) -> None:
+        """Claims no more."""
+        self._greenlet.kill(block=False)
+
+    def _serve(self) -> None:
+        while True:
+            self._signal.clear()
+            try:
+                while self._claim():
+                    pass
+            except StoreAway:
+                pass  # the maintenance of the runs says so
+            except Exception:
+                log.exception("the queue of the runs could not be read")
+            self._signal.wait(LOOK)
+
+    def _claim(self) -> bool:
+        """Claims some runs; gives whether there may be more."""
+        runner = self._runner
+        room = min(runner.room, AT_ONCE)
+        if runner.draining or not runner.serving() or room <= 0:
+            return False
+        if not self._watching:
+            self._watching = True
+            runner.store.watch_queue(self.look)
+        self.claimed += room
+        try:
+            records = runner.store.claim(room, runner.operations)
+            if runner.draining:
+                for record in records:
+                    runner.store.requeue(record)
+            else:
+                self._begin_all(records)
+        finally:
+            self.claimed -= room
+        return len(records) == room
+
+    def _begin_all(self, records: Sequence[Record]) -> None:
+        """Begins the runs of these records, whose first events are kept together."""
+        waiting = [(record, checked) for record in records if (checked := self._check(record)) is not None]
+        for record, _ in waiting:
+            self._write_start(record)
+        for record, checked in waiting:
+            if self._wait_until_kept(record.info.id):
+                self._begin(record, checked)
+
+    def _check(self, record: Record) -> BaseModel | None:
+        """The input of a run; `None` where the run has ended instead."""
+        runner = self._runner
+        if record.cancelling:
+            runner.end_cancelled(record)
+            return None
+        try:
+            return runner.operations[record.info.operation].input.model_validate_json(record.info.input or b"{}")
+        except ValidationError:
+            log.exception("the input of the queued run %s is not that of its operation", record.info.id)
+            message = "The operation no longer takes the input of this run."
+            runner.end(record, "failed", error_event("operation_failed", message))
+            return None
+
+    def _write_start(self, record: Record) -> None:
+        recorder = Recorder(self._runner.clock, fold=record.fold)
+        recorder.add(make_event("start", {"run": record.info.id, "operation": record.info.operation}))
+        self._runner.store.append(record.info.id, recorder.take(), recorder.fold)
+
+    def _wait_until_kept(self, run: str) -> bool:
+        """Waits until the store has kept the first event; false where another worker has the run, or this one stops."""
+        store, changed = self._runner.store, self._runner.worker.signal()
+        unwatch = store.watch(run, changed.set)
+        try:
+            while store.control(run).lost is None:
+                changed.clear()
+                record = store.find(run)
+                if record is not None and record.fold.last_event_id:
+                    return True
+                if self._runner.stopping:
+                    return False
+                changed.wait(LOOK)
+            return False
+        finally:
+            unwatch()
+
+    def _begin(self, record: Record, checked: BaseModel) -> None:
+        runner = self._runner
+        if runner.store.control(record.info.id).cancel is not None:
+            runner.end_cancelled(record)
+            return
+        operation = runner.operations[record.info.operation]
+        run = runner.runs[record.info.id] = Run(
+            runner, operation, record.info, checked, runner.call, fold=record.fold, attempt=record.attempt
+        )
+        run.start()
+
+
+def queued_input(operation: Operation, checked: BaseModel) -> bytes:
+    """An input as JSON, for the worker that takes the run.
+
+    Raises `InvalidInput` for one with files, and for one that would not be the same there, and `BadRequest` for an
+    operation that needs the request.
+    """
+    if operation.request_context:
+        raise BadRequest(f"{operation.name} works in the context of a request: start it from a process that serves")
+    errors: Any = [
+        {"loc": [name], "msg": "a file does not travel to the worker that takes the run"}
+        for name, value in checked
+        if isinstance(value, Upload) or (isinstance(value, Collection) and any(isinstance(v, Upload) for v in value))
+    ]
+    if errors:
+        raise InvalidInput(
+            "this process does not serve, and a queued run takes no file: start it from one that does",
+            code="file_not_queued",
+            errors=errors,
+        )
+    body = checked.model_dump_json(by_alias=True, round_trip=True).encode()
+    try:
+        same = operation.input.model_validate_json(body) == checked
+    except ValidationError:
+        same = False
+    if not same:
+        raise InvalidInput("this process does not serve, and JSON cannot hold this input of a queued run as it is")
+    return body
