@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextvars import ContextVar
 from io import BytesIO
 from pathlib import Path
@@ -92,6 +93,14 @@ def process(input: Act) -> Iterator[Event]:
     return act(input)
 
 
+@operation(headers=HEADERS, name="asyncio")
+async def in_loop(input: Act) -> AsyncIterator[Event]:
+    """In an event loop."""
+    for item in act(input):
+        yield item
+        await asyncio.sleep(0)
+
+
 @operation(runs_in="process")
 def counted() -> Iterator[Event]:
     """In a process: how often this process has made the application, and who made it."""
@@ -125,7 +134,15 @@ def asked_in_a_thread() -> Iterator[Event]:
     yield from asked()
 
 
-OPERATIONS: Final = (greenlet, thread, process, counted, asked, asked_in_a_thread)
+@operation(request_context=True)
+async def asked_in_a_loop() -> AsyncIterator[Event]:
+    """The same in an event loop."""
+    for item in asked():
+        yield item
+        await asyncio.sleep(0)
+
+
+OPERATIONS: Final = (greenlet, thread, process, in_loop, counted, asked, asked_in_a_thread, asked_in_a_loop)
 MADE: Final[list[tuple[int, str | None]]] = []
 """The processes that have made an application, with its `process_app`, up to this one."""
 ENDED: Final[dict[str, str]] = {}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
 from flask import Flask, Response
@@ -46,10 +47,33 @@ def waiting() -> Any:
     return answer
 
 
-def in_each(function: Any) -> Iterator[Operation]:
+async def querying_async(input: Work) -> AsyncIterator[Event]:
+    """The same in an event loop, which a wait for a connection would hold up."""
+    for item in querying(input):
+        yield item
+        await asyncio.sleep(0)
+
+
+async def waiting_async() -> AsyncIterator[Event]:
+    """The same in an event loop."""
+    db.session.execute(QUERY)
+    db.session.commit()
+    db.session.remove()
+    yield ask("Go on?", schema={"type": "boolean"})
+    db.session.execute(QUERY)
+
+
+def in_each(name: str, function: Any, in_loop: Any) -> Iterator[Operation]:
     """The operation in each executor of this process."""
-    yield operation(name=f"{function.__name__}-greenlet", linger=0)(function)
-    yield operation(name=f"{function.__name__}-thread", linger=0, runs_in="thread")(function)
+    yield operation(name=f"{name}-greenlet", linger=0)(function)
+    yield operation(name=f"{name}-thread", linger=0, runs_in="thread")(function)
+    yield operation(name=f"{name}-asyncio", linger=0)(in_loop)
+
+
+OPERATIONS: Final = (
+    *in_each("querying", querying, querying_async),
+    *in_each("waiting", waiting, waiting_async),
+)
 
 
 def create_app() -> Flask:
@@ -64,7 +88,7 @@ def create_app() -> Flask:
     app.add_url_rule("/pool", "pool", lambda: {"out": db.engine.pool.checkedout()})  # type: ignore[attr-defined]
     app.add_url_rule("/query", "query", query)
     app.add_url_rule("/stream", "stream", lambda: stream(querying(Work(seconds=30))))
-    Headway(app, operations=[*in_each(querying), *in_each(waiting)], max_runs=400, max_runs_per_client=400)
+    Headway(app, operations=OPERATIONS, max_runs=400, max_runs_per_client=400)
     return app
 
 

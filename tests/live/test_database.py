@@ -21,7 +21,9 @@ SERVERS: Final[dict[str, Callable[..., Any]]] = {
 ASYNC: Final = {"Prefer": "respond-async"}
 POOL_SIZE: Final = 15
 
-every_executor = pytest.mark.parametrize("executor", ["greenlet", "thread"])
+EXECUTORS: Final = ("greenlet", "thread", "asyncio")
+every_executor = pytest.mark.parametrize("executor", EXECUTORS)
+waits_well = pytest.mark.parametrize("executor", EXECUTORS[:2])  # a wait for a connection holds up an event loop
 
 
 @contextmanager
@@ -81,7 +83,7 @@ def check_pool(client: httpx.Client) -> None:
     assert answer["seconds"] < 1
 
 
-@every_executor
+@waits_well
 def test_many_runs_at_once(client: httpx.Client, executor: str) -> None:
     """Fifty share fifteen connections, each with a session of its own, and give them back."""
     with ThreadPoolExecutor(10) as threads:
@@ -109,7 +111,7 @@ def test_many_cancelled_runs(client: httpx.Client, executor: str, long: bool) ->
     check_pool(client)
 
 
-@every_executor
+@waits_well
 def test_cancelled_runs_that_wait_for_a_connection(client: httpx.Client, executor: str) -> None:
     """Where the pool is used up, those that have a connection and those that wait for one end alike."""
     runs = [start(client, f"querying-{executor}", seconds=60) for _ in range(2 * POOL_SIZE)]
