@@ -99,6 +99,11 @@ def test_the_client_alone() -> None:
     vitest("client", "react-18", "react-19")
 
 
+def test_the_console_s_functions() -> None:
+    """Which charts it draws, and how it chooses a branch of a schema."""
+    vitest("console")
+
+
 def test_the_client_with_a_server(server: Server) -> None:
     """The client, npm's `eventsource` and `fetch-event-source` read the streams of a real server."""
     vitest("live", HEADWAY_URL=server.url)

@@ -4,6 +4,9 @@ import {defineConfig} from 'vitest/config'
 
 const react18 = fileURLToPath(new URL('../../tests/react-18/node_modules/', import.meta.url))
 
+/** What the page at the root shows, as functions over values; the page itself is driven in Chromium. */
+const console = fileURLToPath(new URL('../../console/src', import.meta.url))
+
 // The hook is tested with both versions of React that it supports: each project has its own `react`.
 const hook = ['test/react/**/*.test.tsx']
 
@@ -14,6 +17,7 @@ export default defineConfig({
     maxWorkers: 1, // other tests run on the same machine
     projects: [
       {extends: true, test: {name: 'client', include: ['test/*.test.ts']}},
+      {extends: true, test: {name: 'console', dir: console, include: ['**/*.test.ts']}},
       {extends: true, test: {name: 'live', include: ['test/live/*.test.ts']}},
       {extends: true, test: {name: 'example', include: ['test/example/*.test.ts']}},
       {extends: true, test: {name: 'react-19', include: hook, environment: 'happy-dom', env: {REACT: '19'}}},

@@ -1,6 +1,6 @@
 // A Vega-Lite chart. Vega is half a megabyte, so it is loaded with the first chart. Its expressions are interpreted
-// (`ast: true`), since compiling them needs `eval`, which the Content-Security-Policy forbids. The data are in the
-// specification: a run must not make the browser load URLs.
+// (`ast: true`), since compiling them needs `eval`, which the Content-Security-Policy forbids. The specification is one
+// that `chart-spec` allows: it has its data, and no expression.
 import {useEffect, useMemo, useRef, useState} from 'react'
 import {loader, parse, View} from 'vega'
 import {expressionInterpreter} from 'vega-interpreter'

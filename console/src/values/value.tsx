@@ -1,6 +1,7 @@
 // Any JSON value, shown by its shape: a chart, an image, a table, an object, a list, or a single value.
 import {lazy, Suspense} from 'react'
 import {label, number} from '../format'
+import {isDrawable} from './chart-spec'
 import {Code, Json} from './json'
 import {Markdown} from './markdown'
 import {gridOf, isChart, isObject, isPicture, isScalar, type JsonObject} from './shapes'
@@ -30,6 +31,7 @@ export function Value({value, name = '', depth = 0}: {value: unknown; name?: str
 }
 
 export function ChartBox({spec}: {spec: JsonObject}) {
+  if (!isDrawable(spec)) return <Json value={spec} />
   return (
     <Suspense fallback={<div className="chart chart-loading">Drawing the chart …</div>}>
       <Chart spec={spec} />
