@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +22,9 @@ from operations.tools.registry import registry
 from streaming import Headway, Operation, RegistrationError, SettingError, gateway
 from streaming.http.answers import Answer
 from streaming.http.problems import problem_response
+
+# At INFO it logs URLs with their queries: what the agent's tools look up, and the signatures of documents' URLs.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 BOOT_ERROR = 3
 """The status with which a worker tells gunicorn to give up; after any other it starts the next one, for ever."""

@@ -11,7 +11,9 @@ nothing of the application at its top, not even the settings.
 import atexit
 import contextlib
 import fcntl
+import logging
 import os
+import re
 import resource
 import shutil
 import tempfile
@@ -121,6 +123,28 @@ def child_exit(server: Any, worker: Any) -> None:
     for file in Path(os.environ[METRICS]).glob(f"gauge_live*_{worker.pid}.db"):
         file.unlink(missing_ok=True)
 
+
+# ---------------------------------------------------------------------------------------------------- logs
+# The access log is off, until `--access-logfile FILE` turns it on. Whatever its format shows, the path with its query,
+# the Referer or a header: run tokens (`?token=`) and keys (`Authorization`) stay out of it, and out of the error log.
+
+SECRETS = re.compile(
+    r"((?<![\w%-])(?:t|%74)(?:o|%6f)(?:k|%6b)(?:e|%65)(?:n|%6e)=)[^&\s\"'#]+|\b((?:bearer|basic)\s+)[^\s\"',;]+",
+    re.IGNORECASE,
+)
+
+
+def hide_secrets(record: Any) -> bool:
+    """A filter of logging: replaces tokens and keys in the message."""
+    message = record.getMessage()
+    hidden = SECRETS.sub(lambda match: f"{match[1] or match[2]}***", message)
+    if hidden != message:
+        record.msg, record.args = hidden, ()
+    return True
+
+
+for name in ("gunicorn.access", "gunicorn.error"):
+    logging.getLogger(name).filters = [hide_secrets]  # a reload (HUP) reads this file again
 
 # ---------------------------------------------------------------------------------------------------- worker stop
 # This runs in the worker, after gevent has patched it, and so imports the library inside the function.

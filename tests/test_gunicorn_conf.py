@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import resource
 import runpy
 from pathlib import Path
@@ -42,3 +43,27 @@ def test_connections_leave_files_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a process may open few files, its connections do not take all of them, and outnumber its streams."""
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (1024, 1024))
     assert most_streams(10_000) == 768 < runpy.run_path(str(CONF))["worker_connections"] < 1024 - 100
+
+
+@pytest.mark.parametrize(
+    ("line", "logged"),
+    [
+        ('"GET /runs/r1/events?token=s3cret HTTP/1.1" 200', '"GET /runs/r1/events?token=*** HTTP/1.1" 200'),
+        ('"GET /runs/r1?a=1&token=s3cret&b=2 HTTP/1.1"', '"GET /runs/r1?a=1&token=***&b=2 HTTP/1.1"'),
+        ("?t%6FkeN=s3cret", "?t%6FkeN=***"),
+        ("token=s3cret", "token=***"),  # %(q)s
+        ('"https://a.example/?token=s3cret#x" "curl"', '"https://a.example/?token=***#x" "curl"'),
+        ("Authorization Bearer s3cret.x-y", "Authorization Bearer ***"),
+        ("basic YW5uOnMzY3JldA== curl", "basic *** curl"),
+        ("/runs?mytoken=1&last_event_id=7", "/runs?mytoken=1&last_event_id=7"),
+    ],
+)
+@pytest.mark.parametrize("logger", ["gunicorn.access", "gunicorn.error"])
+def test_no_secret_is_logged(logger: str, line: str, logged: str) -> None:
+    """Run tokens and keys are replaced in both logs, wherever the format shows them."""
+    conf = runpy.run_path(str(CONF))
+    (hide,) = logging.getLogger(logger).filters
+    record = logging.LogRecord(logger, logging.INFO, "", 0, "%(line)s", ({"line": line},), None)
+    assert hide(record)  # type: ignore[operator]
+    assert record.getMessage() == logged
+    assert conf["hide_secrets"] is hide

@@ -58,7 +58,10 @@ def from_sdk(error: openai.APIError) -> OperationError:
     """The error for viewers; the SDK's own goes to the log."""
     import openai
 
-    log.warning("the model's server: %s: %s", type(error).__name__, str(error)[:500])
+    # A server may quote the prompt in its message.
+    message = str(error) if isinstance(error, openai.APIConnectionError) else f"{_status(error)} {error.code or ''}"
+    log.warning("the model's server: %s: %s", type(error).__name__, message[:100])
+    log.debug("the model's server: %s", error)
     if isinstance(error, openai.APITimeoutError) and type(error.__cause__).__name__ != "ConnectTimeout":
         return OperationError("model_too_slow", "The model's server was silent for too long.", retryable=True)
     if isinstance(error, openai.APIConnectionError):

@@ -24,6 +24,10 @@ from tests.servers import Server, deployed, flask_run, gunicorn, nginx
 SETTINGS: Final = {"HEADWAY_STORE": "memory:", "HEADWAY_SIMULATE": "1"}
 PAGE: Final = resource.getpagesize()
 ASYNC: Final = {"Prefer": "respond-async"}
+WITH_SECRETS: Final = {"Authorization": "Bearer s3cret", "Referer": "http://localhost/?token=s3cret"}
+DEFAULT_FORMAT: Final = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'
+"""That of gunicorn's access log."""
+
 NAME: Final = "evil.test"
 """Chromium takes it for this machine, as a page does that rebinds its name."""
 
@@ -177,7 +181,9 @@ def slow_post(
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[Server]:
     """The service with little time for bodies."""
-    with gunicorn("app:app", env={**SETTINGS, "HEADWAY_BODY_TIMEOUT": "0.7", "HEADWAY_SEND_TIMEOUT": "1"}) as server:
+    log = ["--access-logfile", "-", "--access-logformat", f"{DEFAULT_FORMAT} %({{authorization}}i)s %({{raw_uri}}e)s"]
+    env = {**SETTINGS, "HEADWAY_BODY_TIMEOUT": "0.7", "HEADWAY_SEND_TIMEOUT": "1"}
+    with gunicorn("app:app", env=env, args=log) as server:
         yield server
 
 
@@ -274,3 +280,13 @@ def resident(server: Server) -> int:
     """The bytes of memory that its worker has."""
     (worker,) = server.worker_pids()
     return int(Path(f"/proc/{worker}/statm").read_text().split()[1]) * PAGE
+
+
+# Logs
+
+
+def test_no_secret_is_in_the_access_log(hasty: Server) -> None:
+    """Neither a run token nor a key, in the path, the Referer or a header."""
+    httpx.get(f"{hasty.url}/runs/r1", params={"a": "1", "token": "s3cret"}, headers=WITH_SECRETS)
+    wait_until(lambda: "/runs/r1?a=1&token=*** HTTP" in hasty.log(), "the request is logged")
+    assert "s3cret" not in hasty.log()

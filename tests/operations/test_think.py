@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from typing import Any
 
 import pytest
@@ -151,6 +153,17 @@ def test_a_model_that_fails_fails_the_run() -> None:
     """With the code of what went wrong."""
     with fake_model(problem(401, "no")) as fake, pytest.raises(OperationError, match="model_refused"):
         ThinkRun(fake)
+
+
+@pytest.mark.parametrize("status", [None, 400])
+def test_the_prompt_is_not_logged(caplog: pytest.LogCaptureFixture, status: int | None) -> None:
+    """At the level INFO, by whatever library, also where the server quotes it in its refusal."""
+    caplog.set_level(logging.INFO)
+    reply = SEPARATE if status is None else problem(status, f"messages: {PROMPT!r}")
+    with fake_model(reply) as fake, contextlib.suppress(OperationError):
+        ThinkRun(fake)
+    assert PROMPT not in caplog.text
+    assert ("the model's server: BadRequestError: 400" in caplog.text) is (status == 400)
 
 
 def test_closing_a_run_stops_the_generation() -> None:

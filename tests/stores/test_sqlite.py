@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -55,6 +56,27 @@ class TestSqliteWorkers(SharedStoreContract):
         """Deletes the rows of a run."""
         with contextlib.closing(sqlite3.connect(self.file, isolation_level=None)) as connection:
             connection.execute("DELETE FROM runs WHERE id = ?", (run,))
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["new", "existing"])
+def test_others_do_not_read_the_file(tmp_path: Path, older: bool) -> None:
+    """The file and its companions are their owner's alone, also those of a release that left them to all."""
+    file = tmp_path / "made" / "deep" / "runs.db"
+    before = os.umask(0o022)
+    try:
+        if older:
+            with contextlib.closing(SqliteStore(file)) as store:
+                start_run(store, "r").end()
+            for each in file.parent.iterdir():
+                each.chmod(0o664)
+        with contextlib.closing(SqliteStore(file)) as store:
+            start_run(store, "r2").end()
+            store.flush()
+            modes = {each.name: each.stat().st_mode & 0o777 for each in file.parent.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(("runs.db", "runs.db-wal", "runs.db-shm"), 0o600)
+    assert file.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_close_during_a_poll(

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 import secrets
 import sqlite3
@@ -57,6 +58,9 @@ LOG_BYTES: Final = 64 * 1024 * 1024
 FREE_PAGES: Final = 1024
 """How many free pages the file keeps for what comes next, and how many more it gives back at once (4 MiB)."""
 
+PRIVATE: Final = 0o600
+"""The mode of the file."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -88,7 +92,8 @@ def open_file(path: str, *, create: bool = False) -> Connection:
     Raises `ValueError` for a file of a version that this release does not work with.
     """
     if create:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(path)
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
@@ -103,6 +108,19 @@ def open_file(path: str, *, create: bool = False) -> Connection:
             connection.close()
             raise
     return connection
+
+
+def _make_private(path: str) -> None:
+    """Creates the file for its owner alone, and takes it and what sqlite keeps beside it from others.
+
+    Runs hold what people have asked, and their documents. sqlite gives its companions the mode of the file. An existing
+    one is not opened here: the end of that would end the locks of this process on it (fcntl_locking(2)).
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, PRIVATE))
+    for name in (path, f"{path}-wal", f"{path}-shm"):
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # another user's: that user's worker does it
+            Path(name).chmod(PRIVATE)
 
 
 def _migrate(connection: Connection) -> None:
