@@ -75,17 +75,17 @@ def test_a_stopping_worker_takes_no_new_runs(shared: Workers) -> None:
     wait_until(lambda: pid not in shared.pids, "the worker has exited")
 
 
-@pytest.mark.parametrize("worker_class", ["gevent", "gevent_pywsgi", "gthread"])
-def test_the_arbiter_is_killed(worker_class: str) -> None:
+def test_the_arbiter_is_killed(long: bool) -> None:
     """Its workers drain as on SIGTERM: viewers are told, `finally` blocks run, and all processes end."""
-    with workers("sqlite", 2, env={"HEADWAY_DRAIN": "0.5"}, args=["-k", worker_class]) as shared:
-        pids, note = shared.pids, next(note_names)
-        viewer = shared.start("silent", pids[0], note=note)
-        viewer.until("progress")
-        os.kill(shared.server.pid, signal.SIGKILL)
-        assert viewer.until("done")[-1].json["reason"] == "shutdown"
-        assert shared.notes.has(note)
-        wait_until(lambda: not any(process.pid in pids for process in processes()), "the workers have exited")
+    for worker_class in ("gevent", "gevent_pywsgi", "gthread") if long else ("gevent",):
+        with workers("sqlite", 2, env={"HEADWAY_DRAIN": "0.2"}, args=["-k", worker_class]) as shared:
+            pids, note = shared.pids, next(note_names)
+            viewer = shared.start("silent", pids[0], note=note)
+            viewer.until("progress")
+            os.kill(shared.server.pid, signal.SIGKILL)
+            assert viewer.until("done")[-1].json["reason"] == "shutdown"
+            assert shared.notes.has(note)
+            wait_until(lambda pids=pids: not any(each.pid in pids for each in processes()), "the workers have exited")  # type: ignore[misc]
 
 
 def test_runs_finish(shared: Workers) -> None:

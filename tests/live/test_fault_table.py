@@ -2,7 +2,7 @@
 
 Two viewers of each run follow it through the fault, and come back whenever their stream ends without its last event.
 Each viewer comes to an end: it gets the last event, or learns that its run is no more (404). No event comes twice, and
-none is missing unless a `reset` says so. The short form has three of the faults; others have tests of their own in
+none is missing unless a `reset` says so. The short form has two of the faults; others have tests of their own in
 `test_faults.py`.
 """
 
@@ -24,11 +24,12 @@ from typing import Any, Final, NamedTuple
 import pytest
 from redis import Redis
 
+from tests.apps.notes import Notes
 from tests.clients import Connection, Cut, Message, wait_until
 from tests.figures import Figures
 from tests.live.test_faults import full_disk, locked
 from tests.live.workers import Workers, workers
-from tests.servers import free_port, redis, scratch
+from tests.servers import Server, free_port, redis, scratch
 
 pytestmark = pytest.mark.live
 
@@ -40,7 +41,11 @@ PATIENCE: Final = 40.0
 
 @dataclass
 class Witness:
-    """A viewer that comes back until it knows how its run has ended; `ended` says how."""
+    """A viewer that comes back until it knows how its run has ended.
+
+    `ended` says how: the status of its last event, `read` where nothing is left to send (204), `gone` (404),
+    `no server`, or `hung`.
+    """
 
     shared: Workers
     run: str
@@ -52,8 +57,13 @@ class Witness:
     def follow(self, until: float) -> Witness:
         """Follows the run until it knows its end, at the latest until that moment (monotonic)."""
         while not self.ended and time.monotonic() < until:
-            with contextlib.suppress(Cut, OSError):
+            try:
                 self._visit()
+            except ConnectionRefusedError:
+                if self.shared.server.process.poll() == -signal.SIGKILL:
+                    self.ended = "no server"
+            except (Cut, OSError):
+                pass
             time.sleep(0.1)
         self.ended = self.ended or "hung"
         return self
@@ -75,21 +85,31 @@ class Witness:
                     return
 
     def holes(self) -> list[int]:
-        """How many events are missing at each hole, negative where a `reset` tells of it."""
+        """How many events are missing at each hole, negative where a `reset` tells of it.
+
+        Those that a viewer has seen, and that a store has lost, are such a hole too.
+        """
         found, last = [], 0
         for message in self.seen:
             number = message.id or 0
             if message.event == "reset":
-                found.append(last - number)
+                found.append(-abs(number - last))
             elif number > last + 1:
                 found.append(number - last - 1)
-            last = max(number, last)
+            last = number if message.event == "reset" else max(number, last)
         return [hole for hole in found if hole]
 
     def repeated(self) -> int:
         """How many events came twice."""
         numbers = [message.id for message in self.seen if message.event != "reset"]
         return len(numbers) - len(set(numbers))
+
+
+@dataclass
+class Service(Workers):
+    """Workers, and how to start others over the same store."""
+
+    start_server: Callable[[], Server] = field(kw_only=True)
 
 
 class Fault(NamedTuple):
@@ -178,7 +198,7 @@ def all_workers_reloaded(shared: Workers) -> None:
     os.kill(shared.server.pid, signal.SIGHUP)
 
 
-@fault("sqlite", endings=LOST | {"hung"}, HEADWAY_DRAIN="8")
+@fault("sqlite", endings=LOST | {"no server"}, HEADWAY_DRAIN="8")
 def arbiter_killed(shared: Workers) -> None:
     """SIGKILL: its workers drain, and nobody serves any more those who come back."""
     os.kill(shared.server.pid, signal.SIGKILL)
@@ -234,11 +254,16 @@ def delete_files(shared: Workers) -> None:
         file.unlink()
 
 
-def restart(shared: Workers) -> None:
+def restart(shared: Workers, *, reload: bool = True) -> None:
     """What the operator does then."""
     wait_until(lambda: shared.ask("GET", "/health/ready").get("code") == "store_away", "the workers are not ready")
     hold(1)
-    os.kill(shared.server.pid, signal.SIGHUP)
+    if reload:
+        os.kill(shared.server.pid, signal.SIGHUP)
+    else:
+        assert isinstance(shared, Service)
+        shared.server.stop()
+        shared.server = shared.start_server()
 
 
 @fault("sqlite", endings=LOST, HEADWAY_DRAIN="1")
@@ -248,7 +273,7 @@ def file_deleted(shared: Workers) -> None:
     restart(shared)
 
 
-@fault("sqlite", endings=LOST, HEADWAY_DRAIN="1")
+@fault("sqlite", endings=LOST | {"read"}, HEADWAY_DRAIN="1")
 def file_replaced(shared: Workers) -> None:
     """By an older copy, and then the service restarted."""
     copy = shared.folder / "copy.db"
@@ -265,7 +290,7 @@ def file_replaced(shared: Workers) -> None:
 def log_deleted(shared: Workers) -> None:
     """The write-ahead log alone, and then the service restarted."""
     (shared.folder / "runs.db-wal").unlink()
-    restart(shared)
+    restart(shared, reload=False)
 
 
 @fault("sqlite")
@@ -367,7 +392,7 @@ def policy_changed(shared: Workers) -> None:
     server.config_set("maxmemory", 0)
 
 
-SHORT: Final = {"sqlite: file deleted", "redis: trims events", "memory: store full in memory"}
+SHORT: Final = {"sqlite: file deleted", "redis: trims events"}
 
 
 @contextlib.contextmanager
@@ -384,7 +409,12 @@ def serving(fault: Fault) -> Iterator[Workers]:
             server = stack.enter_context(redis())
             env["HEADWAY_STORE"] = server.url
             (folder / "url").write_text(server.url)
-        yield stack.enter_context(workers("sqlite", 1 if fault.store == "memory" else 2, env=env, folder=folder))
+        number = 1 if fault.store == "memory" else 2
+
+        def start() -> Server:
+            return stack.enter_context(workers("sqlite", number, env=env, folder=folder)).server
+
+        yield Service(start(), Notes(folder), folder, start_server=start)
 
 
 def watch_through(fault: Fault) -> list[Witness]:
