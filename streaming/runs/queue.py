@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import gevent
@@ -17,6 +18,8 @@ from ..errors import BadRequest, InvalidInput, StoreAway
 from ..protocol.events import make_event
 from ..protocol.recorder import Recorder
 from ..stores.base import Record
+from .context import Headers
+from .kept import from_kept
 from .operation import Operation
 from .producer import error_event
 from .run import Run
@@ -87,21 +90,21 @@ class Queue:
 
     def _begin_all(self, records: Sequence[Record]) -> None:
         """Begins the runs of these records, whose first events are kept together."""
-        waiting = [(record, checked) for record in records if (checked := self._check(record)) is not None]
+        waiting = [(record, kept) for record in records if (kept := self._check(record)) is not None]
         for record, _ in waiting:
             self._write_start(record)
-        for record, checked in waiting:
+        for record, kept in waiting:
             if self._wait_until_kept(record.info.id):
-                self._begin(record, checked)
+                self._begin(record, *kept)
 
-    def _check(self, record: Record) -> BaseModel | None:
-        """The input of a run; `None` where the run has ended instead."""
+    def _check(self, record: Record) -> tuple[BaseModel, Headers] | None:
+        """The input of a run, and the headers of its start; `None` where the run has ended instead."""
         runner = self._runner
         if record.cancelling:
             runner.end_cancelled(record)
             return None
         try:
-            return runner.operations[record.info.operation].input.model_validate_json(record.info.input or b"{}")
+            return from_kept(runner.operations[record.info.operation], record.info.input or b"{}")
         except ValidationError:
             log.exception("the input of the queued run %s is not that of its operation", record.info.id)
             message = "The operation no longer takes the input of this run."
@@ -130,14 +133,15 @@ class Queue:
         finally:
             unwatch()
 
-    def _begin(self, record: Record, checked: BaseModel) -> None:
+    def _begin(self, record: Record, checked: BaseModel, headers: Headers) -> None:
         runner = self._runner
         if runner.store.control(record.info.id).cancel is not None:
             runner.end_cancelled(record)
             return
         operation = runner.operations[record.info.operation]
+        call = replace(runner.call, headers=headers)
         run = runner.runs[record.info.id] = Run(
-            runner, operation, record.info, checked, runner.call, fold=record.fold, attempt=record.attempt
+            runner, operation, record.info, checked, call, fold=record.fold, attempt=record.attempt
         )
         run.start()
 

@@ -6,6 +6,7 @@ import logging
 import secrets
 import weakref
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from ..settings import Settings
 from ..stores.base import Record, RunInfo, Store
 from .context import CallContext
 from .executors.start import check_operation, warm_executors
+from .kept import from_kept, to_keep
 from .observers import Load, Observer
 from .operation import UNSET, Operation
 from .producer import error_event
@@ -124,7 +126,7 @@ class Runner:
                 linger=None if least is None or linger is None else max(least, linger),
                 key=key,
                 digest=digest,
-                input=queued_input(operation, checked) if queued else _kept_input(operation, checked),
+                input=_kept_input(operation, checked, call or self.call, queued),
             )
             stored = self._create_or_join(info, queued, None if client is None else self.settings.max_runs_per_client)
             if queued or stored.id != info.id:
@@ -242,11 +244,12 @@ class Runner:
         if operation is None or orphan.info.input is None or attempt > operation.retries + 1 or orphan.cancelling:
             self._end_lost(orphan)
             return
-        checked = operation.input.model_validate_json(orphan.info.input)
+        checked, headers = from_kept(operation, orphan.info.input)
         # Without a stored event it starts for the first time.
         is_new = orphan.fold.last_event_id == 0
+        call = replace(self.call, headers=headers)
         run = self.runs[orphan.info.id] = Run(
-            self, operation, orphan.info, checked, self.call, fold=orphan.fold, attempt=1 if is_new else attempt
+            self, operation, orphan.info, checked, call, fold=orphan.fold, attempt=1 if is_new else attempt
         )
         run.start(None if is_new else make_event("attempt", {"attempt": attempt, "reason": "producer_lost"}))
 
@@ -279,6 +282,10 @@ class Runner:
         return self.settings.linger if operation.linger is UNSET else operation.linger
 
 
-def _kept_input(operation: Operation, checked: BaseModel) -> bytes | None:
-    """The input of an operation that may start again, as JSON."""
-    return checked.model_dump_json().encode() if operation.retries and not operation.file_fields() else None
+def _kept_input(operation: Operation, checked: BaseModel, call: CallContext, queued: bool) -> bytes | None:
+    """What is kept for a run that begins elsewhere, or may start again."""
+    if queued:
+        return to_keep(queued_input(operation, checked), call.headers)
+    if operation.retries and not operation.file_fields():
+        return to_keep(checked.model_dump_json().encode(), call.headers)
+    return None

@@ -19,8 +19,22 @@ import pytest
 from flask import Flask, current_app, has_request_context
 from flask.testing import FlaskClient
 
-from streaming import Event, Headway, MemoryStore, RegistrationError, current_run, event, gateway, operation, relay
+from streaming import (
+    Event,
+    Headway,
+    MemoryStore,
+    Operation,
+    RegistrationError,
+    current_run,
+    event,
+    gateway,
+    operation,
+    relay,
+)
+from streaming.clock import SystemClock
 from streaming.http.context import call_context
+from streaming.protocol.events import make_event
+from streaming.protocol.recorder import Recorder
 from streaming.runs import runner
 from streaming.runs.context import Headers
 from streaming.runs.executors.start import start_work
@@ -248,24 +262,58 @@ class Orphans(MemoryStore):
         return [replace(record, attempt=2)] if lost and record else []
 
 
-def test_the_current_run_of_another_attempt(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is the same run, with the application of the worker that has it now."""
+@pytest.mark.parametrize("headers", [{}, {"Accept-Language": "de"}])
+def test_the_current_run_of_another_attempt(
+    world: World, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+) -> None:
+    """It is the same run with the same headers, in the application of the worker that has it now."""
     monkeypatch.setattr(runner, "MAINTENANCE", 0.01)
     seen: list[Any] = []
 
-    @operation(retries=5)
+    @operation(retries=5, headers=["Accept-Language"])
     def lost() -> Any:
         run = current_run()
-        seen.append((run.id, run.attempt, current_app.name))
+        seen.append((run.attempt, current_app.name, dict(run.headers)))
 
+    kept = run_info_of(lost, headers)
+    seen.clear()
     store, app = Orphans(), Flask("other")
-    info = RunInfo(id="lost", operation="lost", created="2026-01-01T00:00:00.000Z", input=b"{}")
-    world.call(store.create, info)
-    headway = Headway(app, operations=[lost], log=store)
+    world.call(store.create, replace(kept, id="lost"))
+    world.call(append_start, store)
+    headway = Headway(app, operations=[lost], log=store, serving=True)
     assert headway.runner.live <= 1
     world.until(lambda: seen, "it runs again")
-    assert seen in ([("lost", 1, "other")], [("lost", 3, "other")])  # 1 where no event of an earlier one was stored
+    assert seen == [(3, "other", headers)]
     headway.close()
+
+
+def run_info_of(what: Operation, headers: dict[str, str]) -> RunInfo:
+    """What a store is given of a run that a request starts."""
+    store, app = Infos(), Flask("first")
+    client = app.test_client()
+    Headway(app, operations=[what], log=store)
+    events_of(client, f"/operations/{what.name}", None, **headers)
+    return store.infos[0]
+
+
+class Infos(MemoryStore):
+    """A store that shows what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.infos: list[RunInfo] = []
+
+    def create(self, info: RunInfo, **options: Any) -> RunInfo:
+        """Keeps it."""
+        self.infos.append(info)
+        return super().create(info, **options)
+
+
+def append_start(store: MemoryStore) -> None:
+    """Writes what the lost worker has written."""
+    recorder = Recorder(SystemClock())
+    recorder.add(make_event("start", {"run": "lost", "operation": "lost"}))
+    store.append("lost", recorder.take(), recorder.fold)
 
 
 def test_outside_of_a_run(client: FlaskClient) -> None:

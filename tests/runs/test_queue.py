@@ -11,8 +11,9 @@ import pytest
 from pydantic import BaseModel, Field, SecretStr
 
 import streaming.runs.queue
-from streaming import Operation, Upload, operation, progress
+from streaming import Operation, Upload, current_run, operation, progress
 from streaming.errors import BadRequest, InvalidInput, TooMany
+from streaming.runs.context import CallContext, Headers
 from streaming.runs.operation import NoInput
 from streaming.runs.runner import Runner
 from streaming.settings import Settings
@@ -315,3 +316,18 @@ def test_what_cannot_be_queued(make: MakeRunner, tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="context of a request"):
         queue(starter, personal, NoInput())
     assert starter.store.page(owner="", operation=None, status=None, limit=9, before=None) == []
+
+
+def test_the_headers_of_a_queued_run(make: MakeRunner) -> None:
+    """They travel with its input."""
+    seen: list[Any] = []
+
+    @operation(headers=("Accept-Language",))
+    def language(input: Pages) -> None:
+        seen.append((input.first, dict(current_run().headers)))
+
+    call = CallContext(headers=Headers({"Accept-Language": "de"}))
+    run = queue(make(language, serving=False), language, Pages(**{"first-page": 3}), call=call)
+    worker = make(language)
+    until(lambda: status(worker, run) == "succeeded", "it ends")
+    assert seen == [(3, {"Accept-Language": "de"})]
