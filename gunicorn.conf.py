@@ -26,7 +26,6 @@ FILES = 65_536
 STOPPING = 12
 """Seconds between the end of the drain and the kill, for the last events of streams and for `finally` blocks."""
 
-bind = "127.0.0.1:8000"
 proc_name = "headway"
 
 worker_class = "gevent"

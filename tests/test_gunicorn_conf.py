@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import resource
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,3 +69,15 @@ def test_no_secret_is_logged(logger: str, line: str, logged: str) -> None:
     assert hide(record)  # type: ignore[operator]
     assert record.getMessage() == logged
     assert conf["hide_secrets"] is hide
+
+
+@pytest.mark.parametrize(("port", "address"), [("12345", "0.0.0.0:12345"), ("", "127.0.0.1:8000")])
+def test_the_address_is_gunicorns_own(port: str, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its default knows PORT, as platforms set it, and a `bind` here would hide that."""
+    monkeypatch.delenv("PORT", raising=False)
+    if port:
+        monkeypatch.setenv("PORT", port)
+    command = [sys.executable, "-m", "gunicorn", "--print-config", "-c", str(CONF), "tests.apps.echo:app"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True, cwd=CONF.parent).stdout
+    [line] = [line for line in printed.splitlines() if line.startswith("bind ")]
+    assert line.split("=", 1)[1].strip() == repr([address])

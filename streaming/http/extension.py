@@ -141,6 +141,9 @@ class Headway:
         app.cli.add_command(HeadwayCommand(app, self, free_name(key, app.cli.commands)))
         Headway.mounted.add(self)
         find_out(app, self)
+        from .gunicorn import notice_gunicorn  # which imports this module
+
+        notice_gunicorn()
         return self
 
     def _copy(self) -> Headway:
@@ -272,6 +275,11 @@ class Headway:
         """All observers as one, and Prometheus if its library is installed."""
         prometheus = [] if Prometheus is None else [self.worker.part(Prometheus)]
         return Observers([*self.observers, *prometheus])
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether its runs are kept in the memory of each worker."""
+        return self._store is None and self.settings.store.startswith("memory:")
 
     @property
     def authorize(self) -> Authorize | None:

@@ -1,78 +1,155 @@
-"""Hooks for gunicorn's workers: stores open before the first request, and a worker that stops is drained.
+"""gunicorn's workers: stores open before the first request, a worker that stops is drained, and what is weaker is said.
 
 gunicorn's gevent worker waits its whole graceful timeout for an open stream, and then cuts it; it waits for idle
 connections as long as `keepalive` says, and for runs without a stream not at all. So the library ends the streams and
-the idle connections itself, and keeps the worker until all is done.
+the idle connections itself, and keeps the worker until all is done. It needs no hook in gunicorn's configuration: an
+extension that is mounted, or a `stream()`, looks for the worker in whose process it is.
 """
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
+import signal
+import sys
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from time import monotonic
 from typing import Any, Final
 
 import gevent
-import gevent.event
 from gevent import monkey
 
-from ..runtime.hub import give_way, start_native_thread
+from ..runtime.hub import start_native_thread
 from ..runtime.worker import Worker
 from ..settings import Settings
+from .advice import advise
 from .drain import end_streams
 from .extension import Headway
+from .heartbeat import Heartbeat
+from .idle import FIRST_REQUEST, IdleConnections
 from .serving import open_store_of
-from .transport import stop_reading
 
 log = logging.getLogger("headway")
 
-FIRST_REQUEST: Final = 1.0
-"""Seconds that a new connection has for its first request: to close it earlier would look like a refusal."""
+ACCEPTS_ON: Final = 1.5
+"""Seconds in which a worker that is to stop has stopped to accept connections: gunicorn looks once a second."""
+
+BOOTING: Final = "[booting]"
+"""What gunicorn gives as the process id of a worker that it is about to fork."""
+
+_looked_in: set[int] = set()
+"""The process that has looked for its worker."""
+
+
+def notice_gunicorn() -> None:
+    """Drains the worker of this process, if it is one of gunicorn's and nobody has done so.
+
+    Looks once in a process. In gunicorn's master (`--preload`) it arranges for each worker to look as it is forked.
+    """
+    pid = os.getpid()
+    if pid in _looked_in:
+        return
+    _looked_in.clear()
+    _looked_in.add(pid)
+    if "gunicorn.workers.base" in sys.modules:
+        worker = _own_worker(pid)
+        if worker is not None:
+            drain_with(worker)
+        elif "gunicorn.arbiter" in sys.modules:
+            os.register_at_fork(after_in_child=partial(_notice_fork, pid))
 
 
 def drain_with(gunicorn_worker: Any) -> None:
-    """For gunicorn's `post_worker_init`: opens the stores, and drains the worker as soon as gunicorn stops it."""
-    drain = _Drain(gunicorn_worker)
-    if monkey.is_module_patched("threading"):
-        gevent.spawn(drain.run)
-    else:  # gunicorn's sync and gthread workers have no hub
-        start_native_thread(drain.run, ())
+    """Opens the stores as a worker begins to serve, and drains it as soon as gunicorn stops it; once for each worker.
+
+    This is what `post_worker_init` calls in `gunicorn.conf.py`, where nothing of the library is imported earlier.
+    """
+    if not hasattr(gunicorn_worker, "headway_drain"):
+        gunicorn_worker.headway_drain = _Drain(gunicorn_worker)
+
+
+def _own_worker(pid: int | str) -> Any:
+    """gunicorn's object for the worker with this process id, or `None`."""
+    worker_class = sys.modules["gunicorn.workers.base"].Worker
+
+    def is_it(candidate: Any) -> bool:
+        return issubclass(type(candidate), worker_class) and candidate.pid == pid
+
+    owner = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    # An application may have set a signal handler of its own.
+    return owner if is_it(owner) else next(filter(is_it, gc.get_objects()), None)
+
+
+def _notice_fork(master: int) -> None:
+    """Called in each child of gunicorn's master, before gunicorn goes on there, and in each child of that."""
+    if os.getppid() == master:
+        worker = _own_worker(BOOTING)
+        if worker is not None:
+            drain_with(worker)
 
 
 class _Drain:
-    """The drain of one gunicorn worker, beside the loop in which it serves."""
+    """The drain of one gunicorn worker, beside the loop in which it serves: in a greenlet, or in a native thread."""
 
     def __init__(self, gunicorn_worker: Any) -> None:
         self._gunicorn_worker = gunicorn_worker
-        self._end_idle_connections = _watch_connections(gunicorn_worker)
+        self._idle = IdleConnections()
+        self._drained = self._closed = self._over = False
         self._serve = gunicorn_worker.run
         self._notify = gunicorn_worker.notify
-        self._drained = gevent.event.Event()
-        self._closed = False
-        gunicorn_worker.run = self._serve_and_close
         gunicorn_worker.notify = self._notify_arbiter
+        if gunicorn_worker.booted:  # it serves already: this is the first `stream()` of an application without runs
+            self._start()  # gunicorn waits for its streams
+        else:
+            self._idle.watch(gunicorn_worker)
+            gunicorn_worker.run = self._serve_and_close
 
-    def run(self) -> None:
-        """Waits for the stop, and drains."""
-        _open_stores()
-        if getattr(self._gunicorn_worker, "age", 1) == 1:  # the first worker of the server, for all of them
+    def _start(self) -> None:
+        advise(self._gunicorn_worker, list(Headway.mounted))
+        if monkey.is_module_patched("threading"):
+            gevent.spawn(self._run)
+        else:  # gunicorn's sync and gthread workers: nothing here waits in a hub of this thread
+            start_native_thread(self._run, ())
+
+    def _run(self) -> None:
+        try:
+            self._wait_and_drain()
+        finally:
+            self._drained = self._over = True
+
+    def _wait_and_drain(self) -> None:
+        for headway in list(Headway.mounted):  # before the first request: interrupted runs wait for a worker
+            open_store_of(headway)
+        if self._gunicorn_worker.age == 1:  # the first worker of the server, for all of them
             _check_addresses(self._gunicorn_worker.sockets)
         while self._is_to_serve():
-            gevent.sleep(0.1)
-        try:
-            mounted = list(Headway.mounted)
-            gevent.joinall([gevent.spawn(headway.drain) for headway in mounted])
-            if not mounted:
-                _end_streams(Settings.read(os.environ).drain)
-        finally:
-            self._drained.set()
-        self._end_idle_connections()
+            time.sleep(0.1)
+        self._let_in()
+        _in_hub(_drain_all)
+        self._drained = True
+        self._idle.end()
         # gunicorn accepts connections for up to another second: their streams end in the same way.
         while not self._closed:
-            gevent.sleep(0.1)
-            _end_streams(0)
+            time.sleep(0.1)
+            _in_hub(end_streams, Worker.current(), 0)
+
+    def _serve_and_close(self) -> None:
+        self._start()
+        self._serve()
+        self._wait(lambda: self._drained)
+        self._closed = True
+        self._wait(lambda: self._over)
+        for headway in list(Headway.mounted):
+            headway.close()
+        Worker.current().close()
+
+    def _wait(self, done: Callable[[], bool]) -> None:
+        while not done():
+            time.sleep(0.02)
+            self._gunicorn_worker.notify()
 
     def _is_to_serve(self) -> bool:
         """Whether the worker goes on. Where its arbiter was killed, it stops as on SIGTERM."""
@@ -88,26 +165,40 @@ class _Drain:
         if self._gunicorn_worker.ppid == os.getppid():
             self._notify()
 
-    def _serve_and_close(self) -> None:
-        self._serve()
-        while not self._drained.wait(1.0):
-            self._gunicorn_worker.notify()
-        self._closed = True
-        for headway in list(Headway.mounted):
-            headway.close()
-        Worker.current().close()
+    def _let_in(self) -> None:
+        """Serves whoever comes while a worker that recycles still accepts connections, as if it went on.
+
+        One that gunicorn stops refuses starts at once: another worker is there, or nobody will be.
+        """
+        gunicorn_worker = self._gunicorn_worker
+        if gunicorn_worker.nr >= gunicorn_worker.max_requests:
+            deadline = monotonic() + ACCEPTS_ON
+            while _accepts(gunicorn_worker) and monotonic() < deadline:
+                time.sleep(0.02)
+            self._idle.end()  # a client that has kept its connection comes back on a new one, to another worker
+            viewers = Worker.current().part(Heartbeat).viewers
+            deadline = monotonic() + FIRST_REQUEST
+            while self._idle.busy(len(viewers)) and monotonic() < deadline:
+                time.sleep(0.02)
 
 
-def _end_streams(seconds: float) -> None:
-    """Ends streams without runs: those of an application that only calls `stream()`, and late ones."""
-    worker = Worker.current()
-    worker.call(end_streams, worker, seconds)
+def _accepts(gunicorn_worker: Any) -> bool:
+    """Whether a worker accepts connections: a gevent worker closes its sockets, one with threads has a flag."""
+    if hasattr(gunicorn_worker, "timeout_ctx"):
+        return any(sock.fileno() >= 0 for sock in gunicorn_worker.sockets)
+    return bool(getattr(gunicorn_worker, "_accepting", False))
 
 
-def _open_stores() -> None:
-    """Opens the stores before the first request: interrupted runs wait for a worker to adopt them."""
-    for headway in list(Headway.mounted):
-        open_store_of(headway)
+def _in_hub(function: Callable[..., None], *args: Any) -> None:
+    Worker.current().call(function, *args)
+
+
+def _drain_all() -> None:
+    """Drains every extension at the same time, or the streams of an application that only calls `stream()`."""
+    mounted = list(Headway.mounted)
+    gevent.joinall([gevent.spawn(headway.drain) for headway in mounted])
+    if not mounted:
+        end_streams(Worker.current(), Settings.read(os.environ).drain)
 
 
 def _check_addresses(sockets: Iterable[Any]) -> None:
@@ -116,96 +207,3 @@ def _check_addresses(sockets: Iterable[Any]) -> None:
     addresses = [str(name[0]) if isinstance(name, tuple) else os.fsdecode(name) or "@" for name in names]
     for headway in list(Headway.mounted):
         headway.gate.listens(addresses)
-
-
-def _watch_connections(gunicorn_worker: Any) -> Callable[[], None]:
-    """Tracks the idle connections of gunicorn's gevent workers; returns a function that ends them, and later ones.
-
-    The workers look these methods up for each connection, so they can be wrapped. Other workers stay as they are.
-    """
-    idle = _IdleConnections()
-    if getattr(gunicorn_worker, "wsgi_handler", None) is not None:  # gevent_pywsgi
-        gunicorn_worker.wsgi_handler = idle.handler(gunicorn_worker.wsgi_handler)
-    elif hasattr(gunicorn_worker, "timeout_ctx"):  # gevent
-        gunicorn_worker.handle = idle.during(gunicorn_worker.handle, client=1)
-        # HTTP/2 closes its own connections: none counts as idle.
-        gunicorn_worker.handle_http2 = idle.except_during(gunicorn_worker.handle_http2, client=1)
-        gunicorn_worker.handle_request = idle.except_during(gunicorn_worker.handle_request, client=2)
-    return idle.end
-
-
-class _IdleConnections:
-    """Connections that wait for a request, each with the time at which it may be ended."""
-
-    def __init__(self) -> None:
-        self._clients: dict[Any, float] = {}
-        self._ending = False
-
-    def add(self, client: Any, patience: float = 0.0) -> None:
-        self._clients[client] = monotonic() + patience
-        if self._ending:
-            self._end(client)
-
-    def discard(self, client: Any) -> None:
-        self._clients.pop(client, None)
-
-    def end(self) -> None:
-        """Ends the input of these connections, and of later ones."""
-        self._ending = True
-        for client in list(self._clients):
-            self._end(client)
-
-    def _end(self, client: Any) -> None:
-        at = self._clients.get(client)
-        if at is None:
-            return
-        seconds = at - monotonic()
-        if seconds > 0:
-            gevent.spawn_later(seconds, self._end, client)
-        else:
-            stop_reading(client)
-
-    def during(self, handle: Callable[..., Any], client: int) -> Callable[..., Any]:
-        """`handle`, during which its argument number `client` is idle."""
-        return _around(handle, client, partial(self.add, patience=FIRST_REQUEST), self.discard)
-
-    def except_during(self, handle: Callable[..., Any], client: int) -> Callable[..., Any]:
-        """`handle`, during which its argument number `client` is not idle."""
-        return _around(handle, client, self.discard, self._serve_others)
-
-    def _serve_others(self, client: Any) -> None:
-        """Has a connection whose requests have all arrived at once wait for others between two of them."""
-        self.add(client)
-        give_way()
-
-    def handler(self, base: type[Any]) -> type[Any]:
-        """gevent.pywsgi's handler, whose connections are idle while they wait for the first line of a request."""
-        idle = self
-
-        class Handler(base):  # type: ignore[misc]  # any class
-            served = False
-
-            def read_requestline(self) -> Any:
-                idle.add(self.socket, 0.0 if self.served else FIRST_REQUEST)
-                try:
-                    if self.served:
-                        give_way()
-                    return super().read_requestline()
-                finally:
-                    self.served = True
-                    idle.discard(self.socket)
-
-        return Handler
-
-
-def _around(
-    handle: Callable[..., Any], client: int, before: Callable[[Any], None], after: Callable[[Any], None]
-) -> Callable[..., Any]:
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        before(args[client])
-        try:
-            return handle(*args, **kwargs)
-        finally:
-            after(args[client])
-
-    return wrapped

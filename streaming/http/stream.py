@@ -197,6 +197,9 @@ def stream(
     if lifecycle and not restart and request.headers.get("Last-Event-ID"):
         close_work(events)
         return Response(status=204)
+    from .gunicorn import notice_gunicorn  # which imports this module
+
+    notice_gunicorn()
     worker, environ = Worker.current(), request.environ
     events, call = work_and_context(events)
     channel = worker.call(lambda: Channel(events, worker, call, flush=flush, lifecycle=lifecycle))

@@ -28,6 +28,9 @@ from .watchdog import Watchdog
 
 T = TypeVar("T")
 
+SIGNALS: Final = 0.5
+"""Seconds after which a waiting main thread looks for signals, at the latest."""
+
 
 class Worker:
     """The hub of a process and the parts that exist once beside it.
@@ -81,7 +84,9 @@ class Worker:
 
     def signal(self) -> Signal:
         """A signal that the calling thread can wait on."""
-        return GreenSignal(self.turn) if self.here else threading.Event()
+        if self.here:
+            return GreenSignal(self.turn)
+        return _MainEvent() if threading.current_thread() is threading.main_thread() else threading.Event()
 
     def call(self, function: Callable[..., T], *args: Any) -> T:
         """What `function(*args)` returns, or raises, in the hub's thread; it may wait there."""
@@ -103,6 +108,20 @@ class Worker:
             close = getattr(part, "close", None)
             if close is not None:
                 close()
+
+
+class _MainEvent(threading.Event):
+    """For the main thread, where Python runs its signal handlers.
+
+    gunicorn has system calls go on after a signal (`siginterrupt`): one without an end would put the handler off.
+    """
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if timeout is not None:
+            return super().wait(timeout)
+        while not super().wait(SIGNALS):
+            pass
+        return True
 
 
 def _is_in_a_hub() -> bool:
