@@ -209,7 +209,7 @@ class Runner:
             self.observer.load(self._load())
             try:
                 if self.serving() and not self.draining:
-                    for orphan in self.store.adopt_orphans():
+                    for orphan in self.store.adopt_orphans(self.operations):
                         self._adopt_or_end(orphan)
                 self.store.sweep()
             except StoreAway as away:

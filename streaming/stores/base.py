@@ -8,7 +8,7 @@ there, but never block it. `read` and `find` show only what is kept.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 from unicodedata import category
@@ -242,8 +242,12 @@ class Store(ABC):
     def sweep(self) -> None:
         """Deletes the runs whose retention has ended, and makes room; called about once a second."""
 
-    def adopt_orphans(self) -> Sequence[Record]:
-        """Takes over live runs whose worker has died, to end them or to start them again; returns them."""
+    def adopt_orphans(self, operations: Container[str] | None = None) -> Sequence[Record]:
+        """Takes over live runs whose worker has died, to end them or to start them again; returns them.
+
+        Those of other operations than `operations` are left for a while to a worker that has the operation: it may
+        start them again.
+        """
         return ()
 
     def claim(self, limit: int, operations: Collection[str]) -> Sequence[Record]:

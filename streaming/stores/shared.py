@@ -21,7 +21,7 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -134,6 +134,7 @@ class SharedStore(Store):
         self._runs: dict[str, _Entry] = {}
         self._unwritten: dict[str, _Entry] = {}
         self._stale: set[str] = set()
+        self._strangers: dict[str, float] = {}
         self._closed = self._reliable = False
         self._failed_at = self._swept_at = float("-inf")
         self._followed_anything = GreenSignal()
@@ -191,10 +192,10 @@ class SharedStore(Store):
     def control(self, run: str) -> Control:
         return self._runs[run].recent.control
 
-    def adopt_orphans(self) -> Sequence[Record]:
+    def adopt_orphans(self, operations: Container[str] | None = None) -> Sequence[Record]:
         if not self._leases_reliable or self._unfit is not None:
             return ()
-        orphans = self.driver.query(self.driver.orphans(self.worker))
+        orphans = self._without_strangers(self.driver.query(self.driver.orphans(self.worker)), operations)
         if not self._leases_reliable:  # the reply may tell of a jump of the clock
             return ()
         adopted: list[Record] = []
@@ -206,6 +207,17 @@ class SharedStore(Store):
                     raise
                 break  # the runs that are adopted already must not wait
         return adopted
+
+    def _without_strangers(
+        self, orphans: list[tuple[str, str]], operations: Container[str] | None
+    ) -> list[tuple[str, str]]:
+        """The orphans of these operations, and those of others that nobody has adopted for the length of a lease."""
+        if not orphans or operations is None:
+            return orphans
+        now, records = time.monotonic(), self.driver.query(self.driver.find([run for run, _ in orphans]))
+        strangers = {record.info.id for record in records if record and record.info.operation not in operations}
+        self._strangers = {run: self._strangers.get(run, now) for run in strangers}
+        return [each for each in orphans if now - self._strangers.get(each[0], float("-inf")) > self._lease_seconds]
 
     def _adopt(self, run: str, dead: str) -> list[Record]:
         """The run as its dead producer left it, if it is this worker's now."""

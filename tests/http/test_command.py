@@ -245,7 +245,7 @@ class Watched(MemoryStore):
     def sweep(self) -> None:
         self.rounds += 1
 
-    def adopt_orphans(self) -> list[Record]:
+    def adopt_orphans(self, operations: object = None) -> list[Record]:
         self.adoptions += 1
         return []
 

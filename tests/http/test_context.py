@@ -255,7 +255,7 @@ class Orphans(MemoryStore):
 
     lost = False
 
-    def adopt_orphans(self) -> list[Record]:
+    def adopt_orphans(self, operations: object = None) -> list[Record]:
         """The run, once."""
         self.lost, lost = True, not self.lost
         record = self.find("lost")

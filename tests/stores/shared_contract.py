@@ -316,6 +316,22 @@ class SharedStoreContract:
         assert sorted(adopted) == [f"r{number}" for number in range(10)]
         assert not any(other.adopt_orphans() for other in others)
 
+    def test_the_runs_of_a_dead_worker_go_to_one_that_has_their_operation(self, worker: MakeWorker) -> None:
+        """It may start them again. Where no worker has it, any of them takes them over after a while, to end them."""
+        dead, other, right = worker(lease=0.3), worker(lease=0.3), worker(lease=0.3)
+        for run, name in (("r1", "count"), ("r2", "gone")):
+            start_run(dead, run, operation=name)
+        crash(dead)
+        adopted: dict[str, str] = {}
+
+        def adopt() -> bool:
+            for name, store, operations in (("other", other, {"sum"}), ("right", right, {"count"})):
+                adopted.update((record.info.id, name) for record in store.adopt_orphans(operations))
+            return len(adopted) == 2
+
+        until(adopt, "both are adopted")
+        assert adopted["r1"] == "right"
+
     def test_the_run_of_a_dead_worker_goes_on(self, worker: MakeWorker) -> None:
         """The worker that adopts a run continues its events, and viewers on all workers see that."""
         dead, adopter, other = worker(lease=0.3), worker(), worker()
