@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -19,16 +19,23 @@ from tests.worlds import Stage, World
 GUIDES: Final = Path(__file__).resolve().parent.parent / "docs" / "guides"
 
 
+Blocks = Callable[[str], list[ModuleType]]
+
+
 @pytest.fixture
-def blocks(monkeypatch: pytest.MonkeyPatch) -> list[ModuleType]:
-    """The blocks of the guide to blocking code, each as a module."""
-    modules = []
-    for number, code in enumerate(re.findall(r"```python\n(.*?)```", (GUIDES / "blocking.md").read_text(), re.DOTALL)):
-        module = ModuleType(f"blocking_{number}")
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-        exec(compile(code, module.__name__, "exec"), vars(module))
-        modules.append(module)
-    return modules
+def blocks(monkeypatch: pytest.MonkeyPatch) -> Blocks:
+    """Gives the blocks of a guide, each as a module."""
+
+    def blocks(guide: str) -> list[ModuleType]:
+        modules: list[ModuleType] = []
+        for code in re.findall(r"```python\n(.*?)```", (GUIDES / guide).read_text(), re.DOTALL):
+            module = ModuleType(f"{Path(guide).stem}_{len(modules)}")
+            monkeypatch.setitem(sys.modules, module.__name__, module)
+            exec(compile(code, module.__name__, "exec"), vars(module))
+            modules.append(module)
+        return modules
+
+    return blocks
 
 
 class Page(BaseHTTPRequestHandler):
@@ -53,9 +60,9 @@ def served() -> Iterator[str]:
         server.shutdown()
 
 
-def test_the_async_example(world: World, blocks: list[ModuleType]) -> None:
+def test_the_async_example(world: World, blocks: Blocks) -> None:
     """It asks a service, asks its viewer, and gives its result."""
-    module = blocks[0]
+    module = blocks("blocking.md")[0]
     stage = Stage(world, module.word_count)
     with served() as url:
         run = stage.start(module.word_count, module.Page(url=url))
@@ -63,3 +70,12 @@ def test_the_async_example(world: World, blocks: list[ModuleType]) -> None:
         stage.answer(run, True)
         assert stage.events(run)[-2].json["result"] == {"words": 3}
     stage.close()
+
+
+def test_the_tests_of_the_guide_to_testing(world: World, blocks: Blocks) -> None:
+    """They pass."""
+    (module,) = blocks("testing.md")
+    tests = [test for name, test in vars(module).items() if name.startswith("test_")]
+    for test in tests:
+        test()
+    assert len(tests) == 2

@@ -24,6 +24,7 @@ PURE = {"orjson", "pydantic", "pydantic_core"}
 GREEN = {*PURE, "gevent", "greenlet"}
 
 FLOORS: dict[str, tuple[set[str], set[str] | None]] = {
+    "testing": ({"runs", "stores", "runtime", "protocol"}, ALL),
     "client": ({"protocol"}, ALL),
     "http": ({"gateways", "runs", "stores", "runtime", "protocol"}, ALL),
     "gateways": ({"runs", "runtime", "protocol"}, ALL),
