@@ -84,11 +84,11 @@ def test_the_reloader(folder: Path) -> None:
 
 
 def test_the_shell(folder: Path) -> None:
-    """It has the extension of its application, which answers there as in a view."""
+    """It has the extension of its application, and does not serve: it takes over no run, which would end with it."""
     lines = """
 from flask import current_app
 headway = current_app.extensions["headway"]
-print(sorted(headway.runner.operations), headway.here is headway, app.test_client().get("/api/runs").json)
+print(sorted(headway.runner.operations), headway.here is headway, headway.serving, app.test_client().get("/api/runs").json)
 """
     done = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "reloaded", "shell"],
@@ -100,4 +100,4 @@ print(sorted(headway.runner.operations), headway.here is headway, app.test_clien
         timeout=30,
     )
     assert done.returncode == 0, done.stderr
-    assert "['version'] True {'runs': []}" in done.stdout
+    assert "['version'] True False {'runs': []}" in done.stdout
