@@ -67,3 +67,9 @@ export function label(name: string): string {
     .trim()
   return words.charAt(0).toUpperCase() + words.slice(1)
 }
+
+const HIDDEN = /(?![\n\t])[\p{Cc}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]|[\u{e0000}-\u{e01ef}]/gu
+
+/** Text with its control characters, and those that turn its direction or have no width, as `\u202e`. */
+export const visible = (text: string): string =>
+  text.replace(HIDDEN, (character) => `\\u${character.codePointAt(0)?.toString(16).padStart(4, '0')}`)

@@ -38,6 +38,8 @@ JSON_INVALID: Final = "json_invalid"
 """pydantic's type of error for a body that is not JSON."""
 MAX_ESCAPES: Final = 150_000
 """Bytes of a form that are escaped as `%XX`: each takes a microsecond."""
+TURN: Final = 1 << 18
+"""Bytes of a body that are read before others have a turn."""
 PIECE: Final = 1 << 20
 """Bytes of a file that are copied before others have a turn."""
 
@@ -59,11 +61,40 @@ class RunInput:
             self._folder.delete()
 
 
+class _SharedBody:
+    """A body that lets others in while it is read: what has arrived already is read without a wait."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._read = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return map(self._count, self._stream)
+
+    def read(self, *size: int) -> bytes:
+        return self._count(self._stream.read(*size))
+
+    def readline(self, *size: int) -> bytes:
+        return self._count(self._stream.readline(*size))
+
+    def _count(self, data: bytes) -> bytes:
+        self._read += len(data)
+        if self._read >= TURN:
+            self._read = 0
+            give_way()
+        return data
+
+
 def limit_body(request: Request, settings: Settings) -> None:
     """Limits what anybody reads of the body, before the functions of the application do."""
     # One byte more: werkzeug silently cuts a body without a length at the limit.
     request.max_content_length = _max_bytes(request, settings) + 1
     request.max_form_memory_size = settings.max_json  # of each text; werkzeug's own limit is half a megabyte
+    if "wsgi.input" in request.environ and Worker.current().here:
+        request.environ["wsgi.input"] = _SharedBody(request.environ["wsgi.input"])
 
 
 def read_input(request: Request, operation: Operation, settings: Settings) -> RunInput:

@@ -36,6 +36,8 @@ FORMATS: Final = ("date", "date-time", "email", "ipv4", "ipv6", "time", "uuid")
 _COSTS: Final = {"$ref": 15, "$dynamicRef": 30, "unevaluatedItems": 40, "unevaluatedProperties": 40}
 """Steps of keywords that take more than `_COST`."""
 _COST: Final = 5
+_LOOK_UP: Final = 50
+"""Steps of finding what a reference names, in a check of the schema."""
 
 SAMPLES: Final[tuple[Any, ...]] = (None, True, 0, "", [], {})
 """A schema by which the check of one of these never ends refers to itself without end."""
@@ -130,11 +132,11 @@ class JsonSchema:
 
     def follow(self, reference: str) -> Mapping[str, Any]:
         """The schema that `reference` names. Raises `ValueError`, worded for the schema's author, if there is none."""
+        _steps_left.set(STEPS)
         target, resolver = self._look_up(reference, self._resolver)
         if not isinstance(target, Mapping):
             raise ValueError(f"the reference {reference[:80]!r} leads to no type")
         if id(target) not in self._checked:  # it may point at an example, which nobody has checked
-            _steps_left.set(STEPS)
             self._check(target, resolver)
         return target
 
@@ -167,6 +169,7 @@ class JsonSchema:
     def _look_up(self, reference: Any, resolver: Any) -> tuple[Any, Any]:
         from referencing.exceptions import Unresolvable
 
+        _spend(_LOOK_UP)
         try:
             found = resolver.lookup(reference)
         except (Unresolvable, LookupError, TypeError, ValueError):  # a pointer through a number, say, is a TypeError

@@ -129,6 +129,7 @@ ATTACKS: Final[dict[str, Callable[[], Attack]]] = {
     "a part whose head does not end": lambda: form("think", filled(b"x", b"Content-Disposition: form-data; x=")),
     "a file of near boundaries": lambda: form("simulate", PDF.replace(b'"file"', b'"f"') + b"\r\n--a" * (2 << 20)),
     "a file of line ends": lambda: form("simulate", PDF.replace(b'"file"', b'"f"') + b"\r" * (8 << 20)),
+    "a file of 30 MB": lambda: form("simulate", PDF.replace(b'"file"', b'"f"') + b"\0" * (30 << 20)),
     "a boundary of 7,000 characters": lambda: form(
         "think", part("prompt", b"\r\n--" + b"b" * SIZE), boundary="b" * 7000
     ),

@@ -3,7 +3,7 @@
 import type {UseRun} from '@headway/client/react'
 import {type UIEvent, useCallback, useId, useLayoutEffect, useMemo, useRef, useState} from 'react'
 import {Copy, Download} from '../controls'
-import {gap, number} from '../format'
+import {gap, number, visible} from '../format'
 import {Json} from '../values/json'
 import {kindOf, type Row, rowsOf} from './rows'
 import {Timeline} from './timeline'
@@ -208,5 +208,5 @@ function Detail({row}: {row: Row}) {
 function summaryOf(data: unknown): string {
   if (typeof data === 'string') return data.slice(0, 300)
   const {timestamp: _, ...rest} = data as Record<string, unknown>
-  return JSON.stringify(rest).slice(0, 300)
+  return visible(JSON.stringify(rest).slice(0, 300))
 }

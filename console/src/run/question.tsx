@@ -2,7 +2,7 @@
 import {type FormEvent, useEffect, useId, useMemo, useRef, useState} from 'react'
 import {Problem, type Question, type Schema} from '../api'
 import {Notice, useNow} from '../controls'
-import {duration} from '../format'
+import {duration, visible} from '../format'
 import {errorsAt, type Values} from '../forms/input'
 import {answerSchema} from '../forms/schema'
 import {SchemaForm} from '../forms/schema-form'
@@ -22,7 +22,7 @@ export function QuestionCard({question, answer}: {question: Question; answer: An
         <span className="question-icon">
           <Icon name="question" />
         </span>
-        <h2 id={id}>{question.prompt}</h2>
+        <h2 id={id}>{visible(question.prompt)}</h2>
       </header>
       <Controls question={question} answer={answer} />
       {question.expires && <Expiry at={question.expires} />}
@@ -69,7 +69,7 @@ function Choice({choices, submit, submitting, problem}: Submission & {choices: r
           disabled={submitting}
           onClick={() => submit(choice)}
         >
-          {String(choice)}
+          {visible(String(choice))}
         </button>
       ))}
       {problem && <Refused problem={problem} />}

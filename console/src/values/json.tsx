@@ -1,9 +1,10 @@
-// Code, and JSON as it is.
+// Code, and JSON as it is, with what a reader would not see of it escaped.
+import {visible} from '../format'
 
 export function Code({text, label}: {text: string; label: string}) {
   return (
     <pre className="raw" tabIndex={0} role="group" aria-label={label}>
-      {text}
+      {visible(text)}
     </pre>
   )
 }
