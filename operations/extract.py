@@ -29,6 +29,7 @@ from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, ValidationInfo,
 
 from streaming import Event, JsonSchema, OperationError, Upload, operation, partial, progress
 
+from .form.schema import form_of
 from .inputs import Input
 from .pdf.errors import Unreadable
 from .pdf.process import PdfProcess
@@ -98,8 +99,6 @@ class Extract(Input):
     @classmethod
     def _form(cls, fields: dict[str, Any] | None) -> dict[str, Any] | None:
         if fields is not None:
-            from .form.schema import form_of
-
             form_of(fields)
         return fields
 
