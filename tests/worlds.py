@@ -24,8 +24,8 @@ from streaming.clock import Clock
 from streaming.protocol.schema import EVENTS
 from streaming.protocol.state import Reason
 from streaming.runs.executors.process.fork_server import ForkServer
-from streaming.runs.operation import NoInput
 from streaming.runs.runner import Runner
+from streaming.runs.signature import NoInput
 from streaming.runtime.hub import start_hub
 from streaming.runtime.worker import Worker
 from streaming.settings import Settings

@@ -28,15 +28,14 @@ from typing import (
     Protocol,
     cast,
     get_args,
-    get_origin,
-    get_type_hints,
     overload,
 )
 
-from pydantic import BaseModel, PydanticUserError, TypeAdapter
+from pydantic import BaseModel, PydanticUserError
 
 from ..errors import RegistrationError
 from ..protocol.events import Event, Flush
+from .signature import NoInput, input_of, is_async, result_of, types_in
 from .upload import Upload
 
 if TYPE_CHECKING:
@@ -55,12 +54,7 @@ ASYNC_WAY_OUT: Final = (
 NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.IGNORECASE)
 HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """The name of a header (RFC 9110, section 5.6.2)."""
-POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 UNSET: Final[Any] = type("Unset", (), {"__repr__": lambda _: "the setting's"})()
-
-
-class NoInput(BaseModel):
-    """The input of an operation that takes none."""
 
 
 class Operation:
@@ -94,7 +88,7 @@ class Operation:
         self.title = title or self.name.replace("_", " ").capitalize()
         self.description = inspect.getdoc(fn) or ""
         self.linger = linger
-        self.runs_in: Where = "asyncio" if _is_async(fn) and runs_in == "greenlet" else runs_in
+        self.runs_in: Where = "asyncio" if is_async(fn) and runs_in == "greenlet" else runs_in
         self.where = where or (lambda _: self.runs_in)
         self.flush = flush
         self.timeout = timeout
@@ -102,8 +96,8 @@ class Operation:
         self.retries = retries
         self.headers = headers
         self.request_context = request_context
-        self.input = _input_of(fn)
-        self.result = _result_of(fn)
+        self.input = input_of(fn)
+        self.result = result_of(fn)
         self.__doc__ = fn.__doc__
         self.__name__ = self.name
         self.__module__ = fn.__module__
@@ -143,7 +137,7 @@ class Operation:
     @property
     def is_async(self) -> bool:
         """Whether its function is written with `async def`, under whatever decorators."""
-        return _is_async(inspect.unwrap(self.fn))
+        return is_async(inspect.unwrap(self.fn))
 
     @property
     def takes_input(self) -> bool:
@@ -172,7 +166,7 @@ class Operation:
         """The fields of the input that take files, with whether each takes several."""
         fields = {}
         for name, field in self.input.model_fields.items():
-            types = list(_types_in(field.annotation))
+            types = list(types_in(field.annotation))
             if Upload in types:
                 several = any(isinstance(kind, type) and issubclass(kind, Collection) for kind in types)
                 fields[field.alias or name] = several
@@ -207,7 +201,7 @@ class Operation:
             )
         if not callable(self.where):
             raise RegistrationError(f"{self.name}: where is a function of the input, not {self.where!r}")
-        if _is_async(self.fn) and self.runs_in != "asyncio":
+        if is_async(self.fn) and self.runs_in != "asyncio":
             raise RegistrationError(f"{self.name}: an `async def` runs in asyncio, not in a {self.runs_in}")
         if self.memory is not None and self.runs_in != "process":
             raise RegistrationError(f"{self.name}: memory limits a process of its own, which needs runs_in='process'")
@@ -314,10 +308,6 @@ def _name_of(fn: Callable[..., Any], name: str | None) -> str:
     return name
 
 
-def _is_async(fn: Callable[..., Any]) -> bool:
-    return inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn)
-
-
 def _is_amount(value: Any, kind: Any) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool) and 0 <= value < float("inf")
 
@@ -327,55 +317,6 @@ def _only_result(value: Any) -> Work:
     yield
 
 
-def _input_of(fn: Callable[..., Any]) -> type[BaseModel]:
-    parameters = list(inspect.signature(fn).parameters.values())
-    if not parameters:
-        return NoInput
-    model = _hints(fn).get(parameters[0].name)
-    required = [parameter for parameter in parameters[1:] if parameter.default is parameter.empty]
-    required += [parameter for parameter in parameters[:1] if parameter.kind not in POSITIONAL]
-    if required or not (isinstance(model, type) and issubclass(model, BaseModel)):
-        raise RegistrationError(f"{fn.__qualname__}: its one parameter is annotated with a pydantic model")
-    return model
-
-
-def _result_of(fn: Callable[..., Any]) -> dict[str, Any] | None:
-    """The JSON Schema of the result, from the return annotation; of a generator, from its third type argument.
-
-    `None` where there is no annotation, or it has no JSON Schema.
-    """
-    try:
-        returned = _hints(fn).get("return", Any)
-        if _is_iteration(returned):  # an async generator's type does not say what its result is
-            returned = get_args(returned)[2] if len(get_args(returned)) > 2 else Any
-        return None if returned in (Any, type(None)) else TypeAdapter(returned).json_schema(mode="serialization")
-    except (PydanticUserError, RegistrationError):
-        return None
-
-
 def _form_field(schema: Mapping[str, Any]) -> Literal["array", "json", "text"]:
     types = {kind.get("type") for kind in (schema, *schema.get("anyOf", ()))}
     return "array" if "array" in types else "json" if "object" in types else "text"
-
-
-def _is_iteration(annotation: Any) -> bool:
-    kind = get_origin(annotation) or annotation
-    return kind is Iterable or (isinstance(kind, type) and issubclass(kind, Iterator | AsyncIterable))
-
-
-def _hints(fn: Callable[..., Any]) -> dict[str, Any]:
-    """Annotations kept as text may name a model that is local to the function which declares the operation."""
-    frame, names = inspect.currentframe(), dict[str, Any]()
-    while frame is not None:
-        try:
-            return get_type_hints(fn, localns=names)
-        except NameError:
-            frame = frame.f_back
-            names = frame.f_locals if frame is not None else names
-    raise RegistrationError(f"{fn.__qualname__}: the annotation of its input cannot be resolved")
-
-
-def _types_in(annotation: Any) -> Iterator[Any]:
-    yield get_origin(annotation) or annotation
-    for argument in get_args(annotation):
-        yield from _types_in(argument)

@@ -38,7 +38,7 @@ from streaming.protocol.recorder import Recorder
 from streaming.runs import runner
 from streaming.runs.context import Headers
 from streaming.runs.executors.start import start_work
-from streaming.runs.operation import NoInput
+from streaming.runs.signature import NoInput
 from streaming.stores.base import Record, RunInfo
 from tests.apps import contexts
 from tests.apps.contexts import TORN, create_app

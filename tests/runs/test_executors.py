@@ -28,7 +28,8 @@ from streaming.runs.executors.process.fork_server import ForkServer
 from streaming.runs.executors.process.work import ProcessExecutor
 from streaming.runs.executors.start import EXECUTORS, MISSING
 from streaming.runs.executors.thread import ThreadWork
-from streaming.runs.operation import NoInput, Where
+from streaming.runs.operation import Where
+from streaming.runs.signature import NoInput
 from streaming.runtime.worker import Worker
 from tests import sample_operations as sample
 from tests.clients import wait_until

@@ -13,8 +13,9 @@ from pydantic import BaseModel, Field, ValidationError
 
 from streaming import Event, Headway, Operation, RegistrationError, Upload, on_cancel, operation, progress
 from streaming.runs.context import RunContext
-from streaming.runs.operation import NoInput, as_work, close_work
+from streaming.runs.operation import as_work, close_work
 from streaming.runs.runner import Runner
+from streaming.runs.signature import NoInput
 from streaming.runtime.worker import Worker
 from tests.sample_operations import hungry
 

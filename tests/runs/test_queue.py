@@ -14,8 +14,8 @@ import streaming.runs.queue
 from streaming import Operation, Upload, current_run, operation, progress
 from streaming.errors import BadRequest, InvalidInput, TooMany
 from streaming.runs.context import CallContext, Headers
-from streaming.runs.operation import NoInput
 from streaming.runs.runner import Runner
+from streaming.runs.signature import NoInput
 from streaming.settings import Settings
 from streaming.stores.redis.store import RedisStore
 from streaming.stores.shared import SharedStore

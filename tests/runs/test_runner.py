@@ -22,8 +22,8 @@ from streaming.protocol.recorder import Recorder
 from streaming.protocol.state import Fold
 from streaming.runs import questions
 from streaming.runs.context import RunContext
-from streaming.runs.operation import NoInput
 from streaming.runs.producer import GIVE_UP_AFTER, IGNORES_AFTER, Producer
+from streaming.runs.signature import NoInput
 from tests import sample_operations as sample
 from tests.clients import parse_frames
 from tests.sample_operations import Script, scripted

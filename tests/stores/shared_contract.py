@@ -21,8 +21,8 @@ import pytest
 from streaming import Event, ManualClock, event, operation
 from streaming.errors import Fenced, StoreAway, StoreFull, TooMany, Unavailable
 from streaming.protocol.events import make_event
-from streaming.runs.operation import NoInput
 from streaming.runs.runner import Runner
+from streaming.runs.signature import NoInput
 from streaming.runtime.worker import Worker
 from streaming.settings import Settings
 from streaming.stores.base import RUN_BYTES, Record, Store
