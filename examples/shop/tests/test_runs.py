@@ -3,7 +3,10 @@
 import json
 
 import pytest
-from shop.models import Order, db, orders_of
+from shop.models import Order, db
+from shop.orders import export, seal
+
+from streaming.testing import collect
 
 
 def events_of(answer):
@@ -20,20 +23,19 @@ def run_of(browser):
     return answer.headers["Location"]
 
 
-def test_an_export(ann):
+def test_an_export(app):
     """It says which orders it has done, and ends with all of them as CSV."""
-    events = events_of(ann.post("/work/operations/export"))
-    assert [name for name, _ in events] == ["start", "progress", "progress", "result", "done"]
-    assert [data["done"] for name, data in events if name == "progress"] == [1, 2]
-    assert dict(events)["result"]["result"] == "1,Chair 1,100,19\n2,Chair 2,200,38"
+    events = collect(export, app=app, owner="1")
+    assert [event.type for event in events] == ["start", "progress", "progress", "result", "done"]
+    assert [event.done for event in events[1:3]] == [1, 2]
+    assert events[-2].result == "1,Chair 1,100,19\n2,Chair 2,200,38"
 
 
-def test_the_seals(app, ann):
+def test_the_seals(app):
     """They are in the database, those of other users' orders are not."""
-    assert events_of(ann.post("/work/operations/seal"))[-1][1]["status"] == "succeeded"
+    assert collect(seal, app=app, owner="1")[-1].status == "succeeded"
     with app.app_context():
         assert [bool(order.seal) for order in db.session.scalars(db.select(Order))] == [True, True, False, False]
-        assert len(orders_of("1")) == 2
 
 
 def test_a_run_belongs_to_its_user(ann, bob, nobody):
