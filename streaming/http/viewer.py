@@ -264,7 +264,7 @@ class Viewer:
         self._slow = self._slow and not whole
         self._lagging = self._caught_up and self._slow
         self._caught_up = self._caught_up or whole
-        if batch.oldest > before + 1 and batch.last > before:
+        if batch.last < before or (batch.oldest > before + 1 and batch.last > before):
             return batch._replace(block=self.source.gap(batch) + batch.block)
         return batch
 

@@ -122,7 +122,8 @@ class State:
 
     `viewers_here` is what the store has of the worker that asks. Those of others count while their worker lives
     (`viewers_alive`); `viewers_known` includes workers whose lease has expired. `blocks` are the new ones of a run that
-    is followed, where `wait` does not bring them; `over` says that they end the run.
+    is followed, where `wait` does not bring them; `over` says that they end the run. `adopted` is the
+    last event that the producer found when it adopted the run.
     """
 
     worker: str
@@ -133,6 +134,7 @@ class State:
     viewers_alive: int
     viewers_known: int
     answers: Mapping[str, bytes]
+    adopted: int | None = None
     blocks: Sequence[Block] = ()
     over: bool = False
 

@@ -65,8 +65,9 @@ class _Entry:
     """What this worker has of a run: its recent events, and, where it produces the run, what is yet to be written.
 
     `closed` is set once the run takes no more events from this worker; `backlog` and `size` (of all that was written
-    here) are in bytes. `missing_since` is when
-    the store was first seen not to have the run (monotonic seconds), `lost` whether it has stayed away.
+    here) are in bytes. `missing_since` is when the store was first seen not to have the run (monotonic seconds), `lost`
+    whether it has stayed away. `seen_last` was the last event that was seen here of the producer of `seen_epoch`;
+    `rewound` says that the next one began before it.
     """
 
     recent: RecentEvents
@@ -77,6 +78,9 @@ class _Entry:
     size: int = 0
     missing_since: float | None = None
     lost: bool = False
+    rewound: bool = False
+    seen_epoch: int = 0
+    seen_last: int = 0
     blocks: list[Block] = field(default_factory=list)
     fold: Fold | None = None
     backlog: int = 0
@@ -234,12 +238,16 @@ class SharedStore(Store):
         """Makes this worker the producer of a run."""
         record, epoch = adopted
         entry = self._runs.setdefault(record.info.id, _Entry(RecentEvents(record.info, record.fold)))
-        # Viewers here may have followed the run: they read from the store what its producer wrote since.
+        # Viewers here may have followed the run: they read from the store what its producer wrote since, and the store
+        # may have lost what they have seen.
+        entry.rewound = entry.rewound or record.fold.last_event_id < entry.recent.fold.last_event_id
         entry.recent.skip_to(record.fold)
         entry.recent.attempt, entry.epoch = attempt, epoch
         # It may have been this worker's before.
         entry.fold, entry.closed, entry.recent.control.lost = None, False, None
         self._add(record.info.id, entry)
+        if entry.rewound:
+            entry.recent.notify()
 
     def claim(self, limit: int, operations: Collection[str]) -> Sequence[Record]:
         # Asked first: each claim is a write, of which other workers take note.
@@ -277,6 +285,8 @@ class SharedStore(Store):
 
     def read(self, run: str, after: int, *, frames: int = BLOCK_FRAMES, merge: bool = False) -> Batch:
         entry = self._runs.get(run)
+        if entry is not None and entry.rewound and after > (last := entry.recent.fold.last_event_id):
+            return Batch(b"", last, entry.recent.fold.over, last + 1)  # what the reader has seen is lost
         if entry is not None and after + 1 >= entry.recent.oldest:
             batch = entry.recent.read(after, frames, merge)
             return batch._replace(over=True) if entry.lost and not batch.block else batch
@@ -628,7 +638,23 @@ class SharedStore(Store):
             if state is None:
                 self._handle_missing(run, entry)
             else:
+                self._rewind_if_lost(entry, state, wanted[run])
                 self._apply_state(run, entry, state)
+
+    def _rewind_if_lost(self, entry: _Entry, state: State, last: int | None) -> None:
+        """Goes back to where a new producer began, where a store has lost what the one before it had written since.
+
+        `last` was known before the store was asked for `state`.
+        """
+        if last is None or entry.produced_here:
+            return
+        if state.epoch > entry.seen_epoch > 0 and state.adopted is not None and state.adopted < entry.seen_last:
+            log.warning("the store has lost the last events of run %s with its producer", entry.recent.info.id)
+            entry.recent.skip_to(replace(entry.recent.fold, last_event_id=state.adopted))
+            entry.rewound = True
+            self._stale.add(entry.recent.info.id)
+            entry.recent.notify()
+        entry.seen_epoch, entry.seen_last = state.epoch, last
 
     def _handle_missing(self, run: str, entry: _Entry) -> None:
         """The store has lost the run: its producer writes it again, and viewers elsewhere wait for that for a while."""

@@ -156,6 +156,32 @@ def ticking() -> Iterator[Event]:
         gevent.sleep(0.001)
 
 
+class Reader:
+    """A reader that follows a run as a viewer does; `back` has the numbers that it went back to."""
+
+    def __init__(self, store: SharedStore, run: str) -> None:
+        self.store, self.run = store, run
+        self.after, self.over = 0, False
+        self.seen: list[int] = []
+        self.back: list[int] = []
+        self.leave = store.watch(run, self._wake)
+        self._read()
+
+    def _wake(self) -> None:
+        gevent.spawn(self._read)
+
+    def _read(self) -> None:
+        while not self.over:
+            batch = self.store.read(self.run, self.after)
+            if batch.last < self.after:
+                self.back.append(batch.last)
+            elif batch.last == self.after:
+                self.over = batch.over
+                return
+            self.after, self.over = batch.last, batch.over
+            self.seen += (message.id or 0 for message in parse_frames(batch.block))
+
+
 class SharedStoreContract:
     """What holds for every store of several workers."""
 
@@ -477,6 +503,39 @@ class SharedStoreContract:
             assert batch.last == 10
             assert other.recall("r").fold.last_event_id == 10
         assert other.find("r") is None
+
+    def test_events_that_are_lost_with_their_producer(self, worker: MakeWorker) -> None:
+        """Readers that have seen them go back to where the next producer began, wherever they are, and see its end."""
+        dead, adopter, other = worker(lease=0.5), worker(lease=0.5), worker(lease=0.5)
+        producer = start_run(dead)
+        readers = [Reader(store, "r") for store in (adopter, other)]
+        for _ in range(9):
+            producer.write(event("tick"))
+        until(lambda: [reader.after for reader in readers] == [10, 10], "all have seen all")
+        for reader in readers:
+            until(lambda reader=reader: reader.store._runs["r"].seen_last == 10, "its worker has asked")  # type: ignore[misc]
+        crash(dead)
+        self.lose_tail(dead, "r", 8)
+        adopted: list[Record] = []
+
+        def adopt() -> bool:
+            adopted.extend(adopter.adopt_orphans())
+            return bool(adopted)
+
+        until(adopt, "the run is adopted")
+        assert adopted[0].fold.last_event_id == 8
+        successor = Producer(adopter, "r", ManualClock())
+        successor.recorder.fold, successor.recorder.last = adopted[0].fold, 8
+        successor.append(make_event("error", {"code": "producer_lost"}), make_event("done", {"status": "failed"}))
+        until(lambda: all(reader.over for reader in readers), "all come to the end")
+        for reader in readers:
+            assert reader.back == [8]
+            assert reader.seen == [*range(1, 11), 9, 10]
+            reader.leave()
+
+    def lose_tail(self, store: SharedStore, run: str, last: int) -> None:
+        """Goes back to event `last` of a run, as a fail-over to a replica does."""
+        raise NotImplementedError
 
     # A store that is away
 

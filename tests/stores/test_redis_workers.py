@@ -35,6 +35,13 @@ class TestRedisWorkers(SharedStoreContract):
         """Deletes entries of the stream."""
         self.direct.execute([("XDEL", f"headway:run:{run}:events", f"{number}-0") for number in (999, *last)])
 
+    def lose_tail(self, store: SharedStore, run: str, last: int) -> None:
+        """Makes the stream again without its last entries, and sets the hash back."""
+        key = f"headway:run:{run}:events"
+        ((*entries,),) = self.direct.execute([("XRANGE", key, "-", f"{last}-0")])
+        self.direct.execute([("DEL", key), *(("XADD", key, name, *fields) for name, fields in entries)])
+        self.direct.execute([("HSET", f"headway:run:{run}", "last", last)])
+
     def lose(self, store: SharedStore, run: str) -> None:
         """Deletes the keys of a run."""
         self.direct.execute([("DEL", *(f"headway:run:{run}{part}" for part in ("", ":events", ":viewers")))])

@@ -52,6 +52,11 @@ class TestSqliteWorkers(SharedStoreContract):
         """Deletes rows of blocks."""
         does(self.file, *(f"DELETE FROM blocks WHERE run = '{run}' AND last = {number}" for number in (0, *last)))
 
+    def lose_tail(self, store: SharedStore, run: str, last: int) -> None:
+        """Deletes the last blocks, and sets the row back."""
+        does(self.file, f"DELETE FROM blocks WHERE run = '{run}' AND last > {last}")
+        does(self.file, f"UPDATE runs SET last = {last} WHERE id = '{run}'")
+
     def lose(self, store: SharedStore, run: str) -> None:
         """Deletes the rows of a run."""
         with contextlib.closing(sqlite3.connect(self.file, isolation_level=None)) as connection:

@@ -89,12 +89,13 @@ def state(reply: Sequence[Any] | None) -> State | None:
     """One run of the reply of `changes`."""
     if not reply:
         return None
-    (worker, epoch, cancel, watched), here, living, known, answers = reply
+    (worker, epoch, cancel, watched, found), here, living, known, answers = reply
     return State(
         worker=worker.decode(),
         epoch=int(epoch),
         cancel=cancel.decode() if cancel else None,
         watched=watched is not None,
+        adopted=None if found is None else int(found),
         viewers_here=int(here),
         viewers_alive=int(living),
         viewers_known=int(known),

@@ -61,6 +61,7 @@ def state(db: Connection, values: dict[str, Any], last: int | None) -> State | N
         viewers_known=int(row["known"]),
         answers={answer["question"]: answer["body"] for answer in db.execute(SQL["answers"], values)},
         blocks=[] if last is None else blocks(db, values["run"], last),
+        adopted=row["adopted"],
         over=row["ending"] is not None,
     )
 

@@ -23,6 +23,8 @@ CREATE TABLE IF NOT EXISTS schema (version INTEGER NOT NULL, oldest INTEGER NOT 
 -- When the retention of a finished run ends; unset for one that the code of version 1 has ended.
 ALTER TABLE runs ADD COLUMN expires REAL;
 CREATE INDEX IF NOT EXISTS runs_expires ON runs (expires) WHERE expires IS NOT NULL;
+-- The last event when the run was adopted.
+ALTER TABLE runs ADD COLUMN adopted INTEGER;
 -- The bytes that all runs take. Triggers count them, and so what the code of version 1 writes, too.
 CREATE TABLE IF NOT EXISTS room (bytes INTEGER NOT NULL);
 INSERT INTO room SELECT

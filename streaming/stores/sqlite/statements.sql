@@ -84,7 +84,7 @@ SELECT oldest, last, ending FROM runs WHERE id = :run
 SELECT first, last, frames FROM blocks WHERE run = :run AND last > :after ORDER BY last
 
 -- name: state
-SELECT worker, epoch, cancel, watched, ending,
+SELECT worker, epoch, cancel, watched, ending, adopted,
   (SELECT total(count) FROM viewers WHERE viewers.run = runs.id AND viewers.worker = :worker) AS here,
   (SELECT total(count) FROM viewers WHERE viewers.run = runs.id AND viewers.worker <> :worker) AS known,
   (SELECT total(count) FROM viewers WHERE viewers.run = runs.id AND viewers.worker <> :worker
@@ -156,7 +156,8 @@ SELECT * FROM runs WHERE id = :run AND ending IS NULL AND worker = :dead AND wor
   AND worker <> 'queue' AND worker NOT IN {alive}
 
 -- name: adopt
-UPDATE runs SET worker = :worker, epoch = epoch + 1, attempt = attempt + 1, appended = {transaction} WHERE id = :run
+UPDATE runs SET worker = :worker, epoch = epoch + 1, attempt = attempt + 1, adopted = last, appended = {transaction}
+  WHERE id = :run
 
 -- name: disown
 UPDATE runs SET worker = '' WHERE id = :run AND worker = :worker AND ending IS NULL
