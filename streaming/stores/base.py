@@ -70,6 +70,9 @@ RUN_BYTES: Final = 2048
 The schema of sqlite has the number, too.
 """
 
+EVICT_AFTER: Final = 5.0
+"""Seconds for which a finished run is kept however full the store is: its viewers are to read its end."""
+
 ABANDON_TRIES: Final = 3
 """How often `abandon` asks a store that is away for viewers on other workers, before it cancels the run anyway."""
 

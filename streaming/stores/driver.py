@@ -378,7 +378,7 @@ class Driver(ABC):
 
     @abstractmethod
     def evict(self, most: int) -> Step[tuple[int, int]]:
-        """Deletes finished runs, those that ended first, until all runs take `most` bytes, or some are left.
+        """Deletes runs that ended `EVICT_AFTER` ago, the oldest first, until all take `most` bytes, or some are left.
 
         The outcome is what they take then, and how many were deleted; with any, another call may delete more.
         """

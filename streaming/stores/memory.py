@@ -10,7 +10,7 @@ from ..clock import Clock, SystemClock
 from ..errors import RunClosed
 from ..protocol.frames import BLOCK_FRAMES, Batch, Block
 from ..protocol.state import Fold, Reason
-from .base import RUN_BYTES, Control, Record, RunInfo, Store, same_request, store_full, too_many_runs
+from .base import EVICT_AFTER, RUN_BYTES, Control, Record, RunInfo, Store, same_request, store_full, too_many_runs
 from .recent import RecentEvents
 
 KEEP_BYTES: Final = 64 * 1024 * 1024
@@ -174,11 +174,13 @@ class MemoryStore(Store):
     def _make_room(self, bytes_needed: int = 0) -> None:
         """Deletes the oldest finished runs, then the oldest frames of the largest ones, until some room is to spare."""
         goal = self._store_bytes - self._store_bytes // 16 - bytes_needed
-        for run in [run for run in self._ended if not self._runs[run].has_watchers]:
+        moment = self._clock.monotonic() - EVICT_AFTER
+        for run, ended in list(self._ended.items()):
             if self.bytes_used <= goal:
                 return
-            self._delete(run)
-            self.evicted += 1
+            if ended <= moment and not self._runs[run].has_watchers:
+                self._delete(run)
+                self.evicted += 1
         while self.bytes_used > goal:
             largest = max(self._runs.values(), key=_droppable, default=None)
             if largest is None or not _droppable(largest):

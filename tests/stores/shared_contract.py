@@ -25,7 +25,7 @@ from streaming.runs.runner import Runner
 from streaming.runs.signature import NoInput
 from streaming.runtime.worker import Worker
 from streaming.settings import Settings
-from streaming.stores.base import RUN_BYTES, Record, Store
+from streaming.stores.base import EVICT_AFTER, RUN_BYTES, Record, Store
 from streaming.stores.driver import Step
 from streaming.stores.shared import AWAY_BYTES, SharedStore
 from tests.clients import Message, parse_frames
@@ -780,9 +780,11 @@ class SharedStoreContract:
         assert other.create(run_info("r2", key="k", digest="d")).id == "r2"
 
     def test_the_oldest_finished_runs_are_evicted(self, worker: MakeWorker) -> None:
-        """Until the rest is small enough; live runs stay, and files count."""
-        store = worker()
+        """Until the rest is small enough; live runs stay, those that have just ended, too, and files count."""
+        clock = ManualClock()
+        store = worker(clock=clock)
         for number in range(4):
+            clock.advance(0.1)
             producer = start_run(store, f"r{number}")
             producer.write(event("tick", {"text": "x" * 1000}))
             producer.end()
@@ -791,6 +793,8 @@ class SharedStoreContract:
         total, deleted = written(store, store.driver.evict(10**9))
         assert 9_000 < total - 5 * RUN_BYTES < 11_000
         assert not deleted
+        assert written(store, store.driver.evict(0)) == (total, 0)
+        clock.advance(EVICT_AFTER + 1)
         total, deleted = written(store, store.driver.evict(8000 + 3 * RUN_BYTES))
         assert total <= 8000 + 3 * RUN_BYTES
         assert deleted == 2
@@ -841,8 +845,10 @@ class SharedStoreContract:
 
     def test_finished_runs_make_room(self, worker: MakeWorker) -> None:
         """Where all runs take as many bytes as they may, the oldest finished ones go before their retention."""
-        store = worker(store_bytes=100_000)
+        clock = ManualClock()
+        store = worker(store_bytes=100_000, clock=clock)
         for number in range(40):
+            clock.advance(EVICT_AFTER + 1)
             producer = start_run(store, f"r{number}")
             producer.write(event("tick", {"text": "x" * 5000}))
             producer.end()
@@ -856,11 +862,15 @@ class SharedStoreContract:
 
     def test_a_start_makes_room(self, worker: MakeWorker) -> None:
         """A start does not wait for the next sweep, and is refused only where live runs take all of the room."""
-        store, other = worker(store_bytes=100_000), worker(store_bytes=100_000)
+        clock = ManualClock()
+        store, other = worker(store_bytes=100_000, clock=clock), worker(store_bytes=100_000, clock=clock)
         over, live = start_run(store, "over"), start_run(store, "live")
         for producer in (over, live):
             producer.write(event("tick", {"text": "x" * 60_000}))
         over.end()
+        with pytest.raises(Unavailable):
+            other.create(run_info("next"))
+        clock.advance(EVICT_AFTER + 1)
         assert other.create(run_info("next")).id == "next"
         assert other.find("over") is None
         second = start_run(store, "second")
@@ -872,12 +882,14 @@ class SharedStoreContract:
         assert other.find("refused") is None
         live.write(event("tick"))  # a live run goes on
         live.end()
+        clock.advance(EVICT_AFTER + 1)
         assert other.create(run_info("refused", key="k", digest="d")).id == "refused"
         second.end()
 
     def test_a_live_run_that_fills_the_store(self, worker: MakeWorker) -> None:
         """At twice the bytes the largest run of a worker is ended; its last events are kept."""
-        store = worker(store_bytes=100_000)
+        clock = ManualClock()
+        store = worker(store_bytes=100_000, clock=clock)
         runs = [start_run(store, f"r{number}") for number in range(5)]
         for producer in runs:
             producer.write(event("tick", {"text": "x" * 30_000}))
@@ -888,6 +900,7 @@ class SharedStoreContract:
         assert [producer.run for producer in runs if store.control(producer.run).lost] == ["r1"]
         assert isinstance(store.control("r1").lost, StoreFull)
         runs[1].end("failed")
+        clock.advance(EVICT_AFTER + 1)
         store.sweep()
         assert store.find("r1") is None  # the first that is deleted
         assert not any(store.control(producer.run).lost for producer in runs if producer.run != "r1")

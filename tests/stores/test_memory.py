@@ -11,7 +11,7 @@ import pytest
 from streaming import ManualClock, MemoryStore, event
 from streaming.errors import Unavailable
 from streaming.protocol.events import make_event
-from streaming.stores.base import Store
+from streaming.stores.base import EVICT_AFTER, Store
 from tests.clients import parse_frames
 from tests.figures import Figures
 from tests.stores.contract import Producer, StoreContract, run_info, start_event
@@ -94,9 +94,11 @@ def lived(store: MemoryStore, run: str, size: int, frames: int = 10) -> Producer
 
 def test_finished_runs_go_first() -> None:
     """Beyond the bytes of the store the oldest finished runs go, before any frame of a live one."""
-    store = MemoryStore(store_bytes=500_000)
+    clock = ManualClock()
+    store = MemoryStore(store_bytes=500_000, clock=clock)
     live = lived(store, "live", 100_000)
     for number in range(20):
+        clock.advance(EVICT_AFTER)
         lived(store, f"r{number}", 50_000).end()
         assert store.bytes_used <= 500_000
     kept = [record.info.id for record in store.page(owner="", operation=None, status=None, limit=99, before=None)]
@@ -119,13 +121,15 @@ def test_then_the_oldest_frames_of_live_runs() -> None:
 
 def test_then_starts_are_refused() -> None:
     """A start that finds no room left is refused with 503; once a run has ended, it finds some."""
-    store = MemoryStore(store_bytes=500_000)
+    clock = ManualClock()
+    store = MemoryStore(store_bytes=500_000, clock=clock)
     runs = [lived(store, f"r{number}", 200_000, frames=1) for number in range(2)]
     with pytest.raises(Unavailable) as refused:
         store.create(run_info("input", key="k", input=b"x" * 100_000))
     assert (refused.value.code, refused.value.retry_after) == ("store_full", 5)
     assert store.live("") == 2
     runs[0].end()
+    clock.advance(EVICT_AFTER)
     assert store.create(run_info("input", key="k", input=b"x" * 100_000)).id == "input"
     assert store.find("r0") is None
 
@@ -169,7 +173,8 @@ def memory():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * resource.getpagesize()
 
-before, store = memory(), MemoryStore(store_bytes={most})
+before, clock = memory(), ManualClock()
+store = MemoryStore(store_bytes={most}, clock=clock)
 for size, frames in {runs}:
     run = f"r{{store.live('')}}-{{store.evicted}}-{{len(store._runs)}}"
     store.create(run_info(run, input=b"x" * 100))
@@ -180,6 +185,7 @@ for size, frames in {runs}:
         producer.frames.clear()
     if size < 10_000:
         producer.end()
+        clock.advance(1)
 print(memory() - before)
 """
 

@@ -23,7 +23,7 @@ from ...clock import Clock
 from ...errors import StoreAway
 from ...protocol.frames import BLOCK_BYTES, Block
 from ...protocol.state import Fold, Reason
-from ..base import RUN_BYTES, Record, RunInfo
+from ..base import EVICT_AFTER, RUN_BYTES, Record, RunInfo
 from ..driver import QUEUE, Adopted, Driver, Kept, News, State, Step, Stored, T, Unfit
 from . import replies
 from .clock_skew import SLACK, ClockSkew
@@ -295,7 +295,7 @@ class RedisDriver(Driver):
         return script("room", decode=int)
 
     def evict(self, most: int) -> Step[tuple[int, int]]:
-        return script("evict", most, EVICT_BYTES, decode=tuple)
+        return script("evict", most, EVICT_BYTES, self._ahead - int(EVICT_AFTER * 1000), decode=tuple)
 
     def recount(self) -> Step[Any] | None:
         if time.monotonic() - self._recounted_at < RECOUNT:

@@ -13,7 +13,7 @@ import orjson
 from ...clock import Clock
 from ...protocol.frames import BLOCK_BYTES, Block
 from ...protocol.state import OVER, Fold, Reason
-from ..base import Record, RunInfo
+from ..base import EVICT_AFTER, Record, RunInfo
 from ..driver import FULL, NO_ROOM, QUEUE, Adopted, Kept, State, Stored
 from . import rows
 from .file import SQL, Connection, SqliteFile, step
@@ -278,7 +278,7 @@ class SqliteDriver(SqliteFile):
         before = total = int(db.execute(SQL["room"]).fetchone()[0])
         count = 0
         while total > most and before - total < EVICT_BYTES:
-            row = db.execute(SQL["oldest_finished"]).fetchone()
+            row = db.execute(SQL["oldest_finished"], {"before": self._clock.now() - EVICT_AFTER}).fetchone()
             if row is None:
                 break
             db.execute(SQL["erase"], {"run": row["id"]})

@@ -185,7 +185,7 @@ SELECT id FROM runs WHERE expires <= :now
   UNION ALL SELECT id FROM runs WHERE ended <= :before AND expires IS NULL LIMIT 1000
 
 -- name: oldest_finished
-SELECT id FROM runs WHERE ended IS NOT NULL ORDER BY ended LIMIT 1
+SELECT id FROM runs WHERE ended <= :before ORDER BY ended LIMIT 1
 
 -- name: room
 SELECT bytes FROM room
