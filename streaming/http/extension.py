@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import logging
 import os
 import weakref
@@ -11,13 +10,11 @@ from functools import cached_property
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
-import gevent
 from flask import Blueprint, Flask, Request, current_app, has_app_context, request_started
-from flask.ctx import AppContext
 from gevent.lock import Semaphore
 
 from ..clock import Clock
-from ..errors import OwnerError, RegistrationError
+from ..errors import RegistrationError
 from ..runs.context import CallContext
 from ..runs.observers import Observer, Observers
 from ..runs.operation import Operation
@@ -34,6 +31,8 @@ from .from_code import Input, start_run
 from .gate import Gate
 from .handle import RunHandle
 from .heartbeat import Heartbeat, most_streams
+from .keys import check_owners, owner_of_key
+from .lifetime import close_with, context_of, serving_of
 from .mount import below, free_name, full_name
 from .routes import Routes
 from .serving import close_at_exit, find_out
@@ -130,7 +129,7 @@ class Headway:
         """This extension, or a copy if it has an application already, as one of `app`."""
         if self._app is not None:
             return self._copy()._bind(app)
-        self.settings = self._read_settings(app)
+        self.settings = check_owners(Settings.read(os.environ, app.config, **self._defaults))
         if self._store is None:
             check_store(self.settings)
         Runner.check(self.operations)
@@ -285,7 +284,7 @@ class Headway:
     def authorize(self) -> Authorize | None:
         """The function that returns the owner of a request; `None` without owners."""
         if self._authorize is None and self.settings.api_keys:
-            return self._owner_of_key
+            return lambda request: owner_of_key(request, self.settings)
         return self._authorize
 
     def drain(self, seconds: float | None = None) -> None:
@@ -303,15 +302,6 @@ class Headway:
         if runner is not None:
             self._finalizer.detach()
             runner.worker.call(runner.close)
-
-    def _read_settings(self, app: Flask) -> Settings:
-        settings = Settings.read(os.environ, app.config, **self._defaults)
-        try:
-            for owner in (settings.api_keys or {}).values():
-                owner_text(owner)
-        except OwnerError:
-            raise Settings.error("api_keys", settings.api_keys) from None
-        return settings
 
     def _make_runner(self, worker: Worker) -> Runner:
         with self._lock:  # the first requests may come together, and opening a store and a fork server takes time
@@ -331,42 +321,8 @@ class Headway:
                     self._clock,
                     self.observer,
                     streams=lambda: len(heartbeat.viewers),
-                    serving=_serving_of(self),
-                    call=CallContext(_context_of(self.app), process_app=self._process_app),
+                    serving=serving_of(self),
+                    call=CallContext(context_of(self.app), process_app=self._process_app),
                 )
-                self._finalizer = weakref.finalize(self, _close, self._runner)
-                self._finalizer.atexit = False
+                self._finalizer = close_with(self, self._runner)
             return self._runner
-
-    def _owner_of_key(self, request: Request) -> str | None:
-        scheme, _, presented = request.headers.get("Authorization", "").partition(" ")
-        owner = None
-        if scheme.lower() == "bearer":
-            for key, owner_of_key in (self.settings.api_keys or {}).items():
-                if hmac.compare_digest(key.encode(), presented.strip().encode()):
-                    owner = owner_of_key
-        return owner
-
-
-def _context_of(app: Flask) -> Callable[[], AppContext]:
-    """What makes an application context, and does not keep the application alive."""
-    reference = weakref.ref(app)
-
-    def context() -> AppContext:
-        app = reference()
-        assert app is not None  # the runner is closed with it
-        return app.app_context()
-
-    return context
-
-
-def _serving_of(headway: Headway) -> Callable[[], bool]:
-    """What says whether an extension serves, and does not keep it alive."""
-    reference = weakref.ref(headway)
-    return lambda: (alive := reference()) is not None and alive.serving
-
-
-def _close(runner: Runner) -> None:
-    """Closes the runner of an application that nobody refers to any more, such as one of a test; in any thread."""
-    if runner.worker.pid == os.getpid():
-        runner.worker.soon(gevent.spawn, runner.close)
