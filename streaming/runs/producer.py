@@ -21,7 +21,7 @@ from ..protocol.events import FLUSH, LIFECYCLE, Event, Question, RawEvent, encod
 from ..protocol.recorder import Recorder, question
 from ..protocol.state import Ending, Fold, Reason
 from ..runtime.hub import GreenSignal
-from ..runtime.watchdog import stack_of
+from ..runtime.watchdog import is_running, stack_of
 from .batcher import Batcher, Sink
 from .context import RunContext
 from .executors.base import Work, WorkFailed
@@ -103,6 +103,11 @@ class Producer:
         self._answer: Any = None
         self._answered = GreenSignal()
         self._question: str | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its greenlet is the one that the hub's thread runs."""
+        return is_running(self.greenlet)
 
     @property
     def elapsed(self) -> float:

@@ -26,6 +26,7 @@ from gevent import monkey
 from greenlet import getcurrent
 
 from .hub import discard_hub, native_ident, native_lock, start_native_thread
+from .watchdog import Watchdog
 
 if TYPE_CHECKING:
     from .worker import Worker
@@ -37,6 +38,11 @@ END_WITHIN: Final = 2.0
 
 MOST_THREADS: Final = min(32, (os.cpu_count() or 1) + 4)
 """How many functions of `to_thread` run at a time, as with asyncio's own executor; others wait for their turn."""
+
+BLOCKS_THE_LOOP: Final = (
+    "blocks the event loop of its worker: for %.1f seconds no other `async def` operation has moved. Give such calls "
+    "to asyncio.to_thread()"
+)
 
 EpollSelector: Final[Any] = monkey.get_original("selectors", "EpollSelector")
 SimpleQueue: Final[Any] = monkey.get_original("queue", "SimpleQueue")
@@ -64,7 +70,7 @@ class EventLoop:
 
     def __init__(self, worker: Worker) -> None:
         self.loop: asyncio.AbstractEventLoop
-        self.ident = 0
+        self.watchdog: Watchdog
         self._worker = worker
         self._ended = worker.signal()
         self._closing = False
@@ -93,10 +99,10 @@ class EventLoop:
         self.loop.stop()
 
     def _serve(self, started: Any) -> None:
-        self.ident = native_ident()
         patched = monkey.is_module_patched("socket")
         self.loop = _PatchedLoop(self._worker) if patched else asyncio.SelectorEventLoop()
         self.loop.set_exception_handler(_log_error)
+        self.watchdog = Watchdog(self.soon, native_ident(), BLOCKS_THE_LOOP)
         started.release()
         while not self._closing:
             try:

@@ -1,5 +1,7 @@
 """Names operations that block their worker: while a greenlet computes or waits in C code, no other one runs.
 
+The same holds for the tasks of its event loop.
+
 While producers run, a native thread asks the hub twice a second to count a round. A hub that does not is blocked, by
 the producer whose greenlet runs. (gevent's own monitor names the greenlet, not the operation, and must be set up before
 the hub is.)
@@ -10,10 +12,10 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from gevent import monkey
-from gevent.hub import Hub
 
 from .hub import start_native_thread
 
@@ -26,20 +28,33 @@ STACK_LINES: Final = 12
 
 native_sleep: Final[Any] = monkey.get_original("time", "sleep")
 
+BLOCKS_ITS_WORKER: Final = (
+    'blocks its worker: for %.1f seconds no other stream has moved. Run it in a thread (runs_in="thread") or a process '
+    '(runs_in="process")'
+)
+
 
 class Watched(Protocol):
     """A producer: the warning names its operation and its run."""
 
     name: str
     run: str | None
-    greenlet: Any
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is the one that the thread runs; asked from another thread."""
 
 
 class Watchdog:
-    """Watches the producers of one hub."""
+    """Watches the producers of one thread: that of a hub, or of an event loop.
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub: Any = hub
+    `soon` calls a function in that thread, `ident` is its id, and `warning` says what is blocked, and the way out.
+    """
+
+    def __init__(self, soon: Callable[..., Any], ident: int, warning: str = BLOCKS_ITS_WORKER) -> None:
+        self._soon = soon
+        self._ident = ident
+        self._warning = warning
         self._watched: dict[Watched, bool] = {}
         self._running = False
         self._rounds = 0
@@ -56,7 +71,7 @@ class Watchdog:
     def _watch(self) -> None:
         while self._watched:
             rounds = self._rounds
-            self._hub.loop.run_callback_threadsafe(self._count_round)
+            self._soon(self._count_round)
             native_sleep(BLOCKED_AFTER)
             if self._rounds == rounds:
                 self._name_blocker()
@@ -69,14 +84,13 @@ class Watchdog:
         self._rounds += 1
 
     def _name_blocker(self) -> None:
-        frame = sys._current_frames().get(self._hub.thread_ident)  # the only way to another thread's stack
-        producer = next((each for each in list(self._watched) if _is_running(each.greenlet)), None)
+        frame = sys._current_frames().get(self._ident)  # the only way to another thread's stack
+        producer = next((each for each in list(self._watched) if each.is_running), None)
         if producer is None or frame is None or self._watched.get(producer, True):
             return
         self._watched[producer] = True
         log.warning(
-            "operation %r%s blocks its worker: for %.1f seconds no other stream has moved. Run it in a thread "
-            '(runs_in="thread") or a process (runs_in="process"). It is at\n%s',
+            f"operation %r%s {self._warning}. It is at\n%s",  # noqa: G004  # one of two constants
             producer.name,
             "" if producer.run is None else f" (run {producer.run})",
             BLOCKED_AFTER,
@@ -84,7 +98,7 @@ class Watchdog:
         )
 
 
-def _is_running(greenlet: Any) -> bool:
+def is_running(greenlet: Any) -> bool:
     """Whether a greenlet is the one that its thread runs: it has started, has not ended, and has no saved frame."""
     return bool(greenlet) and greenlet.gr_frame is None
 

@@ -46,7 +46,7 @@ class Worker:
         self.native: Final = native
         self.pid: Final = os.getpid()
         self.ident: Final[int] = self.hub.thread_ident
-        self.watchdog: Final = Watchdog(self.hub)
+        self.watchdog: Final = Watchdog(self.soon, self.ident)
         self.turn: Final = Turn()
         self._parts: dict[Any, Any] = {}
 

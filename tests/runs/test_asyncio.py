@@ -37,7 +37,9 @@ from streaming import (
 from streaming.runs.context import RunContext
 from streaming.runs.executors.asyncio import AsyncioExecutor, AsyncioWork
 from streaming.runs.executors.crossing import AHEAD
+from streaming.runtime import watchdog
 from streaming.runtime.event_loop import EventLoop
+from streaming.runtime.watchdog import native_sleep
 from streaming.runtime.worker import Worker
 from tests.clients import Message, wait_until
 from tests.worlds import Stage, World, ending, entered
@@ -363,6 +365,27 @@ def test_a_worker_that_closes(world: World) -> None:
     assert done.is_set()
     assert loop.loop.is_closed()
     world.until(lambda: not Path(f"/proc/self/task/{waiting[0]}").exists(), "the thread ends")
+
+
+def test_a_blocker_of_the_loop_is_named(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The warning has the operation and its run, its stack, and what to do; and comes once. No stream is blocked."""
+    monkeypatch.setattr(watchdog, "BLOCKED_AFTER", 0.05)
+
+    @operation
+    async def blocking() -> None:
+        await asyncio.sleep(0)
+        native_sleep(0.3)
+
+    stage = Stage(world, blocking)
+    started = stage.start(blocking)
+    assert ending(stage.events(started)) == ("succeeded", None)
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warning.startswith(f"operation 'blocking' (run {started}) blocks the event loop of its worker")
+    assert "asyncio.to_thread()" in warning
+    assert ", in blocking\n" in warning
+    stage.close()
 
 
 # What needs an event loop elsewhere

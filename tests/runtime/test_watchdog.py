@@ -12,7 +12,7 @@ import gevent
 import pytest
 
 from streaming.runtime import watchdog as module
-from streaming.runtime.watchdog import Watchdog, native_sleep, stack_of
+from streaming.runtime.watchdog import Watchdog, is_running, native_sleep, stack_of
 from tests.clients import wait_until
 from tests.worlds import World, entered
 
@@ -27,6 +27,11 @@ class Producer:
     run: str | None
     greenlet: Any = None
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its greenlet runs."""
+        return is_running(self.greenlet)
+
 
 @pytest.fixture
 def world() -> World:
@@ -40,7 +45,7 @@ def watchdog(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watchdog
     """A watchdog that waits for less time than usual; its thread ends with the test."""
     monkeypatch.setattr(module, "BLOCKED_AFTER", INTERVAL)
     before = threads()
-    yield Watchdog(world.worker.hub)
+    yield Watchdog(world.worker.soon, world.worker.ident)
     wait_until(lambda: threads() <= before, "its thread ends")
 
 

@@ -46,6 +46,8 @@ class AsyncioWork:
     """
 
     def __init__(self, begin: Callable[[], Any], context: RunContext) -> None:
+        self.name = "async" if context.current is None else context.current.operation
+        self.run = context.run
         self._begin = begin
         self._context = context
         self._loop = context.worker.part(EventLoop)
@@ -59,6 +61,11 @@ class AsyncioWork:
         self._turn_ends = 0.0
         self._ending: BaseException = GreenletExit()
         self._ended = False
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its task is the one that runs; asked by the watchdog."""
+        return self._task is not None and asyncio.current_task(self._loop.loop) is self._task
 
     def send(self, answer: Any) -> Any:
         if not self._started:
@@ -94,8 +101,12 @@ class AsyncioWork:
 
     def _start(self) -> None:
         self._task = asyncio.create_task(self._work(), context=self._context.variables())
-        # Not at the end of `_work`, which a cancel keeps from starting.
-        self._task.add_done_callback(lambda _: self._crossing.put(END))
+        self._task.add_done_callback(self._finish)  # `_work` does not even start where a cancel comes first
+        self._loop.watchdog.enter(self)
+
+    def _finish(self, _: asyncio.Task[None]) -> None:
+        self._loop.watchdog.leave(self)
+        self._crossing.put(END)
 
     def _stop(self) -> None:
         self._stopped = True
