@@ -5,9 +5,9 @@
  * only failures in a row count.
  */
 
-import {Interrupted, Problem} from './errors.ts'
+import {HeadwayError, Interrupted, Misuse, Problem, RunCancelled} from './errors.ts'
 import type {RunEvent, Snapshot} from './events.ts'
-import {absolute, bodyOf, discard, problemOf, runUrl, send} from './http.ts'
+import {absolute, bodyOf, discard, fetchOf, isOperationUrl, problemOf, runUrl, send} from './http.ts'
 import type {Connection, WatchOptions} from './options.ts'
 import {isOffline, onChange} from './page-lifecycle.ts'
 import {createReader, type Position, type Reader} from './parse.ts'
@@ -38,15 +38,23 @@ export interface RunConnection {
   events(): AsyncGenerator<RunEvent[]>
   /** Sends a request beside the stream: for the snapshot, a cancel, an answer. */
   request(path: string, init?: RequestInit): Promise<Snapshot>
+  /** Sends no start again: an attempt that is under way may still be answered. */
+  giveUp(): void
   close(): void
 }
 
-/** A connection to the run at `url`, or to the one that it starts by `start`. */
+/**
+ * A connection to the run at `url`, or to the one that it starts by `start`. Throws `TypeError` for an input that cannot
+ * be sent, and `Misuse` without a `fetch`.
+ */
 export function createConnection(options: WatchOptions, url: string | undefined, start?: Start): RunConnection {
-  const {maxAttempts = 10, retryDelay = 1, maxDelay = 30, heartbeat = 15, onConnection} = options
-  const position: Position = {last: options.lastEventId ?? 0, over: false, retry: undefined}
+  const {retryDelay = 1, maxDelay = 30, heartbeat = 15, parse = JSON.parse, retry, onConnection, onFailure} = options
+  const body = start && bodyOf(start.input)
+  fetchOf(options)
+  const position: Position = {last: options.lastEventId ?? 0, begun: false, over: false, retry: undefined}
   let state: Connection = 'idle'
   let closed = false
+  let givenUp = false
   let attempt = new AbortController()
   let lastByte = 0
   let failures = 0
@@ -61,6 +69,7 @@ export function createConnection(options: WatchOptions, url: string | undefined,
     },
     events,
     request,
+    giveUp,
     close,
   }
   return connection
@@ -87,7 +96,7 @@ export function createConnection(options: WatchOptions, url: string | undefined,
     try {
       const response = await open()
       if (response.status === 204) return yield [await reset()]
-      reader = createReader(position)
+      reader = createReader(position, parse)
       setState('open')
       yield* read(response, reader)
     } catch (error) {
@@ -100,7 +109,8 @@ export function createConnection(options: WatchOptions, url: string | undefined,
   }
 
   async function* read(response: Response, reader: Reader): AsyncGenerator<RunEvent[]> {
-    const body = (response.body as ReadableStream<Uint8Array>).getReader()
+    if (!response.body?.getReader) throw new Misuse('This `fetch` gives no stream of a body: pass one that does')
+    const body = response.body.getReader()
     while (!position.over) {
       lastByte = Date.now()
       const {done, value} = await body.read()
@@ -126,16 +136,17 @@ export function createConnection(options: WatchOptions, url: string | undefined,
     throw new Problem(response.status, {code: 'not_an_event_stream', detail})
   }
 
-  async function post({url, input, key}: Start): Promise<Response> {
-    const {body, headers} = bodyOf(input)
-    const accept = {Accept: ACCEPT, 'Idempotency-Key': key}
-    const signal = attempt.signal
-    if (body instanceof FormData) lastByte = Number.POSITIVE_INFINITY // an upload has no response before its end
-    const response = await send(options, url, {method: 'POST', body, headers: {...headers, ...accept}, signal})
+  async function post({url, key}: Start): Promise<Response> {
+    const headers = {...body?.headers, Accept: ACCEPT, 'Idempotency-Key': key}
+    const init = {method: 'POST', body: body?.body as BodyInit, headers, signal: attempt.signal}
+    if (init.body instanceof FormData) lastByte = Number.POSITIVE_INFINITY // an upload has no response before its end
+    const response = await send(options, url, init)
     if (!response.ok) return response
     const location = response.headers.get('Location')
     const id = response.headers.get('Run-Id')
-    if (location) setUrl(absolute(new URL(location, response.url || url)))
+    // From the address that the start went to: a proxy may strip a part of the path, which `Location` then lacks.
+    if (id && isOperationUrl(url)) setUrl(runUrl(url, id))
+    else if (location) setUrl(absolute(new URL(location, response.url || url)))
     else if (id) setUrl(runUrl(url, id))
     if (response.status !== 202 || !connection.url) return response
     await discard(response) // the caller's headers asked for no stream (`Prefer: respond-async`)
@@ -171,15 +182,24 @@ export function createConnection(options: WatchOptions, url: string | undefined,
 
   /** Waits until the next attempt is due, or throws where there is none. */
   async function reconnect(cause: unknown, alive = false): Promise<void> {
-    if (cause instanceof Problem && !cause.retryable) throw cause
-    const started = connection.url !== undefined || position.last > 0
+    if (cause instanceof HeadwayError && !cause.retryable) throw cause
+    const started = connection.url !== undefined || position.begun
     if (!connection.url && started) throw new Interrupted(cause)
     failures = alive ? 0 : failures + 1
     const offline = isOffline()
     if (offline) failures = 0
-    if (failures >= maxAttempts) throw cause instanceof Problem && !started ? cause : new Interrupted(cause)
+    const last = failures >= maxAttempts() || retry?.({reason: cause, count: failures}) === false
+    if (last) throw cause instanceof Problem && !started ? cause : new Interrupted(cause)
+    const seconds = offline ? maxDelay : delay(cause)
+    onFailure?.({reason: cause, count: Math.max(failures, 1), nextAttemptAt: Date.now() + seconds * 1000})
     setState(offline ? 'offline' : 'interrupted')
-    await pause(offline ? maxDelay : delay(cause))
+    if (!givenUp) await pause(seconds)
+    if (givenUp && !connection.url) throw new RunCancelled('requested')
+  }
+
+  /** A page that is looked at goes on for as long as that. */
+  function maxAttempts(): number {
+    return options.maxAttempts ?? (globalThis.document && connection.url ? Number.POSITIVE_INFINITY : 10)
   }
 
   function delay(cause: unknown): number {
@@ -246,14 +266,19 @@ export function createConnection(options: WatchOptions, url: string | undefined,
       try {
         const response = await send(options, connection.url + path, init)
         if (!response.ok) throw await problemOf(response)
-        return await response.json()
+        return parse(await response.text()) as Snapshot
       } catch (error) {
-        const final = error instanceof Problem && !error.retryable
+        const final = error instanceof HeadwayError && !error.retryable
         // An answer to a question is not sent again: if only the response was lost, the service would refuse it.
-        if (final || failed >= maxAttempts || init.method === 'POST') throw error
+        if (final || failed >= (options.maxAttempts ?? 10) || init.method === 'POST') throw error
         await new Promise((resolve) => setTimeout(resolve, delay(error) * 1000))
       }
     }
+  }
+
+  function giveUp(): void {
+    givenUp = true
+    wake()
   }
 
   function close(): void {
@@ -265,6 +290,7 @@ export function createConnection(options: WatchOptions, url: string | undefined,
   function setState(next: Connection): void {
     if (next === state) return
     state = next
+    if (next === 'open') onFailure?.(undefined)
     onConnection?.(next)
   }
 }

@@ -6,6 +6,7 @@
  *     ├── RunCancelled    the run was cancelled; `reason` says why
  *     ├── Interrupted     the connection was lost, and no new attempt restored it; the run may still be live
  *     ├── Disconnected    `disconnect()` was called before the run was over
+ *     ├── Misuse          a mistake of the caller, which no new attempt mends: headers that cannot be sent, say
  *     └── Problem         the service refused a request (RFC 9457); `errors` lists the invalid fields of an input
  */
 
@@ -50,8 +51,7 @@ export class Interrupted extends HeadwayError {
   override name = 'Interrupted'
 
   constructor(cause: unknown) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    super('interrupted', `The stream was interrupted before the run was over: ${why}`, true, cause)
+    super('interrupted', `The stream was interrupted before the run was over: ${messageOf(cause)}`, true, cause)
   }
 }
 
@@ -62,6 +62,19 @@ export class Disconnected extends HeadwayError {
   constructor() {
     super('disconnected', 'Disconnected before the run was over.', true)
   }
+}
+
+/** A mistake of the caller: `headers` that throw or cannot be sent, or a `fetch` that does not stream. */
+export class Misuse extends HeadwayError {
+  override name = 'Misuse'
+
+  constructor(message: string, cause?: unknown) {
+    super('client_error', cause === undefined ? message : `${message}: ${messageOf(cause)}`, false, cause)
+  }
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
 }
 
 /** What is wrong with one field of an input: the path to the field, and a sentence for people. */

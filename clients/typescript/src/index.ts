@@ -9,7 +9,7 @@
  */
 
 export type {FieldError, ProblemDocument} from './errors.ts'
-export {Disconnected, HeadwayError, Interrupted, Problem, RunCancelled, RunFailed} from './errors.ts'
+export {Disconnected, HeadwayError, Interrupted, Misuse, Problem, RunCancelled, RunFailed} from './errors.ts'
 export type {
   Ending,
   EventData,
@@ -27,6 +27,6 @@ export type {
   Status,
   Usage,
 } from './events.ts'
-export type {Connection, HeaderSource, StartOptions, WatchOptions} from './options.ts'
+export type {Connection, FailedAttempt, HeaderSource, HeaderValues, StartOptions, WatchOptions} from './options.ts'
 export type {Run} from './run.ts'
 export {startRun, watchRun} from './run.ts'

@@ -1,7 +1,23 @@
 /** The options of `startRun` and `watchRun`. Times are in seconds, as everywhere in Headway. */
 
-/** Headers of a request, or a function that returns them, called for each request so that a token is always fresh. */
-export type HeaderSource = Record<string, string> | (() => Record<string, string> | Promise<Record<string, string>>)
+/** Headers of a request; one whose value is `undefined` is not sent. */
+export type HeaderValues = Headers | Readonly<Record<string, string | undefined>>
+
+/**
+ * Headers, or a function that returns them: it is called for each request, so that a token is always fresh, and once
+ * more where the service answers 401.
+ */
+export type HeaderSource = HeaderValues | (() => HeaderValues | Promise<HeaderValues>)
+
+/** An attempt that failed, and is followed by another one. */
+export interface FailedAttempt {
+  /** Why it failed. */
+  readonly reason: unknown
+  /** How many attempts in a row have failed, 1 or more. */
+  readonly count: number
+  /** When the next one is due, in milliseconds as of `Date.now()`. */
+  readonly nextAttemptAt: number
+}
 
 /**
  * The state of the connection to a run, which is not the status of the run:
@@ -17,30 +33,39 @@ export type Connection = 'idle' | 'connecting' | 'open' | 'interrupted' | 'offli
 
 export interface WatchOptions {
   /** Headers of every request; a function is called for each. */
-  headers?: HeaderSource
+  headers?: HeaderSource | undefined
   /** Disconnects when it is aborted; the iteration then throws the signal's reason. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /** Whether cookies are sent to another origin (default `same-origin`, as for `fetch`). */
-  credentials?: RequestCredentials
+  credentials?: RequestCredentials | undefined
   /** Used in place of the global `fetch`. */
-  fetch?: typeof globalThis.fetch
+  fetch?: typeof globalThis.fetch | undefined
   /** The service's heartbeat (default 15): a stream without a byte for two and a half of them is dead. */
-  heartbeat?: number
-  /** Failed attempts in a row after which the client gives up (default 10). */
-  maxAttempts?: number
+  heartbeat?: number | undefined
+  /**
+   * Failed attempts in a row after which the client gives up: 10 by default, and in a page no number of them once the
+   * run has an id.
+   */
+  maxAttempts?: number | undefined
+  /** Whether another attempt follows a failed one, for failures that a new attempt may mend (default: always). */
+  retry?: ((failure: {reason: unknown; count: number}) => boolean) | undefined
+  /** Decodes JSON (default `JSON.parse`, which rounds integers above 2^53). */
+  parse?: ((json: string) => unknown) | undefined
   /** Seconds before the first new attempt, unless the service sets them by `retry:` (default 1). */
-  retryDelay?: number
+  retryDelay?: number | undefined
   /** The most seconds between two attempts, unless the service asks for more (default 30). */
-  maxDelay?: number
+  maxDelay?: number | undefined
   /** Cancels the run when the page is left (default `false`: it only disconnects). */
-  cancelOnPageHide?: boolean
+  cancelOnPageHide?: boolean | undefined
   /** The last event that the caller has: the stream resumes after it. */
-  lastEventId?: number
+  lastEventId?: number | undefined
   /** Called with each new state of the connection. */
-  onConnection?: (connection: Connection) => void
+  onConnection?: ((connection: Connection) => void) | undefined
+  /** Called with each failed attempt that another one follows, and with `undefined` once the stream is open again. */
+  onFailure?: ((failure: FailedAttempt | undefined) => void) | undefined
 }
 
 export interface StartOptions extends WatchOptions {
   /** Two starts with the same key, input and owner are one run (default: a new key for each call). */
-  idempotencyKey?: string
+  idempotencyKey?: string | undefined
 }

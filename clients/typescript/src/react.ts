@@ -9,8 +9,9 @@
  *
  * **Sharing.** A run that is watched has one store with one connection, however many components show it
  * (`useSyncExternalStore`). Stores are shared by the run's URL: `useRun(url, {runId})` in any component joins the store
- * of that run, also if another component started it. A component without a `runId` has its own store, in which `start`
- * starts a run; components with the same `key` share one, before the start too:
+ * of that run, also if another component started it. It is bound to that run: `start` is an error there. A component
+ * without a `runId` has its own store, in which `start` starts runs; components with the same `key` and operation share
+ * one, before the start too:
  *
  *     useRun('/operations/count', {key: 'report'}).start({pages: 3})     // a button, anywhere
  *     useRun('/operations/count', {key: 'report'}).percent               // a bar, elsewhere
@@ -24,18 +25,17 @@
  * **Renders.** Events are gathered, and rendered once per animation frame.
  */
 
-import {useEffect, useMemo, useState, useSyncExternalStore} from 'react'
+import {useEffect, useInsertionEffect, useMemo, useState, useSyncExternalStore} from 'react'
 
 import type {Operation} from './events.ts'
 import {absolute, runUrl} from './http.ts'
-import type {Connection} from './options.ts'
 import type {RunState} from './state.ts'
-import {createStore, isRunUrl, type Store, type StoreOptions, sharedStore} from './store.ts'
+import {createStore, isRunUrl, type Store, type StoreOptions, type StoreState, sharedStore} from './store.ts'
 
 export type {FieldError} from './errors.ts'
-export {Disconnected, HeadwayError, Interrupted, Problem, RunCancelled, RunFailed} from './errors.ts'
+export {Disconnected, HeadwayError, Interrupted, Misuse, Problem, RunCancelled, RunFailed} from './errors.ts'
 export type {Operation, Progress, Question, RunEvent, Snapshot, Status} from './events.ts'
-export type {Connection, HeaderSource} from './options.ts'
+export type {Connection, HeaderSource, HeaderValues} from './options.ts'
 export type {RunState} from './state.ts'
 
 export interface UseRunOptions extends StoreOptions {
@@ -46,9 +46,9 @@ export interface UseRunOptions extends StoreOptions {
 }
 
 /** The state of a run, and its verbs, which are the same functions in every render. */
-export interface UseRun<Op extends Operation = Operation> extends RunState<Op> {
-  /** The state of the connection to the run: it may be `interrupted` while the run is `running`. */
-  readonly connection: Connection
+export interface UseRun<Op extends Operation = Operation>
+  extends RunState<Op>,
+    Pick<StoreState, 'connection' | 'failureReason' | 'failureCount' | 'nextAttemptAt'> {
   /**
    * Starts a run, in place of the one that is watched. Returns its id, or `undefined` if it did not start: `error` then
    * says why. An input with a `File` in it is sent as a form.
@@ -69,16 +69,23 @@ export interface UseRun<Op extends Operation = Operation> extends RunState<Op> {
 /** A run of the operation at `url` (`.../operations/NAME`), or the run at `url` (`.../runs/ID`), which is only watched. */
 export function useRun<Op extends Operation = Operation>(url: string, options: UseRunOptions = {}): UseRun<Op> {
   const {runId, key, ...rest} = options
-  const target = targetOf(url, runId)
-  const store = useStore(target ?? (key === undefined ? undefined : `key ${key}`), target)
-  useEffect(() => store.configure(url, rest)) // before the subscription, which may connect
+  const store = useStore(url, targetOf(url, runId), key)
+  const [owner] = useState(() => ({}))
+  const configure = () => store.configure(owner, rest)
+  useInsertionEffect(configure) // before all other effects: children may start a run in theirs
+  useEffect(configure) // again after the second mount of StrictMode
+  useEffect(() => () => store.forget(owner), [store, owner])
   const state = useSyncExternalStore(store.subscribe, store.getState, store.getState)
   return useMemo(() => ({...state, ...store.verbs}) as UseRun<Op>, [state, store])
 }
 
-/** The store shared as `name`, the same for as long as the name is; without a name, the component's own. */
-function useStore(name: string | undefined, target: string | undefined): Store {
-  const open = () => ({name, store: name === undefined ? createStore() : sharedStore(name, target)})
+/** The store of the run at `target`, or of the operation at `url`: shared as `key`, or the component's own. */
+function useStore(url: string, target: string | undefined, key: string | undefined): Store {
+  const name = target ?? `${key ?? ''} ${url}`
+  const open = () => ({
+    name,
+    store: target === undefined && key !== undefined ? sharedStore(url, key) : createStore(url, target),
+  })
   const [current, setCurrent] = useState(open)
   if (current.name === name) return current.store
   const next = open()

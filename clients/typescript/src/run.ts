@@ -3,7 +3,7 @@
 import {createConnection, type RunConnection, type Start} from './connection.ts'
 import {Disconnected, RunCancelled, RunFailed} from './errors.ts'
 import type {Failure, Operation, Question, Reason, RunEvent, Snapshot, Status} from './events.ts'
-import {absolute, runId, send} from './http.ts'
+import {absolute, runId, sendLast} from './http.ts'
 import type {Connection, StartOptions, WatchOptions} from './options.ts'
 import {onLeave} from './page-lifecycle.ts'
 import {createQueue} from './queue.ts'
@@ -33,7 +33,10 @@ export interface Run<Op extends Operation = Operation> extends AsyncIterable<Run
   readonly result: Promise<Op['result']>
   /** Fetches its snapshot, after the answer to the start. Throws `Problem`, as the requests below do. */
   snapshot(): Promise<Snapshot<Op['result']>>
-  /** Cancels it. The events go on up to `done`. Harmless when repeated, or when the run is over. */
+  /**
+   * Cancels it. The events go on up to `done`. Harmless when repeated, or when the run is over. A start that the service
+   * has not answered is given up: the iteration and this throw `RunCancelled`.
+   */
   cancel(): Promise<Snapshot<Op['result']>>
   /** Stops watching it. How long the run goes on without viewers is its `linger`. */
   disconnect(): void
@@ -43,7 +46,8 @@ export interface Run<Op extends Operation = Operation> extends AsyncIterable<Run
 
 /**
  * Starts a run of the operation at `url` (`.../operations/NAME`). An input with a `File` or `Blob` in it is sent as a
- * form. Throws `TypeError` if the URL is invalid; any other error is thrown by the iteration, and rejects `result`.
+ * form. Throws `TypeError` if the URL is invalid or the input cannot be sent, and `Misuse` without a `fetch`; any other
+ * error is thrown by the iteration, and rejects `result`.
  */
 export function startRun<Op extends Operation = Operation>(
   url: string | URL,
@@ -92,7 +96,7 @@ function createRun<Op extends Operation>(
     },
     started: started.promise,
     snapshot: () => request(),
-    cancel: () => request('', {method: 'DELETE'}),
+    cancel,
     disconnect: () => stop(new Disconnected()),
     answer,
     [Symbol.asyncIterator]: () => queue.iterate(() => stop(new Disconnected())),
@@ -124,6 +128,11 @@ function createRun<Op extends Operation>(
   async function request(path = '', init?: RequestInit): Promise<Snapshot<Op['result']>> {
     await started.promise
     return (await connection.request(path, init)) as Snapshot<Op['result']>
+  }
+
+  async function cancel(): Promise<Snapshot<Op['result']>> {
+    connection.giveUp()
+    return request('', {method: 'DELETE'})
   }
 
   async function answer(answer: unknown, id = outcome.question): Promise<Snapshot<Op['result']>> {
@@ -193,7 +202,7 @@ function onAbort(signal: AbortSignal | undefined, stop: (reason: unknown) => voi
 function onPageHide(options: WatchOptions, connection: RunConnection): () => void {
   if (!options.cancelOnPageHide) return () => {}
   return onLeave(() => {
-    if (connection.url) send(options, connection.url, {method: 'DELETE', keepalive: true}).catch(() => {})
+    if (connection.url) sendLast(options, connection.url, {method: 'DELETE'})
   })
 }
 

@@ -174,16 +174,144 @@ test('cancel is repeated while the service is unavailable', async () => {
   expect(count).toBe(3)
 })
 
-test('cancel waits until the run has started', async () => {
-  let available = false
-  mock.on('POST /operations/count', () =>
-    available ? new Response(null, {status: 202, headers: {Location: '/runs/r1'}}) : problem(503, 'unavailable'),
-  )
-  const run = start({maxAttempts: 1000, maxDelay: 0.01})
+test('cancel waits for the answer to the start', async () => {
+  let answer: (response: Response) => void = () => {}
+  const fetch = async (url: RequestInfo | URL, init?: RequestInit) =>
+    init?.method === 'POST' ? new Promise<Response>((resolve) => (answer = resolve)) : mock.fetch(url, init)
+  const run = start({fetch: fetch as typeof globalThis.fetch})
+  await new Promise((resolve) => setTimeout(resolve, 5))
   const cancelled = run.cancel()
-  available = true
+  answer(new Response(null, {status: 202, headers: {Location: '/runs/r1', 'Run-Id': 'r1'}}))
   await cancelled
   expect(mock.requestLines()).toContain('DELETE /runs/r1')
+})
+
+test('cancel ends a start that is not answered', async () => {
+  mock.on('POST /operations/count', () => problem(503, 'unavailable'))
+  const run = start({retryDelay: 0.02})
+  await until(() => run.connection === 'interrupted')
+  await expect(run.cancel()).rejects.toMatchObject({code: 'cancelled', reason: 'requested'})
+  await expect(run.result).rejects.toMatchObject({code: 'cancelled'})
+  const sent = mock.requests.length
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  expect(mock.requests.length).toBe(sent)
+})
+
+test.each([
+  ['cyclic', cyclic],
+  ['a bigint', () => ({pages: 1n})],
+  ['an event of the page', () => ({nativeEvent: {}})],
+])('an input that cannot be sent is thrown at once (%s)', (_, make) => {
+  expect(() => start({}, make())).toThrow(TypeError)
+  expect(mock.requests).toEqual([])
+})
+
+test.each([
+  [
+    'headers that throw',
+    {
+      headers: () => {
+        throw new Error('no token')
+      },
+    },
+  ],
+  ['a header that cannot be sent', {headers: {'X-Name': 'a\nb'}}],
+  [
+    'a fetch without a stream',
+    {fetch: async () => ({ok: true, status: 200, headers: new Headers({'Content-Type': 'text/event-stream'})})},
+  ],
+] as [string, StartOptions][])('a mistake of the caller is no reason for another attempt (%s)', async (_, options) => {
+  const run = start({...options, retryDelay: 3600})
+  await expect(run.result).rejects.toMatchObject({code: 'client_error', retryable: false})
+})
+
+function cyclic(): object {
+  const input: Record<string, unknown> = {}
+  return Object.assign(input, {input})
+}
+
+test('without a fetch nothing is started', () => {
+  vi.stubGlobal('fetch', undefined)
+  try {
+    expect(() => startRun(URL_)).toThrow('There is no `fetch` here')
+  } finally {
+    vi.unstubAllGlobals()
+  }
+})
+
+test('retry decides whether another attempt follows', async () => {
+  const seen: number[] = []
+  mock.on('POST /operations/count', () => problem(503, 'unavailable'))
+  const retry = ({count}: {count: number}) => {
+    seen.push(count)
+    return count < 3
+  }
+  await expect(start({retry}).result).rejects.toMatchObject({code: 'unavailable'})
+  expect(seen).toEqual([1, 2, 3])
+  expect(mock.requests.length).toBe(3)
+})
+
+test('onFailure is called with each failed attempt, and once the stream is open', async () => {
+  const failures: unknown[] = []
+  mock.on('POST /operations/count', () => problem(503, 'unavailable'))
+  const run = start({retryDelay: 0.01, onFailure: (failure) => failures.push(failure)})
+  await until(() => failures.length === 2)
+  expect(failures[1]).toMatchObject({count: 2, reason: {code: 'unavailable'}, nextAttemptAt: expect.any(Number)})
+  mock.on('POST /operations/count', () => new Response(null, {status: 202, headers: {'Run-Id': 'r1'}}))
+  await run.started
+  await until(() => failures.at(-1) === undefined)
+  run.disconnect()
+})
+
+test('after a 401 the headers are asked for once more', async () => {
+  let token = 0
+  const headers = () => ({Authorization: `Bearer ${++token}`})
+  mock.on('POST /operations/count', () =>
+    token < 2 ? problem(401, 'unauthorized') : new Response(null, {status: 202, headers: {'Run-Id': 'r1'}}),
+  )
+  expect(await start({headers}).started).toBe('r1')
+  mock.on('POST /operations/count', () => problem(401, 'unauthorized'))
+  await expect(start({headers}).result).rejects.toMatchObject({status: 401})
+  expect(mock.requestLines().filter((line) => line.startsWith('POST')).length).toBe(4)
+})
+
+test('headers may be undefined, or a Headers', async () => {
+  start({headers: {'X-None': undefined, 'X-One': '1'}})
+  start({headers: new Headers({'X-One': '1'})})
+  await until(() => mock.requests.length === 2)
+  for (const {headers} of mock.requests) expect([headers.get('X-None'), headers.get('X-One')]).toEqual([null, '1'])
+})
+
+test('a stream without ids is not started again once it has sent events', async () => {
+  const stream = 'event: note\ndata: {"n": 1}\n\n'
+  mock.on('POST /operations/count', () => new Response(stream, {headers: {'Content-Type': 'text/event-stream'}}))
+  const seen: unknown[] = []
+  const run = start()
+  const reading = (async () => {
+    for await (const {data} of run) seen.push(data)
+  })()
+  await expect(reading).rejects.toMatchObject({code: 'interrupted'})
+  expect(seen).toEqual([{n: 1}])
+  expect(mock.requests.length).toBe(1)
+})
+
+test('parse keeps what JSON.parse rounds', async () => {
+  const parse = (json: string) => JSON.parse(json.replace(/\b\d{16,}\b/g, '"$&"'))
+  const run = start({parse})
+  await run.started
+  mock.stream.sendEvent('start', {run: 'r1', operation: 'count'})
+  mock.stream.send('id: 2\nevent: result\ndata: {"result": 9007199254740993}\n\n')
+  mock.stream.send('id: 3\nevent: done\ndata: {"status": "succeeded"}\n\n')
+  expect(await run.result).toBe('9007199254740993')
+})
+
+test('the address of a run is beside that of its operation, whatever `Location` says', async () => {
+  const headers = {Location: '/stripped/runs/r1', 'Run-Id': 'r1'}
+  mock.on('POST /prefix/operations/count', () => new Response(null, {status: 202, headers}))
+  const run = startRun('http://service.test/prefix/operations/count', {}, {fetch: mock.fetch})
+  await run.started
+  expect(run.url).toBe('http://service.test/prefix/runs/r1')
+  run.disconnect()
 })
 
 test('an answer is never sent twice', async () => {

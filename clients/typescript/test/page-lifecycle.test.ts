@@ -112,6 +112,27 @@ test('leaving the page cancels with cancelOnPageHide', async () => {
   expect(last?.headers.get('Authorization')).toBe('Bearer key')
 })
 
+test('leaving the page cancels with the last headers where new ones take time', async () => {
+  let token = 0
+  await begin({cancelOnPageHide: true, headers: async () => ({Authorization: `Bearer ${++token}`})})
+  window.dispatchEvent(new Event('pagehide'))
+  expect(mock.requests.at(-1)?.line).toBe('DELETE /runs/r1')
+  expect(mock.requests.at(-1)?.headers.get('Authorization')).toBe('Bearer 1')
+})
+
+test('a page goes on for as long as it takes', async () => {
+  const run = await begin({retryDelay: 0.001, maxDelay: 0.001})
+  let attempts = 0
+  mock.on('GET /runs/r1/events', () => {
+    attempts += 1
+    throw new TypeError('Failed to fetch')
+  })
+  mock.stream.cut()
+  await until(() => attempts > 30)
+  expect(run.connection).toBe('interrupted')
+  run.disconnect()
+})
+
 test('leaving the page does not cancel without it', async () => {
   await begin()
   window.dispatchEvent(new Event('pagehide'))

@@ -1,6 +1,6 @@
 /** `useRun` in components, with a service that the test scripts. */
 
-import {type ReactNode, StrictMode, useEffect, version} from 'react'
+import {type ReactNode, StrictMode, useEffect, useLayoutEffect, version} from 'react'
 import {createRoot, type Root} from 'react-dom/client'
 import {renderToString} from 'react-dom/server'
 import {afterEach, beforeEach, describe, expect, test, vi} from 'vitest'
@@ -320,8 +320,8 @@ describe('one connection', () => {
 })
 
 /** A component whose hook has a key, which React would keep for itself. */
-function Keyed({name}: {name: string}) {
-  const run = useRun(`${service}/operations/count`, {fetch: mock.fetch, key: 'report'})
+function Keyed({name, operation = 'count'}: {name: string; operation?: string}) {
+  const run = useRun(`${service}/operations/${operation}`, {fetch: mock.fetch, key: 'report'})
   useEffect(() => {
     shown[name] = run
   })
@@ -356,6 +356,142 @@ describe('a run with an id', () => {
     expect(shownRun()).toMatchObject({status: 'idle', connection: 'lost', error: {code: 'run_not_found', status: 404}})
   })
 })
+
+describe('the right run', () => {
+  test('a component that watches a run keeps it when the form that started it goes on', async () => {
+    const content = (id?: string) => (
+      <>
+        <Show name="form" />
+        {id && <Show name="watcher" url={`${service}/runs/${id}`} />}
+      </>
+    )
+    await render(content())
+    const id = await started({}, 'form')
+    root.render(content(id))
+    await until(() => shownRun('watcher')?.status === 'running')
+    expect(await shownRun('form').start()).toBe('r2')
+    await until(() => shownRun('form').id === 'r2')
+    expect(shownRun('watcher')).toMatchObject({id, status: 'running'})
+    shownRun('form').reset()
+    await until(() => shownRun('form').status === 'idle')
+    expect(shownRun('watcher')).toMatchObject({id, status: 'running'})
+  })
+
+  test('a component with the id of a run starts no other', async () => {
+    await render(
+      <>
+        <Show name="one" runId="r7" />
+        <Show name="two" runId="r7" />
+      </>,
+    )
+    await until(() => mock.streams.length)
+    mock.stream.sendEvent('start', {run: 'r7', operation: 'count'})
+    expect(await shownRun('one').start()).toBe(undefined)
+    await until(() => shownRun('one').error?.code === 'no_operation')
+    expect(shownRun('two')).toMatchObject({id: 'r7', error: undefined})
+    expect(mock.requestLines()).toEqual(['GET /runs/r7/events'])
+  })
+
+  test('one key on two operations is two stores', async () => {
+    await render(
+      <>
+        <Show />
+        <Keyed name="one" />
+        <Keyed name="two" operation="other" />
+      </>,
+    )
+    await started({}, 'two')
+    expect(mock.requestLines()).toEqual(['POST /operations/other'])
+    expect(shownRun('one').status).toBe('idle')
+  })
+
+  test('another URL is another operation', async () => {
+    await render(<Show />)
+    await started()
+    await render(<Show url={`${service}/operations/other`} />)
+    await until(() => shownRun().status === 'idle')
+    await shownRun().start()
+    expect(mock.requestLines().at(-1)).toBe('POST /operations/other')
+  })
+
+  test('an option that is absent is no longer used', async () => {
+    await render(<Show headers={{Authorization: 'Bearer old'}} />)
+    await started()
+    await render(<Show headers={undefined} />)
+    mock.stream.cut()
+    await until(() => mock.streams.length === 2)
+    expect(mock.requests.map(({headers}) => headers.get('Authorization'))).toEqual(['Bearer old', null])
+  })
+
+  test.each(['effect', 'layout effect'])('a child starts it in its %s', async (kind) => {
+    root.render(<Parent useKind={kind === 'effect' ? useEffect : useLayoutEffect} />)
+    await until(() => mock.streams.length)
+    mock.stream.sendEvent('start', {run: 'r1', operation: 'count'})
+    await until(() => document.body.textContent === 'running')
+  })
+})
+
+describe('failures', () => {
+  test.each([
+    ['a cyclic input', () => [cyclic(), {}]],
+    ['an integer that JSON has not', () => [{pages: 1n}, {}]],
+    ['an event of the page', () => [new Event('click'), {}]],
+    ['headers that throw', () => [{}, {headers: () => fail()}]],
+  ] as [string, () => [object, UseRunOptions]][])('of the caller are told at once: %s', async (_, make) => {
+    const [input, options] = make()
+    await render(<Show {...options} />)
+    expect(await shownRun().start(input)).toBe(undefined)
+    await until(() => shownRun().error)
+    expect(shownRun()).toMatchObject({status: 'idle', error: {code: 'client_error', retryable: false}})
+    expect(mock.requests).toEqual([])
+  })
+
+  test('that are followed by another attempt are shown', async () => {
+    await render(<Show retryDelay={0.2} />)
+    mock.on('POST /operations/count', () => problem(429, 'too_many_runs'))
+    const id = shownRun().start()
+    await until(() => shownRun().failureCount === 2)
+    expect(shownRun()).toMatchObject({status: 'queued', error: undefined, failureReason: {code: 'too_many_runs'}})
+    expect(shownRun().nextAttemptAt).toBeGreaterThan(Date.now() - 1000)
+    mock.on('POST /operations/count', () => problem(422, 'invalid_input'))
+    expect(await id).toBe(undefined)
+    await until(() => shownRun().error)
+    expect(shownRun()).toMatchObject({status: 'idle', failureCount: 0, error: {code: 'invalid_input'}})
+  })
+
+  test('stay until the next start', async () => {
+    mock.on('POST /operations/count', () => problem(422, 'invalid_input'))
+    await render(<Show />)
+    await shownRun().start()
+    await until(() => shownRun().error)
+    await render(<Show heartbeat={20} />)
+    expect(shownRun().error?.code).toBe('invalid_input')
+  })
+})
+
+function Parent({useKind}: {useKind: typeof useEffect}) {
+  const run = useRun(`${service}/operations/count`, {fetch: mock.fetch})
+  return (
+    <>
+      <Child start={run.start} useKind={useKind} />
+      {run.error?.message ?? run.status}
+    </>
+  )
+}
+
+function Child({start, useKind}: {start: () => unknown; useKind: typeof useEffect}) {
+  useKind(() => void start(), [start])
+  return null
+}
+
+function cyclic(): object {
+  const input: Record<string, unknown> = {}
+  return Object.assign(input, {input})
+}
+
+function fail(): never {
+  throw new Error('no token')
+}
 
 describe('the verbs', () => {
   test('start: calls onStart with the id', async () => {
@@ -417,12 +553,17 @@ describe('the verbs', () => {
     expect(shownRun().status).toBe('running')
   })
 
-  test('cancel: before a start that is refused, the status is idle again', async () => {
-    await render(<Show maxAttempts={1} />)
+  test('cancel: ends a start that is not answered', async () => {
+    await render(<Show retryDelay={0.05} />)
     mock.on('POST /operations/count', () => problem(503, 'unavailable'))
     const id = shownRun().start()
+    await until(() => shownRun().failureCount === 1)
     await Promise.all([shownRun().cancel(), id])
-    await until(() => shownRun().status === 'idle' && shownRun().error?.code === 'unavailable')
+    await until(() => shownRun().status === 'cancelled')
+    expect(shownRun()).toMatchObject({reason: 'requested', error: undefined, failureCount: 0})
+    const sent = mock.requests.length
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect(mock.requests.length).toBe(sent)
   })
 
   test('disconnect: does not cancel, and reconnect resumes after the last event', async () => {

@@ -1,0 +1,271 @@
+/** The state of one run, shared by all who show it: one connection, and one new state per frame. It never changes its run. */
+
+import {HeadwayError, RunCancelled} from './errors.ts'
+import type {RunEvent} from './events.ts'
+import {runId} from './http.ts'
+import {createLayers} from './layers.ts'
+import type {Connection, FailedAttempt, StartOptions} from './options.ts'
+import {type Run, watchRun} from './run.ts'
+import {createStateBuilder, isOver, type RunState, type StateBuilder} from './state.ts'
+
+/** Milliseconds that a store is kept after its last listener: StrictMode and a change of page unmount and mount again. */
+export const GRACE = 200
+/** Milliseconds until a state is shown without an animation frame, which a hidden page does not have. */
+const HIDDEN = 250
+const MAX_EVENTS = 10_000
+
+export interface StoreOptions
+  extends Omit<StartOptions, 'signal' | 'onConnection' | 'onFailure' | 'lastEventId' | 'idempotencyKey'> {
+  /** Called with the id of each run that `start` starts. */
+  onStart?: ((runId: string) => void) | undefined
+  /** The most events that `events` keeps, the newest ones (default 10,000). */
+  maxEvents?: number | undefined
+}
+
+export interface StoreState extends RunState {
+  /** The state of the connection to the run: it may be `interrupted` while the run is `running`. */
+  readonly connection: Connection
+  /** Why the last attempt to reach the service failed, while another one is due. */
+  readonly failureReason: unknown
+  /** How many attempts in a row have failed. */
+  readonly failureCount: number
+  /** When the next attempt is due, in milliseconds as of `Date.now()`. */
+  readonly nextAttemptAt: number | undefined
+}
+
+export interface RunStore {
+  /** The run's URL, once it is known. */
+  readonly url: string | undefined
+  subscribe(listener: () => void): () => void
+  getState(): StoreState
+  /** Sets the options of one of those who show the run; where they differ, those set last count. */
+  configure(owner: object, options: StoreOptions): void
+  /** Drops the options of one of them. */
+  forget(owner: object): void
+  /** The options for a start, which `follow` is then given. */
+  startOptions(): StartOptions
+  /** Shows a run that has just been started. */
+  follow(run: Run): void
+  /** Shows why none was started. */
+  fail(error: unknown): void
+  cancel(): Promise<void>
+  disconnect(): void
+  reconnect(): void
+  answer(answer: unknown): Promise<void>
+  /** Disconnects at once where nobody listens any more. */
+  leave(): void
+}
+
+/** The state without a run. */
+export const IDLE: StoreState = {
+  ...createStateBuilder('idle', () => 0).state(),
+  connection: 'idle',
+  failureReason: undefined,
+  failureCount: 0,
+  nextAttemptAt: undefined,
+}
+
+/** The stores of runs whose URL is known, by that URL. */
+const shared = new Map<string, RunStore>()
+
+/** The store of the run at `target`, shared by all who show it. It watches the run once it has a listener. */
+export function sharedRunStore(target: string): RunStore {
+  return shared.get(target) ?? createRunStore(target)
+}
+
+/** The store of a run: of the one at `target`, or of one that is about to be started. */
+export function createRunStore(target?: string): RunStore {
+  const listeners = new Set<() => void>()
+  const layers = createLayers<StoreOptions>()
+  const builder: StateBuilder = createStateBuilder('queued', () => layers.merged().maxEvents ?? MAX_EVENTS)
+  let url = target
+  let run: Run | undefined
+  let connection: Connection = 'connecting'
+  let failure: FailedAttempt | undefined
+  let releaseTimer: ReturnType<typeof setTimeout> | undefined
+  let released = target !== undefined // nobody has asked for its events yet
+  let cancelFrame: (() => void) | undefined
+  let latest = 0
+
+  const store: RunStore = {
+    get url() {
+      return url
+    },
+    subscribe,
+    getState: () => state,
+    configure: layers.set,
+    forget: layers.drop,
+    startOptions,
+    follow: (started) => void follow(started),
+    fail,
+    cancel,
+    disconnect: () => run?.disconnect(),
+    reconnect,
+    answer,
+    leave,
+  }
+  builder.set({id: url && runId(url)})
+  let state: StoreState = snapshot()
+  share()
+  if (target) release()
+  return store
+
+  // Listeners
+
+  function subscribe(listener: () => void): () => void {
+    listeners.add(listener)
+    clearTimeout(releaseTimer)
+    share()
+    if (released) reconnect()
+    released = false
+    return () => {
+      if (listeners.delete(listener) && !listeners.size) release()
+    }
+  }
+
+  function release(): void {
+    clearTimeout(releaseTimer)
+    releaseTimer = setTimeout(drop, GRACE)
+  }
+
+  function leave(): void {
+    if (listeners.size) return
+    clearTimeout(releaseTimer)
+    drop()
+  }
+
+  function drop(): void {
+    released = true
+    if (url && shared.get(url) === store) shared.delete(url)
+    run?.disconnect()
+  }
+
+  function share(): void {
+    if (url && !shared.has(url)) shared.set(url, store)
+  }
+
+  // Verbs
+
+  async function cancel(): Promise<void> {
+    const {status} = state
+    if (!run || isOver(status)) return
+    builder.set({status: 'cancelling'})
+    flush()
+    await run.cancel().catch((error) => {
+      if (error instanceof RunCancelled) return // the start was not answered, and `follow` shows it
+      if (builder.state().status === 'cancelling') builder.set({status})
+      fail(error)
+    })
+  }
+
+  function reconnect(): void {
+    if (!url || isOver(state.status) || run?.connection === 'open' || run?.connection === 'connecting') return
+    const lastEventId = run?.lastEventId ?? 0
+    run?.disconnect()
+    builder.set({error: undefined})
+    if (state.status === 'idle') builder.set({status: 'queued'})
+    try {
+      void follow(watchRun(url, {...startOptions(), lastEventId}))
+    } catch (error) {
+      fail(error)
+    }
+  }
+
+  async function answer(answer: unknown): Promise<void> {
+    await run?.answer(answer, state.question?.question)
+  }
+
+  // The run
+
+  async function follow(newRun: Run): Promise<void> {
+    run = newRun
+    connection = newRun.connection
+    newRun.started.then(named, () => {})
+    show()
+    try {
+      for await (const event of newRun) {
+        if (run !== newRun) return
+        builder.add(event as RunEvent)
+        show()
+      }
+    } catch (error) {
+      if (run === newRun) fail(error)
+    }
+
+    function named(id: string): void {
+      url = newRun.url
+      if (listeners.size) share()
+      builder.set({id: id || undefined})
+      show()
+    }
+  }
+
+  function fail(error: unknown): void {
+    if (error instanceof RunCancelled) {
+      builder.set({status: 'cancelled', reason: error.reason, question: undefined})
+    } else {
+      builder.set({error: asError(error)})
+      const {status, events} = builder.state()
+      if (status === 'queued' || (status === 'cancelling' && !events.length)) builder.set({status: 'idle'})
+    }
+    if (!run) connection = 'idle'
+    show()
+  }
+
+  function startOptions(): StartOptions {
+    const mine = ++latest
+    const {onStart, maxEvents, headers, ...rest} = layers.merged()
+    return {
+      ...rest,
+      // Those of the last render: a token may have changed since the first.
+      headers: () => {
+        const source = layers.merged().headers
+        return typeof source === 'function' ? source() : (source ?? {})
+      },
+      onConnection(next) {
+        if (mine !== latest) return
+        connection = next
+        if (next === 'closed' || next === 'lost') failure = undefined
+        show()
+      },
+      onFailure(next) {
+        if (mine !== latest) return
+        failure = next
+        show()
+      },
+    }
+  }
+
+  // Frames
+
+  function show(): void {
+    cancelFrame ??= onFrame(flush)
+  }
+
+  function flush(): void {
+    cancelFrame?.()
+    cancelFrame = undefined
+    state = snapshot()
+    for (const listener of [...listeners]) listener()
+  }
+
+  function snapshot(): StoreState {
+    const {reason: failureReason, count: failureCount = 0, nextAttemptAt} = failure ?? {}
+    return {...builder.state(), connection, failureReason, failureCount, nextAttemptAt}
+  }
+}
+
+/** Any error as one of this package. */
+export function asError(error: unknown): HeadwayError {
+  return error instanceof HeadwayError ? error : new HeadwayError('client_error', String(error), false, error)
+}
+
+/** Calls once, in the next animation frame or soon. Returns what prevents the call. */
+function onFrame(call: () => void): () => void {
+  const frame = globalThis.requestAnimationFrame?.(call)
+  const timer = setTimeout(call, frame === undefined ? 16 : HIDDEN)
+  return () => {
+    clearTimeout(timer)
+    if (frame !== undefined) globalThis.cancelAnimationFrame(frame)
+  }
+}
