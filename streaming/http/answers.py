@@ -18,6 +18,7 @@ from ..clock import Clock, SystemClock, Timer
 from ..errors import Unavailable
 from ..runtime.worker import Worker
 from ..settings import Settings
+from .heartbeat import Heartbeat
 from .transport import Transport
 
 SLICE: Final = 262_144
@@ -93,12 +94,14 @@ class Sending:
         if close is not None:
             close()
 
-    def check(self, now: float) -> None:
-        """Cuts the client if it has received nothing for too long."""
+    def check(self, now: float) -> bool:
+        """Cuts the client if it has received nothing for too long; gives whether it was cut."""
         if self._transport is None:
             self._transport = Transport(self._environ)
-        if self._transport.is_stuck(now, self.writes, self.writing, self.send_timeout):
+        stuck = self._transport.is_stuck(now, self.writes, self.writing, self.send_timeout)
+        if stuck:
             self._transport.cut()
+        return stuck
 
 
 class Answers:
@@ -156,5 +159,5 @@ class Answers:
             return
         now = self._clock.monotonic()
         for sending in list(self._sending):
-            sending.check(now)
+            self.worker.part(Heartbeat).cut += sending.check(now)
         self._schedule(tick)

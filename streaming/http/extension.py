@@ -323,6 +323,7 @@ class Headway:
                     streams=lambda: len(heartbeat.viewers),
                     serving=serving_of(self),
                     call=CallContext(context_of(self.app), process_app=self._process_app),
+                    cut=heartbeat.take_cut,
                 )
                 self._finalizer = close_with(self, self._runner)
             return self._runner

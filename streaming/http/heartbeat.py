@@ -30,6 +30,7 @@ class Heartbeat:
 
     def __init__(self, worker: Worker, clock: Clock | None = None) -> None:
         self.viewers: set[Viewer] = set()
+        self.cut = 0
         self._clock = clock or SystemClock()
         self._tick = TICK
         self._timer: Timer | None = None
@@ -52,6 +53,11 @@ class Heartbeat:
         for viewer in self.viewers:
             if viewer.watches(target):
                 viewer.send_heartbeat()
+
+    def take_cut(self) -> int:
+        """How many clients were cut since the last call, those of ordinary answers too."""
+        cut, self.cut = self.cut, 0
+        return cut
 
     @property
     def producing(self) -> bool:
@@ -85,4 +91,5 @@ class Heartbeat:
             viewer.send_heartbeat()
         check = written or viewer.writing or transport.pending
         if check and transport.is_stuck(now, viewer.writes, viewer.writing, viewer.send_timeout):
+            self.cut += 1
             viewer.cut()

@@ -43,6 +43,9 @@ class Prometheus(Observer):
         self._refused = Counter(
             "headway_refused", "Requests answered with a problem.", ["code", "status"], registry=registry
         )
+        self._cut = Counter(
+            "headway_clients_cut", "Clients cut that took nothing of an answer or a stream.", registry=registry
+        )
         self._evicted = Counter(
             "headway_store_evicted_runs",
             "Finished runs deleted before their retention to make room.",
@@ -81,6 +84,7 @@ class Prometheus(Observer):
         for name, gauge in self._gauges.items():
             gauge.set(getattr(seen, name))
         self._evicted.inc(seen.evicted)
+        self._cut.inc(seen.cut)
 
     def text(self) -> bytes:
         """The metrics of all workers, in Prometheus's text format."""

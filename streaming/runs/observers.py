@@ -61,7 +61,8 @@ class Load:
     """How many live runs and open streams this worker has, once a second.
 
     `store_bytes` is what all runs of the store take (in memory: of this worker), `evicted` how many finished runs this
-    worker has deleted since the last record to make room.
+    worker has deleted since the last record to make room, `cut` how many clients it has cut that took nothing of their
+    answers or streams.
     """
 
     runs: int
@@ -69,6 +70,7 @@ class Load:
     draining: bool
     store_bytes: int = 0
     evicted: int = 0
+    cut: int = 0
 
 
 class Observer:

@@ -60,12 +60,14 @@ class Runner:
         clock: Clock | None = None,
         observer: Observer | None = None,
         streams: Callable[[], int] = lambda: 0,
+        cut: Callable[[], int] = lambda: 0,
         serving: Callable[[], bool] = lambda: True,
         call: CallContext | None = None,
     ) -> None:
         self.operations = self.check(operations)
         self.observer = observer or Observer()
         self._streams = streams
+        self._cut = cut
         self.serving = serving
         self.call = call or CallContext()
         self.store = store
@@ -220,7 +222,7 @@ class Runner:
     def _load(self) -> Load:
         evicted, self._evicted = self.store.evicted - self._evicted, self.store.evicted
         live = self.worker.part(Runners).live
-        return Load(live, self._streams(), self.draining, self.store.bytes_used, evicted)
+        return Load(live, self._streams(), self.draining, self.store.bytes_used, evicted, self._cut())
 
     def _adopt_or_end(self, orphan: Record) -> None:
         """Adopts an orphan, or ends it: its viewers wait, and no other worker gets it again."""

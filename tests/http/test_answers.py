@@ -14,6 +14,7 @@ from flask import Flask
 from streaming.clock import ManualClock
 from streaming.errors import Unavailable
 from streaming.http.answers import SHARE, SLICE, WAITING, Answer, Answers, Sending
+from streaming.http.heartbeat import Heartbeat
 from streaming.runtime.worker import Worker
 from tests.worlds import WORLDS, entered
 
@@ -84,6 +85,7 @@ def test_a_client_that_reads_nothing_is_cut(answers: Answers, clock: ManualClock
     assert not client.served
     advance(clock, TIMEOUT)
     assert client.served
+    assert answers.worker.part(Heartbeat).take_cut() == 1
     with pytest.raises(BrokenPipeError):
         client.socket.sendall(b"x")
     client.socket.close()

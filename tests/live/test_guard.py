@@ -265,6 +265,7 @@ def test_answers_that_nobody_reads(hasty: Server, figures: Figures) -> None:
         "24 clients that ask 300 times each and read nothing are cut after", f"{time.monotonic() - began:.1f} s"
     )
     assert resident(hasty) - before < 100_000_000
+    wait_until(lambda: "headway_clients_cut_total 24.0" in httpx.get(f"{hasty.url}/metrics").text, "all are counted")
     for client in clients:
         client.socket.close()
 
