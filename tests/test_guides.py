@@ -79,3 +79,20 @@ def test_the_tests_of_the_guide_to_testing(world: World, blocks: Blocks) -> None
     for test in tests:
         test()
     assert len(tests) == 2
+
+
+def test_runs_from_code(world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The blocks of that guide are one program: a loop, a view, a template, a cron job and a test."""
+    module = ModuleType("from_code")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    for code in re.findall(r"```python\n(.*?)```", (GUIDES / "from-code.md").read_text(), re.DOTALL):
+        exec(compile(code, module.__name__, "exec"), vars(module))
+    assert capsys.readouterr().out == "Page 1\nPage 2\nPage 3\n"
+    client = module.app.test_client()
+    report = client.post("/reports", data={"pages": 1}, follow_redirects=True).text
+    run = report.split()[0]
+    assert report in (f"{run} is running", f"{run} is succeeded")
+    assert module.headway.run(run).result(10) == {"pages": 1}
+    assert module.nightly() == module.nightly() == {"pages": 3}
+    module.test_count()
+    module.headway.close()

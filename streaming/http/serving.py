@@ -36,6 +36,7 @@ def find_out(app: Flask, headway: Headway) -> None:
     """
     request_started.connect(headway.found_serving, app)
     if _is_flask_run():
+        headway.found_serving()
         open_soon(headway)
 
 

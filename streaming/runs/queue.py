@@ -7,14 +7,14 @@ the store has kept that: so a run without events has not begun, and goes back in
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import gevent
 from pydantic import BaseModel, ValidationError
 
-from ..errors import BadRequest, InvalidInput, StoreAway
+from ..errors import BadRequest, InvalidInput, Refused, StoreAway
 from ..protocol.events import make_event
 from ..protocol.recorder import Recorder
 from ..stores.base import Record
@@ -28,6 +28,8 @@ from .upload import Upload
 if TYPE_CHECKING:
     from .runner import Runner
 
+T = TypeVar("T")
+
 log = logging.getLogger("headway")
 
 LOOK: Final = 1.0
@@ -38,7 +40,7 @@ AT_ONCE: Final = 4
 
 
 class Queue:
-    """The claims of one worker. `claimed` counts the runs that it has claimed, and not begun."""
+    """The claims of one worker. `claimed` is for how many runs it has claimed room, and not begun them."""
 
     def __init__(self, runner: Runner) -> None:
         self.claimed = 0
@@ -76,6 +78,9 @@ class Queue:
         if not self._watching:
             self._watching = True
             runner.store.watch_queue(self.look)
+        # Asked first: each claim is a write, of which other workers take note.
+        if not runner.store.has_queued(runner.operations):
+            return False
         self.claimed += room
         try:
             records = runner.store.claim(room, runner.operations)
@@ -90,12 +95,22 @@ class Queue:
 
     def _begin_all(self, records: Sequence[Record]) -> None:
         """Begins the runs of these records, whose first events are kept together."""
-        waiting = [(record, kept) for record in records if (kept := self._check(record)) is not None]
-        for record, _ in waiting:
-            self._write_start(record)
+        checked = [(record, kept) for record in records if (kept := self._try(self._check, record)) is not None]
+        waiting = [(record, kept) for record, kept in checked if self._try(self._write_start, record)]
         for record, kept in waiting:
-            if self._wait_until_kept(record.info.id):
-                self._begin(record, *kept)
+            self._try(self._begin, record, *kept)
+
+    def _try(self, step: Callable[..., T], record: Record, *args: Any) -> T | None:
+        """Takes a step with one run, without which the others are to go on; a run that cannot begin ends."""
+        try:
+            return step(record, *args)
+        except Refused as refused:
+            log.warning("the queued run %s does not begin here: %s", record.info.id, refused)
+        except Exception:
+            log.exception("the queued run %s could not begin", record.info.id)
+            message = "The worker could not begin this run."
+            self._runner.end(record, "failed", error_event("operation_failed", message, retryable=True))
+        return None
 
     def _check(self, record: Record) -> tuple[BaseModel, Headers] | None:
         """The input of a run, and the headers of its start; `None` where the run has ended instead."""
@@ -111,10 +126,11 @@ class Queue:
             runner.end(record, "failed", error_event("operation_failed", message))
             return None
 
-    def _write_start(self, record: Record) -> None:
+    def _write_start(self, record: Record) -> bool:
         recorder = Recorder(self._runner.clock, fold=record.fold)
         recorder.add(make_event("start", {"run": record.info.id, "operation": record.info.operation}))
         self._runner.store.append(record.info.id, recorder.take(), recorder.fold)
+        return True
 
     def _wait_until_kept(self, run: str) -> bool:
         """Waits until the store has kept the first event; false where another worker has the run, or this one stops."""
@@ -135,6 +151,8 @@ class Queue:
 
     def _begin(self, record: Record, checked: BaseModel, headers: Headers) -> None:
         runner = self._runner
+        if not self._wait_until_kept(record.info.id):
+            return
         if runner.store.control(record.info.id).cancel is not None:
             runner.end_cancelled(record)
             return

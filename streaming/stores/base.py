@@ -253,6 +253,10 @@ class Store(ABC):
         """
         return ()
 
+    def has_queued(self, operations: Collection[str]) -> bool:
+        """Whether there is a queued run of one of these operations."""
+        return False
+
     def claim(self, limit: int, operations: Collection[str]) -> Sequence[Record]:
         """Takes the oldest queued runs of these operations, `limit` at the most; no other worker gets them."""
         return ()

@@ -249,10 +249,10 @@ class SharedStore(Store):
         if entry.rewound:
             entry.recent.notify()
 
+    def has_queued(self, operations: Collection[str]) -> bool:
+        return not self._closed and self.driver.query(self.driver.queued(operations))
+
     def claim(self, limit: int, operations: Collection[str]) -> Sequence[Record]:
-        # Asked first: each claim is a write, of which other workers take note.
-        if self._closed or not self.driver.query(self.driver.queued(operations)):
-            return ()
         return self._claim(limit, operations)
 
     def claim_run(self, run: str) -> Record | None:

@@ -14,7 +14,7 @@ from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 
-from streaming import Headway, ask, delta, operation, progress
+from streaming import Headway, ask, current_run, delta, operation, progress
 from streaming.http.heartbeat import Heartbeat
 from streaming.runtime.worker import Worker
 from streaming.stores.base import Store
@@ -129,7 +129,16 @@ def curious(input: Question) -> Work:
     return (yield ask("Which colour?", schema=schema, within=input.within))
 
 
-OPERATIONS: Final = [counting, fleeting, lingering, silent, watched, again, stubborn, curious]
+@operation(linger=None, retries=1)
+def tallied(input: Count) -> Work:
+    """Numbers, and a line in the note of that name each time that it begins: the run, and its attempt."""
+    run = current_run()
+    with (notes.of_this_process().folder / input.note).open("a") as tally:
+        tally.write(f"{run.id} {run.attempt}\n")
+    return numbers(input.model_copy(update={"note": ""}))
+
+
+OPERATIONS: Final = [counting, fleeting, lingering, silent, watched, again, stubborn, curious, tallied]
 
 
 def special_log() -> Store | None:

@@ -11,7 +11,9 @@ from uuid import UUID
 
 import gevent
 import pytest
+from click.testing import CliRunner
 from flask import Flask, render_template_string, request
+from flask.cli import FlaskGroup
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, Field
 from werkzeug.test import TestResponse
@@ -407,6 +409,47 @@ def test_whether_a_process_serves_may_be_decided(make: Callable[..., Headway]) -
     assert client.get("/runs?status=queued").json == {"runs": []}
     front.serving = None
     assert front.serving is True  # it has answered requests
+
+
+@pytest.mark.parametrize("world", ["hub beside"], indirect=True)  # which is that of this server
+@pytest.mark.parametrize(
+    ("arguments", "is_child", "serves"),
+    [
+        (["run"], False, True),
+        (["run", "--reload"], False, False),
+        (["run", "--reload"], True, True),
+        (["--debug", "run"], False, False),
+        (["routes"], False, False),
+    ],
+)
+def test_under_flask_run(
+    make: Callable[..., Headway],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    is_child: bool,
+    serves: bool,
+) -> None:
+    """The process serves before its first request; the one that only reloads it does not, nor another command."""
+    queued = make().start("count")
+    loaded: list[Headway] = []
+
+    def serve(*_: Any, **__: Any) -> None:
+        if loaded[0].serving:
+            assert queued.result(SECONDS) == {"pages": 3}
+
+    monkeypatch.setattr("flask.cli.run_simple", serve)
+    monkeypatch.setenv("WERKZEUG_RUN_MAIN", "true" if is_child else "false")
+    for variable in ("FLASK_RUN_FROM_CLI", "FLASK_DEBUG"):
+        monkeypatch.setenv(variable, "")
+
+    def create_app() -> Flask:
+        loaded.append(make())
+        return loaded[0].app
+
+    ended = CliRunner().invoke(FlaskGroup(create_app=create_app), arguments)
+    assert ended.exit_code == 0, ended.output
+    assert loaded[0].serving is serves
+    assert (queued.snapshot()["status"] == "succeeded") is serves
 
 
 def test_a_second_application_has_the_same_choice(tmp_path: Path) -> None:

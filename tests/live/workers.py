@@ -32,11 +32,12 @@ note_names = map("note{}".format, itertools.count())
 
 @dataclass
 class Workers:
-    """The workers of one gunicorn, and the connections that a test has opened to them."""
+    """The workers of one gunicorn, its environment, and the connections that a test has opened to them."""
 
     server: Server
     notes: Notes
     folder: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
     connections: list[Connection] = field(default_factory=list)
 
     @property
@@ -167,7 +168,7 @@ def workers(
             **(env or {}),
         }
         server = stack.enter_context(gunicorn(app, workers=number, env=variables, args=args))
-        all_workers = Workers(server, Notes(home), home)
+        all_workers = Workers(server, Notes(home), home, variables)
         stack.callback(all_workers.close_viewers)
         yield all_workers
 

@@ -14,6 +14,7 @@ import streaming.runs.queue
 from streaming import Operation, Upload, current_run, operation, progress
 from streaming.errors import BadRequest, InvalidInput, TooMany
 from streaming.runs.context import CallContext, Headers
+from streaming.runs.run import Run
 from streaming.runs.runner import Runner
 from streaming.runs.signature import NoInput
 from streaming.settings import Settings
@@ -120,7 +121,7 @@ def test_a_worker_that_serves_takes_queued_runs(make: MakeRunner) -> None:
     until(lambda: {status(starter, run) for run in runs} == {"succeeded"}, "all have ended")
     assert sorted(done) == list(range(20))
     assert [starter.find(run, None).fold.result for run in runs] == [b"%d" % number for number in range(20)]
-    assert all(not server.live for server in servers)
+    until(lambda: not any(server.live for server in servers), "they are free")
 
 
 def test_a_worker_hears_of_a_queued_run(make: MakeRunner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +164,8 @@ def test_an_unknown_operation_waits_for_those_that_know_it(make: MakeRunner) -> 
     waiting, known = queue(starter, other), queue(starter)
     server = make(count)
     until(lambda: status(starter, known) == "succeeded", "the known one has ended")
-    assert (status(starter, waiting), server.live) == ("queued", 0)
+    until(lambda: not server.live, "it is free")
+    assert status(starter, waiting) == "queued"
     make(other)
     until(lambda: status(starter, waiting) == "succeeded", "the other one has ended")
 
@@ -249,6 +251,22 @@ def test_an_input_that_the_operation_no_longer_takes(make: MakeRunner) -> None:
     make(changed)
     until(lambda: status(starter, run) == "failed", "it has ended")
     assert b"no longer takes the input" in (starter.find(run, None).fold.error or b"")
+
+
+def test_one_that_cannot_begin_stops_no_other(make: MakeRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fails, and those that were claimed with it begin."""
+    starter = make(serving=False)
+    wrong, right = queue(starter), queue(starter)
+    begin = Run
+
+    def fail(*args: Any, **options: Any) -> Any:
+        if args[2].id == wrong:
+            raise RuntimeError("this one cannot begin")
+        return begin(*args, **options)
+
+    monkeypatch.setattr(streaming.runs.queue, "Run", fail)
+    make()
+    until(lambda: [status(starter, run) for run in (wrong, right)] == ["failed", "succeeded"], "both have ended")
 
 
 def test_queued_runs_count_towards_the_limit_of_their_client(make: MakeRunner) -> None:
