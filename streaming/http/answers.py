@@ -101,6 +101,8 @@ class Sending:
         stuck = self._transport.is_stuck(now, self.writes, self.writing, self.send_timeout)
         if stuck:
             self._transport.cut()
+        if stuck or self._transport.lost:  # nobody reads it any more, and some middleware closes nothing
+            self._answers.remove(self)
         return stuck
 
 

@@ -101,6 +101,22 @@ def test_a_slow_client_is_kept(answers: Answers, clock: ManualClock) -> None:
     client.socket.close()
 
 
+@pytest.mark.parametrize("before", [0, 5], ids=["before the first look", "later"])
+def test_an_answer_that_its_server_has_left(answers: Answers, clock: ManualClock, before: int) -> None:
+    """A middleware may keep its body and close nothing: it does not count for ever."""
+    server, socket = gevent.socket.socketpair()
+    size = WAITING // SHARE
+    pieces = iter(Sending([b"x" * size], {"gunicorn.socket": server}, answers, TIMEOUT, "ann", size))
+    next(pieces)
+    advance(clock, before)
+    server.close()
+    with pytest.raises(Unavailable):
+        answers.check_room("ann", SLICE + 1)
+    advance(clock, 2 * TIMEOUT)
+    answers.check_room("ann", SLICE + 1)
+    socket.close()
+
+
 def test_what_waits_is_bounded(answers: Answers) -> None:
     """Past the total a large answer is refused, until one is read or given up; small ones never are."""
     count = WAITING // 16_777_216

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Iterator
 from typing import Any
 
+import gevent
 import pytest
 from flask import Flask, Response, request
 
@@ -17,6 +20,13 @@ from tests.worlds import World
 def one() -> Iterator[Any]:
     """One event."""
     yield delta("hello")
+
+
+@operation(linger=0.2)
+def waiting() -> Iterator[Any]:
+    """Waits for ever."""
+    yield delta("hello")
+    gevent.sleep(3600)
 
 
 class OwnResponse(Response):
@@ -33,7 +43,7 @@ def app(request: pytest.FixtureRequest, world: World) -> Iterator[Flask]:
     """An application with a stream and a run, and responses of each class."""
     app = Flask(__name__)
     app.response_class = request.param
-    headway = Headway(app, operations=[one])
+    headway = Headway(app, operations=[one, waiting])
     app.add_url_rule("/stream", view_func=lambda: stream(iter([delta("hello")])))
     yield app
     assert not world.worker.part(Heartbeat).viewers
@@ -93,6 +103,25 @@ def test_functions_for_the_end(app: Flask) -> None:
         assert '"hello"' in response.text
         response.close()
     assert closed == ["/stream", "/operations/one"]
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, SystemExit])
+def test_a_hook_that_raises(app: Flask, world: World, error: type[BaseException]) -> None:
+    """Its request fails. The run of a viewer that never comes has its linger, and ends."""
+    headway = app.extensions["headway"]
+
+    @app.after_request
+    def fail(response: Response) -> Response:
+        raise error("of the application")
+
+    with contextlib.suppress(SystemExit):
+        assert app.test_client().get("/stream").status_code == 500
+    began = time.monotonic()
+    with contextlib.suppress(SystemExit):
+        assert app.test_client().post("/operations/waiting", json={}).status_code == 500
+    assert headway.runner.live == 1
+    world.until(lambda: headway.runner.live == 0, "the run ends")
+    assert time.monotonic() - began >= 0.2
 
 
 @pytest.mark.parametrize("status", [204, 304])
