@@ -82,10 +82,16 @@ class MemoryStore(Store):
         recent = self._runs[run]
         if recent.fold.over:
             raise RunClosed(f"run {run} is over")
+        before = recent.size
         recent.extend(block, fold, self._keep_bytes)
         if fold.over:
             self._end(recent.info)
-        self._account(recent)
+        if fold.result is None and recent.size == before + block.size:  # `_account` in short
+            taken = block.size + FRAME_BYTES * len(block.frames)
+            recent.taken += taken
+            self.bytes_used += taken
+        else:
+            self._account(recent)
         if self.bytes_used > self._store_bytes:
             self._make_room()
         recent.notify()

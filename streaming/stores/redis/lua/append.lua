@@ -12,19 +12,21 @@ if gap ~= '' then
 elseif ARGV[entries] and tonumber(ARGV[entries + 1]) > last + 1 then
   return {-2, last}
 end
-redis.call('HSET', key, unpack(ARGV, 12, 11 + fields))
+if gap ~= '' then size = 0 end
+for at = entries, #ARGV, 3 do
+  if tonumber(ARGV[at]) > last then size = size + #ARGV[at + 2] end
+end
+redis.call('HSET', key, 'size', size, unpack(ARGV, 12, 11 + fields))
 if unset ~= '0' then redis.call('HDEL', key, unpack(ARGV, 12 + fields, entries - 1)) end
 if gap ~= '' then
   redis.call('XTRIM', events, 'MINID', gap .. '-0')
   redis.call('HSET', key, 'oldest', gap)
-  size = 0
 end
 for at = entries, #ARGV, 3 do
   if tonumber(ARGV[at]) > last then
     redis.call('XADD', events, ARGV[at] .. '-0', 'first', ARGV[at + 1], 'frames', ARGV[at + 2],
       'over', at + 3 > #ARGV and ending ~= '' and '1' or '')
     last = tonumber(ARGV[at])
-    size = size + #ARGV[at + 2]
   end
 end
 local oldest, from, rounds = nil, '-', 0
@@ -40,9 +42,8 @@ while size > tonumber(keep) and rounds < 128 do
 end
 if oldest then
   redis.call('XTRIM', events, 'MINID', oldest .. '-0')
-  redis.call('HSET', key, 'oldest', oldest)
+  redis.call('HSET', key, 'oldest', oldest, 'size', size)
 end
-redis.call('HSET', key, 'size', size)
 take(size - before)
 if ending ~= '' then
   local moment = now() + ahead
