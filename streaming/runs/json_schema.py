@@ -23,9 +23,9 @@ from .patterns import compile_cost, matches, search_cost
 
 STEPS: Final = 50_000
 """Steps of one check, of a schema or of a value by it: a step takes about a microsecond."""
-MAX_VALUES: Final = 5_000
-MAX_LEVELS: Final = 64
-"""Values and levels of a schema."""
+MAX_NESTED: Final = 150
+"""Keywords inside one another in a check of a value. At some 900 Python's recursion ends, and what jsonschema keeps in
+Rust panics then, which no `except Exception` catches."""
 MAX_ERRORS: Final = 20
 """Errors of a value that are listed."""
 MAX_MESSAGE: Final = 500
@@ -40,7 +40,9 @@ _LOOK_UP: Final = 50
 """Steps of finding what a reference names, in a check of the schema."""
 
 SAMPLES: Final[tuple[Any, ...]] = (None, True, 0, "", [], {})
-"""A schema by which the check of one of these never ends refers to itself without end."""
+"""A schema by which the check of one of these takes too long is refused."""
+
+_REFERENCES: Final = ("$ref", "$dynamicRef")
 
 Check = Callable[[Any, Any, Any, Any], Iterator[Any] | None]
 
@@ -49,13 +51,27 @@ class _TooLong(ValueError):
     """A check takes more steps than it may."""
 
 
-_steps_left: ContextVar[int] = ContextVar("headway_schema_steps")
+class _Budget:
+    """The steps that are left of a check, and how many keywords are inside one another now."""
+
+    __slots__ = ("depth", "steps")
+
+    def __init__(self) -> None:
+        self.steps = STEPS
+        self.depth = 0
+
+
+_budget: ContextVar[_Budget] = ContextVar("headway_schema_budget")
+
+
+def _begin() -> None:
+    _budget.set(_Budget())
 
 
 def _spend(steps: int) -> None:
-    left = _steps_left.get() - steps
-    _steps_left.set(left)
-    if left < 0:
+    budget = _budget.get()
+    budget.steps -= steps
+    if budget.steps < 0:
         raise _TooLong("the check takes too long")
 
 
@@ -96,10 +112,10 @@ class JsonSchema:
 
         It is too large, say, or refers elsewhere, or has a pattern with a look-ahead.
         """
-        from .metaschema import check_shape  # building it takes longer than most checks
+        from .metaschema import check_shape, check_size  # building it takes longer than most checks
 
-        _check_size(self._schema)
-        _steps_left.set(STEPS)
+        check_size(self._schema)
+        _begin()
         try:
             check_shape(self._schema)
             self._check(self._schema, self._resolver)
@@ -112,7 +128,7 @@ class JsonSchema:
         """What does not fit, the first `MAX_ERRORS`; `loc` is the path within the value."""
         from referencing.exceptions import Unresolvable
 
-        _steps_left.set(STEPS)
+        _begin()
         try:
             found = list(islice(self._validator().iter_errors(value), MAX_ERRORS))
         except (RecursionError, OverflowError, MemoryError, ValueError):
@@ -128,11 +144,11 @@ class JsonSchema:
     def references(self) -> Iterator[str]:
         """The references in it and in all schemas inside of it."""
         for contents, _ in self._parts(self._schema, self._resolver):
-            yield from (str(contents[key]) for key in ("$ref", "$dynamicRef") if key in contents)
+            yield from (str(contents[key]) for key in _REFERENCES if key in contents)
 
     def follow(self, reference: str) -> Mapping[str, Any]:
         """The schema that `reference` names. Raises `ValueError`, worded for the schema's author, if there is none."""
-        _steps_left.set(STEPS)
+        _begin()
         target, resolver = self._look_up(reference, self._resolver)
         if not isinstance(target, Mapping):
             raise ValueError(f"the reference {reference[:80]!r} leads to no type")
@@ -149,9 +165,9 @@ class JsonSchema:
 
     def _check(self, schema: Any, resolver: Any) -> None:
         """Checks a schema and those inside of it, and what they refer to."""
-        from .metaschema import check_shape
+        from .metaschema import check_chains, check_shape, for_the_same_value
 
-        waiting = [(schema, resolver)]
+        waiting, chains = [(schema, resolver)], dict[int, list[int]]()
         while waiting:
             schema, resolver = waiting.pop()
             if schema is not self._schema:
@@ -159,12 +175,13 @@ class JsonSchema:
             for contents, resolver_there in self._parts(schema, resolver):
                 self._checked.add(id(contents))
                 _check_keywords(contents, top=contents is self._schema)
-                for key in ("$ref", "$dynamicRef"):
-                    if key in contents:
-                        target = self._look_up(contents[key], resolver_there)
-                        if id(target[0]) not in self._checked:
-                            self._checked.add(id(target[0]))
-                            waiting.append(target)
+                targets = [self._look_up(contents[key], resolver_there) for key in _REFERENCES if key in contents]
+                for target in targets:
+                    if id(target[0]) not in self._checked:
+                        self._checked.add(id(target[0]))
+                        waiting.append(target)
+                chains[id(contents)] = [id(each) for each in (*for_the_same_value(contents), *(t[0] for t in targets))]
+        check_chains(chains)
 
     def _look_up(self, reference: Any, resolver: Any) -> tuple[Any, Any]:
         from referencing.exceptions import Unresolvable
@@ -190,27 +207,14 @@ class JsonSchema:
             waiting += [(inner, resolver.in_subresource(inner)) for inner in resource.subresources()]
 
 
-def _check_size(schema: Any) -> None:
-    """Raises `ValueError` for a schema of too many values or levels."""
-    level, count = [schema], 0
-    for _ in range(MAX_LEVELS):
-        inner: list[Any] = []
-        for part in level:
-            inner += part.values() if isinstance(part, Mapping) else part if isinstance(part, list) else ()
-        level, count = inner, count + len(inner)
-        if count > MAX_VALUES:
-            raise ValueError(f"the schema has more than {MAX_VALUES:,} values")
-        if not level:
-            return
-    raise ValueError(f"the schema has more than {MAX_LEVELS} levels")
-
-
 def _check_keywords(schema: Mapping[str, Any], *, top: bool) -> None:
     """Raises `ValueError` for a keyword whose value the checks here do not take."""
     if "$schema" in schema and not top:
         raise ValueError("only the top of a schema has $schema")
     if "unevaluatedProperties" in schema and "patternProperties" in schema:
         raise ValueError("unevaluatedProperties does not go with patternProperties")
+    if "$dynamicRef" in schema and "unevaluatedProperties" in schema:
+        raise ValueError("unevaluatedProperties does not go with $dynamicRef")
     for pattern in (*schema.get("patternProperties", ()), *([schema["pattern"]] if "pattern" in schema else ())):
         _spend(compile_cost(pattern))
         matches(pattern, "")
@@ -242,9 +246,16 @@ def _counted(check: Check, cost: int) -> Check:
     def count(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any]:
         looked_at = sum(len(each) for each in (value, instance) if isinstance(each, list | dict))
         _spend(cost + looked_at // 4)
-        for error in check(validator, value, instance, schema) or ():
-            _spend(10 + len(error.message) // 50)
-            yield error
+        budget = _budget.get()
+        budget.depth += 1
+        try:
+            if budget.depth > MAX_NESTED:
+                raise _TooLong("the check nests too deep")
+            for error in check(validator, value, instance, schema) or ():
+                _spend(10 + len(error.message) // 50)
+                yield error
+        finally:
+            budget.depth -= 1
 
     return count
 

@@ -1,14 +1,25 @@
-"""The shape of a JSON Schema (2020-12): which type each keyword's value has.
+"""The shape of a JSON Schema (2020-12): its size, which type each keyword's value has, and where it leads to itself.
 
-It is the metaschema as a model of pydantic, which checks a schema a hundred times as fast as jsonschema does by the
-metaschema itself.
+The types are the metaschema as a model of pydantic, which checks a schema a hundred times as fast as jsonschema does by
+the metaschema itself.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError, create_model
+
+MAX_VALUES: Final = 5_000
+MAX_LEVELS: Final = 64
+"""Values and levels of a schema."""
+MAX_CHAIN: Final = 30
+"""Schemas by which one value may be checked, each named by the one before (`$ref`, `allOf`, `if` ...)."""
+_LISTS: Final = ("allOf", "anyOf", "oneOf")
+_SINGLE: Final = ("not", "if", "then", "else")
+"""Keywords whose schemas are for the same value."""
 
 _BRANCHES: Final = {bool: "a boolean", dict: "an object", list: "an array", str: "a string"}
 
@@ -64,3 +75,43 @@ def check_shape(schema: Any) -> None:
         first = error.errors(include_url=False, include_context=False)[0]
         path = "".join(f"/{part}" for part in first["loc"] if part not in _BRANCHES.values())
         raise ValueError(f"not a JSON Schema: {path or 'the top'}: {first['msg']}"[:300]) from None
+
+
+def check_size(schema: Any) -> None:
+    """Raises `ValueError` for a schema of too many values or levels."""
+    level, count = [schema], 0
+    for _ in range(MAX_LEVELS):
+        inner: list[Any] = []
+        for part in level:
+            inner += part.values() if isinstance(part, Mapping) else part if isinstance(part, list) else ()
+        level, count = inner, count + len(inner)
+        if count > MAX_VALUES:
+            raise ValueError(f"the schema has more than {MAX_VALUES:,} values")
+        if not level:
+            return
+    raise ValueError(f"the schema has more than {MAX_LEVELS} levels")
+
+
+def for_the_same_value(schema: Mapping[str, Any]) -> Iterator[Any]:
+    """The schemas inside of it that the value is checked by, too."""
+    yield from (schema[key] for key in _SINGLE if key in schema)
+    for key in _LISTS:
+        yield from schema.get(key, ())
+    yield from schema.get("dependentSchemas", {}).values()
+
+
+def check_chains(following: Mapping[int, list[int]]) -> None:
+    """Raises `ValueError` where a schema leads back to itself for the same value, or on in too many steps."""
+    before = Counter(target for targets in following.values() for target in targets)
+    ready, seen = [schema for schema in following if not before[schema]], 0
+    for _ in range(MAX_CHAIN):
+        seen += len(ready)
+        reached: list[int] = []
+        for schema in ready:
+            for target in following.get(schema, ()):
+                before[target] -= 1
+                if not before[target] and target in following:
+                    reached.append(target)
+        ready = reached
+    if seen < len(following):
+        raise ValueError(f"the schema refers to itself without end, or on and on more than {MAX_CHAIN} times")

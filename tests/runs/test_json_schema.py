@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 import time
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from referencing import Registry
 
 from operations.form.schema import form_of
 from streaming import JsonSchema
@@ -15,6 +18,7 @@ from streaming.runs.metaschema import check_shape
 from tests.apps.apis import Apis
 
 LONG = "takes too long to check"
+ENDLESS = "refers to itself without end, or on and on more than 30 times"
 
 
 def nested(levels: int, value: Any = None) -> Any:
@@ -114,18 +118,29 @@ def fan_out(count: int, levels: int) -> dict[str, Any]:
     return {"$defs": definitions, "properties": {"it": {"$ref": "#/$defs/d0"}}}
 
 
+def chain(length: int) -> dict[str, Any]:
+    """A schema that refers to one that refers to one ..."""
+    definitions: dict[str, Any] = {f"d{number}": {"$ref": f"#/$defs/d{number + 1}"} for number in range(length)}
+    return {"$defs": {**definitions, f"d{length}": {}}, "$ref": "#/$defs/d0"}
+
+
 def doubling(keyword: str, **more: Any) -> dict[str, Any]:
-    """A schema that is applied twice at each of thirty levels."""
-    definitions: dict[str, Any] = {"d30": {"type": "integer"}}
-    for level in range(30):
+    """A schema that is applied twice at each of many levels."""
+    definitions: dict[str, Any] = {"d13": {"type": "integer"}}
+    for level in range(13):
         definitions[f"d{level}"] = {keyword: [{"$ref": f"#/$defs/d{level + 1}"}] * 2}
     return {"$defs": definitions, "$ref": "#/$defs/d0", **more}
 
 
 REFUSED = {
-    "itself": ({"$ref": "#"}, LONG),
-    "itself, by an anchor": ({"$ref": "#a", "$anchor": "a"}, LONG),
-    "itself, twice": ({"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}, LONG),
+    "itself": ({"$ref": "#"}, ENDLESS),
+    "itself, by an anchor": ({"$ref": "#a", "$anchor": "a"}, ENDLESS),
+    "itself, twice": ({"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}, ENDLESS),
+    "itself, by another": ({"not": {"$ref": "#/$defs/a"}, "$defs": {"a": {"if": {"$ref": "#"}}}}, ENDLESS),
+    "itself, of dependent schemas": ({"unevaluatedItems": False, "dependentSchemas": {"a": {"$ref": "#"}}}, ENDLESS),
+    "a chain": (chain(100), ENDLESS),
+    "a chain of unevaluated properties": ({**chain(400), "unevaluatedProperties": False}, ENDLESS),
+    "unevaluated properties that depend": ({"$dynamicRef": "#", "unevaluatedProperties": False}, "does not go with"),
     "doubling anyOf": (doubling("anyOf"), LONG),
     "doubling oneOf": (doubling("oneOf"), LONG),
     "doubling allOf": (doubling("allOf", unevaluatedProperties=False, type="object"), LONG),
@@ -209,6 +224,14 @@ def test_a_value_that_would_take_long(schema: dict[str, Any], value: Any) -> Non
     assert all(len(error["msg"]) <= 500 for error in errors)
 
 
+@pytest.mark.parametrize("levels", [49, 500])
+def test_levels_of_a_value(levels: int) -> None:
+    """Python's recursion never ends in a check: what jsonschema keeps in Rust panics then, past every `except`."""
+    errors = JsonSchema(TREE).errors(nested(levels, "x"))
+    assert errors
+    assert (errors[0]["msg"] == f"{LONG} by its schema") is (levels > 49)
+
+
 def test_what_takes_long_says_so() -> None:
     """The error is about the whole value."""
     assert JsonSchema(TREE).errors([[1]] * 100_000) == [{"loc": [], "msg": f"{LONG} by its schema"}]
@@ -280,3 +303,62 @@ def test_text_that_is_no_schema(text: str) -> None:
     """A form has the schema as text."""
     with pytest.raises(ValueError, match=r"not JSON|levels|values|names|surrogates"):
         JsonSchema.decode(text)
+
+
+def random_value(source: random.Random, levels: int) -> Any:
+    """A small JSON value."""
+    kind = source.randrange(6) if levels else 5
+    if kind == 0:
+        return [random_value(source, levels - 1) for _ in range(source.randrange(4))]
+    if kind == 1:
+        return {source.choice("abc"): random_value(source, levels - 1) for _ in range(source.randrange(3))}
+    return source.choice([0, 1, 1.0, True, False, None, "a", "ab", "", 2.5, -1])
+
+
+def random_schema(source: random.Random, levels: int) -> Any:
+    """A schema of any keywords."""
+    if not levels:
+        return source.choice([True, False, {}])
+
+    def inner() -> Any:
+        return random_schema(source, levels - 1)
+
+    keywords: dict[str, Any] = {
+        **dict.fromkeys(("not", "if", "then", "else", "items", "contains", "propertyNames"), inner),
+        **dict.fromkeys(("additionalProperties", "unevaluatedItems", "unevaluatedProperties"), inner),
+        **dict.fromkeys(("anyOf", "oneOf", "allOf"), lambda: [inner(), inner()]),
+        **dict.fromkeys(("properties", "dependentSchemas"), lambda: {source.choice("abc"): inner()}),
+        **dict.fromkeys(("minLength", "maxItems", "minContains", "minProperties", "minimum"), lambda: 1),
+        "patternProperties": lambda: {source.choice(["^a", "b"]): inner()},
+        "pattern": lambda: source.choice(["^a", "b$", "a.b", "[ab]+"]),
+        "prefixItems": lambda: [inner()],
+        "type": lambda: source.choice(["string", "integer", "array", "object", ["number", "null"]]),
+        "enum": lambda: [random_value(source, 1), random_value(source, 1)],
+        "const": lambda: random_value(source, 1),
+        "uniqueItems": lambda: True,
+        "multipleOf": lambda: source.choice([2, 0.5]),
+        "required": lambda: ["a"],
+        "dependentRequired": lambda: {"a": ["b"]},
+        "$ref": lambda: source.choice(["#/$defs/x", "#/$defs/y"]),
+    }
+    names = source.sample(sorted(keywords), source.randrange(1, 4))
+    return {name: keywords[name]() for name in names}
+
+
+def test_it_agrees_with_jsonschema(long: bool) -> None:
+    """Of any schema that it takes, and any value."""
+    source, compared, refusals = random.Random(7), 0, set[str]()
+    for _ in range(10_000 if long else 150):
+        schema = {**random_schema(source, 3), "$defs": {name: random_schema(source, 1) for name in "xy"}}
+        try:
+            JsonSchema(schema).check()
+        except ValueError as refusal:
+            refusals.add(str(refusal))
+            continue
+        for _ in range(5):
+            value = random_value(source, 3)
+            compared += 1
+            fits = Draft202012Validator(schema, registry=Registry()).is_valid(value)
+            assert JsonSchema(schema).is_valid(value) is fits, (schema, value)
+    assert compared > 400
+    assert all(re.search(f"{ENDLESS}|{LONG}|does not go with", refusal) for refusal in refusals), refusals
