@@ -12,9 +12,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+import gevent
 import pytest
 
-from tests.worlds import Stage, World
+from tests.worlds import Stage, World, ending
 
 GUIDES: Final = Path(__file__).resolve().parent.parent / "docs" / "guides"
 
@@ -62,7 +63,7 @@ def served() -> Iterator[str]:
 
 def test_the_async_example(world: World, blocks: Blocks) -> None:
     """It asks a service, asks its viewer, and gives its result."""
-    module = blocks("blocking.md")[0]
+    module = blocks("blocking.md")[2]
     stage = Stage(world, module.word_count)
     with served() as url:
         run = stage.start(module.word_count, module.Page(url=url))
@@ -70,6 +71,25 @@ def test_the_async_example(world: World, blocks: Blocks) -> None:
         stage.answer(run, True)
         assert stage.events(run)[-2].json["result"] == {"words": 3}
     stage.close()
+
+
+def test_a_hook_ends_a_call_in_c(world: World, blocks: Blocks) -> None:
+    """A cancel interrupts the query, and the run ends at once."""
+    total = blocks("blocking.md")[0].total
+    stage = Stage(world, total)
+    run = stage.start(total)
+    stage.until(run, "progress")
+    world.call(gevent.sleep, 0.3)  # the query has begun
+    stage.cancel(run)
+    assert ending(stage.events(run)) == ("cancelled", "requested")
+    stage.close()
+
+
+def test_the_shared_weights(blocks: Blocks) -> None:
+    """They are loaded with the module, and used by the operation."""
+    module = blocks("blocking.md")[1]
+    assert module.score.runs_in == "process"
+    assert module.score(module.Sample()) == 1.0
 
 
 def test_the_tests_of_the_guide_to_testing(world: World, blocks: Blocks) -> None:
