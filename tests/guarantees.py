@@ -1,4 +1,4 @@
-"""The promises of `docs/guarantees.md`, and the tests that it names for them."""
+"""The rows of `docs/guarantees.md` and `docs/security.md`, and the tests that they name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from tests.outcomes import Outcomes
 
-FILE = Path("docs/guarantees.md")
+FILES = (Path("docs/guarantees.md"), Path("docs/security.md"))
+HEADS = ("promise", "attack")
 ROW = re.compile(r"^\| (?P<promise>[^|]+) \|.*\| (?P<tests>[^|]+) \|$", re.MULTILINE)
 NAMED = re.compile(r"`([\w/]+\.py)(?:::(\w+))?`")
 
@@ -23,12 +24,17 @@ class Named(NamedTuple):
         return "::".join(filter(None, self))
 
 
+def documents() -> str:
+    """The texts of the documents."""
+    return "\n".join(file.read_text() for file in FILES if file.exists())
+
+
 def promises(text: str) -> dict[str, list[Named]]:
     """The promises of a document, each with its tests; "the same" are those of the row above."""
     named: dict[str, list[Named]] = {}
     before: list[Named] = []
     for row in ROW.finditer(text):
-        if row["promise"] != "promise" and set(row["promise"]) - set("-"):
+        if row["promise"] not in HEADS and set(row["promise"]) - set("-"):
             if row["tests"] != "the same":
                 before = [Named(f"tests/{file}", function) for file, function in NAMED.findall(row["tests"])]
             named[row["promise"]] = before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,14 @@ def test_the_page_lists_every_package() -> None:
     """`make requirements` writes it."""
     rows = set(PAGE.read_text().splitlines())
     assert [name for name, licence in LICENCES.items() if f"| {name} | {licence} |" not in rows] == []
+
+
+def test_every_requirement_has_hashes() -> None:
+    """`pip` then refuses a file that is not the one that was pinned, and any requirement that is not listed."""
+    text = Path("requirements.txt").read_text().replace("\\\n", "")
+    pins = [line for line in text.splitlines() if line and line[0] not in " #"]
+    assert pins
+    assert [line for line in pins if "--hash=sha256:" not in line] == []
 
 
 @pytest.mark.parametrize("licence", ["AGPL-3.0-only", "GPL-2.0", "GNU GPL v3"])

@@ -163,5 +163,5 @@ def test_what_fails_the_run(tmp_path: Path) -> None:
     for test in ("test_that_fails", "test_whose_fixture_fails", "test_that_crashes"):
         assert f"  tests/test_it.py::{test}\n" in text
     assert "Could not be collected:\n  tests/test_broken.py\n" in text
-    assert "Named in docs/guarantees.md, but did not pass:\n  tests/test_it.py::test_one\n" in text
+    assert "Named in docs/guarantees.md or docs/security.md, but did not pass:\n  tests/test_it.py::test_one\n" in text
     assert "FAILED: 0 passed, 1 skipped, 3 failed, 0 flaky\n" in text
