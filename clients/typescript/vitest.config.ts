@@ -17,7 +17,7 @@ export default defineConfig({
     maxWorkers: 1, // other tests run on the same machine
     projects: [
       {extends: true, test: {name: 'client', include: ['test/*.test.ts']}},
-      {extends: true, test: {name: 'console', dir: console, include: ['**/*.test.ts']}},
+      {extends: true, test: {name: 'console', dir: console, include: ['**/*.test.{ts,tsx}']}},
       {extends: true, test: {name: 'live', include: ['test/live/*.test.ts']}},
       {extends: true, test: {name: 'example', include: ['test/example/*.test.ts']}},
       {extends: true, test: {name: 'react-19', include: hook, environment: 'happy-dom', env: {REACT: '19'}}},
