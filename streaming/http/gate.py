@@ -14,13 +14,13 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from flask import Blueprint, Flask, g, request
+from flask import Blueprint, Flask, Response, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from ..errors import Forbidden, Misdirected
 from .command import LOCAL_OWNER
 from .forwarded import PROXY_FIX, client_address, forwarded_prefix, requested_host
-from .problems import guarded
+from .problems import count_refusal, guarded
 from .sites import LOOPBACK, SAFE, is_served, may_change
 from .transport import socket_of
 
@@ -48,6 +48,7 @@ class Gate:
         self._app = app
         if self._headway.standalone:
             app.before_request(guarded(self._check_host))
+            app.after_request(self._count_refusal)
             self._warn_of_development_server()
         else:
             blueprint.before_request(guarded(self._check_host))
@@ -90,6 +91,10 @@ class Gate:
         if not may_change(host, headers.get("Sec-Fetch-Site"), headers.get("Origin"), allowed):
             message = "a page of another site may not change anything here: HEADWAY_CORS_ORIGINS names those that may"
             raise Forbidden(message, code="cross_site")
+
+    def _count_refusal(self, response: Response) -> Response:
+        """For requests of no route of Headway, such as the console's."""
+        return count_refusal(response, self._headway.observer)
 
     @property
     def _unprotected(self) -> bool:

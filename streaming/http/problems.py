@@ -11,7 +11,8 @@ import orjson
 from flask import Response, g
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from ..errors import Problem, StoreAway, TooLarge, Unauthorized, Unavailable
+from ..errors import Problem, StoreAway, TooLarge, Unauthorized, Unavailable, UpstreamProblem
+from ..runs.observers import Observer, Refused
 from .answers import Answer
 from .deadline import missed_deadline
 
@@ -52,6 +53,16 @@ def problem_response(error: Exception) -> Response:
         response.headers["Retry-After"] = str(problem.retry_after)
     if problem.status == Unauthorized.status:
         response.headers.setdefault("WWW-Authenticate", "Bearer")
+    return response
+
+
+def count_refusal(response: Response, observer: Observer) -> Response:
+    """Notifies the observer of the refusal that the response to the current request is, once."""
+    problem: Problem | None = g.pop("headway_problem", None)
+    if problem is not None:
+        # An upstream may send any code, and metrics keep each that they have seen.
+        code = UpstreamProblem.code if isinstance(problem, UpstreamProblem) else problem.code
+        observer.refused(Refused(code, problem.status))
     return response
 
 

@@ -16,14 +16,12 @@ from ..errors import (
     HeadwayError,
     NotFound,
     NotImplementedHere,
-    Problem,
     Unauthorized,
     Unavailable,
-    UpstreamProblem,
 )
 from ..runs import questions
 from ..runs.handshake import Handshake
-from ..runs.observers import Refused, StreamOpened
+from ..runs.observers import StreamOpened
 from ..runs.operation import Operation
 from ..stores.base import Record, owner_text
 from .answers import SLICE, Answer, Answers
@@ -36,7 +34,7 @@ from .heartbeat import Heartbeat
 from .inputs import RunInput, limit_body, read_body, read_input
 from .listing import bad_field, list_runs
 from .preferences import Preferences, read_number
-from .problems import guarded, problem_response
+from .problems import count_refusal, guarded, problem_response
 from .seats import current_seat, drop_seat, pass_seat, take_seat
 from .stream import head, respond
 from .viewer import RunSource, Viewer
@@ -213,12 +211,7 @@ class Routes:
         return allow_origin(response, self._headway.settings)
 
     def _count_refusal(self, response: Response) -> Response:
-        problem: Problem | None = g.pop("headway_problem", None)
-        if problem is not None:
-            # An upstream may send any code, and metrics keep each that they have seen.
-            code = UpstreamProblem.code if isinstance(problem, UpstreamProblem) else problem.code
-            self._headway.observer.refused(Refused(code, problem.status))
-        return response
+        return count_refusal(response, self._headway.observer)
 
     # -- the steps of a start -----------------------------------------------------------------------------------
 

@@ -17,7 +17,8 @@ from flask.testing import FlaskClient
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import TestResponse
 
-from streaming import Headway, Operation, operation
+from streaming import Headway, Observer, Operation, operation
+from streaming.runs.observers import Refused
 from tests.worlds import WORLDS, World, entered
 
 EVIL = "https://evil.example"
@@ -88,6 +89,16 @@ def sites(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         site.close()
 
 
+class Refusals(Observer):
+    """An observer that keeps the refusals."""
+
+    def __init__(self) -> None:
+        self.seen: list[Refused] = []
+
+    def refused(self, record: Refused) -> None:
+        self.seen.append(record)
+
+
 def code(response: TestResponse) -> str | None:
     """The code of a refusal."""
     return (response.get_json(silent=True) or {}).get("code") if response.status_code >= 400 else None
@@ -98,8 +109,9 @@ def code(response: TestResponse) -> str | None:
 
 @pytest.mark.parametrize("bind", ["127.0.0.1", "::1", "localhost", "127.0.0.5"])
 def test_a_service_without_keys_on_loopback_serves_loopback_names(sites: Any, bind: str) -> None:
-    """Every other name gets 421, on every path, and the detail names the setting."""
-    site = sites(standalone=True)
+    """Every other name gets 421, on every path, and the detail names the setting; each refusal is counted once."""
+    refusals = Refusals()
+    site = sites(standalone=True, observers=[refusals])
     for host in ("localhost:8000", "127.0.0.1", "[::1]:80"):
         assert site.ask("GET", "/operations", bind=bind, HTTP_HOST=host).status_code == 200
     for method, path in (("GET", "/runs"), ("POST", "/operations/idle"), ("GET", "/nothing"), ("GET", "/health/live")):
@@ -107,6 +119,7 @@ def test_a_service_without_keys_on_loopback_serves_loopback_names(sites: Any, bi
         assert (refused.status_code, code(refused)) == (421, "misdirected_request")
         assert "HEADWAY_HOSTS" in refused.get_json()["detail"]
         assert refused.content_type == "application/problem+json"
+    assert refusals.seen == [Refused("misdirected_request", 421)] * 4
 
 
 @pytest.mark.parametrize(
