@@ -13,6 +13,8 @@ from tests.servers import ROOT, environment
 
 LOADED: Final = """
 import sys
+from importlib import metadata
+metadata.entry_points = lambda **_: []  # commands of other extensions, which may load these packages themselves
 sys.argv = ["flask", "--app", "tests.apps.durable", *{arguments}]
 sys.modules.update(dict.fromkeys({barred}))
 from flask.cli import main
