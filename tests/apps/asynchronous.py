@@ -26,7 +26,7 @@ from tests.apps import notes
 
 Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
-HASH_ROUNDS: Final = 500_000
+HASH_ROUNDS: Final = 200_000
 """Some tenths of a second in C code that lets go of the interpreter's lock."""
 
 

@@ -70,6 +70,7 @@ def test_the_events_of_a_run() -> None:
             raise AssertionError(events)
 
 
+@pytest.mark.parametrize("world", ["hub beside"], indirect=True)
 @pytest.mark.parametrize("runs_in", ["greenlet", "thread", "process", "asyncio"])
 def test_every_executor(runs_in: Any) -> None:
     """It runs where its operation says."""
