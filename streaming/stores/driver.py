@@ -370,7 +370,10 @@ class Driver(ABC):
 
     @abstractmethod
     def expire(self) -> Step[Any]:
-        """Deletes some of the runs whose retention has ended, and what dead workers have left."""
+        """Deletes some of the runs whose retention has ended, and what dead workers have left.
+
+        The outcome is true where some are left.
+        """
 
     @abstractmethod
     def room(self) -> Step[int]:
@@ -380,7 +383,7 @@ class Driver(ABC):
     def evict(self, most: int) -> Step[tuple[int, int]]:
         """Deletes runs that ended `EVICT_AFTER` ago, the oldest first, until all take `most` bytes, or some are left.
 
-        The outcome is what they take then, and how many were deleted; with any, another call may delete more.
+        The outcome is what they take then, and how many were deleted; where it is less, another call may delete more.
         """
 
     def recount(self) -> Step[Any] | None:

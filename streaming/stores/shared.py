@@ -406,7 +406,8 @@ class SharedStore(Store):
             return
         if self._clock.monotonic() - self._swept_at >= self._sweep_every:
             self._swept_at = self._clock.monotonic()
-            self._execute(self.driver.expire())
+            if self._execute(self.driver.expire()):
+                self._swept_at = float("-inf")  # some are left for the next round
             recount = self.driver.recount()
             if recount is not None:
                 self._execute(recount)
@@ -431,8 +432,10 @@ class SharedStore(Store):
 
     def _make_room(self) -> bool:
         """Deletes the oldest finished runs, until there is some room to spare; returns whether there is any."""
-        goal, deleted = self._store_bytes - self._store_bytes // 16, -1
-        while deleted:
+        goal, before = self._store_bytes - self._store_bytes // 16, float("inf")
+        self.bytes_used = self.driver.query(self.driver.room())
+        while goal < self.bytes_used < before:
+            before = self.bytes_used
             self.bytes_used, deleted = self._execute(self.driver.evict(goal))
             self.evicted += deleted
         return self.bytes_used < self._store_bytes

@@ -13,7 +13,7 @@ from typing import Any
 import gevent
 import pytest
 
-from streaming import event
+from streaming import ManualClock, event
 from streaming.errors import StoreAway
 from streaming.stores.base import RUN_BYTES, Store
 from streaming.stores.shared import SharedStore
@@ -120,6 +120,36 @@ def test_the_file_gives_room_back(tmp_path: Path) -> None:
         assert file.stat().st_size < full / 2
         start_run(store, "live").end()
         assert ids(read_all(store, "live")) == [1, 2]
+
+
+def test_a_large_run_is_deleted_in_slices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the end of its retention nor an eviction holds the lock of the file for long; meanwhile it has a gap."""
+    monkeypatch.setattr("streaming.stores.sqlite.room.SLICE_BYTES", 100_000)
+    clock = ManualClock()
+    with contextlib.closing(SqliteStore(tmp_path / "runs.db", retention=100, clock=clock)) as store:
+        for run in ("evicted", "expired"):
+            producer = start_run(store, run)
+            for _ in range(10):
+                producer.write(event("large", {"text": "x" * 30_000}))
+            producer.end()
+        clock.advance(50)
+        steps, total = 0, room(store)
+        while total > 310_000:
+            left, deleted = store._execute(store.driver.evict(310_000))
+            assert 0 < total - left < 150_000
+            total, steps = left, steps + 1
+            if not deleted:
+                assert store.read("evicted", 0).oldest > 1
+        assert steps > 2
+        assert store.find("evicted") is None
+        clock.advance(100)
+        before = room(store)
+        store.sweep()
+        assert 0 < before - store.bytes_used < 150_000
+        for _ in range(4):
+            store.sweep()
+        assert store.find("expired") is None
+        assert store.bytes_used == 0
 
 
 def test_a_file_without_what_was_added_to_its_version(tmp_path: Path) -> None:

@@ -15,11 +15,8 @@ from ...protocol.frames import BLOCK_BYTES, Block
 from ...protocol.state import OVER, Fold, Reason
 from ..base import EVICT_AFTER, Record, RunInfo
 from ..driver import FULL, NO_ROOM, QUEUE, Adopted, Kept, State, Stored
-from . import rows
+from . import room, rows
 from .file import SQL, Connection, SqliteFile, step
-
-EVICT_BYTES: Final = 16 * 1024 * 1024
-"""How much one transaction evicts, so that others can write in between."""
 
 PAGE: Final = SQL["page"].replace("*", rows.SUMMARY, 1)
 """Without results, which would all be read at once."""
@@ -119,20 +116,8 @@ class SqliteDriver(SqliteFile):
             db.execute(SQL["drop_checkpoint"], values)
         (size,) = db.execute(SQL["size"], values).fetchone()
         if size > self._keep_bytes:
-            self._trim(db, run, size)
+            room.trim(db, run, size, self._keep_bytes - self._keep_bytes // 8)
         return "kept", fold.last_event_id
-
-    def _trim(self, db: Connection, run: str, size: int) -> None:
-        """Deletes the oldest blocks of a run that has grown too large, until an eighth is free."""
-        oldest = 0
-        for block in db.execute(SQL["block_sizes"], {"run": run}).fetchall()[:-1]:
-            if size <= self._keep_bytes - self._keep_bytes // 8:
-                break
-            size -= block["size"]
-            oldest = block["last"] + 1
-        if oldest:
-            db.execute(SQL["drop_blocks"], {"run": run, "oldest": oldest})
-            db.execute(SQL["trimmed"], {"run": run, "size": size, "oldest": oldest})
 
     @step
     def read(self, db: Connection, run: str, after: int, frames: int) -> Stored | None:
@@ -260,29 +245,32 @@ class SqliteDriver(SqliteFile):
 
     @step
     def erase(self, db: Connection, run: str) -> bool:
-        return db.execute(SQL["erase"], {"run": run}).rowcount > 0
+        return room.erase(db, run)
 
     @step
-    def expire(self, db: Connection) -> None:
+    def expire(self, db: Connection) -> bool:
         now = self._clock.now()
-        for row in db.execute(SQL["expired"], {"now": now, "before": now - self._retention}).fetchall():
-            db.execute(SQL["erase"], {"run": row["id"]})
         db.execute(SQL["forget_workers"], {"now": time.monotonic()})
+        goal = room.total(db) - room.SLICE_BYTES
+        for row in db.execute(SQL["expired"], {"now": now, "before": now - self._retention}).fetchall():
+            if room.total(db) <= goal or not room.erase_some(db, row):
+                return True
+        return False
 
     @step
     def room(self, db: Connection) -> int:
-        return int(db.execute(SQL["room"]).fetchone()[0])
+        return room.total(db)
 
     @step
     def evict(self, db: Connection, most: int) -> tuple[int, int]:
-        before = total = int(db.execute(SQL["room"]).fetchone()[0])
-        count = 0
-        while total > most and before - total < EVICT_BYTES:
+        total, count = room.total(db), 0
+        goal = max(most, total - room.SLICE_BYTES)
+        while total > goal:
             row = db.execute(SQL["oldest_finished"], {"before": self._clock.now() - EVICT_AFTER}).fetchone()
             if row is None:
                 break
-            db.execute(SQL["erase"], {"run": row["id"]})
-            total, count = int(db.execute(SQL["room"]).fetchone()[0]), count + 1
+            count += room.erase_some(db, row)
+            total = room.total(db)
         return total, count
 
 

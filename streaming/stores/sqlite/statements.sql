@@ -181,11 +181,11 @@ SELECT type, body FROM files WHERE run = :run AND name = :name
 DELETE FROM files WHERE run = :run AND name = :name
 
 -- name: expired
-SELECT id FROM runs WHERE expires <= :now
-  UNION ALL SELECT id FROM runs WHERE ended <= :before AND expires IS NULL LIMIT 1000
+SELECT id, size FROM runs WHERE expires <= :now
+  UNION ALL SELECT id, size FROM runs WHERE ended <= :before AND expires IS NULL LIMIT 1000
 
 -- name: oldest_finished
-SELECT id FROM runs WHERE ended <= :before ORDER BY ended LIMIT 1
+SELECT id, size FROM runs WHERE ended <= :before ORDER BY ended LIMIT 1
 
 -- name: room
 SELECT bytes FROM room
