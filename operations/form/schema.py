@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-import jsonschema  # noqa: F401  # at the start of the service: the first request with `fields` would take its time
-
 from streaming import JsonSchema
 
 Json = dict[str, Any]
