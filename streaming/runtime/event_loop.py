@@ -18,6 +18,7 @@ from asyncio import base_subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec, module_from_spec
+from time import monotonic
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +26,7 @@ import gevent
 from gevent import monkey
 from greenlet import getcurrent
 
-from .hub import discard_hub, native_ident, native_lock, start_native_thread
+from .hub import discard_hub, give_way, native_ident, native_lock, start_native_thread
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ log = logging.getLogger("headway")
 
 END_WITHIN: Final = 2.0
 """Seconds that the tasks of a worker that closes have for their `finally` blocks."""
+
+TURN: Final = 0.005
+"""Seconds after which the greenlets of the loop's thread run, where the loop does not wait."""
 
 MOST_THREADS: Final = min(32, (os.cpu_count() or 1) + 4)
 """How many functions of `to_thread` run at a time, as with asyncio's own executor; others wait for their turn."""
@@ -189,10 +193,14 @@ class _Selector(EpollSelector):  # type: ignore[misc]
         super().__init__()
         self._hub: Any = gevent.get_hub()
         self._watcher = self._hub.loop.io(self.fileno(), 1)
+        self._turn_ends = 0.0
 
     def select(self, timeout: float | None = None) -> Any:
         ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
+            if monotonic() >= self._turn_ends:  # or a loop that always has work would keep the greenlets from theirs
+                give_way()
+                self._turn_ends = monotonic() + TURN
             return ready
         switch = getcurrent().switch
         timer = None if timeout is None else self._hub.loop.timer(timeout)

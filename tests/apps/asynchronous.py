@@ -183,6 +183,19 @@ async def with_anyio() -> list[Any]:
     return [received, scope.cancelled_caught, await anyio.to_thread.run_sync(abs, -3)]
 
 
+async def busy() -> str:
+    """A loop that always has work lets the threads that libraries start do theirs."""
+
+    async def spin() -> None:
+        while True:
+            await asyncio.sleep(0)
+
+    spinning = asyncio.create_task(spin())
+    await anyio.to_thread.run_sync(time.sleep, 0.05)
+    spinning.cancel()
+    return "both"
+
+
 async def own_thread() -> bool:
     """Whether the loop has a thread of its own."""
     return threading.get_native_id() != MAIN_THREAD
@@ -203,6 +216,7 @@ CAPABILITIES: Final[dict[str, tuple[Callable[[], Awaitable[Any]], Any]]] = {
     "stdio": (stdio, "HELLO"),
     "httpx": (client, "hello"),
     "anyio": (with_anyio, [7, True, 3]),
+    "busy": (busy, "both"),
     "thread": (own_thread, True),
 }
 """What has to work, each with its result."""
