@@ -138,7 +138,11 @@ class _Cursor:
     def _open(self, counts: bool) -> tuple[RunSource, Callable[[], None]]:
         try:
             source = RunSource(self._runner.store, self._run, counts=counts)
-            return source, source.watch(self._signal)
+            try:
+                return source, source.watch(self._signal)
+            except BaseException:
+                source.leave()
+                raise
         except KeyError:
             raise self._missing() from None
 

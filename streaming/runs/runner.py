@@ -78,7 +78,8 @@ class Runner:
         self.runs: dict[str, Run] = {}
         self._starting = self._evicted = 0
         worker.part(Runners).all.add(self)
-        warm_executors(self.operations.values(), worker, self.call.process_app)
+        if serving():
+            warm_executors(self.operations.values(), worker, self.call.process_app)
         self._maintenance: gevent.Greenlet[..., None] = gevent.spawn(self._maintain)
         self.queue = Queue(self)
 

@@ -144,11 +144,11 @@ def test_a_command_starts_a_run_of_the_service(headway: CommandLine, client: Cli
     with headway.start("run", "simulate", "--steps", "1000", "--interval", "0.1") as process:
         run = read_until(process, "start")["data"]["run"]
         read_until(process, "progress")
-        assert metric(server, "headway_runs_live") >= 1
+        wait_until(lambda: metric(server, "headway_runs_live") >= 1, "the service counts it")
         client.cancel(run)
         assert process.wait(PATIENCE) == 3
     ended = headway.run("run", "simulate", "--detach", "--steps", "1000", "--interval", "0.1")
-    assert (ended.code, ended.err) == (0, "")
+    assert ended.code == 0
     run = ended.lines[0]["id"]
     wait_until(lambda: client.snapshot(run).status == "running", "the service works on it")
     client.cancel(run)
