@@ -44,15 +44,18 @@ class BaseSettings:
     def read(cls, *mappings: Mapping[str, Any], **defaults: Any) -> Self:
         """The settings in `mappings`, of which the last wins; `defaults` hold where none of them has a value.
 
-        Raises `SettingError` for a value that cannot be read.
+        A default is text, as in a mapping, or the value itself. Raises `SettingError` for a value that cannot be read.
         """
         values = dict(defaults)
-        for mapping in mappings:
-            for name, value in cls._values(mapping):
-                try:
-                    values[name] = cls.__dataclass_fields__[name].metadata["read"](_text(value))
-                except (ValueError, TypeError):
-                    raise cls.error(name, value) from None
+        texts = [(name, value) for name, value in defaults.items() if isinstance(value, str)]
+        for name, value in [*texts, *(entry for mapping in mappings for entry in cls._values(mapping))]:
+            field = cls.__dataclass_fields__.get(name)
+            if field is None:
+                continue  # `cls` says what it does not take
+            try:
+                values[name] = field.metadata["read"](_text(value))
+            except (ValueError, TypeError):
+                raise cls.error(name, value) from None
         return cls(**values)
 
     @classmethod

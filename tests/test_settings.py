@@ -293,6 +293,13 @@ def test_defaults_of_the_callers_own_give_way() -> None:
     assert (settings.linger, settings.drain) == (7.0, 1.0)
 
 
+def test_a_default_may_be_text() -> None:
+    """It is read as in a mapping, and one that cannot be read is an error as well."""
+    assert Settings.read({}, api_keys="ada:sesame").api_keys == {"sesame": "ada"}
+    with pytest.raises(SettingError, match=r"^HEADWAY_STORE is 'nowhere:'"):
+        Settings.read({}, store="nowhere:")
+
+
 def test_the_last_mapping_wins() -> None:
     """A setting that it leaves out, or empty, is that of the one before."""
     environ = {"HEADWAY_DRAIN": "1", "HEADWAY_LINGER": "7", "HEADWAY_RETENTION": "60", "HEADWAY_MAX_RUNS": "5"}

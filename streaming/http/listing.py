@@ -27,7 +27,7 @@ def list_runs(runner: Runner) -> bytes:
     status, fields = query.get("status"), query.get("fields")
     if status is not None and status not in STATUSES:
         raise bad_field("status", f"is one of {', '.join(STATUSES)}")
-    if fields not in (None, "", "result"):
+    if fields not in (None, "result"):
         raise bad_field("fields", "is `result`, or is left out")
 
     def page() -> list[Record]:
