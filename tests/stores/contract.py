@@ -249,7 +249,7 @@ class StoreContract:
         assert batch.last == 5
         assert store.read("r", 0).block == b"".join(producer.frames)
 
-    @settings(max_examples=settings().max_examples // 6, suppress_health_check=[*HealthCheck])
+    @settings(max_examples=settings().max_examples // 6, deadline=None, suppress_health_check=[*HealthCheck])
     @given(blocks=st.lists(st.integers(1, 4), max_size=5), ended=st.booleans(), data=st.data())
     def test_any_reader(self, clock: ManualClock, blocks: list[int], ended: bool, data: st.DataObject) -> None:
         """In whatever blocks frames came, a reader gets some after its number, and the end with the last one."""
