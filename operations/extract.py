@@ -22,7 +22,7 @@ import contextlib
 import re
 from collections.abc import Generator, Iterator
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from urllib.parse import unquote
 
 from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, ValidationInfo, field_validator
@@ -31,6 +31,7 @@ from streaming import Event, JsonSchema, OperationError, Upload, operation, part
 
 from .form.schema import form_of
 from .inputs import Input
+from .pdf.content import ExtractResult, PageContent, PageFields
 from .pdf.errors import Unreadable
 from .pdf.process import PdfProcess
 from .pdf.text import one_line
@@ -123,8 +124,8 @@ def _seconds(input: Extract) -> float:
     return TIMEOUT if input.fields is None else TIMEOUT_WITH_FIELDS
 
 
-@operation(title="Extract a PDF", runs_in="process", timeout=_seconds, memory=MEMORY)
-def extract(input: Extract) -> Generator[Event, None, dict[str, Any]]:
+@operation(title="Extract a PDF", runs_in="process", timeout=_seconds, memory=MEMORY, partials=PageContent | PageFields)
+def extract(input: Extract) -> Generator[Event, None, ExtractResult]:
     """Reads a PDF page by page: text, headings, tables and key-value pairs, and with a model the fields you name."""
     source = (yield from _fetch(str(input.document_url))) if input.document_url else _upload(input).path
     yield progress("Opening the document", step="open")
@@ -133,7 +134,8 @@ def extract(input: Extract) -> Generator[Event, None, dict[str, Any]]:
         yield from document.wait()
         numbers = page_numbers(input.pages, document.open(source, password))
         result = {"filename": _filename(input), **(yield from _read(document, numbers, input))}
-    return result if input.fields is None else {**result, **(yield from _fill(input.fields, result["pages"]))}
+    filled = {} if input.fields is None else (yield from _fill(input.fields, result["pages"]))
+    return cast("ExtractResult", result | filled)
 
 
 def _read(document: PdfProcess, numbers: list[int], input: Extract) -> Generator[Event, None, dict[str, Any]]:

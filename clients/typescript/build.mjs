@@ -1,4 +1,5 @@
-// `node build.mjs [FOLDER]` builds FOLDER (dist/): the modules `index.js` and `react.js`, their types, and the command `headway-types`.
+// `node build.mjs [FOLDER]` builds FOLDER (dist/): the modules `index.js`, `react.js`, `testing.js` and `upload.js`, their
+// types, and the command `headway-types`.
 // eventsource-parser is bundled, so that a page can import the files as they are; React is not.
 
 import {execFileSync} from 'node:child_process'
@@ -16,8 +17,8 @@ const modules = {bundle: true, format: 'esm', target: 'es2022', outdir: dist, ab
 
 await build({
   ...modules,
-  entryPoints: ['src/index.ts', 'src/react.ts'],
-  splitting: true, // what both import is in one chunk
+  entryPoints: ['index', 'react', 'testing', 'upload'].map((name) => `src/${name}.ts`),
+  splitting: true, // what several import is in one chunk
   chunkNames: 'shared',
   minify: true,
   sourcemap: true,

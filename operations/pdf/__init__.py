@@ -7,9 +7,10 @@
     headings    headings from the outline and from type sizes
     pairs       "Invoice number: 123"
     reader      one document, page by page
+    content     the types of what is read
     child       the process in which all of this happens
     process     starts it, and talks to it: the only module here that operations use
 
-All but the last four are functions over plain values. Nothing but `process` knows of runs, events or uploads: errors
+All but the last five are functions over plain values. Nothing but `process` knows of runs, events or uploads: errors
 are `Unreadable`, whose codes the operation passes on.
 """

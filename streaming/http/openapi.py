@@ -73,6 +73,8 @@ CATALOGUE: Final = _object(
             description=STRING,
             input=OBJECT,
             result=OBJECT,
+            partials=OBJECT,
+            events=OBJECT,
             linger=_nullable(NUMBER),
             runs_in=STRING,
         )

@@ -35,7 +35,7 @@ from pydantic import BaseModel, PydanticUserError
 
 from ..errors import RegistrationError
 from ..protocol.events import Event, Flush
-from .signature import NoInput, input_of, is_async, result_of, types_in
+from .signature import NoInput, input_of, is_async, result_of, schema_of, types_in
 from .upload import Upload
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ class Operation:
     `runs_in`, which is `"asyncio"` for an `async def`. `timeout` is in seconds, or selects them by the input, and
     `memory` is in bytes of the child of a process operation; `None` sets no limit. `retries` is how often a run starts
     again after its producer was lost. `headers` names those of the start's request that `current_run()` gives, and
-    `request_context=True` copies that request's context for the work.
+    `request_context=True` copies that request's context for the work. `partials` is the type of the values of its
+    partials, and `events` has those of the data of its own events by their names: both are for the catalogue alone.
     """
 
     def __init__(  # one keyword for each option
@@ -82,6 +83,8 @@ class Operation:
         retries: int = 0,
         headers: Sequence[str] = (),
         request_context: bool = False,
+        partials: Any = None,
+        events: Mapping[str, Any] | None = None,
     ) -> None:
         self.fn = fn
         self.name = _name_of(fn, name)
@@ -98,6 +101,8 @@ class Operation:
         self.request_context = request_context
         self.input = input_of(fn)
         self.result = result_of(fn)
+        self.partials = None if partials is None else schema_of(partials)
+        self.events = {name: schema_of(data) for name, data in (events or {}).items()}
         self.__doc__ = fn.__doc__
         self.__name__ = self.name
         self.__module__ = fn.__module__
@@ -145,7 +150,8 @@ class Operation:
         return self.input is not NoInput
 
     def describe(self, linger: float | None) -> dict[str, Any]:
-        """The entry of the catalogue; `result` is the JSON Schema of the function's return annotation."""
+        """The entry of the catalogue; `result`, `partials` and `events` are JSON Schemas, where they are declared."""
+        declared = {"result": self.result, "partials": self.partials, "events": self.events or None}
         entry = {
             "name": self.name,
             "title": self.title,
@@ -154,7 +160,7 @@ class Operation:
             "linger": linger,
             "runs_in": self.runs_in,
         }
-        return entry if self.result is None else {**entry, "result": self.result}
+        return entry | {name: schema for name, schema in declared.items() if schema is not None}
 
     @cached_property
     def form_fields(self) -> dict[str, Literal["array", "json", "text"]]:

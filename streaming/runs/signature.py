@@ -39,9 +39,14 @@ def result_of(fn: Callable[..., Any]) -> dict[str, Any] | None:
         returned = _hints(fn).get("return", Any)
         if _is_iteration(returned):  # an async generator's type does not say what its result is
             returned = get_args(returned)[2] if len(get_args(returned)) > 2 else Any
-        return None if returned in (Any, type(None)) else TypeAdapter(returned).json_schema(mode="serialization")
+        return None if returned in (Any, type(None)) else schema_of(returned)
     except (PydanticUserError, RegistrationError):
         return None
+
+
+def schema_of(declared: Any) -> dict[str, Any]:
+    """The JSON Schema of what a type is sent as. Raises `PydanticUserError` for a type without one."""
+    return TypeAdapter(declared).json_schema(mode="serialization")
 
 
 def is_async(fn: Callable[..., Any]) -> bool:

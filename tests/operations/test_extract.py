@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,11 +24,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from operations import fetch
 from operations.extract import MAX_PAGES, Extract, extract, page_numbers
 from operations.pdf import child, engine, reader
+from operations.pdf.content import ExtractResult, PageContent
 from operations.pdf.process import PdfProcess, as_path
 from operations.pdf.text import clean
 from streaming import Event, OperationError, Upload
@@ -45,6 +46,15 @@ class Outcome:
     def page(self, number: int) -> dict[str, Any]:
         """The page with this number in the result."""
         return next(page for page in self.result["pages"] if page["page"] == number)
+
+
+def yield_to(events: list[Event], work: Generator[Event, None, Any]) -> Any:
+    """Collects the events of a generator; returns its result."""
+    while True:
+        try:
+            events.append(next(work))
+        except StopIteration as end:
+            return end.value
 
 
 class InThisProcess(PdfProcess):
@@ -77,13 +87,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcom
             path.write_bytes(pdf)
             options["file"] = Upload(path, options.pop("filename", "file.pdf"), "application/pdf", len(pdf))
         outcome = Outcome()
-        work = extract.fn(Extract(**options))
-        while True:
-            try:
-                outcome.events.append(next(work))
-            except StopIteration as end:
-                outcome.result = end.value
-                return outcome
+        outcome.result = yield_to(outcome.events, extract.fn(Extract(**options)))
+        assert TypeAdapter(ExtractResult).validate_python(outcome.result) == outcome.result
+        for value in (event.data["value"] for event in outcome.events if event.name == "partial"):
+            assert TypeAdapter(PageContent).validate_python(value) == value
+        return outcome
 
     return run
 

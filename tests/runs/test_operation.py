@@ -98,6 +98,18 @@ def test_the_result_in_the_catalogue(returned: Any, schema: Any) -> None:
     assert operation(work).describe(0).get("result") == schema
 
 
+def test_the_partials_and_events_in_the_catalogue() -> None:
+    """They are the schemas of the declared types, for the types of clients."""
+
+    @operation(partials=list[int], events={"chart": Pages})
+    def work() -> None:
+        """Some work."""
+
+    entry = work.describe(0)
+    assert entry["partials"] == {"type": "array", "items": {"type": "integer"}}
+    assert entry["events"] == {"chart": Pages.model_json_schema()}
+
+
 def test_an_operation_without_an_input() -> None:
     """A function that takes nothing has an input without fields."""
     assert take_stock.input is NoInput

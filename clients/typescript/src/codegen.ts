@@ -4,12 +4,14 @@ import {compile} from 'json-schema-to-typescript'
 
 type Json = Record<string, unknown>
 
-/** An entry of `GET /operations`; `result` is absent where the operation declares none. */
+/** An entry of `GET /operations`; `result`, `partials` and `events` are absent where the operation declares none. */
 export interface CatalogueEntry {
   name: string
   description?: string
   input: Json
   result?: Json
+  partials?: Json
+  events?: Record<string, Json>
 }
 
 /** The text of a module: an interface for each operation, and `Operations`, which has them all by name. */
@@ -21,18 +23,23 @@ export async function typesOf(operations: CatalogueEntry[], origin: string): Pro
   return [banner, ...modules, all].join('\n')
 }
 
-function moduleOf({name, description, input, result = {tsType: 'unknown'}}: CatalogueEntry): Promise<string> {
+function moduleOf({name, description, input, result, partials, events = {}}: CatalogueEntry): Promise<string> {
   const title = pascal(name)
-  const [inputType, resultType] = [renamed(input, `${title}Input`), renamed(result, `${title}Result`)]
-  const schema = {
-    title,
-    description,
-    type: 'object',
-    required: ['input', 'result'],
-    additionalProperties: false,
-    properties: {input: inputType.schema, result: resultType.schema},
-    $defs: {...inputType.definitions, ...resultType.definitions},
+  const definitions: Json = {}
+  const typeOf = (schema: Json, suffix: string) => {
+    const renamedSchema = renamed(schema, title + suffix)
+    Object.assign(definitions, renamedSchema.definitions)
+    return renamedSchema.schema
   }
+  const data = Object.entries(events).map(([event, schema]) => [event, typeOf(schema, `${pascal(event)}Event`)])
+  const properties = {
+    name: {const: name},
+    input: typeOf(input, 'Input'),
+    result: typeOf(result ?? {tsType: 'unknown'}, 'Result'),
+    ...(partials && {partials: {type: 'object', additionalProperties: typeOf(partials, 'Partial')}}),
+    ...(data.length && {events: object(Object.fromEntries(data))}),
+  }
+  const schema = {...object(properties), title, description, $defs: definitions}
   // biome-ignore lint/suspicious/noExplicitAny: the package's type of a schema is that of draft 4
   return compile(schema as any, title, {
     bannerComment: '',
@@ -40,6 +47,11 @@ function moduleOf({name, description, input, result = {tsType: 'unknown'}}: Cata
     additionalProperties: false, // a property that the schema does not name is a typing error
     ignoreMinAndMaxItems: true, // otherwise a list of at most twenty items is a union of twenty-one tuples
   })
+}
+
+/** The schema of an object with all of these properties, and no others. */
+function object(properties: Json): Json {
+  return {type: 'object', properties, required: Object.keys(properties), additionalProperties: false}
 }
 
 /** A schema under another title, which prefixes the names of its definitions: two schemas may use the same ones. */

@@ -27,6 +27,8 @@ export interface Start {
   key: string
   /** Called with the run's URL. */
   onUrl: (url: string) => void
+  /** Seconds for which the run goes on without viewers. */
+  linger?: number | undefined
 }
 
 export interface RunConnection {
@@ -136,8 +138,9 @@ export function createConnection(options: WatchOptions, url: string | undefined,
     throw new Problem(response.status, {code: 'not_an_event_stream', detail})
   }
 
-  async function post({url, key}: Start): Promise<Response> {
-    const headers = {...body?.headers, Accept: ACCEPT, 'Idempotency-Key': key}
+  async function post({url, key, linger}: Start): Promise<Response> {
+    const headers: Record<string, string> = {...body?.headers, Accept: ACCEPT, 'Idempotency-Key': key}
+    if (linger !== undefined) headers['Prefer'] = `linger=${linger}`
     const init = {method: 'POST', body: body?.body as BodyInit, headers, signal: attempt.signal}
     if (init.body instanceof FormData) lastByte = Number.POSITIVE_INFINITY // an upload has no response before its end
     const response = await send(options, url, init)

@@ -35,6 +35,9 @@ export class RunFailed extends HeadwayError {
   }
 }
 
+/** For a run that failed without an `error` event. */
+export const NO_ERROR: Failure = {code: 'operation_failed', message: 'The run failed.', retryable: false}
+
 /** The run was cancelled. */
 export class RunCancelled extends HeadwayError {
   override name = 'RunCancelled'

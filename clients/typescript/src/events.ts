@@ -24,7 +24,8 @@ export interface Snapshot<Result = unknown> extends schema.Snapshot {
 }
 
 /** The data of the library's events. */
-export interface EventData<Result = unknown> extends schema.EventData {
+export interface EventData<Result = unknown, Partial = unknown> extends schema.EventData {
+  partial: Omit<schema.PartialResult, 'value'> & {value: Partial}
   result: {result: Result}
   reset: {snapshot: Snapshot<Result>}
 }
@@ -34,17 +35,40 @@ export interface EventData<Result = unknown> extends schema.EventData {
  * custom events are declared by hand: `Operations['chart'] & {events: {point: Point}}`.
  */
 export interface Operation {
+  /** Its name: with it, a URL of another operation does not compile. */
+  name?: string
   // biome-ignore lint/suspicious/noExplicitAny: without generated types any input is accepted
   input: any
   // biome-ignore lint/suspicious/noExplicitAny: without generated types the result is unchecked
   result: any
+  /** The values of its partials, by their keys. */
+  // biome-ignore lint/suspicious/noExplicitAny: without generated types the values are unchecked
+  partials?: any
   /** The data of each custom event, by its name. Data that is not a JSON object is a `string`. */
   events?: Record<string, unknown>
 }
 
+/** The operations of a service, by name: the `Operations` that `headway-types` writes. */
+export type OperationMap<Ops> = {[Name in keyof Ops]: Operation}
+
+/** The URL of an operation: of a known name, it ends with that; a `URL` is not checked. */
+export type OperationUrl<Op extends Operation> =
+  string extends NonNullable<Op['name']>
+    ? string | URL
+    : Op extends {name: infer Name extends string}
+      ? `${string}operations/${Name}` | URL
+      : string | URL
+
+/** The partials of an operation, by their keys. */
+export type Partials<Op extends Operation> = Op extends {partials: infer Values}
+  ? Readonly<{[Key in keyof Values]?: Values[Key]}>
+  : Readonly<Record<string, unknown>>
+
+type PartialValue<Op> = Op extends {partials: infer Values} ? Values[keyof Values] : unknown
+
 type Custom<Op> = Op extends {events: infer Events} ? Events : unknown
 
-type Data<Op extends Operation> = EventData<Op['result']> & Custom<Op>
+type Data<Op extends Operation> = EventData<Op['result'], PartialValue<Op>> & Custom<Op>
 
 /** One event of a run; `event.type === 'progress'` narrows `event.data`. */
 export type RunEvent<Op extends Operation = Operation> = {

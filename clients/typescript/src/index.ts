@@ -8,6 +8,7 @@
  * Works wherever `fetch` streams bodies: browsers, Node.js 20 and newer, Deno, Bun.
  */
 
+export {type Client, type ClientOptions, createClient} from './client.ts'
 export type {FieldError, ProblemDocument} from './errors.ts'
 export {Disconnected, HeadwayError, Interrupted, Misuse, Problem, RunCancelled, RunFailed} from './errors.ts'
 export type {
@@ -15,6 +16,9 @@ export type {
   EventData,
   Failure,
   Operation,
+  OperationMap,
+  OperationUrl,
+  Partials,
   Progress,
   Question,
   Reason,

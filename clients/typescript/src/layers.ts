@@ -7,13 +7,15 @@ export interface Layers<T extends object> {
   drop(owner: object): void
   /** The options of all owners. */
   merged(): T
+  /** The options of each owner by itself. */
+  each(): T[]
 }
 
 export function createLayers<T extends object>(): Layers<T> {
   const layers = new Map<object, T>()
   let result: T | undefined
 
-  return {set, drop, merged}
+  return {set, drop, merged, each: () => [...layers.values()]}
 
   function set(owner: object, options: T): void {
     layers.delete(owner)

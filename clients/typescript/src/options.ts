@@ -66,6 +66,8 @@ export interface WatchOptions {
 }
 
 export interface StartOptions extends WatchOptions {
+  /** Seconds for which the run goes on without viewers, at most 300 (default: the operation's). */
+  linger?: number | undefined
   /** Two starts with the same key, input and owner are one run (default: a new key for each call). */
   idempotencyKey?: string | undefined
 }

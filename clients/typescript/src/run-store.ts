@@ -18,11 +18,34 @@ export interface StoreOptions
   extends Omit<StartOptions, 'signal' | 'onConnection' | 'onFailure' | 'lastEventId' | 'idempotencyKey'> {
   /** Called with the id of each run that `start` starts. */
   onStart?: ((runId: string) => void) | undefined
+  /** Called with each event, as it arrives. */
+  onEvent?: ((event: RunEvent) => void) | undefined
+  /** Called with the result of a run that has succeeded. */
+  // biome-ignore lint/suspicious/noExplicitAny: the hook knows the type of the result
+  onSuccess?: ((result: any) => void) | undefined
+  /** Called where the run failed, its start was refused, or its connection is lost. */
+  onError?: ((error: HeadwayError) => void) | undefined
+  /** Called after either of these, and after a cancelled run. */
+  onSettled?: ((state: StoreState) => void) | undefined
+  /** What becomes of a run that is not over when `start` replaces it (default `keep`: it is no longer watched). */
+  previous?: 'cancel' | 'keep' | undefined
+  /** Seconds for which a state is kept without components: that of a run with a known id, or of a `key`. */
+  keep?: number | undefined
   /** The most events that `events` keeps, the newest ones (default 10,000). */
   maxEvents?: number | undefined
 }
 
-export interface StoreState extends RunState {
+export type Callback = 'onEvent' | 'onSuccess' | 'onError' | 'onSettled'
+
+/** The options of one who shows a run. */
+export interface RunStoreOptions extends StoreOptions {
+  /** Calls back all components of it. */
+  tell(name: Callback, value: unknown): void
+}
+
+export type StoreState = RunState & ConnectionState
+
+export interface ConnectionState {
   /** The state of the connection to the run: it may be `interrupted` while the run is `running`. */
   readonly connection: Connection
   /** Why the last attempt to reach the service failed, while another one is due. */
@@ -39,7 +62,7 @@ export interface RunStore {
   subscribe(listener: () => void): () => void
   getState(): StoreState
   /** Sets the options of one of those who show the run; where they differ, those set last count. */
-  configure(owner: object, options: StoreOptions): void
+  configure(owner: object, options: RunStoreOptions): void
   /** Drops the options of one of them. */
   forget(owner: object): void
   /** The options for a start, which `follow` is then given. */
@@ -76,7 +99,7 @@ export function sharedRunStore(target: string): RunStore {
 /** The store of a run: of the one at `target`, or of one that is about to be started. */
 export function createRunStore(target?: string): RunStore {
   const listeners = new Set<() => void>()
-  const layers = createLayers<StoreOptions>()
+  const layers = createLayers<RunStoreOptions>()
   const builder: StateBuilder = createStateBuilder('queued', () => layers.merged().maxEvents ?? MAX_EVENTS)
   let url = target
   let run: Run | undefined
@@ -105,6 +128,8 @@ export function createRunStore(target?: string): RunStore {
     leave,
   }
   builder.set({id: url && runId(url)})
+  let settled = false
+  let forgetTimer: ReturnType<typeof setTimeout> | undefined
   let state: StoreState = snapshot()
   share()
   if (target) release()
@@ -115,6 +140,7 @@ export function createRunStore(target?: string): RunStore {
   function subscribe(listener: () => void): () => void {
     listeners.add(listener)
     clearTimeout(releaseTimer)
+    clearTimeout(forgetTimer)
     share()
     if (released) reconnect()
     released = false
@@ -136,8 +162,13 @@ export function createRunStore(target?: string): RunStore {
 
   function drop(): void {
     released = true
-    if (url && shared.get(url) === store) shared.delete(url)
     run?.disconnect()
+    forgetTimer = setTimeout(
+      () => {
+        if (url && shared.get(url) === store) shared.delete(url)
+      },
+      keptFor(layers.merged()) - GRACE, // what follows the release
+    )
   }
 
   function share(): void {
@@ -153,7 +184,7 @@ export function createRunStore(target?: string): RunStore {
     flush()
     await run.cancel().catch((error) => {
       if (error instanceof RunCancelled) return // the start was not answered, and `follow` shows it
-      if (builder.state().status === 'cancelling') builder.set({status})
+      if (builder.status === 'cancelling') builder.set({status})
       fail(error)
     })
   }
@@ -165,9 +196,11 @@ export function createRunStore(target?: string): RunStore {
     builder.set({error: undefined})
     if (state.status === 'idle') builder.set({status: 'queued'})
     try {
+      settled = false
       void follow(watchRun(url, {...startOptions(), lastEventId}))
     } catch (error) {
       fail(error)
+      settle()
     }
   }
 
@@ -187,9 +220,13 @@ export function createRunStore(target?: string): RunStore {
         if (run !== newRun) return
         builder.add(event as RunEvent)
         show()
+        tell('onEvent', event)
+        if (isOver(builder.status)) settle()
       }
     } catch (error) {
-      if (run === newRun) fail(error)
+      if (run !== newRun) return
+      fail(error)
+      settle()
     }
 
     function named(id: string): void {
@@ -198,6 +235,20 @@ export function createRunStore(target?: string): RunStore {
       builder.set({id: id || undefined})
       show()
     }
+  }
+
+  /** Shows how the run ended, and tells it once. */
+  function settle(): void {
+    flush()
+    if (settled) return
+    settled = true
+    if (state.status === 'succeeded') tell('onSuccess', state.result)
+    else if (state.status !== 'cancelled') tell('onError', state.error)
+    tell('onSettled', state)
+  }
+
+  function tell(name: Callback, value: unknown): void {
+    for (const options of layers.each()) options.tell(name, value)
   }
 
   function fail(error: unknown): void {
@@ -253,6 +304,11 @@ export function createRunStore(target?: string): RunStore {
     const {reason: failureReason, count: failureCount = 0, nextAttemptAt} = failure ?? {}
     return {...builder.state(), connection, failureReason, failureCount, nextAttemptAt}
   }
+}
+
+/** Milliseconds that a state is kept without components. */
+export function keptFor({keep = 0}: StoreOptions): number {
+  return Math.max(GRACE, keep * 1000)
 }
 
 /** Any error as one of this package. */

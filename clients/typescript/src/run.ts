@@ -1,8 +1,8 @@
 /** One run: its events as an async iterable, its result as a promise, and the requests that act on it. */
 
 import {createConnection, type RunConnection, type Start} from './connection.ts'
-import {Disconnected, RunCancelled, RunFailed} from './errors.ts'
-import type {Failure, Operation, Question, Reason, RunEvent, Snapshot, Status} from './events.ts'
+import {Disconnected, NO_ERROR, RunCancelled, RunFailed} from './errors.ts'
+import type {Failure, Operation, OperationUrl, Question, Reason, RunEvent, Snapshot, Status} from './events.ts'
 import {absolute, runId, sendLast} from './http.ts'
 import type {Connection, StartOptions, WatchOptions} from './options.ts'
 import {onLeave} from './page-lifecycle.ts'
@@ -50,12 +50,12 @@ export interface Run<Op extends Operation = Operation> extends AsyncIterable<Run
  * error is thrown by the iteration, and rejects `result`.
  */
 export function startRun<Op extends Operation = Operation>(
-  url: string | URL,
+  url: OperationUrl<Op>,
   input?: Op['input'] | FormData,
   options: StartOptions = {},
 ): Run<Op> {
   const key = options.idempotencyKey ?? randomKey()
-  return createRun(options, undefined, {url: absolute(url), input, key})
+  return createRun(options, undefined, {url: absolute(url), input, key, linger: options.linger})
 }
 
 /** Watches the run at `url` (`.../runs/ID`), from its first event or after `lastEventId`. */
@@ -188,9 +188,6 @@ function createOutcome(): Outcome {
     if (status === 'cancelled') reject(new RunCancelled(reason))
   }
 }
-
-/** For a run that failed without an `error` event. */
-const NO_ERROR: Failure = {code: 'operation_failed', message: 'The run failed.', retryable: false}
 
 function onAbort(signal: AbortSignal | undefined, stop: (reason: unknown) => void): () => void {
   const aborted = () => stop(signal?.reason)

@@ -1,16 +1,35 @@
 /** The state of a run, built from its events one by one, for those who show it. */
 
-import {type HeadwayError, RunFailed} from './errors.ts'
-import type {Failure, Operation, Progress, Question, Reason, RunEvent, Snapshot, Status} from './events.ts'
+import {type HeadwayError, NO_ERROR, RunFailed} from './errors.ts'
+import type {Failure, Operation, Partials, Progress, Question, Reason, RunEvent, Snapshot, Status} from './events.ts'
 
-/** The state of a run so far. What has not arrived yet is `undefined`. */
-export interface RunState<Op extends Operation = Operation> {
+/** The state of a run so far. What has not arrived yet is `undefined`; `status` narrows the rest. */
+export type RunState<Op extends Operation = Operation> = RunFields<Op> & RunPhase<Op>
+
+/** What `status` says of `question`, `result` and `error`. */
+export type RunPhase<Op extends Operation = Operation> =
+  | Phase<'idle' | 'queued' | 'running' | 'cancelled', undefined, undefined, HeadwayError | undefined>
+  | Phase<'waiting', Question, undefined, HeadwayError | undefined>
+  | Phase<'cancelling', Question | undefined, undefined, HeadwayError | undefined>
+  | Phase<'succeeded', undefined, Op['result'], HeadwayError | undefined>
+  | Phase<'failed', undefined, undefined, HeadwayError>
+
+interface Phase<Of extends Status | 'idle', Asked, Result, Failed> {
+  /** The run's status; `idle` before there is a run, and `queued` until its first event arrives. */
+  readonly status: Of
+  /** The question that is open. */
+  readonly question: Asked
+  /** The result of a run that has succeeded. */
+  readonly result: Result
+  /** Why the run failed (`RunFailed`), its start was refused (`Problem`), or its connection lost (`Interrupted`). */
+  readonly error: Failed
+}
+
+export interface RunFields<Op extends Operation = Operation> {
   /** The run's id, once the service has answered. */
   readonly id: string | undefined
   /** The name of its operation, likewise. */
   readonly operation: string | undefined
-  /** The run's status; `idle` before there is a run, and `queued` until its first event arrives. */
-  readonly status: Status | 'idle'
   /** The last progress. */
   readonly progress: Progress | undefined
   /** 0 to 100, within the current step. Progress that only has a message leaves it as it is. */
@@ -22,12 +41,7 @@ export interface RunState<Op extends Operation = Operation> {
   /** The deltas of the channel `thinking` so far, joined. */
   readonly thinking: string
   /** The partials so far, by key. */
-  readonly partials: Readonly<Record<string, unknown>>
-  /** The question that is open. */
-  readonly question: Question | undefined
-  readonly result: Op['result'] | undefined
-  /** Why the run failed (`RunFailed`), its start was refused (`Problem`), or its connection lost (`Interrupted`). */
-  readonly error: HeadwayError | undefined
+  readonly partials: Partials<Op>
   /** The newest `maxEvents` events. */
   readonly events: readonly RunEvent<Op>[]
   /** When the run started: the timestamp of `start`. */
@@ -44,9 +58,16 @@ export interface RunState<Op extends Operation = Operation> {
   readonly incomplete: boolean
 }
 
-type Draft = {-readonly [Name in keyof RunState]: RunState[Name]}
+/** A state under construction, whose status narrows nothing. */
+export type Draft = {-readonly [Name in keyof RunFields]: RunFields[Name]} & {
+  status: Status | 'idle'
+  question: Question | undefined
+  result: unknown
+  error: HeadwayError | undefined
+}
 
 export interface StateBuilder {
+  readonly status: Draft['status']
   add(event: RunEvent): void
   /** Sets fields that do not come from an event. */
   set(fields: Partial<Draft>): void
@@ -57,10 +78,18 @@ export interface StateBuilder {
 export function createStateBuilder(status: Draft['status'], maxEvents: () => number): StateBuilder {
   const draft: Draft = emptyState(status)
   let events: RunEvent[] = []
+  let result: unknown // shown at `done`: only then has the run succeeded
   let partials = new Map<string, unknown>()
   let changed = {events: false, partials: false}
 
-  return {add, set: (fields) => void Object.assign(draft, fields), state}
+  return {
+    get status() {
+      return draft.status
+    },
+    add,
+    set: (fields) => void Object.assign(draft, fields),
+    state,
+  }
 
   function add(event: RunEvent): void {
     events.push(event)
@@ -74,7 +103,7 @@ export function createStateBuilder(status: Draft['status'], maxEvents: () => num
     if (changed.events) draft.events = events.slice(-maxEvents())
     if (changed.partials) draft.partials = Object.fromEntries(partials)
     changed = {events: false, partials: false}
-    return {...draft}
+    return {...draft} as RunState
   }
 
   function apply(event: RunEvent): void {
@@ -84,7 +113,7 @@ export function createStateBuilder(status: Draft['status'], maxEvents: () => num
     else if (type === 'partial') setPartial(data.key, data.value)
     else if (type === 'question') openQuestion(data)
     else if (type === 'answer') closeQuestion()
-    else if (type === 'result') draft.result = data.result
+    else if (type === 'result') result = data.result
     else if (type === 'error') fail(data)
     else if (type === 'start') Object.assign(draft, {operation: data.operation, startedAt: data.timestamp})
     else if (type === 'attempt') startAttempt(data.attempt)
@@ -139,7 +168,7 @@ export function createStateBuilder(status: Draft['status'], maxEvents: () => num
     Object.assign(draft, {text: '', thinking: '', incomplete: true, operation: snapshot.operation})
     draft.startedAt ??= snapshot.created
     draft.question = snapshot.question ?? undefined
-    if (snapshot.status === 'succeeded') draft.result = snapshot.result
+    result = snapshot.result
     if (isOver(snapshot.status)) end(snapshot.status, {timestamp: snapshot.updated})
     else setStatus(snapshot.status)
   }
@@ -149,7 +178,10 @@ export function createStateBuilder(status: Draft['status'], maxEvents: () => num
     {timestamp, elapsed, reason}: {timestamp: string; elapsed?: number; reason?: Reason},
   ): void {
     Object.assign(draft, {status, endedAt: timestamp, elapsed, reason, eta: undefined, question: undefined})
-    if (status === 'succeeded' && draft.percent !== undefined) draft.percent = 100
+    if (status === 'failed' && !(draft.error instanceof RunFailed)) draft.error = new RunFailed(NO_ERROR)
+    if (status !== 'succeeded') return
+    draft.result = result
+    if (draft.percent !== undefined) draft.percent = 100
   }
 }
 

@@ -5,16 +5,18 @@ import {createLayers} from './layers.ts'
 import {startRun} from './run.ts'
 import {
   asError,
+  type Callback,
   createRunStore,
-  GRACE,
   IDLE,
+  keptFor,
   type RunStore,
+  type RunStoreOptions,
   type StoreOptions,
   type StoreState,
   sharedRunStore,
 } from './run-store.ts'
 
-export type {StoreOptions, StoreState} from './run-store.ts'
+export type {ConnectionState, StoreOptions, StoreState} from './run-store.ts'
 
 export interface Verbs {
   start(input?: unknown): Promise<string | undefined>
@@ -31,6 +33,8 @@ export interface Store {
   getState(): StoreState
   /** Sets the options of a component; where components of one store differ, those set last count. */
   configure(owner: object, options: StoreOptions): void
+  /** Starts a run of an input that a component declares, once for all who declare the same one. */
+  begin(input: unknown): void
   /** Drops the options of a component. */
   forget(owner: object): void
 }
@@ -59,6 +63,7 @@ export function createStore(url: string, target?: string, name?: string): Store 
   let state: StoreState = current?.getState() ?? IDLE
   let unsubscribe: (() => void) | undefined
   let dropTimer: ReturnType<typeof setTimeout> | undefined
+  let begun: string | undefined
 
   const verbs: Verbs = {
     start,
@@ -71,13 +76,22 @@ export function createStore(url: string, target?: string, name?: string): Store 
     answer: async (answer) => current?.answer(answer),
     reset: () => show(undefined),
   }
-  const store: Store = {verbs, subscribe, getState: () => state, configure, forget: layers.drop}
+  const store: Store = {verbs, subscribe, getState: () => state, configure, begin, forget: layers.drop}
   if (name) release()
   return store
 
   function configure(owner: object, options: StoreOptions): void {
     layers.set(owner, options)
-    current?.configure(self, layers.merged())
+    current?.configure(self, passedOn())
+  }
+
+  /** The options of all components as those of one, who tells each of them. */
+  function passedOn(): RunStoreOptions {
+    return {...layers.merged(), tell}
+  }
+
+  function tell(name: Callback, value: unknown): void {
+    for (const options of layers.each()) call(options[name] as ((value: unknown) => void) | undefined, value)
   }
 
   // Listeners
@@ -99,7 +113,7 @@ export function createStore(url: string, target?: string, name?: string): Store 
 
   function listen(): void {
     if (!current || unsubscribe || !listeners.size) return
-    current.configure(self, layers.merged())
+    current.configure(self, passedOn())
     unsubscribe = current.subscribe(update)
     update()
   }
@@ -108,7 +122,7 @@ export function createStore(url: string, target?: string, name?: string): Store 
     clearTimeout(dropTimer)
     dropTimer = setTimeout(() => {
       if (name && shared.get(name) === store) shared.delete(name)
-    }, GRACE)
+    }, keptFor(layers.merged()))
   }
 
   /** Shows another run, or none; the one before goes on for others who show it. */
@@ -120,23 +134,31 @@ export function createStore(url: string, target?: string, name?: string): Store 
     refusal = undefined
     current = next
     previous?.forget(self)
-    previous?.leave()
+    if (next && layers.merged().previous === 'cancel') previous?.cancel().finally(previous.leave)
+    else previous?.leave()
     listen()
     update()
   }
 
   function update(): void {
     const shown = current?.getState() ?? IDLE
-    const next = refusal ? {...shown, error: refusal} : shown
+    const next = refusal ? ({...shown, error: refusal} as StoreState) : shown
     if (next === state) return
     state = next
     for (const listener of [...listeners]) listener()
   }
 
+  function begin(input: unknown): void {
+    const named = nameOf(input)
+    if (target !== undefined || named === begun) return
+    begun = named
+    void start(input)
+  }
+
   async function start(input?: unknown): Promise<string | undefined> {
     if (target !== undefined) return refuse(new HeadwayError('no_operation', BOUND))
     const mine = createRunStore()
-    mine.configure(self, layers.merged())
+    mine.configure(self, passedOn())
     try {
       const run = startRun(url, input, mine.startOptions())
       show(mine)
@@ -156,10 +178,35 @@ export function createStore(url: string, target?: string, name?: string): Store 
   function refuse(error: unknown): undefined {
     refusal = asError(error)
     update()
+    tell('onError', refusal)
+    tell('onSettled', state)
   }
 }
 
 const BOUND = 'This is bound to one run, and starts no other: only the URL of an operation, without a runId, can.'
+
+/** Calls a function of the caller. What it throws is reported, and does not end the stream. */
+function call(callback: ((value: unknown) => void) | undefined, value: unknown): void {
+  try {
+    callback?.(value)
+  } catch (error) {
+    setTimeout(() => {
+      throw error
+    })
+  }
+}
+
+const files = new WeakMap<object, number>()
+let fileCount = 0
+
+/** A text for an input: equal inputs have the same one, also across renders; a file is equal to itself alone. */
+function nameOf(input: unknown): string {
+  return JSON.stringify(input, (_, value) => {
+    if (!(value instanceof Blob || value instanceof FormData)) return typeof value === 'bigint' ? `${value}n` : value
+    if (!files.has(value)) files.set(value, ++fileCount)
+    return `file ${files.get(value)}`
+  })
+}
 
 /** Whether a URL is a run's rather than an operation's. */
 export function isRunUrl(url: string): boolean {

@@ -4,6 +4,7 @@
  * Reports its steps as progress, and does nothing else.
  */
 export interface Simulate {
+  name: "simulate";
   input: SimulateInput;
   result: SimulateResult;
 }

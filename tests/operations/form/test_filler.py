@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from operations.extract import FIELDS, TIMEOUT, Extract, extract
 from operations.form.filler import FormFiller
 from operations.form.prompt import page_schema
+from operations.pdf.content import ExtractResult
 from streaming import Event, OperationError, Upload
 from tests import pdfs
 from tests.apps.llm_fake import Fake, Reply, fake_model, finish, outcome, problem, text
@@ -115,6 +117,7 @@ def test_fields_do_not_change_how_the_document_is_read(tmp_path: Path) -> None:
         assert fake.requests == []
         filled = outcome(extract.fn(Extract(file=file, fields=FIELDS)))
     assert {name: filled[name] for name in plain} == plain
+    assert TypeAdapter(ExtractResult).validate_python(filled) == filled, "it is of the declared type"
     assert filled["fields"] == answer
     assert filled["unverified"] == []
 

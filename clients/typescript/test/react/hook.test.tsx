@@ -5,7 +5,17 @@ import {createRoot, type Root} from 'react-dom/client'
 import {renderToString} from 'react-dom/server'
 import {afterEach, beforeEach, describe, expect, test, vi} from 'vitest'
 
-import {Interrupted, Problem, RunFailed, type UseRun, type UseRunOptions, useRun} from '../../src/react.ts'
+import {
+  createClient,
+  HeadwayProvider,
+  Interrupted,
+  Problem,
+  RunFailed,
+  type UseRun,
+  type UseRunOptions,
+  useClient,
+  useRun,
+} from '../../src/react.ts'
 import {createMockService, problem, TIME} from '../mock-service.ts'
 
 /** The service's URL: another one for each test, since shared stores outlive a test by a moment. */
@@ -648,6 +658,223 @@ describe('the connection', () => {
     await until(() => mock.streams.length === 2)
     expect(mock.requests.map(({headers}) => headers.get('Authorization'))).toEqual(['Bearer old', 'Bearer new'])
   })
+})
+
+function Count({options}: {options?: UseRunOptions | undefined}) {
+  const run = useClient().useRun('count', options)
+  useEffect(() => {
+    renders += 1
+    shown['one'] = run
+  })
+  return run.status
+}
+
+function Badge() {
+  const status = useRun(`${service}/runs/r7`, {fetch: mock.fetch, select: (run) => ({status: run.status})})
+  useEffect(() => {
+    renders += 1
+  })
+  return status.status
+}
+
+function Declared({name, input}: {name: string; input: object | null}) {
+  const run = useRun(`${service}/operations/count`, {fetch: mock.fetch, key: 'declared', input})
+  useEffect(() => {
+    renders += 1
+    shown[name] = run
+  })
+  return null
+}
+
+describe('a client', () => {
+  test('has the URL and the options of all runs; those of a run replace them', async () => {
+    const client = createClient({
+      url: `${service}/api/`,
+      fetch: mock.fetch,
+      headers: {Authorization: 'Bearer all'},
+      retryDelay: 0.001,
+    })
+    const content = (options?: UseRunOptions) => (
+      <HeadwayProvider client={client}>
+        <Count options={options} />
+      </HeadwayProvider>
+    )
+    mock.on('POST /api/operations/count', () => problem(422, 'invalid_input'))
+    await render(content({headers: undefined}))
+    await shownRun().start()
+    await render(content({headers: {Authorization: 'Bearer own'}}))
+    await shownRun().start()
+    expect(mock.requests.map(({headers}) => headers.get('Authorization'))).toEqual(['Bearer all', 'Bearer own'])
+    const run = client.watchRun('r7')
+    await run.snapshot()
+    expect(mock.requestLines().at(-1)).toBe('GET /api/runs/r7')
+    run.disconnect()
+  })
+
+  test('is missing without a provider', () => {
+    expect(() => renderToString(<Count />)).toThrow('HeadwayProvider')
+  })
+})
+
+describe('callbacks', () => {
+  test('follow a run to its result, each of them in each component', async () => {
+    const calls: string[] = []
+    const callbacks = (name: string): UseRunOptions => ({
+      onEvent: ({type}) => calls.push(`${name} ${type}`),
+      onSuccess: (result) => calls.push(`${name} success ${result}`),
+      onError: ({code}) => calls.push(`${name} error ${code}`),
+      onSettled: ({status}) => calls.push(`${name} settled ${status}`),
+    })
+    await render(
+      <>
+        <Show name="one" runId="r7" {...callbacks('one')} />
+        <Show name="two" runId="r7" {...callbacks('two')} />
+      </>,
+    )
+    await until(() => mock.streams.length)
+    mock.stream.sendEvent('result', {result: 3})
+    mock.stream.sendEvent('done', {status: 'succeeded', elapsed: 1})
+    await until(() => shownRun('two').status === 'succeeded')
+    expect(calls.filter((call) => call.startsWith('one'))).toEqual([
+      'one result',
+      'one done',
+      'one success 3',
+      'one settled succeeded',
+    ])
+    expect(calls.filter((call) => call.startsWith('two')).length).toBe(4)
+  })
+
+  test.each([
+    ['a failed run', {status: 'failed', elapsed: 1}, ['error operation_failed', 'settled failed']],
+    ['a cancelled run', {status: 'cancelled', elapsed: 1}, ['settled cancelled']],
+  ])('after %s', async (_, done, expected) => {
+    const calls: string[] = []
+    await render(
+      <Show
+        onError={({code}) => calls.push(`error ${code}`)}
+        onSettled={({status}) => calls.push(`settled ${status}`)}
+      />,
+    )
+    await started()
+    mock.stream.sendEvent('done', done)
+    await until(() => calls.length === expected.length)
+    expect(calls).toEqual(expected)
+  })
+
+  test('after a refused start, and one that cannot be sent', async () => {
+    const codes: string[] = []
+    const onSettled = vi.fn()
+    await render(<Show onError={({code}) => codes.push(code)} onSettled={onSettled} />)
+    mock.on('POST /operations/count', () => problem(422, 'invalid_input'))
+    await shownRun().start()
+    await until(() => codes.length)
+    await shownRun().start(cyclic())
+    expect(codes).toEqual(['invalid_input', 'client_error'])
+    expect(onSettled).toHaveBeenCalledTimes(2)
+  })
+
+  test('that throw do not end the stream', async () => {
+    const reported = vi.fn()
+    process.once('uncaughtException', reported)
+    await render(<Show onEvent={fail} />)
+    await shownRun().start()
+    mock.stream.sendEvent('delta', {text: 'on', channel: 'text'})
+    await until(() => shownRun().text === 'on' && reported.mock.calls.length)
+  })
+})
+
+describe('select', () => {
+  test('renders once a change of what it selects', async () => {
+    await render(<Badge />)
+    await until(() => mock.streams.length)
+    mock.stream.sendEvent('start', {run: 'r7'})
+    await until(() => document.body.textContent === 'running')
+    for (let n = 0; n < 50; n++) {
+      mock.stream.sendEvent('progress', {done: n, total: 50})
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    mock.stream.sendEvent('done', {status: 'succeeded', elapsed: 1})
+    await until(() => document.body.textContent === 'succeeded')
+    expect(renders).toBe(3)
+  })
+})
+
+describe('an input', () => {
+  const posts = () => mock.requestLines().filter((line) => line.startsWith('POST')).length
+
+  test('starts a run once, in StrictMode too, and another one when it changes', async () => {
+    const content = (pages: number) => (
+      <StrictMode>
+        <Show input={{pages}} />
+      </StrictMode>
+    )
+    await render(content(3))
+    await until(() => mock.streams.length)
+    await render(content(3))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(posts()).toBe(1)
+    await render(content(4))
+    await until(() => mock.streams.length === 2)
+    expect(mock.requests.map(({body}) => body)).toEqual(['{"pages":3}', '{"pages":4}'])
+  })
+
+  test('starts one run for all components of a key, and none where it is null', async () => {
+    const content = (input: object | null) => (
+      <StrictMode>
+        <Declared name="one" input={input && {...input}} />
+        <Declared name="two" input={input} />
+      </StrictMode>
+    )
+    await render(content(null))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(posts()).toBe(0)
+    await render(content({pages: 3}))
+    await until(() => shownRun('one').id && shownRun('two').id)
+    expect(posts()).toBe(1)
+  })
+})
+
+describe('a run that is replaced', () => {
+  test.each([
+    ['cancel', ['POST /operations/count', 'DELETE /runs/r1', 'POST /operations/count']],
+    ['keep', ['POST /operations/count', 'POST /operations/count']],
+  ] as const)('with previous: %s', async (previous, lines) => {
+    await render(<Show previous={previous} />)
+    await started()
+    const first = mock.stream
+    await shownRun().start()
+    await until(() => first.aborted)
+    expect(mock.requestLines().sort()).toEqual([...lines].sort())
+  })
+
+  test('is cancelled only if it is not over', async () => {
+    await render(<Show previous="cancel" />)
+    await started()
+    mock.stream.sendEvent('done', {status: 'succeeded', elapsed: 1})
+    await until(() => shownRun().status === 'succeeded')
+    await shownRun().start()
+    expect(mock.requestLines()).toEqual(['POST /operations/count', 'POST /operations/count'])
+  })
+})
+
+test('a state is kept after the last component, and the stream resumes where it was', async () => {
+  await render(<Show runId="r7" keep={60} />)
+  await until(() => mock.streams.length)
+  mock.stream.sendEvent('delta', {text: 'kept', channel: 'text'})
+  await until(() => shownRun().text === 'kept')
+  root.render(<p>Another page</p>)
+  await until(() => mock.stream.aborted)
+  await new Promise((resolve) => setTimeout(resolve, 300)) // longer than a state is kept without the option
+  await render(<Show runId="r7" />)
+  expect(shownRun().text).toBe('kept')
+  await until(() => mock.streams.length === 2)
+  expect(mock.stream.lastEventId).toBe('1')
+})
+
+test('linger is a preference of the start', async () => {
+  await render(<Show linger={60} />)
+  await started()
+  expect(mock.requests[0]?.headers.get('Prefer')).toBe('linger=60')
 })
 
 test('a server renders the first state', () => {

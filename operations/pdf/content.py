@@ -1,0 +1,117 @@
+"""What is read of a PDF, as the types of the operation's result and partials."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired
+
+from typing_extensions import TypedDict  # pydantic takes no other on Python 3.11
+
+
+class Heading(TypedDict):
+    """A heading, and its level from 1."""
+
+    text: str
+    level: int
+
+
+class Table(TypedDict):
+    """Rows of cells from the top; `header` says whether the first row names the columns."""
+
+    rows: list[list[str]]
+    header: bool
+
+
+class Pair(TypedDict):
+    """A key without its colon, and its value."""
+
+    key: str
+    value: str
+
+
+class PageContent(TypedDict):
+    """A page; `thumbnail` is a data URL, where it was asked for, and null for a damaged page."""
+
+    page: int
+    text: str
+    headings: list[Heading]
+    tables: list[Table]
+    pairs: list[Pair]
+    thumbnail: NotRequired[str | None]
+
+
+class PageFields(TypedDict):
+    """What the model has found on a page, and the JSON Pointers of the values that do not stand in its text."""
+
+    page: int
+    fields: Any
+    unverified: list[str]
+
+
+class Metadata(TypedDict):
+    """The metadata of the document; what is missing is null. Dates are RFC 3339."""
+
+    title: str | None
+    author: str | None
+    subject: str | None
+    keywords: str | None
+    creator: str | None
+    producer: str | None
+    created: str | None
+    modified: str | None
+    version: str | None
+    encrypted: bool
+    tagged: bool
+
+
+class OutlineEntry(TypedDict):
+    """An entry of the table of contents; one without a target has no page."""
+
+    title: str
+    level: int
+    page: int | None
+
+
+class Counts(TypedDict):
+    """How much was read."""
+
+    pages: int
+    words: int
+    characters: int
+    headings: int
+    tables: int
+    pairs: int
+
+
+class Warned(TypedDict):
+    """Something that people should know of the result."""
+
+    code: str
+    message: str
+    pages: list[int]
+
+
+class ModelUsage(TypedDict):
+    """The tokens of all calls of the model."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class ExtractResult(TypedDict):
+    """The document; from `fields` on only where fields were asked for. `evidence` is by JSON Pointer."""
+
+    filename: str | None
+    title: str | None
+    metadata: Metadata
+    page_count: int
+    outline: list[OutlineEntry]
+    outline_from: Literal["document", "headings"]
+    pages: list[PageContent]
+    counts: Counts
+    warnings: list[Warned]
+    fields: NotRequired[Any]
+    evidence: NotRequired[dict[str, Any]]
+    unverified: NotRequired[list[str]]
+    incomplete: NotRequired[list[int]]
+    model: NotRequired[str]
+    usage: NotRequired[ModelUsage]
