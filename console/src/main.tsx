@@ -8,6 +8,7 @@ import './styles/shell.css'
 import './styles/forms.css'
 import './styles/run.css'
 import './styles/values.css'
+import './styles/forced-colors.css'
 
 const root = document.getElementById('root')
 if (root) {

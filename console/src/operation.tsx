@@ -53,6 +53,7 @@ function Start({operation}: {operation: Operation}) {
   const errors = useMemo(() => errorsAt(problem?.errors ?? [], schema), [problem, schema])
   const start = async (event: FormEvent): Promise<void> => {
     event.preventDefault()
+    if (starting || full) return
     if (!(await submit())) showFirstError(form.current)
   }
   return (
@@ -73,7 +74,7 @@ function Start({operation}: {operation: Operation}) {
           </Notice>
         )}
         <div className="start-foot">
-          <button type="submit" className="button button-primary" disabled={starting || full}>
+          <button type="submit" className="button button-primary" aria-disabled={starting || full}>
             {starting ? 'Starting …' : 'Start'}
             <Icon name="arrow" />
           </button>

@@ -1,8 +1,9 @@
 // The list of runs, a page at a time, with filters.
-import {useCallback, useEffect, useState} from 'react'
+import {useCallback, useEffect, useRef, useState} from 'react'
 import {listRuns, type Problem, type Snapshot} from './api'
 import {useCatalogue, useTitle} from './catalogue'
 import {Notice, STATUSES, StatusBadge, statusLabel, useDocumentTitle, useNow} from './controls'
+import {useFocusAfter} from './focus'
 import {ago, duration, moment} from './format'
 import {go, link} from './router'
 
@@ -111,12 +112,24 @@ function Pages({operation, status}: Filter) {
           </tbody>
         </table>
       </div>
-      {more && (
-        <button type="button" className="button button-quiet" onClick={loadOlder} disabled={loading}>
-          Older runs
-        </button>
-      )}
+      {more && <OlderRuns load={loadOlder} loading={loading} />}
     </>
+  )
+}
+
+function OlderRuns({load, loading}: {load: () => void; loading: boolean}) {
+  const button = useRef<HTMLButtonElement>(null)
+  useFocusAfter(button, '.main > .table-box')
+  return (
+    <button
+      ref={button}
+      type="button"
+      className="button button-quiet"
+      aria-disabled={loading}
+      onClick={() => loading || load()}
+    >
+      Older runs
+    </button>
   )
 }
 
@@ -130,7 +143,7 @@ function useRuns(operation?: string, status?: string) {
   })
   const load = useCallback(
     (newer: Snapshot[], signal?: AbortSignal) => {
-      setState({runs: newer, more: false, loading: true})
+      setState({runs: newer, more: newer.length > 0, loading: true})
       listRuns({operation, status, limit: PAGE, before: newer.at(-1)?.id}, signal).then(
         (older) => setState({runs: [...newer, ...older], more: older.length === PAGE, loading: false}),
         (problem: Problem) => signal?.aborted || setState({runs: newer, more: false, loading: false, problem}),

@@ -61,6 +61,16 @@ const commands = {
     const { violations } = await pages[page].page.evaluate((only) => window.axe.run(only.length ? { runOnly: only } : {}), rules);
     return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => node.html).slice(0, 3).join(" ")}`);
   },
+  /** The seconds of processor time that the tasks of the page's main thread have taken since the first call. */
+  async busy({ page: number }) {
+    const { page } = pages[number];
+    if (!pages[number].session) {
+      pages[number].session = await page.context().newCDPSession(page);
+      await pages[number].session.send("Performance.enable", { timeDomain: "threadTicks" });
+    }
+    const { metrics } = await pages[number].session.send("Performance.getMetrics");
+    return metrics.find(({ name }) => name === "TaskDuration").value;
+  },
   complaints: ({ page }) => pages[page].complaints.splice(0),
   close: ({ page }) => pages[page].page.close(),
   closeContext: ({ page }) => pages[page].page.context().close(),

@@ -103,6 +103,9 @@ def test_extract(browser: Browser, service: Server) -> None:
         page.press("ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft")
         assert "This release is dedicated to" in page.text("article")
         assert "Filesystem Hierarchy Standard" in page.text(".result")
+        assert page.texts(".ending .steps li") == ["Open", "Pages"]
+        page.press("ArrowRight")
+        assert page.text(".contents li >> nth=0") == "1. Introduction\n1"
         assert page.evaluate("() => document.querySelector('.page-picture').naturalWidth") > 50
 
 
@@ -117,6 +120,7 @@ def test_simulate_and_a_question(browser: Browser, service: Server) -> None:
         assert page.count("text=/ left$/") == 0
         page.screenshot("console-question")
         page.click('role=button[name="Yes"]')
+        wait_until(lambda: page.focus == "progress", "the focus is where the question was")
         page.see(DONE)
         page.see("text=12 of 12 steps")
 
@@ -207,6 +211,35 @@ def test_agent(browser: Browser, service: Server, model: ScriptedModel) -> None:
         assert page.count(".entry-failed") == 1
         assert page.texts(".output-text strong") == ["Amsterdam"]
         page.screenshot("console-agent")
+
+
+def test_the_fields_of_a_schema(browser: Browser, service: Server) -> None:
+    """Fields are listed by name and type instead of in a schema, which is in the other tab; the focus follows them."""
+    with browser.open(service.url) as page:
+        open_form(page, service, "extract")
+        page.click("text=Add a field")
+        wait_until(lambda: "Name of field 1" in page.evaluate(LABEL), "the name has the focus")
+        page.press("t", "o", "t", "a", "l")
+        page.choose('[aria-label="Type of field 1"]', "number")
+        page.fill('[aria-label="Description of field 1"]', "With tax")
+        schema = {"type": "object", "properties": {"total": {"type": "number", "description": "With tax"}}}
+        assert json.dumps({"fields": schema}, separators=(",", ":")) in page.text(".terminal pre")
+        page.click('role=tab[name="List"]')
+        page.press("ArrowRight")
+        assert json.loads(page.value("#root_fields")) == schema
+        page.fill("#root_fields", json.dumps({**schema, "required": ["total"]}))
+        page.press("Shift+Tab", "ArrowLeft")
+        page.see("text=This schema has more than a list of fields can show")
+        page.press("ArrowLeft")
+        page.fill("#root_fields", json.dumps(schema))
+        page.click('role=tab[name="List"]')
+        assert page.value('[aria-label="Name of field 1"]') == "total"
+        page.click('role=button[name="Remove field 1"]')
+        wait_until(lambda: page.focus == "root_fields", "the button that adds one has the focus")
+        assert "fields" not in page.text(".terminal pre")
+
+
+LABEL = "() => document.activeElement.ariaLabel ?? ''"
 
 
 # Refusals and failures
@@ -564,6 +597,7 @@ def test_keyboard(browser: Browser, service: Server) -> None:
         tab_to(page, "Cancel")
         page.press("Enter")
         page.see("text=/^Cancelled after/")
+        wait_until(lambda: page.focus == "run-again", "the focus is where Cancel was")
 
 
 def tab_to(page: Page, start: str) -> None:
@@ -598,6 +632,25 @@ def test_reduced_motion(browser: Browser, service: Server) -> None:
         assert page.evaluate(animations) == 0
         page.colors("light", reduced_motion=False)
         wait_until(lambda: page.evaluate(animations) > 0, "the bar is animated without it")
+        page.click(CANCEL)
+        page.see("text=/^Cancelled after/")
+
+
+def test_forced_colors(browser: Browser, service: Server) -> None:
+    """With the system's colours only, what is on, current or done is still told from what is not."""
+    background = "(selector) => getComputedStyle(document.querySelector(selector)).backgroundColor"
+    with browser.open(service.url, forcedColors="active") as page:
+        open_form(page, service, "extract")
+        page.see('role=tab[name="JSON"]')
+        assert violations(page) == []
+        toggles = [page.evaluate(background, f"#root_{name} + .toggle-track") for name in ("tables", "render")]
+        tabs = [page.evaluate(background, f"[role=tab][aria-selected={on}]") for on in ("true", "false")]
+        simulate(page, service, steps=1000, interval=0.05)
+        page.see(".bar-fill")
+        bar = [page.evaluate(background, selector) for selector in (".bar-fill", ".bar")]
+        assert all(one != other for one, other in (toggles, tabs, bar))
+        assert violations(page) == []
+        page.screenshot("console-forced-colors")
         page.click(CANCEL)
         page.see("text=/^Cancelled after/")
 

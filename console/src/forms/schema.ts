@@ -3,6 +3,7 @@
 import type {UiSchema} from '@rjsf/utils'
 import type {Schema} from '../api'
 import {label} from '../format'
+import {holdsSchema} from './schema-fields'
 
 /** Names of fields that hold prose or code, and get several lines. */
 const LONG = /(^|_)(prompt|question|goal|sql|text|query|message|instructions|system|statement)$/
@@ -55,7 +56,7 @@ function uiOfField(name: string, schema: Schema, root: Schema, depth: number): U
   const field = resolved(schema, root)
   if (isBinary(field)) return {'ui:widget': 'file'}
   if (isBinaryList(field)) return {'ui:widget': 'files'}
-  if (isFreeForm(field, root)) return {'ui:field': 'json'}
+  if (isFreeForm(field, root)) return {'ui:field': holdsSchema(field) ? 'schema' : 'json'}
   if (field.properties) return uiFor(field, root, depth + 1)
   if (isSchema(field.items) && field.items.enum && field.uniqueItems) return {'ui:widget': 'checkboxes'}
   if (field.type === 'array' && isSchema(field.items)) return {items: uiOfField(name, field.items, root, depth + 1)}

@@ -3,7 +3,6 @@ import type {
   ArrayFieldItemTemplateProps,
   ArrayFieldTemplateProps,
   BaseInputTemplateProps,
-  FieldProps,
   FieldTemplateProps,
   IconButtonProps,
   ObjectFieldTemplateProps,
@@ -13,10 +12,10 @@ import type {
   WidgetProps,
 } from '@rjsf/utils'
 import {getInputProps} from '@rjsf/utils'
-import {type ChangeEvent, useState} from 'react'
-import type {Schema} from '../api'
+import type {ChangeEvent} from 'react'
 import {Icon} from '../icons'
 import {FileWidget} from './file'
+import {JsonField, SchemaField} from './json-field'
 
 const describedBy = (id: string): string => `${id}-help ${id}-errors`
 
@@ -29,7 +28,8 @@ function FieldTemplate(props: FieldTemplateProps) {
   const toggle = uiSchema?.['ui:widget'] === 'checkbox'
   const custom = !!uiSchema?.['ui:field']
   const list = schema.type === 'array' && !custom
-  const group = list || ['radio', 'file'].includes(String(uiSchema?.['ui:widget']))
+  const group =
+    list || ['radio', 'file'].includes(String(uiSchema?.['ui:widget'])) || uiSchema?.['ui:field'] === 'schema'
   return (
     <div className={`field ${wide(props) ? 'field-wide' : ''} ${rawErrors?.length ? 'field-invalid' : ''}`}>
       {(displayLabel || custom || list) && !toggle && (
@@ -118,7 +118,10 @@ function ArrayFieldItemTemplate({children, buttonsProps, index}: ArrayFieldItemT
         <button
           type="button"
           className="button button-icon"
-          onClick={buttonsProps.onRemoveItem}
+          onClick={(event) => {
+            event.currentTarget.closest('.field-list')?.querySelector<HTMLElement>(':scope > .button')?.focus()
+            buttonsProps.onRemoveItem(event)
+          }}
           aria-label={`Remove entry ${index + 1}`}
         >
           <Icon name="close" />
@@ -302,54 +305,6 @@ function SelectWidget({id, htmlName, value, disabled, onChange, options, require
   )
 }
 
-/** A text area for JSON, for fields that no form describes: an object of any members, a schema, a list of anything. */
-function JsonField({fieldPathId, schema, formData, onChange, disabled, rawErrors, required}: FieldProps) {
-  const id = fieldPathId.$id
-  const [text, setText] = useState(() => (formData === undefined ? '' : JSON.stringify(formData, null, 2)))
-  const [error, setError] = useState<string>()
-  const examples = (schema as Schema).examples ?? []
-  const change = (newText: string): void => {
-    setText(newText)
-    const {value, error} = parseJson(newText)
-    setError(error)
-    onChange(error ? newText : value, fieldPathId.path)
-  }
-  return (
-    <>
-      <textarea
-        id={id}
-        className="input input-area input-code"
-        value={text}
-        rows={4}
-        disabled={disabled}
-        spellCheck={false}
-        placeholder={examples.length ? `e.g. ${JSON.stringify(examples[0])}` : 'JSON'}
-        aria-required={required}
-        aria-invalid={!!error || !!rawErrors?.length}
-        aria-describedby={describedBy(id)}
-        onChange={(event) => change(event.target.value)}
-      />
-      {error && <p className="field-note">{error}</p>}
-      {examples.length > 0 && (
-        <div className="examples">
-          <button type="button" className="chip" onClick={() => change(JSON.stringify(examples[0], null, 2))}>
-            Use the example
-          </button>
-        </div>
-      )}
-    </>
-  )
-}
-
-function parseJson(text: string): {value?: unknown; error?: string} {
-  if (!text.trim()) return {}
-  try {
-    return {value: JSON.parse(text)}
-  } catch {
-    return {error: 'This is not valid JSON.'}
-  }
-}
-
 const renderNothing = () => null
 
 export const widgets: RegistryWidgetsType = {
@@ -362,7 +317,7 @@ export const widgets: RegistryWidgetsType = {
   files: FileWidget,
 }
 
-export const fields: RegistryFieldsType = {json: JsonField}
+export const fields: RegistryFieldsType = {json: JsonField, schema: SchemaField}
 
 export const templates: Partial<Omit<TemplatesType, 'ButtonTemplates'>> & {
   ButtonTemplates?: Partial<TemplatesType['ButtonTemplates']>

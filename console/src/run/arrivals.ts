@@ -4,7 +4,7 @@ import {type UseRun, useRun} from '@headway/client/react'
 import {headers, serverNow, urlOf} from '../api'
 
 /** The most events of one run that the page keeps. */
-const MAX_EVENTS = 20_000
+export const MAX_EVENTS = 20_000
 
 /** When the page began to watch each run, by the run's id. */
 const watchedSince = new Map<string, number>()

@@ -3,6 +3,7 @@ import {memo, useEffect, useId, useRef, useState} from 'react'
 import {number} from '../format'
 import {gridOf, isObject, isPicture, type JsonObject} from '../values/shapes'
 import {Table} from '../values/table'
+import {type ContentsEntry, contentsEntry} from './contents'
 
 type Page = JsonObject & {page: number; text: string}
 
@@ -136,17 +137,41 @@ function Text({page}: {page: Page}) {
   for (const heading of Array.isArray(page.headings) ? page.headings : [])
     if (isObject(heading) && typeof heading.text === 'string')
       headings.set(heading.text.trim(), Number(heading.level) || 1)
-  const blocks: {heading: boolean; text: string}[] = []
+  const blocks: Block[] = []
   for (const line of page.text.split('\n')) {
-    const heading = headings.has(line.trim())
+    const entry = contentsEntry(line)
+    const kind = entry ? 'contents' : headings.has(line.trim()) ? 'heading' : 'prose'
     const last = blocks.at(-1)
-    if (last && !heading && !last.heading) last.text += (isWrapped(last.text) ? ' ' : '\n') + line
-    else blocks.push({heading, text: line})
+    if (entry && last?.kind === 'contents') last.entries.push(entry)
+    else if (last && kind === 'prose' && last.kind === 'prose') last.text += (isWrapped(last.text) ? ' ' : '\n') + line
+    else blocks.push({kind, text: line, entries: entry ? [entry] : []})
   }
   return (
     <div className="page-text">
-      {blocks.map((block, at) => (block.heading ? <h3 key={at}>{block.text}</h3> : <p key={at}>{block.text}</p>))}
+      {blocks.map((block, at) => (
+        <TextBlock key={at} block={block} />
+      ))}
     </div>
+  )
+}
+
+interface Block {
+  kind: 'heading' | 'prose' | 'contents'
+  text: string
+  entries: ContentsEntry[]
+}
+
+function TextBlock({block: {kind, text, entries}}: {block: Block}) {
+  if (kind === 'heading') return <h3>{text}</h3>
+  if (kind === 'prose') return <p>{text}</p>
+  return (
+    <ul className="contents">
+      {entries.map(({title, page, level}, at) => (
+        <li key={at} style={{paddingLeft: `${level * 1.2}rem`}}>
+          <span>{title}</span> <span className="numeric">{page}</span>
+        </li>
+      ))}
+    </ul>
   )
 }
 

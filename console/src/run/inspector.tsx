@@ -1,11 +1,13 @@
 // All events of a run, with their gaps and delays. Only the visible rows are in the DOM, so that ten thousand events
 // scroll like ten.
 import type {UseRun} from '@headway/client/react'
-import {type UIEvent, useCallback, useId, useLayoutEffect, useMemo, useRef, useState} from 'react'
+import {memo, type UIEvent, useCallback, useId, useLayoutEffect, useMemo, useRef, useState} from 'react'
 import {Copy, Download} from '../controls'
 import {gap, number, visible} from '../format'
+import {useThrottled} from '../throttle'
 import {Json} from '../values/json'
-import {kindOf, type Row, rowsOf} from './rows'
+import {useFold} from './fold'
+import {foldRows, kindOf, type Row} from './rows'
 import {Timeline} from './timeline'
 
 const ROW_HEIGHT = 34
@@ -13,10 +15,18 @@ const ROW_HEIGHT = 34
 const OVERSCAN = 10
 const HEIGHT = 480
 
+/** Milliseconds between two looks at the events of a live run: its events come faster than anybody reads. */
+const INTERVAL = 250
+
 export function Inspector({run}: {run: UseRun}) {
+  const events = useThrottled(run.events, INTERVAL)
+  return <Events events={events} name={`${run.id ?? 'run'}.ndjson`} />
+}
+
+const Events = memo(function Events({events, name}: {events: UseRun['events']; name: string}) {
   const [type, setType] = useState('')
   const [open, setOpen] = useState<number>()
-  const rows = useMemo(() => rowsOf(run.events), [run.events])
+  const rows = useFold(events, foldRows)
   const shown = useMemo(() => (type ? rows.filter((row) => row.event.type === type) : rows), [rows, type])
   const types = useMemo(() => [...new Set(rows.map((row) => row.event.type))].sort(), [rows])
   const chosen = rows.find((row) => row.event.id === open)
@@ -40,24 +50,23 @@ export function Inspector({run}: {run: UseRun}) {
           </select>
         </label>
         <Download
-          name={`${run.id ?? 'run'}.ndjson`}
+          name={name}
           type="application/x-ndjson"
           label="Download"
-          text={() => run.events.map((event) => JSON.stringify(event)).join('\n')}
+          text={() => events.map((event) => JSON.stringify(event)).join('\n')}
         />
       </div>
       <Rows rows={shown} open={open} choose={setOpen} />
       {chosen && <Detail row={chosen} />}
     </div>
   )
-}
+})
 
 function Summary({rows}: {rows: readonly Row[]}) {
   const facts = useMemo(() => {
-    const gaps = rows.slice(1).map((row) => row.gap)
-    const delays = rows.flatMap((row) => (row.delay === undefined ? [] : [row.delay])).sort((a, b) => a - b)
+    const delays = Float64Array.from(rows.flatMap((row) => row.delay ?? [])).sort()
     return {
-      longest: Math.max(0, ...gaps.slice(-50_000)),
+      longest: rows.slice(1).reduce((longest, row) => Math.max(longest, row.gap), 0),
       median: delays[delays.length >> 1],
       skipped: rows.reduce((sum, row) => sum + row.skipped, 0),
     }
@@ -153,7 +162,9 @@ function Spacer({rows}: {rows: number}) {
   )
 }
 
-function EventRow({row, index, open, choose}: {row: Row; index: number; open: boolean; choose: RowsProps['choose']}) {
+type EventRowProps = {row: Row; index: number; open: boolean; choose: RowsProps['choose']}
+
+const EventRow = memo(function EventRow({row, index, open, choose}: EventRowProps) {
   const {event} = row
   return (
     <tr className={open ? 'row-open' : undefined} aria-rowindex={index}>
@@ -188,7 +199,7 @@ function EventRow({row, index, open, choose}: {row: Row; index: number; open: bo
       <td className="row-data">{summaryOf(event.data)}</td>
     </tr>
   )
-}
+})
 
 function Detail({row}: {row: Row}) {
   const id = useId()

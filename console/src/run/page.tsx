@@ -1,10 +1,11 @@
 // The page of one run: its question, progress and output, and its details beside them.
 import type {UseRun} from '@headway/client/react'
-import {type ReactNode, useEffect, useState} from 'react'
+import {type ReactNode, useEffect, useRef, useState} from 'react'
 import type {Problem} from '../api'
 import {useCatalogue, useTitle} from '../catalogue'
 import {LIVE, Notice, StatusBadge, useDocumentTitle} from '../controls'
-import {number} from '../format'
+import {useFocusAfter} from '../focus'
+import {label, number} from '../format'
 import {Icon} from '../icons'
 import {refreshLatestRuns} from '../latest-runs'
 import {link} from '../router'
@@ -43,7 +44,7 @@ export function RunPage({id, view}: {id: string; view: 'output' | 'events'}) {
         <div className="run-main">
           <ConnectionNotice run={run} />
           {run.question && LIVE.has(run.status as never) && (
-            <QuestionCard question={run.question} answer={run.answer} />
+            <QuestionCard key={run.question.question} question={run.question} answer={run.answer} />
           )}
           <ProgressCard run={run} />
           <Views id={id} view={view} events={run.events.length}>
@@ -57,36 +58,50 @@ export function RunPage({id, view}: {id: string; view: 'output' | 'events'}) {
 }
 
 function documentTitle(run: UseRun, title: string): string {
-  const percent = run.percent !== undefined && LIVE.has(run.status as never) ? `${Math.floor(run.percent)} % ` : ''
-  return `${percent}${title || 'Run'}`
+  const name = title || 'Run'
+  if (run.percent === undefined || !LIVE.has(run.status as never)) return name
+  const step = run.progress?.step
+  return `${step === undefined ? '' : `${label(String(step))} `}${Math.floor(run.percent)} % ${name}`
 }
 
 /** Cancel for a live run, and a link to the operation for a finished one. */
 function Actions({run}: {run: UseRun}) {
   const {operations} = useCatalogue()
+  if (LIVE.has(run.status as never)) return <CancelButton run={run} />
+  if (!run.operation || !operations.some(({name}) => name === run.operation)) return null
+  return (
+    <a className="button button-quiet" id="run-again" href={link({page: 'operation', name: run.operation})}>
+      <Icon name="repeat" /> Run again
+    </a>
+  )
+}
+
+function CancelButton({run}: {run: UseRun}) {
   const [error, setError] = useState('')
+  const button = useRef<HTMLButtonElement>(null)
+  useFocusAfter(button, '#run-again, #progress')
   const cancel = (): void => {
+    if (run.status === 'cancelling') return
     setError('')
     run.cancel().catch((error: Error) => setError(error.message))
   }
-  if (LIVE.has(run.status as never))
-    return (
-      <>
-        {error && (
-          <span className="field-error" role="alert">
-            Not cancelled: {error}
-          </span>
-        )}
-        <button type="button" className="button button-danger" disabled={run.status === 'cancelling'} onClick={cancel}>
-          <Icon name="stop" /> Cancel
-        </button>
-      </>
-    )
-  if (!run.operation || !operations.some(({name}) => name === run.operation)) return null
   return (
-    <a className="button button-quiet" href={link({page: 'operation', name: run.operation})}>
-      <Icon name="repeat" /> Run again
-    </a>
+    <>
+      {error && (
+        <span className="field-error" role="alert">
+          Not cancelled: {error}
+        </span>
+      )}
+      <button
+        ref={button}
+        type="button"
+        className="button button-danger"
+        aria-disabled={run.status === 'cancelling'}
+        onClick={cancel}
+      >
+        <Icon name="stop" /> Cancel
+      </button>
+    </>
   )
 }
 

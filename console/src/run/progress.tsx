@@ -3,8 +3,10 @@ import type {UseRun} from '@headway/client/react'
 import {type ReactNode, useMemo} from 'react'
 import {type Progress, serverNow} from '../api'
 import {LIVE, useNow} from '../controls'
-import {bytes, duration, number, remaining} from '../format'
+import {bytes, duration, label, number, remaining} from '../format'
 import {Icon, type IconName} from '../icons'
+import {useFold} from './fold'
+import {foldSteps, type Step, type Steps} from './steps'
 
 export function ProgressCard({run}: {run: UseRun}) {
   if (run.status === 'idle') return <Loading />
@@ -25,12 +27,12 @@ function LiveProgress({run}: {run: UseRun}) {
   const now = useNow(250)
   const elapsed = run.startedAt ? Math.max(0, (now - Date.parse(run.startedAt)) / 1000) : 0
   const left = useCountdown(eta, progress?.timestamp, now)
-  const steps = useSteps(events)
-  const unknown = percent === undefined
+  const steps = useFold(events, foldSteps)
+  const inSteps = steps.all.length > 0
   return (
-    <section className="card progress-card" aria-label="Progress">
+    <section className="card progress-card" id="progress" tabIndex={-1} aria-label="Progress">
       <div className="progress-top">
-        {!unknown && (
+        {percent !== undefined && !inSteps && (
           <p className="progress-percent" aria-hidden="true">
             {Math.floor(percent)}
             <span>%</span>
@@ -40,24 +42,82 @@ function LiveProgress({run}: {run: UseRun}) {
           <p className="progress-message">{messageOf(run)}</p>
           <p className="progress-facts">
             {progress?.done !== undefined && progress.unit !== 'percent' && <span>{count(progress)}</span>}
-            {left !== undefined && run.status === 'running' && <span>{remaining(left)}</span>}
+            {left !== undefined && run.status === 'running' && (
+              <span>
+                {remaining(left)}
+                {steps.all.length > 1 && ' in this step'}
+              </span>
+            )}
             <span>{duration(elapsed)} elapsed</span>
           </p>
         </div>
       </div>
-      <div
-        className={`bar ${unknown ? 'bar-unknown' : ''} ${run.status === 'waiting' ? 'bar-still' : ''}`}
-        role="progressbar"
-        aria-label="Progress of the run"
-        aria-valuemin={0}
-        aria-valuemax={100}
-        aria-valuenow={unknown ? undefined : Math.floor(percent)}
-        aria-valuetext={unknown ? 'unknown' : `${Math.floor(percent)} percent`}
-      >
-        <Fill percent={percent} />
-      </div>
-      {steps.length > 1 && <Steps steps={steps} done={false} />}
+      {inSteps ? (
+        <StepBars steps={steps} still={run.status === 'waiting'} />
+      ) : (
+        <Bar percent={percent} name="Progress of the run" still={run.status === 'waiting'} />
+      )}
     </section>
+  )
+}
+
+function Bar({percent, name, still}: {percent: number | undefined; name: string; still: boolean}) {
+  const unknown = percent === undefined
+  return (
+    <div
+      className={`bar ${unknown ? 'bar-unknown' : ''} ${still ? 'bar-still' : ''}`}
+      role="progressbar"
+      aria-label={name}
+      aria-valuemin={0}
+      aria-valuemax={100}
+      aria-valuenow={unknown ? undefined : Math.floor(percent)}
+      aria-valuetext={unknown ? 'unknown' : `${Math.floor(percent)} percent`}
+    >
+      <Fill percent={percent} />
+    </div>
+  )
+}
+
+const MAX_STEPS = 8
+
+/** A bar for each step: nobody knows how much is left of a run whose steps follow one another. */
+function StepBars({steps: {all, current}, still}: {steps: Steps; still: boolean}) {
+  return (
+    <>
+      {all.length > MAX_STEPS && <p className="muted">{number(all.length - MAX_STEPS)} steps before these</p>}
+      <ol className="step-bars" aria-label="Steps">
+        {all.slice(-MAX_STEPS).map((step) => (
+          <StepBar key={step.name} step={step} current={step.name === current} still={still} />
+        ))}
+      </ol>
+    </>
+  )
+}
+
+function StepBar({step, current, still}: {step: Step; current: boolean; still: boolean}) {
+  const {name, percent} = step
+  const done = !current && (percent === undefined || percent === 100)
+  return (
+    <li className={current ? 'step-current' : undefined} aria-current={current ? 'step' : undefined}>
+      <span className="step-name">{label(name)}</span>
+      {done ? (
+        <span className="bar" aria-hidden="true">
+          <Fill percent={100} />
+        </span>
+      ) : (
+        <Bar percent={percent} name={label(name)} still={still || !current} />
+      )}
+      <span className="step-percent">
+        {done ? (
+          <>
+            <Icon name="check" />
+            <span className="visually-hidden">done</span>
+          </>
+        ) : (
+          percent !== undefined && `${Math.floor(percent)} %`
+        )}
+      </span>
+    </li>
   )
 }
 
@@ -71,7 +131,8 @@ function messageOf(run: UseRun): string {
   if (run.status === 'cancelling') return 'Cancelling'
   const step = run.progress?.step
   return (
-    run.progress?.message ?? (step === undefined ? (run.status === 'queued' ? 'Queued' : 'Running') : `Step ${step}`)
+    run.progress?.message ??
+    (step === undefined ? (run.status === 'queued' ? 'Queued' : 'Running') : label(String(step)))
   )
 }
 
@@ -90,46 +151,17 @@ function useCountdown(eta: number | undefined, timestamp: string | undefined, no
   }, [eta, timestamp, now])
 }
 
-/** The steps of the progress so far, in order. */
-function useSteps(events: UseRun['events']): string[] {
-  return useMemo(() => {
-    const names = new Set<string>()
-    for (const event of events) {
-      if (event.type === 'attempt') names.clear()
-      const step = event.type === 'progress' ? (event.data as Progress).step : undefined
-      if (step !== undefined) names.add(String(step))
-    }
-    return [...names]
-  }, [events])
-}
-
-function Steps({steps, done}: {steps: readonly string[]; done: boolean}) {
-  return (
-    <ol className="steps" aria-label="Steps">
-      {steps.slice(-8).map((step, at, all) => {
-        const current = !done && at === all.length - 1
-        return (
-          <li key={step} className={current ? 'step-current' : 'step-done'} aria-current={current ? 'step' : undefined}>
-            {!current && <Icon name="check" />}
-            {step}
-          </li>
-        )
-      })}
-    </ol>
-  )
-}
-
 const reasons: Record<string, string> = {
   requested: 'Somebody cancelled it.',
-  disconnected: 'Its last viewer left, and its linger was over.',
-  timeout: 'It reached its timeout.',
+  disconnected: 'The last viewer left, and nobody came back in time.',
+  timeout: 'It took longer than its time limit.',
   shutdown: 'The service was stopped.',
 }
 
 function Ending({run}: {run: UseRun}) {
   const {status, elapsed, error, progress, events} = run
   const time = elapsed === undefined ? '' : duration(elapsed)
-  const steps = useSteps(events)
+  const steps = useFold(events, foldSteps).all
   if (status === 'succeeded')
     return (
       <EndingCard status="succeeded" icon="check" title={`Done${time && ` in ${time}`}`}>
@@ -141,7 +173,15 @@ function Ending({run}: {run: UseRun}) {
             ? count(progress)
             : `${number(events.length)} events`}
         </p>
-        {steps.length > 1 && <Steps steps={steps} done />}
+        {steps.length > 1 && (
+          <ol className="steps" aria-label="Steps">
+            {steps.slice(-MAX_STEPS).map(({name}) => (
+              <li key={name}>
+                <Icon name="check" /> {label(name)}
+              </li>
+            ))}
+          </ol>
+        )}
       </EndingCard>
     )
   if (status === 'failed')
@@ -167,7 +207,7 @@ type EndingCardProps = {status: string; icon: IconName; title: string; children:
 
 function EndingCard({status, icon, title, children}: EndingCardProps) {
   return (
-    <section className={`card ending ending-${status}`} aria-label="Ending">
+    <section className={`card ending ending-${status}`} id="progress" tabIndex={-1} aria-label="Ending">
       <span className="ending-icon">
         <Icon name={icon} />
       </span>

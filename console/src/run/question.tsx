@@ -2,6 +2,7 @@
 import {type FormEvent, useEffect, useId, useMemo, useRef, useState} from 'react'
 import {Problem, type Question, type Schema} from '../api'
 import {Notice, useNow} from '../controls'
+import {useFocusAfter} from '../focus'
 import {duration, visible} from '../format'
 import {errorsAt, type Values} from '../forms/input'
 import {answerSchema} from '../forms/schema'
@@ -12,11 +13,14 @@ type Answer = (answer: unknown) => Promise<void>
 
 export function QuestionCard({question, answer}: {question: Question; answer: Answer}) {
   const id = useId()
+  const card = useRef<HTMLElement>(null)
+  useFocusAfter(card, '.question, #progress')
   return (
     <section
+      ref={card}
+      tabIndex={-1}
       className={`card question ${question.prompt.length > 70 ? 'question-long' : ''}`}
       aria-labelledby={id}
-      key={question.question}
     >
       <header>
         <span className="question-icon">
@@ -47,10 +51,10 @@ interface Submission {
 function YesOrNo({submit, submitting, problem}: Submission) {
   return (
     <div className="question-answers">
-      <button type="button" className="button button-primary" disabled={submitting} onClick={() => submit(true)}>
+      <button type="button" className="button button-primary" aria-disabled={submitting} onClick={() => submit(true)}>
         Yes
       </button>
-      <button type="button" className="button button-quiet" disabled={submitting} onClick={() => submit(false)}>
+      <button type="button" className="button button-quiet" aria-disabled={submitting} onClick={() => submit(false)}>
         No
       </button>
       {problem && <Refused problem={problem} />}
@@ -66,7 +70,7 @@ function Choice({choices, submit, submitting, problem}: Submission & {choices: r
           key={String(choice)}
           type="button"
           className="button button-quiet"
-          disabled={submitting}
+          aria-disabled={submitting}
           onClick={() => submit(choice)}
         >
           {visible(String(choice))}
@@ -101,7 +105,7 @@ function AnswerForm({schema, submit, submitting, problem}: Submission & {schema:
       <SchemaForm schema={wrapped} values={values} setValues={setValues} errors={errors.fields} idPrefix="answer" />
       {problem && Object.keys(errors.fields).length === 0 && <Refused problem={problem} />}
       <div className="question-answers">
-        <button type="submit" className="button button-primary" disabled={submitting}>
+        <button type="submit" className="button button-primary" aria-disabled={submitting}>
           Answer
         </button>
       </div>
@@ -134,6 +138,7 @@ function useSubmission(answer: Answer): Submission {
     }
   }, [])
   const submit = (value: unknown): void => {
+    if (submitting) return
     setSubmitting(true)
     setProblem(undefined)
     answer(value).catch((error: unknown) => {

@@ -1,6 +1,7 @@
 // The events of a run as the rows of the inspector.
 import type {RunEvent} from '@headway/client'
-import {delayOf, timeOf} from './arrivals'
+import {delayOf, MAX_EVENTS, timeOf} from './arrivals'
+import type {Fold} from './fold'
 
 export interface Row {
   event: RunEvent
@@ -14,21 +15,23 @@ export interface Row {
   skipped: number
 }
 
-export function rowsOf(events: readonly RunEvent[]): Row[] {
-  const start = events[0] ? timeOf(events[0]) || 0 : 0
-  let time = start
-  return events.map((event, index) => {
-    const before = events[index - 1]
+/** The newest `MAX_EVENTS` rows. */
+export function foldRows(): Fold<Row[]> {
+  let rows: Row[] = []
+  let start: number | undefined
+  let time = 0
+  let id = 0
+  return {add, value: () => rows.slice(-MAX_EVENTS)}
+
+  function add(event: RunEvent): void {
     const earlier = time
     time = timeOf(event) || time // text without a timestamp
-    return {
-      event,
-      at: time - start,
-      gap: Math.max(0, time - earlier),
-      delay: delayOf(event),
-      skipped: before ? event.id - before.id - 1 : event.id - 1,
-    }
-  })
+    start ??= time
+    const gap = rows.length ? Math.max(0, time - earlier) : 0
+    rows.push({event, at: time - start, gap, delay: delayOf(event), skipped: event.id - id - 1})
+    id = event.id
+    if (rows.length > 2 * MAX_EVENTS) rows = rows.slice(-MAX_EVENTS)
+  }
 }
 
 /** The kind of an event, which sets its colour. */

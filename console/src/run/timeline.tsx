@@ -1,18 +1,13 @@
 // The events of a run on a line of time, on which a silence is a gap.
+import {memo} from 'react'
 import {duration} from '../format'
 import {kindOf, type Row} from './rows'
 
 const WIDTH = 1000
 const HEIGHT = 44
-const MAX_TICKS = 1500
 
-export function Timeline({rows, choose}: {rows: readonly Row[]; choose: (id: number) => void}) {
+export const Timeline = memo(function Timeline({rows, choose}: {rows: readonly Row[]; choose: (id: number) => void}) {
   const end = Math.max(1, rows.at(-1)?.at ?? 1)
-  // Of more events than fit, only each nth progress event has a tick.
-  const every = Math.max(1, Math.ceil(rows.length / MAX_TICKS))
-  const ticks = rows
-    .filter((row, at) => at % every === 0 || kindOf(row.event.type) !== 'progress')
-    .slice(0, MAX_TICKS * 2)
   const chooseNearest = (event: React.MouseEvent<SVGSVGElement>): void => {
     const {left, width} = event.currentTarget.getBoundingClientRect()
     const at = ((event.clientX - left) / width) * end
@@ -32,20 +27,9 @@ export function Timeline({rows, choose}: {rows: readonly Row[]; choose: (id: num
         aria-label={`${rows.length} events over ${duration(end / 1000)}`}
         onClick={chooseNearest}
       >
-        {ticks.map((row) => {
-          const x = 2 + (row.at / end) * (WIDTH - 4)
-          const margin = ['progress', 'delta'].includes(row.event.type) ? 14 : 4
-          return (
-            <line
-              key={row.event.id}
-              className={`tick tick-${kindOf(row.event.type)}`}
-              x1={x}
-              x2={x}
-              y1={margin}
-              y2={HEIGHT - margin}
-            />
-          )
-        })}
+        {[...ticksOf(rows, end)].map(([kind, path]) => (
+          <path key={kind} className={`tick tick-${kind}`} d={path} />
+        ))}
       </svg>
       <figcaption>
         <span>0</span>
@@ -53,4 +37,19 @@ export function Timeline({rows, choose}: {rows: readonly Row[]; choose: (id: num
       </figcaption>
     </figure>
   )
+})
+
+/** The ticks of each kind as one path, with one tick at most for each unit of the width: there are many thousand events. */
+function ticksOf(rows: readonly Row[], end: number): Map<string, string> {
+  const places = new Map<string, Set<number>>()
+  for (const row of rows) {
+    const kind = kindOf(row.event.type)
+    const at = places.get(kind) ?? new Set()
+    places.set(kind, at.add(Math.round(2 + (row.at / end) * (WIDTH - 4))))
+  }
+  const paths = [...places].map(([kind, at]): [string, string] => {
+    const margin = ['progress', 'delta'].includes(kind) ? 14 : 4
+    return [kind, [...at].map((x) => `M${x} ${margin}V${HEIGHT - margin}`).join('')]
+  })
+  return new Map(paths)
 }

@@ -1,5 +1,5 @@
 // A table of any size. It shows its first rows, and more on request: a hundred thousand would make the page slow.
-import {memo, useState} from 'react'
+import {memo, useRef, useState} from 'react'
 import {number} from '../format'
 import type {Grid} from './shapes'
 
@@ -18,9 +18,14 @@ export const Table = memo(function Table({
   const {columns, rows} = grid
   const hasHead = columns.some((column) => column.name)
   const remaining = rows.length - shown
+  const box = useRef<HTMLDivElement>(null)
+  const showMore = (): void => {
+    if (remaining <= STEP * 4) box.current?.focus() // the button goes away
+    setShown(shown + STEP * 4)
+  }
   return (
     <div className="table-group">
-      <div className="table-box" role="group" aria-label={label} tabIndex={0}>
+      <div className="table-box" ref={box} role="group" aria-label={label} tabIndex={0}>
         <table className="table">
           {hasHead && (
             <thead>
@@ -49,11 +54,7 @@ export const Table = memo(function Table({
         <p className="table-foot">
           {number(rows.length)} rows{growing && ' so far'}
           {remaining > 0 && (
-            <button
-              type="button"
-              className="button button-quiet button-small"
-              onClick={() => setShown(shown + STEP * 4)}
-            >
+            <button type="button" className="button button-quiet button-small" onClick={showMore}>
               Show {number(Math.min(remaining, STEP * 4))} more
             </button>
           )}
