@@ -1,6 +1,6 @@
 // `node build.mjs [FOLDER]` builds FOLDER (dist/): the modules `index.js`, `react.js`, `testing.js` and `upload.js`, their
 // types, and the command `headway-types`.
-// eventsource-parser is bundled, so that a page can import the files as they are; React is not.
+// A page can import the files as they are; React is not in them.
 
 import {execFileSync} from 'node:child_process'
 import {chmodSync} from 'node:fs'

@@ -1,11 +1,7 @@
-/** The body of a stream as batches of events: `eventsource-parser` makes frames of bytes, and this module events of frames. */
-
-import {createParser, type EventSourceMessage} from 'eventsource-parser'
+/** The body of a stream as batches of events: `sse.ts` makes frames of text, and this module events of frames. */
 
 import type {RunEvent} from './events.ts'
-
-/** Characters of an unfinished event that are kept: it bounds the memory that a hostile peer can take. */
-const MAX_EVENT = 64 * 1024 * 1024
+import {createParser, type Frame} from './sse.ts'
 
 /** The library's events, whose data is an object: anything else is invalid. */
 const LIBRARY = /^(start|progress|delta|partial|question|answer|result|error|done|attempt|reset)$/
@@ -38,10 +34,9 @@ export function createReader(position: Position, parse: Parse): Reader {
   const decoder = new TextDecoder()
   let batch: RunEvent[] = []
   let alive = false
-  const parser = createParser({
-    maxBufferSize: MAX_EVENT,
-    onEvent(message) {
-      const event = toEvent(message, position, parse)
+  const feed = createParser({
+    onFrame(frame) {
+      const event = toEvent(frame, position, parse)
       alive ||= event !== undefined
       if (event?.data !== undefined) batch.push(event)
     },
@@ -51,14 +46,11 @@ export function createReader(position: Position, parse: Parse): Reader {
     onComment() {
       alive = true
     },
-    onError(error) {
-      if (error.type === 'max-buffer-size-exceeded') throw error
-    },
   })
   return {
     feed(bytes) {
       batch = []
-      parser.feed(decoder.decode(bytes, {stream: true}))
+      feed(decoder.decode(bytes, {stream: true}))
       return batch
     },
     get alive() {
@@ -68,14 +60,14 @@ export function createReader(position: Position, parse: Parse): Reader {
 }
 
 /** The event of a frame: `undefined` where it was read before, and with `data` undefined where it is invalid. */
-function toEvent(message: EventSourceMessage, position: Position, parse: Parse): RunEvent | undefined {
+function toEvent(frame: Frame, position: Position, parse: Parse): RunEvent | undefined {
   if (position.over) return
-  if (message.id && /^\d{1,15}$/.test(message.id)) {
-    if (Number(message.id) <= position.last) return
-    position.last = Number(message.id)
+  if (frame.id && /^\d{1,15}$/.test(frame.id)) {
+    if (Number(frame.id) <= position.last) return
+    position.last = Number(frame.id)
   }
-  const type = message.event ?? 'message'
-  const data = decode(type, message.data, parse)
+  const type = frame.event || 'message'
+  const data = decode(type, frame.data, parse)
   position.begun = true
   position.over = type === 'done' && data !== undefined
   return {id: position.last, type, data} as RunEvent
