@@ -1,14 +1,14 @@
-// `node build.mjs [FOLDER]` builds FOLDER (dist/): the modules `index.js`, `react.js`, `testing.js` and `upload.js`, their
-// types, and the command `headway-types`.
+// `node build.mjs [FOLDER]` builds FOLDER (dist/): the modules `index.js`, `react.js`, `testing.js` and `upload.js`, the same for
+// `require`, their types, and the command `headway-types`.
 // A page can import the files as they are; React is not in them.
 
 import {execFileSync} from 'node:child_process'
-import {chmodSync} from 'node:fs'
+import {chmodSync, readdirSync, readFileSync, writeFileSync} from 'node:fs'
 import {createRequire} from 'node:module'
 import {dirname, join, resolve} from 'node:path'
 import {fileURLToPath} from 'node:url'
 
-import {build} from 'esbuild'
+import {build, transform} from 'esbuild'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const dist = resolve(process.argv[2] ?? join(here, 'dist'))
@@ -35,3 +35,15 @@ chmodSync(join(dist, 'headway-types.js'), 0o755)
 const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
 const types = ['--project', join(here, 'tsconfig.build.json'), '--outDir', dist]
 execFileSync(process.execPath, [tsc, ...types], {stdio: 'inherit'})
+
+// The same for `require`, file by file: what several modules share, such as the classes of errors, exists once here too.
+for (const name of readdirSync(dist)) {
+  const path = join(dist, name)
+  if (name.endsWith('.d.ts')) {
+    const text = readFileSync(path, 'utf8').replace(/(["'])(\.\/[\w-]+)\.js\1/g, "'$2.cjs'")
+    writeFileSync(path.replace(/\.ts$/, '.cts'), text)
+  } else if (name.endsWith('.js') && name !== 'headway-types.js') {
+    const {code} = await transform(readFileSync(path, 'utf8'), {format: 'cjs', minify: true, target: 'es2022'})
+    writeFileSync(path.replace(/\.js$/, '.cjs'), code.replace(/require\("(\.\/[\w-]+)\.js"\)/g, 'require("$1.cjs")'))
+  }
+}

@@ -1,3 +1,5 @@
+'use client'
+
 /**
  * `useRun`: a run as the state of a React component (18 and 19).
  *

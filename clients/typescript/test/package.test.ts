@@ -1,12 +1,13 @@
 /** The built package: its exports, its imports and its size. */
 
 import {execFileSync} from 'node:child_process'
-import {mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs'
+import {cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {gzipSync} from 'node:zlib'
 
+import {build} from 'esbuild'
 import {afterAll, beforeAll, expect, test} from 'vitest'
 
 import {type CatalogueEntry, typesOf} from '../src/codegen.ts'
@@ -73,6 +74,22 @@ test('index.js and all that it imports have less than 7 kB compressed', () => {
   expect(names).toEqual([])
 })
 
+test('the hook and all that it takes have less than 9 kB compressed, and no code of others', async () => {
+  const {outputFiles, metafile} = await build({
+    stdin: {contents: "export {useRun} from './src/react.ts'", resolveDir: CLIENT},
+    bundle: true,
+    minify: true,
+    write: false,
+    metafile: true,
+    format: 'esm',
+    target: 'es2022',
+    external: ['react'],
+    outfile: 'page.js',
+  })
+  expect(gzipSync(outputFiles[0]?.contents as Uint8Array, {level: 9}).length).toBeLessThan(9_000)
+  expect(Object.keys(metafile.inputs).filter((file) => file.includes('node_modules'))).toEqual([])
+})
+
 test('react.js imports no package but React', () => {
   expect(new Set(importsOf('react.js').names)).toEqual(new Set(['react']))
 })
@@ -91,6 +108,44 @@ test('the error classes are the same in both modules', async () => {
   const script = `const [a, b] = [await import('./dist/index.js'), await import('./dist/react.js')]
     console.log(a.Problem === b.Problem)`
   expect(node('--input-type=module', '-e', script).trim()).toBe('true')
+})
+
+test('require gives the same names, with one class of each error, and the hook is for the client alone', () => {
+  const script = `const [a, b] = [require('./dist/index.cjs'), require('./dist/react.cjs')]
+    console.log(JSON.stringify([a.Problem === b.Problem, typeof a.startRun, typeof b.useRun]))`
+  expect(JSON.parse(node('--input-type=commonjs', '-e', script))).toEqual([true, 'function', 'function'])
+  for (const name of ['react.js', 'react.cjs']) {
+    expect(readFileSync(join(dist, name), 'utf8')).toMatch(/^"use client";/)
+  }
+})
+
+test('the package has its licence and a guide, its modules where old resolution looks, and needs nothing at run time', () => {
+  const home = new URL('../', import.meta.url)
+  const read = (path: string) => readFileSync(new URL(path, home), 'utf8')
+  const {dependencies, exports, files} = JSON.parse(read('package.json'))
+  expect(dependencies).toBe(undefined)
+  expect(read('LICENSE')).toBe(read('../../LICENSE'))
+  expect(read('README.md')).toContain('npm pack')
+  for (const name of ['react', 'testing', 'upload']) {
+    const folder = JSON.parse(read(`${name}/package.json`))
+    expect(files).toContain(name)
+    expect(`./${name}/${folder.main}`.replace(`${name}/../`, '')).toBe(exports[`./${name}`].require.default)
+    expect(`./${name}/${folder.types}`.replace(`${name}/../`, '')).toBe(exports[`./${name}`].import.types)
+  }
+  for (const entry of Object.values<Record<string, Record<string, string>>>(exports).filter((each) => each.import)) {
+    const paths = [entry.import, entry.require].flatMap((each) => Object.values(each ?? {}))
+    expect(paths.map((path) => existsSync(join(dist, path.replace('./dist/', ''))))).toEqual([true, true, true, true])
+  }
+})
+
+test('headway-types without its generator says how to install it', () => {
+  const alone = mkdtempSync(join(tmpdir(), 'headway-alone-'))
+  cpSync(join(dist, 'headway-types.js'), join(alone, 'headway-types.mjs'))
+  const catalogue = 'data:application/json,{"operations":[]}#/operations'
+  expect(() => node(join(alone, 'headway-types.mjs'), catalogue)).toThrow(
+    /npm install --save-dev json-schema-to-typescript/,
+  )
+  rmSync(alone, {recursive: true})
 })
 
 test('the types narrow an event by its type, and include the result', () => {
