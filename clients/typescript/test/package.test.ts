@@ -138,6 +138,19 @@ test('the package has its licence and a guide, its modules where old resolution 
   }
 })
 
+test('the tarball passes publint and attw', () => {
+  const folder = join(home, 'package')
+  const parts = ['package.json', 'README.md', 'LICENSE', 'react', 'testing', 'upload']
+  for (const part of parts) cpSync(join(CLIENT, part), join(folder, part), {recursive: true})
+  cpSync(dist, join(folder, 'dist'), {recursive: true})
+  const pack = ['pack', '--silent', '--pack-destination', home]
+  const tarball = join(home, execFileSync('npm', pack, {cwd: folder, encoding: 'utf8'}).trim())
+  node(join(MODULES, 'publint/src/cli.js'), 'run', tarball, '--strict')
+  node(join(MODULES, '@arethetypeswrong/cli/dist/index.js'), tarball) // all of node10, node16 and bundlers
+  const listed = execFileSync('tar', ['-tzf', tarball], {encoding: 'utf8'}).split('\n')
+  expect(listed).toEqual(expect.arrayContaining(['package/LICENSE', 'package/README.md', 'package/dist/react.cjs']))
+})
+
 test('headway-types without its generator says how to install it', () => {
   const alone = mkdtempSync(join(tmpdir(), 'headway-alone-'))
   cpSync(join(dist, 'headway-types.js'), join(alone, 'headway-types.mjs'))
