@@ -617,6 +617,8 @@ def daemonizing(input: Script) -> Acts:
         os.setsid()
         time.sleep(HOUR)
         os._exit(0)
+    while os.getsid(child) != child:  # until then it would be stopped with the run's own session
+        time.sleep(0.001)
     yield partial("pid", child)
     yield from play(input, input.acts)
 
