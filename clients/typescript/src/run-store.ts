@@ -33,6 +33,8 @@ export interface StoreOptions
   keep?: number | undefined
   /** The most events that `events` keeps, the newest ones (default 10,000). */
   maxEvents?: number | undefined
+  /** The most keys that `partials` keeps, the newest ones (default 10,000). */
+  maxPartials?: number | undefined
 }
 
 export type Callback = 'onEvent' | 'onSuccess' | 'onError' | 'onSettled'
@@ -100,7 +102,11 @@ export function sharedRunStore(target: string): RunStore {
 export function createRunStore(target?: string): RunStore {
   const listeners = new Set<() => void>()
   const layers = createLayers<RunStoreOptions>()
-  const builder: StateBuilder = createStateBuilder('queued', () => layers.merged().maxEvents ?? MAX_EVENTS)
+  const builder: StateBuilder = createStateBuilder(
+    'queued',
+    () => layers.merged().maxEvents ?? MAX_EVENTS,
+    () => layers.merged().maxPartials,
+  )
   let url = target
   let run: Run | undefined
   let connection: Connection = 'connecting'
@@ -265,7 +271,7 @@ export function createRunStore(target?: string): RunStore {
 
   function startOptions(): StartOptions {
     const mine = ++latest
-    const {onStart, maxEvents, headers, ...rest} = layers.merged()
+    const {onStart, maxEvents, maxPartials, headers, ...rest} = layers.merged()
     return {
       ...rest,
       // Those of the last render: a token may have changed since the first.

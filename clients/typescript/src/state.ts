@@ -40,7 +40,7 @@ export interface RunFields<Op extends Operation = Operation> {
   readonly text: string
   /** The deltas of the channel `thinking` so far, joined. */
   readonly thinking: string
-  /** The partials so far, by key. */
+  /** The partials so far, by key: the newest 10,000 keys, or those of `maxPartials`. */
   readonly partials: Partials<Op>
   /** The newest `maxEvents` events. */
   readonly events: readonly RunEvent<Op>[]
@@ -75,7 +75,14 @@ export interface StateBuilder {
   state(): RunState
 }
 
-export function createStateBuilder(status: Draft['status'], maxEvents: () => number): StateBuilder {
+/** The most partials that a state keeps unless told otherwise. */
+const MAX_PARTIALS = 10_000
+
+export function createStateBuilder(
+  status: Draft['status'],
+  maxEvents: () => number,
+  maxPartials: () => number | undefined = () => undefined,
+): StateBuilder {
   const draft: Draft = emptyState(status)
   let events: RunEvent[] = []
   let result: unknown // shown at `done`: only then has the run succeeded
@@ -101,7 +108,7 @@ export function createStateBuilder(status: Draft['status'], maxEvents: () => num
 
   function state(): RunState {
     if (changed.events) draft.events = events.slice(-maxEvents())
-    if (changed.partials) draft.partials = Object.fromEntries(partials)
+    if (changed.partials) draft.partials = Object.fromEntries(newestPartials())
     changed = {events: false, partials: false}
     return {...draft} as RunState
   }
@@ -131,7 +138,17 @@ export function createStateBuilder(status: Draft['status'], maxEvents: () => num
 
   function setPartial(key: string, value: unknown): void {
     partials.set(key, value)
+    if (partials.size > 2 * mostPartials()) partials = new Map(newestPartials())
     changed.partials = true
+  }
+
+  /** Each state has a copy of them, so that their number bounds the time that a frame takes. */
+  function newestPartials(): Iterable<[string, unknown]> {
+    return partials.size > mostPartials() ? [...partials].slice(-mostPartials()) : partials
+  }
+
+  function mostPartials(): number {
+    return Math.max(1, maxPartials() ?? MAX_PARTIALS)
   }
 
   function openQuestion(question: Question): void {

@@ -4,8 +4,10 @@ import type {UseRun} from '@headway/client/react'
 import {memo, useMemo} from 'react'
 import {duration, label} from '../format'
 import {Icon, type IconName} from '../icons'
+import {useThrottled} from '../throttle'
 import {isObject, type JsonObject} from '../values/shapes'
 import {Value} from '../values/value'
+import {type Fold, useFold} from './fold'
 
 const LIBRARY = new Set([
   'start',
@@ -30,6 +32,8 @@ const ICONS: Record<string, IconName> = {
 /** Members for programs, or that the heading shows. */
 const HIDDEN = new Set(['approve', 'timestamp', 'id', 'call', 'step', 'tool', 'name', 'ok', 'bytes', 'seconds'])
 const MAX_ENTRIES = 200
+/** Milliseconds between two changes of the list. */
+const INTERVAL = 200
 
 interface CustomEvent {
   id: number
@@ -47,7 +51,12 @@ interface Entry {
 export const isCustom = (event: CustomEvent): boolean => !LIBRARY.has(event.type)
 
 export function Activity({run, live}: {run: UseRun; live: boolean}) {
-  const entries = useMemo(() => entriesOf(run.events, run.text), [run.events, run.text])
+  const all = useFold(useThrottled(run.events, INTERVAL), foldEntries)
+  // An answer that is also the run's text is shown below.
+  const entries = useMemo(
+    () => all.filter(({data}) => !run.text || !isObject(data) || data.text !== run.text),
+    [all, run.text],
+  )
   if (entries.length === 0) return null
   return (
     <section className="activity" aria-label="Activity">
@@ -166,22 +175,27 @@ function parseJson(text: unknown): unknown {
 const isEmpty = (value: unknown): boolean =>
   value === null || value === '' || value === false || (Array.isArray(value) && value.length === 0)
 
-/** The entries of the current attempt, without an answer that is also the run's text: that is shown below. */
-function entriesOf(events: UseRun['events'], text: string): Entry[] {
-  const entries: Entry[] = []
-  const calls = new Map<string, Entry>()
-  const from = events.findLastIndex(({type}) => type === 'attempt') + 1
-  for (const event of events.slice(from) as readonly CustomEvent[]) {
-    if (!isCustom(event)) continue
+/** The entries of the current attempt. */
+function foldEntries(): Fold<readonly Entry[]> {
+  let entries: Entry[] = []
+  let calls = new Map<string, number>()
+  return {add, value: () => [...entries]}
+
+  function add(event: CustomEvent): void {
+    if (event.type === 'attempt') {
+      entries = []
+      calls = new Map()
+    }
+    if (!isCustom(event)) return
     const data = event.data as JsonObject | string
     const call = isObject(data) && data.call !== undefined ? `${String(data.step)} ${String(data.call)}` : undefined
-    const earlier = call === undefined ? undefined : calls.get(call)
-    if (earlier && isObject(data) && event.type === 'observation') earlier.observation = data
-    else if (!(isObject(data) && text && data.text === text)) {
-      const entry: Entry = {event, data}
-      entries.push(entry)
-      if (call !== undefined) calls.set(call, entry)
+    const at = call === undefined ? undefined : calls.get(call)
+    const earlier = at === undefined ? undefined : entries[at]
+    if (at !== undefined && earlier && isObject(data) && event.type === 'observation')
+      entries[at] = {...earlier, observation: data}
+    else {
+      if (call !== undefined) calls.set(call, entries.length)
+      entries.push({event, data})
     }
   }
-  return entries
 }

@@ -13,7 +13,7 @@ import {Partials} from './partials'
 export function Output({run}: {run: UseRun}) {
   const {thinking, text, partials, result, status} = run
   const live = LIVE.has(status as never)
-  const hasPartials = Object.keys(partials).length > 0
+  const hasPartials = hasMembers(partials)
   const empty = !thinking && !text && !hasPartials && result === undefined && !run.events.some(isCustom)
   return (
     <div className="output">
@@ -30,6 +30,11 @@ export function Output({run}: {run: UseRun}) {
       {result !== undefined && <Result run={run} />}
     </div>
   )
+}
+
+function hasMembers(record: object): boolean {
+  for (const _ in record) return true
+  return false
 }
 
 /** Open until the text begins, unless somebody opens or closes it. */
