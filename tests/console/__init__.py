@@ -184,6 +184,11 @@ class Page:
         """The id of the focused element, or its text if it has none."""
         return str(self.evaluate("() => document.activeElement.id || document.activeElement.textContent.trim()"))
 
+    @property
+    def busy(self) -> float:
+        """The seconds of processor time that the page's main thread has taken since this was first asked for."""
+        return float(self._ask("busy"))
+
     def evaluate(self, code: str, arg: Any = None) -> Any:
         """The return value of a JavaScript function that is called in the page."""
         return self._ask("evaluate", code=code, arg=arg)

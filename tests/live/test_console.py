@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from tests.clients import wait_until
 from tests.console import PHONE, Browser, Page
 from tests.live.requests import JSON, ask
 from tests.proxy import Proxy
-from tests.servers import Server, gunicorn, scratch
+from tests.servers import Server, gunicorn, nginx, scratch
 
 START = 'role=button[name="Start"]'
 CANCEL = 'role=button[name="Cancel"]'
@@ -312,6 +313,36 @@ def test_offline_and_online(browser: Browser, service: Server) -> None:
         page.see('.tiles dd:text-is("43")')
 
 
+def test_a_proxy_that_strips_a_path(browser: Browser, service: Server) -> None:
+    """Behind a proxy that strips a path without telling the service, the page goes on from its own address."""
+    with nginx(service, conf_template=STRIPPED) as proxy, browser.open(f"{proxy.url}/tools/headway/") as page:
+        page.click('role=link[name="Simulate a run"]')
+        page.fill("#root_steps", 4)
+        page.fill("#root_interval", 0.1)
+        page.fill("#root_ask_at", 2)
+        assert f"{proxy.url}/tools/headway/operations/simulate" in page.text(".terminal pre")
+        page.click(START)
+        page.click('role=button[name="Yes"]')
+        page.see(DONE)
+        page.reload()
+        page.see(DONE)
+        assert page.url.startswith(f"{proxy.url}/tools/headway/#/runs/")
+
+
+STRIPPED = """
+server {
+    listen 127.0.0.1:@port@;
+    location /tools/headway/ {
+        proxy_pass http://@upstream@/;
+        proxy_http_version 1.1;
+        proxy_buffering off;
+        proxy_read_timeout @read_timeout@;
+        @directives@
+    }
+}
+"""
+
+
 def test_server_restarted_in_the_middle(browser: Browser) -> None:
     """While a killed server is away the page says so; once it is back, the page shows how the run ended."""
     with scratch() as folder, gunicorn("app:app", env=settings(folder)) as server, browser.open(server.url) as page:
@@ -459,6 +490,19 @@ def test_inspector(browser: Browser, service: Server) -> None:
         page.click('role=button[name="Event 1"]')
         page.see("text=Event 1: start")
         assert '"operation": "simulate"' in page.text("pre")
+
+
+def test_a_thousand_events_a_second(browser: Browser, service: Server) -> None:
+    """The page of the events of a fast run works for a part of the time only."""
+    with browser.open(service.url) as page:
+        simulate(page, service, steps=100_000, interval=0.001)
+        page.click(EVENTS)
+        page.see('.tiles dd:text-matches("^[1-9],")')
+        before, since = page.busy, time.monotonic()
+        page.see('.tiles dd:text-matches("^[2-9],")')
+        assert page.busy - before < 0.6 * (time.monotonic() - since)
+        page.click(CANCEL)
+        page.see("text=/^Cancelled after/")
 
 
 def test_events_are_shown_with_their_gaps(browser: Browser, service: Server) -> None:
