@@ -677,8 +677,8 @@ function Badge() {
   return status.status
 }
 
-function Declared({name, input}: {name: string; input: object | null}) {
-  const run = useRun(`${service}/operations/count`, {fetch: mock.fetch, key: 'declared', input})
+function Declared({name, input, keep}: {name: string; input: object | null; keep?: number}) {
+  const run = useRun(`${service}/operations/count`, {fetch: mock.fetch, key: 'declared', input, keep})
   useEffect(() => {
     renders += 1
     shown[name] = run
@@ -847,6 +847,17 @@ describe('a run that is replaced', () => {
     expect(mock.requestLines().sort()).toEqual([...lines].sort())
   })
 
+  test('is not started again where it was not answered yet', async () => {
+    await render(<Show previous="cancel" retryDelay={0.05} />)
+    mock.on('POST /operations/count', () => problem(503, 'unavailable'))
+    const first = shownRun().start({first: true})
+    await until(() => shownRun().failureCount === 1)
+    mock.on('POST /operations/count', () => problem(422, 'invalid_input'))
+    await Promise.all([shownRun().start({second: true}), first])
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect(mock.requests.map(({body}) => body)).toEqual(['{"first":true}', '{"second":true}'])
+  })
+
   test('is cancelled only if it is not over', async () => {
     await render(<Show previous="cancel" />)
     await started()
@@ -869,6 +880,17 @@ test('a state is kept after the last component, and the stream resumes where it 
   expect(shownRun().text).toBe('kept')
   await until(() => mock.streams.length === 2)
   expect(mock.stream.lastEventId).toBe('1')
+})
+
+test('a state of a key is kept after the last component', async () => {
+  const content = <Declared name="one" input={null} keep={60} />
+  await render(content)
+  await started({}, 'one')
+  root.render(<p>Another page</p>)
+  await until(() => mock.stream.aborted)
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  await render(content)
+  expect(shownRun()).toMatchObject({id: 'r1', status: 'running'})
 })
 
 test('linger is a preference of the start', async () => {
