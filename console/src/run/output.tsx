@@ -4,16 +4,21 @@ import {useEffect, useId, useMemo, useRef, useState} from 'react'
 import {Copy, Download, LIVE} from '../controls'
 import {number} from '../format'
 import {Icon} from '../icons'
+import {useThrottled} from '../throttle'
 import {Markdown} from '../values/markdown'
 import {gridOf, isChart, isObject, isPage} from '../values/shapes'
 import {Value} from '../values/value'
 import {Activity, isCustom} from './activity'
 import {Partials} from './partials'
 
+/** Milliseconds between two looks at the partials: there may be thousands of them a second. */
+const INTERVAL = 200
+
 export function Output({run}: {run: UseRun}) {
-  const {thinking, text, partials, result, status} = run
+  const {thinking, text, result, status} = run
+  const partials = useThrottled(run.partials, INTERVAL)
   const live = LIVE.has(status as never)
-  const hasPartials = hasMembers(partials)
+  const hasPartials = useMemo(() => Object.keys(partials).length > 0, [partials])
   const empty = !thinking && !text && !hasPartials && result === undefined && !run.events.some(isCustom)
   return (
     <div className="output">
@@ -30,11 +35,6 @@ export function Output({run}: {run: UseRun}) {
       {result !== undefined && <Result run={run} />}
     </div>
   )
-}
-
-function hasMembers(record: object): boolean {
-  for (const _ in record) return true
-  return false
 }
 
 /** Open until the text begins, unless somebody opens or closes it. */

@@ -2,19 +2,15 @@
 // anything else on a card.
 import {useMemo} from 'react'
 import {label, number} from '../format'
-import {useThrottled} from '../throttle'
 import {batchesOf, isChart, isPage} from '../values/shapes'
 import {Table} from '../values/table'
 import {ChartBox, Value} from '../values/value'
 import {DocumentPages} from './document'
 
 const MAX_PARTIALS = 60
-/** Milliseconds between two changes of what is shown: there may be thousands of partials a second. */
-const INTERVAL = 200
 
 export function Partials({partials, live}: {partials: Readonly<Record<string, unknown>>; live: boolean}) {
-  const shown = useThrottled(partials, INTERVAL)
-  const {pages, table, charts, others} = useMemo(() => byShape(shown), [shown])
+  const {pages, table, charts, others} = useMemo(() => byShape(partials), [partials])
   return (
     <>
       {pages.length > 0 && <DocumentPages pages={pages} live={live} />}
