@@ -420,7 +420,7 @@ class SharedStoreContract:
     def test_producers_that_write_at_the_same_moment(self, worker: MakeWorker) -> None:
         """They share one writer, which each of them wakes, and all runs come to their end."""
         store = worker()
-        runner = Runner([ticking], store, Settings(), Worker.current())
+        runner = Runner([ticking], store, Settings(), Worker())  # the store is in the hub of this thread
         runs = [runner.start(ticking, NoInput())[0] for _ in range(10)]
         until(lambda: all(last_shown(store, run) == 103 for run in runs), "all runs end")
         runner.close()
