@@ -110,25 +110,27 @@ class Server:
 
 
 class Process(NamedTuple):
-    """A line of the system's process table."""
+    """A line of the system's process table; `started` is in ticks of the machine's clock."""
 
     pid: int
     parent: int
     group: int
+    started: int
 
 
 def processes() -> Iterator[Process]:
     """The processes of this machine that run, from /proc/PID/stat (proc(5)); without zombies (state Z)."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            state, parent, group = stat.read_text().rpartition(")")[2].split()[:3]
+            state, parent, group, *others = stat.read_text().rpartition(")")[2].split()
             if state != "Z":
-                yield Process(int(stat.parent.name), int(parent), int(group))
+                yield Process(int(stat.parent.name), int(parent), int(group), int(others[16]))
 
 
 def children(pid: int) -> list[int]:
-    """The process ids of the children of `pid`, oldest first."""
-    return sorted(process.pid for process in processes() if process.parent == pid)
+    """The process ids of the children of `pid`, oldest first: ids themselves begin anew after the last one."""
+    own = [process for process in processes() if process.parent == pid]
+    return [process.pid for process in sorted(own, key=lambda process: (process.started, process.pid))]
 
 
 def free_port() -> int:

@@ -97,7 +97,7 @@ def run(**options: Any) -> tuple[list[Event], dict[str, Any]]:
 
 def process() -> int:
     """The id of the last database process that was started."""
-    return max(children(os.getpid()))
+    return children(os.getpid())[-1]
 
 
 def size(folder: Path) -> int:
