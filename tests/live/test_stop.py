@@ -38,9 +38,9 @@ def server(notes: Notes) -> Iterator[Server]:
         yield started
 
 
-def serve(notes: Notes) -> contextlib.AbstractContextManager[Server]:
+def serve(notes: Notes, **env: str) -> contextlib.AbstractContextManager[Server]:
     """A gunicorn of one worker whose operations leave these notes."""
-    return gunicorn(APP, env={VARIABLE: str(notes.folder), "HEADWAY_MAX_RUNS_PER_CLIENT": "1000"})
+    return gunicorn(APP, env={VARIABLE: str(notes.folder), "HEADWAY_MAX_RUNS_PER_CLIENT": "1000", **env})
 
 
 present: list[Connection] = []
@@ -344,8 +344,8 @@ def test_a_childs_own_child_goes_with_it(server: Server) -> None:
 
 @pytest.mark.parametrize("killed", ["worker", "master"])
 def test_children_die_with_their_worker(notes: Notes, killed: str) -> None:
-    """When a worker or its master is killed, its fork server ends, and every child, busy or asleep."""
-    with serve(notes) as server:
+    """When a worker is killed, or drains because its master was, its fork server ends, and every child."""
+    with serve(notes, HEADWAY_DRAIN="1") as server:
         viewers = [watch(server, kind) for kind in ("sleeping", "burning", "ignoring", "parent")]
         pids = [at_work(viewer).json["value"] for viewer in viewers]
         (worker,) = server.worker_pids()
