@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gevent
@@ -44,14 +45,16 @@ def world() -> World:
 def watchdog(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watchdog]:
     """A watchdog that waits for less time than usual; its thread ends with the test."""
     monkeypatch.setattr(module, "BLOCKED_AFTER", INTERVAL)
-    before = threads()
-    yield Watchdog(world.worker.soon, world.worker.ident)
-    wait_until(lambda: threads() <= before, "its thread ends")
+    watchdog = Watchdog(world.worker.soon, world.worker.ident)
+    yield watchdog
+    wait_until(lambda: threads(watchdog) == 0, "its thread ends")
 
 
-def threads() -> int:
-    """How many threads this process has (proc(5))."""
-    return len(list(Path("/proc/self/task").iterdir()))
+def threads(watchdog: Watchdog) -> int:
+    """How many threads watch for it: threads of other tests may end or begin meanwhile."""
+    frames = [frame for top in sys._current_frames().values() for frame, _ in traceback.walk_stack(top)]
+    watching = [frame for frame in frames if frame.f_code is Watchdog._watch.__code__]
+    return sum(frame.f_locals["self"] is watchdog for frame in watching)
 
 
 def block(seconds: float) -> None:
@@ -105,14 +108,13 @@ def test_a_blocker_that_is_no_producer(watchdog: Watchdog, caplog: pytest.LogCap
 
 def test_it_watches_only_while_producers_run(watchdog: Watchdog) -> None:
     """Its thread ends after the last producer, and starts again with the next one."""
-    before = threads()
     for _ in range(2):
         producer = Producer("brief", "r1")
         run(watchdog, producer, gevent.sleep, 0.01)
         producer.greenlet.join(0.005)
-        assert threads() == before + 1
+        wait_until(lambda: threads(watchdog) == 1, "its thread begins")
         producer.greenlet.join()
-        wait_until(lambda: threads() == before, "its thread ends")
+        wait_until(lambda: threads(watchdog) == 0, "its thread ends")
 
 
 def test_the_stack_of_a_greenlet() -> None:
