@@ -151,15 +151,15 @@ def test_the_blocks_that_are_in_no_file() -> None:
             exec(block.text, names)
     client = app.test_client()
     assert client.post("/operations/nothing").status_code == 200
-    assert app.test_client().get("/acme/api/work/operations").status_code == 404
+    assert app.test_client().get("/acme/api/jobs/operations").status_code == 404
     other = with_login("other")
     other.register_blueprint(names["api"])
-    assert other.test_client().get("/acme/api/work/operations").status_code == 401
+    assert other.test_client().get("/acme/api/jobs/operations").status_code == 401
     with other.app_context():
         assert names["headway"].here is other.extensions["headway"]
     both = names["create_app"](nothing, names["tidy"])
     with_login("", both)
-    assert both.test_client().get("/work/operations").status_code == 200
+    assert both.test_client().get("/jobs/operations").status_code == 200
     assert both.test_client().get("/staff/operations").status_code == 401
     assert "headway-staff" in both.extensions
     assert "headway-staff" in both.cli.commands
@@ -188,8 +188,8 @@ def logged_in(server: Server, name: str) -> Iterator[httpx.Client]:
 def test_the_shop_under_gunicorn(server: Server) -> None:
     """A stream that is cut goes on on whichever worker; another user sees nothing of it; both kinds of work end."""
     with logged_in(server, "ann") as ann, logged_in(server, "bob") as bob:
-        sealing = ann.post("/work/operations/seal", headers={"Prefer": "respond-async"}).headers["Location"]
-        with ann.stream("POST", "/work/operations/export") as stream:
+        sealing = ann.post("/jobs/operations/seal", headers={"Prefer": "respond-async"}).headers["Location"]
+        with ann.stream("POST", "/jobs/operations/export") as stream:
             run_path = stream.headers["Location"]
             seen = next(line for line in stream.iter_lines() if line.startswith("id: 3"))
         rest = ann.get(f"{run_path}/events", headers={"Last-Event-ID": seen.removeprefix("id: ")}).text
@@ -213,7 +213,7 @@ def test_the_page_in_a_browser(server: Server) -> None:
         page.see("text=/80,Chair 40,4000,760/")
         assert page.evaluate("() => sessionStorage.run") is None
         page.evaluate(
-            "async () => { sessionStorage.run = '/work/runs/' + (await (await fetch('/work/runs')).json()).runs[0].id }"
+            "async () => { sessionStorage.run = '/jobs/runs/' + (await (await fetch('/jobs/runs')).json()).runs[0].id }"
         )
         page.reload()
         page.see("text=/80,Chair 40,4000,760/")

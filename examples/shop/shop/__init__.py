@@ -32,5 +32,5 @@ def create_app(config=None):
     app.register_blueprint(auth.blueprint)
     app.register_blueprint(orders.blueprint)
     app.cli.add_command(commands.init_db)
-    Headway(app, operations=[orders.export, orders.seal], url_prefix="/work", authorize=lambda _: current_user.get_id())
+    Headway(app, operations=[orders.export, orders.seal], url_prefix="/jobs", authorize=lambda _: current_user.get_id())
     return app

@@ -18,7 +18,7 @@ def events_of(answer):
 
 def run_of(browser):
     """Where the run of an export is that is over."""
-    answer = browser.post("/work/operations/export")
+    answer = browser.post("/jobs/operations/export")
     events_of(answer)
     return answer.headers["Location"]
 
@@ -58,12 +58,12 @@ def test_a_page_that_comes_back(ann):
 def test_a_start_without_a_token(ann, name):
     """It is refused, and the refusal says why."""
     ann.token = ""
-    refused = ann.post(f"/work/operations/{name}")
+    refused = ann.post(f"/jobs/operations/{name}")
     assert (refused.status_code, refused.json["detail"]) == (400, "The CSRF token is missing.")
 
 
 def test_the_page_has_the_buttons(ann):
     """They name what they start."""
     page = ann.get("/").text
-    assert 'data-start="/work/operations/export"' in page
-    assert 'data-start="/work/operations/seal"' in page
+    assert 'data-start="/jobs/operations/export"' in page
+    assert 'data-start="/jobs/operations/seal"' in page
