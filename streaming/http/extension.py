@@ -269,9 +269,11 @@ class Headway:
         """How many streams a worker may have open: `HEADWAY_MAX_STREAMS`, or as many as there are files for."""
         return most_streams(self.settings.max_streams)
 
-    @cached_property
+    @property
     def observer(self) -> Observers:
         """All observers as one, and Prometheus if its library is installed."""
+        # Not cached: before Python 3.12 `cached_property` holds a lock, and the hub would wait for a thread that holds
+        # it and waits for the hub.
         prometheus = [] if Prometheus is None else [self.worker.part(Prometheus)]
         return Observers([*self.observers, *prometheus])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ from streaming import Event, Headway, MemoryStore, SettingError, operation, prog
 from streaming.errors import RegistrationError
 from streaming.http.heartbeat import Heartbeat
 from streaming.runs.runner import Runner, Runners
+from streaming.runtime.hub import start_hub
+from streaming.runtime.worker import Worker
 from tests.clients import parse_frames
 from tests.command_line import run_in
 from tests.worlds import World
@@ -362,3 +365,26 @@ def test_a_live_run_keeps_its_application(world: World) -> None:
     assert record.status == "running"
     world.call(store.cancel, started, "requested")
     world.until(lambda: store.find(started).fold.over, "the run is over")  # type: ignore[union-attr]
+
+
+def test_the_hub_does_not_wait_for_a_thread_that_waits_for_it() -> None:
+    """A request in a thread asks for the observers first, and the worker's hub while that request waits for it."""
+    headway = Headway(Flask(__name__))
+    asked, answered = threading.Event(), list[object]()
+    with Worker(start_hub(), native=True).installed() as worker:
+
+        def hold() -> None:
+            asked.wait(5)
+            time.sleep(0.1)  # the request is waiting by now
+            answered.append(headway.observer)
+
+        def ask() -> None:
+            asked.set()
+            answered.append(headway.observer)
+
+        worker.soon(hold)
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        thread.join(5)
+        assert len(answered) == 2
+        worker.close()
