@@ -117,7 +117,8 @@ class Writer:
         """Writes batches until its greenlet is killed."""
         while True:
             self._wake.clear()
-            tasks: list[Task] = [*self._commands, *self._gather()]
+            tasks: list[Task] = [command for command in self._commands if not command.cancelled]
+            tasks += self._gather()
             self._commands = []
             if not tasks:
                 self._busy = False
