@@ -2,7 +2,7 @@
 
 At each step the model replies, in a form that a schema enforces, with calls of tools or with the answer. The calls run
 concurrently. The value or error of each is an **observation**, which the model sees at the next step. Besides
-`progress`, and `delta`s of plans and answer, there are these events:
+`progress`, and `delta`s of plans and answer, there are these events (`tools.events` has their types):
 
     plan          step, parts: [{part, observation}], calls: [{call, tool, arguments}]
     tool_call     step, call, tool, arguments, approve
@@ -29,6 +29,7 @@ from streaming import Event, SettingError, Upload, operation
 from .inputs import Input
 from .tools import data, documents
 from .tools.base import Tool
+from .tools.events import EVENTS
 from .tools.registry import registry
 from .tools.steps import MIN_SHOWN, AgentRun, Result
 
@@ -113,7 +114,7 @@ class Agent(Input):
     )
 
 
-@operation(title="Run an agent", runs_in="process", timeout=TIMEOUT)
+@operation(title="Run an agent", runs_in="process", timeout=TIMEOUT, events=EVENTS)
 def agent(input: Agent) -> Generator[Event, Any, Result]:
     """Reaches a goal with tools: weather, holidays, money, articles, documents, tables, and custom tools."""
     run = AgentRun(

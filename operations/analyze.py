@@ -28,7 +28,7 @@ from streaming import Event, OperationError, Upload, operation, partial, progres
 
 from .analytics.charts import chart
 from .analytics.engine import Engine
-from .analytics.queries import KIND, SECONDS, Answer, Table, public_columns
+from .analytics.queries import KIND, SECONDS, Answer, Column, Table, public_columns
 from .analytics.sources import SAMPLE, Source, sources
 from .analytics.sql import identifier
 from .inputs import Input
@@ -119,7 +119,11 @@ def _place(input: Analysis) -> Literal["greenlet", "thread"]:
     return "thread" if input.question is None else place()
 
 
-@operation(title="Analyze data", runs_in="thread", where=_place)
+Partials = list[Table] | list[Column] | list[dict[str, Any]] | dict[str, Any] | str
+"""Of the keys `tables`, `columns`, `rows-1` and on, `chart` (Vega-Lite), and `sql`."""
+
+
+@operation(title="Analyze data", runs_in="thread", where=_place, partials=Partials)
 def analyze(input: Analysis) -> Work:
     """Answers SQL, or a question, over CSV, JSON and Parquet files, with a chart if one fits."""
     files = sources(input.file or SAMPLE)

@@ -14,7 +14,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from pydantic import BaseModel
 
@@ -27,6 +27,7 @@ from . import data, documents, plans
 from .base import Tool
 from .calls import SECONDS, Call, Outcome, cut, run_concurrently
 from .context import CallContext
+from .events import EndReason
 from .web import Web
 
 APPROVAL_SECONDS: Final = 600.0
@@ -38,7 +39,6 @@ MIN_SHOWN: Final = 200
 TRANSIENT: Final = ("timeout", "unreachable", "failed", "http_5", "http_429", "http_408")
 """Prefixes of the codes of failures after which the same call may be repeated."""
 
-EndReason = Literal["answered", "steps", "seconds", "repeated"]
 Json = dict[str, Any]
 
 

@@ -30,6 +30,7 @@ from streaming.protocol.events import LIFECYCLE, TYPED
 from tests import pdfs
 from tests.apps.agent_model import Loose, Refusal, Reply, ScriptedModel, answer, calls
 from tests.apps.apis import Apis, Fault
+from tests.operations.declared import undeclared
 
 Json = dict[str, Any]
 
@@ -140,6 +141,7 @@ def test_a_goal_is_reached_in_steps(run: Run, apis: Apis) -> None:
     assert (done.result.answer, done.result.ended) == ("It is -2.1 °C in Oslo.", "answered")
     assert [step.parts[0].part for step in done.result.steps] == ["Where is Oslo?", "And how warm is it there?"]
     assert done.result.steps[1].calls[0].text == each["text"]
+    assert undeclared(agent, done.events) == []
 
 
 def test_the_names_of_its_events_are_not_the_librarys() -> None:

@@ -30,6 +30,7 @@ from operations.analytics.sql import identifier
 from operations.analyze import Analysis, analyze
 from streaming import Event, OperationError, Upload, partial, progress
 from tests.clients import wait_until
+from tests.operations.declared import undeclared
 from tests.servers import children
 
 Rows = list[dict[str, Any]]
@@ -608,6 +609,7 @@ def test_a_run_yields_everything_as_it_arrives() -> None:
     assert values["chart"] == result["chart"]
     assert (result["sql"], result["question"], result["truncated"]) == (sql, None, False)
     assert [table["name"] for table in result["tables"]] == ["orders", "products"]
+    assert undeclared(analyze, events) == []
 
 
 def test_a_result_says_that_it_is_truncated() -> None:

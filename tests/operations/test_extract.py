@@ -34,6 +34,7 @@ from operations.pdf.process import PdfProcess, as_path
 from operations.pdf.text import clean
 from streaming import Event, OperationError, Upload
 from tests import pdfs
+from tests.operations.declared import undeclared
 
 
 @dataclass
@@ -331,6 +332,7 @@ def test_each_page_is_a_partial_and_progress(run: Run) -> None:
     ]
     assert all(e.data["total"] == 3 and e.data["unit"] == "pages" for e in outcome.events[1:] if e.name == "progress")
     assert [e.data["value"] for e in outcome.events if e.name == "partial"] == outcome.result["pages"]
+    assert undeclared(extract, outcome.events) == []
 
 
 def test_the_file_name_has_no_folders(run: Run) -> None:
