@@ -6,6 +6,9 @@ from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict  # pydantic takes no other on Python 3.11
 
+Box = list[float]
+"""Left, top, right and bottom in points, from the top left corner of the page with its text upright."""
+
 
 class Heading(TypedDict):
     """A heading, and its level from 1."""
@@ -19,19 +22,26 @@ class Table(TypedDict):
 
     rows: list[list[str]]
     header: bool
+    box: Box
 
 
 class Pair(TypedDict):
-    """A key without its colon, and its value."""
+    """A key without its colon, and its value; the filled field of a form has no box."""
 
     key: str
     value: str
+    box: Box | None
 
 
 class PageContent(TypedDict):
-    """A page; `thumbnail` is a data URL, where it was asked for, and null for a damaged page."""
+    """A page; `thumbnail` is a data URL, where it was asked for, and null for a damaged page.
+
+    `width` and `height` are points of the page with its text upright, in which the boxes are measured.
+    """
 
     page: int
+    width: float
+    height: float
     text: str
     headings: list[Heading]
     tables: list[Table]

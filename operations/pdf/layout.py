@@ -28,6 +28,10 @@ class Box(NamedTuple):
         """Whether the point is inside."""
         return self.x0 <= x <= self.x1 and self.top <= y <= self.bottom
 
+    def rounded(self) -> list[float]:
+        """The four sides to a tenth of a point, for JSON."""
+        return [round(side, 1) for side in self]
+
 
 @dataclass(frozen=True, slots=True)
 class Word:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
-from .layout import Box, Cell, Page, Row, rows
+from .layout import Box, Cell, Page, Row, around, rows
 
 MAX_KEY_WORDS = 6
 """Words of a key; more than that is a sentence."""
@@ -34,10 +34,11 @@ _PAIR = re.compile(
 
 
 class Pair(NamedTuple):
-    """A key without its colon, and its value."""
+    """A key without its colon, its value, and the box around both, which the field of a form does not have."""
 
     key: str
     value: str
+    box: Box | None = None
 
 
 def find(page: Page, headings: Collection[Box] = (), tables: Collection[Box] = ()) -> list[Pair]:
@@ -46,7 +47,10 @@ def find(page: Page, headings: Collection[Box] = (), tables: Collection[Box] = (
     free = [word for word in words if not any(box.holds(*word.middle) for box in headings)]
     pairs = [Pair(*field) for field in page.fields]
     pairs += _Finder([row for row in rows(free) if len(row.cells) <= MAX_CELLS], tables).pairs()
-    return list(dict.fromkeys(pairs))
+    unique: dict[tuple[str, str], Pair] = {}
+    for pair in pairs:
+        unique.setdefault((pair.key, pair.value), pair)
+    return list(unique.values())
 
 
 class _Finder:
@@ -63,19 +67,22 @@ class _Finder:
                 label = None if cell is value_cell else _label(cell)
                 if label is None or self._in_paragraph(index, cell):
                     continue
-                value = label["value"].strip()
+                value, places = label["value"].strip(), [cell]
                 if not value and beside and not _label(beside):
                     value, value_cell = beside.text, beside
-                value = value or "\n".join(self._below(index, cell))
+                    places.append(beside)
+                elif not value:
+                    places += self._below(index, cell)
+                    value = "\n".join(place.text for place in places[1:])
                 if value and len(value) <= MAX_VALUE:
-                    yield Pair(label["key"].strip(), value)
+                    yield Pair(label["key"].strip(), value, around(place.box for place in places))
 
     def _in_paragraph(self, index: int, cell: Cell) -> bool:
         """Whether the cell is running text: a long line is right above it, or it is long and text is right below it."""
         follows = any(_is_prose(other) for other in self._adjacent(index - 1, cell))
         return follows or (_is_prose(cell) and any(not _label(other) for other in self._adjacent(index + 1, cell)))
 
-    def _below(self, index: int, cell: Cell) -> Iterator[str]:
+    def _below(self, index: int, cell: Cell) -> Iterator[Cell]:
         """The lines of a value that is below its label and flush with it."""
         above = cell
         for at in range(index + 1, index + 1 + MAX_BELOW):
@@ -83,7 +90,7 @@ class _Finder:
             if not flush or _label(flush[0]) or _is_prose(flush[0]) or self._in_table(flush[0]):
                 return
             above = flush[0]
-            yield above.text
+            yield above
 
     def _adjacent(self, index: int, cell: Cell) -> Iterator[Cell]:
         """Cells of the row at `index` as close to this cell as the lines of one paragraph are."""

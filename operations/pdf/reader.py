@@ -95,10 +95,15 @@ class Reader:
         page_headings = headings.find(page, profile, boxes)
         content: Json = {
             "page": page.number,
+            "width": page.width,
+            "height": page.height,
             "text": page.text,
             "headings": [{"text": heading.text, "level": heading.level} for heading in page_headings],
-            "tables": [{"rows": table.rows, "header": table.header} for table in page_tables],
-            "pairs": [pair._asdict() for pair in pairs.find(page, [heading.box for heading in page_headings], boxes)],
+            "tables": [{"rows": t.rows, "header": t.header, "box": t.box.rounded()} for t in page_tables],
+            "pairs": [
+                {"key": pair.key, "value": pair.value, "box": pair.box and pair.box.rounded()}
+                for pair in pairs.find(page, [heading.box for heading in page_headings], boxes)
+            ],
         }
         if self._with_thumbnails:
             content["thumbnail"] = None if page.number in self._damaged else self._document.thumbnail(page.number)

@@ -121,8 +121,8 @@ STYLES = {
 @pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
 def test_a_table_is_found_however_it_is_ruled(run: Run, style: Any) -> None:
     """The table of an invoice has its cells and its header, whatever lines are drawn."""
-    tables = run(pdfs.invoice(*style)).page(1)["tables"]
-    assert tables == [{"rows": [list(row) for row in pdfs.ITEMS], "header": True}]
+    (table,) = run(pdfs.invoice(*style)).page(1)["tables"]
+    assert (table["rows"], table["header"]) == ([list(row) for row in pdfs.ITEMS], True)
 
 
 def test_tables_can_be_switched_off(run: Run) -> None:
@@ -181,8 +181,21 @@ def test_other_colons_make_no_pairs(run: Run, text: str) -> None:
 
 def test_filled_form_fields_are_pairs(run: Run) -> None:
     """The keys are the names that people see; an empty field makes no pair."""
-    pairs = [tuple(pair.values()) for pair in run(pdfs.form()).page(1)["pairs"]]
+    pairs = [(pair["key"], pair["value"]) for pair in run(pdfs.form()).page(1)["pairs"]]
     assert pairs == [("Surname", "Lovelace"), ("Member", "yes"), ("Newsletter", "no")]
+
+
+def test_tables_and_pairs_have_their_place(run: Run) -> None:
+    """Boxes are points from the top left corner of the upright page, whose width and height are told."""
+    page = run(pdfs.invoice(*pdfs.GRID)).page(1)
+    assert (page["width"], page["height"]) == (595.3, 841.9)
+    (x0, top, x1, bottom) = page["tables"][0]["box"]
+    assert (x0, top) == (60, 230)
+    assert (x1, bottom) == pytest.approx((334, 320), abs=20)
+    boxes = {pair["key"]: pair["box"] for pair in page["pairs"]}
+    assert boxes["Customer"] == pytest.approx([360, 100, 475, 113], abs=5)
+    assert boxes["Bill to"] == pytest.approx([60, 151, 145, 199], abs=5)
+    assert [pair["box"] for pair in run(pdfs.form()).page(1)["pairs"]] == [None] * 3
 
 
 def headings(outcome: Outcome, page: int) -> list[tuple[str, int]]:
@@ -657,14 +670,13 @@ def test_the_filesystem_hierarchy_standard(run: Run) -> None:
         ("Rationale", 5),
         ("Rationale", 5),
     ]
-    assert outcome.page(9)["tables"][0] == {
-        "rows": [
-            ["", "shareable", "unshareable"],
-            ["static", "/usr\n/opt", "/etc\n/boot"],
-            ["variable", "/var/mail\n/var/spool/news", "/var/run\n/var/lock"],
-        ],
-        "header": True,
-    }
+    table = outcome.page(9)["tables"][0]
+    assert table["header"]
+    assert table["rows"] == [
+        ["", "shareable", "unshareable"],
+        ["static", "/usr\n/opt", "/etc\n/boot"],
+        ["variable", "/var/mail\n/var/spool/news", "/var/run\n/var/lock"],
+    ]
     assert outcome.page(33)["tables"][0]["rows"][2] == [
         "English",
         "United Kingdom",
