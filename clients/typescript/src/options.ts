@@ -59,6 +59,11 @@ export interface WatchOptions {
   cancelOnPageHide?: boolean | undefined
   /** The last event that the caller has: the stream resumes after it. */
   lastEventId?: number | undefined
+  /**
+   * The most partials that are kept for a result that refers to them, the newest ones (default 10,000); others are read
+   * from the service once more.
+   */
+  maxPartials?: number | undefined
   /** Called with each new state of the connection. */
   onConnection?: ((connection: Connection) => void) | undefined
   /** Called with each failed attempt that another one follows, and with `undefined` once the stream is open again. */

@@ -220,15 +220,17 @@ export function createRunStore(target?: string): RunStore {
     run = newRun
     connection = newRun.connection
     newRun.started.then(named, () => {})
+    const {result} = newRun // which keeps what it may refer to
     show()
     try {
-      for await (const event of newRun) {
+      for await (const event of newRun as AsyncIterable<RunEvent>) {
+        if (isSuccess(event)) builder.set({result: await result})
         if (run !== newRun) return
-        builder.add(event as RunEvent)
+        builder.add(event)
         show()
         tell('onEvent', event)
-        if (isOver(builder.status)) settle()
       }
+      if (run === newRun && isOver(builder.status)) settle() // now, when its connection is closed
     } catch (error) {
       if (run !== newRun) return
       fail(error)
@@ -271,7 +273,7 @@ export function createRunStore(target?: string): RunStore {
 
   function startOptions(): StartOptions {
     const mine = ++latest
-    const {onStart, maxEvents, maxPartials, headers, ...rest} = layers.merged()
+    const {onStart, maxEvents, headers, ...rest} = layers.merged()
     return {
       ...rest,
       // Those of the last render: a token may have changed since the first.
@@ -310,6 +312,11 @@ export function createRunStore(target?: string): RunStore {
     const {reason: failureReason, count: failureCount = 0, nextAttemptAt} = failure ?? {}
     return {...builder.state(), connection, failureReason, failureCount, nextAttemptAt}
   }
+}
+
+/** Whether an event ends a run that has a result. */
+function isSuccess({type, data}: RunEvent): boolean {
+  return (type === 'done' ? data : type === 'reset' ? data.snapshot : undefined)?.status === 'succeeded'
 }
 
 /** Milliseconds that a state is kept without components. */

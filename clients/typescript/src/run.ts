@@ -6,6 +6,7 @@ import type {Failure, Operation, OperationUrl, Question, Reason, RunEvent, Snaps
 import {absolute, runId, sendLast} from './http.ts'
 import type {Connection, StartOptions, WatchOptions} from './options.ts'
 import {onLeave} from './page-lifecycle.ts'
+import {type KeptPartials, keepPartials, referredKeys} from './partials.ts'
 import {createQueue} from './queue.ts'
 
 /**
@@ -27,8 +28,9 @@ export interface Run<Op extends Operation = Operation> extends AsyncIterable<Run
   /** The state of the connection to it. */
   readonly connection: Connection
   /**
-   * Its result, whether anybody iterates or not. Rejects with `RunFailed`, `RunCancelled`, `Disconnected`, or what the
-   * iteration throws: `Interrupted` or `Problem`.
+   * Its result, whether anybody iterates or not, with the values of the partials that it refers to: those that have
+   * passed are read once more. Rejects with `RunFailed`, `RunCancelled`, `Disconnected`, or what the iteration throws:
+   * `Interrupted` or `Problem`.
    */
   readonly result: Promise<Op['result']>
   /** Fetches its snapshot, after the answer to the start. Throws `Problem`, as the requests below do. */
@@ -71,6 +73,9 @@ function createRun<Op extends Operation>(
   const started = deferred<string>()
   const outcome = createOutcome()
   const queue = createQueue<RunEvent<Op>>()
+  let result: Promise<unknown> | undefined
+  let log: RunConnection | undefined
+  let partials: KeptPartials | undefined
   const onUrl = (url: string) => started.resolve(runId(url))
   const connection = createConnection(options, url, start && {...start, onUrl})
   const unlisten = [onAbort(options.signal, stop), onPageHide(options, connection)]
@@ -92,7 +97,8 @@ function createRun<Op extends Operation>(
     },
     get result() {
       queue.unblock()
-      return outcome.promise
+      result ??= handled(fill(outcome.promise))
+      return result
     },
     started: started.promise,
     snapshot: () => request(),
@@ -106,7 +112,11 @@ function createRun<Op extends Operation>(
     try {
       for await (const batch of connection.events()) {
         started.resolve(connection.url ? runId(connection.url) : '')
-        for (const event of batch) outcome.add(event)
+        if (!connection.url) partials ??= keepPartials(options.maxPartials) // there is no log to read them from once more
+        for (const event of batch) {
+          partials?.add(event)
+          outcome.add(event)
+        }
         await queue.push(batch as RunEvent<Op>[])
       }
       queue.end()
@@ -120,9 +130,29 @@ function createRun<Op extends Operation>(
   /** Closes the connection. The iteration throws `reason`, unless the caller itself has disconnected. */
   function stop(reason: unknown): void {
     connection.close()
+    log?.close()
     outcome.reject(reason)
     started.reject(reason)
     queue.end(reason instanceof Disconnected ? undefined : {reason})
+  }
+
+  /** The result with the values that it refers to. */
+  async function fill(outcome: Promise<unknown>): Promise<unknown> {
+    partials ??= keepPartials(options.maxPartials)
+    const raw = await outcome
+    const keys = referredKeys(raw)
+    if (!keys.length) return raw
+    return (keys.every(partials.has) ? partials : await readPartials(keys)).fill(raw)
+  }
+
+  /** Reads the partials with these keys from the run's log. */
+  async function readPartials(keys: string[]): Promise<KeptPartials> {
+    const found = keepPartials(0, new Set(keys))
+    if (!connection.url) return found
+    log = createConnection({...options, lastEventId: 0, onConnection: undefined, onFailure: undefined}, connection.url)
+    for await (const batch of log.events()) for (const event of batch) found.add(event)
+    if (!log.position.over) throw new Disconnected()
+    return found
   }
 
   async function request(path = '', init?: RequestInit): Promise<Snapshot<Op['result']>> {
@@ -214,6 +244,11 @@ function deferred<T>(): {promise: Promise<T>; resolve: (value: T) => void; rejec
   const promise = new Promise<T>((...both) => {
     ;[resolve, reject] = both
   })
-  promise.catch(() => {}) // no unhandled rejection where nobody awaits it: the iteration throws the error too
-  return {promise, resolve, reject}
+  return {promise: handled(promise), resolve, reject}
+}
+
+/** No rejection of it is unhandled where nobody awaits it: the iteration throws the error too. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {})
+  return promise
 }

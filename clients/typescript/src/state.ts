@@ -2,6 +2,7 @@
 
 import {type HeadwayError, NO_ERROR, RunFailed} from './errors.ts'
 import type {Failure, Operation, Partials, Progress, Question, Reason, RunEvent, Snapshot, Status} from './events.ts'
+import {MAX_PARTIALS} from './partials.ts'
 
 /** The state of a run so far. What has not arrived yet is `undefined`; `status` narrows the rest. */
 export type RunState<Op extends Operation = Operation> = RunFields<Op> & RunPhase<Op>
@@ -68,15 +69,13 @@ export type Draft = {-readonly [Name in keyof RunFields]: RunFields[Name]} & {
 
 export interface StateBuilder {
   readonly status: Draft['status']
+  /** Adds an event. The result is not taken from it: it may refer to partials, and is set once it is complete. */
   add(event: RunEvent): void
   /** Sets fields that do not come from an event. */
   set(fields: Partial<Draft>): void
   /** A new object, which later events do not change. */
   state(): RunState
 }
-
-/** The most partials that a state keeps unless told otherwise. */
-const MAX_PARTIALS = 10_000
 
 export function createStateBuilder(
   status: Draft['status'],
@@ -85,7 +84,6 @@ export function createStateBuilder(
 ): StateBuilder {
   const draft: Draft = emptyState(status)
   let events: RunEvent[] = []
-  let result: unknown // shown at `done`: only then has the run succeeded
   let partials = new Map<string, unknown>()
   let changed = {events: false, partials: false}
 
@@ -120,7 +118,6 @@ export function createStateBuilder(
     else if (type === 'partial') setPartial(data.key, data.value)
     else if (type === 'question') openQuestion(data)
     else if (type === 'answer') closeQuestion()
-    else if (type === 'result') result = data.result
     else if (type === 'error') fail(data)
     else if (type === 'start') Object.assign(draft, {operation: data.operation, startedAt: data.timestamp})
     else if (type === 'attempt') startAttempt(data.attempt)
@@ -185,7 +182,6 @@ export function createStateBuilder(
     Object.assign(draft, {text: '', thinking: '', incomplete: true, operation: snapshot.operation})
     draft.startedAt ??= snapshot.created
     draft.question = snapshot.question ?? undefined
-    result = snapshot.result
     if (isOver(snapshot.status)) end(snapshot.status, {timestamp: snapshot.updated})
     else setStatus(snapshot.status)
   }
@@ -197,7 +193,6 @@ export function createStateBuilder(
     Object.assign(draft, {status, endedAt: timestamp, elapsed, reason, eta: undefined, question: undefined})
     if (status === 'failed' && !(draft.error instanceof RunFailed)) draft.error = new RunFailed(NO_ERROR)
     if (status !== 'succeeded') return
-    draft.result = result
     if (draft.percent !== undefined) draft.percent = 100
   }
 }

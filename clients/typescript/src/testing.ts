@@ -12,6 +12,7 @@
  */
 
 import type {Progress, Snapshot} from './events.ts'
+import type {PartialReference} from './partials.ts'
 
 /** The run that a script plays. */
 export interface ScriptedRun {
@@ -22,7 +23,8 @@ export interface ScriptedRun {
   send(type: string, data?: Record<string, unknown>): void
   progress(progress: Omit<Progress, 'timestamp'>): void
   delta(text: string, channel?: 'text' | 'thinking'): void
-  partial(key: string, value: unknown): void
+  /** Sends a partial. The reference that it returns may stand for its value in the result. */
+  partial(key: string, value: unknown): PartialReference
   /** Asks a question; waits for the answer. */
   ask(prompt: string, schema?: Record<string, unknown>): Promise<unknown>
   /** Breaks the streams that are open: clients reconnect. */
@@ -109,7 +111,10 @@ function playRun(id: string, operation: string, script: Script, input: unknown):
       send('progress', {...data})
     },
     delta: (text, channel = 'text') => send('delta', {text, channel}),
-    partial: (key, value) => send('partial', {key, value}),
+    partial(key, value) {
+      send('partial', {key, value})
+      return {$partial: key}
+    },
     ask,
     cut: () => closeAll((sink) => sink.error(new TypeError('terminated'))),
   }
