@@ -27,7 +27,7 @@ from urllib.parse import unquote
 
 from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, ValidationInfo, field_validator
 
-from streaming import Event, JsonSchema, OperationError, Upload, operation, partial, progress
+from streaming import Event, JsonSchema, OperationError, Upload, event, operation, partial, progress
 
 from .form.schema import form_of
 from .inputs import Input
@@ -145,6 +145,8 @@ def _read(document: PdfProcess, numbers: list[int], input: Extract) -> Generator
     pages: list[dict[str, Any]] = []
     for message in document.content(numbers, tables=input.tables, thumbnails=input.render):
         if "result" in message:
+            for warning in message["result"]["warnings"]:
+                yield event("warning", warning)
             return {**message["result"], "pages": pages}
         page = message["page"]
         pages.append(page)

@@ -19,6 +19,7 @@ from PIL import Image
 from pypdf import PdfReader, PdfWriter
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
+from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Table, TableStyle
 
@@ -60,6 +61,11 @@ class Sheet:
         table = Table(rows, style=TableStyle(style))
         _, height = table.wrapOn(self.canvas, self.width, self.height)
         table.drawOn(self.canvas, x, self.height - top - height)
+
+    def picture(self, x: float, top: float, width: float, height: float, image: Image.Image | None = None) -> None:
+        """Draws a picture: noise, if it is not given."""
+        drawn = ImageReader(image or Image.effect_noise((64, 64), 40))
+        self.canvas.drawImage(drawn, x, self.height - top - height, width, height)
 
     def new_page(self) -> None:
         """Starts the next page."""

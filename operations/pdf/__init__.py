@@ -2,10 +2,16 @@
 
     text        clean Unicode
     layout      words, lines, rows and rules, in the coordinates of the upright page
-    engine      the only module that touches PDFium
+    envelope    the file around a PDF, before PDFium sees it
+    engine      opens a document and reads a page with PDFium, which only these touch:
+    characters  ... words and lines of its characters
+    objects     ... rules and pictures of what it draws
+    forms       ... the fields of its form
+    geometry    ... where they stand
     tables      tables from ruled lines and from aligned columns
     headings    headings from the outline and from type sizes
     pairs       "Invoice number: 123"
+    pictures    pages that are pictures
     reader      one document, page by page
     content     the types of what is read
     child       the process in which all of this happens

@@ -124,7 +124,8 @@ class Rule(NamedTuple):
 class Page:
     """One page as the engine reads it.
 
-    `number` counts from 1. `fields` are the filled form fields, `images` is the number of pictures.
+    `number` counts from 1. `fields` are the filled form fields, `images` is the number of pictures, `pictured` the
+    share of the page that they cover, and `drawn` the number of all objects.
     """
 
     number: int
@@ -134,6 +135,8 @@ class Page:
     rules: tuple[Rule, ...] = ()
     fields: tuple[tuple[str, str], ...] = ()
     images: int = 0
+    drawn: int = 0
+    pictured: float = 0.0
 
     @cached_property
     def text(self) -> str:

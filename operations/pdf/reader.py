@@ -9,6 +9,7 @@ from . import headings, pairs, tables
 from .engine import Document
 from .errors import Unreadable
 from .layout import Page
+from .pictures import is_picture
 
 SAMPLES = 8
 """Pages from which the heading types of the document are learned."""
@@ -35,7 +36,7 @@ class Reader:
         self._with_thumbnails = with_thumbnails
         self._outline = document.outline()
         self._damaged: list[int] = []
-        self._scanned: list[int] = []
+        self._pictures: list[int] = []
         self._pages: list[Json] = []
 
     def pages(self) -> Iterator[Json]:
@@ -88,8 +89,8 @@ class Reader:
             return Page(number, 0, 0)
 
     def _content(self, page: Page, profile: headings.Profile) -> Json:
-        if page.images and not page.lines:
-            self._scanned.append(page.number)
+        if is_picture(page):
+            self._pictures.append(page.number)
         page_tables = tables.find(page) if self._with_tables else []
         boxes = [table.box for table in page_tables]
         page_headings = headings.find(page, profile, boxes)
@@ -129,8 +130,6 @@ class Reader:
         if self._damaged:
             message = "These pages are damaged and could not be read."
             yield {"code": "damaged_page", "message": message, "pages": sorted(self._damaged)}
-        if self._scanned:
-            message = (
-                "These pages are pictures without text, such as scans; the text in the pictures is not recognised."
-            )
-            yield {"code": "no_text", "message": message, "pages": self._scanned}
+        if self._pictures:
+            message = "These pages are mostly pictures, such as scans; the text in the pictures is not recognised."
+            yield {"code": "picture_page", "message": message, "pages": self._pictures}

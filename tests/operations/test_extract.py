@@ -12,10 +12,8 @@ import json
 import subprocess
 import sys
 import threading
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,87 +22,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from operations import fetch
 from operations.extract import MAX_PAGES, Extract, extract, page_numbers
-from operations.pdf import child, engine, reader
-from operations.pdf.content import ExtractResult, PageContent
-from operations.pdf.process import PdfProcess, as_path
+from operations.pdf import characters, engine, objects, reader
 from operations.pdf.text import clean
-from streaming import Event, OperationError, Upload
+from streaming import OperationError, Upload
 from tests import pdfs
 from tests.operations.declared import undeclared
-
-
-@dataclass
-class Outcome:
-    """The events and the result of one run."""
-
-    events: list[Event] = field(default_factory=list)
-    result: dict[str, Any] = field(default_factory=dict)
-
-    def page(self, number: int) -> dict[str, Any]:
-        """The page with this number in the result."""
-        return next(page for page in self.result["pages"] if page["page"] == number)
-
-
-def yield_to(events: list[Event], work: Generator[Event, None, Any]) -> Any:
-    """Collects the events of a generator; returns its result."""
-    while True:
-        try:
-            events.append(next(work))
-        except StopIteration as end:
-            return end.value
-
-
-class InThisProcess(PdfProcess):
-    """Reads a document without a process of its own, so that tests can change the limits; all is JSON, as there."""
-
-    def open(self, source: Path | bytes, password: str | None = None) -> int:
-        path = self._stack.enter_context(as_path(source))
-        self._commands: deque[dict[str, Any]] = deque()
-        self._answers = child.answers(iter(self._commands.popleft, None))
-        self._stack.callback(self._answers.close)
-        self._send({"path": str(path), "password": password})
-        return int(self._receive()["page_count"])
-
-    def _send(self, command: dict[str, Any]) -> None:
-        self._commands.append(json.loads(json.dumps(command)))
-
-    def _receive(self) -> dict[str, Any]:
-        message: dict[str, Any] = json.loads(json.dumps(next(self._answers)))
-        return message
+from tests.operations.documents import Outcome, Run, code_of, running
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
-    """Runs the operation in this process, on the bytes of a file or with options alone."""
-    monkeypatch.setattr("operations.extract.PdfProcess", InThisProcess)
-
-    def run(pdf: bytes | None = None, **options: Any) -> Outcome:
-        if pdf is not None:
-            path = tmp_path / "upload"
-            path.write_bytes(pdf)
-            options["file"] = Upload(path, options.pop("filename", "file.pdf"), "application/pdf", len(pdf))
-        outcome = Outcome()
-        outcome.result = yield_to(outcome.events, extract.fn(Extract(**options)))
-        assert TypeAdapter(ExtractResult).validate_python(outcome.result) == outcome.result
-        for value in (event.data["value"] for event in outcome.events if event.name == "partial"):
-            assert TypeAdapter(PageContent).validate_python(value) == value
-        return outcome
-
-    return run
-
-
-Run = Callable[..., Outcome]
-
-
-def code_of(run: Run, *args: Any, **options: Any) -> str:
-    """The code with which a run fails."""
-    with pytest.raises(OperationError) as failure:
-        run(*args, **options)
-    return failure.value.code
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs the operation in this process."""
+    return running(tmp_path, monkeypatch)
 
 
 # --- content ---------------------------------------------------------------------------------------------------------
@@ -328,7 +261,7 @@ def test_a_scan_is_a_warning(run: Run) -> None:
     """A page that is only a picture has no text, and a warning lists it."""
     outcome = run(pdfs.scan())
     assert outcome.page(1)["text"] == ""
-    assert [(warning["code"], warning["pages"]) for warning in outcome.result["warnings"]] == [("no_text", [1])]
+    assert [(warning["code"], warning["pages"]) for warning in outcome.result["warnings"]] == [("picture_page", [1])]
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
@@ -518,7 +451,7 @@ def test_one_damaged_page(run: Run) -> None:
 def test_too_much_text(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page, and a document, with too many characters are `too_large`."""
     with monkeypatch.context() as patched:
-        patched.setattr(engine, "MAX_CHARACTERS", 100)
+        patched.setattr(characters, "MAX_CHARACTERS", 100)
         assert code_of(run, pdfs.report(1)) == "too_large"
     monkeypatch.setattr(reader, "MAX_TEXT", 1000)
     assert code_of(run, pdfs.report(3)) == "too_large"
@@ -530,7 +463,7 @@ def test_a_drawing_has_no_tables(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
     sheet.table(60, 100, [("North", "12"), ("South", "30")], *pdfs.GRID)
     pdf = sheet.pdf()
     assert len(run(pdf).page(1)["tables"]) == 1
-    monkeypatch.setattr(engine, "MAX_OBJECTS", 5)
+    monkeypatch.setattr(objects, "MAX_OBJECTS", 5)
     page = run(pdf).page(1)
     assert (page["tables"], page["text"]) == ([], "North 12\nSouth 30")
 

@@ -1,0 +1,1 @@
+"""What `extract` reads of a PDF."""
