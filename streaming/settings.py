@@ -228,6 +228,7 @@ class Settings(BaseSettings):
     body_timeout: float = setting(60.0, _above_zero, "seconds above 0")
     drain: float = setting(10.0, _seconds, "seconds of 0 or more")
     api_keys: Mapping[str, str] | None = setting(None, _api_keys, "owner:key,owner:key with no key twice", secret=True)
+    secret: str | None = setting(None, str, "a long random text", secret=True)
     cors_origins: tuple[str, ...] = setting((), _origins, "origins such as https://example.org, separated by commas")
     cors_credentials: bool = setting(False, _switch, "1, for named origins alone, or 0")
 

@@ -116,3 +116,21 @@ def test_runs_from_code(world: World, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert module.nightly() == module.nightly() == {"pages": 3}
     module.test_count()
     module.headway.close()
+
+
+def test_run_tokens(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blocks of that guide are one program: the page watches by its address, and the login lets it pass."""
+    module = ModuleType("tokens")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    for code in re.findall(r"```python\n(.*?)```", (GUIDES / "tokens.md").read_text(), re.DOTALL):
+        exec(compile(code, module.__name__, "exec"), vars(module))
+    client = module.app.test_client()
+    (address,) = re.findall(r'EventSource\("(.*?)"\)', client.get("/report").text)
+    path = address.encode().decode("unicode_escape")
+    run, token = path.split("/")[2], path.partition("token=")[2]
+    assert module.headway.run(run, owner="ann").result(10) == {"pages": 3}
+    assert "event: done" in client.get(path).text
+    assert client.get(path.partition("?")[0]).status_code == 401
+    assert client.get(f"/runs/{run}", headers={"Authorization": f"Bearer {token}"}).status_code == 200
+    assert client.get(f"/runs?token={token}").status_code == 403
+    module.headway.close()

@@ -57,6 +57,7 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
         ),
     ],
     "cors_credentials": [("1", True), ("0", False), (True, True)],
+    "secret": [("a long random text", "a long random text")],
     "llm_base_url": [("http://localhost:11434/v1", "http://localhost:11434/v1")],
     "llm_api_key": [("sk-1", "sk-1")],
     "llm_model": [("llama", "llama")],
@@ -134,8 +135,8 @@ BAD: dict[str, list[Any]] = {
     "agent_encyclopedia_url": ["example.org"],
 }
 
-SECRETS = {"api_keys", "llm_api_key"}
-ANY_TEXT = {"llm_api_key", "llm_model", "agent_contact", "agent_tools_file"}
+SECRETS = {"api_keys", "llm_api_key", "secret"}
+ANY_TEXT = {"secret", "llm_api_key", "llm_model", "agent_contact", "agent_tools_file"}
 ANY_LIST = {"document_hosts", "agent_hosts", "agent_private_hosts", "agent_tools"}
 LISTS_OF_SECRETS = [["s3cret"], {"user": "s3cret"}]
 

@@ -14,7 +14,7 @@ from flask import Blueprint, Flask, Request, current_app, has_app_context, reque
 from gevent.lock import Semaphore
 
 from ..clock import Clock
-from ..errors import RegistrationError
+from ..errors import Problem, RegistrationError
 from ..runs.context import CallContext
 from ..runs.observers import Observer, Observers
 from ..runs.operation import Operation
@@ -36,6 +36,7 @@ from .lifetime import close_with, context_of, serving_of
 from .mount import below, free_name, full_name
 from .routes import Routes
 from .serving import close_at_exit, find_out
+from .tokens import Tokens, mask_logs
 
 try:
     from .metrics import Prometheus
@@ -85,8 +86,10 @@ class Headway:
         self._found_serving = self.closes_at_exit = False
         self.standalone = standalone
         self.gate = Gate(self)
+        self.tokens = Tokens(self)
         self.settings = Settings()
         self.name = ""
+        self._blueprints: set[str] = set()
         self._name = name
         self._url_prefix = url_prefix
         self._authorize = authorize
@@ -120,6 +123,7 @@ class Headway:
         """Mounts routes on `app`, once more where it has some; `options` are those of `register_blueprint`."""
         mounted = self._of(app) or self._bind(app)
         name = free_name(self._name, app.blueprints, name_prefix)
+        mounted._blueprints.add(full_name(name_prefix, name))
         mounted.name = mounted.name or full_name(name_prefix, name)
         blueprint = Routes(mounted, name).blueprint
         mounted.gate.guard(app, blueprint)
@@ -138,6 +142,7 @@ class Headway:
         key = free_name(f"headway-{self._name}" if named else "headway", app.extensions)
         app.extensions[key] = self
         app.cli.add_command(HeadwayCommand(app, self, free_name(key, app.cli.commands)))
+        mask_logs()
         Headway.mounted.add(self)
         find_out(app, self)
         from .gunicorn import notice_gunicorn  # which imports this module
@@ -250,6 +255,17 @@ class Headway:
         runner = here.runner
         runner.worker.call(runner.find, run, None if owner is None else owner_text(owner))
         return RunHandle(here, run)
+
+    def opens(self, request: Request) -> bool:
+        """Whether the request is one to a run's routes with a token for that run, for the application's own login.
+
+        What the token permits there is checked by the route.
+        """
+        here = self.here
+        try:
+            return request.blueprint in here._blueprints and here.tokens.grant_of(request) is not None
+        except Problem:
+            return False
 
     @property
     def worker(self) -> Worker:

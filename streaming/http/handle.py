@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +17,8 @@ from ..protocol.typed import Done, RunEvent, read_event
 from ..runs import questions
 from ..runs.runner import Runner
 from ..stores.base import Record
+from .inputs import refusals
+from .tokens import Verb, Wish
 from .viewer import RunSource
 
 if TYPE_CHECKING:
@@ -99,6 +101,21 @@ class RunHandle:
         if not runner.worker.call(runner.store.answer, self.id, question_id, answer):
             raise Conflict("this question has already been answered", code="already_answered")
         return self.snapshot()
+
+    def token(self, seconds: int = 900, may: Iterable[Verb] = ("watch",)) -> str:
+        """A token that opens this run for `seconds`, 86400 at the most, to those who have no key and no login.
+
+        They may `watch`, `answer` or `cancel`. Raises `InvalidInput`.
+        """
+        self._record()
+        with refusals():
+            wish = Wish(seconds=seconds, may=list(may))
+        return self._headway.tokens.make(self.id, wish)[0]
+
+    def erase(self) -> None:
+        """Deletes the run, which has to be over, with all that belongs to it. Raises `Conflict` while it lives."""
+        runner = self._runner
+        runner.worker.call(runner.erase, self.id, None)
 
     @property
     def _runner(self) -> Runner:

@@ -30,6 +30,7 @@ from ..errors import (
 from ..protocol.schema import EVENTS, definitions
 from ..protocol.state import Status
 from ..runs.operation import Operation
+from .tokens import Wish
 
 Schema = dict[str, Any]
 
@@ -103,7 +104,8 @@ def describe(operations: Iterable[Operation], base: str, *, keys: bool) -> Schem
             **{f"/operations/{operation.name}": {"post": _start(operation)} for operation in operations},
             "/runs": {"get": _list_runs()},
             "/runs/{run}": {"parameters": [RUN], "get": _snapshot(), "delete": _cancel()},
-            "/runs/{run}/events": {"parameters": [RUN], "get": _events()},
+            "/runs/{run}/events": {"parameters": [RUN], "get": _events(), "delete": _erase()},
+            "/runs/{run}/tokens": {"parameters": [RUN], "post": _token()},
             "/runs/{run}/answer": {"parameters": [RUN], "post": _answer_question()},
             "/health/live": {"get": _open(_answer("live", "Whether the process answers.", HEALTH))},
             "/health/ready": {"get": _open(_answer("ready", "Whether it accepts runs.", HEALTH, Unavailable))},
@@ -112,8 +114,17 @@ def describe(operations: Iterable[Operation], base: str, *, keys: bool) -> Schem
         "components": {"schemas": {**definitions(COMPONENTS), "Problem": PROBLEM, "Event": _item(ANYTHING)}},
     }
     if keys:
-        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        document["components"]["securitySchemes"] = {
+            "key": {"type": "http", "scheme": "bearer", "description": "An API key."},
+            "token": {"type": "http", "scheme": "bearer", "description": "A token of the run."},
+            "tokenInUrl": {"type": "apiKey", "in": "query", "name": "token", "description": "The same, for a GET."},
+        }
         document["security"] = [{"key": []}]
+        run = document["paths"]["/runs/{run}"]
+        for route in (run["get"], document["paths"]["/runs/{run}/events"]["get"]):
+            route["security"] = [{"key": []}, {"token": []}, {"tokenInUrl": []}]
+        for route in (run["delete"], document["paths"]["/runs/{run}/answer"]["post"]):
+            route["security"] = [{"key": []}, {"token": []}]
     return document
 
 
@@ -163,7 +174,7 @@ def _start(operation: Operation) -> Schema:
 
 def _events() -> Schema:
     summary = "The events of a run, from the first, or after `Last-Event-ID`."
-    answer = _answer("watch", summary, None, BadRequest, NotFound)
+    answer = _answer("watch", summary, None, BadRequest, Forbidden, NotFound)
     answer["parameters"] = [
         _header("Last-Event-ID", "The number of the last event that was seen."),
         {"name": "last_event_id", "in": "query", "schema": INTEGER, "description": "The same."},
@@ -174,7 +185,24 @@ def _events() -> Schema:
 
 
 def _snapshot() -> Schema:
-    return _answer("snapshot", "The state of a run.", _ref("Snapshot"), NotFound, Unavailable)
+    return _answer("snapshot", "The state of a run.", _ref("Snapshot"), Forbidden, NotFound, Unavailable)
+
+
+def _erase() -> Schema:
+    answer = _answer(
+        "erase", "Deletes a finished run with all that belongs to it.", None, Forbidden, NotFound, Conflict
+    )
+    answer["responses"]["204"] = {"description": "It is gone."}
+    return answer
+
+
+def _token() -> Schema:
+    refusals = (BadRequest, Forbidden, NotFound, BodyTimeout, TooLarge, UnsupportedMedia, InvalidInput)
+    answer = _answer("makeToken", "A token that opens this run for a while.", None, *refusals)
+    answer["requestBody"] = {"content": {"application/json": {"schema": Wish.model_json_schema()}}}
+    token = _object("token expires", token=STRING, expires={"type": "string", "format": "date-time"})
+    answer["responses"]["201"] = _content(token)
+    return answer
 
 
 def _cancel() -> Schema:

@@ -11,6 +11,7 @@ import orjson
 from flask import Blueprint, Request, Response, g, request, url_for
 from werkzeug.exceptions import HTTPException
 
+from ..clock import stamp
 from ..errors import (
     Conflict,
     HeadwayError,
@@ -37,6 +38,7 @@ from .preferences import Preferences, read_number
 from .problems import count_refusal, guarded, problem_response
 from .seats import current_seat, drop_seat, pass_seat, take_seat
 from .stream import head, respond
+from .tokens import NOBODY, Verb, keep_private, may, read_wish
 from .viewer import RunSource, Viewer
 
 if TYPE_CHECKING:
@@ -71,7 +73,9 @@ class Routes:
         add("/runs/<run>", view_func=self.snapshot)
         add("/runs/<run>", view_func=self.cancel, methods=["DELETE"])
         add("/runs/<run>/events", view_func=self.events)
+        add("/runs/<run>/events", view_func=self.erase, methods=["DELETE"])
         add("/runs/<run>/answer", view_func=self.answer, methods=["POST"])
+        add("/runs/<run>/tokens", view_func=self.token, methods=["POST"])
         add("/health/live", view_func=self.live)
         add("/health/ready", view_func=self.ready)
         add("/metrics", view_func=self.metrics)
@@ -81,6 +85,7 @@ class Routes:
         self.blueprint.teardown_request(drop_body)
         self.blueprint.teardown_request(drop_seat)
         self.blueprint.after_request(self._allow_origin)
+        self.blueprint.after_request(self._keep_private)
         self.blueprint.after_request(self._count_refusal)
         # For what the host application's checks raise; its other errors go to its own handlers.
         self.blueprint.register_error_handler(HTTPException, problem_response)
@@ -134,18 +139,33 @@ class Routes:
 
     def cancel(self, run: str) -> Response:
         runner = self._headway.runner
-        record, was_live = runner.worker.call(runner.cancel, run, g.headway_owner)
+        record, was_live = runner.worker.call(runner.cancel, run, may("cancel"))
+        g.headway_owner = record.info.owner
         return self._snapshot(record, 202 if was_live else 200)
 
+    def erase(self, run: str) -> Response:
+        runner = self._headway.runner
+        runner.worker.call(runner.erase, run, g.headway_owner)
+        return Response(status=204)
+
+    def token(self, run: str) -> Response:
+        runner = self._headway.runner
+        runner.worker.call(runner.find, run, g.headway_owner)
+        wish = read_wish(read_body(request, self._headway.settings))
+        end_body()
+        token, expires = self._headway.tokens.make(run, wish)
+        body = orjson.dumps({"token": token, "expires": stamp(expires)})
+        return self._answer(body, 201, headers={"Cache-Control": "no-store"})
+
     def answer(self, run: str) -> Response:
-        record = self._find(run)
+        record = self._find(run, "answer")
         body = read_body(request, self._headway.settings)
         end_body()
         question, answer = questions.check_answer(body, record.fold.question)
         runner = self._headway.runner
         if not runner.worker.call(runner.store.answer, run, question, answer):
             raise Conflict("this question has already been answered", code="already_answered")
-        return self._snapshot(self._find(run), 202)
+        return self._snapshot(self._find(run, "answer"), 202)
 
     def runs(self) -> Response:
         return self._answer(list_runs(self._headway.runner))
@@ -193,14 +213,20 @@ class Routes:
         begin_body(self._headway.settings.body_timeout)
 
     def _identify(self) -> None:
-        """Sets the owner of the request. Raises `Unauthorized`."""
-        g.headway_owner = ""
+        """Sets the owner of the request, or what its token permits. Raises `Unauthorized`, `NotFound`, `Forbidden`."""
+        g.headway_owner, g.headway_grant = "", None
         if LOCAL_OWNER in request.environ:
             owner = request.environ[LOCAL_OWNER]
             g.headway_owner = owner and owner_text(owner)
             return
+        if request.method == "OPTIONS" or request.endpoint in _open_endpoints(request):
+            return
+        g.headway_grant = self._headway.tokens.grant_of(request)
+        if g.headway_grant is not None:
+            g.headway_owner = NOBODY
+            return
         authorize = self._headway.authorize
-        if authorize is None or request.method == "OPTIONS" or request.endpoint in _open_endpoints(request):
+        if authorize is None:
             return
         owner = authorize(request)
         if owner is None or owner == "":
@@ -209,6 +235,9 @@ class Routes:
 
     def _allow_origin(self, response: Response) -> Response:
         return allow_origin(response, self._headway.settings)
+
+    def _keep_private(self, response: Response) -> Response:
+        return keep_private(response, request)
 
     def _count_refusal(self, response: Response) -> Response:
         return count_refusal(response, self._headway.observer)
@@ -272,9 +301,12 @@ class Routes:
         prefix = {name: value for name, value in (request.view_args or {}).items() if name not in OWN_NAMES}
         return prefix_of_request(self._headway.settings) + url_for(endpoint, **prefix | values)
 
-    def _find(self, run: str) -> Record:
+    def _find(self, run: str, verb: Verb = "watch") -> Record:
+        """A run with which the request may do this; the request counts for its owner from here on."""
         runner = self._headway.runner
-        return runner.worker.call(runner.find, run, g.headway_owner)
+        record = runner.worker.call(runner.find, run, may(verb))
+        g.headway_owner = record.info.owner
+        return record
 
     def _snapshot(self, record: Record, status: int = 200, headers: dict[str, str] | None = None) -> Response:
         return self._answer(record.snapshot(), status, headers=headers)
@@ -323,6 +355,8 @@ class Routes:
             after=after,
             each=operation is not None and operation.flush == "each",
         )
+        if g.headway_grant is not None:
+            self._headway.tokens.end_with(viewer, g.headway_grant)
         return respond(viewer, headers)
 
     def _check_streams(self) -> None:

@@ -14,7 +14,7 @@ import gevent
 from pydantic import BaseModel
 
 from ..clock import Clock, SystemClock, rfc3339
-from ..errors import NotFound, RegistrationError, StoreAway, Unavailable
+from ..errors import Conflict, NotFound, RegistrationError, StoreAway, Unavailable
 from ..protocol.events import Event, make_event
 from ..protocol.recorder import Recorder
 from ..protocol.state import Ending
@@ -160,7 +160,7 @@ class Runner:
         """The record of a run. Raises `NotFound`, also for those of others than `owner`, if there is one."""
         record = self.store.find(run)
         if record is None or owner not in (None, record.info.owner):
-            raise NotFound("there is no such run", code="run_not_found")
+            raise missing()
         return record
 
     def cancel(self, run: str, owner: str | None) -> tuple[Record, bool]:
@@ -175,6 +175,13 @@ class Runner:
             self.end_cancelled(queued)
             self.store.flush()
         return self.find(run, owner), True
+
+    def erase(self, run: str, owner: str | None) -> None:
+        """Deletes a finished run with all that belongs to it. Raises `NotFound`, and `Conflict` for one that lives."""
+        if not self.find(run, owner).fold.over:
+            raise Conflict("this run lives: cancel it, and erase it once it has ended", code="run_live")
+        if not self.store.erase(run):
+            raise missing()
 
     def forget(self, run: Run) -> None:
         self.runs.pop(run.info.id, None)
@@ -283,6 +290,11 @@ class Runner:
     def linger_of(self, operation: Operation) -> float | None:
         """The linger of an operation in seconds, `None` for ever."""
         return self.settings.linger if operation.linger is UNSET else operation.linger
+
+
+def missing() -> NotFound:
+    """The error for a run that does not exist, or belongs to somebody else."""
+    return NotFound("there is no such run", code="run_not_found")
 
 
 def _kept_input(operation: Operation, checked: BaseModel, call: CallContext, queued: bool) -> bytes | None:

@@ -70,6 +70,9 @@ RUN_BYTES: Final = 2048
 The schema of sqlite has the number, too.
 """
 
+SECRET_BYTES: Final = 32
+"""The length of the secret of a store."""
+
 EVICT_AFTER: Final = 5.0
 """Seconds for which a finished run is kept however full the store is: its viewers are to read its end."""
 
@@ -271,6 +274,14 @@ class Store(ABC):
 
     def watch_queue(self, callback: Callable[[], None]) -> None:
         """From now on calls `callback` in the hub when there may be runs to claim."""
+
+    @abstractmethod
+    def erase(self, run: str) -> bool:
+        """Deletes a finished run with all that belongs to it; false where it lives, or there is none."""
+
+    @abstractmethod
+    def secret(self) -> bytes:
+        """The secret of this store, made on first need: the same for all workers. Raises `StoreAway`."""
 
     def ready(self) -> None:
         """Raises `StoreAway` where the store does not answer."""

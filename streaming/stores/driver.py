@@ -212,6 +212,10 @@ class Driver(ABC):
         """Raises `Unfit` where the store is not to be relied on any more; called about once a second."""
 
     @abstractmethod
+    def secret(self) -> bytes:
+        """The secret that is kept beside the runs, made where there is none yet. Raises `StoreAway`."""
+
+    @abstractmethod
     def close(self) -> None:
         """Closes the other connections."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from itertools import islice
 from typing import Final
@@ -10,7 +11,18 @@ from ..clock import Clock, SystemClock
 from ..errors import RunClosed
 from ..protocol.frames import BLOCK_FRAMES, Batch, Block
 from ..protocol.state import Fold, Reason
-from .base import EVICT_AFTER, RUN_BYTES, Control, Record, RunInfo, Store, same_request, store_full, too_many_runs
+from .base import (
+    EVICT_AFTER,
+    RUN_BYTES,
+    SECRET_BYTES,
+    Control,
+    Record,
+    RunInfo,
+    Store,
+    same_request,
+    store_full,
+    too_many_runs,
+)
 from .recent import RecentEvents
 
 KEEP_BYTES: Final = 64 * 1024 * 1024
@@ -54,6 +66,7 @@ class MemoryStore(Store):
         self._ended: dict[str, float] = {}
         self._keys: dict[tuple[str, str], str] = {}
         self._live: dict[str, int] = {}
+        self._secret = secrets.token_bytes(SECRET_BYTES)
 
     def create(self, info: RunInfo, *, limit: int | None = None, queued: bool = False) -> RunInfo:
         assert not queued  # nobody else could claim it
@@ -162,6 +175,15 @@ class MemoryStore(Store):
         old = [run for run, ended in self._ended.items() if ended <= limit and not self._runs[run].has_watchers]
         for run in old:
             self._delete(run)
+
+    def erase(self, run: str) -> bool:
+        if run not in self._ended:
+            return False
+        self._delete(run)
+        return True
+
+    def secret(self) -> bytes:
+        return self._secret
 
     def _delete(self, run: str) -> None:
         del self._ended[run]

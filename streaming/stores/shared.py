@@ -330,8 +330,8 @@ class SharedStore(Store):
 
     def find(self, run: str) -> Record | None:
         entry = self._runs.get(run)
-        if entry is not None and entry.produced_here:
-            return entry.recent.record()
+        if entry is not None and entry.produced_here and not entry.recent.fold.over:
+            return entry.recent.record()  # once it is over, another worker may erase it
         (record,) = self.driver.query(self.driver.find([run]))
         if record is None and entry is not None and not entry.recent.fold.over:
             return entry.recent.record()  # its producer will write it again
@@ -448,6 +448,12 @@ class SharedStore(Store):
             largest = max(live, key=lambda entry: entry.size)
             log.error("run %s fills the store, and is ended", largest.recent.info.id)
             self.mark_lost(largest, StoreFull("the live runs fill the store"))
+
+    def erase(self, run: str) -> bool:
+        return bool(self._execute(self.driver.erase(run)))
+
+    def secret(self) -> bytes:
+        return self.driver.secret()
 
     def ready(self) -> None:
         if self._writer.away or self._closed or self._lease.failing or self._unfit is not None:

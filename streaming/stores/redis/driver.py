@@ -23,7 +23,7 @@ from ...clock import Clock
 from ...errors import StoreAway
 from ...protocol.frames import BLOCK_BYTES, Block
 from ...protocol.state import Fold, Reason
-from ..base import EVICT_AFTER, RUN_BYTES, Record, RunInfo
+from ..base import EVICT_AFTER, RUN_BYTES, SECRET_BYTES, Record, RunInfo
 from ..driver import QUEUE, Adopted, Driver, Kept, News, State, Step, Stored, T, Unfit
 from . import replies
 from .clock_skew import SLACK, ClockSkew
@@ -42,6 +42,8 @@ EVICT_BYTES: Final = 64 * 1024 * 1024
 
 RECOUNT: Final = 600.0
 """Seconds between two counts of the bytes of all runs by one worker."""
+
+SECRET_KEY: Final = "headway:secret"  # noqa: S105  the name of the key
 
 KEPT: Final[Mapping[int, Kept]] = {1: "kept", 0: "fenced", -1: "gone", -2: "behind"}
 
@@ -142,6 +144,16 @@ class RedisDriver(Driver):
                 self._danger = self.query(Step(("INFO", "memory"), lambda reply: danger(read_info(reply)) or ""))
         if self._danger:
             raise Unfit(self._danger)
+
+    def secret(self) -> bytes:
+        get: Step[bytes | None] = Step(("GET", SECRET_KEY), lambda reply: reply)
+        kept = self.query(get)
+        if kept is None:
+            self.query(Step(("SET", SECRET_KEY, secrets.token_bytes(SECRET_BYTES), "NX"), bool))
+            kept = self.query(get)
+        if not kept:
+            raise StoreAway("Redis has not kept the secret of the run tokens")
+        return kept
 
     def close_lease(self) -> None:
         self._lease.close()

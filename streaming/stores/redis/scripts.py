@@ -6,6 +6,7 @@ that a server without memory refuses, so that all of it is done or nothing. Time
 1970; a script whose reply depends on them returns the time too, so that a jump of the clock is noticed (`ClockSkew`).
 
     headway:version             the schema version, and the oldest one that may use this Redis: "2 1"
+    headway:secret              what run tokens are signed with, where no setting says it
     headway:number              counts the runs; a run's number orders its owner's list
     headway:run:RUN             hash: what does not change about the run, its producer, and the fold over its events
     headway:run:RUN:events      stream: an entry for each block, its id the number of the block's last event

@@ -23,6 +23,7 @@ import os
 import re
 import secrets
 import sqlite3
+import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
@@ -34,6 +35,7 @@ import gevent
 from gevent.threadpool import ThreadPool
 
 from ...errors import StoreAway
+from ..base import SECRET_BYTES
 from ..driver import OLDEST_VERSION, SCHEMA_VERSION, Driver, News, Step, T, Unfit, check_version
 
 log = logging.getLogger("headway")
@@ -121,6 +123,20 @@ def _make_private(path: str) -> None:
     for name in (path, f"{path}-wal", f"{path}-shm"):
         with contextlib.suppress(FileNotFoundError, PermissionError):  # another user's: that user's worker does it
             Path(name).chmod(PRIVATE)
+
+
+def kept_secret(path: Path) -> bytes:
+    """The secret in the file at `path`, which is made for its owner alone; all who make it at once get the same."""
+    if not path.exists():
+        descriptor, made = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}-")  # its mode is 0600
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(secrets.token_bytes(SECRET_BYTES))
+            with contextlib.suppress(FileExistsError):
+                os.link(made, path)  # whole, and only where there is none
+        finally:
+            Path(made).unlink()
+    return path.read_bytes()
 
 
 def _migrate(connection: Connection) -> None:
@@ -226,6 +242,9 @@ class SqliteFile(Driver):
     @step
     def _free_pages(self, db: Connection) -> int:
         return int(db.execute("PRAGMA freelist_count").fetchone()[0])
+
+    def secret(self) -> bytes:
+        return self._in(self._read_pool, partial(kept_secret, Path(f"{self._path}-secret")))
 
     def wait(self, followed: Mapping[str, int]) -> News:
         gevent.sleep(POLL)
