@@ -12,6 +12,7 @@
     headings    headings from the outline and from type sizes
     pairs       "Invoice number: 123"
     pictures    pages that are pictures
+    titles      titles that are none
     reader      one document, page by page
     content     the types of what is read
     child       the process in which all of this happens

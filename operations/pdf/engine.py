@@ -24,7 +24,7 @@ import pypdfium2.raw as c
 
 from . import forms
 from .characters import Characters
-from .envelope import check_envelope, envelope
+from .envelope import document_in
 from .errors import Unreadable
 from .geometry import Frame, turns
 from .layout import Page
@@ -54,9 +54,9 @@ class Document:
     """
 
     def __init__(self, source: Path | bytes, password: str | None = None) -> None:
-        check_envelope(*envelope(source))
+        part = document_in(source)
         try:
-            self._pdf = pdfium.PdfDocument(source, password=password)
+            self._pdf = pdfium.PdfDocument(part, password=password, autoclose=True)
         except pdfium.PdfiumError as error:
             raise _refusal(error.err_code, password) from error
         except UnicodeEncodeError as error:  # a password of lone surrogates

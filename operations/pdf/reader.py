@@ -10,13 +10,12 @@ from .engine import Document
 from .errors import Unreadable
 from .layout import Page
 from .pictures import is_picture
+from .titles import is_title
 
 SAMPLES = 8
 """Pages from which the heading types of the document are learned."""
 MAX_TEXT = 20_000_000
 """Characters of all pages of a run: four times the Bible."""
-NO_TITLES = {"untitled", "anonymous", "(anonymous)", "unspecified", "(unspecified)"}
-"""What programs write when a document has no title."""
 
 Json = dict[str, Any]
 
@@ -112,7 +111,7 @@ class Reader:
 
     def _title(self, title: str | None) -> str | None:
         """The title in the metadata, or the highest heading of the first page with any."""
-        if title and title.casefold() not in NO_TITLES:
+        if title and is_title(title):
             return title
         first: list[Json] = next((page["headings"] for page in self._pages[:3] if page["headings"]), [])
         return min(first, key=lambda heading: int(heading["level"]))["text"] if first else None

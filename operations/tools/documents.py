@@ -11,6 +11,7 @@ from pydantic import Field
 
 from streaming import Upload
 
+from ..pdf.envelope import has_header
 from ..pdf.errors import Unreadable
 from ..pdf.process import PdfProcess
 from .base import ToolError, tool
@@ -63,9 +64,8 @@ def _document(name: str | None) -> Upload:
 
 def _read(path: Path) -> dict[str, Any]:
     """The number of pages, and the texts of the first ones."""
-    with path.open("rb") as file:
-        if b"%PDF-" not in file.read(1024):
-            file.seek(0)
+    if not has_header(path):
+        with path.open("rb") as file:
             return {"page_count": 1, "pages": [file.read(4 * MAX_TEXT).decode(errors="replace")[:MAX_TEXT]]}
     try:
         with PdfProcess() as document:

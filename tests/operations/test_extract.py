@@ -415,7 +415,7 @@ def test_a_password_that_is_not_needed(run: Run) -> None:
         (b"", "empty_file"),
         (b"hello", "not_a_pdf"),
         (b"PK\x03\x04" + b"\0" * 5000, "not_a_pdf"),
-        (b"\0" * 2000 + b"%PDF-1.7\nstartxref\n0\n%%EOF", "not_a_pdf"),
+        (b"\0" * 2000 + b"%PDF-1.7\nstartxref\n0\n%%EOF", "damaged_pdf"),
         (b"%PDF-1.7\n", "truncated_pdf"),
         (b"%PDF-1.7\nnothing else\nstartxref\n9\n%%EOF\n", "damaged_pdf"),
         (b"%PDF-1.7\n1 0 obj<</Linearized 1/L 9999>>endobj startxref\n0\n%%EOF", "truncated_pdf"),
