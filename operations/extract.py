@@ -46,6 +46,9 @@ MEMORY = 1 << 30
 MAX_PAGES = 2_000
 """Pages of one run."""
 
+MAX_NAME = 100
+"""Characters of the name of a form's field."""
+
 _RANGES = re.compile(r"\s*\d{1,7}\s*(?:-\s*\d{1,7}\s*)?(?:,\s*\d{1,7}\s*(?:-\s*\d{1,7}\s*)?)*")
 
 
@@ -158,7 +161,18 @@ def _read(document: PdfProcess, numbers: list[int], input: Extract) -> Generator
 def _fill(fields: dict[str, Any], pages: list[dict[str, Any]]) -> Generator[Event, None, dict[str, Any]]:
     from .form.filler import FormFiller  # importing the model's client takes longer than reading most documents
 
-    return (yield from FormFiller(fields).fill((page["page"], page["text"]) for page in pages))
+    return (yield from FormFiller(fields).fill((page["page"], model_text(page)) for page in pages))
+
+
+def model_text(page: dict[str, Any]) -> str:
+    """What the model reads of a page: its text; of a form without any other text also the names of its fields."""
+    rest = page["text"]
+    fields = [pair for pair in page["pairs"] if pair["box"] is None]  # those of a form
+    for pair in sorted(fields, key=lambda pair: -len(pair["value"])):
+        rest = rest.replace(pair["value"], " ", 1)
+    if not fields or any(map(str.isalnum, rest)):
+        return str(page["text"])
+    return "\n".join(f"{pair['key'][:MAX_NAME]}: {pair['value']}" for pair in fields)
 
 
 def page_numbers(pages: str | None, count: int) -> list[int]:

@@ -219,6 +219,27 @@ def one_page(content: bytes, entries: bytes = b"", *, page: bytes = PAGE) -> byt
     return raw([b"<</Type/Catalog/Pages 2 0 R>>", tree, leaf, stream(content, entries), FONT])
 
 
+def annotated(*annotations: bytes, form: bytes = b"", content: bytes = b"", extra: Sequence[bytes] = ()) -> bytes:
+    """A page with these annotations, which are its form's fields too; `extra` are objects from 6 + their number on."""
+    kids = b" ".join(b"%d 0 R" % number for number in range(6, 6 + len(annotations)))
+    fields = b"/AcroForm<</Fields[%b]/DR<</Font<</Helv 5 0 R>>>>/DA(/Helv 12 Tf 0 g)%b>>" % (kids, form)
+    tree = b"<</Type/Pages/Kids[3 0 R]/Count 1>>"
+    leaf = PAGE + b"/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>/Annots[%b]>>" % kids
+    catalogue = b"<</Type/Catalog/Pages 2 0 R%b>>" % fields
+    return raw([catalogue, tree, leaf, stream(content), FONT, *annotations, *extra])
+
+
+def widget(top: int, entries: bytes, left: int = 150, width: int = 200, height: int = 18) -> bytes:
+    """A field of a form, printed and shown, without an appearance; `top` is from the top of the page."""
+    rect = b"/Rect[%d %d %d %d]" % (left, 792 - top - height, left + width, 792 - top)
+    return b"<</Type/Annot/Subtype/Widget/F 4/DA(/Helv 12 Tf 0 g)%b%b>>" % (rect, entries)
+
+
+def label(top: int, text: str, left: int = 60) -> bytes:
+    """A line of text as page content, at the height of a field with the same `top`."""
+    return b"BT /F 12 Tf %d %d Td (%b) Tj ET\n" % (left, 792 - top - 13, text.encode("latin-1"))
+
+
 def deflate_bomb(megabytes: int = 2000) -> bytes:
     """A page whose content is a thousandth of what it unpacks to.
 

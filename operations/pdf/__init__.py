@@ -6,12 +6,13 @@
     engine      opens a document and reads a page with PDFium, which only these touch:
     characters  ... words and lines of its characters
     objects     ... rules and pictures of what it draws
-    forms       ... the fields of its form
+    forms       ... what is filled in
     geometry    ... where they stand
     tables      tables from ruled lines and from aligned columns
     headings    headings from the outline and from type sizes
     pairs       "Invoice number: 123"
     pictures    pages that are pictures
+    placing     puts what is filled in beside its labels
     titles      titles that are none
     reader      one document, page by page
     content     the types of what is read

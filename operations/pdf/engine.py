@@ -27,12 +27,15 @@ from .characters import Characters
 from .envelope import document_in
 from .errors import Unreadable
 from .geometry import Frame, turns
-from .layout import Page
+from .layout import Box, Page, Word
 from .objects import Objects
+from .placing import place
 from .text import one_line
 
 MAX_OUTLINE = 10_000
 """Entries of an outline."""
+MARK = 12.0
+"""The type size of a box to check, at most."""
 THUMBNAIL = 320
 """Pixels of a thumbnail's longer side, whatever the size of the page."""
 
@@ -63,6 +66,7 @@ class Document:
             raise _refusal(c.FPDF_ERR_PASSWORD, password) from error
         with contextlib.suppress(pdfium.PdfiumError):  # the text can be read even if the form is damaged
             self._pdf.init_forms()
+        self._filled: dict[int, forms.Filled] = {}
         self.page_count = len(self._pdf)
 
     def __enter__(self) -> Self:
@@ -112,7 +116,7 @@ class Document:
 
     def read(self, number: int) -> Page:
         """The page with this number, or `Unreadable` with `damaged_page` or `too_large`."""
-        page = self._page(number)
+        page, filled = self._flat(number)
         rotation = c.FPDFPage_GetRotation(page)
         try:
             text = page.get_textpage()
@@ -120,22 +124,45 @@ class Document:
             if upright != rotation:  # PDFium orders the words of a line by the rotation of the page
                 c.FPDFPage_SetRotation(page, upright)
                 text = page.get_textpage()
-            return self._content(number, page, text, Frame.of(page, upright))
+            return self._content(number, page, text, Frame.of(page, upright), filled)
         except pdfium.PdfiumError as error:
             raise Unreadable("damaged_page", f"Page {number} cannot be read.") from error
         finally:
             c.FPDFPage_SetRotation(page, rotation)
             page.close()
 
-    def _content(self, number: int, page: pdfium.PdfPage, text: pdfium.PdfTextPage, frame: Frame) -> Page:
+    def _flat(self, number: int) -> tuple[pdfium.PdfPage, forms.Filled]:
+        """The page with its form, notes and stamps as a part of its content, and what was filled in.
+
+        Flattening removes the annotations, so what was filled in is kept for the next time.
+        """
+        page = self._page(number)
+        if number in self._filled:
+            return page, self._filled[number]
+        filled = self._filled[number] = forms.read(self._pdf.formenv, page, partial(_is_on, page))
+        if filled.stale:
+            page.close()
+            page = self._page(number)
+        if filled.drawn and c.FPDFPage_Flatten(page, c.FLAT_NORMALDISPLAY) == c.FLATTEN_SUCCESS:
+            page.close()
+            page = self._page(number)
+        return page, filled
+
+    def _content(
+        self, number: int, page: pdfium.PdfPage, text: pdfium.PdfTextPage, frame: Frame, filled: forms.Filled
+    ) -> Page:
         objects = Objects(page, frame)
+        lines = list(Characters(text, frame).lines())
+        marks = [
+            Word(mark.text, box, min(box.height, MARK)) for mark in filled.marks for box in [frame.box(*mark.sides)]
+        ]
         return Page(
             number=number,
             width=round(frame.width, 1),
             height=round(frame.height, 1),
-            lines=tuple(Characters(text, frame).lines()),
+            lines=place(lines, [frame.box(*sides) for sides in filled.places], marks),
             rules=tuple(objects.rules),
-            fields=tuple(forms.fields(self._pdf.formenv, page)),
+            fields=tuple(filled.fields),
             images=objects.images,
             drawn=objects.drawn,
             pictured=objects.pictured.share(),
@@ -158,6 +185,18 @@ class Document:
             return self._pdf[number - 1]
         except pdfium.PdfiumError as error:
             raise Unreadable("damaged_page", f"Page {number} cannot be read.") from error
+
+
+def _word(mark: str, box: Box) -> Word:
+    return Word(mark, box, min(box.height, MARK))
+
+
+def _is_on(page: pdfium.PdfPage, sides: forms.Sides) -> bool:
+    """Whether a place is on the page, inside of its visible box."""
+    box = c.FS_RECTF()
+    c.FPDF_GetPageBoundingBox(page, box)
+    left, bottom, right, top = sides
+    return bool(left < min(right, box.right) and right > box.left and bottom < min(top, box.top) and top > box.bottom)
 
 
 def _refusal(code: int | None, password: str | None) -> Unreadable:

@@ -1,10 +1,11 @@
-"""The fields of a page's form."""
+"""What is filled in on a page: the fields of its form, and notes and stamps, which flattening makes its content."""
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as c
@@ -12,20 +13,66 @@ import pypdfium2.raw as c
 from .text import clean, one_line
 
 MAX_FIELDS = 2_000
-"""Form fields of one page."""
+"""Form fields of one page, and options of one field."""
+MAX_ANNOTATIONS = 20_000
+"""Annotations of a page that is flattened."""
+
+Sides = tuple[float, float, float, float]
+"""Left, bottom, right and top in the page's own coordinates."""
 
 
-def fields(form: pdfium.PdfFormEnv | None, page: pdfium.PdfPage) -> Iterator[tuple[str, str]]:
-    """The names and values of the fields of a page that are filled in, at most `MAX_FIELDS`."""
-    if form is None:
-        return
-    for index in range(min(c.FPDFPage_GetAnnotCount(page), MAX_FIELDS)):
+class Mark(NamedTuple):
+    """A box to check, as a character, and where it stands."""
+
+    text: str
+    sides: Sides
+
+
+@dataclass
+class Filled:
+    """What is filled in on a page.
+
+    `fields` have names and values, `hidden` are values that nobody sees, `places` is where values stand, `marks` are
+    the boxes to check. `drawn` says whether the page has annotations that show something, and `stale` whether PDFium
+    must draw a field anew, which it does when the page is loaded.
+    """
+
+    fields: list[tuple[str, str]] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
+    places: list[Sides] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    files: bool = False
+    drawn: bool = False
+    stale: bool = False
+
+
+_ICONS = (c.FPDF_ANNOT_LINK, c.FPDF_ANNOT_POPUP, c.FPDF_ANNOT_TEXT, c.FPDF_ANNOT_FILEATTACHMENT)
+"""Annotations that show no text on the page."""
+_PASSWORD = c.FPDF_FORMFLAG_TEXT_PASSWORD
+_BUTTONS = {c.FPDF_FORMFIELD_CHECKBOX: "☐☑", c.FPDF_FORMFIELD_RADIOBUTTON: "○◉"}
+"""A box to check, without and with its mark."""
+_CHOICES = (c.FPDF_FORMFIELD_COMBOBOX, c.FPDF_FORMFIELD_LISTBOX)
+_NO_VALUES = (c.FPDF_FORMFIELD_PUSHBUTTON, c.FPDF_FORMFIELD_SIGNATURE)
+
+
+def read(form: pdfium.PdfFormEnv | None, page: pdfium.PdfPage, visible: Callable[[Sides], bool]) -> Filled:
+    """What is filled in on a page; `visible` says whether a place is on it."""
+    filled = Filled()
+    count = c.FPDFPage_GetAnnotCount(page)
+    for index in range(min(count, MAX_FIELDS)):
         annotation = c.FPDFPage_GetAnnot(page, index)
         try:
-            if c.FPDFAnnot_GetSubtype(annotation) == c.FPDF_ANNOT_WIDGET:
-                yield from _field(form, annotation)
+            kind = c.FPDFAnnot_GetSubtype(annotation)
+            filled.files |= kind == c.FPDF_ANNOT_FILEATTACHMENT
+            filled.drawn |= kind not in _ICONS
+            if (flags := c.FPDFAnnot_GetFlags(annotation)) & c.FPDF_ANNOT_FLAG_NOVIEW:  # flattening knows only "hidden"
+                c.FPDFAnnot_SetFlags(annotation, flags | c.FPDF_ANNOT_FLAG_HIDDEN)
+            if form is not None and kind == c.FPDF_ANNOT_WIDGET:
+                _Field(form, annotation).read(filled, visible)
         finally:
             c.FPDFPage_CloseAnnot(annotation)
+    filled.drawn &= count <= MAX_ANNOTATIONS
+    return filled
 
 
 def utf16(read: Callable[[Any, int], int]) -> str:
@@ -38,23 +85,64 @@ def utf16(read: Callable[[Any, int], int]) -> str:
     return buffer.raw[: size - 2].decode("utf-16-le", "surrogatepass")
 
 
-_BUTTONS = (c.FPDF_FORMFIELD_RADIOBUTTON, c.FPDF_FORMFIELD_PUSHBUTTON, c.FPDF_FORMFIELD_SIGNATURE)
+class _Field:
+    """One field of a form, as it stands on a page."""
 
+    def __init__(self, form: pdfium.PdfFormEnv, annotation: Any) -> None:
+        self._form = form
+        self._annotation = annotation
+        self._kind = c.FPDFAnnot_GetFormFieldType(form, annotation)
 
-def _field(forms: pdfium.PdfFormEnv, annotation: Any) -> Iterator[tuple[str, str]]:
-    """The name and the value of a form field that is filled in; those of a checkbox are "yes" and "no"."""
+    def read(self, filled: Filled, visible: Callable[[Sides], bool]) -> None:
+        """Adds what the field says."""
+        name = one_line(self._text(c.FPDFAnnot_GetFormFieldAlternateName) or self._text(c.FPDFAnnot_GetFormFieldName))
+        value, sides = self._value(), self._sides()
+        if (flags := c.FPDFAnnot_GetFlags(self._annotation)) & c.FPDF_ANNOT_FLAG_HIDDEN or not visible(sides):
+            c.FPDFAnnot_SetFlags(self._annotation, flags | c.FPDF_ANNOT_FLAG_HIDDEN)
+            filled.hidden += [value] if value and self._kind not in _BUTTONS else []
+            return
+        if self._kind in _BUTTONS:
+            filled.marks.append(Mark(_BUTTONS[self._kind][self._checked], sides))
+        elif value:
+            filled.places.append(sides)
+        if self._is_password and value:  # some programs draw it
+            c.FPDFAnnot_SetAP(self._annotation, c.FPDF_ANNOT_APPEARANCEMODE_NORMAL, None)
+            filled.stale = True
+        if name and value:
+            filled.fields.append((name, value))
 
-    def wide(function: Callable[..., int]) -> str:
+    def _value(self) -> str:
+        """The value as it is shown; that of a check box is "yes" or "no", of a radio button only what is chosen."""
+        if self._kind in _NO_VALUES or (self._kind == c.FPDF_FORMFIELD_RADIOBUTTON and not self._checked):
+            return ""
+        if self._kind == c.FPDF_FORMFIELD_CHECKBOX:
+            return "yes" if self._checked else "no"
+        value = clean(self._text(c.FPDFAnnot_GetFormFieldValue)).strip()
+        if self._kind in _CHOICES:
+            return ", ".join(self._labels()) or value
+        return "*" * len(value) if self._is_password else value
+
+    def _labels(self) -> Iterator[str]:
+        """The labels of the options that are chosen."""
+        count = c.FPDFAnnot_GetOptionCount(self._form, self._annotation)
+        for index in range(min(count, MAX_FIELDS)):
+            if c.FPDFAnnot_IsOptionSelected(self._form, self._annotation, index):
+                yield one_line(self._text(lambda f, a, b, s, at=index: c.FPDFAnnot_GetOptionLabel(f, a, at, b, s)))
+
+    @property
+    def _checked(self) -> bool:
+        return bool(c.FPDFAnnot_IsChecked(self._form, self._annotation))
+
+    @property
+    def _is_password(self) -> bool:
+        flags = c.FPDFAnnot_GetFormFieldFlags(self._form, self._annotation)
+        return bool(self._kind == c.FPDF_FORMFIELD_TEXTFIELD and flags & _PASSWORD)
+
+    def _sides(self) -> Sides:
+        box = c.FS_RECTF()
+        c.FPDFAnnot_GetRect(self._annotation, box)
+        return box.left, box.bottom, box.right, box.top
+
+    def _text(self, function: Callable[..., int]) -> str:
         buffer_of = ctypes.POINTER(c.FPDF_WCHAR)
-        return utf16(lambda buffer, size: function(forms, annotation, ctypes.cast(buffer, buffer_of), size))
-
-    name = one_line(wide(c.FPDFAnnot_GetFormFieldAlternateName) or wide(c.FPDFAnnot_GetFormFieldName))
-    kind = c.FPDFAnnot_GetFormFieldType(forms, annotation)
-    value = clean(wide(c.FPDFAnnot_GetFormFieldValue)).strip()
-    checked = c.FPDFAnnot_IsChecked(forms, annotation)
-    if kind == c.FPDF_FORMFIELD_CHECKBOX:
-        value = "yes" if checked else "no"
-    elif kind in _BUTTONS and not (kind == c.FPDF_FORMFIELD_RADIOBUTTON and checked):
-        value = ""
-    if name and value:
-        yield name, value
+        return utf16(lambda buffer, size: function(self._form, self._annotation, ctypes.cast(buffer, buffer_of), size))

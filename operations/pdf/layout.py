@@ -28,6 +28,11 @@ class Box(NamedTuple):
         """Whether the point is inside."""
         return self.x0 <= x <= self.x1 and self.top <= y <= self.bottom
 
+    @property
+    def height(self) -> float:
+        """From the top to the bottom."""
+        return self.bottom - self.top
+
     def rounded(self) -> list[float]:
         """The four sides to a tenth of a point, for JSON."""
         return [round(side, 1) for side in self]
