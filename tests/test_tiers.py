@@ -15,6 +15,12 @@ def test_a_test_with_a_long_form(long: bool, request: pytest.FixtureRequest) -> 
     assert (timeout.args if timeout else None) == ((TIMEOUT,) if long else None)
 
 
+@pytest.mark.long
+def test_a_test_without_a_short_form(long: bool) -> None:
+    """It is there in the long form alone."""
+    assert long
+
+
 def test_examples_of_hypothesis(long: bool, request: pytest.FixtureRequest) -> None:
     """Each of its tests has a long form, which tries more examples and never the same ones on purpose."""
     assert settings().max_examples == (EXAMPLES if long else 100)

@@ -1,7 +1,8 @@
 """A pytest plugin for two tiers: `make test` runs every test in its short form, `make test-long` the long forms.
 
 A test that has both takes the fixture `long`, and does more where it is true. Tests of hypothesis have both by
-themselves. Either is marked `long`, so that `pytest -m long --long` runs the long forms alone.
+themselves. Either is marked `long`, so that `pytest -m long --long` runs the long forms alone. A test, or a parameter of
+one, that carries the mark in its source has a long form alone, and is not collected for the short one.
 """
 
 from __future__ import annotations
@@ -41,9 +42,12 @@ def long(pytestconfig: pytest.Config) -> bool:
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects by the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Marks the tests that have a long form, and gives them the time for it."""
+    """Marks the tests that have a long form and gives them the time for it; leaves out those without a short one."""
+    long = config.getoption("--long")
+    if not long:
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
     for item in items:
         if "long" in getattr(item, "fixturenames", ()) or is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker(pytest.mark.long)
-            if config.getoption("--long"):
-                item.add_marker(pytest.mark.timeout(TIMEOUT))
+        if long and item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.timeout(TIMEOUT))

@@ -212,7 +212,7 @@ def test_a_setting_that_cannot_be_read_stops_the_start() -> None:
         pass
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.long
 def test_with_the_embedded_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is far too small to plan, but its replies have the right form: valid calls of offered tools, and an answer."""
     with Apis() as apis, gunicorn("app:app", env={"HEADWAY_STORE": "memory:", **apis.settings()}) as server:
