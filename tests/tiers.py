@@ -1,8 +1,8 @@
 """A pytest plugin for two tiers: `make test` runs every test in its short form, `make test-long` the long forms.
 
 A test that has both takes the fixture `long`, and does more where it is true. Tests of hypothesis have both by
-themselves. Either is marked `long`, so that `pytest -m long --long` runs the long forms alone. A test, or a parameter of
-one, that carries the mark in its source has a long form alone, and is not collected for the short one.
+themselves. Either is marked `long`, so that `pytest -m long --long` runs the long forms alone. A test, or one of its
+parameters, that carries the mark in its source has a long form alone, and is not collected for the short one.
 """
 
 from __future__ import annotations
