@@ -1,34 +1,45 @@
-"""Whether a value stands in the text of a page, in whatever notation the page uses.
+"""Where a value stands in the text of a page, in whatever notation and script the page uses.
 
-Case, kinds of white space, dashes and quotes do not matter. A number is compared with the numbers of the page
-(`1,234.50`, `1.234,50` and `1 234.5` are equal), and an ISO date also matches the common notations of dates.
+Case, kinds of white space, dashes and quotes do not matter (`words`). A number is compared with the numbers of the page
+(`amounts`), an ISO date with its dates (`dates`), a currency with its signs (`currency`), and a code of digits, such as
+an IBAN or a telephone number, without its spaces.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-_PLAIN: Final = str.maketrans(
-    {"\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", "\u2212": "-", "\u00ad": None}
-    | {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'}
-)
-_NUMBER: Final = re.compile(r"\d+(?:[.,']\d+)*")
-_SPACED: Final = re.compile(r"(?<!\d)\d{1,3}(?: \d{3})+(?:[.,]\d+)?(?!\d)")
-_NUMERIC: Final = re.compile(r"[-+]?[\d.,' ]*\d[\d.,' ]*")
-_MONTHS: Final = (
-    "january february march april may june july august september october november december".split()  # noqa: SIM905
-)
+from .amounts import Number, amount_of, is_numeric, numbers_in, readings
+from .currency import code_of, places
+from .dates import Found, date_of, dates_in, months_in
+from .words import joins_without_space, normalize, spans_of
+
+Span = tuple[int, int]
+
+_CODE: Final = re.compile(r"[a-z\d+][a-z\d +./()\-]{4,60}")
+_LONG_WORD: Final = re.compile(r"[a-z]{5}")
+_TRUNK: Final = re.compile(r" ?\(0\) ?")
+"""`+49 (0)30 ...`: the zero that is dialled at home."""
+_BETWEEN: Final = r"(?: ?\(0\) ?|[ ./()\-]{0,3})"
+MIN_CODE_DIGITS: Final = 6
+MAX_PARTS: Final = 6
+"""Of an address."""
+_MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d):(\d\d)(?::\d\d)?(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)?")
+_AROUND_DATE: Final = 12
+"""Characters beside a date in a value that is one: the day of the week."""
 
 
-def normalize(text: str) -> str:
-    """The text without the differences that do not matter."""
-    return " ".join(unicodedata.normalize("NFKC", text).translate(_PLAIN).casefold().split())
+class Line(NamedTuple):
+    """A line of the page in its normalized text."""
+
+    start: int
+    text: str
 
 
 class PageText:
@@ -36,78 +47,121 @@ class PageText:
 
     def __init__(self, number: int, text: str) -> None:
         self.number = number
-        self._text = normalize(text)
+        self.lines: list[Line] = []
+        self.text = ""
+        for line in filter(None, map(normalize, text.splitlines())):
+            if self.text and not joins_without_space(self.text[-1], line[0]):
+                self.text += " "
+            self.lines.append(Line(len(self.text), line))
+            self.text += line
 
     def has(self, value: Any) -> bool:
         """Whether a string, a number or an ISO date stands there. True and false are judgements: they never do."""
+        return next(self.find(value), None) is not None
+
+    def find(self, value: Any) -> Iterator[Span]:
+        """The places of a value in `text`, first those of its own notation; a place may come twice."""
         if isinstance(value, bool):
-            return False
+            return
         if isinstance(value, int | float):
-            return self._has_number(format(Decimal(str(value)), "f"))
-        if not isinstance(value, str) or not normalize(value):
-            return False
-        return self._has_words(normalize(value)) or self._has_number(normalize(value)) or self._has_date(value)
+            yield from self._numbers_equal({Decimal(str(value))})
+        elif isinstance(value, str) and re.search(r"[^\W_]", plain := normalize(value)):
+            yield from spans_of(plain, self.text)
+            yield from self._broken(plain)
+            yield from self._in_columns(plain)
+            yield from self._code(plain)
+            yield from self._amount(plain)
+            yield from self._date(value)
+            if (code := code_of(value)) is not None:
+                yield from places(code, self.text)
 
-    def _has_words(self, words: str) -> bool:
-        """Whether the words stand there, and not as a part of longer ones."""
-        before = r"(?<!\w)" if words[0].isalnum() else ""
-        after = r"(?!\w)" if words[-1].isalnum() else ""
-        return re.search(before + re.escape(words) + after, self._text) is not None
-
-    def _has_number(self, text: str) -> bool:
-        return bool(_NUMERIC.fullmatch(text)) and not self._numbers.isdisjoint(readings(text))
-
-    def _has_date(self, text: str) -> bool:
-        try:
-            day = date.fromisoformat(text)
-        except ValueError:
-            return False
-        return any(re.search(rf"(?<!\d){pattern}(?!\d)", self._text) for pattern in _date_patterns(day))
+    def line_of(self, place: int) -> int:
+        """The index in `lines` of the line in which a place is."""
+        return max(0, bisect_right(self._starts, place) - 1)
 
     @cached_property
-    def _numbers(self) -> frozenset[Decimal]:
+    def dates(self) -> tuple[Found, ...]:
+        """Every date of the page."""
+        return tuple(dates_in(self.text))
+
+    @cached_property
+    def numbers(self) -> tuple[Number, ...]:
         """Every number of the page, in each reading that its separators allow."""
-        matches = [*_NUMBER.finditer(self._text), *_SPACED.finditer(self._text)]
-        return frozenset(number for match in matches for number in self._signed(match))
+        return tuple(numbers_in(self.text))
 
-    def _signed(self, match: re.Match[str]) -> Iterator[Decimal]:
-        for number in readings(match[0]):
-            yield number
-            if self._text[: match.start()].endswith(("-", "(", "- ")):
-                yield -number
+    def values_on(self, line: int) -> list[Span]:
+        """The places of the dates and numbers of a line; they may overlap."""
+        return self._by_line.get(line, [])
 
+    @cached_property
+    def _by_line(self) -> dict[int, list[Span]]:
+        found: dict[int, list[Span]] = {}
+        for start, end in dict.fromkeys((start, end) for _, start, end in (*self.dates, *self.numbers)):
+            found.setdefault(self.line_of(start), []).append((start, end))
+        return found
 
-def readings(text: str) -> set[Decimal]:
-    """The numbers that `text` may mean: `1.234` is above a thousand in some countries and just above one in others."""
-    bare = text.replace(" ", "").replace("'", "")
-    sign, digits = (-1, bare[1:]) if bare.startswith("-") else (1, bare.removeprefix("+"))
-    return {sign * Decimal(reading) for reading in _digits(digits.strip(".,"))}
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [line.start for line in self.lines]
 
+    @cached_property
+    def _joined(self) -> str | None:
+        """The text with words joined that are broken at the end of a line, if there are any; places are not its own."""
+        joined, count = re.subn(r"(?<=[^\W\d_])- (?=[^\W\d_])", "", self.text)
+        return joined if count else None
 
-def _digits(digits: str) -> Iterator[str]:
-    points, commas = digits.count("."), digits.count(",")
-    if points and commas:
-        last = max(digits.rfind("."), digits.rfind(","))
-        yield _without_separators(digits[:last]) + "." + digits[last + 1 :]
-    elif points + commas == 1:
-        whole, _, rest = digits.replace(",", ".").partition(".")
-        yield f"{whole}.{rest}"
-        if len(rest) == 3:
-            yield whole + rest
-    else:
-        yield _without_separators(digits)
+    def _broken(self, plain: str) -> Iterator[Span]:
+        if self._joined is not None and next(spans_of(plain, self._joined), None) is not None:
+            before = next(spans_of(plain.split(maxsplit=1)[0], self.text), (0, 0))
+            yield before
 
+    def _in_columns(self, plain: str) -> Iterator[Span]:
+        """An address whose lines have another column beside them: each part, in order, on one line or the next."""
+        parts = [part.strip() for part in plain.split(",")]
+        if not 2 <= len(parts) <= MAX_PARTS or not any(map(str.isdecimal, plain)) or min(map(len, parts)) < 2:
+            return
+        for start, end in spans_of(parts[0], self.text):
+            last = self.line_of(start)
+            for part in parts[1:]:
+                lines = [self.line_of(at) for at, _ in spans_of(part, self.text)]
+                last = next((line for line in lines if last <= line <= last + 1), -2)
+            if last >= 0:
+                yield start, end
 
-def _without_separators(digits: str) -> str:
-    return digits.replace(".", "").replace(",", "")
+    def _code(self, plain: str) -> Iterator[Span]:
+        """A code without its spaces: an IBAN, a tax number, a telephone number."""
+        if not _CODE.fullmatch(plain) or _LONG_WORD.search(plain) or len(re.findall(r"\d", plain)) < MIN_CODE_DIGITS:
+            return
+        compact = re.sub(r"[^a-z\d]", "", _TRUNK.sub("", plain))
+        for match in re.finditer(rf"(?<![a-z\d]){_BETWEEN.join(compact)}(?![a-z\d])", self.text):
+            groups = re.findall(r"\d+", _TRUNK.sub("", match[0]))
+            if not compact.isdecimal() or all(len(group) > 1 for group in groups):
+                yield match.span()
 
+    def _amount(self, plain: str) -> Iterator[Span]:
+        if is_numeric(plain):
+            yield from self._numbers_equal(readings(plain))
+        elif (amount := amount_of(plain)) is not None and next(iter(places(amount.currency, self.text)), None):
+            yield from self._numbers_equal(readings(amount.number))
 
-def _date_patterns(day: date) -> Iterator[str]:
-    """Patterns of the common notations of a date, with the English names of months."""
-    d, m, month, year = day.day, day.month, _MONTHS[day.month - 1], f"{day.year:04}"
-    name = rf"(?:{month}|{month[:3]}\.?)"
-    yield rf"0?{d}(?:st|nd|rd|th)?\.? (?:of )?{name},? {year}"
-    yield rf"{name} 0?{d}(?:st|nd|rd|th)?,? {year}"
-    for first, second in ((d, m), (m, d)):
-        yield rf"0?{first}([./-]) ?0?{second}\1 ?(?:{year}|{year[2:]})"
-    yield rf"{year}([./-])0?{m}\1 ?0?{d}"
+    def _numbers_equal(self, values: Iterable[Decimal]) -> Iterator[Span]:
+        wanted = set(values)
+        yield from ((number.start, number.end) for number in self.numbers if number.value in wanted)
+
+    def _date(self, value: str) -> Iterator[Span]:
+        if moment := _MOMENT.fullmatch(value):
+            if self._has_time(int(moment[2]), int(moment[3])):
+                yield from self._days(date_of(moment[1]))
+        elif re.fullmatch(r"\d{4}-\d\d", value):
+            wanted = [int(part) for part in value.split("-")]
+            yield from ((start, end) for *month, start, end in months_in(self.text) if month == wanted)
+        elif len(re.sub(r"[^\W\d_]+", "", value)) <= _AROUND_DATE * 2:
+            yield from self._days(date_of(value))
+
+    def _days(self, day: date | None) -> Iterator[Span]:
+        yield from ((found.start, found.end) for found in self.dates if found.day == day)
+
+    def _has_time(self, hour: int, minute: int) -> bool:
+        half = rf"|0?{hour % 12 or 12}(?:[:.]{minute:02})? ?{'p' if hour >= 12 else 'a'}\.?m" if minute == 0 else ""
+        half = half or rf"|0?{hour % 12 or 12}[:.]{minute:02} ?{'p' if hour >= 12 else 'a'}\.?m"
+        return re.search(rf"(?<!\d)(?:0?{hour} ?[:.h时時시] ?{minute:02}{half})(?!\d)", self.text) is not None

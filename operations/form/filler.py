@@ -14,8 +14,9 @@ from typing import Any, Final
 from streaming import Event, OperationError, partial, progress
 
 from ..llm import Finished, Model, Usage, connect, fill
+from .convert import NotUnderstood, clean
 from .evidence import PageText
-from .merge import PageValue, clean, merge, unverified
+from .merge import PageValue, merge, unverified
 from .prompt import answer_tokens, page_messages, page_schema, split
 from .schema import Json, form_of
 
@@ -92,11 +93,19 @@ class FormFiller:
         self._answers.append(finished)
         if finished.reason == "length":
             self._cut.add(number)
-        return clean(self._form, value)
+        values = clean(self._form, value)
+        if isinstance(values, NotUnderstood):
+            self._cut.add(number)
+        return values
 
     def _partial(self, number: int, values: list[PageValue]) -> Event:
         merged = merge(self._form, values)
-        value = {"page": number, "fields": merged.value, "unverified": unverified(merged.evidence)}
+        value = {
+            "page": number,
+            "fields": merged.value,
+            "unverified": unverified(merged.evidence),
+            "not_understood": merged.not_understood,
+        }
         return partial(f"fields-{number}", value)
 
     def _result(self, model: Model) -> Json:
@@ -106,6 +115,7 @@ class FormFiller:
             "fields": merged.value,
             "evidence": merged.evidence,
             "unverified": unverified(merged.evidence),
+            "not_understood": merged.not_understood,
             "incomplete": sorted(self._cut | set(self._errors)),
             "model": model.name,
             "usage": {name: sum(getattr(each, name) or 0 for each in usage) for name in Usage._fields},

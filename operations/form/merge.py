@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from streaming import JsonSchema
-
+from .amounts import amount_of, is_numeric
+from .beside import NONE, OTHER, has_own_block, says_nothing, support
+from .convert import NotUnderstood
+from .dates import date_of
 from .evidence import PageText
+from .kinds import misfit
+from .labels import Purpose, purpose_of
 from .schema import Field, Json, ListField, ObjectField, ValueField
+from .sums import settle
+from .words import normalize
+
+MAX_OTHERS: Final = 5
+"""Other values of a field that its evidence lists."""
+LABEL: Final = "label"
+"""The reason of a value that stands only beside the label of something else."""
+
+Path = tuple[str, ...]
 
 
 class PageValue(NamedTuple):
@@ -20,48 +33,58 @@ class PageValue(NamedTuple):
 
 
 class Merged(NamedTuple):
-    """A field over all pages: its value, and the evidence of the values in it by their JSON Pointers."""
+    """A field over all pages: its value, and by JSON Pointers the evidence of the values in it, and what was answered
+    where no answer was understood."""
 
     value: Any
     evidence: dict[str, Json]
+    not_understood: dict[str, str]
 
 
-def clean(field: Field, answer: Any) -> Any:
-    """The model's answer without empty values and without those that the caller's schema does not allow."""
+def merge(form: ObjectField, values: Sequence[PageValue]) -> Merged:
+    """One value from those of the pages.
+
+    Verified ones win, then those beside the label of the field, then those of most pages, then the first, or the last
+    for a total. Of sums and their parts those win that agree.
+    """
+    merged = _merge(form, values, ())
+    if isinstance(merged.value, dict):
+        settle(form, merged.value, merged.evidence, [value.page for value in values])
+    for entry in merged.evidence.values():
+        for each in (entry, *entry.get("others", ())):
+            each.pop("support", None)
+    return merged
+
+
+def _merge(field: Field, values: Sequence[PageValue], path: Path) -> Merged:
     match field:
         case ObjectField(fields):
-            values = answer if isinstance(answer, dict) else {}
-            parts = {name: clean(part, values.get(name)) for name, part in fields.items()}
-            return parts if any(part not in (None, []) for part in parts.values()) else None
-        case ListField(item):
-            items = [clean(item, each) for each in answer] if isinstance(answer, list) else []
-            return [each for each in items if each is not None]
-        case ValueField(schema):
-            return _allowed(schema, answer.strip() if isinstance(answer, str) else answer)
-
-
-def _allowed(schema: Json, value: Any) -> Any:
-    if value is None or value == "":
-        return None
-    if schema["type"] == "integer" and isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if JsonSchema(schema, formats=True).is_valid(value) else None
-
-
-def merge(field: Field, values: Sequence[PageValue]) -> Merged:
-    """One value from those of the pages: verified ones win, then those of most pages, then the first."""
-    match field:
-        case ObjectField(fields):
-            merged = {name: merge(part, _parts(values, name)) for name, part in fields.items()}
-            evidence = {f"/{_escape(n)}{p}": e for n, part in merged.items() for p, e in part.evidence.items()}
-            return Merged({name: part.value for name, part in merged.items()}, evidence)
+            objects = [each for each in values if isinstance(each.value, dict)]
+            parts = {name: _merge(part, _parts(objects, name), (*path, name)) for name, part in fields.items()}
+            merged = _joined({f"/{_escape(name)}": part for name, part in parts.items()})
+            value: Any = {name: part.value for name, part in parts.items()}
+            return Merged(value, merged.evidence, {**merged.not_understood, **_unread(values, bool(objects))})
         case ListField(item):
             groups = _group((page, each) for page, items in values for each in items)
-            merged_items = [merge(item, group) for group in groups]
-            evidence = {f"/{i}{p}": e for i, part in enumerate(merged_items) for p, e in part.evidence.items()}
-            return Merged([part.value for part in merged_items], evidence)
-        case _:
-            return _best(_group(values))
+            items = [_merge(item, group, (*path, "[]")) for group in groups]
+            merged = _joined({f"/{index}": part for index, part in enumerate(items)})
+            return Merged([part.value for part in items], merged.evidence, merged.not_understood)
+        case ValueField():
+            understood = [each for each in values if not isinstance(each.value, NotUnderstood)]
+            best = _best(field, _group(understood), path)
+            return Merged(best.value, best.evidence, _unread(values, bool(understood)))
+
+
+def _joined(parts: Mapping[str, Merged]) -> Merged:
+    evidence = {start + pointer: entry for start, part in parts.items() for pointer, entry in part.evidence.items()}
+    unread = {start + pointer: text for start, part in parts.items() for pointer, text in part.not_understood.items()}
+    return Merged(None, evidence, unread)
+
+
+def _unread(values: Sequence[PageValue], is_known: bool) -> dict[str, str]:
+    """The answer of the first page that was not understood, unless that of another page was."""
+    texts = [each.value.text for each in values if isinstance(each.value, NotUnderstood)]
+    return {"": texts[0]} if texts and not is_known else {}
 
 
 def _parts(values: Sequence[PageValue], name: str) -> list[PageValue]:
@@ -72,31 +95,79 @@ def _group(values: Iterable[tuple[PageText, Any]]) -> list[list[PageValue]]:
     """Values that differ only in case and white space, grouped, in the order of the pages."""
     groups: dict[str, list[PageValue]] = {}
     for page, value in values:
-        key = " ".join(json.dumps(value, sort_keys=True).casefold().split())
+        key = " ".join(json.dumps(value, sort_keys=True, default=repr).casefold().split())
         groups.setdefault(key, []).append(PageValue(page, value))
     return list(groups.values())
 
 
-def _best(groups: list[list[PageValue]]) -> Merged:
+def _best(field: ValueField, groups: list[list[PageValue]], path: Path) -> Merged:
     if not groups:
-        return Merged(None, {})
-    candidates = sorted(
-        map(_candidate, groups), key=lambda each: (not each["verified"], -len(each["pages"]), each["pages"])
+        return Merged(None, {}, {})
+    candidates = [_candidate(field, group, path) for group in groups]
+    purpose = purpose_of(path, field.schema.get("description", ""), _kind(field, groups[0][0].value))
+    last_wins = purpose is not None and purpose.concept == "total"
+    candidates.sort(
+        key=lambda each: (
+            not each["verified"],
+            -each["support"],
+            0 if last_wins else -len(each["pages"]),
+            -each["pages"][-1] if last_wins else each["pages"][0],
+        )
     )
     best, *others = candidates
     value = best.pop("value")
-    return Merged(value, {"": {**best, **({"others": others[:MAX_OTHERS]} if others else {})}})
+    return Merged(value, {"": {**best, **({"others": others[:MAX_OTHERS]} if others else {})}}, {})
 
 
-MAX_OTHERS = 5
-"""Other values of a field that its evidence lists."""
-
-
-def _candidate(group: list[PageValue]) -> Json:
+def _candidate(field: ValueField, group: list[PageValue], path: Path) -> Json:
     """A value with its evidence: the pages on which it stands, or else those for which the model gave it."""
-    verified = [each for each in group if each.page.has(each.value)]
-    pages = sorted({each.page.number for each in verified or group})
-    return {"value": (verified or group)[0].value, "pages": pages, "verified": bool(verified)}
+    value = group[0].value
+    purpose = None if "[]" in path else purpose_of(path, field.schema.get("description", ""), _kind(field, value))
+    supports = [(each, _support(each, purpose, path)) for each in group]
+    best = max((strength for _, strength in supports if strength is not None), default=None)
+    reason = misfit(value, path, field.schema) or (LABEL if best == OTHER else None)
+    verified = best is not None and reason is None
+    standing = [each for each, strength in supports if strength is not None and (strength > OTHER or not verified)]
+    pages = sorted({each.page.number for each in standing or group})
+    entry = {"value": (standing or group)[0].value, "pages": pages, "verified": verified, "support": best or 0}
+    return entry if verified or reason is None or (reason == LABEL and best is None) else {**entry, "reason": reason}
+
+
+def _support(each: PageValue, purpose: Purpose | None, path: Path) -> int | None:
+    """How much what stands beside the value speaks for it; `None` if the value does not stand on the page."""
+    if purpose is None:
+        return NONE if each.page.has(each.value) else None
+    spans = list(each.page.find(each.value))
+    if not spans:
+        return (
+            NONE if each.value == 0 and not isinstance(each.value, bool) and says_nothing(each.page, purpose) else None
+        )
+    best = max(support(each.page, span, purpose) for span in spans)
+    if best == NONE and purpose.group == "party" and _is_name(path) and has_own_block(each.page, purpose):
+        return OTHER
+    return best
+
+
+def _is_name(path: Path) -> bool:
+    """Whether a field of a party is its name: `seller.name`, `buyer`."""
+    last = normalize(path[-1].replace("_", " "))
+    return purpose_of((path[-1],), "", "string") is not None or last in (
+        "name",
+        "company",
+        "company name",
+        "firma",
+        "nom",
+    )
+
+
+def _kind(field: ValueField, value: Any) -> str:
+    kind = str(field.schema.get("format", field.schema["type"]))
+    if kind == "string" and isinstance(value, str):
+        plain = normalize(value)
+        if date_of(value) is not None and len(plain) < 40:
+            return "date"
+        return "amount" if is_numeric(plain) or amount_of(plain) else kind
+    return kind
 
 
 def _escape(name: str) -> str:
@@ -104,5 +175,5 @@ def _escape(name: str) -> str:
 
 
 def unverified(evidence: Mapping[str, Json]) -> list[str]:
-    """The JSON Pointers of the values that stand on none of their pages."""
+    """The JSON Pointers of the values that stand on none of their pages, or beside the label of something else."""
     return [pointer for pointer, entry in evidence.items() if not entry["verified"]]

@@ -50,11 +50,16 @@ class PageContent(TypedDict):
 
 
 class PageFields(TypedDict):
-    """What the model has found on a page, and the JSON Pointers of the values that do not stand in its text."""
+    """What the model has found on a page.
+
+    `unverified` are the JSON Pointers of the values that do not stand in its text; `not_understood` has the answers
+    that are no value of their field, by JSON Pointer.
+    """
 
     page: int
     fields: Any
     unverified: list[str]
+    not_understood: dict[str, str]
 
 
 class Metadata(TypedDict):
@@ -122,6 +127,7 @@ class ExtractResult(TypedDict):
     fields: NotRequired[Any]
     evidence: NotRequired[dict[str, Any]]
     unverified: NotRequired[list[str]]
+    not_understood: NotRequired[dict[str, str]]
     incomplete: NotRequired[list[int]]
     model: NotRequired[str]
     usage: NotRequired[ModelUsage]

@@ -50,6 +50,7 @@ def test_pages_are_filled_one_by_one() -> None:
         "fields": {"number": "42", "total": 9, "paid": None, "seller": {"name": None, "town": None}, "items": []},
         "evidence": {"/number": {"pages": [1, 3], "verified": True}, "/total": {"pages": [3], "verified": False}},
         "unverified": ["/total"],
+        "not_understood": {},
         "incomplete": [],
         "model": "fake-1",
         "usage": {"prompt_tokens": 200, "completion_tokens": 40},
