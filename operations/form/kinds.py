@@ -23,9 +23,9 @@ _LENGTHS: Final = {name: int(length) for name, length in (pair.split("=") for pa
 """The lengths of the IBAN registry (ISO 13616)."""
 _BIC: Final = re.compile(r"[A-Z]{6}[A-Z\d]{2}(?:[A-Z\d]{3})?")
 _TAX_NUMBER: Final = re.compile(
-    r"\b(?:vat|tax|ust|steuer|tva|nif|cif|siren|siret|partita iva|p\.? ?iva|codice fiscale|btw|nip|dič|moms|gst|ein|abn)"
-    r"\b.*\b(?:id|no|nr|num\w*|identif\w*|code|registration|reg)\b|\b(?:ust-?id|vatin|nif|cif|siren|siret|nip|dič|"
-    r"ico|gstin|ein|abn|steuernummer|partita iva|codice fiscale)\b|税号|税務番号|登録番号|사업자등록번호"
+    r"\b(?:vat|tax|ust|steuer|tva|nif|cif|siren|siret|partita iva|p\.? ?iva|codice fiscale|btw|nip|dič|moms|gst)\b.*"
+    r"\b(?:id|no|nr|num\w*|identif\w*|code|registration|reg)\b|\b(?:ust-?id|vatin|nif|cif|siren|siret|nip|dič|gstin|"
+    r"ico|ein|abn|steuernummer|partita iva|codice fiscale)\b|税号|税務番号|登録番号|사업자등록번호"
 )
 _CURRENCY: Final = re.compile(
     r"\b(?:currency|währung|devise|moneda|valuta|moeda|waluta|měna|para birimi|валюта)\b|币种|通貨|통화"
