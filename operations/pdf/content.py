@@ -18,11 +18,25 @@ class Heading(TypedDict):
 
 
 class Table(TypedDict):
-    """Rows of cells from the top; `header` says whether the first row names the columns."""
+    """Rows of cells from the top; `header` says whether the first row names the columns.
+
+    `continues` says that the table goes on from the page before; the result has it as a `JoinedTable` too.
+    """
 
     rows: list[list[str]]
     header: bool
     box: Box
+    caption: str | None
+    continues: bool
+
+
+class JoinedTable(TypedDict):
+    """A table over several `pages`, its rows under one header: where pages repeat the header, it is left out."""
+
+    pages: list[int]
+    rows: list[list[str]]
+    header: bool
+    caption: str | None
 
 
 class Pair(TypedDict):
@@ -122,6 +136,7 @@ class ExtractResult(TypedDict):
     outline: list[OutlineEntry]
     outline_from: Literal["document", "headings"]
     pages: list[PageContent]
+    joined_tables: list[JoinedTable]
     counts: Counts
     warnings: list[Warned]
     fields: NotRequired[Any]

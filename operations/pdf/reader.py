@@ -9,6 +9,7 @@ from . import headings, pairs, tables
 from .engine import Document
 from .errors import Unreadable
 from .layout import Page
+from .over_pages import OverPages
 from .pictures import is_picture
 from .titles import is_title
 
@@ -37,6 +38,7 @@ class Reader:
         self._damaged: list[int] = []
         self._pictures: list[int] = []
         self._pages: list[Json] = []
+        self._over_pages = OverPages()
 
     def pages(self) -> Iterator[Json]:
         """Each page: `page`, `text`, `headings`, `tables`, `pairs`, and with `with_thumbnails` also `thumbnail`."""
@@ -67,6 +69,7 @@ class Reader:
             "outline": outline or from_headings,
             "outline_from": "document" if outline else "headings",
             "pages": self._pages,
+            "joined_tables": self._over_pages.joined(),
             "counts": self._counts(),
             "warnings": list(self._warnings()),
         }
@@ -99,7 +102,16 @@ class Reader:
             "height": page.height,
             "text": page.text,
             "headings": [{"text": heading.text, "level": heading.level} for heading in page_headings],
-            "tables": [{"rows": t.rows, "header": t.header, "box": t.box.rounded()} for t in page_tables],
+            "tables": [
+                {
+                    "rows": table.rows,
+                    "header": table.header,
+                    "box": table.box.rounded(),
+                    "caption": table.caption,
+                    "continues": self._over_pages.add(page, table),
+                }
+                for table in page_tables
+            ],
             "pairs": [
                 {"key": pair.key, "value": pair.value, "box": pair.box and pair.box.rounded()}
                 for pair in pairs.find(page, [heading.box for heading in page_headings], boxes)
