@@ -255,7 +255,10 @@ class Viewer:
 
     def _read_batch(self) -> Batch:
         before, merge = self._after, self._lagging
-        batch = self.source.read(before, frames=self._frames_at_once, merge=merge)
+        try:
+            batch = self.source.read(before, frames=self._frames_at_once, merge=merge)
+        except KeyError:  # its run was erased
+            batch = Batch(b"", before, over=True)
         self._over = self._over or batch.over
         self._after = batch.last
         # A viewer lags once it is slow and then has more to read than fits one write, until it has nothing to read.

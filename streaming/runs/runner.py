@@ -29,6 +29,7 @@ from .operation import UNSET, Operation
 from .producer import error_event
 from .queue import Queue, queued_input
 from .run import Run
+from .shown import shown_input
 
 log = logging.getLogger("headway")
 
@@ -130,6 +131,7 @@ class Runner:
                 key=key,
                 digest=digest,
                 input=_kept_input(operation, checked, call or self.call, queued),
+                shown=shown_input(operation, checked),
             )
             stored = self._create_or_join(info, queued, None if client is None else self.settings.max_runs_per_client)
             if queued or stored.id != info.id:

@@ -27,7 +27,7 @@ class RunInfo:
 
     `owner` may see it (empty without authorization), and it counts towards the limit of `client`. `key` is the
     `Idempotency-Key` of its request, `digest` that request's. `linger` is in seconds, `None` for ever. `input` is the
-    input as JSON, kept for operations that start again after their producer was lost.
+    input as JSON, kept for operations that start again after their producer was lost; `shown` is what the snapshot has.
     """
 
     id: str
@@ -39,6 +39,7 @@ class RunInfo:
     key: str | None = None
     digest: str | None = None
     input: bytes | None = None
+    shown: bytes | None = None
 
 
 OWNER_LENGTH: Final = 512
@@ -131,6 +132,7 @@ class Record:
                 "error": _json(fold.error),
                 "question": _json(fold.question),
                 "viewers": self.viewers,
+                "input": _json(self.info.shown),
             }
         )
 

@@ -219,7 +219,7 @@ class MemoryStore(Store):
 
 def size_of(info: RunInfo) -> int:
     """What a new run takes, in bytes."""
-    return RUN_BYTES + len(info.input or b"")
+    return RUN_BYTES + len(info.input or b"") + len(info.shown or b"")
 
 
 def _droppable(run: RecentEvents) -> int:

@@ -44,6 +44,7 @@ SNAPSHOT = [
     "error",
     "question",
     "viewers",
+    "input",
 ]
 ASYNC = {"Prefer": "respond-async"}
 PROBLEM = "application/problem+json"

@@ -113,7 +113,7 @@ class StoreContract:
 
     def test_a_new_run(self, store: Store) -> None:
         """A new run is found before its first event, with all of its `RunInfo`."""
-        info = run_info("r", "ann", linger=30.0, key="key", digest="digest", input=b'{"pages":1}')
+        info = run_info("r", "ann", linger=30.0, key="key", digest="digest", input=b'{"pages":1}', shown=b"{}")
         assert store.create(info) == info
         record = store.find("r")
         assert record is not None
@@ -157,6 +157,7 @@ class StoreContract:
             "error": None,
             "question": None,
             "viewers": 1,
+            "input": None,
         }
 
     def test_a_record_does_not_change(self, producer: Producer, store: Store) -> None:
@@ -560,6 +561,33 @@ class StoreContract:
         store.sweep()
         again = run_info("r2", "ann", key="k", digest="e")
         assert store.create(again) == again
+
+    def test_a_run_is_erased(self, store: Store, clock: ManualClock) -> None:
+        """Once it is over, with all that belongs to it; its key starts another, and its room is free."""
+        store.create(run_info("r1", "ann", key="k", digest="d", shown=b"[1]"))
+        producer = Producer(store, "r1", clock)
+        producer.write(start_event())
+        assert not store.erase("r1")
+        assert store.find("r1") is not None
+        leave = store.watch("r1", lambda: None)
+        producer.end()
+        store.sweep()
+        taken = store.bytes_used
+        assert store.erase("r1")
+        assert store.find("r1") is None
+        assert not store.erase("r1")
+        assert not store.erase("r0")
+        leave()
+        assert store.page(owner="ann", operation=None, status=None, limit=10, before=None) == []
+        again = run_info("r2", "ann", key="k", digest="e")
+        assert store.create(again) == again
+        store.sweep()
+        assert store.bytes_used < taken
+
+    def test_a_secret_is_kept(self, store: Store) -> None:
+        """It is the same each time."""
+        assert store.secret() == store.secret()
+        assert len(store.secret()) == 32
 
     # Trimming
 

@@ -223,6 +223,17 @@ class SharedStoreContract:
             assert (batch.last, batch.over) == (16, True)
         assert other.read("r", 2, frames=5).block == b"".join(producer.frames[2:7])
 
+    def test_a_run_that_another_worker_has_erased(self, worker: MakeWorker) -> None:
+        """It is gone on the worker that produced it, too, where a slow viewer still reads it."""
+        store, other = worker(), worker()
+        producer = start_run(store)
+        leave = store.watch("r", lambda: None)
+        producer.end()
+        assert other.erase("r")
+        assert store.find("r") is None
+        assert other.find("r") is None
+        leave()
+
     # Requests to the producer
 
     def test_a_cancel_reaches_a_silent_run_on_another_worker(self, worker: MakeWorker) -> None:

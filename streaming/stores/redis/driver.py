@@ -177,7 +177,7 @@ class RedisDriver(Driver):
             "create",
             *(info.id, worker, self._lease_length, info.owner, info.client, info.key or ""),
             *("1" if restored else "", "" if limit is None else limit),
-            *(self._store_bytes, RUN_BYTES + len(info.input or b"")),
+            *(self._store_bytes, RUN_BYTES + len(info.input or b"") + len(info.shown or b"")),
             *(part for name, value in fields.items() if value is not None for part in (name, value)),
             decode=replies.created,
         )

@@ -12,7 +12,7 @@ from ..base import Record, RunInfo
 from ..driver import FULL, NO_ROOM, Adopted, State, Stored, sizes, split
 from .scripts import Argument
 
-BODIES: Final = frozenset({"input", "progress", "result", "error", "question"})
+BODIES: Final = frozenset({"input", "shown", "progress", "result", "error", "question"})
 """The fields that are bytes."""
 
 FIELDS: Final = {*RunInfo.__slots__, *Fold.__slots__, "last", "queued", "cancel", "attempt"}

@@ -25,6 +25,8 @@ ALTER TABLE runs ADD COLUMN expires REAL;
 CREATE INDEX IF NOT EXISTS runs_expires ON runs (expires) WHERE expires IS NOT NULL;
 -- The last event when the run was adopted.
 ALTER TABLE runs ADD COLUMN adopted INTEGER;
+-- The input as the snapshot shows it.
+ALTER TABLE runs ADD COLUMN shown BLOB;
 -- The bytes that all runs take. Triggers count them, and so what the code of version 1 writes, too.
 CREATE TABLE IF NOT EXISTS room (bytes INTEGER NOT NULL);
 INSERT INTO room SELECT
@@ -33,13 +35,14 @@ INSERT INTO room SELECT
   + (SELECT total(length(body)) FROM files)
   WHERE NOT EXISTS (SELECT 1 FROM room);
 CREATE TRIGGER IF NOT EXISTS room_run AFTER INSERT ON runs BEGIN
-  UPDATE room SET bytes = bytes + 2048 + new.size + ifnull(length(new.input), 0);
+  UPDATE room SET bytes = bytes + 2048 + new.size + ifnull(length(new.input), 0) + ifnull(length(new.shown), 0);
 END;
 CREATE TRIGGER IF NOT EXISTS room_run_grown AFTER UPDATE OF size, result ON runs BEGIN
   UPDATE room SET bytes = bytes + new.size + ifnull(length(new.result), 0) - old.size - ifnull(length(old.result), 0);
 END;
 CREATE TRIGGER IF NOT EXISTS room_run_gone AFTER DELETE ON runs BEGIN
-  UPDATE room SET bytes = bytes - 2048 - old.size - ifnull(length(old.input), 0) - ifnull(length(old.result), 0);
+  UPDATE room SET bytes = bytes - 2048 - old.size - ifnull(length(old.input), 0) - ifnull(length(old.shown), 0)
+    - ifnull(length(old.result), 0);
 END;
 CREATE TRIGGER IF NOT EXISTS room_answer AFTER INSERT ON answers BEGIN
   UPDATE room SET bytes = bytes + length(new.body);

@@ -20,10 +20,10 @@ SELECT total(count) FROM viewers WHERE viewers.run = runs.id AND viewers.worker 
 
 -- name: create
 INSERT INTO runs (
-  id, operation, owner, client, created, updated, linger, key, digest, input, worker, queued,
+  id, operation, owner, client, created, updated, linger, key, digest, input, shown, worker, queued,
   epoch, attempt, cancel, watched
 ) VALUES (
-  :id, :operation, :owner, :client, :created, :created, :linger, :key, :digest, :input, :worker, :worker = 'queue',
+  :id, :operation, :owner, :client, :created, :created, :linger, :key, :digest, :input, :shown, :worker, :worker = 'queue',
   :epoch, :attempt, :cancel, :watched
 )
 
