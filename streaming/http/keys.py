@@ -1,14 +1,47 @@
-"""The API keys of the settings: whose a request's key is, and whether their owners are some."""
+"""Whose a request is: by `authorize`, by the API keys of the settings, or by a run token."""
 
 from __future__ import annotations
 
 import hmac
+from typing import TYPE_CHECKING
 
-from flask import Request
+from flask import Request, g
 
-from ..errors import OwnerError
+from ..errors import OwnerError, Unauthorized
 from ..settings import Settings
 from ..stores.base import owner_text
+from .command import LOCAL_OWNER
+from .tokens import NOBODY
+
+if TYPE_CHECKING:
+    from .extension import Headway
+
+
+def identify(headway: Headway, request: Request) -> None:
+    """Sets the owner of the request, or what its token permits. Raises `Unauthorized`, `NotFound`, `Forbidden`."""
+    g.headway_owner, g.headway_grant = "", None
+    if LOCAL_OWNER in request.environ:
+        owner = request.environ[LOCAL_OWNER]
+        g.headway_owner = owner and owner_text(owner)
+        return
+    if request.method == "OPTIONS" or request.endpoint in _open_endpoints(request):
+        return
+    g.headway_grant = headway.tokens.grant_of(request)
+    if g.headway_grant is not None:
+        g.headway_owner = NOBODY
+        return
+    authorize = headway.authorize
+    if authorize is None:
+        return
+    owner = authorize(request)
+    if owner is None or owner == "":
+        raise Unauthorized("this needs `Authorization: Bearer KEY` with a valid key")
+    g.headway_owner = owner_text(owner)
+
+
+def _open_endpoints(request: Request) -> tuple[str, str]:
+    """The endpoints that require no key."""
+    return (f"{request.blueprint}.live", f"{request.blueprint}.ready")
 
 
 def owner_of_key(request: Request, settings: Settings) -> str | None:

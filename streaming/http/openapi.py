@@ -30,6 +30,7 @@ from ..errors import (
 from ..protocol.schema import EVENTS, definitions
 from ..protocol.state import Status
 from ..runs.operation import Operation
+from .many import MAX_RUNS
 from .tokens import Wish
 
 Schema = dict[str, Any]
@@ -86,6 +87,9 @@ COMPONENTS: Final = "#/components/schemas/"
 
 HEALTH: Final = _object("status", status=STRING)
 
+POSITION: Final = "[A-Za-z0-9][A-Za-z0-9_-]{0,63}:[0-9]{1,15}"
+VECTOR: Final[Schema] = {"type": "string", "pattern": f"^{POSITION}(,{POSITION}){{0,99}}$"}
+
 RUN: Final = {"name": "run", "in": "path", "required": True, "schema": STRING, "description": "The id of a run."}
 
 
@@ -106,6 +110,7 @@ def describe(operations: Iterable[Operation], base: str, *, keys: bool) -> Schem
             "/runs/{run}": {"parameters": [RUN], "get": _snapshot(), "delete": _cancel()},
             "/runs/{run}/events": {"parameters": [RUN], "get": _events(), "delete": _erase()},
             "/runs/{run}/tokens": {"parameters": [RUN], "post": _token()},
+            "/events": {"get": _many()},
             "/runs/{run}/answer": {"parameters": [RUN], "post": _answer_question()},
             "/health/live": {"get": _open(_answer("live", "Whether the process answers.", HEALTH))},
             "/health/ready": {"get": _open(_answer("ready", "Whether it accepts runs.", HEALTH, Unavailable))},
@@ -180,6 +185,20 @@ def _events() -> Schema:
         {"name": "last_event_id", "in": "query", "schema": INTEGER, "description": "The same."},
     ]
     over = {"204": {"description": "The run is over, and nothing is left to send."}}
+    answer["responses"] = {"200": _stream(_ref("Event")), **over, **answer["responses"]}
+    return answer
+
+
+def _many() -> Schema:
+    summary = "The events of several runs of the caller, each from the first, or after `Last-Event-ID`."
+    answer = _answer("watchRuns", summary, None, BadRequest, NotFound, TooMany, Unavailable)
+    runs = {"type": "array", "items": STRING, "minItems": 1, "maxItems": MAX_RUNS}
+    answer["parameters"] = [
+        {"name": "run", "in": "query", "required": True, "schema": runs, "description": "The ids of the runs."},
+        {**_header("Last-Event-ID", "The id of the last frame that was seen: `ID:N,ID:N`."), "schema": VECTOR},
+        {"name": "last_event_id", "in": "query", "schema": VECTOR, "description": "The same."},
+    ]
+    over = {"204": {"description": "All runs are over, and nothing is left to send."}}
     answer["responses"] = {"200": _stream(_ref("Event")), **over, **answer["responses"]}
     return answer
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,29 +17,30 @@ from ..errors import (
     HeadwayError,
     NotFound,
     NotImplementedHere,
-    Unauthorized,
     Unavailable,
 )
 from ..runs import questions
 from ..runs.handshake import Handshake
 from ..runs.observers import StreamOpened
 from ..runs.operation import Operation
-from ..stores.base import Record, owner_text
+from ..stores.base import Record
 from .answers import SLICE, Answer, Answers
-from .command import LOCAL_OWNER, LOCAL_WORK
+from .command import LOCAL_WORK
 from .cors import allow_origin
 from .deadline import begin_body, drop_body, end_body
 from .gate import client_of_request, prefix_of_request
 from .handshake import leave_later, refusal_of
 from .heartbeat import Heartbeat
 from .inputs import RunInput, limit_body, read_body, read_input
+from .keys import identify
 from .listing import bad_field, list_runs
+from .many import find_all, open_runs, read_runs, read_vector
 from .preferences import Preferences, read_number
 from .problems import count_refusal, guarded, problem_response
 from .seats import current_seat, drop_seat, pass_seat, take_seat
 from .stream import head, respond
-from .tokens import NOBODY, Verb, keep_private, may, read_wish
-from .viewer import RunSource, Viewer
+from .tokens import Verb, keep_private, may, read_wish
+from .viewer import RunSource, Source, Viewer
 
 if TYPE_CHECKING:
     from ..runs.runner import Runner
@@ -74,6 +75,7 @@ class Routes:
         add("/runs/<run>", view_func=self.cancel, methods=["DELETE"])
         add("/runs/<run>/events", view_func=self.events)
         add("/runs/<run>/events", view_func=self.erase, methods=["DELETE"])
+        add("/events", view_func=self.many)
         add("/runs/<run>/answer", view_func=self.answer, methods=["POST"])
         add("/runs/<run>/tokens", view_func=self.token, methods=["POST"])
         add("/health/live", view_func=self.live)
@@ -119,15 +121,15 @@ class Routes:
         headers = {"Location": self._url(".snapshot", run=run), "Run-Id": run, **preferences.applied()}
         if source is None:
             return self._snapshot(self._find(run), 202, headers)
-        return self._stream(source, operation.name, run, after=0, headers=headers)
+        return self._stream(source, {run: (operation.name, 0)}, headers)
 
     def snapshot(self, run: str) -> Response:
         return self._snapshot(self._find(run))
 
     def events(self, run: str) -> Response:
         record = self._find(run)
-        after, rewound = self._last_event_id(record)
-        if record.fold.over and after >= record.fold.last_event_id and not rewound:
+        after, rewound = self._last_event_id(record, last_event_id(request) or "0")
+        if has_nothing_left(record, after, rewound):
             return Response(status=204)
         if request.method == "HEAD":
             return head()
@@ -135,7 +137,21 @@ class Routes:
         runner = self._headway.runner
         source = runner.worker.call(partial(RunSource, runner.store, run, rewound=rewound, seat=current_seat()))
         pass_seat()
-        return self._stream(source, record.info.operation, run, after=after)
+        return self._stream(source, {run: (record.info.operation, after)})
+
+    def many(self) -> Response:
+        runner, runs = self._headway.runner, read_runs(request.args.getlist("run"))
+        records = runner.worker.call(find_all, runner, runs, g.headway_owner)
+        seen = read_vector(last_event_id(request))
+        after = {run: self._last_event_id(record, seen.get(run, "0")) for run, record in records.items()}
+        if all(has_nothing_left(records[run], *after[run]) for run in runs):
+            return Response(status=204)
+        if request.method == "HEAD":
+            return head()
+        self._check_streams()
+        source = runner.worker.call(open_runs, runner.store, after, current_seat())
+        pass_seat()
+        return self._stream(source, {run: (record.info.operation, after[run][0]) for run, record in records.items()})
 
     def cancel(self, run: str) -> Response:
         runner = self._headway.runner
@@ -214,24 +230,7 @@ class Routes:
 
     def _identify(self) -> None:
         """Sets the owner of the request, or what its token permits. Raises `Unauthorized`, `NotFound`, `Forbidden`."""
-        g.headway_owner, g.headway_grant = "", None
-        if LOCAL_OWNER in request.environ:
-            owner = request.environ[LOCAL_OWNER]
-            g.headway_owner = owner and owner_text(owner)
-            return
-        if request.method == "OPTIONS" or request.endpoint in _open_endpoints(request):
-            return
-        g.headway_grant = self._headway.tokens.grant_of(request)
-        if g.headway_grant is not None:
-            g.headway_owner = NOBODY
-            return
-        authorize = self._headway.authorize
-        if authorize is None:
-            return
-        owner = authorize(request)
-        if owner is None or owner == "":
-            raise Unauthorized("this needs `Authorization: Bearer KEY` with a valid key")
-        g.headway_owner = owner_text(owner)
+        identify(self._headway, request)
 
     def _allow_origin(self, response: Response) -> Response:
         return allow_origin(response, self._headway.settings)
@@ -323,12 +322,12 @@ class Routes:
             self._headway.worker.part(Answers).check_room(answer.client, len(body))
         return answer
 
-    def _last_event_id(self, record: Record) -> tuple[int, bool]:
+    def _last_event_id(self, record: Record, text: str) -> tuple[int, bool]:
         """The number of the event to go on after, and whether the viewer has seen events that are lost.
 
         That may be where a store has lost the last events of a producer that died with it (a fail-over).
         """
-        after = read_number(request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or "0", 15)
+        after = read_number(text, 15)
         if after is not None and after <= record.fold.last_event_id:
             return after, False
         stored = self._stored_event_id(record.info.id)
@@ -341,19 +340,21 @@ class Routes:
         return runner.worker.call(runner.store.last_event_id, run)
 
     def _stream(
-        self, source: RunSource, name: str, run: str, *, after: int, headers: dict[str, str] | None = None
+        self, source: Source, runs: Mapping[str, tuple[str, int]], headers: dict[str, str] | None = None
     ) -> Response:
+        """A stream of these runs, each with its operation and the number of the last event that was seen."""
         settings, runner = self._headway.settings, self._headway.runner
-        operation = runner.operations.get(name)
-        self._headway.observer.stream_opened(StreamOpened(run, name, after))
+        operations = [runner.operations.get(name) for name, _ in runs.values()]
+        for run, (name, after) in runs.items():
+            self._headway.observer.stream_opened(StreamOpened(run, name, after))
         viewer = Viewer(
             source,
             runner.worker,
             environ=request.environ,
             heartbeat=settings.heartbeat,
             send_timeout=settings.send_timeout,
-            after=after,
-            each=operation is not None and operation.flush == "each",
+            after=next(iter(runs.values()))[1] if len(runs) == 1 else 0,
+            each=any(operation is not None and operation.flush == "each" for operation in operations),
         )
         if g.headway_grant is not None:
             self._headway.tokens.end_with(viewer, g.headway_grant)
@@ -367,6 +368,11 @@ class Routes:
             take_seat(self._headway.worker, client_of_request(self._headway.settings), limit)
 
 
-def _open_endpoints(request: Request) -> tuple[str, str]:
-    """The endpoints that require no key."""
-    return (f"{request.blueprint}.live", f"{request.blueprint}.ready")
+def last_event_id(request: Request) -> str:
+    """The id of the last event that the client of a stream has seen; empty for none."""
+    return request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or ""
+
+
+def has_nothing_left(record: Record, after: int, rewound: bool) -> bool:
+    """Whether a viewer that goes on after this number would get nothing."""
+    return record.fold.over and after >= record.fold.last_event_id and not rewound
