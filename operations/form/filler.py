@@ -7,6 +7,7 @@ If no page has an answer, the run fails with the error of the last page.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from typing import Any, Final
@@ -19,6 +20,8 @@ from .evidence import PageText
 from .merge import PageValue, merge, unverified
 from .prompt import answer_tokens, page_messages, page_schema, split
 from .schema import Json, form_of
+
+log = logging.getLogger("headway")
 
 PIECE: Final = 24_000
 """Characters of a page that are sent to a model at once."""
@@ -100,6 +103,8 @@ class FormFiller:
 
     def _partial(self, number: int, values: list[PageValue]) -> Event:
         merged = merge(self._form, values)
+        if merged.not_understood:
+            log.debug("page %d: answers that are no values: %.500s", number, merged.not_understood)
         value = {
             "page": number,
             "fields": merged.value,

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import orjson
 from greenlet import GreenletExit
-from pydantic_core import from_json
 
-from streaming import Event, JsonSchema, SettingError, progress
+from streaming import Event, SettingError, progress
 
 from ..settings import ServiceSettings, settings
 from ..turns import Turn
 from . import embedded, errors
+from .answers import fitted, read
 from .connection import Connection, cancellable, client, sdk, use
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ Message: TypeAlias = Mapping[str, Any]
 
 ATTEMPTS: Final = 3
 """Tries of a call that fails before its answer begins, with an error that may not last."""
+SHOWN: Final = 500
+"""Characters of an answer that does not fit, in the log at DEBUG."""
 NOT_THE_API: Final = "The model's server is not OpenAI-compatible."
 NO_KEY: Final = "none"
 """The key for servers without one, which the SDK requires."""
@@ -157,8 +159,9 @@ def fill(
     """One completion that is JSON and satisfies `schema`; returns the value and the last piece.
 
     Raises `OperationError` with a code of `errors`: `model_unfit` if the answer does not satisfy the schema, or was cut
-    off at `max_tokens`. `lenient` is for callers that check the value: any JSON is accepted, and of an answer that was
-    cut off (the reason in `Finished` is `length`) the complete part.
+    off at `max_tokens`. What fits after a conversion is converted (`answers`). `lenient` is for callers that check the
+    value: any JSON is accepted, numbers that JSON has not in it too, and of an answer that was cut off (the reason in
+    `Finished` is `length`) the complete part.
     """
     answer, finished = "", Finished("stop", Usage())
     for piece in chat(model, messages, max_tokens=max_tokens, temperature=temperature, schema=schema, step=step):
@@ -170,18 +173,14 @@ def fill(
             finished = piece
     if finished.reason == "length" and not lenient:
         raise errors.unfit("The model's answer was cut off before its end.")
-    return _parse(answer, {} if lenient else schema, partial=finished.reason == "length"), finished
-
-
-def _parse(answer: str, schema: Mapping[str, Any], *, partial: bool) -> Any:
-    unfit = errors.unfit("The model's answer is not JSON of the requested schema.")
     try:
-        value = from_json(answer, allow_inf_nan=False, allow_partial=partial)
+        value = read(
+            answer, partial="values" if finished.reason == "length" else None, names=schema.get("properties", ())
+        )
+        return (value if lenient else fitted(value, schema)), finished
     except ValueError as error:
-        raise unfit from error
-    if not JsonSchema(schema).is_valid(value):
-        raise unfit
-    return value
+        errors.log.debug("the model's answer does not fit: %r", answer[:SHOWN])
+        raise errors.unfit("The model's answer is not JSON of the requested schema.") from error
 
 
 # --- connecting ------------------------------------------------------------------------------------------------------

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, Literal
 
-from pydantic_core import from_json
-
+from ..llm.answers import is_complete, read, without_nan
 from ..llm.prompts import NO_ORDERS
 from .base import Tool
 from .schema import for_model, signature
@@ -119,7 +118,7 @@ def parse(text: str) -> Plan | None:
     if isinstance(then.get("answer"), str) and then["answer"].strip():
         return Plan(parts, (), then["answer"].strip())
     calls = [_call(call) for call in _list(then.get("calls")) if isinstance(call, dict)]
-    if not calls or not _is_complete(text):
+    if not calls or not is_complete(text):
         return None
     return Plan(parts, calls[:MAX_CALLS], None)
 
@@ -139,21 +138,12 @@ def _call(call: Mapping[str, Any]) -> tuple[str, Json]:
 
 
 def _decode(text: str) -> Json:
-    """The object in a reply, which may stand in a code fence although the model is asked for JSON alone."""
-    body = text[text.find("{") :] if "{" in text else ""
+    """The object in a reply, or the beginning of one."""
     try:
-        reply = from_json(body.strip().removesuffix("```"), allow_inf_nan=False, allow_partial="trailing-strings")
+        reply = without_nan(read(text, partial="strings", names=("parts", "next")))
     except ValueError:
         return {}
     return reply if isinstance(reply, dict) else {}
-
-
-def _is_complete(text: str) -> bool:
-    try:
-        from_json(text[text.find("{") :].strip().removesuffix("```"))
-    except ValueError:
-        return False
-    return True
 
 
 class PartialReply:

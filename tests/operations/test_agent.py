@@ -266,9 +266,11 @@ def test_invalid_calls_are_observations(run: Run) -> None:
 
 
 def test_a_reply_with_nan(run: Run) -> None:
-    """NaN is not JSON: the reply counts as none, since no event could contain it."""
+    """NaN is no value, which the model is told; the rest of the reply counts, and no event contains it."""
     odd = Loose('{"parts": [], "next": {"calls": [{"tool": "add", "arguments": {"a": NaN}}]}}')
-    assert run(odd, answer("No.")).observations == []
+    done = run(odd, answer("No."))
+    assert [each["code"] for each in done.observations] == ["invalid_arguments"]
+    assert "NaN" not in json.dumps([event.data for event in done.events])
 
 
 def test_a_tool_that_the_run_may_not_use(run: Run, apis: Apis) -> None:

@@ -262,11 +262,29 @@ def test_fill_returns_the_value() -> None:
     assert fill_with(text('{"a', 'ge": 3', "1}"), finish()) == {"age": 31}
 
 
-@pytest.mark.parametrize("written", ["", "Thirty-one.", '{"age": "31"}', '{"age": NaN}', "[]", '{"age": 3'])
+@pytest.mark.parametrize("written", ["", "Thirty-one.", '{"age": "thirty"}', '{"age": NaN}', "[]", '{"age": 3'])
 def test_an_answer_that_does_not_satisfy_the_schema_is_unfit(written: str) -> None:
     """The answer is checked, whatever the server has promised."""
     with pytest.raises(OperationError, match="model_unfit"):
         fill_with(text(written), finish())
+
+
+@pytest.mark.parametrize(
+    "written", ['{"age": "31"}', '```json\n{"Age": 31.0, "name": "Anna"}\n```', '<think>{}</think>[{"age": [31]},]']
+)
+def test_an_answer_that_fits_after_a_conversion(written: str) -> None:
+    """Fences, thoughts, another notation, and names that nobody asked for."""
+    assert fill_with(text(written), finish()) == {"age": 31}
+
+
+def test_the_log_has_the_start_of_an_answer_that_does_not_fit(caplog: pytest.LogCaptureFixture) -> None:
+    """At DEBUG, since it may quote the document."""
+    with caplog.at_level("DEBUG", "headway"), pytest.raises(OperationError, match="model_unfit"):
+        fill_with(text("Thirty-one" * 100), finish())
+    [record] = [record for record in caplog.records if "does not fit" in record.getMessage()]
+    assert record.levelname == "DEBUG"
+    assert "Thirty-oneThirty" in record.getMessage()
+    assert len(record.getMessage()) < 600
 
 
 def test_an_answer_that_is_cut_off_is_unfit_unless_the_caller_is_lenient() -> None:
