@@ -31,7 +31,7 @@ check: setup  ## formatter, linter, types
 	$(BIN)/mypy
 	npm --prefix clients/typescript run --silent check
 	npm --prefix console run --silent check
-	npm --prefix examples/react run --silent check
+	npm --prefix examples/vite run --silent check
 
 format: setup  ## let the formatter and the linter mend what they can; write anew what is made of the schema of events
 	$(BIN)/python -m tools.write_events

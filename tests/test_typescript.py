@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests import pdfs
+from tests.apps.agent_model import Loose, ScriptedModel
 from tests.live.workers import workers
 from tests.servers import Server, gunicorn, program, scratch
 
@@ -152,9 +154,14 @@ def test_the_command_that_writes_types(server: Server, built: Path) -> None:
     assert "others?: Blob[];" in written
 
 
-def test_the_example() -> None:
-    """The example in examples/react shows its run through reloads and without a network, in a browser."""
-    with gunicorn(
-        "app:app", env={"HEADWAY_SIMULATE": "1", "HEADWAY_LINGER": "30", "HEADWAY_STORE": "memory:"}
-    ) as service:
-        vitest("example", HEADWAY_URL=service.url, CHROMIUM=program("chromium"))
+def test_in_a_browser(long: bool) -> None:
+    """The examples for Vite and Next.js, and uploads with their progress, in Chromium; the long form builds the latter."""
+    answer = Loose("<think>Light, then water.</think>Red is lost first, and the rest is blue.", pause=0.02)
+    endless = Loose(f"<think>{'Light, then water. ' * 2_000}", pause=0.1)
+    with ScriptedModel(answer, endless, answer) as model, scratch() as folder:
+        pdf = folder / "report.pdf"
+        pdf.write_bytes(pdfs.report(3))
+        env = {"HEADWAY_SIMULATE": "1", "HEADWAY_STORE": "memory:", "HEADWAY_MAX_BODY": str(16 << 20)}
+        with gunicorn("app:app", env={**env, **model.settings()}) as service:
+            more = {"HEADWAY_URL": service.url, "CHROMIUM": program("chromium"), "PDF": str(pdf)}
+            vitest("browser", **more, **({"LONG": "1"} if long else {}))

@@ -19,7 +19,16 @@ export default defineConfig({
       {extends: true, test: {name: 'client', include: ['test/*.test.ts']}},
       {extends: true, test: {name: 'console', dir: console, include: ['**/*.test.{ts,tsx}']}},
       {extends: true, test: {name: 'live', include: ['test/live/*.test.ts']}},
-      {extends: true, test: {name: 'example', include: ['test/example/*.test.ts']}},
+      {
+        extends: true,
+        test: {
+          name: 'browser',
+          include: ['test/browser/*.test.ts'],
+          globalSetup: 'test/browser/chromium.ts',
+          isolate: false, // Vite and Playwright are imported once
+          testTimeout: 120_000,
+        },
+      },
       {extends: true, test: {name: 'react-19', include: hook, environment: 'happy-dom', env: {REACT: '19'}}},
       {
         extends: true,

@@ -56,7 +56,8 @@ export function createConnection(options: WatchOptions, url: string | undefined,
   const position: Position = {last: options.lastEventId ?? 0, begun: false, over: false, retry: undefined}
   let state: Connection = 'idle'
   let closed = false
-  let givenUp = false
+  const abandon = new AbortController()
+  const abandoned = abandon.signal
   let attempt = new AbortController()
   let lastByte = 0
   let failures = 0
@@ -141,7 +142,8 @@ export function createConnection(options: WatchOptions, url: string | undefined,
   async function post({url, key, linger}: Start): Promise<Response> {
     const headers: Record<string, string> = {...body?.headers, Accept: ACCEPT, 'Idempotency-Key': key}
     if (linger !== undefined) headers['Prefer'] = `linger=${linger}`
-    const init = {method: 'POST', body: body?.body as BodyInit, headers, signal: attempt.signal}
+    // `abandoned` is for `uploadFetch`, which knows whether all is sent; any other `fetch` ignores it.
+    const init = {method: 'POST', body: body?.body as BodyInit, headers, signal: attempt.signal, abandoned}
     if (init.body instanceof FormData) lastByte = Number.POSITIVE_INFINITY // an upload has no response before its end
     const response = await send(options, url, init)
     if (!response.ok) return response
@@ -192,12 +194,12 @@ export function createConnection(options: WatchOptions, url: string | undefined,
     const offline = isOffline()
     if (offline) failures = 0
     const last = failures >= maxAttempts() || retry?.({reason: cause, count: failures}) === false
-    if (last) throw cause instanceof Problem && !started ? cause : new Interrupted(cause)
+    if (last && !abandoned.aborted) throw cause instanceof Problem && !started ? cause : new Interrupted(cause)
     const seconds = offline ? maxDelay : delay(cause)
     onFailure?.({reason: cause, count: Math.max(failures, 1), nextAttemptAt: Date.now() + seconds * 1000})
     setState(offline ? 'offline' : 'interrupted')
-    if (!givenUp) await pause(seconds)
-    if (givenUp && !connection.url) throw new RunCancelled('requested')
+    if (!abandoned.aborted) await pause(seconds)
+    if (abandoned.aborted && !connection.url) throw new RunCancelled('requested')
   }
 
   /** A page that is looked at goes on for as long as that. */
@@ -280,7 +282,7 @@ export function createConnection(options: WatchOptions, url: string | undefined,
   }
 
   function giveUp(): void {
-    givenUp = true
+    abandon.abort()
     wake()
   }
 

@@ -1,0 +1,40 @@
+"""An application with the console, and an operation that yields a thousand events of its own a second."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from flask import Flask
+from pydantic import BaseModel
+
+import console
+from streaming import Event, Headway, event, operation
+
+
+class Burst(BaseModel):
+    """How many events, and how many a second."""
+
+    events: int = 100_000
+    rate: int = 1_000
+
+
+@operation
+def burst(input: Burst) -> Iterator[Event]:
+    """Yields its events at that rate, ten at a time."""
+    began = time.monotonic()
+    for number in range(input.events):
+        yield event("reading", {"sensor": f"s{number % 7}", "number": number, "value": number / 3, "unit": "°C"})
+        if number % 10 == 9:
+            time.sleep(max(0.0, began + (number + 1) / input.rate - time.monotonic()))
+
+
+def create_app() -> Flask:
+    """The application."""
+    app = Flask(__name__)
+    app.register_blueprint(console.blueprint)
+    Headway(app, operations=[burst])
+    return app
+
+
+app = create_app()
