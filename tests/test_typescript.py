@@ -155,7 +155,7 @@ def test_the_command_that_writes_types(server: Server, built: Path) -> None:
 
 
 def test_in_a_browser(long: bool) -> None:
-    """The examples for Vite and Next.js, and uploads with their progress, in Chromium; the long form builds the latter."""
+    """The examples and uploads with their progress in Chromium; the long form has Next.js build its example."""
     answer = Loose("<think>Light, then water.</think>Red is lost first, and the rest is blue.", pause=0.02)
     endless = Loose(f"<think>{'Light, then water. ' * 2_000}", pause=0.1)
     with ScriptedModel(answer, endless, answer) as model, scratch() as folder:

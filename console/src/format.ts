@@ -73,3 +73,10 @@ const HIDDEN = /(?![\n\t])[\p{Cc}\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2
 /** Text with its control characters, and those that turn its direction or have no width, as `\u202e`. */
 export const visible = (text: string): string =>
   text.replace(HIDDEN, (character) => `\\u${character.codePointAt(0)?.toString(16).padStart(4, '0')}`)
+
+/** The data of an event in one line, without its timestamp. */
+export function dataLine(data: unknown): string {
+  if (typeof data === 'string') return data.slice(0, 300)
+  const {timestamp: _, ...rest} = data as Record<string, unknown>
+  return visible(JSON.stringify(rest).slice(0, 300))
+}

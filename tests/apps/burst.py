@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from flask import Flask
 from pydantic import BaseModel
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 import console
 from streaming import Event, Headway, event, operation
@@ -30,8 +31,9 @@ def burst(input: Burst) -> Iterator[Event]:
 
 
 def create_app() -> Flask:
-    """The application."""
+    """The application, which believes one proxy what it says of the path of a request."""
     app = Flask(__name__)
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_prefix=1)  # type: ignore[method-assign]
     app.register_blueprint(console.blueprint)
     Headway(app, operations=[burst])
     return app

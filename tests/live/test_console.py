@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 import console
@@ -241,6 +242,36 @@ def test_the_fields_of_a_schema(browser: Browser, service: Server) -> None:
         assert "fields" not in page.text(".terminal pre")
 
 
+def test_fields_within_fields(browser: Browser, service: Server) -> None:
+    """A field is one of some values, an object or a list of objects; the list shows what the JSON tab has."""
+    with browser.open(service.url) as page:
+        open_form(page, service, "extract")
+        page.click("text=Add a field")
+        page.fill('[aria-label="Name of field 1"]', "currency")
+        page.choose('[aria-label="Type of field 1"]', "choice")
+        page.fill('[aria-label="Values of field 1"]', "EUR, USD")
+        page.click("#root_fields")
+        page.fill('[aria-label="Name of field 2"]', "items")
+        page.choose('[aria-label="Type of field 2"]', "objects")
+        page.click('role=button[name="Add a field to field 2"]')
+        wait_until(lambda: "Name of field 2.1" in page.evaluate(LABEL), "the name has the focus")
+        page.press("p", "r", "i", "c", "e")
+        page.choose('[aria-label="Type of field 2.1"]', "number")
+        items = {"type": "array", "items": {"type": "object", "properties": {"price": {"type": "number"}}}}
+        schema = {
+            "type": "object",
+            "properties": {"currency": {"type": "string", "enum": ["EUR", "USD"]}, "items": items},
+        }
+        assert json.dumps({"fields": schema}, separators=(",", ":")) in page.text(".terminal pre")
+        assert violations(page) == []
+        page.screenshot("console-fields")
+        page.click('role=tab[name="JSON"]')
+        assert json.loads(page.value("#root_fields")) == schema
+        page.click('role=tab[name="List"]')
+        assert page.value('[aria-label="Name of field 2.1"]') == "price"
+        assert page.value('[aria-label="Values of field 1"]') == "EUR, USD"
+
+
 LABEL = "() => document.activeElement.ariaLabel ?? ''"
 
 
@@ -328,6 +359,35 @@ def test_a_proxy_that_strips_a_path(browser: Browser, service: Server) -> None:
         page.reload()
         page.see(DONE)
         assert page.url.startswith(f"{proxy.url}/tools/headway/#/runs/")
+
+
+@pytest.fixture(scope="module")
+def bursting() -> Iterator[Server]:
+    """The console with an operation that yields a thousand events a second."""
+    with gunicorn("tests.apps.burst:app") as server:
+        yield server
+
+
+def test_a_proxy_that_names_its_path(browser: Browser, bursting: Server) -> None:
+    """Behind a proxy whose `X-Forwarded-Prefix` the application trusts (ProxyFix), the page works as without one."""
+    directives = 'proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Prefix "/tools/headway";'
+    with (
+        nginx(bursting, directives=directives, conf_template=STRIPPED) as proxy,
+        browser.open(f"{proxy.url}/tools/headway/") as page,
+    ):
+        page.click('role=link[name="Burst"]')
+        page.fill("#root_events", 20)
+        assert f"{proxy.url}/tools/headway/operations/burst" in page.text(".terminal pre")
+        page.click(START)
+        page.see(DONE)
+        page.reload()
+        page.see(DONE)
+        assert page.url.startswith(f"{proxy.url}/tools/headway/#/runs/")
+        answer = httpx.post(f"{proxy.url}/tools/headway/operations/burst", json={"events": 1}, headers=UNWATCHED)
+        assert answer.headers["Location"].startswith("/tools/headway/runs/")
+
+
+UNWATCHED = {"Prefer": "respond-async"}
 
 
 STRIPPED = """
@@ -504,6 +564,24 @@ def test_a_thousand_events_a_second(browser: Browser, service: Server) -> None:
         assert page.busy - before < 0.6 * (time.monotonic() - since)
         page.click(CANCEL)
         page.see("text=/^Cancelled after/")
+
+
+def test_a_thousand_custom_events_a_second(browser: Browser, bursting: Server) -> None:
+    """So does the page of its output: of many events only the visible lines are in the page, and each can be opened."""
+    with browser.open(bursting.url) as page:
+        open_form(page, bursting, "burst")
+        page.click(START)
+        page.see('.activity p:text-matches("^[1-9],")')
+        before, since = page.busy, time.monotonic()
+        page.see('.activity p:text-matches("^([2-9]|[1-9][0-9]),")')
+        assert page.busy - before < 0.6 * (time.monotonic() - since)
+        assert page.count("main *") < 900
+        page.click(CANCEL)
+        page.see("text=/^Cancelled after/")
+        page.click(".activity .row-button >> nth=-1")
+        page.see(".activity .entry-reading")
+        page.screenshot("console-activity")
+        assert violations(page) == []
 
 
 def test_events_are_shown_with_their_gaps(browser: Browser, service: Server) -> None:

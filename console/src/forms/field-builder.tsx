@@ -3,7 +3,7 @@ import type {FieldProps} from '@rjsf/utils'
 import {useRef, useState} from 'react'
 import type {Schema} from '../api'
 import {Icon} from '../icons'
-import {FIELD_TYPES, type FieldType, fieldsOf, type NamedField, schemaOf} from './schema-fields'
+import {FIELD_TYPES, type FieldType, fieldsOf, isNested, type NamedField, schemaOf} from './schema-fields'
 
 type Props = Pick<FieldProps, 'schema' | 'formData' | 'disabled' | 'rawErrors'> & {
   id: string
@@ -12,27 +12,47 @@ type Props = Pick<FieldProps, 'schema' | 'formData' | 'disabled' | 'rawErrors'> 
 
 export function FieldBuilder({id, schema, formData, change, disabled, rawErrors}: Props) {
   const [fields, setFields] = useState(() => fieldsOf(formData))
-  const list = useRef<HTMLDivElement>(null)
   if (!fields)
     return <p className="field-note">This schema has more than a list of fields can show. Edit it as JSON.</p>
   const set = (next: NamedField[]): void => {
     setFields(next)
     change(schemaOf(next))
   }
+  const described = {
+    'aria-invalid': rawErrors?.length ? true : undefined,
+    'aria-describedby': `${id}-help ${id}-errors`,
+  }
+  const example = fieldsOf((schema as Schema).examples?.[0])
+  return <Fields id={id} fields={fields} set={set} disabled={disabled} example={example} described={described} />
+}
+
+interface FieldsProps {
+  id: string
+  /** What the numbers of its fields begin with: `2.` in the second field. */
+  prefix?: string
+  fields: readonly NamedField[]
+  set: (fields: NamedField[]) => void
+  disabled?: boolean
+  example?: NamedField[]
+  /** What describes the button that adds a field. */
+  described?: Record<string, unknown>
+}
+
+function Fields({id, prefix = '', fields, set, disabled, example, described}: FieldsProps) {
+  const list = useRef<HTMLDivElement>(null)
   const focus = (selector: string): void =>
     void requestAnimationFrame(() => [...(list.current?.querySelectorAll<HTMLElement>(selector) ?? [])].at(-1)?.focus())
   const add = (): void => {
     set([...fields, {name: '', type: 'text', description: ''}])
     focus('.builder-name')
   }
-  const example = fieldsOf((schema as Schema).examples?.[0])
   return (
     <div className="builder" ref={list}>
       {fields.map((field, at) => (
         <Row
           key={at}
           id={`${id}-${at}`}
-          number={at + 1}
+          number={`${prefix}${at + 1}`}
           field={field}
           twice={fields.some((other, place) => place < at && other.name.trim() === field.name.trim() && !!field.name)}
           disabled={disabled}
@@ -49,8 +69,8 @@ export function FieldBuilder({id, schema, formData, change, disabled, rawErrors}
           id={id}
           className="button button-quiet button-small builder-add"
           disabled={disabled}
-          aria-invalid={rawErrors?.length ? true : undefined}
-          aria-describedby={`${id}-help ${id}-errors`}
+          aria-label={prefix ? `Add a field to field ${prefix.slice(0, -1)}` : undefined}
+          {...described}
           onClick={add}
         >
           <Icon name="plus" /> Add a field
@@ -74,7 +94,8 @@ export function FieldBuilder({id, schema, formData, change, disabled, rawErrors}
 
 interface RowProps {
   id: string
-  number: number
+  /** Its place: `2`, or `2.1` for the first field of that. */
+  number: string
   field: NamedField
   /** Whether an earlier field has the same name. */
   twice: boolean
@@ -121,6 +142,27 @@ function Row({id, number, field, twice, disabled, change, remove}: RowProps) {
       <button type="button" className="button button-icon" aria-label={`Remove field ${number}`} onClick={remove}>
         <Icon name="close" />
       </button>
+      {field.type === 'choice' && (
+        <input
+          className="input builder-more"
+          value={field.choices ?? ''}
+          placeholder="Values, with commas between them"
+          aria-label={`Values of field ${number}`}
+          disabled={disabled}
+          onChange={(event) => change({...field, choices: event.target.value})}
+        />
+      )}
+      {isNested(field.type) && (
+        <div className="builder-more">
+          <Fields
+            id={`${id}-fields`}
+            prefix={`${number}.`}
+            fields={field.fields ?? []}
+            set={(fields) => change({...field, fields})}
+            disabled={disabled}
+          />
+        </div>
+      )}
       {twice && (
         <p className="field-note" id={`${id}-twice`}>
           Another field has this name.

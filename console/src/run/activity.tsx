@@ -1,13 +1,15 @@
 // The custom events of an operation, such as an agent's plans, tool calls and observations, in a list. An observation
 // is shown with the tool call that has the same `call`.
 import type {UseRun} from '@headway/client/react'
-import {memo, useMemo} from 'react'
-import {duration, label} from '../format'
+import {memo, useMemo, useState} from 'react'
+import {dataLine, duration, label, number} from '../format'
 import {Icon, type IconName} from '../icons'
 import {useThrottled} from '../throttle'
 import {isObject, type JsonObject} from '../values/shapes'
 import {Value} from '../values/value'
+import {MAX_EVENTS} from './arrivals'
 import {type Fold, useFold} from './fold'
+import {RowButton, Window} from './window'
 
 const LIBRARY = new Set([
   'start',
@@ -31,7 +33,9 @@ const ICONS: Record<string, IconName> = {
 
 /** Members for programs, or that the heading shows. */
 const HIDDEN = new Set(['approve', 'timestamp', 'id', 'call', 'step', 'tool', 'name', 'ok', 'bytes', 'seconds'])
+/** More entries than this are shown in a line each. */
 const MAX_ENTRIES = 200
+const COLUMNS = [['No.', 'numeric'], ['Event'], ['Data']] as const
 /** Milliseconds between two changes of the list. */
 const INTERVAL = 200
 
@@ -60,25 +64,54 @@ export function Activity({run, live}: {run: UseRun; live: boolean}) {
   if (entries.length === 0) return null
   return (
     <section className="activity" aria-label="Activity">
-      {entries.length > MAX_ENTRIES && (
-        <p className="muted">
-          The newest {MAX_ENTRIES} of {entries.length} entries.
-        </p>
-      )}
-      <ol>
-        {entries.slice(-MAX_ENTRIES).map(({event, data, observation}, at, all) => (
-          <ActivityEntry
-            key={event.id}
-            event={event}
-            data={data}
-            observation={observation}
-            current={live && at === all.length - 1}
-          />
-        ))}
-      </ol>
+      {entries.length > MAX_ENTRIES ? <ManyEntries entries={entries} /> : <Entries entries={entries} live={live} />}
     </section>
   )
 }
+
+function Entries({entries, live}: {entries: readonly Entry[]; live: boolean}) {
+  return (
+    <ol>
+      {entries.map((entry, at) => (
+        <ActivityEntry key={entry.event.id} {...entry} current={live && at === entries.length - 1} />
+      ))}
+    </ol>
+  )
+}
+
+/** Entries in a line each, as many as nobody reads one by one; a line opens below. */
+const ManyEntries = memo(function ManyEntries({entries}: {entries: readonly Entry[]}) {
+  const [open, setOpen] = useState<number>()
+  const chosen = entries.find(({event}) => event.id === open)
+  return (
+    <div className="activity-many">
+      <p className="muted">{number(entries.length)} events.</p>
+      <Window
+        label="Activity"
+        columns={COLUMNS}
+        rows={entries}
+        row={(entry, index) => (
+          <EntryRow key={entry.event.id} entry={entry} index={index} open={entry.event.id === open} choose={setOpen} />
+        )}
+      />
+      {chosen && <Entries entries={[chosen]} live={false} />}
+    </div>
+  )
+})
+
+type EntryRowProps = {entry: Entry; index: number; open: boolean; choose: (id: number | undefined) => void}
+
+const EntryRow = memo(function EntryRow({entry: {event, data}, index, open, choose}: EntryRowProps) {
+  return (
+    <tr className={open ? 'row-open' : undefined} aria-rowindex={index}>
+      <td className="numeric">
+        <RowButton id={event.id} open={open} choose={choose} />
+      </td>
+      <td>{headingOf(event, data)}</td>
+      <td className="row-data">{dataLine(data)}</td>
+    </tr>
+  )
+})
 
 const ActivityEntry = memo(function ActivityEntry({event, data, observation, current}: Entry & {current: boolean}) {
   const failed = (observation ?? (isObject(data) ? data : undefined))?.ok === false
@@ -175,27 +208,28 @@ function parseJson(text: unknown): unknown {
 const isEmpty = (value: unknown): boolean =>
   value === null || value === '' || value === false || (Array.isArray(value) && value.length === 0)
 
-/** The entries of the current attempt. */
+/** The newest `MAX_EVENTS` entries of the current attempt. */
 function foldEntries(): Fold<readonly Entry[]> {
-  let entries: Entry[] = []
+  let entries = new Map<number, Entry>() // by the ids of their events
   let calls = new Map<string, number>()
-  return {add, value: () => [...entries]}
+  return {add, value: () => [...entries.values()]}
 
   function add(event: CustomEvent): void {
     if (event.type === 'attempt') {
-      entries = []
+      entries = new Map()
       calls = new Map()
     }
     if (!isCustom(event)) return
     const data = event.data as JsonObject | string
     const call = isObject(data) && data.call !== undefined ? `${String(data.step)} ${String(data.call)}` : undefined
-    const at = call === undefined ? undefined : calls.get(call)
-    const earlier = at === undefined ? undefined : entries[at]
-    if (at !== undefined && earlier && isObject(data) && event.type === 'observation')
-      entries[at] = {...earlier, observation: data}
+    const id = call === undefined ? undefined : calls.get(call)
+    const earlier = id === undefined ? undefined : entries.get(id)
+    if (id !== undefined && earlier && isObject(data) && event.type === 'observation')
+      entries.set(id, {...earlier, observation: data})
     else {
-      if (call !== undefined) calls.set(call, entries.length)
-      entries.push({event, data})
+      if (call !== undefined) calls.set(call, event.id)
+      entries.set(event.id, {event, data})
+      if (entries.size > MAX_EVENTS) entries.delete(entries.keys().next().value as number)
     }
   }
 }

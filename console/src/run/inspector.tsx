@@ -1,19 +1,23 @@
-// All events of a run, with their gaps and delays. Only the visible rows are in the DOM, so that ten thousand events
-// scroll like ten.
+// All events of a run, with their gaps and delays.
 import type {UseRun} from '@headway/client/react'
-import {memo, type UIEvent, useCallback, useId, useLayoutEffect, useMemo, useRef, useState} from 'react'
+import {memo, useId, useMemo, useState} from 'react'
 import {Copy, Download} from '../controls'
-import {gap, number, visible} from '../format'
+import {dataLine, gap, number} from '../format'
 import {useThrottled} from '../throttle'
 import {Json} from '../values/json'
 import {useFold} from './fold'
 import {foldRows, kindOf, type Row} from './rows'
 import {Timeline} from './timeline'
+import {RowButton, Window} from './window'
 
-const ROW_HEIGHT = 34
-/** Rows above and below the visible ones. */
-const OVERSCAN = 10
-const HEIGHT = 480
+const COLUMNS = [
+  ['No.', 'numeric'],
+  ['Event'],
+  ['Time', 'numeric'],
+  ['Gap', 'numeric'],
+  ['Delay', 'numeric'],
+  ['Data'],
+] as const
 
 /** Milliseconds between two looks at the events of a live run: its events come faster than anybody reads. */
 const INTERVAL = 250
@@ -56,7 +60,14 @@ const Events = memo(function Events({events, name}: {events: UseRun['events']; n
           text={() => events.map((event) => JSON.stringify(event)).join('\n')}
         />
       </div>
-      <Rows rows={shown} open={open} choose={setOpen} />
+      <Window
+        label="Events"
+        columns={COLUMNS}
+        rows={shown}
+        row={(row, index) => (
+          <EventRow key={row.event.id} index={index} row={row} open={row.event.id === open} choose={setOpen} />
+        )}
+      />
       {chosen && <Detail row={chosen} />}
     </div>
   )
@@ -93,91 +104,14 @@ function Summary({rows}: {rows: readonly Row[]}) {
   )
 }
 
-interface RowsProps {
-  rows: readonly Row[]
-  open: number | undefined
-  choose: (id: number | undefined) => void
-}
-
-/** Scrolls to the newest event, until somebody scrolls away from it. */
-function Rows({rows, open, choose}: RowsProps) {
-  const box = useRef<HTMLDivElement>(null)
-  const following = useRef(true)
-  const [top, setTop] = useState(0)
-  const onScroll = useCallback((event: UIEvent<HTMLDivElement>): void => {
-    const {scrollHeight, scrollTop, clientHeight} = event.currentTarget
-    following.current = scrollHeight - scrollTop - clientHeight < ROW_HEIGHT
-    setTop(scrollTop)
-  }, [])
-  useLayoutEffect(() => {
-    if (following.current && box.current) box.current.scrollTop = box.current.scrollHeight
-  }, [rows])
-  const first = Math.max(0, Math.floor(top / ROW_HEIGHT) - OVERSCAN)
-  const last = Math.min(rows.length, Math.ceil((top + HEIGHT) / ROW_HEIGHT) + OVERSCAN)
-  return (
-    <div className="rows" ref={box} onScroll={onScroll} role="group" aria-label="Events" tabIndex={0}>
-      <table aria-rowcount={rows.length + 1}>
-        <thead>
-          <tr>
-            <th scope="col" className="numeric">
-              No.
-            </th>
-            <th scope="col">Event</th>
-            <th scope="col" className="numeric">
-              Time
-            </th>
-            <th scope="col" className="numeric">
-              Gap
-            </th>
-            <th scope="col" className="numeric">
-              Delay
-            </th>
-            <th scope="col">Data</th>
-          </tr>
-        </thead>
-        <tbody>
-          <Spacer rows={first} />
-          {rows.slice(first, last).map((row, at) => (
-            <EventRow
-              key={row.event.id}
-              index={first + at + 2}
-              row={row}
-              open={row.event.id === open}
-              choose={choose}
-            />
-          ))}
-          <Spacer rows={rows.length - last} />
-        </tbody>
-      </table>
-    </div>
-  )
-}
-
-function Spacer({rows}: {rows: number}) {
-  if (rows <= 0) return null
-  return (
-    <tr className="spacer-row">
-      <td colSpan={6} className="spacer" style={{height: rows * ROW_HEIGHT}} />
-    </tr>
-  )
-}
-
-type EventRowProps = {row: Row; index: number; open: boolean; choose: RowsProps['choose']}
+type EventRowProps = {row: Row; index: number; open: boolean; choose: (id: number | undefined) => void}
 
 const EventRow = memo(function EventRow({row, index, open, choose}: EventRowProps) {
   const {event} = row
   return (
     <tr className={open ? 'row-open' : undefined} aria-rowindex={index}>
       <td className="numeric">
-        <button
-          type="button"
-          className="row-button"
-          aria-expanded={open}
-          aria-label={`Event ${event.id}`}
-          onClick={() => choose(open ? undefined : event.id)}
-        >
-          {event.id}
-        </button>
+        <RowButton id={event.id} open={open} choose={choose} />
         {row.skipped > 0 && (
           <span className="skipped" title={`${row.skipped} numbers skipped before this event`}>
             +{row.skipped}
@@ -196,7 +130,7 @@ const EventRow = memo(function EventRow({row, index, open, choose}: EventRowProp
           gap(row.delay)
         )}
       </td>
-      <td className="row-data">{summaryOf(event.data)}</td>
+      <td className="row-data">{dataLine(event.data)}</td>
     </tr>
   )
 })
@@ -214,10 +148,4 @@ function Detail({row}: {row: Row}) {
       <Json value={row.event.data} />
     </section>
   )
-}
-
-function summaryOf(data: unknown): string {
-  if (typeof data === 'string') return data.slice(0, 300)
-  const {timestamp: _, ...rest} = data as Record<string, unknown>
-  return visible(JSON.stringify(rest).slice(0, 300))
 }

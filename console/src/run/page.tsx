@@ -1,6 +1,6 @@
 // The page of one run: its question, progress and output, and its details beside them.
 import type {UseRun} from '@headway/client/react'
-import {type ReactNode, useEffect, useRef, useState} from 'react'
+import {memo, type ReactNode, useEffect, useRef, useState} from 'react'
 import type {Problem} from '../api'
 import {useCatalogue, useTitle} from '../catalogue'
 import {LIVE, Notice, StatusBadge, useDocumentTitle} from '../controls'
@@ -9,6 +9,7 @@ import {label, number} from '../format'
 import {Icon} from '../icons'
 import {refreshLatestRuns} from '../latest-runs'
 import {link} from '../router'
+import {useThrottled} from '../throttle'
 import {Announcer} from './announcer'
 import {useRunById} from './arrivals'
 import {ConnectionNotice} from './connection'
@@ -18,8 +19,19 @@ import {Output} from './output'
 import {ProgressCard} from './progress'
 import {QuestionCard} from './question'
 
-export function RunPage({id, view}: {id: string; view: 'output' | 'events'}) {
-  const run = useRunById(id)
+/** Milliseconds between two looks at a run: a page of many parts takes longer to render than a frame lasts. */
+const INTERVAL = 50
+
+interface PageProps {
+  id: string
+  view: 'output' | 'events'
+}
+
+export function RunPage({id, view}: PageProps) {
+  return <Page id={id} view={view} run={useThrottled(useRunById(id), INTERVAL)} />
+}
+
+const Page = memo(function Page({id, view, run}: PageProps & {run: UseRun}) {
   const title = useTitle()(run.operation ?? '')
   useDocumentTitle(documentTitle(run, title))
   useEffect(refreshLatestRuns, [run.status])
@@ -55,7 +67,7 @@ export function RunPage({id, view}: {id: string; view: 'output' | 'events'}) {
       </div>
     </>
   )
-}
+})
 
 function documentTitle(run: UseRun, title: string): string {
   const name = title || 'Run'
