@@ -20,12 +20,11 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
-from streaming import Event, delta, operation, progress
+from streaming import Event, ThinkingSplitter, delta, operation, progress
 
 from .inputs import Input
 from .llm import Finished, Model, Piece, Text, Thinking, chat, connect, place, user
 from .llm import Message as ChatMessage
-from .llm.tags import Channel, Splitter
 
 MAX_TEXT: Final = 200_000
 """Characters of a prompt, and of a message."""
@@ -36,6 +35,7 @@ THINK: Final = "Think step by step about this question:\n{prompt}"
 ANSWER: Final = "Now give the final answer to the question, and only that: {prompt}"
 """Short, with the question unchanged: a small model treats every further word as a part of the question."""
 
+Channel = Literal["thinking", "text"]
 Mode = Literal["separate", "tags", "end_tag", "two_calls"]
 
 
@@ -165,7 +165,7 @@ class Thinker:
 
     def _think_and_answer(self) -> Generator[Event, None, bool]:
         """One call in which the model does both. Returns False if the model needs another call to answer."""
-        splitter = Splitter(inside=self._mode == "end_tag")
+        splitter = ThinkingSplitter(inside=self._mode == "end_tag")
         limit = self._input.max_thinking_tokens + self._input.max_tokens
         with closing(self._call([user(self._input.prompt)], limit, "prompt")) as pieces:
             for item in pieces:
@@ -187,7 +187,7 @@ class Thinker:
 
     def _think_first(self) -> Generator[Event, None, None]:
         """A call for the thoughts alone. It ends early if a closing tag shows that the model thinks by itself."""
-        splitter = Splitter(inside=True)
+        splitter = ThinkingSplitter(inside=True)
         with closing(self._call([self._question(THINK)], self._input.max_thinking_tokens, "prompt")) as pieces:
             for item in pieces:
                 if isinstance(item, Event):
@@ -203,7 +203,7 @@ class Thinker:
 
     def _answer(self) -> Generator[Event, None, None]:
         """A call for the answer; its messages contain the thoughts."""
-        splitter = Splitter(inside=self._mode == "end_tag")
+        splitter = ThinkingSplitter(inside=self._mode == "end_tag")
         messages = [user(self._input.prompt)]
         if thoughts := self._text("thinking"):  # some servers refuse an empty message
             messages = [self._question(THINK), {"role": "assistant", "content": thoughts}, self._question(ANSWER)]
@@ -221,7 +221,7 @@ class Thinker:
         messages = [*self._history, *question]
         return chat(self._model, messages, max_tokens=max_tokens, temperature=self._input.temperature, step=step)
 
-    def _split(self, item: Piece, splitter: Splitter) -> Iterator[tuple[Channel, str]]:
+    def _split(self, item: Piece, splitter: ThinkingSplitter) -> Iterator[tuple[Channel, str]]:
         if isinstance(item, Thinking):
             yield "thinking", item.text
         elif isinstance(item, Text):

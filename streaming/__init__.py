@@ -28,6 +28,7 @@ if typing.TYPE_CHECKING:
     from .gateways.dialects import from_anthropic, from_openai
     from .gateways.gateway import gateway
     from .gateways.saving import save_events, save_result
+    from .gateways.thinking import ThinkingSplitter
     from .http.extension import Headway
     from .http.relay import relay
     from .http.stream import stream
@@ -42,6 +43,7 @@ else:
             "gateways.dialects": ("from_anthropic", "from_openai"),
             "gateways.gateway": ("gateway",),
             "gateways.saving": ("save_events", "save_result"),
+            "gateways.thinking": ("ThinkingSplitter",),
             "http.extension": ("Headway",),
             "http.relay": ("relay",),
             "http.stream": ("stream",),
@@ -77,6 +79,7 @@ __all__ = [
     "RunFailed",
     "RunFilter",
     "SettingError",
+    "ThinkingSplitter",
     "Upload",
     "ask",
     "comment",

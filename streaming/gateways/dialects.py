@@ -16,6 +16,10 @@ and at the end the run's result: `{model, text, thinking, refusal, tool_calls, c
 with `upstream_truncated`. Other events pass unchanged, except those that tell a viewer nothing: pings, log
 probabilities, and repetitions of what has been streamed already.
 
+Many services speak these dialects in ways of their own, which are understood alike: thinking in tags, in parts of the
+content or beside it; calls without an index, with one index for several, or with their arguments as an object; a whole
+`message` instead of deltas; no names of events; no `[DONE]`. `tests/gateways/test_shapes.py` has each of them.
+
 Sources: https://platform.openai.com/docs/api-reference/chat-streaming, .../responses-streaming, and
 https://docs.anthropic.com/en/docs/build-with-claude/streaming.
 """
@@ -31,6 +35,8 @@ import orjson
 
 from ..errors import OperationError
 from ..protocol.events import Event, delta, event, progress, result
+from .endings import chat_choices, choices_of, kind_of
+from .thinking import ThinkingSplitter
 
 Data = Mapping[str, Any]
 Blocks = dict[int, dict[str, Any]]
@@ -38,6 +44,9 @@ Part = Literal["text", "thinking", "refusal"]
 
 TRANSIENT: Final = ("overloaded", "rate_limit", "server_error", "api_error", "timeout", "unavailable")
 """Parts of the types of errors after which another attempt may succeed."""
+
+RETRYABLE: Final = frozenset({408, 409, 425, 429, *range(500, 600)})
+"""The statuses after which the same request may succeed later."""
 
 DONE: Final = "[DONE]"
 ERRORS: Final = ("error", "upstream_error")
@@ -104,23 +113,24 @@ def from_openai(events: Iterable[Event]) -> Iterator[Any]:
     """Chat completions and Responses, of OpenAI and of services with the same API; a transform for `gateway`.
 
     Of several choices (`n`) the first is the text; the others become `choice` events, `{index, text}`. Thinking is read
-    from `reasoning_content` or `reasoning`, which the servers of DeepSeek, vLLM and llama.cpp send.
+    from `reasoning_content`, `reasoning` and `thinking` parts, and from the tags that `ThinkingSplitter` knows. A reply
+    has ended with `[DONE]`, or once each of its choices has a `finish_reason`.
     """
-    reply = Reply()
-    calls: dict[int, dict[str, Any]] = {}
+    chat = Chat(Reply())
+    reply = chat.reply
     for original in events:
         data = original.data
-        if data == DONE:
+        if isinstance(data, str) and data.strip() == DONE:
             reply.ended = True
         elif not isinstance(data, dict):
             yield original
-        elif original.name in ERRORS or data.get("type") == "error" or data.get("error"):
+        elif _is_error(original, data):
             raise _failure(data.get("error") or data)
         elif "choices" in data:
-            yield from _chat_chunk(reply, calls, data)
+            yield from chat.chunk(data)
         else:
-            yield from _responses_event(reply, str(data.get("type", original.name)), data, original)
-    yield from _complete_calls(reply, calls)
+            yield from _responses_event(reply, kind_of(original.name, data), data, original)
+    yield from chat.end()
     yield from reply.end()
 
 
@@ -133,7 +143,8 @@ def from_anthropic(events: Iterable[Event]) -> Iterator[Any]:
     reply = Reply()
     blocks: Blocks = {}
     for original in events:
-        name, data = original.name, original.data
+        data = original.data
+        name = kind_of(original.name, data) if isinstance(data, dict) else original.name
         if name in ERRORS:
             raise _failure(data.get("error") if isinstance(data, dict) else data)
         if name in MESSAGE_EVENTS and isinstance(data, dict):
@@ -149,44 +160,101 @@ def from_anthropic(events: Iterable[Event]) -> Iterator[Any]:
 # -- OpenAI: chat completions ---------------------------------------------------------------------------------------
 
 
-def _chat_chunk(reply: Reply, calls: dict[int, dict[str, Any]], data: Data) -> Iterator[Event]:
-    reply.model = data.get("model") or reply.model
-    reply.set_usage(data.get("usage"))
-    for choice in data["choices"]:
-        piece = choice.get("delta") or {}
-        if choice.get("index"):
-            if piece.get("content"):
-                yield event("choice", {"index": choice["index"], "text": piece["content"]})
-            continue
-        yield from reply.add("thinking", piece.get("reasoning_content") or piece.get("reasoning"))
-        yield from reply.add("text", piece.get("content") or choice.get("text"))
+class Chat:
+    """The chunks of a chat, added to a reply."""
+
+    def __init__(self, reply: Reply) -> None:
+        self.reply = reply
+        self._choices = chat_choices()
+        self._splitter = ThinkingSplitter()
+        self._calls: list[dict[str, Any]] = []
+        self._has_deltas = False
+
+    def chunk(self, data: Data) -> Iterator[Event]:
+        """The events to yield for the next chunk."""
+        self.reply.model = data.get("model") or self.reply.model
+        self.reply.set_usage(data.get("usage"))
+        self._choices.follow_data(data)
+        for choice in choices_of(data):
+            piece = choice.get("delta") or {}
+            self._has_deltas = self._has_deltas or bool(piece)
+            if not self._has_deltas:
+                piece = choice.get("message") or {}
+            if choice.get("index"):
+                if text := "".join(text for _, text in _parts(piece.get("content") or choice.get("text"))):
+                    yield event("choice", {"index": choice["index"], "text": text})
+            else:
+                yield from self._first_choice(choice, piece)
+
+    def end(self) -> Iterator[Event]:
+        """The events to yield at the end of the stream."""
+        yield from self._finish()
+        self.reply.ended = self.reply.ended or self._choices.complete
+
+    def _first_choice(self, choice: Data, piece: Data) -> Iterator[Event]:
+        reply = self.reply
+        thinking = piece.get("reasoning_content") or piece.get("reasoning") or piece.get("reasoning_details")
+        yield from reply.add("thinking", "".join(text for _, text in _parts(thinking)))
+        for part, text in _parts(piece.get("content")):
+            for channel, split in [(part, text)] if part == "thinking" else self._splitter.feed(text):
+                yield from reply.add(channel, split)
+        yield from reply.add("text", choice.get("text"))
         yield from reply.add("refusal", piece.get("refusal"))
         for source in piece.get("annotations") or ():
             yield from reply.add_citation(source)
         if piece.get("audio"):
             yield event("audio", piece["audio"])
-        _extend_calls(calls, piece)
+        self._extend_calls(piece)
         if choice.get("finish_reason"):
             reply.finish_reason = choice["finish_reason"]
-            yield from _complete_calls(reply, calls)
+            yield from self._finish()
+
+    def _finish(self) -> Iterator[Event]:
+        for channel, text in self._splitter.end():
+            yield from self.reply.add(channel, text)
+        for call in self._calls:
+            yield from self.reply.add_call(call["id"], call["name"], call["arguments"])
+        self._calls.clear()
+
+    def _extend_calls(self, piece: Data) -> None:
+        pieces = [each for each in piece.get("tool_calls") or () if isinstance(each, Mapping)]
+        if piece.get("function_call"):  # the older form, before there were tools
+            pieces.append({"index": 0, "function": piece["function_call"]})
+        for call_piece in pieces:
+            call = self._call_of(call_piece)
+            # Custom tools have an `input` where functions have `arguments`.
+            tool = call_piece.get("function") or call_piece.get("custom") or {}
+            call["id"] = call["id"] or call_piece.get("id")
+            name, arguments = tool.get("name") or "", tool.get("arguments") or tool.get("input") or ""
+            if name != call["name"] and not call["arguments"]:  # some repeat it, some send it in pieces
+                call["name"] += name
+            if not isinstance(arguments, str):
+                call["arguments"] = arguments
+            elif isinstance(call["arguments"], str):
+                call["arguments"] += arguments
+
+    def _call_of(self, piece: Data) -> dict[str, Any]:
+        """The call that a piece goes on with, or a new one: where another id comes, whatever the index."""
+        index, call_id = piece.get("index"), piece.get("id")
+        same = [call for call in self._calls if index is None or call["index"] == index]
+        if same and (not call_id or same[-1]["id"] in {None, call_id}):
+            return same[-1]
+        self._calls.append({"index": index, "id": None, "name": "", "arguments": ""})
+        return self._calls[-1]
 
 
-def _extend_calls(calls: dict[int, dict[str, Any]], piece: Data) -> None:
-    call_pieces = list(piece.get("tool_calls") or ())
-    if piece.get("function_call"):  # the older form, before there were tools
-        call_pieces.append({"index": 0, "function": piece["function_call"]})
-    for call_piece in call_pieces:
-        call = calls.setdefault(call_piece.get("index", len(calls)), {"id": None, "name": "", "arguments": ""})
-        # Custom tools have an `input` where functions have `arguments`.
-        tool = call_piece.get("function") or call_piece.get("custom") or {}
-        call["id"] = call_piece.get("id") or call["id"]
-        call["name"] = tool.get("name") or call["name"]
-        call["arguments"] += tool.get("arguments") or tool.get("input") or ""
-
-
-def _complete_calls(reply: Reply, calls: dict[int, dict[str, Any]]) -> Iterator[Event]:
-    for index in sorted(calls):
-        yield from reply.add_call(**calls.pop(index))
+def _parts(value: Any, part: Literal["text", "thinking"] = "text") -> Iterator[tuple[Literal["text", "thinking"], str]]:
+    """The texts in a content or a reasoning, which some services send as an object, or as a list of parts."""
+    if isinstance(value, str):
+        if value:
+            yield part, value
+    elif isinstance(value, Mapping):
+        inner: Literal["text", "thinking"] = "thinking" if value.get("type") in ("thinking", "reasoning") else part
+        for key in ("thinking", "text", "content", "summary"):
+            yield from _parts(value.get(key), inner)
+    elif isinstance(value, list):
+        for entry in value:
+            yield from _parts(entry, part)
 
 
 # -- OpenAI: responses ----------------------------------------------------------------------------------------------
@@ -356,8 +424,15 @@ def _decode(arguments: Any) -> Any:
         return arguments
 
 
+def _is_error(original: Event, data: Data) -> bool:
+    kinds = (original.name, data.get("type"), data.get("object"))
+    return bool(data.get("error")) or any(kind in ERRORS for kind in kinds)
+
+
 def _failure(value: Any) -> OperationError:
     error = value if isinstance(value, Mapping) else {"message": str(value)}
-    kinds = " ".join(str(error.get(key) or "") for key in ("type", "code"))
+    words = [str(error.get(key) or "") for key in ("type", "code", "status")]
+    statuses = {int(word) for word in words if word.isdecimal()}
+    retryable = not statuses.isdisjoint(RETRYABLE) or any(kind in " ".join(words).lower() for kind in TRANSIENT)
     message = str(error.get("message") or "The model's service reported an error.")
-    return OperationError("upstream_failed", message, retryable=any(word in kinds for word in TRANSIENT))
+    return OperationError("upstream_failed", message, retryable=retryable)

@@ -4,15 +4,12 @@ A stream that breaks off must not look finished. What ends a stream well depends
 
     format                         ends with
     -----------------------------  ----------------------------------------------
-    one declared with `ends_with`  the event of that name
+    one declared with `ends_with`  an event of these names, or that a function knows
     Headway                        `done`
-    Anthropic's messages           `message_stop`
-    OpenAI's chat completions      the data `[DONE]`
+    one that `endings` knows       `message_stop`, `[DONE]`, or the end of the response once the reply is complete
     any other                      the end of the response, after a whole event
 
-Headway is recognised by its `start`, Anthropic by `message_start`, OpenAI by the objects in its events. Sources:
-https://docs.anthropic.com/en/docs/build-with-claude/streaming ("Event types") and
-https://platform.openai.com/docs/api-reference/chat-streaming.
+Headway is recognised by its `start`, the others by their first events.
 
 A run has one `start` and one `done`, and numbers and timestamps of its own. So the lifecycle of an upstream run is not
 passed on: its `result` and `error` become those of the run here. Events of another format that bear a lifecycle name
@@ -22,18 +19,19 @@ passed on: its `result` and `error` become those of the run here. Events of anot
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Collection
 from typing import Any, Final
-
-import orjson
 
 from ..errors import EncodeError, OperationError
 from ..protocol.events import LIFECYCLE, Event, RawEvent, check_name, encode_json, escape_line_separators
 from ..protocol.sse import Message
+from .endings import Choices, Ending, is_error, json_object, recognised
+
+EndsWith = str | Collection[str] | Callable[[Event], object]
 
 OPENAI_END: Final = "[DONE]"
-OPENAI_CHUNK: Final = re.compile(r'"object": ?"(chat\.completion\.chunk|text_completion)"')
 ANTHROPIC_END: Final = "message_stop"
-HEADWAY_END: Final = "done"
+HEADWAY_END: Final = "`done`"
 STATUSES: Final = ("succeeded", "failed", "cancelled")
 RECOGNISED_WITHIN: Final = 5
 """Events in which a format is recognised: some services send one of another kind first."""
@@ -55,17 +53,19 @@ def truncated(message: str) -> UpstreamFailed:
 class StreamFormat:
     """Follows one upstream stream, over as many connections as it takes.
 
-    `ends_with` names the event that ends it. With `unchanged` every event is passed on as it came, the lifecycle too:
-    for a stream without a run.
+    `ends_with` names the events that end it, or tells by an event whether it does. With `unchanged` every event is
+    passed on as it came, the lifecycle too: for a stream without a run.
     """
 
-    def __init__(self, *, ends_with: str | None = None, unchanged: bool = False) -> None:
+    def __init__(self, *, ends_with: EndsWith | None = None, unchanged: bool = False) -> None:
         self.headway = False
         self.ended = False
         self.resumable = True
         self._unchanged = unchanged
         self._ends_with = ends_with
-        self._required_end = ends_with
+        self._last_names = {ends_with} if isinstance(ends_with, str) else () if callable(ends_with) else ends_with or ()
+        self._required_end = _required(ends_with)
+        self._ending: Ending | Choices | None = None
         self._count = 0
         self._id = ""
         self._last_is_error = False
@@ -78,38 +78,49 @@ class StreamFormat:
         """
         name, data = message.event, message.data
         self._count += 1
-        self._last_is_error = False
-        self.ended = name == self._ends_with
+        self._last_is_error = self._last_is_error and data.strip() == OPENAI_END
+        self.ended = name in self._last_names
         self._id = message.id
         if name in LIFECYCLE:
-            return self._lifecycle_event(name, data)
-        if self._ends_with is None and not self.headway:  # a run of Headway may itself pass on another format
-            self.ended = name == ANTHROPIC_END or data == OPENAI_END
-            if self._required_end is None and self._count <= RECOGNISED_WITHIN:
-                self._recognise(name, data)
-        return self._event(name, data)
+            event = self._lifecycle_event(name, data)
+        else:
+            if self._ends_with is None and not self.headway:  # a run of Headway may itself pass on another format
+                self._follow(name, data)
+            event = self._event(name, data)
+        if callable(self._ends_with) and event is not None and self._ends_with(event):
+            self.ended = True
+        return event
 
     def check_end(self) -> None:
         """Called when a response ends, not within an event. Raises `OperationError` where the stream has not ended."""
+        if self._unchanged and (self.ended or self._last_is_error):
+            return  # whoever reads the stream has read the error, if there was one
         if self._failure is not None:
             raise self._failure
         if self._last_is_error:
             raise UpstreamFailed("upstream_failed", "The upstream reported an error.", retryable=True)
-        if self._required_end is not None:
-            raise truncated(f"The upstream's stream ended without {self._required_end!r}.")
+        if self.ended or (self._ending is not None and self._ending.complete):
+            return
+        end = self._required_end or (self._ending and self._ending.end)
+        if end:
+            raise truncated(f"The upstream's stream ended without {end}.")
         if not self._count:
             raise truncated("The upstream's stream ended without an event.")
 
     def expect_headway(self) -> None:
         """Called when the upstream turns out to be Headway."""
         self.headway = True
-        self._required_end = self._ends_with or HEADWAY_END
+        self._required_end = _required(self._ends_with) or HEADWAY_END
+        self._ending = None
 
-    def _recognise(self, name: str, data: str) -> None:
-        if name == "message_start":
-            self._required_end = ANTHROPIC_END
-        elif name == "message" and OPENAI_CHUNK.search(data):
-            self._required_end = OPENAI_END
+    def _follow(self, name: str, data: str) -> None:
+        """Follows an event of another format."""
+        if self._ending is not None:
+            self._ending.follow(name, data)
+        elif self._count <= RECOGNISED_WITHIN:
+            self._ending = recognised(name, data)
+        self.ended = name == ANTHROPIC_END or data.strip() == OPENAI_END
+        self._last_is_error = self._last_is_error or is_error(name, data)
 
     def _event(self, name: str, data: str) -> Event:
         try:
@@ -119,7 +130,7 @@ class StreamFormat:
         if self._unchanged:
             return RawEvent(name, data.encode(), self._id)
         trimmed = data.strip()
-        if trimmed[:1] != "{" or (members := _json_object(trimmed)) is None:
+        if trimmed[:1] != "{" or (members := json_object(trimmed)) is None:
             return Event(name, data.encode(), text=True)
         body = trimmed.replace("\n", " ").encode()  # in JSON, a bare line end stands between tokens only
         if b'"timestamp"' in body and "timestamp" in members:
@@ -134,7 +145,7 @@ class StreamFormat:
     # -- the lifecycle of an upstream run -------------------------------------------------------------------------
 
     def _lifecycle_event(self, name: str, data: str) -> Event | None:
-        from_run = self._follow_run(name, _json_object(data) or {})
+        from_run = self._follow_run(name, json_object(data) or {})
         if self._unchanged:
             return self._event(name, data)
         if not from_run:
@@ -185,10 +196,10 @@ class StreamFormat:
         return True
 
 
-def _json_object(text: str) -> dict[str, Any] | None:
-    """The JSON object in `text`; `None` where it is something else."""
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
+def _required(ends_with: EndsWith | None) -> str | None:
+    """What a stream that was cut lacks, for the message of the error."""
+    if ends_with is None:
         return None
-    return value if isinstance(value, dict) else None
+    if callable(ends_with):
+        return "its last event"
+    return " or ".join(f"`{name}`" for name in ([ends_with] if isinstance(ends_with, str) else ends_with))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import TypedDict
 
+from ..protocol.events import Event
+
 Auth = Callable[[], str | Mapping[str, str]]
 
 
@@ -22,8 +24,9 @@ class UpstreamOptions(TypedDict, total=False):
     """Called for each request; returns an `Authorization` or a mapping of headers. By default a user and a password in
     the URL are used."""
 
-    ends_with: str | None
-    """The name of the event that ends the stream, where `formats` does not know the format."""
+    ends_with: str | Collection[str] | Callable[[Event], object] | None
+    """The names of the events that end the stream, or a function that tells by an event whether it does; for a service
+    that `endings` does not know."""
 
     idle: float
     """Seconds without a byte, heartbeats included, after which the upstream has failed; 60 by default."""

@@ -35,7 +35,7 @@ from ..protocol.retry_after import parse_retry_after
 from ..protocol.sse import Parser
 from ..runs.handshake import Handshake
 from ..runs.upload import Upload
-from .formats import StreamFormat, UpstreamFailed, truncated
+from .formats import EndsWith, StreamFormat, UpstreamFailed, truncated
 from .options import Auth
 from .pool import Exchange, Header, Pool, Request, multipart, pool_for
 
@@ -92,7 +92,7 @@ class Upstream:
     method: str | None = None
     headers: Collection[str] = ()
     auth: Auth | None = None
-    ends_with: str | None = None
+    ends_with: EndsWith | None = None
     idle: float = 60.0
     silence: float = 3600.0
     total: float = 86_400.0
@@ -270,6 +270,7 @@ class UpstreamStream:
                     yield event
                 if stream_format.ended:
                     self._release()
+                    stream_format.check_end()
                     return
             self._check_time(bool(messages))
             if too_large is not None:

@@ -1,4 +1,4 @@
-"""`<think>` tags in a text that is cut into pieces anywhere."""
+"""Tags around thinking, in a text that is cut into pieces anywhere."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from operations.llm.tags import CLOSING, OPENING, Splitter
+from streaming.gateways.thinking import CLOSING, HARMONY, HARMONY_CLOSING, OPENING, ThinkingSplitter
 
 MARKUP = st.lists(
     st.one_of(
-        st.sampled_from([*OPENING, *CLOSING, "<", "</", "<think", "think>", " ", "\n", "\n\n"]), st.text(max_size=5)
+        st.sampled_from([*OPENING, *CLOSING, *HARMONY, *HARMONY_CLOSING]),
+        st.sampled_from(["<", "</", "<think", "think>", " ", "\n", "\n\n"]),
+        st.text(max_size=5),
     )
 ).map("".join)
 
 
 def split(*pieces: str, inside: bool = False) -> tuple[str, str]:
     """The thoughts and the answer in a text that arrives in these pieces."""
-    splitter, channels = Splitter(inside=inside), {"thinking": "", "text": ""}
+    splitter, channels = ThinkingSplitter(inside=inside), {"thinking": "", "text": ""}
     for piece in pieces:
         for channel, part in splitter.feed(piece):
             assert part
@@ -37,7 +39,14 @@ def split(*pieces: str, inside: bool = False) -> tuple[str, str]:
         ("<thinking>Two.</thinking> Four.", "Two.", "Four."),
         ("<think></think>Four.", "", "Four."),
         ("Four.", "", "Four."),
-        ("  Four.", "", "Four."),
+        ("  Four.", "", "  Four."),
+        ("<thought>Two.</thought>Four.", "Two.", "Four."),
+        ("<reasoning>\nTwo.</reasoning>\nFour.", "Two.", "Four."),
+        ("[THINK]Two.[/THINK]Four.", "Two.", "Four."),
+        ("[THINKING] is a word", "", "[THINKING] is a word"),
+        ("<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>b", "a", "b"),
+        ("<|channel|>final<|message|>Four.<|return|>", "", "Four."),
+        ("<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>analysis<|message|>b<|end|>", "ab", ""),
         ("The tag <think> is text</think> here.", "", "The tag <think> is text</think> here."),
         ("<think>It never ends", "It never ends", ""),
         ("<think>a < b </thin", "a < b </thin", ""),
@@ -74,15 +83,15 @@ def test_the_pieces_do_not_matter(source: str, cuts: list[int], inside: bool) ->
     assert split(*pieces, inside=inside) == split(source, inside=inside) == split(*source, inside=inside)
 
 
-@given(MARKUP.filter(lambda source: not source.lstrip().startswith(OPENING)))
+@given(MARKUP.filter(lambda source: not source.lstrip().startswith((*OPENING, *HARMONY))))
 def test_text_without_a_tag_at_its_beginning_is_the_answer(source: str) -> None:
-    """Only white space at the beginning is dropped."""
-    assert split(*source) == ("", source.lstrip())
+    """Nothing is dropped."""
+    assert split(*source) == ("", source)
 
 
 def test_thoughts_are_not_delayed() -> None:
     """Only text that may be the beginning of a tag is kept."""
-    splitter = Splitter()
+    splitter = ThinkingSplitter()
     assert list(splitter.feed("<think>Two")) == [("thinking", "Two")]
     assert list(splitter.feed(" and <")) == [("thinking", " and ")]
     assert list(splitter.feed("b")) == [("thinking", "<b")]
