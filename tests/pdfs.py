@@ -212,11 +212,23 @@ def stream(content: bytes, entries: bytes = b"") -> bytes:
     return b"<<%b/Length %d>>stream\n%b\nendstream" % (entries, len(content), content)
 
 
-def one_page(content: bytes, entries: bytes = b"", *, page: bytes = PAGE) -> bytes:
+def one_page(content: bytes, entries: bytes = b"", *, page: bytes = PAGE, resources: bytes = b"") -> bytes:
     """A page with this content, and Helvetica as /F."""
     tree = b"<</Type/Pages/Kids[3 0 R]/Count 1>>"
-    leaf = page + b"/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>"
+    leaf = page + b"/Contents 4 0 R/Resources<</Font<</F 5 0 R>>%b>>>>" % resources
     return raw([b"<</Type/Catalog/Pages 2 0 R>>", tree, leaf, stream(content, entries), FONT])
+
+
+def layered(content: bytes, *, form: bytes = b"", off: bool = True, resources: bytes = b"") -> bytes:
+    """A page with a layer /L, which is off or on, and a form object /X that belongs to it."""
+    state = b"/OFF[6 0 R]" if off else b"/ON[6 0 R]"
+    catalogue = b"<</Type/Catalog/Pages 2 0 R/OCProperties<</OCGs[6 0 R]/D<<%b>>>>>>" % state
+    tree = b"<</Type/Pages/Kids[3 0 R]/Count 1>>"
+    names = b"/Font<</F 5 0 R>>/Properties<</L 6 0 R>>/XObject<</X 7 0 R>>%b" % resources
+    leaf = PAGE + b"/Contents 4 0 R/Resources<<%b>>>>" % names
+    entries = b"/Type/XObject/Subtype/Form/BBox[0 0 612 792]/OC 6 0 R/Resources<</Font<</F 5 0 R>>>>"
+    layer = b"<</Type/OCG/Name(Layer)>>"
+    return raw([catalogue, tree, leaf, stream(content), FONT, layer, stream(form, entries)])
 
 
 def annotated(*annotations: bytes, form: bytes = b"", content: bytes = b"", extra: Sequence[bytes] = ()) -> bytes:

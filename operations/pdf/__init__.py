@@ -7,13 +7,16 @@
     characters  ... words and lines of its characters
     objects     ... rules and pictures of what it draws
     forms       ... what is filled in
-    geometry    ... where they stand
+    visibility  ... which of its text nobody sees
+    geometry    ... where all this stands
     tables      tables from ruled lines and from aligned columns
     headings    headings from the outline and from type sizes
     pairs       "Invoice number: 123"
     pictures    pages that are pictures
     placing     puts what is filled in beside its labels
     titles      titles that are none
+    layers      whether a document has any
+    warnings    what people should know of a document
     reader      one document, page by page
     content     the types of what is read
     child       the process in which all of this happens

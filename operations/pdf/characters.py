@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pypdfium2 as pdfium
@@ -13,8 +13,8 @@ import pypdfium2.raw as c
 
 from .errors import Unreadable
 from .geometry import Frame
-from .layout import Box, Line, Word
-from .text import clean
+from .layout import Box, Hidden, Line, Word
+from .text import clean, one_line
 
 MAX_CHARACTERS = 300_000
 """Characters of a page: a hundred times those of a dense one."""
@@ -22,23 +22,38 @@ MAX_CHARACTERS = 300_000
 _BLANKS = frozenset({9, 11, 12, 32, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000})
 _LINE_ENDS = frozenset({10, 13, 0x2028, 0x2029})
 _HYPHEN = 2
-"""PDFium's code for the hyphen of a word that continues in the next line."""
+_SOFT = 0xFFFE
+"""PDFium's codes for the hyphen of a word that continues in the next line: of a character, and in text."""
+_GAPS = _BLANKS | _LINE_ENDS | {_HYPHEN}
+TINY = 1.0
+TINY_SHARE = 600.0
+"""The type size in points, or as a part of the page's height, below which nobody reads text."""
 _BOLD = re.compile(r"bold|black|heavy|semi|demi(?!a)|[-,]bd\b|cmb|bx\d", re.IGNORECASE)
 _FORCE_BOLD = 1 << 18
 """The flag of a font descriptor (ISO 32000-1, table 123)."""
 
 
+def _codes(text: pdfium.PdfTextPage) -> list[int]:
+    """The code points of a page's characters, or `Unreadable` with `too_large`."""
+    count = c.FPDFText_CountChars(text)
+    if count > MAX_CHARACTERS:
+        raise Unreadable("too_large", f"A page has {count:,} characters, more than {MAX_CHARACTERS:,}.")
+    buffer = (ctypes.c_ushort * (count + 1))()
+    if c.FPDFText_GetText(text, 0, count, buffer) == count + 1:  # one for each, and a NUL; thrice as fast as one by one
+        return [_HYPHEN if code == _SOFT else code for code in buffer[:count]]
+    return [c.FPDFText_GetUnicode(text, index) for index in range(count)]
+
+
 class Characters:
     """The characters of one page, and the words and lines that they make."""
 
-    def __init__(self, text: pdfium.PdfTextPage, frame: Frame) -> None:
-        count = c.FPDFText_CountChars(text)
-        if count > MAX_CHARACTERS:
-            raise Unreadable("too_large", f"A page has {count:,} characters, more than {MAX_CHARACTERS:,}.")
+    def __init__(self, text: pdfium.PdfTextPage, frame: Frame, hidden: Mapping[int, str] | None = None) -> None:
         self._text = text
         self._frame = frame
+        self._hidden = dict(hidden or {})
+        self._tiny = min(TINY, frame.height / TINY_SHARE)
         self._fonts: dict[int, bool] = {}  # by address, which may be reused once the page is closed
-        self._codes = [c.FPDFText_GetUnicode(self._text, index) for index in range(count)]
+        self._codes = _codes(text)
         self._rectangles = c.FS_RECTF(), c.FS_RECTF()
         self._matrix = c.FS_MATRIX()
 
@@ -60,11 +75,26 @@ class Characters:
         if words:
             yield Line(tuple(words))
 
+    def hidden(self) -> list[Hidden]:
+        """The text that nobody sees, once `lines` has ended."""
+        found: list[tuple[str, list[str]]] = []
+        last = -1
+        for index in sorted(self._hidden):
+            reason, between = self._hidden[index], self._codes[last + 1 : index]
+            joined = bool(found) and found[-1][0] == reason and all(code in _GAPS for code in between)
+            if not joined:
+                found.append((reason, []))
+            found[-1][1].extend(map(chr, [*(between if joined else ()), self._codes[index]]))
+            last = index
+        texts = [Hidden(one_line("".join(characters)), reason) for reason, characters in found]
+        return [hidden for hidden in texts if hidden.text]
+
     def _spans(self) -> Iterator[tuple[int, int, bool]]:
         """Start and end of each run without white space, and whether the line ends there."""
         start = 0
+        hidden = self._hidden
         for index, code in enumerate(self._codes):
-            if code in _BLANKS or code in _LINE_ENDS or code == _HYPHEN:
+            if code in _GAPS or (hidden and index in hidden):
                 if index > start or code in _LINE_ENDS:
                     yield start, index, code in _LINE_ENDS
                 start = index + 1
@@ -79,10 +109,14 @@ class Characters:
         c.FPDFText_GetMatrix(self._text, start, self._matrix)
         matrix = self._matrix
         across, down = self._frame.matrix.direction(matrix.a, matrix.b)
+        size = c.FPDFText_GetFontSize(self._text, start) * math.hypot(matrix.c, matrix.d)
+        if size < self._tiny and box.height < 2 * self._tiny:
+            self._hidden.update(dict.fromkeys(range(start, end), "tiny"))
+            return None
         return Word(
             text,
             box,
-            size=c.FPDFText_GetFontSize(self._text, start) * math.hypot(matrix.c, matrix.d),
+            size=size,
             bold=self._bold(start),
             upright=across > 0 and abs(down) < 0.1 * across,
         )

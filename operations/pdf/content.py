@@ -47,6 +47,13 @@ class Pair(TypedDict):
     box: Box | None
 
 
+class HiddenText(TypedDict):
+    """Text that nobody sees on the page, and why: it is no part of the page's text."""
+
+    text: str
+    reason: Literal["off_page", "invisible", "layer", "covered", "clipped", "colour", "tiny"]
+
+
 class PageContent(TypedDict):
     """A page; `thumbnail` is a data URL, where it was asked for, and null for a damaged page.
 
@@ -60,6 +67,7 @@ class PageContent(TypedDict):
     headings: list[Heading]
     tables: list[Table]
     pairs: list[Pair]
+    hidden: list[HiddenText]
     thumbnail: NotRequired[str | None]
 
 

@@ -27,10 +27,12 @@ from .characters import Characters
 from .envelope import document_in
 from .errors import Unreadable
 from .geometry import Frame, turns
-from .layout import Box, Page, Word
+from .layers import has_layers
+from .layout import Box, Hidden, Page, Word
 from .objects import Objects
 from .placing import place
 from .text import one_line
+from .visibility import Clock, Visibility
 
 MAX_OUTLINE = 10_000
 """Entries of an outline."""
@@ -66,6 +68,8 @@ class Document:
             raise _refusal(c.FPDF_ERR_PASSWORD, password) from error
         with contextlib.suppress(pdfium.PdfiumError):  # the text can be read even if the form is damaged
             self._pdf.init_forms()
+        self._layers = has_layers(source, encrypted=c.FPDF_GetSecurityHandlerRevision(self._pdf) != -1)
+        self._clock = Clock()
         self._filled: dict[int, forms.Filled] = {}
         self.page_count = len(self._pdf)
 
@@ -151,8 +155,10 @@ class Document:
     def _content(
         self, number: int, page: pdfium.PdfPage, text: pdfium.PdfTextPage, frame: Frame, filled: forms.Filled
     ) -> Page:
-        objects = Objects(page, frame)
-        lines = list(Characters(text, frame).lines())
+        objects = Objects(page, frame, layers=self._layers)
+        visibility = Visibility(page, text, frame, objects, self._clock)
+        characters = Characters(text, frame, visibility.hidden)
+        lines = list(characters.lines())
         marks = [
             Word(mark.text, box, min(box.height, MARK)) for mark in filled.marks for box in [frame.box(*mark.sides)]
         ]
@@ -166,6 +172,9 @@ class Document:
             images=objects.images,
             drawn=objects.drawn,
             pictured=objects.pictured.share(),
+            hidden=(*characters.hidden(), *(Hidden(value, "invisible") for value in filled.hidden)),
+            recognised=visibility.recognised,
+            checked=visibility.checked,
         )
 
     def thumbnail(self, number: int) -> str:

@@ -27,7 +27,7 @@ def document_in(source: Path | bytes) -> Path | bytes | Part:
 
     Raises `Unreadable` with `empty_file`, `not_a_pdf` or `truncated_pdf`.
     """
-    with _mapped(source) as data:
+    with mapped(source) as data:
         start, end, size = *bounds(data), len(data)
     if start < NEAR and size - end < NEAR:
         return source
@@ -68,7 +68,8 @@ def _end(data: Any) -> int:
 
 
 @contextlib.contextmanager
-def _mapped(source: Path | bytes) -> Iterator[Any]:
+def mapped(source: Path | bytes) -> Iterator[Any]:
+    """The bytes of a document, those of a file without reading it."""
     if isinstance(source, bytes):
         yield source
     elif source.stat().st_size == 0:

@@ -125,12 +125,21 @@ class Rule(NamedTuple):
     end: float
 
 
+class Hidden(NamedTuple):
+    """Text that nobody sees, and why."""
+
+    text: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class Page:
     """One page as the engine reads it.
 
     `number` counts from 1. `fields` are the filled form fields, `images` is the number of pictures, `pictured` the
-    share of the page that they cover, and `drawn` the number of all objects.
+    share of the page that they cover, and `drawn` the number of all objects. `hidden` is text that nobody sees.
+    `recognised` says whether the text is what a scanner has recognised in a picture, and `checked` whether it could be
+    checked that the text can be seen.
     """
 
     number: int
@@ -142,6 +151,9 @@ class Page:
     images: int = 0
     drawn: int = 0
     pictured: float = 0.0
+    hidden: tuple[Hidden, ...] = ()
+    recognised: bool = False
+    checked: bool = True
 
     @cached_property
     def text(self) -> str:

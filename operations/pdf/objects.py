@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as c
@@ -22,6 +22,8 @@ _SLANT = 0.7
 """Points by which the ends of a straight line may differ."""
 _WHITE = 250
 """Red, green and blue of colours that are invisible on paper, at least."""
+_RECTANGLE = 6
+"""Segments of a clip path that may be a rectangle."""
 _MAX_DEPTH = 5
 """Levels of form objects inside form objects."""
 
@@ -53,20 +55,55 @@ def _within(place: float) -> int:
     return round(min(max(place, 0.0), GRID))
 
 
-class Objects:
-    """The ruled lines of a page, the pictures on it, and how many objects it draws."""
+Colour = tuple[int, int, int, int]
+"""Red, green, blue and alpha, to 255."""
 
-    def __init__(self, page: pdfium.PdfPage, frame: Frame) -> None:
+
+class Cover(NamedTuple):
+    """A shape or picture that may hide text which is drawn before it, or have the colour of text that follows."""
+
+    order: int
+    box: Box
+    colour: Colour | None
+
+
+class DrawnText(NamedTuple):
+    """Text as a page draws it in one piece. `order` counts what the page draws; `item` is PDFium's object."""
+
+    order: int
+    item: Any
+    box: Box
+    colour: Colour | None
+    mode: int
+    layered: bool
+    clipped: bool
+
+
+class Objects:
+    """What a page draws, in its order: ruled lines, pictures, and text with what may hide it."""
+
+    def __init__(self, page: pdfium.PdfPage, frame: Frame, *, layers: bool = False) -> None:
         self.images = 0
+        self.pixels = 0
         self.drawn = 0
         self.pictured = Coverage(frame.width, frame.height)
         self.rules: list[Rule] = []
+        self.texts: list[DrawnText] = []
+        self.covers: list[Cover] = []
+        self._layers = layers
         self._frame = frame
         self._budget = MAX_OBJECTS
+        self._floats = tuple(ctypes.c_float() for _ in range(4))
+        self._colours = tuple(ctypes.c_uint() for _ in range(4))
         objects = (c.FPDFPage_GetObject(page, index) for index in range(c.FPDFPage_CountObjects(page)))
         self._walk(objects, frame.matrix, 1)
         if self._budget <= 0:
             self.rules = []
+
+    @property
+    def complete(self) -> bool:
+        """Whether `texts` and `covers` have all that is drawn, or the page is too large for that."""
+        return self._budget > 0
 
     def _walk(self, objects: Iterator[Any], matrix: Matrix, depth: int) -> None:
         for item in objects:
@@ -75,21 +112,81 @@ class Objects:
                 return
             self.drawn += 1
             kind = c.FPDFPageObj_GetType(item)
-            if kind == c.FPDF_PAGEOBJ_PATH:
+            if kind == c.FPDF_PAGEOBJ_TEXT:
+                self._text(item, matrix, inside=depth > 1)
+            elif kind == c.FPDF_PAGEOBJ_PATH:
                 self._path(item, _matrix(item).then(matrix))
+                self._cover(item, matrix)
             elif kind == c.FPDF_PAGEOBJ_IMAGE:
                 self.images += 1
-                self.pictured.add(self._bounds(item, matrix))
+                box = self._bounds(item, matrix)
+                self.pictured.add(box)
+                self.pixels += self._pixels(item)
+                self.covers.append(Cover(self.drawn, box, None))
             elif kind == c.FPDF_PAGEOBJ_FORM and depth < _MAX_DEPTH:
                 inner = (c.FPDFFormObj_GetObject(item, index) for index in range(c.FPDFFormObj_CountObjects(item)))
                 self._walk(inner, _matrix(item).then(matrix), depth + 1)
+            else:  # a shading, or a form that is too deep
+                self.covers.append(Cover(self.drawn, self._bounds(item, matrix), None))
+
+    def _pixels(self, image: Any) -> int:
+        width, height = self._colours[:2]
+        known = c.FPDFImageObj_GetImagePixelSize(image, width, height)
+        return int(width.value * height.value) if known else 0
+
+    def _text(self, item: Any, matrix: Matrix, *, inside: bool) -> None:
+        mode = c.FPDFTextObj_GetTextRenderMode(item)
+        layered = self._layers and (inside or c.FPDFPageObj_CountMarks(item) > 0)
+        clip = c.FPDFPageObj_GetClipPath(item)
+        clipped = c.FPDFClipPath_CountPaths(clip) > 0 and self._is_clipped(item, clip)
+        self.texts.append(
+            DrawnText(self.drawn, item, self._bounds(item, matrix), self._fill(item), mode, layered, clipped)
+        )
+
+    def _fill(self, item: Any) -> Colour | None:
+        """Red, green, blue and alpha, `None` for a pattern."""
+        if not c.FPDFPageObj_GetFillColor(item, *self._colours):
+            return None
+        red, green, blue, alpha = self._colours
+        return red.value, green.value, blue.value, alpha.value
+
+    def _is_clipped(self, item: Any, clip: Any) -> bool:
+        """Whether a part of the text may be outside of its clip path."""
+        c.FPDFPageObj_GetBounds(item, *self._floats)
+        left, bottom, right, top = (side.value for side in self._floats)
+        x, y = self._floats[:2]
+        for path in range(c.FPDFClipPath_CountPaths(clip)):
+            count = c.FPDFClipPath_CountPathSegments(clip, path)
+            if count > _RECTANGLE:
+                return True
+            points = []
+            for index in range(count):
+                c.FPDFPathSegment_GetPoint(c.FPDFClipPath_GetPathSegment(clip, path, index), x, y)
+                points.append((x.value, y.value))
+            xs, ys = [point[0] for point in points], [point[1] for point in points]
+            if not points or left < min(xs) - 1 or right > max(xs) + 1 or bottom < min(ys) - 1 or top > max(ys) + 1:
+                return True
+        return False
 
     def _bounds(self, item: Any, matrix: Matrix) -> Box:
         """The box around an object, in the coordinates of `matrix`."""
-        left, bottom, right, top = sides = tuple(ctypes.c_float() for _ in range(4))
-        c.FPDFPageObj_GetBounds(item, *sides)
-        corners = (matrix.at(x.value, y.value) for x in (left, right) for y in (bottom, top))
-        return around(Box(x, y, x, y) for x, y in corners)
+        c.FPDFPageObj_GetBounds(item, *self._floats)
+        left, bottom, right, top = (side.value for side in self._floats)
+        if matrix is self._frame.matrix:
+            return self._frame.box(left, bottom, right, top)
+        corners = [matrix.at(x, y) for x in (left, right) for y in (bottom, top)]
+        xs, ys = [x for x, _ in corners], [y for _, y in corners]
+        return Box(min(xs), min(ys), max(xs), max(ys))
+
+    def _cover(self, path: Any, matrix: Matrix) -> None:
+        """Adds a path that is filled, or stroked broadly, to what may cover text."""
+        fill, stroke = ctypes.c_int(), ctypes.c_int()
+        c.FPDFPath_GetDrawMode(path, fill, stroke)
+        if not fill.value:
+            width = self._floats[0]
+            if not (stroke.value and c.FPDFPageObj_GetStrokeWidth(path, width) and width.value > _THIN):
+                return
+        self.covers.append(Cover(self.drawn, self._bounds(path, matrix), self._fill(path) if fill.value else None))
 
     def _path(self, path: Any, matrix: Matrix) -> None:
         fill, stroke = ctypes.c_int(), ctypes.c_int()

@@ -13,7 +13,12 @@ DRAWING = 100
 
 
 def is_picture(page: Page) -> bool:
-    """Whether what the page says is mostly in its pictures: a scan, also one with a line of text, or a drawing."""
+    """Whether what the page says is mostly in its pictures: a scan, also one with a line of text, or a drawing.
+
+    A scan whose text a scanner has recognised is none.
+    """
+    if page.recognised:
+        return False
     if not page.lines:
         return page.images > 0 or page.drawn >= DRAWING
     return page.pictured >= MOSTLY and len(page.text) <= STAMP

@@ -10,8 +10,8 @@ from .engine import Document
 from .errors import Unreadable
 from .layout import Page
 from .over_pages import OverPages
-from .pictures import is_picture
 from .titles import is_title
+from .warnings import Warnings
 
 SAMPLES = 8
 """Pages from which the heading types of the document are learned."""
@@ -35,24 +35,23 @@ class Reader:
         self._with_tables = with_tables
         self._with_thumbnails = with_thumbnails
         self._outline = document.outline()
-        self._damaged: list[int] = []
-        self._pictures: list[int] = []
+        self._warnings = Warnings()
         self._pages: list[Json] = []
         self._over_pages = OverPages()
 
     def pages(self) -> Iterator[Json]:
-        """Each page: `page`, `text`, `headings`, `tables`, `pairs`, and with `with_thumbnails` also `thumbnail`."""
+        """Each page, as `content.PageContent`, with `thumbnail` if it is wanted."""
         samples = {number: self._page(number) for number in self._samples()}
         profile = headings.learn(list(samples.values()), [(e.title, e.level, e.page) for e in self._outline])
         characters = 0
         for number in self._numbers:
             page = self._content(samples.pop(number) if number in samples else self._page(number), profile)
-            characters += len(page["text"])
+            characters += len(page["text"]) + sum(len(hidden["text"]) for hidden in page["hidden"])
             if characters > MAX_TEXT:
                 raise Unreadable("too_large", f"The text is longer than {MAX_TEXT:,} characters: choose fewer `pages`.")
             self._pages.append(page)
             yield page
-        if len(self._damaged) == len(self._numbers):
+        if len(self._warnings.pages("damaged_page")) == len(self._numbers):
             raise Unreadable("damaged_pdf", "The PDF is damaged: none of its pages can be read.")
 
     def result(self) -> Json:
@@ -71,7 +70,7 @@ class Reader:
             "pages": self._pages,
             "joined_tables": self._over_pages.joined(),
             "counts": self._counts(),
-            "warnings": list(self._warnings()),
+            "warnings": self._warnings.all(),
         }
 
     def _samples(self) -> Sequence[int]:
@@ -87,12 +86,11 @@ class Reader:
         except Unreadable as error:
             if error.code != "damaged_page":
                 raise
-            self._damaged.append(number)
+            self._warnings.add("damaged_page", number)
             return Page(number, 0, 0)
 
     def _content(self, page: Page, profile: headings.Profile) -> Json:
-        if is_picture(page):
-            self._pictures.append(page.number)
+        self._warnings.look_at(page)
         page_tables = tables.find(page) if self._with_tables else []
         boxes = [table.box for table in page_tables]
         page_headings = headings.find(page, profile, boxes)
@@ -116,9 +114,11 @@ class Reader:
                 {"key": pair.key, "value": pair.value, "box": pair.box and pair.box.rounded()}
                 for pair in pairs.find(page, [heading.box for heading in page_headings], boxes)
             ],
+            "hidden": [hidden._asdict() for hidden in page.hidden],
         }
         if self._with_thumbnails:
-            content["thumbnail"] = None if page.number in self._damaged else self._document.thumbnail(page.number)
+            damaged = page.number in self._warnings.pages("damaged_page")
+            content["thumbnail"] = None if damaged else self._document.thumbnail(page.number)
         return content
 
     def _title(self, title: str | None) -> str | None:
@@ -136,11 +136,3 @@ class Reader:
             "characters": sum(map(len, texts)),
             **{kind: sum(len(page[kind]) for page in self._pages) for kind in ("headings", "tables", "pairs")},
         }
-
-    def _warnings(self) -> Iterator[Json]:
-        if self._damaged:
-            message = "These pages are damaged and could not be read."
-            yield {"code": "damaged_page", "message": message, "pages": sorted(self._damaged)}
-        if self._pictures:
-            message = "These pages are mostly pictures, such as scans; the text in the pictures is not recognised."
-            yield {"code": "picture_page", "message": message, "pages": self._pictures}
