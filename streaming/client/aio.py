@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping
-from typing import Any, Self
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping
+from typing import Any, Self, cast
 
 import anyio
 import httpx
 
 from ..protocol.typed import RunEvent, Snapshot
 from .core import BaseClient, BaseRun
-from .requests import Headers, Input, json_body, list_of, path_of, snapshot_of
+from .many import RunsReader, connect_many, open_many
+from .requests import Headers, Input, json_body, list_of, path_of, snapshot_of, token_in
 
 AsyncHeaders = Headers | Callable[[], Awaitable[Mapping[str, str]]]
 """Headers for every request, or a function that returns them, `async` or not."""
@@ -73,6 +74,14 @@ class AsyncClient(BaseClient[httpx.AsyncClient, AsyncHeaders]):
         """A run that was started elsewhere, from its first event on, or after the event with the number `after`."""
         return AsyncRun(self, self._new_reader(run, after))
 
+    async def watch_runs(
+        self, runs: Iterable[str], *, after: Mapping[str, int] | None = None
+    ) -> AsyncGenerator[tuple[str, RunEvent]]:
+        """`Client.watch_runs`, for `async for run, event in client.watch_runs(runs)`."""
+        async with _AsyncRuns(self, RunsReader(runs, after or {}, self._backoff, self._max_event)) as watched:
+            async for event in watched:
+                yield cast("tuple[str, RunEvent]", event)
+
     async def snapshot(self: AnyClient, run: str) -> Snapshot:
         """The state of a run."""
         return snapshot_of(await self._send("GET", path_of("runs", run)))
@@ -85,6 +94,18 @@ class AsyncClient(BaseClient[httpx.AsyncClient, AsyncHeaders]):
         """Answers a question. Raises `InvalidInput` where its schema is not met, `Conflict` where it is closed."""
         body = json_body({"question": question, "answer": answer})
         return snapshot_of(await self._send("POST", path_of("runs", run, "answer"), **body))
+
+    async def erase(self: AnyClient, run: str) -> None:
+        """Deletes a finished run with all that belongs to it. Raises `Conflict` while it lives."""
+        await self._send("DELETE", path_of("runs", run, "events"))
+
+    async def token(self: AnyClient, run: str, seconds: int = 900, may: Iterable[str] = ("watch",)) -> str:
+        """A token that opens this run for `seconds` to those without a key: to `watch`, to `answer` or to `cancel`.
+
+        Raises `InvalidInput`.
+        """
+        body = json_body({"seconds": seconds, "may": list(may)})
+        return token_in(await self._send("POST", path_of("runs", run, "tokens"), **body))
 
     async def _exchange(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
         response = await self._http.send(request, stream=stream, follow_redirects=False)
@@ -187,3 +208,10 @@ class AsyncRun(BaseRun[AsyncConnection, anyio.Event]):
     async def _pause(self, seconds: float) -> None:
         with anyio.move_on_after(seconds):
             await self._disconnected.wait()
+
+
+class _AsyncRuns(AsyncRun):
+    """One viewer of several runs."""
+
+    _open = open_many
+    _connect = connect_many

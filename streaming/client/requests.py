@@ -108,6 +108,14 @@ def snapshot_of(response: httpx.Response) -> Snapshot:
         raise NotAStream("the answer is no snapshot of a run") from error
 
 
+def token_in(response: httpx.Response) -> str:
+    """The token in an answer. Raises `NotAStream` where there is none."""
+    try:
+        return str(response.json()["token"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotAStream("the answer has no token: is this the URL of the service?") from error
+
+
 def list_of(response: httpx.Response, name: str) -> list[dict[str, Any]]:
     """The list of this name in an answer. Raises `NotAStream` where there is none."""
     try:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from typing import Self
+from collections.abc import Generator, Iterable, Mapping
+from typing import Self, cast
 
 import httpx
 
 from ..protocol.typed import RunEvent
 from .aio import AsyncClient, AsyncRun
 from .core import BaseClient, BaseRun, Post, blocking, run_blocking
+from .many import RunsReader, connect_many, open_many
 from .reader import RunReader
 from .requests import Headers, Input
 
@@ -36,6 +38,8 @@ class Client(BaseClient[httpx.Client, Headers]):
     snapshot = blocking(AsyncClient.snapshot)
     cancel = blocking(AsyncClient.cancel)
     answer = blocking(AsyncClient.answer)
+    erase = blocking(AsyncClient.erase)
+    token = blocking(AsyncClient.token)
 
     def __enter__(self) -> Self:
         return self
@@ -63,6 +67,18 @@ class Client(BaseClient[httpx.Client, Headers]):
     def watch(self, run: str, *, after: int = 0) -> Run:
         """A run that was started elsewhere, from its first event on, or after the event with the number `after`."""
         return Run(self, self._new_reader(run, after))
+
+    def watch_runs(
+        self, runs: Iterable[str], *, after: Mapping[str, int] | None = None
+    ) -> Generator[tuple[str, RunEvent]]:
+        """Pairs of a run and an event of it, of up to 50 runs over one connection, until all of them are over.
+
+        They come from the first event of each on, or after the number that `after` has for it. Raises `NotFound` where
+        one of them does not exist.
+        """
+        with _Runs(self, RunsReader(runs, after or {}, self._backoff, self._max_event)) as watched:
+            for event in watched:
+                yield cast("tuple[str, RunEvent]", event)
 
     async def _exchange(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
         response = self._http.send(request, stream=stream, follow_redirects=False)
@@ -150,3 +166,10 @@ class Run(BaseRun[BlockingConnection, threading.Event]):
 
     async def _pause(self, seconds: float) -> None:
         self._disconnected.wait(seconds)
+
+
+class _Runs(Run):
+    """One viewer of several runs."""
+
+    _open = open_many
+    _connect = connect_many

@@ -258,3 +258,24 @@ def test_the_types_of_both_clients() -> None:
                 assert method.__doc__ == getattr(async_cls, name).__doc__
     assert callable(blocking)
     assert callable(awaiting)
+
+
+def test_tokens_and_erasing(client_of: ClientOf) -> None:
+    """A token of a run, with what it may; and the request that deletes a run."""
+    asked: list[tuple[str, str, bytes]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append((request.method, request.url.path, request.content))
+        return (
+            httpx.Response(201, json={"token": "hwt_x", "expires": TIMESTAMP})
+            if request.content
+            else httpx.Response(204)
+        )
+
+    with client_of(answer) as headway:
+        assert headway.token("r/1", 60, ["watch", "cancel"]) == "hwt_x"
+        headway.erase("r/1")
+    assert asked == [
+        ("POST", "/api/runs/r/1/tokens", b'{"seconds":60,"may":["watch","cancel"]}'),
+        ("DELETE", "/api/runs/r/1/events", b""),
+    ]

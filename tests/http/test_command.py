@@ -305,3 +305,16 @@ def test_a_middleware_that_gathers_streams(quick: None) -> None:
     found = findings(app)
     assert (found["buffered"]["outcome"], found["disconnect"]["outcome"]) == ("wrong", "unchecked")
     assert "no proxy is in between" in found["buffered"]["advice"]
+
+
+def test_a_run_is_erased() -> None:
+    """`erase RUN` deletes a finished one, and is refused for one that lives."""
+    app = make()
+    run = app.extensions["headway"].start("pausing")
+    run.result(10)
+    assert run_in(app, "erase", run.id).code == 0
+    assert run_in(app, "show", run.id).code == 5
+    live = app.extensions["headway"].start("pausing", {"seconds": 60})
+    refused = run_in(app, "erase", live.id)
+    assert (refused.code, "cancel it" in refused.err) == (5, True)
+    live.cancel()

@@ -226,6 +226,18 @@ def cancel(config: Config, run: str) -> None:
 
 @cli.command()
 @click.argument("run", type=RunType(), metavar="RUN")
+@common
+@click.pass_obj
+def erase(config: Config, run: str) -> None:
+    """Deletes a finished run with all that belongs to it."""
+    with config.client() as client:
+        client.erase(run)
+    if config.on_screen:
+        click.echo(f"run {run} is erased")
+
+
+@cli.command()
+@click.argument("run", type=RunType(), metavar="RUN")
 @click.argument("answer")
 @common
 @click.pass_obj
