@@ -18,6 +18,7 @@ from .protocol.events import Event, ask, delta, event, flush, partial, progress,
 from .protocol.retry_after import parse_retry_after
 from .protocol.sse import Message, Parser, comment, encode
 from .runs.context import RunFilter, current_run, on_cancel
+from .runs.files import file
 from .runs.json_schema import JsonSchema
 from .runs.observers import Observer
 from .runs.operation import Operation, operation
@@ -87,6 +88,7 @@ __all__ = [
     "delta",
     "encode",
     "event",
+    "file",
     "flush",
     "from_anthropic",
     "from_openai",

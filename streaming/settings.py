@@ -152,6 +152,13 @@ def _store(text: str) -> str:
     return text
 
 
+def _files(text: str) -> str:
+    parts = urlsplit(text)
+    if text != "store:" and (parts.scheme != "file" or parts.netloc or len(parts.path) < 2 or "?" in text):
+        raise ValueError
+    return text
+
+
 def _switch(text: str) -> bool:
     word = text.strip().lower()
     if word not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
@@ -213,6 +220,7 @@ class Settings(BaseSettings):
     heartbeat: float = setting(15.0, _above_zero, "seconds above 0")
     linger: float | None = setting(0.0, _linger, "seconds of 0 or more, or 'none'")
     retention: float = setting(3600.0, _seconds, "seconds of 0 or more")
+    files: str = setting("store:", _files, "store: or file:///SHARED/PATH; s3:// is for a later release")
     store_bytes: int | None = setting(None, _count, "bytes, a whole number above 0")
     send_timeout: float = setting(30.0, _above_zero, "seconds above 0")
     max_runs: int = setting(100, _count, "a whole number above 0")

@@ -12,6 +12,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
@@ -31,6 +32,7 @@ from streaming import (
     ask,
     delta,
     event,
+    file,
     flush,
     on_cancel,
     operation,
@@ -182,6 +184,31 @@ def _print(script: Script) -> Acts:
     print("a stray print", flush=True)  # noqa: T201  the point of it
     os.write(1, b"a stray write e\0\0\0\0")
     yield from ()
+
+
+def _file(script: Script) -> Acts:
+    yield file("a.txt", b"text")
+
+
+def _file_at_a_path(script: Script) -> Acts:
+    with tempfile.NamedTemporaryFile() as temporary:
+        temporary.write(b"p" * 100_000)
+        temporary.flush()
+        yield file("page 1.png", temporary.name, type="image/png")
+
+
+def _large_file(script: Script) -> Acts:
+    yield file("large.bin", bytearray(b"x" * 3_000_000))
+    yield event("kept")
+
+
+def _unsafe_file(script: Script) -> Acts:
+    yield file("../a.txt", b"text")
+
+
+def _file_of_no_room(script: Script) -> Acts:
+    yield file("huge.bin", b"x" * 5_000_000)
+    yield event("kept")
 
 
 def _ask(script: Script) -> Acts:
@@ -452,6 +479,8 @@ GOING_ON: Final[dict[str, Callable[[Script], Acts]]] = {
     "flush": _flush,
     "rest": _rest,
     "many": _many,
+    "file": _file,
+    "file_at_a_path": _file_at_a_path,
     "print": _print,
 }
 
@@ -477,7 +506,9 @@ ENDING: Final[dict[str, Callable[[Script], Acts]]] = {
 
 WAITING: Final = {"ask": _ask, "ask_briefly": _ask_briefly, "wait": _wait}
 
-PLAIN: Final = {**GOING_ON, **ENDING, **WAITING}
+FILES: Final = {"large_file": _large_file, "unsafe_file": _unsafe_file, "file_of_no_room": _file_of_no_room}
+
+PLAIN: Final = {**GOING_ON, **ENDING, **WAITING, **FILES}
 
 
 def play(script: Script, acts: list[str]) -> Acts:

@@ -10,8 +10,13 @@ from flask import Response, request
 from ..settings import Settings
 
 METHODS: Final = "GET, POST, DELETE, OPTIONS"
-ALLOWED_HEADERS: Final = ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Prefer", "traceparent")
-EXPOSED_HEADERS: Final = "Location, Run-Id, Retry-After, Preference-Applied"
+ALLOWED_HEADERS: Final = (
+    *("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "If-Range"),
+    *("Last-Event-ID", "Prefer", "Range", "traceparent"),
+)
+EXPOSED_HEADERS: Final = (
+    "Location, Run-Id, Retry-After, Preference-Applied, Accept-Ranges, Content-Disposition, Content-Range, ETag"
+)
 MAX_AGE: Final = "600"
 """Seconds for which a browser keeps the answer to a preflight."""
 

@@ -325,15 +325,16 @@ class Headway:
         with self._lock:  # the first requests may come together, and opening a store and a fork server takes time
             if self._runner is None or self._runner.worker is not worker:
                 heartbeat = worker.part(Heartbeat)
-                uploads.sweep()
                 if self.most_streams < self.settings.max_streams:
                     log.warning(
                         "this process has files for %d streams only, and HEADWAY_MAX_STREAMS is %d: raise `ulimit -n`",
                         *(self.most_streams, self.settings.max_streams),
                     )
+                store = self._store or open_store(self.settings)
+                uploads.sweep(store.files.folder)
                 self._runner = Runner(
                     self.operations,
-                    self._store or open_store(self.settings),
+                    store,
                     self.settings,
                     worker,
                     self._clock,

@@ -43,7 +43,7 @@ def start_run(
         raise NotFound(f"there is no operation {name!r}", code="operation_not_found")
     text = "" if owner is None or owner == "" else owner_text(owner)
     call = headway.call_context(known)
-    read = _read(known, input)
+    read = _read(known, input, runner.store.files.folder)
     value = read.value if queued else known.with_headers(read.value, _header)
 
     def start() -> str:
@@ -69,14 +69,14 @@ def _header(name: str) -> str | None:
     return request.headers.get(name) if has_request_context() else None
 
 
-def _read(operation: Operation, input: Input) -> RunInput:
+def _read(operation: Operation, input: Input, uploads: Path | None) -> RunInput:
     """The checked input, with copies of its files. Raises `InvalidInput`."""
     digest = hashlib.sha256(f"{operation.name}\0code".encode())
     with ExitStack() as stack:
         data = dict(input) if isinstance(input, Mapping) else {}
         fields = operation.file_fields()
         files = {name: entries for name in data if name in fields and (entries := _files(name, data[name], stack))}
-        folder = Uploads() if files else None
+        folder = Uploads(uploads) if files else None
         try:
             if folder is not None:
                 save_files(files.items(), operation, folder.path, data, digest)

@@ -97,8 +97,10 @@ def limit_body(request: Request, settings: Settings) -> None:
         request.environ["wsgi.input"] = _SharedBody(request.environ["wsgi.input"])
 
 
-def read_input(request: Request, operation: Operation, settings: Settings) -> RunInput:
+def read_input(request: Request, operation: Operation, settings: Settings, uploads: Path | None = None) -> RunInput:
     """The input of `operation` in `request`, within the limits of the settings and of `json_limits`.
+
+    Its files go into a folder in `uploads`, or into a temporary one.
 
     Raises `BadRequest`, `TooLarge`, `UnsupportedMedia`, `InvalidInput` and `BodyConsumed`.
     """
@@ -114,7 +116,7 @@ def read_input(request: Request, operation: Operation, settings: Settings) -> Ru
     _check_size(request, size, settings)
     if not fields and not files and size and size > len(request.mimetype_params.get("boundary", "")) + EMPTY_FORM:
         raise BadRequest("no field of this form can be read", code="invalid_form")  # werkzeug says nothing
-    return _from_form(fields, files, operation, settings.max_json)
+    return _from_form(fields, files, operation, settings.max_json, uploads)
 
 
 def _check_urlencoded(body: bytes) -> None:
@@ -237,7 +239,11 @@ def _from_json(request: Request, operation: Operation, body: bytes) -> RunInput:
 
 
 def _from_form(
-    fields: MultiDict[str, str], files: MultiDict[str, FileStorage], operation: Operation, max_text: int
+    fields: MultiDict[str, str],
+    files: MultiDict[str, FileStorage],
+    operation: Operation,
+    max_text: int,
+    uploads: Path | None,
 ) -> RunInput:
     if None in fields or None in files:
         raise BadRequest("a part of the form has no name")
@@ -249,7 +255,7 @@ def _from_form(
     if size > max_text:
         raise TooLarge(f"the texts of a form have at most {max_text} bytes")
     data = _values(fields, operation)
-    folder = Uploads() if files else None
+    folder = Uploads(uploads) if files else None
     try:
         if folder is not None:
             save_files(files.lists(), operation, folder.path, data, digest)

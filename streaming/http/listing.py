@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Final, get_args
 
@@ -20,6 +21,9 @@ STATUSES: Final = get_args(Status)
 RESULT_BYTES: Final = 16_777_216
 """Bytes of a page with results, which ends before the run that exceeds them; the first run is there in any case."""
 
+LIST_BYTES: Final = 67_108_864
+"""The same without results: a run may have handed over 10,000 files."""
+
 
 def list_runs(runner: Runner) -> bytes:
     """The JSON of the answer. Raises `BadRequest`."""
@@ -37,19 +41,23 @@ def list_runs(runner: Runner) -> bytes:
 
     owner, limit = g.headway_owner, _limit()
     records = runner.worker.call(page)
-    snapshots = _with_results(runner, owner, records) if fields else [each.snapshot(result=False) for each in records]
-    return orjson.dumps({"runs": [orjson.Fragment(snapshot) for snapshot in snapshots]})
+    snapshots = _with_results(runner, owner, records) if fields else (each.snapshot(result=False) for each in records)
+    most = RESULT_BYTES if fields else LIST_BYTES
+    return orjson.dumps({"runs": [orjson.Fragment(snapshot) for snapshot in _fitting(snapshots, most)]})
 
 
 def _with_results(runner: Runner, owner: str, records: Iterable[Record]) -> Iterator[bytes]:
-    """The snapshots of as many runs as fit, each read by itself: no more than one stands in memory twice."""
-    size = 0
+    """The snapshots with results, each read by itself: no more than one stands in memory twice."""
     for record in records:
-        try:
-            snapshot = runner.worker.call(runner.find, record.info.id, owner).snapshot()
-        except NotFound:  # expired meanwhile
-            continue
-        if size and size + len(snapshot) > RESULT_BYTES:
+        with contextlib.suppress(NotFound):  # expired meanwhile
+            yield runner.worker.call(runner.find, record.info.id, owner).snapshot()
+
+
+def _fitting(snapshots: Iterable[bytes], most: int) -> Iterator[bytes]:
+    """As many snapshots as fit into `most` bytes."""
+    size = 0
+    for snapshot in snapshots:
+        if size and size + len(snapshot) > most:
             return
         size += len(snapshot)
         yield snapshot

@@ -89,6 +89,7 @@ HEALTH: Final = _object("status", status=STRING)
 
 POSITION: Final = "[A-Za-z0-9][A-Za-z0-9_-]{0,63}:[0-9]{1,15}"
 VECTOR: Final[Schema] = {"type": "string", "pattern": f"^{POSITION}(,{POSITION}){{0,99}}$"}
+FILE: Final = {"name": "name", "in": "path", "required": True, "schema": STRING, "description": "The name of a file."}
 
 RUN: Final = {"name": "run", "in": "path", "required": True, "schema": STRING, "description": "The id of a run."}
 
@@ -112,6 +113,7 @@ def describe(operations: Iterable[Operation], base: str, *, keys: bool) -> Schem
             "/runs/{run}/tokens": {"parameters": [RUN], "post": _token()},
             "/events": {"get": _many()},
             "/runs/{run}/answer": {"parameters": [RUN], "post": _answer_question()},
+            "/runs/{run}/files/{name}": {"parameters": [RUN, FILE], "get": _file()},
             "/health/live": {"get": _open(_answer("live", "Whether the process answers.", HEALTH))},
             "/health/ready": {"get": _open(_answer("ready", "Whether it accepts runs.", HEALTH, Unavailable))},
             "/metrics": {"get": _metrics()},
@@ -221,6 +223,30 @@ def _token() -> Schema:
     answer["requestBody"] = {"content": {"application/json": {"schema": Wish.model_json_schema()}}}
     token = _object("token expires", token=STRING, expires={"type": "string", "format": "date-time"})
     answer["responses"]["201"] = _content(token)
+    return answer
+
+
+def _file() -> Schema:
+    answer = _answer("file", "A file that a run has handed over, or a part of it.", None, NotFound, Unavailable)
+    names = ("ETag", "Content-Disposition", "Accept-Ranges")
+    whole = {
+        "description": "The file.",
+        "content": {"*/*": {}},
+        "headers": {name: {"schema": STRING} for name in names},
+    }
+    part = {**whole, "description": "The part that `Range` names."}
+    answer["parameters"] = [
+        _header("Range", "One range of bytes, such as `bytes=0-999`."),
+        _header("If-Range", "The `ETag` of the version that the range is of."),
+        _header("If-None-Match", "The `ETag` of the version that the client has."),
+    ]
+    answer["responses"] = {
+        "200": whole,
+        "206": part,
+        "304": {"description": "The client has this version."},
+        "416": {"description": "The range is beyond the end of the file."},
+        **answer["responses"],
+    }
     return answer
 
 

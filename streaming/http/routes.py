@@ -28,6 +28,7 @@ from .answers import SLICE, Answer, Answers
 from .command import LOCAL_WORK
 from .cors import allow_origin
 from .deadline import begin_body, drop_body, end_body
+from .files import send_file
 from .gate import client_of_request, prefix_of_request
 from .handshake import leave_later, refusal_of
 from .heartbeat import Heartbeat
@@ -78,6 +79,7 @@ class Routes:
         add("/events", view_func=self.many)
         add("/runs/<run>/answer", view_func=self.answer, methods=["POST"])
         add("/runs/<run>/tokens", view_func=self.token, methods=["POST"])
+        add("/runs/<run>/files/<name>", view_func=partial(send_file, headway))
         add("/health/live", view_func=self.live)
         add("/health/ready", view_func=self.ready)
         add("/metrics", view_func=self.metrics)
@@ -115,7 +117,7 @@ class Routes:
         preferences = Preferences(request)
         if not preferences.detached:
             self._check_streams()
-        run_input = read_input(request, operation, self._headway.settings)
+        run_input = read_input(request, operation, self._headway.settings, self._headway.runner.store.files.folder)
         end_body()
         run, source = self._start_run(operation, run_input, preferences)
         headers = {"Location": self._url(".snapshot", run=run), "Run-Id": run, **preferences.applied()}

@@ -11,11 +11,13 @@ from flask import Flask, Response, current_app, request, request_tearing_down
 from werkzeug.wsgi import ClosingIterator
 
 from ..clock import SystemClock
-from ..errors import RegistrationError
+from ..errors import EncodeError, RegistrationError
+from ..protocol.events import Event
 from ..protocol.frames import BLOCK_BYTES, Batch, Block
 from ..protocol.recorder import Recorder
 from ..runs.context import CallContext, RunContext
 from ..runs.executors.greenlet import start_local_work
+from ..runs.files import FileEvent
 from ..runs.operation import FlushPolicy, as_work, check_flush, close_work, refuse_async
 from ..runs.producer import Producer
 from ..runtime.hub import GreenSignal, Signal
@@ -78,6 +80,9 @@ class Channel(Source):
         while self._size > ROOM:
             self._room.clear()
             self._room.wait()
+
+    def keep_file(self, file: FileEvent) -> Event:
+        raise EncodeError("stream() has no run that could keep a file: start an operation")
 
     def read(self, after: int, *, frames: int, merge: bool) -> Batch:
         # Not earlier: a stream that nobody reads (HEAD) does no work, and by now the view has done with its request.

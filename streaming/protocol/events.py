@@ -24,7 +24,7 @@ from ..errors import EncodeError
 LIFECYCLE: Final = frozenset({"start", "question", "answer", "result", "error", "done", "attempt", "reset"})
 """Names that only the library writes: from an operation they would break the grammar of its run."""
 
-TYPED: Final = frozenset({"progress", "delta", "partial"})
+TYPED: Final = frozenset({"progress", "delta", "partial", "file"})
 """Names whose data the library checks."""
 
 PROGRESS_KEYS: Final = frozenset({"message", "done", "total", "unit", "step", "eta"})
@@ -94,7 +94,13 @@ class Progress(Event):
         self.eta = eta
 
 
-class Question(Event):
+class Awaited(Event):
+    """An event whose yield returns once it is answered, or kept: nothing that the work does later comes before."""
+
+    __slots__ = ()
+
+
+class Question(Awaited):
     """A `question` that an operation asks. It stays open for `within` seconds, for ever where that is `None`."""
 
     __slots__ = ("schema", "within")

@@ -13,6 +13,7 @@ from ..protocol.frames import Block
 from ..protocol.recorder import Recorder
 from ..runtime.hub import give_way
 from ..runtime.worker import Worker
+from .files import FileEvent
 from .operation import FlushPolicy
 
 SLICE_MILLISECONDS: Final = 1
@@ -33,6 +34,9 @@ class Sink(Protocol):
 
     def wait_for_room(self) -> None:
         """Waits, in the producer's greenlet, while too much is unread."""
+
+    def keep_file(self, file: FileEvent) -> Event:
+        """Keeps a file, and gives the event that says so; waits in the producer's greenlet."""
 
 
 class Batcher:

@@ -25,6 +25,7 @@ from ..runtime.watchdog import is_running, stack_of
 from .batcher import Batcher, Sink
 from .context import RunContext
 from .executors.base import Work, WorkFailed
+from .files import FileEvent
 from .operation import FlushPolicy
 from .questions import check_schema
 
@@ -56,6 +57,7 @@ class Producer:
         "_failure",
         "_lifecycle",
         "_question",
+        "_sink",
         "_started",
         "_timeout",
         "_timers",
@@ -89,6 +91,7 @@ class Producer:
         self.cancelled: Reason | None = None
         self.greenlet: gevent.Greenlet[..., None] = gevent.Greenlet(self._drive)
         self.greenlet.gr_context = context.variables()
+        self._sink = sink
         self._batcher = Batcher(self.recorder, sink, context.worker, clock, flush)
         self._failure: Exception | None = None
         self._work = work
@@ -189,6 +192,8 @@ class Producer:
                 if isinstance(item, Event):
                     if item.__class__ is Question:
                         answer = self._ask(item)
+                    elif item.__class__ is FileEvent:
+                        self._batcher.add(self._sink.keep_file(item))
                     elif item.name in LIFECYCLE and self._lifecycle and item.__class__ is not RawEvent:
                         raise EncodeError(f"an operation yields no {item.name!r}: it returns, raises, or asks")
                     else:

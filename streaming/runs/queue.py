@@ -7,7 +7,7 @@ the store has kept that: so a run without events has not begun, and goes back in
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -23,7 +23,7 @@ from .kept import from_kept
 from .operation import Operation
 from .producer import error_event
 from .run import Run
-from .upload import Upload
+from .upload import uploads_in
 
 if TYPE_CHECKING:
     from .runner import Runner
@@ -174,8 +174,7 @@ def queued_input(operation: Operation, checked: BaseModel) -> bytes:
         raise BadRequest(f"{operation.name} works in the context of a request: start it from a process that serves")
     errors: Any = [
         {"loc": [name], "msg": "a file does not travel to the worker that takes the run"}
-        for name, value in checked
-        if isinstance(value, Upload) or (isinstance(value, Collection) and any(isinstance(v, Upload) for v in value))
+        for name in dict.fromkeys(name for name, _ in uploads_in(checked))
     ]
     if errors:
         raise InvalidInput(

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from ..clock import Clock, Timer
 from ..errors import OperationError, Refused, StoreAway, StoreFull
-from ..protocol.events import Event
+from ..protocol.events import Event, make_event
 from ..protocol.frames import Block
 from ..protocol.recorder import Recorder
 from ..protocol.state import Fold
@@ -20,11 +20,14 @@ from ..stores.base import RunInfo, Store
 from .context import CallContext, CurrentRun, RunContext
 from .executors.base import FailedWork
 from .executors.start import start_work
+from .files import FileEvent
 from .observers import Observer, RunEnded, RunStarted
 from .operation import Operation
 from .producer import Producer
 
 STORE_LOST: Final = "The store of the runs could not be reached for too long."
+FILE_TRIES: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds between the tries to keep a file while the store is away."""
 STORE_FULL: Final = "The live runs fill the store, and this one is the largest."
 
 
@@ -101,6 +104,21 @@ class Run:
 
     def wait_for_room(self) -> None:
         self._store.wait_for_room(self.info.id)
+
+    def keep_file(self, file: FileEvent) -> Event:
+        """Keeps a file for as long as this run, also where the store is away for a while.
+
+        Raises `OperationError` where it is too large, or the store stays away.
+        """
+        for seconds in (*FILE_TRIES, None):
+            try:
+                info = self._store.put_file(self.info.id, file.filename, file.type, file.source)
+                return make_event("file", info._asdict())
+            except StoreAway:
+                if seconds is None:
+                    raise OperationError("operation_failed", STORE_LOST, retryable=True) from None
+                gevent.sleep(seconds)
+        raise AssertionError("the last try returns or raises")
 
     def _apply_control(self) -> None:
         """Applies what others ask of this run; called whenever anything about it has changed."""

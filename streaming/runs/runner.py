@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import gevent
@@ -30,6 +31,7 @@ from .producer import error_event
 from .queue import Queue, queued_input
 from .run import Run
 from .shown import shown_input
+from .upload import uploads_in
 
 log = logging.getLogger("headway")
 
@@ -142,8 +144,16 @@ class Runner:
             cleanup()
             raise
         run.cleanup.append(cleanup)
+        self._count_uploads(run, checked)
         run.start()
         return info.id, True
+
+    def _count_uploads(self, run: Run, checked: BaseModel) -> None:
+        """Counts the files of an input among what the run takes, until they are deleted."""
+        size = sum(upload.size for _, upload in uploads_in(checked))
+        if size:
+            self.store.count_upload(run.info.id, size)
+            run.cleanup.append(partial(self.store.count_upload, run.info.id, 0))
 
     def _create_or_join(self, info: RunInfo, queued: bool, limit: int | None) -> RunInfo:
         joined = self.store.find_by_key(info)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
+
+
+def uploads_in(checked: BaseModel) -> Iterator[tuple[str, Upload]]:
+    """The files in an input, by their fields."""
+    for name, value in checked:
+        for each in value if isinstance(value, Collection) else [value]:
+            if isinstance(each, Upload):
+                yield name, each
 
 
 @dataclass(frozen=True, slots=True)

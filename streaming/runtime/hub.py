@@ -124,6 +124,28 @@ def give_way() -> None:
     gevent.idle(loop.MAXPRI)
 
 
+def in_thread(function: Callable[..., T], *args: Any) -> T:
+    """What `function(*args)` returns, or raises, in a thread of the hub's pool: what would block the hub may run there.
+
+    In a thread without a hub, and in the hub itself, which cannot wait, it is called at once.
+    """
+    hub = get_hub_if_exists()
+    if hub is None or getcurrent() is hub:
+        return function(*args)
+    # Errors are returned: gevent prints the traceback of each that is raised in a thread of its pool.
+    value, error = hub.threadpool.apply(_outcome, (function, args))
+    if error is not None:
+        raise error
+    return cast(T, value)
+
+
+def _outcome(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, Exception | None]:
+    try:
+        return function(*args), None
+    except Exception as error:  # noqa: BLE001  # raised again by the caller
+        return None, error
+
+
 def discard_hub() -> None:
     """Destroys the hub that patched calls (`time.sleep`) have created in the calling native thread, if any."""
     hub = get_hub_if_exists()

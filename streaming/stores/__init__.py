@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import tempfile
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from ..errors import SettingError
 from ..settings import Settings
 from .base import Store
+from .files import Folder, TemporaryFolder
 from .memory import MemoryStore
 from .sqlite.store import SqliteStore
 
@@ -20,9 +25,12 @@ def open_store(settings: Settings) -> Store:
     options: dict[str, Any] = {"retention": settings.retention}
     if settings.store_bytes is not None:
         options["store_bytes"] = settings.store_bytes
+    path = _shared_path(settings)
     if settings.store.startswith("memory:"):
         log.info("runs are kept in memory: other workers do not see them, and they end with this process")
-        return MemoryStore(**options)
+        return MemoryStore(**options, files=TemporaryFolder(path))
+    if path is not None:
+        options["files"] = Folder(path, shared=True)
     if settings.store.startswith("sqlite:///"):
         return SqliteStore(settings.store.removeprefix("sqlite:///"), **options)
     try:
@@ -34,8 +42,20 @@ def open_store(settings: Settings) -> Store:
     return RedisStore(settings.store, **options)
 
 
+def _shared_path(settings: Settings) -> Path | None:
+    """The folder of `settings.files`, if it is one."""
+    return None if settings.files == "store:" else Path(url2pathname(urlsplit(settings.files).path))
+
+
 def check_store(settings: Settings) -> None:
-    """Refuses a store that would lose runs, when an application is made. Raises `SettingError`."""
+    """Refuses a store that would lose runs or files, when an application is made. Raises `SettingError`."""
+    path = _shared_path(settings)
+    if path is not None:
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=path).close()
+        except OSError as error:
+            raise settings.error("files", settings.files, str(error)) from None
     if settings.store.startswith(("redis", "unix")):
         with contextlib.suppress(ModuleNotFoundError):  # `open_store` says what is missing
             from .redis.policy import check_at_start

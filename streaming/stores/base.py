@@ -8,17 +8,20 @@ there, but never block it. `read` and `find` show only what is kept.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Container, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Final
 from unicodedata import category
 from uuid import UUID
 
 import orjson
 
-from ..errors import Conflict, OwnerError, Refused, TooMany, Unavailable
+from ..errors import Conflict, OperationError, OwnerError, Refused, TooMany, Unavailable
 from ..protocol.frames import BLOCK_FRAMES, Batch, Block
 from ..protocol.state import Fold, Reason, Status
+from ..runtime.hub import in_thread
+from .files import MAX_FILES, UPLOADS, FileInfo, Files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +99,8 @@ class Control:
 class Record:
     """The state of one run at a moment.
 
-    `checkpoint` is the number of the last event before it, and the value that was kept.
+    `checkpoint` is the number of the last event before it, and the value that was kept. `files` are those that were
+    handed over, in this order.
     """
 
     info: RunInfo
@@ -106,6 +110,7 @@ class Record:
     cancelling: bool = False
     attempt: int = 1
     checkpoint: tuple[int, bytes] | None = None
+    files: Sequence[FileInfo] = ()
 
     @property
     def status(self) -> Status:
@@ -133,6 +138,7 @@ class Record:
                 "question": _json(fold.question),
                 "viewers": self.viewers,
                 "input": _json(self.info.shown),
+                "files": [file._asdict() for file in self.files],
             }
         )
 
@@ -152,6 +158,8 @@ class Store(ABC):
     bytes_used: int = 0
     evicted: int = 0
     shared: ClassVar[bool] = False
+    files: Files
+    """Where the bytes of files lie."""
 
     @abstractmethod
     def create(self, info: RunInfo, *, limit: int | None = None, queued: bool = False) -> RunInfo:
@@ -242,6 +250,38 @@ class Store(ABC):
     def control(self, run: str) -> Control:
         """The current requests to the run's producer."""
 
+    def put_file(self, run: str, name: str, type: str, source: bytes | Path) -> FileInfo:
+        """Keeps a file of a run of this worker, in place of one of its name, as long as the run.
+
+        Raises `OperationError` where it is too large, the run has too many, or the store has no room, `Fenced` where
+        another worker has the run, and `StoreAway`.
+        """
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
+        room = self._room_for(size)
+        if room < size <= self.files.most:
+            raise OperationError("too_large", f"The store has no room for the {size:,} bytes of the file {name!r}.")
+        info, body = in_thread(self.files.write, run, name, type, source, min(self.files.most, room))
+        replaced = self._add_file(run, info, body)
+        if replaced is not None and replaced.sha256 != info.sha256:
+            in_thread(self.files.drop, run, replaced)
+        return info
+
+    @abstractmethod
+    def _room_for(self, size: int) -> int:
+        """How many bytes a file may have, where it has about `size`: deletes finished runs for it."""
+
+    @abstractmethod
+    def _add_file(self, run: str, info: FileInfo, body: bytes) -> FileInfo | None:
+        """Adds the row of a file; gives the one that it replaces. Raises as `put_file` does."""
+
+    @abstractmethod
+    def find_file(self, run: str, name: str) -> tuple[FileInfo, bytes] | None:
+        """A file of a run, and what `Files.open` takes of its row."""
+
+    @abstractmethod
+    def count_upload(self, run: str, size: int) -> None:
+        """Counts the bytes of the files that a new run of this worker has from its request; 0 once they are deleted."""
+
     @abstractmethod
     def watch(self, run: str, callback: Callable[[], None]) -> Callable[[], None]:
         """Calls `callback` in the hub whenever the run has changed. Returns a function that ends this."""
@@ -296,6 +336,16 @@ class Store(ABC):
 
         Viewers of this worker that are still counted go on counting on other workers for the length of a lease.
         """
+
+
+def handed_over(files: Iterable[FileInfo]) -> list[FileInfo]:
+    """The files of a run without the row that counts those of its request."""
+    return [file for file in files if file.name != UPLOADS]
+
+
+def too_many_files() -> OperationError:
+    """The error of `put_file` for a run that has `MAX_FILES`."""
+    return OperationError("too_large", f"A run may hand over {MAX_FILES:,} files.")
 
 
 def same_request(existing: RunInfo, info: RunInfo) -> RunInfo:

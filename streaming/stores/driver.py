@@ -20,6 +20,7 @@ from ..errors import StoreAway
 from ..protocol.frames import Batch, Block, join
 from ..protocol.state import Fold, Reason
 from .base import Record, RunInfo
+from .files import FileInfo
 
 SCHEMA_VERSION: Final = 2
 """What the stores keep, and how.
@@ -74,6 +75,9 @@ FULL: Final = "full"
 
 NO_ROOM: Final = "no room"
 """The outcome of `create` where all runs take as many bytes as they may."""
+
+PutFile = Literal["kept", "fenced", "full"]
+"""The outcome of `put_file`: another worker has the run, or it is over or gone; it has as many files as it may."""
 
 Kept = Literal["kept", "fenced", "gone", "behind"]
 """The outcome of `append`: kept; another worker has the run, or it is over; the store has lost the run, or its latest
@@ -355,16 +359,29 @@ class Driver(ABC):
     # -- files --------------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def put_file(self, run: str, name: str, type: str, body: bytes) -> Step[bool]:
-        """Keeps a file of a run, in place of one of that name; false where there is no such run."""
+    def put_file(
+        self, run: str, worker: str, epoch: int, info: FileInfo, body: bytes, limit: int
+    ) -> Step[tuple[PutFile, FileInfo | None]]:
+        """Keeps a file of a run, whose producer it is: what `Files` has for its row; its size counts.
+
+        The outcome has the file that it replaces. Where the run has `limit` others, it is `FULL`.
+        """
 
     @abstractmethod
-    def get_file(self, run: str, name: str) -> Step[tuple[str, bytes] | None]:
-        """The media type and the bytes of a file."""
+    def get_file(self, run: str, name: str) -> Step[tuple[FileInfo, bytes] | None]:
+        """A file, and what was kept of it."""
 
     @abstractmethod
     def drop_file(self, run: str, name: str) -> Step[bool]:
         """Deletes a file; false where there is none."""
+
+    @abstractmethod
+    def known(self, runs: Collection[str]) -> Step[set[str]]:
+        """Which of these runs are there."""
+
+    @abstractmethod
+    def part(self) -> Step[str]:
+        """The name of this store, which is in it from the first call on: a place may have the files of several."""
 
     # -- room ---------------------------------------------------------------------------------------------------
 

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Final
 
+import gevent
+
 from ..clock import Clock, SystemClock
 from ..errors import RunClosed
 from ..protocol.frames import BLOCK_FRAMES, Batch, Block
 from ..protocol.state import Fold, Reason
+from ..runtime.hub import in_thread
 from .base import (
     EVICT_AFTER,
     RUN_BYTES,
@@ -19,10 +22,13 @@ from .base import (
     Record,
     RunInfo,
     Store,
+    handed_over,
     same_request,
     store_full,
+    too_many_files,
     too_many_runs,
 )
+from .files import MAX_FILES, UPLOADS, FileInfo, Files, TemporaryFolder
 from .recent import RecentEvents
 
 KEEP_BYTES: Final = 64 * 1024 * 1024
@@ -57,7 +63,9 @@ class MemoryStore(Store):
         keep_bytes: int = KEEP_BYTES,
         store_bytes: int = STORE_BYTES,
         clock: Clock | None = None,
+        files: Files | None = None,
     ) -> None:
+        self.files = files or TemporaryFolder()
         self._retention = retention
         self._keep_bytes = min(keep_bytes, store_bytes)
         self._store_bytes = store_bytes
@@ -166,6 +174,35 @@ class MemoryStore(Store):
     def control(self, run: str) -> Control:
         return self._runs[run].control
 
+    def _room_for(self, size: int) -> int:
+        if self.bytes_used + size > self._store_bytes:
+            self._make_room(size, live=False)
+        return max(self._store_bytes - self.bytes_used, 0)
+
+    def _add_file(self, run: str, info: FileInfo, body: bytes) -> FileInfo | None:
+        recent = self._runs[run]
+        replaced = recent.files.get(info.name)
+        if replaced is None and len(recent.files) >= MAX_FILES:
+            raise too_many_files()
+        if recent.fold.over:
+            raise RunClosed(f"run {run} is over")
+        recent.files[info.name] = info
+        recent.extra += info.size - (replaced.size if replaced else 0)
+        self._account(recent)
+        return replaced
+
+    def find_file(self, run: str, name: str) -> tuple[FileInfo, bytes] | None:
+        recent = self._runs.get(run)
+        info = None if recent is None else recent.files.get(name)
+        return None if info is None or name == UPLOADS else (info, b"")
+
+    def count_upload(self, run: str, size: int) -> None:
+        recent = self._runs.get(run)
+        if recent is not None:
+            recent.extra += size - (recent.files[UPLOADS].size if UPLOADS in recent.files else 0)
+            recent.files[UPLOADS] = FileInfo(UPLOADS, "", size, "")
+            self._account(recent)
+
     def watch(self, run: str, callback: Callable[[], None]) -> Callable[[], None]:
         return self._runs[run].watch(callback)
 
@@ -185,10 +222,15 @@ class MemoryStore(Store):
     def secret(self) -> bytes:
         return self._secret
 
+    def close(self) -> None:
+        in_thread(self.files.close)
+
     def _delete(self, run: str) -> None:
         del self._ended[run]
         deleted = self._runs.pop(run)
         self.bytes_used -= deleted.taken
+        if handed_over(deleted.files.values()):
+            gevent.spawn(in_thread, self.files.erase, [run])
         info = deleted.info
         if info.key is not None:
             self._keys.pop((info.owner, info.key), None)
@@ -199,7 +241,7 @@ class MemoryStore(Store):
         self.bytes_used += taken - run.taken
         run.taken = taken
 
-    def _make_room(self, bytes_needed: int = 0) -> None:
+    def _make_room(self, bytes_needed: int = 0, *, live: bool = True) -> None:
         """Deletes the oldest finished runs, then the oldest frames of the largest ones, until some room is to spare."""
         goal = self._store_bytes - self._store_bytes // 16 - bytes_needed
         moment = self._clock.monotonic() - EVICT_AFTER
@@ -209,7 +251,7 @@ class MemoryStore(Store):
             if ended <= moment and not self._runs[run].has_watchers:
                 self._delete(run)
                 self.evicted += 1
-        while self.bytes_used > goal:
+        while live and self.bytes_used > goal:
             largest = max(self._runs.values(), key=_droppable, default=None)
             if largest is None or not _droppable(largest):
                 return

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from ..protocol.frames import Batch, Block, join
 from ..protocol.state import Fold
-from .base import Control, Record, RunInfo
+from .base import Control, Record, RunInfo, handed_over
+from .files import FileInfo
 
 
 class RecentEvents:
     """The frames from number `oldest` on, the fold over all events so far, and the watchers."""
 
-    __slots__ = ("_last_batch", "_watchers", "attempt", "control", "fold", "frames", "info", "oldest", "size")
+    __slots__ = ("_last_batch", "_watchers", "attempt", "control", "files", "fold", "frames", "info", "oldest", "size")
 
     def __init__(self, info: RunInfo, fold: Fold | None = None, *, attempt: int = 1) -> None:
         self.info = info
@@ -22,6 +23,7 @@ class RecentEvents:
         self.frames: list[bytes] = []
         self.oldest = self.fold.last_event_id + 1
         self.size = 0
+        self.files: dict[str, FileInfo] = {}
         self._watchers: dict[Callable[[], None], None] = {}
         self._last_batch: tuple[tuple[int, int, int, bool], Batch] | None = None
 
@@ -57,7 +59,9 @@ class RecentEvents:
     def record(self) -> Record:
         """The run as it is now."""
         cancelling = self.control.cancel is not None
-        return Record(self.info, self.fold, self.control.viewers, cancelling=cancelling, attempt=self.attempt)
+        files = handed_over(self.files.values())
+        viewers = self.control.viewers
+        return Record(self.info, self.fold, viewers, cancelling=cancelling, attempt=self.attempt, files=files)
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Calls `callback` on every change. Returns a function that ends this."""

@@ -31,9 +31,20 @@ from ..clock import Clock
 from ..errors import Fenced, RunClosed, StoreAway, StoreFull
 from ..protocol.frames import BLOCK_BYTES, BLOCK_FRAMES, Batch, Block
 from ..protocol.state import Fold, Reason
-from ..runtime.hub import GreenSignal
-from .base import ABANDON_TRIES, Control, Record, RunInfo, Store, same_request, store_full, too_many_runs
+from ..runtime.hub import GreenSignal, in_thread
+from .base import (
+    ABANDON_TRIES,
+    Control,
+    Record,
+    RunInfo,
+    Store,
+    same_request,
+    store_full,
+    too_many_files,
+    too_many_runs,
+)
 from .driver import FULL, NO_ROOM, Adopted, Driver, State, Step, Unfit, sizes
+from .files import MAX_FILES, UPLOADS, FileInfo, Files
 from .lease import Lease
 from .recent import RecentEvents
 from .writer import AWAY, RETRY, WRITE_TIMEOUT, Command, Writer
@@ -127,9 +138,12 @@ class SharedStore(Store):
 
     shared = True
 
-    def __init__(self, driver: Driver, *, lease: float, retention: float, store_bytes: int, clock: Clock) -> None:
+    def __init__(
+        self, driver: Driver, files: Files, *, lease: float, retention: float, store_bytes: int, clock: Clock
+    ) -> None:
         self.worker = driver.worker
         self.driver = driver
+        self.files = files
         self._clock = clock
         self._lease_seconds = lease
         self._sweep_every = min(retention / 4, 60.0)
@@ -141,6 +155,7 @@ class SharedStore(Store):
         self._strangers: dict[str, float] = {}
         self._closed = self._reliable = False
         self._failed_at = self._swept_at = float("-inf")
+        self._sweep_files = True
         self._followed_anything = GreenSignal()
         self._on_queue: Callable[[], None] | None = None
         self._writer = Writer(driver.write, self._gather_appends, self._availability_changed)
@@ -232,6 +247,8 @@ class SharedStore(Store):
         self._take_over(adopted, adopted.record.attempt + 1)
         with contextlib.suppress(StoreAway):
             self._refresh([run])
+            (record,) = self.driver.query(self.driver.find([run]))
+            self._runs[run].recent.files = {file.name: file for file in record.files} if record else {}
         return [adopted.record]
 
     def _take_over(self, adopted: Adopted, attempt: int) -> None:
@@ -328,6 +345,54 @@ class SharedStore(Store):
         entry.recent.notify()
         self._forget(run)
 
+    # -- files --------------------------------------------------------------------------------------------------
+
+    def _room_for(self, size: int) -> int:
+        self._name_part()
+        if self.bytes_used + size > self._store_bytes:
+            self._make_room(size)
+        return max(self._store_bytes - self.bytes_used, 0)
+
+    def _name_part(self) -> None:
+        """Gives the files a part of their own where those of other stores may lie in the same place."""
+        if self.files.shared and not self.files.part:
+            self.files.part = self._execute(self.driver.part())
+
+    def _add_file(self, run: str, info: FileInfo, body: bytes) -> FileInfo | None:
+        entry = self._runs[run]
+        step = self.driver.put_file(run, self.worker, entry.epoch, info, body, MAX_FILES)
+        kept: str
+        replaced: FileInfo | None
+        kept, replaced = self._execute(step, undo=self.driver.drop_file(run, info.name))
+        if kept == FULL:
+            raise too_many_files()
+        if kept == "fenced":
+            raise Fenced(f"another worker has taken over run {run}, or it is over")
+        self.bytes_used += info.size - (replaced.size if replaced else 0)
+        entry.recent.files[info.name] = info
+        return replaced
+
+    def find_file(self, run: str, name: str) -> tuple[FileInfo, bytes] | None:
+        self._name_part()
+        return None if name == UPLOADS else self.driver.query(self.driver.get_file(run, name))
+
+    def count_upload(self, run: str, size: int) -> None:
+        entry = self._runs.get(run)
+        if entry is not None and size:
+            info = FileInfo(UPLOADS, "", size, "")
+            self._writer.submit(Command(self.driver.put_file(run, self.worker, entry.epoch, info, b"", MAX_FILES + 1)))
+        elif not size:
+            self._writer.submit(Command(self.driver.drop_file(run, UPLOADS)))
+
+    def _delete_files(self) -> None:
+        """Deletes the files of runs that are gone: expired, evicted, erased, or lost with their store."""
+        self._name_part()
+        self._sweep_files = False
+        runs = in_thread(self.files.runs)
+        if runs:
+            known: set[str] = self.driver.query(self.driver.known(runs))
+            in_thread(self.files.erase, runs - known)
+
     def find(self, run: str) -> Record | None:
         entry = self._runs.get(run)
         if entry is not None and entry.produced_here and not entry.recent.fold.over:
@@ -408,6 +473,7 @@ class SharedStore(Store):
             self._swept_at = self._clock.monotonic()
             if self._execute(self.driver.expire()):
                 self._swept_at = float("-inf")  # some are left for the next round
+            self._sweep_files = True
             recount = self.driver.recount()
             if recount is not None:
                 self._execute(recount)
@@ -416,6 +482,8 @@ class SharedStore(Store):
             self._make_room()
         if self.bytes_used > OVERFULL * self._store_bytes:
             self._end_largest()
+        if self._sweep_files:
+            self._delete_files()
         self.driver.give_back()
 
     def _check(self) -> None:
@@ -430,14 +498,15 @@ class SharedStore(Store):
         if before is not None and self._unfit is None:
             log.warning("the store is as it was again")
 
-    def _make_room(self) -> bool:
+    def _make_room(self, bytes_needed: int = 0) -> bool:
         """Deletes the oldest finished runs, until there is some room to spare; returns whether there is any."""
-        goal, before = self._store_bytes - self._store_bytes // 16, float("inf")
+        goal, before = self._store_bytes - self._store_bytes // 16 - bytes_needed, float("inf")
         self.bytes_used = self.driver.query(self.driver.room())
         while goal < self.bytes_used < before:
             before = self.bytes_used
             self.bytes_used, deleted = self._execute(self.driver.evict(goal))
             self.evicted += deleted
+            self._sweep_files = self._sweep_files or deleted > 0
         return self.bytes_used < self._store_bytes
 
     def _end_largest(self) -> None:
@@ -450,7 +519,11 @@ class SharedStore(Store):
             self.mark_lost(largest, StoreFull("the live runs fill the store"))
 
     def erase(self, run: str) -> bool:
-        return bool(self._execute(self.driver.erase(run)))
+        erased = bool(self._execute(self.driver.erase(run)))
+        if erased:
+            self._name_part()
+            in_thread(self.files.erase, [run])
+        return erased
 
     def secret(self) -> bytes:
         return self.driver.secret()
@@ -474,6 +547,7 @@ class SharedStore(Store):
         has_viewers = any(entry.viewers and not entry.recent.fold.over for entry in self._runs.values())
         self._lease.stop(release=not has_viewers)
         self.driver.close()
+        in_thread(self.files.close)
 
     # -- writing ------------------------------------------------------------------------------------------------
 

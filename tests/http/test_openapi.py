@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -130,7 +131,7 @@ def test_every_route_is_in_it(client: FlaskClient, document: Document) -> None:
     for rule in client.application.url_map.iter_rules():
         if rule.rule not in others:
             methods = {method.lower() for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}}
-            assert methods <= set(document["paths"][rule.rule.replace("<run>", "{run}")]), rule
+            assert methods <= set(document["paths"][re.sub(r"<(\w+)>", r"{\1}", rule.rule)]), rule
     operations = {path.rpartition("/")[2] for path in document["paths"] if path.startswith("/operations/")}
     assert operations == {one.name for one in [*offered(), grow, read]}
 

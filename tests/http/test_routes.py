@@ -45,6 +45,7 @@ SNAPSHOT = [
     "question",
     "viewers",
     "input",
+    "files",
 ]
 ASYNC = {"Prefer": "respond-async"}
 PROBLEM = "application/problem+json"

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
+from streaming import Upload, ask, operation, progress
 from streaming.http.uploads import Uploads, sweep
+from streaming.stores.base import Store
 from tests.apps.serving import create_app
+from tests.stores.contract import until
+
+
+class Sized(BaseModel):
+    """A file."""
+
+    file: Upload
+
 
 LEAVE = """
 import sys, time
@@ -68,6 +82,39 @@ def test_a_sweep_at_the_moment_of_an_upload(temporary: Path, monkeypatch: pytest
     assert str(uploads.path) == made[1]
     assert uploads.path.is_dir()
     uploads.delete()
+
+
+@operation(runs_in="process")
+def sized(input: Sized) -> Generator[Any, Any, Any]:
+    """The size of a file, and the folder that it lies in; in another process."""
+    yield progress("open")
+    yield ask("Go on?")
+    return {"size": len(input.file.path.read_bytes()), "folder": str(input.file.path.parent.parent)}
+
+
+def test_uploads_lie_where_files_lie(tmp_path: Path) -> None:
+    """Beside an sqlite store, counted among the bytes of all runs, until the run has ended; a process reads them."""
+    path = tmp_path / "runs.db"
+    app = create_app(operations=[sized], store=f"sqlite:///{path}")
+    headway = app.extensions["headway"]
+    client = app.test_client()
+    data = {"file": (io.BytesIO(b"x" * 200_000), "a.bin")}
+    run = client.post("/operations/sized", data=data, headers={"Prefer": "respond-async"}).get_json()["id"]
+    store = headway.runner.store
+    until(lambda: headway.run(run).snapshot()["question"], "it has asked")
+    until(lambda: swept(store) > 200_000, "the upload is counted")
+    assert [each.name.startswith("uploads-") for each in (tmp_path / "runs.db-files").iterdir()] == [True]
+    headway.run(run).answer(headway.run(run).snapshot()["question"]["question"], True)
+    assert headway.run(run).result(timeout=30) == {"size": 200_000, "folder": str(tmp_path / "runs.db-files")}
+    until(lambda: swept(store) < 200_000, "the upload is deleted")
+    assert not list((tmp_path / "runs.db-files").iterdir())
+    headway.close()
+
+
+def swept(store: Store) -> int:
+    """What all runs take."""
+    store.sweep()
+    return store.bytes_used
 
 
 def test_nothing_else_is_swept(temporary: Path) -> None:

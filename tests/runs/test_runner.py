@@ -22,6 +22,7 @@ from streaming.protocol.recorder import Recorder
 from streaming.protocol.state import Fold
 from streaming.runs import questions
 from streaming.runs.context import RunContext
+from streaming.runs.files import FileEvent
 from streaming.runs.producer import GIVE_UP_AFTER, IGNORES_AFTER, Producer
 from streaming.runs.signature import NoInput
 from tests import sample_operations as sample
@@ -450,6 +451,10 @@ class Frames(list[bytes]):
 
     def wait_for_room(self) -> None:
         """There is always room."""
+
+    def keep_file(self, file: FileEvent) -> Event:
+        """There are no files."""
+        raise NotImplementedError
 
 
 def test_a_cancel_does_not_interrupt_the_closing(world: World) -> None:

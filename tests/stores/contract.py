@@ -13,6 +13,8 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -72,6 +74,21 @@ def until(condition: Callable[[], object], what: str) -> None:
             gevent.sleep(0.001)
 
 
+def read_file(store: Store, run: str, name: str) -> bytes:
+    """The bytes of a file of a run."""
+    found = store.find_file(run, name)
+    assert found is not None
+    with store.files.open(run, *found) as file:
+        return file.read()
+
+
+def bytes_used(store: Store) -> int:
+    """What all runs take, as a sweep has it."""
+    store.flush()
+    store.sweep()
+    return store.bytes_used
+
+
 def run_info(run: str, owner: str = "", *, operation: str = "count", **options: Any) -> RunInfo:
     """The `RunInfo` of a run."""
     return RunInfo(id=run, operation=operation, created=CREATED, owner=owner, client=owner, **options)
@@ -108,6 +125,84 @@ class StoreContract:
         producer = Producer(store, "r", clock)
         producer.write(start_event(run="r"))
         return producer
+
+    # Files
+
+    def test_a_file_is_kept_with_its_run(self, store: Store, producer: Producer, tmp_path: Path) -> None:
+        """Bytes, or what is at a path: with their size and digest, in the order in which they were handed over."""
+        path = tmp_path / "page.png"
+        path.write_bytes(b"p" * 3_000)
+        store.put_file("r", "b.png", "image/png", path)
+        path.unlink()
+        info = store.put_file("r", "a.txt", "text/plain", b"text")
+        assert info == ("a.txt", "text/plain", 4, sha256(b"text").hexdigest())
+        assert read_file(store, "r", "b.png") == b"p" * 3_000
+        assert read_file(store, "r", "a.txt") == b"text"
+        assert store.find_file("r", "c.txt") is None
+        assert store.find_file("none", "a.txt") is None
+        record = store.find("r")
+        assert record is not None
+        assert [file.name for file in record.files] == ["b.png", "a.txt"]
+        assert json.loads(record.snapshot())["files"][1] == info._asdict()
+        (listed,) = store.page(owner="", operation=None, status=None, limit=9, before=None)
+        assert [file.name for file in listed.files] == ["b.png", "a.txt"]
+        producer.end()
+        assert read_file(store, "r", "a.txt") == b"text"
+
+    def test_a_file_of_the_same_name(self, store: Store, producer: Producer) -> None:
+        """It replaces the first one, in its place, also by the same bytes; a reader of the first can go on."""
+        for name in ("a", "b"):
+            store.put_file("r", name, "text/plain", b"first")
+        found = store.find_file("r", "a")
+        assert found is not None
+        with store.files.open("r", *found) as first:
+            for body in (b"second", b"second"):
+                store.put_file("r", "a", "text/html", body)
+            assert first.read() == b"first"
+        assert read_file(store, "r", "a") == b"second"
+        record = store.find("r")
+        assert record is not None
+        assert [(file.name, file.type) for file in record.files] == [("a", "text/html"), ("b", "text/plain")]
+        assert read_file(store, "r", "b") == b"first"
+
+    @pytest.mark.parametrize("name", ["CON", "a b", "ä" * 127, "x" * 255, "..a", "%2e%2e", "Page", "page"])
+    def test_any_name(self, store: Store, producer: Producer, name: str) -> None:
+        """What a name means to a file system does not matter."""
+        store.put_file("r", name, "text/plain", name.encode())
+        store.put_file("r", name.swapcase(), "text/plain", b"another")
+        assert read_file(store, "r", name) in (name.encode(), b"another" if name == name.swapcase() else name.encode())
+
+    def test_files_are_counted(self, store: Store, producer: Producer) -> None:
+        """In the bytes that all runs take, until they are replaced or the run is deleted; uploads too, unseen."""
+        before = bytes_used(store)
+        store.put_file("r", "a", "text/plain", b"x" * 50_000)
+        assert bytes_used(store) == before + 50_000
+        store.put_file("r", "a", "text/plain", b"x" * 20_000)
+        assert bytes_used(store) == before + 20_000
+        store.count_upload("r", 7_000)
+        until(lambda: bytes_used(store) == before + 27_000, "the upload is counted")
+        record = store.find("r")
+        assert record is not None
+        assert [file.name for file in record.files] == ["a"]
+        assert store.find_file("r", "/uploads") is None
+        store.count_upload("r", 0)
+        until(lambda: bytes_used(store) == before + 20_000, "the upload is gone")
+
+    def test_the_files_of_a_deleted_run(self, store: Store, clock: ManualClock) -> None:
+        """They are deleted with it; those of others stay."""
+        for run in ("old", "new"):
+            store.create(run_info(run))
+            producer = Producer(store, run, clock)
+            producer.write(start_event(run=run))
+            store.put_file(run, "a", "text/plain", b"text")
+            if run == "old":
+                producer.end()
+                clock.advance(4000)
+        store.sweep()
+        until(lambda: store.find("old") is None, "the run is deleted")
+        assert store.find_file("old", "a") is None
+        until(lambda: store.files.runs() <= {"new"}, "its files are deleted")
+        assert read_file(store, "new", "a") == b"text"
 
     # A run and its record
 
@@ -158,6 +253,7 @@ class StoreContract:
             "question": None,
             "viewers": 1,
             "input": None,
+            "files": [],
         }
 
     def test_a_record_does_not_change(self, producer: Producer, store: Store) -> None:

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from streaming.runtime.worker import Worker
 from streaming.settings import Settings
 from streaming.stores.base import EVICT_AFTER, RUN_BYTES, Record, Store
 from streaming.stores.driver import Step
+from streaming.stores.files import FileInfo
 from streaming.stores.shared import AWAY_BYTES, SharedStore
 from tests.clients import Message, parse_frames
 from tests.stores.contract import Producer, last_shown, run_info, start_event, until
@@ -123,6 +125,12 @@ def written(store: SharedStore, step: Step[T]) -> T:
     """The outcome of a step that changes something."""
     outcome: T = store._execute(step)
     return outcome
+
+
+def put_file(store: SharedStore, run: str, name: str, type: str, body: bytes, *, epoch: int = 1) -> Any:
+    """The outcome of keeping a file of a run of this worker."""
+    info = FileInfo(name, type, len(body), sha256(body).hexdigest())
+    return written(store, store.driver.put_file(run, store.worker, epoch, info, body, 4))
 
 
 def room(store: SharedStore) -> int:
@@ -585,7 +593,6 @@ class SharedStoreContract:
 
     def test_a_start_that_came_too_late_is_an_orphan(self, worker: MakeWorker, monkeypatch: pytest.MonkeyPatch) -> None:
         """A run that is created after its caller has stopped waiting is taken over by another worker."""
-        monkeypatch.setattr("streaming.stores.writer.WRITE_TIMEOUT", 0.1)
         store, other = worker(), worker()
         start_run(store, "r0")  # the writer is connected
         write = store.driver.write
@@ -595,6 +602,7 @@ class SharedStoreContract:
             return write(batch)
 
         with monkeypatch.context() as patch:
+            patch.setattr("streaming.stores.writer.WRITE_TIMEOUT", 0.1)
             patch.setattr(store._writer, "_write_batch", write_slowly)
             with pytest.raises(StoreAway):
                 store.create(run_info("late"))
@@ -780,7 +788,7 @@ class SharedStoreContract:
         """With all that belongs to it, once; a live run is not, and the key is free again."""
         store, other = worker(), worker()
         producer = start_run(store, key="k", digest="d")
-        written(store, store.driver.put_file("r", "a.txt", "text/plain", b"body"))
+        put_file(store, "r", "a.txt", "text/plain", b"body")
         assert not written(store, store.driver.erase("r"))
         producer.end()
         assert written(store, store.driver.erase("r"))
@@ -800,9 +808,10 @@ class SharedStoreContract:
             clock.advance(0.1)
             producer = start_run(store, f"r{number}")
             producer.write(event("tick", {"text": "x" * 1000}))
+            if number == 3:
+                put_file(store, "r3", "a", "text/plain", b"x" * 5000)
             producer.end()
         start_run(store, "live")
-        written(store, store.driver.put_file("r3", "a", "text/plain", b"x" * 5000))
         total, deleted = written(store, store.driver.evict(10**9))
         assert 9_000 < total - 5 * RUN_BYTES < 11_000
         assert not deleted
@@ -836,15 +845,16 @@ class SharedStoreContract:
             assert written(other, other.driver.keep("r", other.worker, 1, 1, b"x" * size))
             assert total() == before + 500 + size
         for size in (5000, 2000):
-            assert written(store, store.driver.put_file("r", "a", "text/plain", b"x" * size))
+            put_file(other, "r", "a", "text/plain", b"x" * size)
             assert total() == before + 1300 + size
+        put_file(other, "r", "b", "text/plain", b"x" * 100)
+        before += 100
         producer.write(make_event("result", {"result": "x" * 4000}))
         assert before + 1300 + 2000 + 4000 < total() < before + 1300 + 2000 + 4400 + 4100
         producer.end()
         assert before + 500 + 2000 + 8000 < total() < before + 500 + 2000 + 8600  # without the checkpoint
-        assert written(store, store.driver.put_file("r", "b", "text/plain", b"x" * 100))
         assert written(store, store.driver.drop_file("r", "a"))
-        assert before + 600 + 8000 < total() < before + 600 + 8600
+        assert before + 500 + 8000 < total() < before + 500 + 8600
         long = start_run(store, "long")
         for _ in range(30):
             long.write(event("tick", {"text": "x" * 1000}))
@@ -938,22 +948,57 @@ class SharedStoreContract:
         assert long.find("long") is None
 
     def test_files_of_a_run(self, worker: MakeWorker) -> None:
-        """They are bytes with a media type, which another of the name replaces; they go with the run."""
+        """Rows of files: another of the name replaces one, they have an order and a limit, and go with the run."""
         clock = ManualClock()
         store, other = worker(clock=clock, retention=10), worker()
         producer = start_run(store)
+        old, new = FileInfo("a", "text/plain", 3, "1"), FileInfo("a", "application/pdf", 2560, "2")
         body = bytes(range(256)) * 10
-        assert written(store, store.driver.put_file("r", "a", "text/plain", b"old"))
-        assert written(store, store.driver.put_file("r", "a", "application/pdf", body))
-        assert other.driver.query(other.driver.get_file("r", "a")) == ("application/pdf", body)
-        assert written(other, other.driver.put_file("r", "b", "text/plain", b""))
-        assert written(other, other.driver.drop_file("r", "b"))
-        assert not written(other, other.driver.drop_file("r", "b"))
-        assert not written(other, other.driver.put_file("none", "b", "text/plain", b""))
+        put = partial(store.driver.put_file, "r", store.worker, 1)
+        assert written(store, put(old, b"old", 3)) == ("kept", None)
+        assert written(store, put(FileInfo("B", 'text/plain; charset="x"', 0, "3"), b"", 3)) == ("kept", None)
+        assert written(store, put(new, body, 3)) == ("kept", old)
+        kept = other.driver.query(other.driver.get_file("r", "a"))
+        assert kept is not None
+        assert kept[0] == new
+        assert written(store, put(FileInfo("c", "text/plain", 0, "4"), b"", 3)) == ("kept", None)
+        assert written(store, put(FileInfo("d", "text/plain", 0, "5"), b"", 3)) == ("full", None)
+        record = other.find("r")
+        assert record is not None
+        assert [file.name for file in record.files] == ["a", "B", "c"]
+        assert written(other, other.driver.drop_file("r", "c"))
+        assert not written(other, other.driver.drop_file("r", "c"))
+        assert put_file(other, "r", "e", "text/plain", b"") == ("fenced", None)
+        assert put_file(store, "r", "e", "text/plain", b"", epoch=2) == ("fenced", None)
+        assert put_file(store, "none", "b", "text/plain", b"") == ("fenced", None)
         producer.end()
+        assert put_file(store, "r", "e", "text/plain", b"") == ("fenced", None)
+        assert other.driver.query(other.driver.known(["r", "none"])) == {"r"}
         clock.advance(100)
         store.sweep()
         assert other.driver.query(other.driver.get_file("r", "a")) is None
+
+    def test_the_name_of_the_store(self, worker: MakeWorker) -> None:
+        """All workers have the same, for their files in a place that several stores use."""
+        store, other = worker(), worker()
+        name = written(store, store.driver.part())
+        assert len(name) == 16
+        assert written(other, other.driver.part()) == name
+
+    def test_the_files_of_a_lost_worker(self, worker: MakeWorker) -> None:
+        """The worker that adopts a run has its files, and can replace them; the one before it can keep none."""
+        store, other = worker(), worker()
+        start_run(store)
+        store.put_file("r", "a.txt", "text/plain", b"first")
+        store.put_file("r", "b.txt", "text/plain", b"other")
+        lapse(store)
+        until(other.adopt_orphans, "the run is adopted")
+        with pytest.raises(Fenced):
+            store.put_file("r", "a.txt", "text/plain", b"late")
+        other.put_file("r", "a.txt", "text/plain", b"second")
+        record = other.find("r")
+        assert record is not None
+        assert [(file.name, file.size) for file in record.files] == [("a.txt", 6), ("b.txt", 5)]
 
     def test_a_worker_is_notified(self, worker: MakeWorker) -> None:
         """The watchers of the producer are called, and those of a worker that has viewers."""

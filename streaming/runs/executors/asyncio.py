@@ -12,7 +12,7 @@ from greenlet import GreenletExit
 from pydantic import BaseModel
 
 from ...errors import EncodeError, RegistrationError
-from ...protocol.events import Event, Question, value_of_result
+from ...protocol.events import Awaited, Event, value_of_result
 from ...runtime.event_loop import EventLoop
 from ...runtime.worker import Worker
 from ..context import RunContext
@@ -55,7 +55,7 @@ class AsyncioWork:
         self._task: asyncio.Task[None] | None = None
         self._room: asyncio.Future[None] | None = None
         self._answer: asyncio.Future[Any] | None = None
-        self._question_is_open = False
+        self._awaits = False
         self._started = False
         self._stopped = False
         self._turn_ends = 0.0
@@ -71,12 +71,12 @@ class AsyncioWork:
         if not self._started:
             self._loop.soon(self._start)
             self._started = True
-        elif self._question_is_open:  # the last thing taken, where the loop may be at a later one
+        elif self._awaits:  # the last thing taken, where the loop may be at a later one
             self._loop.soon(_settle, self._answer, answer)
         item = self._next()
         if item is END:
             raise self._ending
-        self._question_is_open = isinstance(item, Question)
+        self._awaits = isinstance(item, Awaited)
         return item
 
     def close(self) -> None:
@@ -147,8 +147,8 @@ class AsyncioWork:
                 await iterator.aclose()
 
     async def _pass_on(self, item: Any) -> Any:
-        if isinstance(item, Question):
-            return await self._ask(item)
+        if isinstance(item, Awaited):
+            return await self._wait_for_answer(item)
         if len(self._crossing) >= AHEAD:
             self._room = room = asyncio.get_running_loop().create_future()
             self._crossing.put(item)
@@ -160,9 +160,9 @@ class AsyncioWork:
                 self._turn_ends = monotonic() + TURN
         return None
 
-    async def _ask(self, question: Question) -> Any:
+    async def _wait_for_answer(self, item: Awaited) -> Any:
         self._answer = answer = asyncio.get_running_loop().create_future()
-        self._crossing.put(question)
+        self._crossing.put(item)
         return await answer
 
 

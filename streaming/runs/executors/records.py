@@ -10,21 +10,25 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import struct
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
 from ...errors import OperationError
 from ...protocol.events import FLUSH, Event, Flush, Progress, Question, RawEvent, encode_json
+from ..files import FileEvent
 from .base import WorkFailed
 
 Record = tuple[bytes, bytes, bytes]
 
 HEAD: Final = struct.Struct("<cII")
 EVENT, TEXT, RAW, PROGRESS, QUESTION, FLUSHED = (b"e", b"t", b"w", b"p", b"q", b"f")
+FILE, PATH = (b"b", b"d")
 RESULT, FAILED, CRASHED = (b"r", b"o", b"x")
 TOO_LARGE: Final = "The work needs more memory than it may have."
 
@@ -35,6 +39,9 @@ def encode(item: Any) -> bytes:
         return _pack(PROGRESS, item.body)
     if isinstance(item, Question):
         return _pack(QUESTION, item.body, b"" if item.within is None else repr(item.within).encode())
+    if isinstance(item, FileEvent):
+        kind, source = (FILE, item.source) if isinstance(item.source, bytes) else (PATH, bytes(item.source))
+        return _pack(kind, source, json.dumps([item.filename, item.type]).encode())
     if isinstance(item, RawEvent):
         return _pack(RAW, item.body, f"{item.name}\n{item.id}".encode())  # neither holds a line end
     if isinstance(item, Event):
@@ -94,6 +101,9 @@ def decode(record: Record) -> Event | Flush:
         return RawEvent(name, body, event_id)
     if kind == QUESTION:
         return Question(body, orjson.loads(body)["schema"], float(more) if more else None)
+    if kind in (FILE, PATH):
+        name, media_type = json.loads(more)
+        return FileEvent(name, body if kind == FILE else Path(os.fsdecode(body)), media_type)
     if kind == FLUSHED:
         return FLUSH
     if kind == RESULT:

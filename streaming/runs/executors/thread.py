@@ -12,7 +12,7 @@ from gevent import monkey
 from greenlet import GreenletExit, getcurrent
 from pydantic import BaseModel
 
-from ...protocol.events import Question
+from ...protocol.events import Awaited
 from ...runtime.hub import discard_hub, start_native_thread
 from ..context import RunContext
 from ..operation import Operation
@@ -44,7 +44,7 @@ class ThreadWork:
         self._credits = SimpleQueue()
         self._answers = SimpleQueue()
         self._started = False
-        self._question_is_open = False
+        self._awaits = False
         self._ending: BaseException = GreenletExit()
         self._ended = False
         self._block = Interruptible()
@@ -57,12 +57,12 @@ class ThreadWork:
             for _ in range(AHEAD):
                 self._credits.put(None)
             start_native_thread(self._run, ())
-        elif self._question_is_open:
+        elif self._awaits:
             self._answers.put(answer)
         item = self._next()
         if item is END:
             raise self._ending
-        self._question_is_open = isinstance(item, Question)
+        self._awaits = isinstance(item, Awaited)
         return item
 
     def close(self) -> None:
@@ -109,4 +109,4 @@ class ThreadWork:
     def _pass_on(self, item: Any) -> Any:
         self._crossing.put(item)
         self._credits.get()
-        return self._answers.get() if isinstance(item, Question) else None
+        return self._answers.get() if isinstance(item, Awaited) else None

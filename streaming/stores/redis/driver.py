@@ -17,6 +17,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
+import orjson
 from redis.exceptions import ResponseError
 
 from ...clock import Clock
@@ -24,7 +25,8 @@ from ...errors import StoreAway
 from ...protocol.frames import BLOCK_BYTES, Block
 from ...protocol.state import Fold, Reason
 from ..base import EVICT_AFTER, RUN_BYTES, SECRET_BYTES, Record, RunInfo
-from ..driver import QUEUE, Adopted, Driver, Kept, News, State, Step, Stored, T, Unfit
+from ..driver import QUEUE, Adopted, Driver, Kept, News, PutFile, State, Step, Stored, T, Unfit
+from ..files import FileInfo
 from . import replies
 from .clock_skew import SLACK, ClockSkew
 from .connection import TIMEOUT, Connection, Pool, outcome
@@ -288,11 +290,20 @@ class RedisDriver(Driver):
 
     # -- files and room -----------------------------------------------------------------------------------------
 
-    def put_file(self, run: str, name: str, type: str, body: bytes) -> Step[bool]:
-        return script("put_file", run, name, type, body, decode=bool)
+    def put_file(
+        self, run: str, worker: str, epoch: int, info: FileInfo, body: bytes, limit: int
+    ) -> Step[tuple[PutFile, FileInfo | None]]:
+        row = orjson.dumps([time.time_ns() // 1000, info.size, info.type, info.sha256])
+        return script("put_file", run, worker, epoch, limit, info.name, row, info.size, body, decode=replies.put_file)
 
-    def get_file(self, run: str, name: str) -> Step[tuple[str, bytes] | None]:
-        return script("get_file", run, name, decode=replies.file)
+    def get_file(self, run: str, name: str) -> Step[tuple[FileInfo, bytes] | None]:
+        return script("get_file", run, name, decode=lambda reply: replies.get_file(name, reply))
+
+    def known(self, runs: Collection[str]) -> Step[set[str]]:
+        return script("known", *runs, decode=lambda names: {name.decode() for name in names})
+
+    def part(self) -> Step[str]:
+        return script("part", secrets.token_hex(8), decode=lambda name: name.decode())
 
     def drop_file(self, run: str, name: str) -> Step[bool]:
         return script("drop_file", run, name, decode=bool)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+import orjson
+
 from ...protocol.frames import BLOCK_BYTES, Block
 from ...protocol.state import Fold
-from ..base import Record, RunInfo
-from ..driver import FULL, NO_ROOM, Adopted, State, Stored, sizes, split
+from ..base import Record, RunInfo, handed_over
+from ..driver import FULL, NO_ROOM, Adopted, PutFile, State, Stored, sizes, split
+from ..files import FileInfo
 from .scripts import Argument
 
 BODIES: Final = frozenset({"input", "shown", "progress", "result", "error", "question"})
@@ -19,12 +22,15 @@ FIELDS: Final = {*RunInfo.__slots__, *Fold.__slots__, "last", "queued", "cancel"
 """The fields that make a record; a later version may add others, whatever is in them."""
 
 
+OUTCOMES: Final[Mapping[int, PutFile]] = {1: "kept", 0: "fenced", -1: "full"}
+
+
 def pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
     """The fields and values of a hash."""
     return zip(flat[::2], flat[1::2], strict=True)
 
 
-def record(row: Sequence[bytes], viewers: int = 0) -> Record:
+def record(row: Sequence[bytes], viewers: int = 0, kept: Sequence[bytes] = ()) -> Record:
     """The record of a run's hash."""
     fields: dict[str, Any] = {
         name: value if name in BODIES else value.decode()
@@ -40,12 +46,13 @@ def record(row: Sequence[bytes], viewers: int = 0) -> Record:
         fields.get("queued") == "1",
         "cancel" in fields,
         int(fields["attempt"]),
+        files=files(kept),
     )
 
 
 def records(rows: Sequence[Any]) -> list[Record | None]:
-    """Records with their viewers."""
-    return [record(row[0], row[1]) if row else None for row in rows]
+    """Records with their viewers and files."""
+    return [record(*row) if row else None for row in rows]
 
 
 def page(reply: Sequence[Any]) -> tuple[list[Record], str | None]:
@@ -110,12 +117,28 @@ def block(entry: Sequence[Any]) -> tuple[Block, bool]:
     return Block(int(fields[1]), frames, sizes(frames)), bool(fields[5])
 
 
-def file(reply: bytes | None) -> tuple[str, bytes] | None:
-    """The media type and the bytes of a file."""
-    if reply is None:
-        return None
-    media_type, _, body = reply.partition(b"\0")
-    return media_type.decode(), body
+def file(name: str, row: bytes) -> FileInfo:
+    """A file of a run, by its row: the time, size, media type and digest."""
+    _, size, media_type, sha256 = orjson.loads(row)
+    return FileInfo(name, media_type, size, sha256)
+
+
+def files(flat: Sequence[bytes]) -> list[FileInfo]:
+    """The files that a run has handed over."""
+    rows = sorted((orjson.loads(row)[0], name.decode(), row) for name, row in pairs(flat))
+    return handed_over(file(name, row) for _, name, row in rows)
+
+
+def get_file(name: str, reply: Sequence[bytes | None]) -> tuple[FileInfo, bytes] | None:
+    """The reply of `get_file`."""
+    row, body = reply
+    return None if row is None else (file(name, row), body or b"")
+
+
+def put_file(reply: Sequence[Any]) -> tuple[PutFile, FileInfo | None]:
+    """The outcome of `put_file`."""
+    outcome, name, replaced = reply
+    return OUTCOMES[outcome], file(name.decode(), replaced) if replaced else None
 
 
 def entries(blocks: Iterable[Block]) -> Iterable[Argument]:

@@ -13,13 +13,15 @@ that a server without memory refuses, so that all of it is done or nothing. Time
     headway:run:RUN:answers     hash: a question's id -> a token of the answer's request (16 characters), and the answer
     headway:run:RUN:viewers     hash: a worker -> how many viewers it has of the run
     headway:run:RUN:checkpoint  hash: what the producer has kept, and the number of the last event before it
-    headway:run:RUN:files       hash: a file's name -> its media type, a zero byte, and its bytes
+    headway:run:RUN:files       hash: a file's name -> its bytes, where they do not lie elsewhere
+    headway:run:RUN:file_list   hash: a file's name -> when it was handed over, its size, media type and digest, as JSON
     headway:owner:OWNER         sorted set: the owner's runs by their numbers
     headway:client:CLIENT       set: live runs of a client
     headway:key:N:OWNER:KEY     the run that was started with an Idempotency-Key; N is the length of the owner's name
     headway:extras              set: runs that may have a checkpoint or files
     headway:queue               sorted set: queued runs by their numbers
     headway:claim:TOKEN         list: the runs that one request has claimed
+    headway:part                the name of this store, where files of several stores lie in one place
     headway:ended               sorted set: "RUN OWNER" by the time of the end, in milliseconds
     headway:expires             sorted set: "RUN OWNER" by the time at which its retention ends
     headway:room                the bytes that all runs take

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ...clock import Clock, SystemClock
+from ..files import Files, InStore
 from ..lease import LEASE
 from ..shared import SharedStore
 from .driver import RedisDriver
@@ -20,7 +21,8 @@ class RedisStore(SharedStore):
     """Keeps runs in the Redis at `url` (`redis://`, `rediss://` or `unix://`, read by redis-py).
 
     A finished run is kept for `retention` seconds after its end; of one run `keep_bytes` of frames are kept, of all
-    runs about `store_bytes`. `lease` is in seconds. Connections are opened when they are needed. Raises `SettingError`
+    runs about `store_bytes`. `lease` is in seconds. Files of runs lie in it too, up to 1 MiB each, or in `files`.
+    Connections are opened when they are needed. Raises `SettingError`
     for a url that cannot be read.
     """
 
@@ -33,6 +35,7 @@ class RedisStore(SharedStore):
         store_bytes: int = STORE_BYTES,
         lease: float = LEASE,
         clock: Clock | None = None,
+        files: Files | None = None,
     ) -> None:
         clock, retention = clock or SystemClock(), max(retention, LEAST_RETENTION)
         driver = RedisDriver(
@@ -43,4 +46,5 @@ class RedisStore(SharedStore):
             lease=lease,
             clock=clock,
         )
-        super().__init__(driver, lease=lease, retention=retention, store_bytes=store_bytes, clock=clock)
+        files = files or InStore()
+        super().__init__(driver, files, lease=lease, retention=retention, store_bytes=store_bytes, clock=clock)

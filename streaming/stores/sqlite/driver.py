@@ -14,7 +14,8 @@ from ...clock import Clock
 from ...protocol.frames import BLOCK_BYTES, Block
 from ...protocol.state import OVER, Fold, Reason
 from ..base import EVICT_AFTER, Record, RunInfo
-from ..driver import FULL, NO_ROOM, QUEUE, Adopted, Kept, State, Stored
+from ..driver import FULL, NO_ROOM, QUEUE, Adopted, Kept, PutFile, State, Stored
+from ..files import FileInfo
 from . import room, rows
 from .file import SQL, Connection, SqliteFile, step
 
@@ -69,8 +70,8 @@ class SqliteDriver(SqliteFile):
     @step
     def find(self, db: Connection, runs: Sequence[str]) -> list[Record | None]:
         now = time.monotonic()
-        each = (db.execute(SQL["find"], {"run": run, "now": now}).fetchone() for run in runs)
-        return [None if row is None else rows.record(row, int(row["viewers"])) for row in each]
+        found = (db.execute(SQL["find"], {"run": run, "now": now}).fetchone() for run in runs)
+        return [row and rows.record(row, int(row["viewers"]), rows.files(db, row["id"])) for row in found]
 
     @step
     def page(
@@ -79,7 +80,8 @@ class SqliteDriver(SqliteFile):
         ending = status if status in OVER else None
         values = {"owner": owner, "operation": operation, "limit": limit, "before": before, "ending": ending}
         moment = {"live": status is not None and ending is None, "now": time.monotonic()}
-        records = [rows.record(row, int(row["viewers"])) for row in db.execute(PAGE, values | moment)]
+        found = db.execute(PAGE, values | moment).fetchall()
+        records = [rows.record(row, int(row["viewers"]), rows.files(db, row["id"])) for row in found]
         return records, records[-1].info.id if len(records) == limit else None
 
     @step
@@ -231,13 +233,29 @@ class SqliteDriver(SqliteFile):
     # -- files and room -----------------------------------------------------------------------------------------
 
     @step
-    def put_file(self, db: Connection, run: str, name: str, type: str, body: bytes) -> bool:
-        return db.execute(SQL["put_file"], {"run": run, "name": name, "type": type, "body": body}).rowcount > 0
+    def put_file(
+        self, db: Connection, run: str, worker: str, epoch: int, info: FileInfo, body: bytes, limit: int
+    ) -> tuple[PutFile, FileInfo | None]:
+        values = {"run": run, "worker": worker, "epoch": epoch, "body": body, **info._asdict()}
+        row = db.execute(SQL["get_file"], values).fetchone()
+        if row is None and db.execute(SQL["count_files"], values).fetchone()[0] >= limit:
+            return "full", None
+        if not db.execute(SQL["put_file"], values | {"now": time.time_ns() // 1000}).rowcount:
+            return "fenced", None
+        return "kept", row and rows.file(row)
 
     @step
-    def get_file(self, db: Connection, run: str, name: str) -> tuple[str, bytes] | None:
+    def get_file(self, db: Connection, run: str, name: str) -> tuple[FileInfo, bytes] | None:
         row = db.execute(SQL["get_file"], {"run": run, "name": name}).fetchone()
-        return row and (row["type"], row["body"])
+        return row and (rows.file(row), row["body"])
+
+    @step
+    def known(self, db: Connection, runs: Collection[str]) -> set[str]:
+        return {row["id"] for row in db.execute(SQL["known"], {"runs": orjson.dumps(list(runs)).decode()})}
+
+    @step
+    def part(self, db: Connection) -> str:
+        return str(db.execute(SQL["part"]).fetchone()[0])
 
     @step
     def drop_file(self, db: Connection, run: str, name: str) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from ...protocol.frames import Block
 from ...protocol.state import Fold
-from ..base import Record, RunInfo
+from ..base import Record, RunInfo, handed_over
 from ..driver import Kept, State, sizes, split
+from ..files import FileInfo
 from .file import SQL, Connection
 
 COLUMNS = {name: "last" if name == "last_event_id" else name for name in Fold.__slots__}
@@ -40,10 +42,21 @@ def values_of(fold: Fold) -> dict[str, Any]:
     }
 
 
-def record(row: sqlite3.Row, viewers: int = 0) -> Record:
+def record(row: sqlite3.Row, viewers: int = 0, files: Sequence[FileInfo] = ()) -> Record:
     """A run as it is now."""
     fold = Fold(**{name: row[column] for name, column in COLUMNS.items()})
-    return Record(info(row), fold, viewers, bool(row["queued"]), row["cancel"] is not None, row["attempt"])
+    cancelling = row["cancel"] is not None
+    return Record(info(row), fold, viewers, bool(row["queued"]), cancelling, row["attempt"], files=files)
+
+
+def file(row: sqlite3.Row) -> FileInfo:
+    """A file of a run."""
+    return FileInfo(row["name"], row["type"], row["size"], row["sha256"])
+
+
+def files(db: Connection, run: str) -> list[FileInfo]:
+    """The files that a run has handed over."""
+    return handed_over(map(file, db.execute(SQL["files"], {"run": run})))
 
 
 def state(db: Connection, values: dict[str, Any], last: int | None) -> State | None:

@@ -27,12 +27,19 @@ CREATE INDEX IF NOT EXISTS runs_expires ON runs (expires) WHERE expires IS NOT N
 ALTER TABLE runs ADD COLUMN adopted INTEGER;
 -- The input as the snapshot shows it.
 ALTER TABLE runs ADD COLUMN shown BLOB;
+-- What a row of a file says; its bytes lie elsewhere, and `handed_over` (microseconds) has the order of a run's files.
+ALTER TABLE files ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE files ADD COLUMN sha256 TEXT NOT NULL DEFAULT '';
+ALTER TABLE files ADD COLUMN handed_over INTEGER NOT NULL DEFAULT 0;
+-- The name of the store, where files of several stores lie in one place.
+CREATE TABLE IF NOT EXISTS part (name TEXT NOT NULL);
+INSERT INTO part SELECT lower(hex(randomblob(8))) WHERE NOT EXISTS (SELECT 1 FROM part);
 -- The bytes that all runs take. Triggers count them, and so what the code of version 1 writes, too.
 CREATE TABLE IF NOT EXISTS room (bytes INTEGER NOT NULL);
 INSERT INTO room SELECT
   (SELECT total(2048 + size + ifnull(length(input), 0) + ifnull(length(result), 0)) FROM runs)
   + (SELECT total(length(body)) FROM answers) + (SELECT total(length(value)) FROM checkpoints)
-  + (SELECT total(length(body)) FROM files)
+  + (SELECT total(size) FROM files)
   WHERE NOT EXISTS (SELECT 1 FROM room);
 CREATE TRIGGER IF NOT EXISTS room_run AFTER INSERT ON runs BEGIN
   UPDATE room SET bytes = bytes + 2048 + new.size + ifnull(length(new.input), 0) + ifnull(length(new.shown), 0);
@@ -59,12 +66,12 @@ END;
 CREATE TRIGGER IF NOT EXISTS room_checkpoint_gone AFTER DELETE ON checkpoints BEGIN
   UPDATE room SET bytes = bytes - length(old.value);
 END;
-CREATE TRIGGER IF NOT EXISTS room_file AFTER INSERT ON files BEGIN
-  UPDATE room SET bytes = bytes + length(new.body);
+CREATE TRIGGER IF NOT EXISTS room_file_added AFTER INSERT ON files BEGIN
+  UPDATE room SET bytes = bytes + new.size;
 END;
-CREATE TRIGGER IF NOT EXISTS room_file_grown AFTER UPDATE OF body ON files BEGIN
-  UPDATE room SET bytes = bytes + length(new.body) - length(old.body);
+CREATE TRIGGER IF NOT EXISTS room_file_replaced AFTER UPDATE OF size ON files BEGIN
+  UPDATE room SET bytes = bytes + new.size - old.size;
 END;
-CREATE TRIGGER IF NOT EXISTS room_file_gone AFTER DELETE ON files BEGIN
-  UPDATE room SET bytes = bytes - length(old.body);
+CREATE TRIGGER IF NOT EXISTS room_file_dropped AFTER DELETE ON files BEGIN
+  UPDATE room SET bytes = bytes - old.size;
 END;

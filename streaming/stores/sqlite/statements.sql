@@ -171,11 +171,26 @@ INSERT INTO checkpoints (run, after, value)
 SELECT after, value FROM checkpoints WHERE run = :run
 
 -- name: put_file
-INSERT INTO files (run, name, type, body) SELECT id, :name, :type, :body FROM runs WHERE id = :run
-  ON CONFLICT (run, name) DO UPDATE SET type = excluded.type, body = excluded.body
+INSERT INTO files (run, name, type, body, size, sha256, handed_over)
+  SELECT id, :name, :type, :body, :size, :sha256, :now FROM runs
+  WHERE id = :run AND worker = :worker AND epoch = :epoch AND ending IS NULL
+  ON CONFLICT (run, name) DO UPDATE SET
+  type = excluded.type, body = excluded.body, size = excluded.size, sha256 = excluded.sha256
 
 -- name: get_file
-SELECT type, body FROM files WHERE run = :run AND name = :name
+SELECT name, type, size, sha256, body FROM files WHERE run = :run AND name = :name
+
+-- name: files
+SELECT name, type, size, sha256 FROM files WHERE run = :run ORDER BY handed_over
+
+-- name: count_files
+SELECT count(*) FROM files WHERE run = :run
+
+-- name: known
+SELECT id FROM runs WHERE id IN (SELECT value FROM json_each(:runs))
+
+-- name: part
+SELECT name FROM part
 
 -- name: drop_file
 DELETE FROM files WHERE run = :run AND name = :name

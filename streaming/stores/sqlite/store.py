@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from ...clock import Clock, SystemClock
+from ..files import Files, Folder
 from ..lease import LEASE
 from ..shared import SharedStore
 from .driver import SqliteDriver
@@ -17,8 +18,8 @@ STORE_BYTES: Final = 1024 * 1024 * 1024
 class SqliteStore(SharedStore):
     """Keeps runs in the file at `path`, a finished one for `retention` seconds after its end.
 
-    Of one run it keeps `keep_bytes` of frames, of all runs about `store_bytes`; `lease` is in seconds. Raises
-    `StoreAway` for a file that cannot be opened.
+    Of one run it keeps `keep_bytes` of frames, of all runs about `store_bytes`; `lease` is in seconds. Files that runs
+    hand over lie in a folder beside it, or in `files`. Raises `StoreAway` for a file that cannot be opened.
     """
 
     def __init__(
@@ -30,8 +31,10 @@ class SqliteStore(SharedStore):
         store_bytes: int = STORE_BYTES,
         lease: float = LEASE,
         clock: Clock | None = None,
+        files: Files | None = None,
     ) -> None:
         clock = clock or SystemClock()
+        files = files or Folder(Path(f"{path}-files"))
         driver = SqliteDriver(
             str(path),
             retention=retention,
@@ -40,4 +43,4 @@ class SqliteStore(SharedStore):
             lease=lease,
             clock=clock,
         )
-        super().__init__(driver, lease=lease, retention=retention, store_bytes=store_bytes, clock=clock)
+        super().__init__(driver, files, lease=lease, retention=retention, store_bytes=store_bytes, clock=clock)

@@ -16,20 +16,26 @@ import pickle
 import resource
 import signal
 import sys
+import tempfile
+from collections.abc import Iterator
 from functools import partial
 from operator import attrgetter
+from pathlib import Path
 from types import FrameType
 from typing import Any, Final, NoReturn
 
 from greenlet import GreenletExit
 
-from ....protocol.events import Question
+from ....protocol.events import Awaited
 from ...context import CallContext, RunContext
+from ...files import FileEvent
 from ...operation import Operation
 from ..base import Interruptible, run_work
 from ..records import encode, encode_failure, encode_result
 
 PR_SET_PDEATHSIG: Final = 1
+IN_MEMORY: Final = 1 << 20
+"""Bytes of a file that go through the pipe."""
 OOM_SCORE: Final = b"500"
 NICE: Final = 5
 """nice(2): the workers' streams and the fork server go first."""
@@ -164,9 +170,24 @@ def call_context(process_app: str | None) -> CallContext:
 
 
 def pass_on(pipes: Pipes, block: Interruptible, item: Any) -> Any:
-    """Writes what the operation yielded; waits for the answer to a question."""
-    pipes.write(encode(item))
-    if isinstance(item, Question):
+    """Writes what the operation yielded; waits for the answer to a question, and until a file is kept."""
+    if not isinstance(item, Awaited):
+        pipes.write(encode(item))
+        return None
+    with on_disk(item):
+        pipes.write(encode(item))
         with block:
             return json.loads(pipes.read())
-    return None
+
+
+@contextlib.contextmanager
+def on_disk(item: Awaited) -> Iterator[None]:
+    """Writes the bytes of a large file into a temporary one: the worker would have them in memory, piece by piece."""
+    if not isinstance(item, FileEvent) or not isinstance(item.source, bytes) or len(item.source) <= IN_MEMORY:
+        yield
+        return
+    with tempfile.NamedTemporaryFile(prefix="headway-file-") as copy:
+        copy.write(item.source)
+        copy.flush()
+        item.source = Path(copy.name)
+        yield

@@ -10,7 +10,7 @@ import orjson
 from pydantic import BaseModel
 
 from ....errors import RegistrationError
-from ....protocol.events import Question
+from ....protocol.events import Awaited
 from ....runtime.worker import Worker
 from ...context import RunContext
 from ...operation import Operation
@@ -46,7 +46,7 @@ class ProcessWork:
         self._checked = checked
         self._context = context
         self._child: Child | None = None
-        self._question_is_open = False
+        self._awaits = False
 
     def send(self, answer: Any) -> Any:
         if self._child is None:
@@ -54,13 +54,13 @@ class ProcessWork:
             message = pickle.dumps((self._checked, context.current))
             self._child = context.worker.part(ForkServer).fork(self._operation, context.process_app)
             self._child.write(message)
-        elif self._question_is_open:
+        elif self._awaits:
             self._child.write(orjson.dumps(answer))
         record = self._child.read()
         if record is None:
             raise self._child.exit_error()
         item = decode(record)
-        self._question_is_open = isinstance(item, Question)
+        self._awaits = isinstance(item, Awaited)
         return item
 
     def close(self) -> None:

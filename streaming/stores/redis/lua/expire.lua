@@ -4,7 +4,7 @@ end
 -- What the code of version 1 has left of runs that it has ended or deleted, whose checkpoints and files it does not know.
 for _, run in ipairs(redis.call('SRANDMEMBER', P .. 'extras', 100)) do
   if redis.call('EXISTS', run_key(run)) == 0 then
-    redis.call('DEL', run_key(run) .. ':checkpoint', run_key(run) .. ':files')
+    redis.call('DEL', run_key(run) .. ':checkpoint', run_key(run) .. ':files', run_key(run) .. ':file_list')
     redis.call('SREM', P .. 'extras', run)
   end
 end

@@ -1,3 +1,3 @@
 local records = {}
-for _, run in ipairs(ARGV) do records[#records + 1] = record(run) or false end
+for _, run in ipairs(ARGV) do records[#records + 1] = with_files(run) end
 return records

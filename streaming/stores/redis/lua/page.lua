@@ -17,5 +17,5 @@ local function without(found, name)
   return found
 end
 local runs, records = redis.call('ZREVRANGEBYSCORE', index, from, '-inf', 'LIMIT', 0, limit), {}
-for _, run in ipairs(runs) do records[#records + 1] = without(record(run), 'result') end
+for _, run in ipairs(runs) do records[#records + 1] = without(with_files(run), 'result') end
 return {#runs == tonumber(limit) and runs[#runs] or '', records}

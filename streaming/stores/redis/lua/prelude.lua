@@ -43,7 +43,8 @@ end
 local function key_of(owner, key) return P .. 'key:' .. #owner .. ':' .. owner .. ':' .. key end
 local function parts(run)
   local key = run_key(run)
-  return {key, key .. ':events', key .. ':answers', key .. ':viewers', key .. ':checkpoint', key .. ':files'}
+  return {key, key .. ':events', key .. ':answers', key .. ':viewers', key .. ':checkpoint', key .. ':files',
+    key .. ':file_list'}
 end
 -- Adds to the bytes that all runs take.
 local function take(bytes)
@@ -53,6 +54,8 @@ local function bytes_of(run)
   local row = redis.call('HMGET', run_key(run), 'size', 'file_bytes', 'extra')
   return (row[1] or 0) + (row[2] or 0) + (row[3] or RUN_BYTES)
 end
+-- The size in the row of a file, which begins with its time and size.
+local function size_of_file(row) return tonumber(string.match(row, '^%[%d+,(%d+)')) end
 local function take_file(run, bytes)
   redis.call('HINCRBY', run_key(run), 'file_bytes', bytes)
   if redis.call('HEXISTS', P .. 'bytes', run) == 1 then redis.call('HINCRBY', P .. 'bytes', run, bytes) end
@@ -69,6 +72,11 @@ local function record(run)
     if alive(counts[at]) then viewers = viewers + counts[at + 1] end
   end
   return #row > 0 and {row, viewers}
+end
+local function with_files(run)
+  local found = record(run)
+  if found then found[3] = redis.call('HGETALL', run_key(run) .. ':file_list') end
+  return found
 end
 local function erase(run, owner)
   local row = redis.call('HMGET', run_key(run), 'owner', 'key')
