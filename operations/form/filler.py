@@ -1,8 +1,9 @@
 """Asks a model to fill in the form for each page of a document, and reports progress.
 
-A page that is longer than the model's context is sent in pieces. A page for which the model returns no JSON does not
-fail the run, and of an answer that is cut off the complete values count: the result lists both pages as `incomplete`.
-If no page has an answer, the run fails with the error of the last page.
+A page that is longer than the model's context is sent in pieces, also if its server cuts the prompt without an error. A
+page for which the model returns no JSON does not fail the run, nor does one of which the server reads only a part in
+any size, and of an answer that is cut off the complete values count: the result lists these pages as `incomplete`. If
+no page has an answer, the run fails with the error of the last page.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, Final
 from streaming import Event, OperationError, partial, progress
 
 from ..llm import Finished, Model, Usage, connect, fill
+from ..llm.errors import PromptCutError
 from .convert import NotUnderstood, clean
 from .evidence import PageText
 from .merge import PageValue, merge, unverified
@@ -45,6 +47,7 @@ class FormFiller:
         self._values: list[PageValue] = []
         self._errors: dict[int, OperationError] = {}
         self._cut: set[int] = set()
+        self._size: int | None = None
         self._answers: list[Finished] = []
 
     def fill(self, pages: Iterable[tuple[int, str]]) -> Generator[Event, None, Json]:
@@ -65,7 +68,7 @@ class FormFiller:
 
     def _fill_page(self, model: Model, number: int, text: str, done: int, total: int) -> Generator[Event, None, None]:
         page = PageText(number, text)
-        pieces = split(text, EMBEDDED_PIECE if model.embedded else PIECE)
+        pieces = split(text, self._size or (EMBEDDED_PIECE if model.embedded else PIECE))
         values: list[PageValue] = []
         while pieces:
             piece = pieces.pop(0)
@@ -73,9 +76,13 @@ class FormFiller:
                 value = yield from self._fill_piece(model, number, piece, done, total)
             except OperationError as error:
                 if error.code == "model_context_too_small" and len(piece) > MIN_PIECE:
-                    pieces[:0] = split(piece, len(piece) // 2 + 1)
+                    self._size = len(piece) // 2 + 1
+                    pieces[:0] = split(piece, self._size)
                 elif error.code == "model_unfit":
                     self._errors[number] = error
+                elif isinstance(error, PromptCutError):
+                    self._errors[number] = error
+                    pieces.clear()
                 else:
                     raise
             else:

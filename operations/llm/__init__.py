@@ -9,7 +9,10 @@ for piece in chat(model, [user("Why is the sky blue?")], max_tokens=200):
 value, finished = yield from fill(model, messages, schema, max_tokens=300)  # JSON that satisfies the schema
 
 client        `connect`, `chat`, `fill`: the functions for operations
+ladder        requests to servers that do not take all parameters
+tokens        whether a server has read the whole prompt
 answers       the JSON in an answer, as models write it
+fitting       the value of an answer as a schema wants it
 errors        the errors of a model, as `OperationError`s for viewers
 prompts       text of strangers in prompts: its marks, and its hidden characters
 tags          `<think>` tags in a text that arrives in pieces

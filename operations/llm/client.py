@@ -15,16 +15,17 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-import orjson
 from greenlet import GreenletExit
 
 from streaming import Event, SettingError, progress
 
 from ..settings import ServiceSettings, settings
 from ..turns import Turn
-from . import embedded, errors
-from .answers import fitted, read
+from . import embedded, errors, ladder
+from .answers import read
 from .connection import Connection, cancellable, client, sdk, use
+from .fitting import fitted
+from .tokens import was_cut
 
 if TYPE_CHECKING:
     import openai
@@ -158,10 +159,11 @@ def fill(
 ) -> Generator[Event, None, tuple[Any, Finished]]:
     """One completion that is JSON and satisfies `schema`; returns the value and the last piece.
 
-    Raises `OperationError` with a code of `errors`: `model_unfit` if the answer does not satisfy the schema, or was cut
-    off at `max_tokens`. What fits after a conversion is converted (`answers`). `lenient` is for callers that check the
-    value: any JSON is accepted, numbers that JSON has not in it too, and of an answer that was cut off (the reason in
-    `Finished` is `length`) the complete part.
+    What fits after a conversion is converted (`answers`, `fitting`). Raises `OperationError` with a code of `errors`:
+    `model_unfit` if the answer does not satisfy the schema, or was cut off at `max_tokens`; `PromptCutError` if the
+    server has not read the whole prompt. `lenient` is for callers that check the value: any JSON is accepted, numbers
+    that JSON has not in it too, and of an answer that was cut off (the reason in `Finished` is `length`) the complete
+    part.
     """
     answer, finished = "", Finished("stop", Usage())
     for piece in chat(model, messages, max_tokens=max_tokens, temperature=temperature, schema=schema, step=step):
@@ -171,6 +173,8 @@ def fill(
             answer += piece.text
         elif isinstance(piece, Finished):
             finished = piece
+    if was_cut(messages, finished.usage.prompt_tokens):
+        raise errors.PromptCutError
     if finished.reason == "length" and not lenient:
         raise errors.unfit("The model's answer was cut off before its end.")
     try:
@@ -221,12 +225,12 @@ def _open(model: Model, request: dict[str, Any], connection: Connection) -> Gene
     openai = sdk()
     try:
         try:
-            return _request(model, request, connection)
+            return _accepted(model, request, connection)
         except openai.APIConnectionError:
             if not model.embedded or connection.is_cancelled:
                 raise
         restarted = yield from _embedded()  # the server has died, and its successor has another address
-        return _request(restarted, request, connection)
+        return _accepted(restarted, request, connection)
     except openai.APIError as error:
         raise _failure(error, connection) from error
 
@@ -236,35 +240,9 @@ def _failure(error: openai.APIError, connection: Connection) -> BaseException:
     return GreenletExit() if connection.is_cancelled else errors.from_sdk(error)
 
 
-def _request(model: Model, request: dict[str, Any], connection: Connection) -> Any:
-    """The answer to a request; parameters that the server rejects are replaced or dropped."""
-    openai = sdk()
-    while True:
-        try:
-            return _send(model, request, connection)
-        except openai.BadRequestError as error:
-            if error.param not in _OPTIONAL or error.param not in request:
-                raise
-            request = _replace(error.param, request)
-
-
-_OPTIONAL: Final = ("max_tokens", "temperature", "stop", "stream_options", "response_format")
-
-
-def _replace(parameter: str, request: dict[str, Any]) -> dict[str, Any]:
-    """The request without a parameter, or with another in its place.
-
-    OpenAI's reasoning models require `max_completion_tokens`, which other servers do not know, and accept no
-    temperature. A server that does not support schemas gets the schema in a message.
-    """
-    rest = {name: value for name, value in request.items() if name != parameter}
-    if parameter == "max_tokens":
-        rest["max_completion_tokens"] = request["max_tokens"]
-    if parameter == "response_format":
-        schema = orjson.dumps(request["response_format"]["json_schema"]["schema"]).decode()
-        message = {"role": "system", "content": f"Answer with JSON alone that satisfies this schema: {schema}"}
-        rest["messages"] = [message, *request["messages"]]
-    return rest
+def _accepted(model: Model, request: dict[str, Any], connection: Connection) -> Any:
+    """The answer to a request, or to less of it (`ladder`)."""
+    return ladder.accepted(str(model.client.base_url), request, lambda less: _send(model, less, connection))
 
 
 def _send(model: Model, request: dict[str, Any], connection: Connection) -> Any:

@@ -30,8 +30,17 @@ _CONTEXT: Final = re.compile(
     re.IGNORECASE,
 )
 """OpenAI: `context_length_exceeded`; llama.cpp: `exceed_context_size_error`; others use a sentence."""
+MAX_TEXT: Final = 4_000
+"""Characters of a server's error that are looked at."""
 _BUSY: Final = 429
 _TRANSIENT: Final = (408, 409, 425, 500, 502, 503, 504, 529)
+
+
+class PromptCutError(OperationError):
+    """The server has cut the prompt without an error, so that its answer is to another question."""
+
+    def __init__(self) -> None:
+        super().__init__("model_context_too_small", "The model's server has read only a part of the text.")
 
 
 def missing(message: str) -> OperationError:
@@ -66,7 +75,7 @@ def from_sdk(error: openai.APIError) -> OperationError:
         return OperationError("model_too_slow", "The model's server was silent for too long.", retryable=True)
     if isinstance(error, openai.APIConnectionError):
         return away("The model's server cannot be reached, or closed the connection.")
-    if _is_about_context(error):
+    if is_about_context(error):
         return OperationError("model_context_too_small", "The text is longer than the model's context.")
     return _by_status(_status(error))
 
@@ -80,8 +89,14 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError)
 
 
-def _is_about_context(error: openai.APIError) -> bool:
-    return bool(_CONTEXT.search(f"{error.code} {error.type} {error.message}"))
+def is_about_context(error: openai.APIError) -> bool:
+    """Whether the prompt and the answer do not fit into the model's context."""
+    return bool(_CONTEXT.search(f"{error.code} {error.type} {text_of(error)}"))
+
+
+def text_of(error: openai.APIError) -> str:
+    """What the server says, for decisions; plain text too, which the SDK's message leaves out."""
+    return f"{error.message} {str(error.body or '')[:MAX_TEXT]}"
 
 
 def _status(error: openai.APIError) -> int:

@@ -80,6 +80,29 @@ def test_a_context_that_is_too_small_for_any_piece() -> None:
         assert len(fake.requests) < 10
 
 
+def test_a_prompt_that_the_server_cuts_without_an_error_is_sent_in_pieces() -> None:
+    """The tokens that it counts tell; the next page begins with pieces of the size that was read."""
+    page = "\n".join(f"Line {number} of the page, No. {number}, has a few words" for number in range(100))
+    cut, read = ([Reply(text(json.dumps({"number": n})), finish(prompt=t))] for n, t in (("wrong", 256), ("99", 2000)))
+    with fake_model(*cut, *read) as fake:
+        _, result = fill(fake, [page, "No. 99\n" + page])
+    assert (result["fields"]["number"], result["incomplete"]) == ("99", [])
+    sizes = [len(request["messages"][-1]["content"]) for request in fake.requests]
+    assert max(sizes[1:]) < 0.6 * sizes[0]
+
+
+def test_a_page_of_which_no_piece_is_read_is_incomplete() -> None:
+    """A server whose context has no room for the form reads a part of every piece; other pages count."""
+    form = {"properties": {f"field_{n}": {"type": "string", "description": "some words " * 6} for n in range(50)}}
+    cut, read = (Reply(text('{"field_1": "42"}'), finish(prompt=tokens)) for tokens in (256, 2000))
+    with fake_model(read, *[cut] * 9) as fake:
+        _, result = fill(fake, ["42", "word " * 400], form)
+    assert (result["fields"]["field_1"], result["incomplete"]) == ("42", [2])
+    with fake_model(cut) as fake, pytest.raises(OperationError, match="model_context_too_small"):
+        fill(fake, ["word " * 400], form)
+    assert len(fake.requests) < 8
+
+
 def test_a_page_that_fails_does_not_fail_the_run() -> None:
     """The result lists it as incomplete; if every page fails, the run does."""
     with fake_model(Reply(text("I see no form."), finish()), *answers({"number": "42"})) as fake:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operations.llm.answers import fitted, is_complete, read, without_nan
+from operations.llm.answers import is_complete, read, without_nan
+from operations.llm.fitting import fitted
 
 A = {"number": "42", "total": 9.5}
 PLAIN = '{"number": "42", "total": 9.5}'

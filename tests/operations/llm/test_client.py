@@ -187,7 +187,7 @@ def test_a_call_is_repeated_after_a_transient_failure(first: Reply) -> None:
     assert len(fake.requests) == 3
 
 
-@pytest.mark.parametrize("reply", [problem(400, "no"), problem(429, "pay", code="insufficient_quota")])
+@pytest.mark.parametrize("reply", [problem(401, "no"), problem(429, "pay", code="insufficient_quota")])
 def test_a_call_is_not_repeated_after_a_permanent_failure(reply: Reply) -> None:
     """The server gets one request."""
     with fake_model(reply) as fake, pytest.raises(OperationError):
@@ -197,7 +197,8 @@ def test_a_call_is_not_repeated_after_a_permanent_failure(reply: Reply) -> None:
 
 def test_parameters_that_a_server_rejects_are_replaced() -> None:
     """The limit gets its other name, the temperature is dropped, and the schema becomes a message."""
-    refusals = [problem(400, "Unsupported", param=part) for part in ("max_tokens", "temperature", "response_format")]
+    parts = ("max_tokens", "temperature", "response_format", "response_format")
+    refusals = [problem(400, "Unsupported", param=part) for part in parts]
     with fake_model(*refusals, Reply(text('{"age": 31}'), finish())) as fake:
         assert outcome(fill(model_of(fake), MESSAGES, SCHEMA, max_tokens=9))[0] == {"age": 31}
     last = fake.requests[-1]
