@@ -23,6 +23,7 @@ from ..protocol.typed import Reset, RunEvent
 from .errors import ClientError, refusal
 from .reader import Backoff, RunReader
 from .requests import (
+    CATCH_UP,
     LIMITS,
     PROBLEM,
     Input,
@@ -250,7 +251,8 @@ class BaseRun(Generic[ConnectionT, EventT]):
         if self._post is not None and not self._reader.run:
             return await self._post()
         headers = {**stream_headers(), **self._reader.headers()}
-        return await self._client._send("GET", path_of("runs", self.id, "events"), stream=True, headers=headers)
+        path = path_of("runs", self.id, "events")
+        return await self._client._send("GET", path, stream=True, headers=headers, params=CATCH_UP)
 
     async def _close(self) -> None:
         connection, self._connection = self._connection, None

@@ -31,6 +31,9 @@ SILENT_HEARTBEATS: Final = 2.5
 PROBLEM: Final = "application/problem+json"
 """The media type of a refusal."""
 
+CATCH_UP: Final = {"merge": "deltas"}
+"""The query of a stream: what a run has said so far comes in a few pieces."""
+
 LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 """httpx opens at most 100 connections by default, and a stream occupies one."""
 

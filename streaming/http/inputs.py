@@ -106,6 +106,15 @@ def read_input(request: Request, operation: Operation, settings: Settings, uploa
     """
     if request.mimetype not in FORMS:
         return _from_json(request, operation, read_body(request, settings))
+    fields, files = read_form(request, settings)
+    return _from_form(fields, files, operation, settings.max_json, uploads)
+
+
+def read_form(request: Request, settings: Settings) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
+    """The fields and the files of a form, also where the application has read it.
+
+    Raises `BadRequest`, `TooLarge` and `BodyConsumed`.
+    """
     if "form" not in request.__dict__:
         _check_unread(request)
     with _limited(request, settings):
@@ -116,7 +125,7 @@ def read_input(request: Request, operation: Operation, settings: Settings, uploa
     _check_size(request, size, settings)
     if not fields and not files and size and size > len(request.mimetype_params.get("boundary", "")) + EMPTY_FORM:
         raise BadRequest("no field of this form can be read", code="invalid_form")  # werkzeug says nothing
-    return _from_form(fields, files, operation, settings.max_json, uploads)
+    return fields, files
 
 
 def _check_urlencoded(body: bytes) -> None:

@@ -9,11 +9,11 @@ from typing import Final, get_args
 import orjson
 from flask import g, request
 
-from ..errors import BadRequest, NotFound
+from ..errors import NotFound
 from ..protocol.state import Status
 from ..runs.runner import Runner
 from ..stores.base import Record
-from .preferences import read_number
+from .preferences import bad_field, read_number
 
 MAX_PAGE: Final = 100
 STATUSES: Final = get_args(Status)
@@ -68,8 +68,3 @@ def _limit() -> int:
     if not 1 <= limit <= MAX_PAGE:
         raise bad_field("limit", f"is 1 to {MAX_PAGE}")
     return limit
-
-
-def bad_field(name: str, message: str) -> BadRequest:
-    """The refusal of a parameter, whose name is in it."""
-    return BadRequest(f"{name} {message}", errors=[{"loc": [name], "msg": message}])

@@ -14,12 +14,11 @@ from typing import Final, TypeVar, cast
 import gevent
 
 from ..errors import NotFound
-from ..protocol.frames import BLOCK_BYTES, Batch
+from ..protocol.frames import BLOCK_BYTES, Batch, split
 from ..runs.runner import Runner
 from ..runtime.hub import Signal
 from ..stores.base import Record, Store
-from ..stores.driver import split
-from .listing import bad_field
+from .preferences import bad_field
 from .seats import Seat
 from .viewer import RunSource, Source
 

@@ -32,6 +32,7 @@ from ..protocol.state import Status
 from ..runs.operation import Operation
 from .many import MAX_RUNS
 from .tokens import Wish
+from .views import CHOICES
 
 Schema = dict[str, Any]
 
@@ -92,6 +93,14 @@ VECTOR: Final[Schema] = {"type": "string", "pattern": f"^{POSITION}(,{POSITION})
 FILE: Final = {"name": "name", "in": "path", "required": True, "schema": STRING, "description": "The name of a file."}
 
 RUN: Final = {"name": "run", "in": "path", "required": True, "schema": STRING, "description": "The id of a run."}
+
+
+QUERIES: Final = {
+    "view": "The events in another form: as HTML, as messages without names, or the text of the deltas alone.",
+    "names": "With `view=html`: whether other events than `start` and `done` have a name.",
+    "merge": "Joins successive deltas of one channel while the viewer catches up.",
+    "from": "Begins with the newest event.",
+}
 
 
 def describe(operations: Iterable[Operation], base: str, *, keys: bool) -> Schema:
@@ -168,6 +177,7 @@ def _start(operation: Operation) -> Schema:
     answer["parameters"] = [
         _header("Idempotency-Key", "The same key with the same body joins the run that it started."),
         _header("Prefer", "`respond-async`: the snapshot at once; `linger=60`: go on for 60 seconds without viewers."),
+        *(_query(name, *CHOICES[name]) for name in ("view", "names")),
     ]
     answer["requestBody"] = {"required": operation.takes_input, "content": media}
     headers = {"Location": {"schema": STRING}, "Run-Id": {"schema": STRING}}
@@ -185,6 +195,7 @@ def _events() -> Schema:
     answer["parameters"] = [
         _header("Last-Event-ID", "The number of the last event that was seen."),
         {"name": "last_event_id", "in": "query", "schema": INTEGER, "description": "The same."},
+        *(_query(name, *choices) for name, choices in CHOICES.items()),
     ]
     over = {"204": {"description": "The run is over, and nothing is left to send."}}
     answer["responses"] = {"200": _stream(_ref("Event")), **over, **answer["responses"]}
@@ -260,7 +271,8 @@ def _answer_question() -> Schema:
     refusals = (BadRequest, Forbidden, NotFound, BodyTimeout, Conflict, InvalidInput)
     answer = _answer("answer", "Answers the open question of a run.", None, *refusals)
     body = _object("question answer", question=STRING, answer=ANYTHING)
-    answer["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    form = {"application/x-www-form-urlencoded": {"schema": _object("question", question=STRING, answer=STRING)}}
+    answer["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}, **form}}
     answer["responses"]["202"] = _content(_ref("Snapshot"))
     return answer
 
@@ -331,6 +343,11 @@ def _json(schema: Schema) -> Schema:
 
 def _header(name: str, description: str) -> Schema:
     return {"name": name, "in": "header", "schema": STRING, "description": description}
+
+
+def _query(name: str, *choices: str) -> Schema:
+    schema = {"type": "string", "enum": list(choices)}
+    return {"name": name, "in": "query", "schema": schema, "description": QUERIES[name]}
 
 
 def _with_base(name: str, part: str, schema: Schema) -> Schema:

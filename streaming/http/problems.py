@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 import orjson
-from flask import Response, g
+from flask import Response, g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from ..errors import Problem, StoreAway, TooLarge, Unauthorized, Unavailable, UpstreamProblem
+from ..protocol.sse import comment, retry
 from ..runs.observers import Observer, Refused
 from .answers import Answer
 from .deadline import missed_deadline
+from .preferences import is_event_source
 
 log = logging.getLogger("headway")
+
+PASSING: Final = (429, 503)
+"""The refusals after which an `EventSource` is to come back: a limit, a worker that is full, a store that is away."""
+RETRY_AFTER: Final = 2
+"""Seconds after which it does so, where the problem does not say."""
+
+STREAM_HEADERS: Final = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+}
 
 
 def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -45,6 +59,8 @@ def problem_response(error: Exception) -> Response:
         log.error("a request failed", exc_info=error)
         problem = Problem("The server failed to answer this request.")
     g.headway_problem = problem
+    if problem.status in PASSING and is_event_source(request):
+        return _come_back(problem)
     response = Answer(orjson.dumps(problem.as_dict()), problem.status)
     if isinstance(error, HTTPException):
         response.headers.extend(error.get_headers())  # such as `Allow`, which 405 requires
@@ -64,6 +80,13 @@ def count_refusal(response: Response, observer: Observer) -> Response:
         code = UpstreamProblem.code if isinstance(problem, UpstreamProblem) else problem.code
         observer.refused(Refused(code, problem.status))
     return response
+
+
+def _come_back(problem: Problem) -> Response:
+    """A stream that only says when to come back, spread so that not all do so at once; a comment has the reason."""
+    seconds = problem.retry_after or RETRY_AFTER
+    wait = retry(int(seconds * random.uniform(1000, 1250)))  # noqa: S311  # spread, not secret
+    return Answer(wait + comment(problem.code), headers=STREAM_HEADERS)
 
 
 def _problem_of(error: HTTPException) -> Problem:

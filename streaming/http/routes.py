@@ -8,7 +8,7 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from flask import Blueprint, Request, Response, g, request, url_for
+from flask import Blueprint, Response, g, request, url_for
 from werkzeug.exceptions import HTTPException
 
 from ..clock import stamp
@@ -24,24 +24,28 @@ from ..runs.handshake import Handshake
 from ..runs.observers import StreamOpened
 from ..runs.operation import Operation
 from ..stores.base import Record
+from .answer_form import read_answer
 from .answers import SLICE, Answer, Answers
 from .command import LOCAL_WORK
 from .cors import allow_origin
+from .cursor import begin_after, has_nothing_left, last_event_id, read_cursor
 from .deadline import begin_body, drop_body, end_body
+from .descriptions import Descriptions
 from .files import send_file
 from .gate import client_of_request, prefix_of_request
 from .handshake import leave_later, refusal_of
 from .heartbeat import Heartbeat
 from .inputs import RunInput, limit_body, read_body, read_input
 from .keys import identify
-from .listing import bad_field, list_runs
+from .listing import list_runs
 from .many import find_all, open_runs, read_runs, read_vector
-from .preferences import Preferences, read_number
+from .preferences import Preferences
 from .problems import count_refusal, guarded, problem_response
 from .seats import current_seat, drop_seat, pass_seat, take_seat
 from .stream import head, respond
 from .tokens import Verb, keep_private, may, read_wish
 from .viewer import RunSource, Source, Viewer
+from .views import Lens, Opening, check_query, fragment, open_lens
 
 if TYPE_CHECKING:
     from ..runs.runner import Runner
@@ -56,17 +60,13 @@ NAMES: Final = re.compile(r"<(\w+)>")
 OWN_NAMES: Final = ("name", "run")
 """The variables in the rules of the routes."""
 
-MAX_DESCRIPTIONS: Final = 8
-"""Documents that are kept: that of the operations, and OpenAPI's for each path under which the routes are asked for."""
-
 
 class Routes:
     """The blueprint of one extension."""
 
     def __init__(self, headway: Headway, name: str) -> None:
         self._headway = headway
-        self._descriptions: dict[str, bytes] = {}
-        self._descriptions_of: Runner | None = None
+        self._descriptions = Descriptions()
         self.blueprint = Blueprint(name, __name__)
         add = self._add
         add("/operations", view_func=self.operations)
@@ -110,10 +110,11 @@ class Routes:
         def describe(runner: Runner) -> Any:
             return {"operations": [op.describe(runner.linger_of(op)) for op in runner.operations.values()]}
 
-        return self._answer(self._described("", describe))
+        return self._answer(self._descriptions.of(self._headway.runner, "", describe))
 
     def start(self, name: str) -> Response:
         operation = self._operation(name)
+        check_query(request.args)
         preferences = Preferences(request)
         if not preferences.detached:
             self._check_streams()
@@ -123,14 +124,15 @@ class Routes:
         headers = {"Location": self._url(".snapshot", run=run), "Run-Id": run, **preferences.applied()}
         if source is None:
             return self._snapshot(self._find(run), 202, headers)
-        return self._stream(source, {run: (operation.name, 0)}, headers)
+        return self._stream(source, {run: (operation.name, 0)}, open_lens(self._opening(run)), headers)
 
     def snapshot(self, run: str) -> Response:
         return self._snapshot(self._find(run))
 
     def events(self, run: str) -> Response:
         record = self._find(run)
-        after, rewound = self._last_event_id(record, last_event_id(request) or "0")
+        check_query(request.args)
+        after, rewound = begin_after(request, self._headway.runner, record)
         if has_nothing_left(record, after, rewound):
             return Response(status=204)
         if request.method == "HEAD":
@@ -139,13 +141,14 @@ class Routes:
         runner = self._headway.runner
         source = runner.worker.call(partial(RunSource, runner.store, run, rewound=rewound, seat=current_seat()))
         pass_seat()
-        return self._stream(source, {run: (record.info.operation, after)})
+        return self._stream(source, {run: (record.info.operation, after)}, open_lens(self._opening(run)))
 
     def many(self) -> Response:
         runner, runs = self._headway.runner, read_runs(request.args.getlist("run"))
         records = runner.worker.call(find_all, runner, runs, g.headway_owner)
         seen = read_vector(last_event_id(request))
-        after = {run: self._last_event_id(record, seen.get(run, "0")) for run, record in records.items()}
+        check_query(request.args, several=True)
+        after = {run: read_cursor(runner, record, seen.get(run, "0")) for run, record in records.items()}
         if all(has_nothing_left(records[run], *after[run]) for run in runs):
             return Response(status=204)
         if request.method == "HEAD":
@@ -153,7 +156,9 @@ class Routes:
         self._check_streams()
         source = runner.worker.call(open_runs, runner.store, after, current_seat())
         pass_seat()
-        return self._stream(source, {run: (record.info.operation, after[run][0]) for run, record in records.items()})
+        lens = open_lens(Opening(self._headway.app, runner.worker, request.args))
+        runs_after = {run: (record.info.operation, after[run][0]) for run, record in records.items()}
+        return self._stream(source, runs_after, lens)
 
     def cancel(self, run: str) -> Response:
         runner = self._headway.runner
@@ -177,7 +182,7 @@ class Routes:
 
     def answer(self, run: str) -> Response:
         record = self._find(run, "answer")
-        body = read_body(request, self._headway.settings)
+        body = read_answer(request, self._headway.settings, record.fold.question)
         end_body()
         question, answer = questions.check_answer(body, record.fold.question)
         runner = self._headway.runner
@@ -212,16 +217,7 @@ class Routes:
         def describe(runner: Runner) -> Any:
             return openapi.describe(runner.operations.values(), base, keys=self._headway.authorize is not None)
 
-        return self._answer(self._described(f"openapi {base}", describe))
-
-    def _described(self, name: str, describe: Callable[[Runner], Any]) -> bytes:
-        """The JSON that describes the operations of a runner, which takes milliseconds to make and stays the same."""
-        runner = self._headway.runner
-        if self._descriptions_of is not runner or len(self._descriptions) > MAX_DESCRIPTIONS:
-            self._descriptions_of, self._descriptions = runner, {}
-        if name not in self._descriptions:
-            self._descriptions[name] = orjson.dumps(describe(runner))
-        return self._descriptions[name]
+        return self._answer(self._descriptions.of(self._headway.runner, f"openapi {base}", describe))
 
     # -- before and after each route ----------------------------------------------------------------------------
 
@@ -310,7 +306,14 @@ class Routes:
         return record
 
     def _snapshot(self, record: Record, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+        if request.args.get("view") == "html":
+            html = fragment(self._opening(record.info.id), record.snapshot())
+            return self._answer(html, status, headers=headers, content_type="text/html; charset=utf-8")
         return self._answer(record.snapshot(), status, headers=headers)
+
+    def _opening(self, run: str) -> Opening:
+        url = self._url(".snapshot", run=run)
+        return Opening.of_run(self._headway.app, self._headway.worker, request.args, run, url, g.headway_owner)
 
     def _json(self, value: Any) -> Response:
         return self._answer(orjson.dumps(value))
@@ -324,25 +327,12 @@ class Routes:
             self._headway.worker.part(Answers).check_room(answer.client, len(body))
         return answer
 
-    def _last_event_id(self, record: Record, text: str) -> tuple[int, bool]:
-        """The number of the event to go on after, and whether the viewer has seen events that are lost.
-
-        That may be where a store has lost the last events of a producer that died with it (a fail-over).
-        """
-        after = read_number(text, 15)
-        if after is not None and after <= record.fold.last_event_id:
-            return after, False
-        stored = self._stored_event_id(record.info.id)
-        if after is None or (after > stored and record.attempt == 1):
-            raise bad_field("Last-Event-ID", "is the number of an event of this run")
-        return min(after, stored), after > stored
-
-    def _stored_event_id(self, run: str) -> int:
-        runner = self._headway.runner
-        return runner.worker.call(runner.store.last_event_id, run)
-
     def _stream(
-        self, source: Source, runs: Mapping[str, tuple[str, int]], headers: dict[str, str] | None = None
+        self,
+        source: Source,
+        runs: Mapping[str, tuple[str, int]],
+        lens: Lens | None,
+        headers: dict[str, str] | None = None,
     ) -> Response:
         """A stream of these runs, each with its operation and the number of the last event that was seen."""
         settings, runner = self._headway.settings, self._headway.runner
@@ -357,6 +347,7 @@ class Routes:
             send_timeout=settings.send_timeout,
             after=next(iter(runs.values()))[1] if len(runs) == 1 else 0,
             each=any(operation is not None and operation.flush == "each" for operation in operations),
+            lens=lens,
         )
         if g.headway_grant is not None:
             self._headway.tokens.end_with(viewer, g.headway_grant)
@@ -368,13 +359,3 @@ class Routes:
         limit = self._headway.settings.max_streams_per_client
         if limit is not None:
             take_seat(self._headway.worker, client_of_request(self._headway.settings), limit)
-
-
-def last_event_id(request: Request) -> str:
-    """The id of the last event that the client of a stream has seen; empty for none."""
-    return request.headers.get("Last-Event-ID") or request.args.get("last_event_id") or ""
-
-
-def has_nothing_left(record: Record, after: int, rewound: bool) -> bool:
-    """Whether a viewer that goes on after this number would get nothing."""
-    return record.fold.over and after >= record.fold.last_event_id and not rewound

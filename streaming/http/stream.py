@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, Final
 from weakref import ref
@@ -11,7 +11,7 @@ from flask import Flask, Response, current_app, request, request_tearing_down
 from werkzeug.wsgi import ClosingIterator
 
 from ..clock import SystemClock
-from ..errors import EncodeError, RegistrationError
+from ..errors import EncodeError, Problem, RegistrationError
 from ..protocol.events import Event
 from ..protocol.frames import BLOCK_BYTES, Batch, Block
 from ..protocol.recorder import Recorder
@@ -23,13 +23,9 @@ from ..runs.producer import Producer
 from ..runtime.hub import GreenSignal, Signal
 from ..runtime.worker import Worker
 from .context import work_and_context
+from .problems import STREAM_HEADERS, problem_response
 from .viewer import RETRY, Body, Source, Viewer
-
-HEADERS: Final = {
-    "Content-Type": "text/event-stream",
-    "Cache-Control": "no-cache, no-transform",
-    "X-Accel-Buffering": "no",
-}
+from .views import Opening, open_lens
 
 UNSENT: Final = "headway.unsent"
 """The key under which the environment of a request has its viewers, until the server has their response."""
@@ -158,13 +154,13 @@ def _response(body: Iterable[bytes], headers: dict[str, str]) -> Response:
 
 def head() -> Response:
     """The answer to HEAD on a stream: there is no viewer, because a run would stop as it leaves."""
-    return _response(iter(()), HEADERS)
+    return _response(iter(()), STREAM_HEADERS)
 
 
 def respond(viewer: Viewer, headers: dict[str, str] | None = None) -> Response:
     """The response that streams to a viewer."""
     request.environ.setdefault(UNSENT, []).append(ref(viewer))
-    return _response(Body(viewer), {**HEADERS, **(headers or {})})
+    return _response(Body(viewer), {**STREAM_HEADERS, **(headers or {})})
 
 
 @request_tearing_down.connect
@@ -184,6 +180,7 @@ def stream(
     send_timeout: float = 30.0,
     lifecycle: bool = True,
     restart: bool = False,
+    view: str | Mapping[str, str] | None = None,
 ) -> Response:
     """The response of a Flask route that streams one generator, and stops it when the client disconnects.
 
@@ -192,8 +189,10 @@ def stream(
     there is no more for a client that comes back with `Last-Event-ID`, as an `EventSource` does after each end of a
     stream, so it gets 204, at which it stops (HTML, section 9.2.3), and `events` is closed; with `restart`, or without
     the lifecycle, the work is done again. The generator runs in an application context of its own; Flask's
-    `stream_with_context` around it gives it the request as well. Raises `RegistrationError` for another flush policy,
-    and for seconds that are not above 0, and `TypeError` for an async generator and a coroutine.
+    `stream_with_context` around it gives it the request as well. `view` is `html`, `messages` or `text`, or
+    `request.args`, whose `view` and `names` then choose; a wrong choice is answered by a problem. Raises
+    `RegistrationError` for another flush policy, and for seconds that are not above 0, and `TypeError` for an async
+    generator and a coroutine.
     """
     check_flush(flush)
     refuse_async(events)
@@ -206,7 +205,21 @@ def stream(
 
     notice_gunicorn()
     worker, environ = Worker.current(), request.environ
+    try:
+        lens = None if view is None else open_lens(Opening(_app(), worker, _query(view)))
+    except Problem as problem:
+        close_work(events)
+        return problem_response(problem)
     events, call = work_and_context(events)
     channel = worker.call(lambda: Channel(events, worker, call, flush=flush, lifecycle=lifecycle))
     each = flush == "each"
-    return respond(Viewer(channel, worker, environ=environ, heartbeat=heartbeat, send_timeout=send_timeout, each=each))
+    options: Any = {"environ": environ, "heartbeat": heartbeat, "send_timeout": send_timeout}
+    return respond(Viewer(channel, worker, **options, each=each, lens=lens))
+
+
+def _query(view: str | Mapping[str, str]) -> Mapping[str, str]:
+    return {"view": view} if isinstance(view, str) else view
+
+
+def _app() -> Flask:
+    return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]

@@ -21,6 +21,7 @@ from ..stores.base import Store
 from .heartbeat import Heartbeat
 from .seats import Seat
 from .transport import Transport
+from .views import Lens
 
 RETRY: Final = retry(2000)
 
@@ -96,7 +97,8 @@ class Body:
 class Viewer:
     """An open stream, which a `Body` gives to the server.
 
-    `writes` counts its writes, `writing` is true during one. `checked` belongs to `Heartbeat`.
+    `writes` counts its writes, `writing` is true during one. `checked` belongs to `Heartbeat`. Through a `lens` the
+    viewer sees other frames than those of the source.
     """
 
     __slots__ = (
@@ -109,6 +111,7 @@ class Viewer:
         "_frames_at_once",
         "_lagging",
         "_last_bytes",
+        "_lens",
         "_over",
         "_pending_comment",
         "_signal",
@@ -134,8 +137,10 @@ class Viewer:
         send_timeout: float,
         after: int = 0,
         each: bool = False,
+        lens: Lens | None = None,
     ) -> None:
         self._worker = worker
+        self._lens = lens
         self.source = source
         self._after = after
         self._frames_at_once = 1 if each else BLOCK_FRAMES
@@ -248,15 +253,30 @@ class Viewer:
         self.close()
 
     def _read(self) -> bytes:
+        if self._lens is not None:
+            return self._read_through(self._lens)
         batch: Batch = self._worker.call(self._read_batch)
         if batch.block:
             self._pending_comment = b""
         return batch.block
 
-    def _read_batch(self) -> Batch:
+    def _read_through(self, lens: Lens) -> bytes:
+        """What the viewer sees of what follows; a block of which it sees nothing is passed over."""
+        while True:
+            catching_up = self._lagging or not lens.caught_up
+            frames = BLOCK_FRAMES if lens.merges and catching_up else self._frames_at_once
+            batch: Batch = self._worker.call(self._read_batch, frames)
+            lens.caught_up = lens.caught_up or not batch.block
+            seen = lens(batch.block, catching_up) if batch.block else b""
+            if seen:
+                self._pending_comment = b""
+            if seen or not batch.block or self._over or self._disconnected:
+                return seen
+
+    def _read_batch(self, frames: int = 0) -> Batch:
         before, merge = self._after, self._lagging
         try:
-            batch = self.source.read(before, frames=self._frames_at_once, merge=merge)
+            batch = self.source.read(before, frames=frames or self._frames_at_once, merge=merge)
         except KeyError:  # its run was erased
             batch = Batch(b"", before, over=True)
         self._over = self._over or batch.over

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -13,6 +14,13 @@ BLOCK_BYTES: Final = 256 * 1024
 
 PROGRESS: Final = b"\nevent: progress\ndata: "
 """What follows the id in the frame of a progress."""
+
+DELTA: Final = re.compile(
+    rb'(?m)^(?P<head>id: (?P<run>[^\n:]*:)?\d[^\n]*\nevent: delta\ndata: {"timestamp":"[^"]*","text":")'
+    rb'(?P<text>[^"\\]*(?:\\.[^"\\]*)*)'
+    rb'(?P<tail>","channel":"(?P<channel>\w+)"}\n\n)'
+)
+"""The frame of a delta; on a stream of several runs its id begins with its run."""
 
 
 class Block(NamedTuple):
@@ -74,6 +82,38 @@ def merge_progress(frames: Sequence[bytes]) -> list[bytes]:
         merged.append(frame)
     merged.reverse()
     return merged
+
+
+def split(frames: bytes) -> list[bytes]:
+    """Splits frames that were joined: each ends with the only blank line in it."""
+    return [frame + b"\n\n" for frame in frames.split(b"\n\n")[:-1]]
+
+
+def merge_deltas(block: bytes) -> bytes:
+    """`block` with successive deltas of one channel as one: the last of them, with the text of all.
+
+    The texts are joined as they are encoded, since two strings of JSON one after the other are one. A delta of another
+    form, of a gateway's upstream, stays as it is.
+    """
+    merged: list[bytes] = []
+    texts: list[bytes] = []
+    end = 0
+    last: re.Match[bytes] | None = None
+    for found in DELTA.finditer(block):
+        if last is not None and (found.start() != end or found.group("run", "channel") != last.group("run", "channel")):
+            merged.append(_joined(last, texts))
+            texts.clear()
+        merged.append(block[end : found.start()])
+        texts.append(found["text"])
+        last, end = found, found.end()
+    if last is None:
+        return block
+    merged += (_joined(last, texts), block[end:])
+    return b"".join(merged)
+
+
+def _joined(last: re.Match[bytes], texts: list[bytes]) -> bytes:
+    return b"%b%b%b" % (last["head"], b"".join(texts), last["tail"])
 
 
 def _step_of(data: bytes) -> Any:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeVar
 
 from ..errors import StoreAway
-from ..protocol.frames import Batch, Block, join
+from ..protocol.frames import Batch, Block, join, split
 from ..protocol.state import Fold, Reason
 from .base import Record, RunInfo
 from .files import FileInfo
@@ -413,11 +413,6 @@ class Driver(ABC):
 
     def give_back(self) -> None:
         """Gives some of the room of deleted runs back to the machine. Raises `StoreAway`."""
-
-
-def split(frames: bytes) -> list[bytes]:
-    """Splits frames that were joined: each ends with the only blank line in it."""
-    return [frame + b"\n\n" for frame in frames.split(b"\n\n")[:-1]]
 
 
 def sizes(frames: Iterable[bytes]) -> int:

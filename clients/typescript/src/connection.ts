@@ -161,7 +161,7 @@ export function createConnection(options: WatchOptions, url: string | undefined,
   function resume(url: string): Promise<Response> {
     const headers: Record<string, string> = {Accept: ACCEPT}
     if (position.last) headers['Last-Event-ID'] = String(position.last)
-    return send(options, `${url}/events`, {headers, signal: attempt.signal})
+    return send(options, `${url}/events?merge=deltas`, {headers, signal: attempt.signal})
   }
 
   /** Takes the run's id from `start`: a page of another origin may be unable to read the headers that have it. */

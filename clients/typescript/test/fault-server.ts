@@ -32,7 +32,7 @@ export async function serve(fault: Pick<Fault, 'answers' | 'snapshot'>): Promise
   }
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = request.url as string
+    const path = (request.url as string).replace('?merge=deltas', '')
     const chunks: Buffer[] = await request.toArray()
     if (/^\/runs\/[^/]+$/.test(path)) return problemOrJson(response, 200, fault.snapshot)
     const answer = fault.answers[requests.length]

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import orjson
 
-from ...protocol.frames import BLOCK_BYTES, Block
+from ...protocol.frames import BLOCK_BYTES, Block, split
 from ...protocol.state import Fold
 from ..base import Record, RunInfo, handed_over
-from ..driver import FULL, NO_ROOM, Adopted, PutFile, State, Stored, sizes, split
+from ..driver import FULL, NO_ROOM, Adopted, PutFile, State, Stored, sizes
 from ..files import FileInfo
 from .scripts import Argument
 

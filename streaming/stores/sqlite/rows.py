@@ -6,10 +6,10 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from ...protocol.frames import Block
+from ...protocol.frames import Block, split
 from ...protocol.state import Fold
 from ..base import Record, RunInfo, handed_over
-from ..driver import Kept, State, sizes, split
+from ..driver import Kept, State, sizes
 from ..files import FileInfo
 from .file import SQL, Connection
 
