@@ -1,9 +1,9 @@
 // `node build.mjs [FOLDER]` builds FOLDER (dist/): the modules `index.js`, `react.js`, `testing.js` and `upload.js`, the same for
-// `require`, their types, and the command `headway-types`.
+// `require`, their types, and the command `headway-types`; without a FOLDER also `streaming/static/headway-client.tgz` of them.
 // A page can import the files as they are; React is not in them.
 
 import {execFileSync} from 'node:child_process'
-import {chmodSync, readdirSync, readFileSync, writeFileSync} from 'node:fs'
+import {chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync} from 'node:fs'
 import {createRequire} from 'node:module'
 import {dirname, join, resolve} from 'node:path'
 import {fileURLToPath} from 'node:url'
@@ -46,4 +46,13 @@ for (const name of readdirSync(dist)) {
     const {code} = await transform(readFileSync(path, 'utf8'), {format: 'cjs', minify: true, target: 'es2022'})
     writeFileSync(path.replace(/\.js$/, '.cjs'), code.replace(/require\("(\.\/[\w-]+)\.js"\)/g, 'require("$1.cjs")'))
   }
+}
+
+// The package as Python's wheel brings it.
+if (!process.argv[2]) {
+  const to = join(here, '../../streaming/static')
+  mkdirSync(to, {recursive: true})
+  const pack = ['pack', '--silent', '--ignore-scripts', '--pack-destination', to]
+  const name = execFileSync('npm', pack, {cwd: here, encoding: 'utf8'}).trim()
+  renameSync(join(to, name), join(to, 'headway-client.tgz'))
 }
