@@ -1,9 +1,9 @@
-// `node build.mjs [FOLDER]` builds FOLDER (dist/): the modules `index.js`, `react.js`, `testing.js` and `upload.js`, the same for
-// `require`, their types, and the command `headway-types`; without a FOLDER also `streaming/static/headway-client.tgz` of them.
-// A page can import the files as they are; React is not in them.
+// `node build.mjs [FOLDER]` builds FOLDER (dist/): the modules `index.js`, `many.js`, `react.js`, `testing.js` and `upload.js`, the
+// same for `require`, their types, and the command `headway-types`; without a FOLDER also `streaming/static/headway-client.tgz` of
+// them. A page can import the files as they are; React is not in them.
 
 import {execFileSync} from 'node:child_process'
-import {chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync} from 'node:fs'
+import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs'
 import {createRequire} from 'node:module'
 import {dirname, join, resolve} from 'node:path'
 import {fileURLToPath} from 'node:url'
@@ -13,13 +13,15 @@ import {build, transform} from 'esbuild'
 const here = dirname(fileURLToPath(import.meta.url))
 const dist = resolve(process.argv[2] ?? join(here, 'dist'))
 
+for (const name of existsSync(dist) ? readdirSync(dist) : []) if (name.startsWith('shared')) rmSync(join(dist, name))
+
 const modules = {bundle: true, format: 'esm', target: 'es2022', outdir: dist, absWorkingDir: here, logLevel: 'warning'}
 
 await build({
   ...modules,
-  entryPoints: ['index', 'react', 'testing', 'upload'].map((name) => `src/${name}.ts`),
-  splitting: true, // what several import is in one chunk
-  chunkNames: 'shared',
+  entryPoints: ['index', 'many', 'react', 'testing', 'upload'].map((name) => `src/${name}.ts`),
+  splitting: true, // what several import is in chunks
+  chunkNames: 'shared-[hash]',
   minify: true,
   sourcemap: true,
   external: ['react'],

@@ -271,7 +271,8 @@ export function createConnection(options: WatchOptions, url: string | undefined,
       try {
         const response = await send(options, connection.url + path, init)
         if (!response.ok) throw await problemOf(response)
-        return parse(await response.text()) as Snapshot
+        const text = await response.text()
+        return (text && parse(text)) as Snapshot
       } catch (error) {
         const final = error instanceof HeadwayError && !error.retryable
         // An answer to a question is not sent again: if only the response was lost, the service would refuse it.

@@ -42,6 +42,8 @@ export interface Run<Op extends Operation = Operation> extends AsyncIterable<Run
   cancel(): Promise<Snapshot<Op['result']>>
   /** Stops watching it. How long the run goes on without viewers is its `linger`. */
   disconnect(): void
+  /** Deletes it, once it is over, with all that belongs to it. */
+  erase(): Promise<void>
   /** Answers its open question, or the one with the id `question`. */
   answer(answer: unknown, question?: string): Promise<Snapshot<Op['result']>>
 }
@@ -105,6 +107,7 @@ function createRun<Op extends Operation>(
     cancel,
     disconnect: () => stop(new Disconnected()),
     answer,
+    erase: () => request('/events', {method: 'DELETE'}).then(() => {}),
     [Symbol.asyncIterator]: () => queue.iterate(() => stop(new Disconnected())),
   }
 
