@@ -180,12 +180,16 @@ class AsyncRun(BaseRun[AsyncConnection, anyio.Event]):
     async def result(self: AnyRun) -> Any:
         """The result. The rest of the stream is read first, and its events are dropped.
 
+        The values of partials stand where it refers to them; those that this viewer has not read are read now.
+
         Raises `RunFailed`, `RunCancelled`, `Interrupted`, and `Left` after `disconnect()`.
         """
         while await self._next() is not None:
             pass
         if self._reader.needs_snapshot:
             await self._read_end()
+        if self._reader.missing:
+            await self._read_partials()
         return self._reader.outcome()
 
     async def snapshot(self: AnyRun) -> Snapshot:

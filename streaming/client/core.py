@@ -247,6 +247,15 @@ class BaseRun(Generic[ConnectionT, EventT]):
         response = await self._client._send("GET", path_of("runs", self.id))
         return self._reader.end_with(snapshot_of(response), response.json())
 
+    async def _read_partials(self) -> None:
+        """Reads the partials that the result refers to once more, from the first event on."""
+        reader = self._client._new_reader(self.id)
+        reader.hold(self._reader.missing)
+        again = type(self)(self._client, reader)
+        while await again._next() is not None:
+            pass
+        self._reader.add_partials(reader)
+
     async def _open(self) -> httpx.Response:
         if self._post is not None and not self._reader.run:
             return await self._post()

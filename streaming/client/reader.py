@@ -21,7 +21,7 @@ A stream that ends without `done` is never a success.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from random import random
 from typing import Any, Final
@@ -47,6 +47,7 @@ from ..protocol.typed import (
     read_event,
 )
 from .errors import ClientError, Interrupted, Left, NotAStream, RequestRefused, RunCancelled, RunFailed
+from .held import HeldPartials
 
 MAX_RETRY_AFTER: Final = 300.0
 """Seconds: a refusal with a longer `Retry-After` is raised instead of waited for."""
@@ -104,6 +105,7 @@ class RunReader:
         self._retry: float | None = None
         self._chance = chance
         self._max_event = max_event
+        self._partials = HeldPartials(whole=not after)
         self._parser = self._new_parser()
         self._was_open = False
         self._has_events = False
@@ -168,6 +170,23 @@ class RunReader:
     # -- the end ------------------------------------------------------------------------------------------------
 
     @property
+    def missing(self) -> set[str]:
+        """The keys that the result refers to, of partials that were not read, or not held: `add_partials` adds them."""
+        return self._partials.missing(self._result[0]) if self._result else set()
+
+    def hold(self, keys: Collection[str]) -> None:
+        """Holds the partials of these keys, however much they are."""
+        self._partials = HeldPartials(keys=keys)
+
+    def add_partials(self, other: RunReader) -> None:
+        """Adds the partials that another reader of the run has held."""
+        self._partials.add_all(other._partials)
+
+    def filled(self, result: Any) -> Any:
+        """A result with the values of partials in place of references, as far as they are held."""
+        return self._partials.fill(result)
+
+    @property
     def needs_snapshot(self) -> bool:
         """Whether `outcome` needs `end_with`: `done` was read, but the result or error before it was not."""
         return self.over and self.status != "cancelled" and not self._result and self._error is None
@@ -194,7 +213,7 @@ class RunReader:
             raise RunFailed(str(error.get("code", "")), str(error.get("message", "")), retryable=retryable)
         if self.status == "cancelled":
             raise RunCancelled(self._reason)
-        return self._result[0] if self._result else None
+        return self.filled(self._result[0]) if self._result else None
 
     # -- helpers ------------------------------------------------------------------------------------------------
 
@@ -216,6 +235,8 @@ class RunReader:
         event = read_event(self.last_event_id, message.event, message.data)
         if event is not None:
             self._update(event)
+            if isinstance(event, Partial):
+                self._partials.add(event, len(message.data))
         return event
 
     def _update(self, event: RunEvent) -> None:
@@ -226,10 +247,14 @@ class RunReader:
                 self.run = self.run or run
             case Question():
                 self.question = event
-            case Answer() | Attempt():
+            case Answer():
                 self.question = None
+            case Attempt(after=after):
+                self.question = None
+                self._partials.drop_after(after)
             case Reset(snapshot=snapshot):
                 self.question = _question_in(snapshot, event.id)
+                self._partials.whole = False
             case Result(result=result):
                 self._result = [result]
             case Error(data=data):

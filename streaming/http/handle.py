@@ -17,6 +17,7 @@ from ..protocol.typed import Done, RunEvent, read_event
 from ..runs import questions
 from ..runs.runner import Runner
 from ..stores.base import Record
+from ..stores.partials import resolved
 from .inputs import refusals
 from .tokens import Verb, Wish
 from .viewer import RunSource
@@ -123,7 +124,7 @@ class RunHandle:
 
     def _record(self) -> Record:
         runner = self._runner
-        return runner.worker.call(runner.find, self.id, None)
+        return runner.worker.call(lambda: resolved(runner.store, runner.find(self.id, None)))
 
     def _wait(self, after: int, timeout: float | None) -> None:
         """Waits for the event log to be closed."""

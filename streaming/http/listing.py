@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Final, get_args
 
 import orjson
@@ -13,6 +14,7 @@ from ..errors import NotFound
 from ..protocol.state import Status
 from ..runs.runner import Runner
 from ..stores.base import Record
+from ..stores.partials import resolved
 from .preferences import bad_field, read_number
 
 MAX_PAGE: Final = 100
@@ -50,7 +52,8 @@ def _with_results(runner: Runner, owner: str, records: Iterable[Record]) -> Iter
     """The snapshots with results, each read by itself: no more than one stands in memory twice."""
     for record in records:
         with contextlib.suppress(NotFound):  # expired meanwhile
-            yield runner.worker.call(runner.find, record.info.id, owner).snapshot()
+            found = runner.worker.call(runner.find, record.info.id, owner)
+            yield runner.worker.call(partial(resolved, runner.store, found, most=RESULT_BYTES)).snapshot()
 
 
 def _fitting(snapshots: Iterable[bytes], most: int) -> Iterator[bytes]:

@@ -24,6 +24,7 @@ from ..runs.handshake import Handshake
 from ..runs.observers import StreamOpened
 from ..runs.operation import Operation
 from ..stores.base import Record
+from ..stores.partials import RESOLVED_BYTES, resolved
 from .answer_form import read_answer
 from .answers import SLICE, Answer, Answers
 from .command import LOCAL_WORK
@@ -306,6 +307,8 @@ class Routes:
         return record
 
     def _snapshot(self, record: Record, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+        runner = self._headway.runner
+        record = runner.worker.call(partial(resolved, runner.store, record, most=RESOLVED_BYTES))
         if request.args.get("view") == "html":
             html = fragment(self._opening(record.info.id), record.snapshot())
             return self._answer(html, status, headers=headers, content_type="text/html; charset=utf-8")

@@ -26,6 +26,7 @@ from typing import Final, Literal
 import orjson
 
 from ..errors import RunClosed
+from .partials import MARK
 
 Status = Literal["queued", "running", "waiting", "cancelling", "succeeded", "failed", "cancelled"]
 Ending = Literal["succeeded", "failed", "cancelled"]
@@ -97,6 +98,11 @@ class Fold:
     @property
     def over(self) -> bool:
         return self.state == "over"
+
+    @property
+    def refers(self) -> bool:
+        """Whether the result refers to partials: their frames are kept as long as the run."""
+        return self.result is not None and MARK in self.result
 
     @property
     def status(self) -> Status:

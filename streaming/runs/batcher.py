@@ -35,6 +35,9 @@ class Sink(Protocol):
     def wait_for_room(self) -> None:
         """Waits, in the producer's greenlet, while too much is unread."""
 
+    def check_references(self, body: bytes, last: int) -> None:
+        """Raises where a result refers to partials that are gone; `last` is the number of the event before it."""
+
     def keep_file(self, file: FileEvent) -> Event:
         """Keeps a file, and gives the event that says so; waits in the producer's greenlet."""
 

@@ -18,6 +18,7 @@ from greenlet import GreenletExit
 from ..clock import Clock, Timer, rfc3339
 from ..errors import EncodeError, OperationError, Refused
 from ..protocol.events import FLUSH, LIFECYCLE, Event, Question, RawEvent, encode_json, make_event
+from ..protocol.partials import MARK
 from ..protocol.recorder import Recorder, question
 from ..protocol.state import Ending, Fold, Reason
 from ..runtime.hub import GreenSignal
@@ -165,7 +166,11 @@ class Producer:
         try:
             result = self._pump()
             if self.cancelled is None:
-                self._finish("succeeded", Event("result", encode_json({"result": result})))
+                event = Event("result", encode_json({"result": result}))
+                if MARK in event.body:
+                    self._batcher.write()
+                    self._sink.check_references(event.body, self.recorder.last)
+                self._finish("succeeded", event)
             else:
                 self._finish_cancelled()
         except BaseException as error:  # noqa: BLE001  # SystemExit of an operation ends its run, not the worker

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -17,6 +18,7 @@ from ..protocol.recorder import Recorder
 from ..protocol.state import Fold
 from ..runtime.worker import Worker
 from ..stores.base import RunInfo, Store
+from ..stores.partials import lost_partials
 from .context import CallContext, CurrentRun, RunContext
 from .executors.base import FailedWork
 from .executors.start import start_work
@@ -25,7 +27,12 @@ from .observers import Observer, RunEnded, RunStarted
 from .operation import Operation
 from .producer import Producer
 
+log = logging.getLogger("headway")
+
 STORE_LOST: Final = "The store of the runs could not be reached for too long."
+KEPT_WAIT: Final = 0.01
+KEPT_TRIES: Final = 1_000
+"""How often, and for how many seconds each, a result that refers to partials waits until the store has them."""
 FILE_TRIES: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds between the tries to keep a file while the store is away."""
 STORE_FULL: Final = "The live runs fill the store, and this one is the largest."
@@ -119,6 +126,16 @@ class Run:
                     raise OperationError("operation_failed", STORE_LOST, retryable=True) from None
                 gevent.sleep(seconds)
         raise AssertionError("the last try returns or raises")
+
+    def check_references(self, body: bytes, last: int) -> None:
+        """Raises `OperationError` where the store has trimmed a partial that a result refers to."""
+        for _ in range(KEPT_TRIES):  # what is yet to be written may still trim some
+            if self._store.last_event_id(self.info.id) >= last:
+                break
+            gevent.sleep(KEPT_WAIT)
+        if lost := lost_partials(self._store, self.info.id, body):
+            log.error("the result of run %s refers to lost partials, such as %s", self.info.id, min(lost))
+            raise OperationError("too_large", "The result refers to partials that are no longer kept.")
 
     def _apply_control(self) -> None:
         """Applies what others ask of this run; called whenever anything about it has changed."""

@@ -104,7 +104,7 @@ class MemoryStore(Store):
         if recent.fold.over:
             raise RunClosed(f"run {run} is over")
         before = recent.size
-        recent.extend(block, fold, self._keep_bytes)
+        recent.extend(block, fold, self._store_bytes if fold.refers else self._keep_bytes)
         if fold.over:
             self._end(recent.info)
         if fold.result is None and recent.size == before + block.size:  # `_account` in short
@@ -265,8 +265,8 @@ def size_of(info: RunInfo) -> int:
 
 
 def _droppable(run: RecentEvents) -> int:
-    """The bytes of the frames that a run may lose: all but the newest one."""
-    return run.size - len(run.frames[-1]) if run.frames else 0
+    """The bytes of the frames that a run may lose: all but the newest one, and none that its result refers to."""
+    return run.size - len(run.frames[-1]) if run.frames and not run.fold.refers else 0
 
 
 MemoryLog = MemoryStore

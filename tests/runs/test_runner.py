@@ -452,6 +452,9 @@ class Frames(list[bytes]):
     def wait_for_room(self) -> None:
         """There is always room."""
 
+    def check_references(self, body: bytes, last: int) -> None:
+        """There are no partials."""
+
     def keep_file(self, file: FileEvent) -> Event:
         """There are no files."""
         raise NotImplementedError

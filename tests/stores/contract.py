@@ -28,6 +28,7 @@ from streaming.protocol.events import Event, make_event
 from streaming.protocol.frames import BLOCK_BYTES, BLOCK_FRAMES
 from streaming.protocol.recorder import Recorder
 from streaming.stores.base import RunInfo, Store
+from streaming.stores.partials import lost_partials, resolved
 from tests.clients import PATIENCE, parse_frames
 
 CREATED = "2026-11-23T09:30:00.000Z"
@@ -203,6 +204,40 @@ class StoreContract:
         assert store.find_file("old", "a") is None
         until(lambda: store.files.runs() <= {"new"}, "its files are deleted")
         assert read_file(store, "new", "a") == b"text"
+
+    # Partials that a result refers to
+
+    def test_a_partial_that_a_result_refers_to(self, clock: ManualClock) -> None:
+        """It is kept as long as its run, however much that is: a result is whole, or it is none."""
+        store = self.make(retention=3600.0, clock=clock, keep_bytes=20_000)
+        store.create(run_info("r"))
+        producer = Producer(store, "r", clock)
+        producer.write(start_event(run="r"))
+        for number in range(9):
+            producer.write(partial(f"p{number}", "x" * 2_000))
+        result = {"pages": [{"$partial": f"p{number}"} for number in range(9)], "n": 2**70, "other": {"$partial": "q"}}
+        assert lost_partials(store, "r", json.dumps(result).encode()) == set()
+        producer.write(make_event("result", {"result": result}))
+        producer.end()
+        record = store.find("r")
+        assert record is not None
+        filled = json.loads(resolved(store, record).snapshot())["result"]
+        assert filled == {"pages": ["x" * 2_000] * 9, "n": 2**70, "other": {"$partial": "q"}}
+        assert json.loads(resolved(store, record, most=17_000).snapshot())["result"] == result
+        store.close()
+
+    def test_a_partial_that_was_trimmed(self, clock: ManualClock) -> None:
+        """It is told before the result is written."""
+        store = self.make(retention=3600.0, clock=clock, keep_bytes=20_000)
+        store.create(run_info("r"))
+        producer = Producer(store, "r", clock)
+        producer.write(start_event(run="r"))
+        for number in range(30):
+            producer.write(partial(f"p{number}", "x" * 2_000))
+        result = json.dumps([{"$partial": "p0"}, {"$partial": "p29"}]).encode()
+        assert lost_partials(store, "r", result) == {"p0"}
+        assert lost_partials(store, "r", b'[{"a": "p0"}]') == set()
+        store.close()
 
     # A run and its record
 

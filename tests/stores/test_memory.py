@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from streaming import ManualClock, MemoryStore, event
+from streaming import ManualClock, MemoryStore, event, partial
 from streaming.errors import Unavailable
 from streaming.protocol.events import make_event
 from streaming.stores.base import EVICT_AFTER, Store
@@ -200,3 +200,20 @@ def test_the_memory_of_the_process(runs: str, figures: Figures) -> None:
     taken = int(done.stdout)
     figures.add("memory for a bound of 25 MB", f"{taken / 1e6:.1f} MB")
     assert taken < 1.5 * 25_000_000
+
+
+def test_a_result_that_refers_to_partials_makes_no_room() -> None:
+    """The frames of another run are dropped instead of those that a result refers to."""
+    store, clock = MemoryStore(store_bytes=120_000), ManualClock()
+    for run in ("whole", "long"):
+        store.create(run_info(run))
+    whole, long = (Producer(store, run, clock) for run in ("whole", "long"))
+    whole.write(start_event())
+    for number in range(40):
+        whole.write(partial(str(number), "x" * 1_000))
+    whole.write(make_event("result", {"result": [{"$partial": str(number)} for number in range(40)]}))
+    long.write(start_event())
+    for _ in range(200):
+        long.write(event("tick", {"text": "x" * 1_000}))
+    assert store.read("whole", 0).oldest == 1
+    assert store.read("long", 0).oldest > 100

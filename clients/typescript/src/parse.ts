@@ -4,7 +4,7 @@ import type {RunEvent} from './events.ts'
 import {createParser, type Frame} from './sse.ts'
 
 /** The library's events, whose data is an object: anything else is invalid. */
-const LIBRARY = /^(start|progress|delta|partial|question|answer|result|error|done|attempt|reset)$/
+const LIBRARY = /^(start|progress|delta|partial|file|question|answer|result|error|done|attempt|reset)$/
 const ENDINGS = /^(succeeded|failed|cancelled)$/
 
 /** How far a run was read, over all of its streams. */

@@ -7,18 +7,19 @@ import sys
 from _thread import start_new_thread
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
 import click
 import orjson
 
-from ...protocol.typed import Question
+from ...protocol.typed import Question, Result, RunEvent
 from ..errors import ClientError, Conflict, InvalidInput, RunCancelled, RunFailed
 from ..sync import Run
 from .exit_codes import ExitCode
 from .flags import field_of
-from .output import Output, printable
+from .output import JsonLines, Output, printable
 
 
 class Follower:
@@ -39,7 +40,7 @@ class Follower:
         """Shows the run to its end. Raises `Interrupted` and `RequestRefused`."""
         with self._handle_interrupts(), self._run, self._output:
             for event in self._run:
-                self._output.show(event)
+                self._output.show(self._filled(event))
                 if isinstance(event, Question):
                     self._ask(event)
         try:
@@ -49,6 +50,12 @@ class Follower:
         except RunCancelled:
             return ExitCode.CANCELLED
         return ExitCode.SUCCEEDED
+
+    def _filled(self, event: RunEvent) -> RunEvent:
+        """A result with the values of the partials that it refers to, for people; lines of JSON are what was sent."""
+        if not isinstance(event, Result) or isinstance(self._output, JsonLines):
+            return event
+        return replace(event, result=self._run._reader.filled(event.result))
 
     # -- Ctrl-C -------------------------------------------------------------------------------------------------
 

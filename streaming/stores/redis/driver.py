@@ -47,6 +47,9 @@ RECOUNT: Final = 600.0
 
 SECRET_KEY: Final = "headway:secret"  # noqa: S105  the name of the key
 
+KEEP_ALL: Final = 1 << 53
+"""More bytes than a run may have."""
+
 KEPT: Final[Mapping[int, Kept]] = {1: "kept", 0: "fenced", -1: "gone", -2: "behind"}
 
 
@@ -209,9 +212,18 @@ class RedisDriver(Driver):
         folded = {"last" if name == "last_event_id" else name: getattr(fold, name) for name in Fold.__slots__}
         fields = [part for name, value in folded.items() if value is not None for part in (name, value)]
         unset = [name for name, value in folded.items() if value is None]
+        keep = KEEP_ALL if fold.refers else self._keep_bytes
         return script(
             "append",
-            *(run, worker, epoch, self._retention, self._ahead, self._keep_bytes, gap or ""),
+            *(
+                run,
+                worker,
+                epoch,
+                self._retention,
+                self._ahead,
+                keep,
+                gap or "",
+            ),
             *(fold.last_event_id, fold.ending or "", len(fields), len(unset), *fields, *unset),
             *replies.entries(blocks),
             decode=lambda reply: (KEPT[reply[0]], reply[1]),

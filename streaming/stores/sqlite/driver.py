@@ -117,7 +117,7 @@ class SqliteDriver(SqliteFile):
         if fold.over:
             db.execute(SQL["drop_checkpoint"], values)
         (size,) = db.execute(SQL["size"], values).fetchone()
-        if size > self._keep_bytes:
+        if size > self._keep_bytes and not fold.refers:
             room.trim(db, run, size, self._keep_bytes - self._keep_bytes // 8)
         return "kept", fold.last_event_id
 
