@@ -6,14 +6,17 @@ import ctypes
 import math
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as c
 
+from . import bidi
 from .errors import Unreadable
 from .geometry import Frame
-from .layout import Box, Hidden, Line, Word
+from .layout import Box, Hidden, Line, Word, around
 from .text import clean, one_line
 
 MAX_CHARACTERS = 300_000
@@ -57,23 +60,68 @@ class Characters:
         self._rectangles = c.FS_RECTF(), c.FS_RECTF()
         self._matrix = c.FS_MATRIX()
 
+    @cached_property
+    def _base(self) -> bool:
+        """Whether the page reads from right to left."""
+        return bidi.is_right_to_left("".join(map(chr, self._codes)))
+
     def lines(self) -> Iterator[Line]:
-        """The lines in PDFium's order; a word that continues in the next line belongs to the first line."""
+        """The lines in PDFium's order; a word that continues in the next line belongs to the first line.
+
+        Text from right to left is in logical order, in one line also where PDFium cuts it.
+        """
         words: list[Word] = []
+        spans: list[tuple[int, int]] = []
+        for more_words, more_spans in self._runs():
+            if words and not _is_one_line(words, more_words):
+                yield self._line(words, spans)
+                words, spans = [], []
+            words += more_words
+            spans += more_spans
+        if words:
+            yield self._line(words, spans)
+
+    def _runs(self) -> Iterator[tuple[list[Word], list[tuple[int, int]]]]:
+        """The words of each line of PDFium, and where their characters are."""
+        words: list[Word] = []
+        spans: list[tuple[int, int]] = []
         hyphenated = False
         for start, end, last in self._spans():
             word = self._word(start, end)
-            if word and hyphenated:
+            if word and hyphenated and not _has_right_to_left(words):
                 words[-1] = _join(words[-1], word)
                 word = None
             if word:
                 words.append(word)
+                spans.append((start, end))
             before, hyphenated = hyphenated, bool(words) and self._codes[end : end + 1] == [_HYPHEN]
             if words and not hyphenated and (last or before):
-                yield Line(tuple(words))
-                words = []
+                yield words, spans
+                words, spans = [], []
         if words:
-            yield Line(tuple(words))
+            yield words, spans
+
+    def _line(self, words: list[Word], spans: list[tuple[int, int]]) -> Line:
+        """The words as a line, in logical order where some of them read from right to left."""
+        if not _has_right_to_left(words):
+            return Line(tuple(words))
+        of_index = {index: word for word, span in zip(words, spans, strict=True) for index in range(*span)}
+        chars = [self._char(index) for index in range(spans[0][0], spans[-1][1])]
+        kept = [char for char in chars if char.at in of_index or char.code.isspace()]
+        line = []
+        for place, word in enumerate(bidi.words(kept, words[0].size, base=self._base), spans[0][0] + 1):
+            first = of_index[word[0].at]
+            box = first.box._replace(x0=min(char.x0 for char in word), x1=max(char.x1 for char in word))
+            text = clean("".join(char.code for char in word))
+            line.append(replace(first, text=text, box=box, place=place))
+        return Line(tuple(word for word in line if word.text))
+
+    def _char(self, index: int) -> bidi.Char:
+        box = self._box(index, index)
+        x, y = ctypes.c_double(), ctypes.c_double()
+        c.FPDFText_GetCharOrigin(self._text, index, x, y)
+        origin, _ = self._frame.matrix.at(x.value, y.value)
+        return bidi.Char(chr(self._codes[index]), index, box.x0, box.x1, origin)
 
     def hidden(self) -> list[Hidden]:
         """The text that nobody sees, once `lines` has ended."""
@@ -150,6 +198,20 @@ def _is_bold(font: Any) -> bool:
     c.FPDFFont_GetBaseFontName(font, buffer, size)
     name = buffer.value.decode("utf-8", "replace").rpartition("+")[2]
     return bool(_BOLD.search(name)) or c.FPDFFont_GetFlags(font) & _FORCE_BOLD != 0
+
+
+def _has_right_to_left(words: list[Word]) -> bool:
+    return any(bidi.RIGHT_TO_LEFT.search(word.text) and word.upright for word in words)
+
+
+def _is_one_line(words: list[Word], others: list[Word]) -> bool:
+    """Whether these are parts of one line, which PDFium cuts at marks and wide spaces of text from right to left."""
+    if not (_has_right_to_left(words) and _has_right_to_left(others)):
+        return False
+    one, other = around(word.box for word in words), around(word.box for word in others)
+    gap = max(one.x0 - other.x1, other.x0 - one.x1)
+    height = abs(one.top + one.bottom - other.top - other.bottom) / 2
+    return gap < words[0].size and height < 0.75 * words[0].size
 
 
 def _join(first: Word, second: Word) -> Word:

@@ -30,6 +30,7 @@ from .geometry import Frame, turns
 from .layers import has_layers
 from .layout import Box, Hidden, Page, Word
 from .objects import Objects
+from .order import in_order
 from .placing import place
 from .text import one_line
 from .visibility import Clock, Visibility
@@ -158,7 +159,7 @@ class Document:
         objects = Objects(page, frame, layers=self._layers)
         visibility = Visibility(page, text, frame, objects, self._clock)
         characters = Characters(text, frame, visibility.hidden)
-        lines = list(characters.lines())
+        lines = in_order(list(characters.lines()))
         marks = [
             Word(mark.text, box, min(box.height, MARK)) for mark in filled.marks for box in [frame.box(*mark.sides)]
         ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -33,6 +33,10 @@ class Box(NamedTuple):
         """From the top to the bottom."""
         return self.bottom - self.top
 
+    def mirrored(self, width: float) -> Box:
+        """The box seen in a mirror, on a page of this width."""
+        return Box(width - self.x1, self.top, width - self.x0, self.bottom)
+
     def rounded(self) -> list[float]:
         """The four sides to a tenth of a point, for JSON."""
         return [round(side, 1) for side in self]
@@ -40,13 +44,17 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A run of characters without white space; `size` is its type size in points."""
+    """A run of characters without white space; `size` is its type size in points.
+
+    `place` is above 0 in a line with text from right to left, and higher the later the word is read.
+    """
 
     text: str
     box: Box
     size: float
     bold: bool = False
     upright: bool = True
+    place: int = 0
 
     @property
     def middle(self) -> tuple[float, float]:
@@ -161,6 +169,24 @@ class Page:
         return "\n".join(line.text for line in self.lines)
 
 
+def mirrored(page: Page) -> Page:
+    """The page seen in a mirror, whose rows and columns can be read from left to right if its text cannot.
+
+    The words of a cell stay in the order of the lines.
+    """
+    count = 0
+    lines = []
+    for line in page.lines:
+        words = []
+        for word in line.words:
+            count += 1
+            words.append(replace(word, box=word.box.mirrored(page.width), place=count))
+        lines.append(Line(tuple(words)))
+    rules = (r if r.horizontal else r._replace(at=page.width - r.at) for r in page.rules)
+    turned = (r._replace(start=page.width - r.end, end=page.width - r.start) if r.horizontal else r for r in rules)
+    return replace(page, lines=tuple(lines), rules=tuple(turned))
+
+
 def around(boxes: Iterable[Box]) -> Box:
     """The smallest box that holds all of `boxes`, at least one."""
     lefts, tops, rights, bottoms = zip(*boxes, strict=True)
@@ -197,8 +223,13 @@ def cells(words: Iterable[Word]) -> Iterator[Cell]:
     cell: list[Word] = []
     for word in sorted(words, key=lambda word: word.box.x0):
         if cell and word.box.x0 - cell[-1].box.x1 > CELL_GAP * min(word.size, cell[-1].size):
-            yield Cell(tuple(cell))
+            yield Cell(_as_read(cell))
             cell = []
         cell.append(word)
     if cell:
-        yield Cell(tuple(cell))
+        yield Cell(_as_read(cell))
+
+
+def _as_read(words: list[Word]) -> tuple[Word, ...]:
+    """The words of a cell, from left to right, in the order in which they are read."""
+    return tuple(sorted(words, key=lambda word: word.place) if any(word.place for word in words) else words)

@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
-from .layout import Box, Cell, Page, Row, around, rows
+from .bidi import is_right_to_left
+from .layout import Box, Cell, Page, Row, around, mirrored, rows
 
 MAX_KEY_WORDS = 6
 """Words of a key; more than that is a sentence."""
@@ -42,7 +43,20 @@ class Pair(NamedTuple):
 
 
 def find(page: Page, headings: Collection[Box] = (), tables: Collection[Box] = ()) -> list[Pair]:
-    """The pairs of a page in reading order, those of its form first. No heading is a key, no table a value."""
+    """The pairs of a page in reading order, those of its form first. No heading is a key, no table a value.
+
+    In Arabic and Hebrew a value stands left of its key.
+    """
+    if is_right_to_left(page.text):
+        width = page.width
+        found = _find(
+            mirrored(page), [box.mirrored(width) for box in headings], [box.mirrored(width) for box in tables]
+        )
+        return [pair._replace(box=pair.box and pair.box.mirrored(width)) for pair in found]
+    return _find(page, headings, tables)
+
+
+def _find(page: Page, headings: Collection[Box], tables: Collection[Box]) -> list[Pair]:
     words = (word for line in page.lines for word in line.words)
     free = [word for word in words if not any(box.holds(*word.middle) for box in headings)]
     pairs = [Pair(*field) for field in page.fields]

@@ -20,7 +20,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from . import aligned, lined, ruled
-from .layout import Cell, Page, Row, Word, rows
+from .bidi import is_right_to_left
+from .layout import Cell, Page, Row, Word, mirrored, rows
 from .tabular import Table
 
 MAX_CAPTION = 6
@@ -35,7 +36,21 @@ _CAPTION = re.compile(
 
 
 def find(page: Page) -> list[Table]:
-    """The tables of a page, from top to bottom."""
+    """The tables of a page, from top to bottom; those in Arabic or Hebrew have their first column on the right."""
+    if is_right_to_left(page.text):
+        return [_mirrored(table, page.width) for table in _find(mirrored(page))]
+    return _find(page)
+
+
+def _mirrored(table: Table, width: float) -> Table:
+    box = table.box.mirrored(width)
+    columns = tuple((width - right, width - left) for left, right in table.columns)
+    if any(is_right_to_left(cell) for row in table.rows for cell in row):
+        return replace(table, box=box, columns=columns)
+    return replace(table, box=box, columns=columns[::-1], rows=[row[::-1] for row in table.rows])
+
+
+def _find(page: Page) -> list[Table]:
     words = [word for line in page.lines for word in line.words if word.upright]
     tables: list[Table] = []
     for tables_of in (ruled.tables, lined.tables):
