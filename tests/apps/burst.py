@@ -1,4 +1,4 @@
-"""An application with the console, and an operation that yields a thousand events of its own a second."""
+"""An application with the console, and operations that yield thousands of events a second."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import console
-from streaming import Event, Headway, event, operation
+from streaming import Event, Headway, event, operation, partial
 
 
 class Burst(BaseModel):
@@ -30,12 +30,29 @@ def burst(input: Burst) -> Iterator[Event]:
             time.sleep(max(0.0, began + (number + 1) / input.rate - time.monotonic()))
 
 
+class Shower(BaseModel):
+    """How many partials, and how many a second."""
+
+    partials: int = 100_000
+    rate: int = 5_000
+
+
+@operation
+def shower(input: Shower) -> Iterator[Event]:
+    """Yields its partials at that rate, fifty at a time, each under a key of its own."""
+    began = time.monotonic()
+    for number in range(input.partials):
+        yield partial(f"row-{number}", {"number": number, "words": ["some", "words"]})
+        if number % 50 == 49:
+            time.sleep(max(0.0, began + (number + 1) / input.rate - time.monotonic()))
+
+
 def create_app() -> Flask:
     """The application, which believes one proxy what it says of the path of a request."""
     app = Flask(__name__)
     app.wsgi_app = ProxyFix(app.wsgi_app, x_prefix=1)  # type: ignore[method-assign]
     app.register_blueprint(console.blueprint)
-    Headway(app, operations=[burst])
+    Headway(app, operations=[burst, shower])
     return app
 
 

@@ -134,7 +134,7 @@ export function createConnection(options: WatchOptions, url: string | undefined,
     const type = response.headers.get('Content-Type')
     if (type?.startsWith('text/event-stream')) return response
     await discard(response)
-    const detail = `The response is not an event stream; its Content-Type is ${type}.`
+    const detail = `Not an event stream, but ${type}.`
     if (position.last || !start) throw new Error(detail)
     throw new Problem(response.status, {code: 'not_an_event_stream', detail})
   }

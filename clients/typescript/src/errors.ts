@@ -54,7 +54,7 @@ export class Interrupted extends HeadwayError {
   override name = 'Interrupted'
 
   constructor(cause: unknown) {
-    super('interrupted', `The stream was interrupted before the run was over: ${messageOf(cause)}`, true, cause)
+    super('interrupted', `Interrupted before the run was over: ${messageOf(cause)}`, true, cause)
   }
 }
 

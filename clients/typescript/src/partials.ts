@@ -34,25 +34,20 @@ export interface KeptPartials {
   fill(result: unknown): unknown
 }
 
-/** The newest `most` partials that the events of a run give, or those with these keys. */
+/**
+ * The newest `most` partials that the events of a run give, or those with these keys. Those of an attempt that was lost
+ * are among them: a result refers to none of them, or to a checkpoint's, and where one was sent again, that counts.
+ */
 export function keepPartials(most = MAX_PARTIALS, keys?: ReadonlySet<string>): KeptPartials {
-  const kept = new Map<string, {id: number; value: unknown}>()
+  const kept = new Map<string, unknown>()
 
-  return {add, has: (key) => kept.has(key), fill}
-
-  function add({id, type, data}: RunEvent): void {
-    if (type === 'attempt') dropAfter((data as {after?: number}).after ?? 0)
-    if (type !== 'partial' || keys?.has(data.key) === false) return
-    kept.set(data.key, {id, value: data.value})
-    if (!keys && kept.size > most) kept.delete(kept.keys().next().value as string)
-  }
-
-  /** An attempt begins where the one before it has left a checkpoint, after that event. */
-  function dropAfter(last: number): void {
-    for (const [key, {id}] of kept) if (id > last) kept.delete(key)
-  }
-
-  function fill(result: unknown): unknown {
-    return replaceReferences(result, (key, value) => (kept.get(key) ?? {value}).value)
+  return {
+    add({type, data}) {
+      if (type !== 'partial' || keys?.has(data.key) === false) return
+      kept.set(data.key, data.value)
+      if (!keys && kept.size > most) kept.delete(kept.keys().next().value as string)
+    },
+    has: (key) => kept.has(key),
+    fill: (result) => replaceReferences(result, (key, value) => (kept.has(key) ? kept.get(key) : value)),
   }
 }

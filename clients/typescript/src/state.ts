@@ -202,7 +202,26 @@ export function isOver(status: Status | 'idle'): boolean {
   return status === 'succeeded' || status === 'failed' || status === 'cancelled'
 }
 
-/** What is not in it is `undefined`. */
 function emptyState(status: Draft['status']): Draft {
-  return {status, text: '', thinking: '', partials: {}, events: [], attempt: 1, incomplete: false} as unknown as Draft
+  return {
+    id: undefined,
+    operation: undefined,
+    status,
+    progress: undefined,
+    percent: undefined,
+    eta: undefined,
+    text: '',
+    thinking: '',
+    partials: {},
+    question: undefined,
+    result: undefined,
+    error: undefined,
+    events: [],
+    startedAt: undefined,
+    endedAt: undefined,
+    elapsed: undefined,
+    reason: undefined,
+    attempt: 1,
+    incomplete: false,
+  }
 }

@@ -75,15 +75,14 @@ test('a stream without a run keeps its partials, since it has no log', async () 
   expect(await run.result).toBe(7)
 })
 
-test('an attempt keeps the partials before its checkpoint, and drops those after it', () => {
+test('a result has the partials from before a checkpoint, and the newer ones of an attempt that sent them again', () => {
   const partials = keepPartials()
   const add = (id: number, type: string, data: object) => partials.add({id, type, data} as RunEvent)
   add(2, 'partial', {key: 'kept', value: 1})
-  add(4, 'partial', {key: 'dropped', value: 2})
+  add(4, 'partial', {key: 'again', value: 2})
   add(5, 'attempt', {attempt: 2, after: 3})
-  expect([partials.has('kept'), partials.has('dropped')]).toEqual([true, false])
-  add(6, 'attempt', {attempt: 3})
-  expect(partials.has('kept')).toBe(false)
+  add(6, 'partial', {key: 'again', value: 3})
+  expect(partials.fill([{$partial: 'kept'}, {$partial: 'again'}])).toEqual([1, 3])
 })
 
 test('a state whose partials are few has the whole result, and reads what it dropped from the log', async () => {

@@ -1,4 +1,4 @@
-/** A page in Chromium, of a site that passes requests on to the service at HEADWAY_URL. */
+/** A page in Chromium, of a site that passes requests on to a service: that at HEADWAY_URL unless told otherwise. */
 
 import {existsSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs'
 import {tmpdir} from 'node:os'
@@ -13,7 +13,6 @@ import {afterAll, afterEach, beforeAll, beforeEach, expect, inject} from 'vitest
 export const ROOT = fileURLToPath(new URL('../../../..', import.meta.url))
 export const LONG = process.env['LONG'] === '1'
 export const TIMEOUT = 40_000
-const SERVICE = process.env['HEADWAY_URL']
 
 /** The modules of this package, from their sources. */
 export const MODULES = Object.fromEntries(
@@ -29,7 +28,7 @@ export interface Site {
 }
 
 /** A site with a new page for each test of a file; `build` fills its folder. No test may leave an error in its page. */
-export function createSite(build: (folder: string) => Promise<unknown>, root?: string): Site {
+export function createSite(build: (folder: string) => Promise<unknown>, service = process.env['HEADWAY_URL']): Site {
   const site = {folder: ''} as {-readonly [Name in keyof Site]: Site[Name]}
   let browser: Browser
   let errors: string[] = []
@@ -37,9 +36,9 @@ export function createSite(build: (folder: string) => Promise<unknown>, root?: s
   beforeAll(async () => {
     site.folder = mkdtempSync(join(tmpdir(), 'headway-site-'))
     await build(site.folder)
-    const proxy = {'/operations': SERVICE, '/runs': SERVICE} as Record<string, string>
+    const proxy = {'/operations': service, '/runs': service} as Record<string, string>
     const at = {host: '127.0.0.1', port: 0, proxy}
-    site.server = await preview({root, configFile: false, build: {outDir: site.folder}, preview: at, logLevel: 'warn'})
+    site.server = await preview({configFile: false, build: {outDir: site.folder}, preview: at, logLevel: 'warn'})
     browser = await chromium.connect(inject('browser'))
   }, 120_000)
 
