@@ -46,6 +46,12 @@ class Vocabulary(NamedTuple):
     hint: re.Pattern[str]
     """Found in the name or the data of each event that may be the end: the JSON of others is not decoded."""
 
+    error: Callable[[str, str], Data]
+    """How the service reports an error in the middle of a stream; takes the code and the message."""
+
+    error_name: str = "error"
+    """The name of that event, in a stream with names."""
+
 
 def kind_of(name: str, data: Data) -> str:
     """The kind of an event: the `type` in its data, which streams without names have too, or its name."""
@@ -85,55 +91,71 @@ VOCABULARIES: Final = (
         lambda name, data: kind_of(name, data) == "message_start",
         lambda name, data: kind_of(name, data) == "message_stop",
         re.compile("message_stop"),
+        lambda code, message: {"type": "error", "error": {"type": "api_error", "message": message}},
     ),
     Vocabulary(
         "`response.completed`",
         lambda name, data: kind_of(name, data).startswith("response."),
         lambda name, data: kind_of(name, data) in RESPONSES_ENDS,
         re.compile(r"response\.(completed|incomplete|failed|cancelled)"),
+        lambda code, message: {"type": "error", "code": code, "message": message, "param": None},
     ),
     Vocabulary(
         "`message-end`",
         lambda name, data: kind_of(name, data) == "message-start" or data.get("event_type") == "stream-start",
         lambda name, data: kind_of(name, data) == "message-end" or data.get("event_type") == "stream-end",
         re.compile("message-end|stream-end"),
+        lambda code, message: {"type": "message-end", "delta": {"finish_reason": "ERROR", "error": message}},
+        "message-end",
     ),
     Vocabulary(
         "`RUN_FINISHED`",
         lambda name, data: kind_of(name, data) == "RUN_STARTED",
         lambda name, data: kind_of(name, data) in ("RUN_FINISHED", "RUN_ERROR"),
         re.compile("RUN_(FINISHED|ERROR)"),
+        lambda code, message: {"type": "RUN_ERROR", "code": code, "message": message},
     ),
     Vocabulary(
         "`finish`",
         lambda name, data: name == "message" and data.get("type") in ("start", "start-step", "text-start"),
         lambda name, data: data.get("type") in ("finish", "abort"),
         re.compile('"(finish|abort)"'),
+        lambda code, message: {"type": "error", "errorText": message},
     ),
     Vocabulary(
         "`end`",
         lambda name, data: name == "metadata" and "run_id" in data,
         lambda name, data: name == "end",
         re.compile("^end$"),
+        lambda code, message: {"error": code, "message": message},
     ),
-    Vocabulary("`message_end`", _is_dify, _ends_dify, re.compile("message_end|workflow_(finished|paused)")),
+    Vocabulary(
+        "`message_end`",
+        _is_dify,
+        _ends_dify,
+        re.compile("message_end|workflow_(finished|paused)"),
+        lambda code, message: {"event": "error", "status": 502, "code": code, "message": message},
+    ),
     Vocabulary(
         "`done: true`",
         lambda name, data: "model" in data and isinstance(data.get("done"), bool),
         lambda name, data: data.get("done") is True,
         re.compile(r'"done"\s*:\s*true'),
+        lambda code, message: {"error": message},
     ),
     Vocabulary(
         "a `generated_text`",
         lambda name, data: isinstance(data.get("token"), dict) and "generated_text" in data,
         lambda name, data: data.get("generated_text") is not None,
         re.compile(r'"generated_text"\s*:\s*"'),
+        lambda code, message: {"error": message, "error_type": code},
     ),
     Vocabulary(
         "`stop: true`",
         lambda name, data: "content" in data and isinstance(data.get("stop"), bool),
         lambda name, data: data.get("stop") is True,
         re.compile(r'"stop"\s*:\s*true'),
+        lambda code, message: {"error": {"code": 502, "message": message, "type": code}},
     ),
 )
 
@@ -145,12 +167,18 @@ class Ending:
         self.end = vocabulary.end
         self.complete = False
         self._vocabulary = vocabulary
+        self._named = False
 
     def follow(self, name: str, text: str) -> None:
         """Takes the name and the data of the next event."""
         vocabulary = self._vocabulary
+        self._named = self._named or name != "message"
         if not self.complete and (vocabulary.hint.search(name) or vocabulary.hint.search(text)):
             self.complete = bool(vocabulary.ends(name, json_object(text) or {}))
+
+    def error(self, code: str, message: str) -> tuple[str, Data]:
+        """The name and the data of the event by which this service reports an error."""
+        return self._vocabulary.error_name if self._named else "message", self._vocabulary.error(code, message)
 
 
 class Choices:
@@ -180,6 +208,12 @@ class Choices:
             self._finished[index] = self._finished.get(index, False) or bool(choice.get(self._finish))
         if isinstance(feedback := data.get("promptFeedback"), dict) and feedback.get("blockReason"):
             self._finished[0] = True
+
+    def error(self, code: str, message: str) -> tuple[str, Data]:
+        """The name and the data of the event by which this service reports an error."""
+        if self._key == "candidates":
+            return "message", {"error": {"code": 502, "message": message, "status": "UNAVAILABLE"}}
+        return "message", {"error": {"message": message, "type": code, "param": None, "code": code}}
 
 
 def chat_choices() -> Choices:

@@ -107,6 +107,13 @@ class StreamFormat:
         if not self._count:
             raise truncated("The upstream's stream ended without an event.")
 
+    def failure(self, error: OperationError) -> Event | None:
+        """The event by which the service of this stream would report an error; `None` where it is not known."""
+        if self._ending is None:
+            return None
+        name, data = self._ending.error(error.code, error.message)
+        return RawEvent(name, encode_json(data))
+
     def expect_headway(self) -> None:
         """Called when the upstream turns out to be Headway."""
         self.headway = True

@@ -46,5 +46,9 @@ class UpstreamOptions(TypedDict, total=False):
     max_event: int
     """The largest event; 16 MiB by default."""
 
+    media_types: Collection[str]
+    """The media types that are read as an event stream: by default `text/event-stream` alone. Some services send
+    `text/plain`, or none (`""`). `application/x-ndjson` is read as lines of JSON, each of them an event."""
+
     ca: str | None
     """A PEM file of certificate authorities to trust, instead of the usual ones."""

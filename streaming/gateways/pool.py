@@ -282,12 +282,12 @@ class Exchange:
         """The body as it arrives, unpacked. Raises `UpstreamFailed` where it breaks off."""
         return self._pieces
 
-    def body(self) -> bytes:
-        """The body of a response that is no stream, up to `BODY_BYTES` or a little more."""
+    def body(self, most: int = BODY_BYTES) -> bytes:
+        """The body of a response that is no stream, up to `most` bytes or a little more."""
         body = bytearray()
         for piece in self:
             body += piece
-            if len(body) > BODY_BYTES:
+            if len(body) > most:
                 break
         return bytes(body)
 

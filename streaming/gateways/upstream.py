@@ -36,6 +36,8 @@ from ..protocol.sse import Parser
 from ..runs.handshake import Handshake
 from ..runs.upload import Upload
 from .formats import EndsWith, StreamFormat, UpstreamFailed, truncated
+from .lines import MEDIA_TYPES as LINES
+from .lines import LineParser
 from .options import Auth
 from .pool import Exchange, Header, Pool, Request, multipart, pool_for
 
@@ -80,6 +82,12 @@ OWN_HEADERS: Final = HOP_BY_HOP | {
 }
 """Headers that a gateway writes itself, or never sends."""
 
+PASSED_ON: Final = re.compile(
+    r"^(content-type|content-language|cache-control|etag|last-modified|retry-after|retry-after-ms|www-authenticate)$"
+    r"|request-?id|trace-?id|rate-?limit|^x-should-retry$|^(openai|anthropic|x-openai|x-anthropic|llm_provider)-"
+)
+"""Headers of an answer that `relay` passes on: what the body is, when to come again, limits and identifiers."""
+
 TRACING: Final = ("traceparent", "tracestate")
 """Always passed on (W3C Trace Context)."""
 
@@ -99,6 +107,7 @@ class Upstream:
     connect: float = 10.0
     resume: bool = False
     max_event: int = 16 << 20
+    media_types: Collection[str] = (EVENT_STREAM,)
     ca: str | None = None
 
     def __post_init__(self) -> None:
@@ -113,6 +122,8 @@ class Upstream:
         for name in ("connect", "idle", "silence", "total"):
             if not getattr(self, name) > 0:
                 raise RegistrationError(f"{name} is seconds above 0, not {getattr(self, name)!r}")
+        if isinstance(self.media_types, str):
+            raise RegistrationError(f"media_types is a list of media types, not {self.media_types!r}")
         if self.max_event < 1:
             raise RegistrationError(f"max_event is bytes, one or more, not {self.max_event!r}")
 
@@ -152,11 +163,25 @@ class Refusal(UpstreamFailed):
         self.problem = problem
 
 
+class Answered(UpstreamFailed):
+    """A response that is no stream, for a caller that passes it on as it is."""
+
+    def __init__(self, exchange: Exchange, most: int) -> None:
+        self.status = exchange.status
+        self.headers = _passed_on(exchange)
+        with exchange:
+            self.body = exchange.body(most)
+        if len(self.body) > most:
+            raise UpstreamFailed("too_large", f"The upstream's answer has more than {most} bytes.")
+        super().__init__("upstream_failed", f"The upstream answered {self.status}.")
+
+
 class UpstreamStream:
     """One stream of an upstream.
 
     The `handshake` is settled once the first response is there and is a stream; comments (heartbeats) are passed on to
-    it, at most twice a second. `run_url` is the URL of the upstream run, where the upstream is Headway.
+    it, at most twice a second. `run_url` is the URL of the upstream run, where the upstream is Headway. With `whole` a
+    response that is no stream is raised as `Answered`; `headers` are those of a stream that are for the caller.
     """
 
     def __init__(
@@ -166,14 +191,18 @@ class UpstreamStream:
         headers: Sequence[Header],
         stream_format: StreamFormat,
         handshake: Handshake | None = None,
+        *,
+        whole: bool = False,
     ) -> None:
         self.run_url: str | None = None
+        self.headers: list[tuple[str, str]] = []
         self._upstream = upstream
         self._host = urlsplit(upstream.url).hostname
         self._content = content
         self._headers = headers
         self._format = stream_format
         self._handshake = handshake
+        self._whole = whole
         self._heartbeat_at = 0.0
         self._last_id = ""
         self._first_ids: set[str] = set()
@@ -217,7 +246,10 @@ class UpstreamStream:
         if exchange.status == 405 and self._upstream.method is None and "GET" in map(str.strip, allowed):
             exchange.close()
             self._exchange = exchange = self._send_content("GET")
-        _check(exchange)
+        if self._whole and not (exchange.status == 200 and exchange.media_type in self._upstream.media_types):
+            raise Answered(exchange, self._upstream.max_event)
+        _check(exchange, self._upstream)
+        self.headers = _passed_on(exchange)
         run = exchange.headers.get("run-id", "")
         if RUN.fullmatch(run):
             self._format.expect_headway()
@@ -253,7 +285,8 @@ class UpstreamStream:
 
     def _read(self) -> Generator[Event, None, None]:
         assert self._exchange is not None
-        parser = Parser(max_bytes=self._upstream.max_event, on_comment=self._pass_on_comment)
+        most, lines = self._upstream.max_event, self._exchange.media_type in LINES
+        parser = LineParser(max_bytes=most) if lines else Parser(max_bytes=most, on_comment=self._pass_on_comment)
         stream_format = self._format
         self._event_at = time.monotonic()
         for piece in self._exchange:
@@ -342,7 +375,7 @@ class UpstreamStream:
                 self._exchange = self._pool.send(
                     self._request("GET", url, [("Last-Event-ID", self._last_id.encode() or b"0")])
                 )
-                _check(self._exchange)
+                _check(self._exchange, self._upstream)
                 self._open_since = time.monotonic()
                 return
             except UpstreamFailed as next_failure:
@@ -406,12 +439,17 @@ def _authorization(upstream: Upstream) -> Iterable[tuple[str, str]]:
     return [("Authorization", f"Basic {b64encode(pair.encode()).decode()}")]
 
 
-def _check(exchange: Exchange) -> None:
+def _passed_on(exchange: Exchange) -> list[tuple[str, str]]:
+    """The headers of a response that are meant for whoever made the request."""
+    return [(name, value) for name, value in exchange.headers.multi_items() if PASSED_ON.search(name.lower())]
+
+
+def _check(exchange: Exchange, upstream: Upstream) -> None:
     """Raises `UpstreamFailed` for a response that is not an event stream."""
     if exchange.status != 200:
         with exchange:
             raise Refusal(_problem(exchange))
-    if exchange.media_type != EVENT_STREAM:
+    if exchange.media_type not in upstream.media_types:
         exchange.close()
         media_type = exchange.media_type or "no content type"
         raise UpstreamFailed("upstream_failed", f"The upstream answered with {media_type}, not with an event stream.")

@@ -2,9 +2,13 @@
 
 The request goes on with its method and its body as it arrives: an upload is never held as a whole. The events come back
 unchanged: ids, names, data, the lifecycle of an upstream run, in any format. Comments of the upstream become
-heartbeats, beside those that a silent stream has of its own. A stream that fails ends with Headway's `error` and
-`done`. Nothing else is added, no number and no `retry`: before a heartbeat, the stock clients of OpenAI mistake either
-for an event without data, and break.
+heartbeats, beside those that a silent stream has of its own. Nothing else is added, no number and no `retry`: before a
+heartbeat, the stock clients of OpenAI mistake either for an event without data, and break.
+
+The clients of the upstream's service must not notice that there is a relay. So an answer that is no event stream (JSON,
+a refusal) is passed on with its status, its body and the headers that are for the caller. A stream that fails ends with
+an error in the words of that service, where `endings` knows them, with `error` and `done` where it is Headway or a
+transform has made Headway's events of it; else the connection breaks off, as that to the upstream did.
 """
 
 from __future__ import annotations
@@ -13,13 +17,13 @@ import logging
 import time
 from collections.abc import Generator, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
 
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from ..clock import rfc3339
-from ..errors import BodyConsumed, OperationError, RegistrationError
+from ..errors import BodyConsumed, OperationError, RegistrationError, UpstreamProblem
 from ..gateways.formats import StreamFormat, UpstreamFailed
 from ..gateways.gateway import Transform, check_transforms, transformed
 from ..gateways.options import UpstreamOptions
@@ -36,10 +40,12 @@ from .problems import problem_response
 from .stream import Channel, head, stream
 
 if TYPE_CHECKING:
-    from ..gateways.upstream import Content, Upstream, UpstreamStream
+    from ..gateways.pool import Header
+    from ..gateways.upstream import Content, Upstream
 
 log = logging.getLogger("headway")
 
+EVENT_STREAM: Final = "text/event-stream"
 UPLOAD_BYTES: Final = 65536
 
 
@@ -47,7 +53,7 @@ def relay(
     url: str,
     *,
     through: Iterable[Transform] = (),
-    patience: float = 0.5,
+    patience: float | None = None,
     heartbeat: float = 15.0,
     send_timeout: float = 30.0,
     flush: FlushPolicy = "ready",
@@ -56,9 +62,10 @@ def relay(
     """Sends the current request on to `url`, and returns the response that streams the answer.
 
     The parameters are those of `gateway` and of `stream`; `method` is by default that of the request. Of its headers,
-    those that `headers` names go on, `Content-Type`, and those of tracing; of its query nothing, because the route
-    builds `url`. If the upstream refuses within `patience` seconds, the response is its refusal; later, the stream ends
-    with an `error`. Raises `RegistrationError`.
+    those that `headers` names go on, `Accept`, `Content-Type`, and those of tracing; of its query nothing, because the
+    route builds `url`. The response waits `patience` seconds for the head of the upstream's answer, and then begins as
+    a stream: by default 0.5 for a request that accepts `text/event-stream`, and as long as it takes for others, whose
+    answer may be JSON. Raises `RegistrationError`.
     """
     try:
         from ..gateways.upstream import Upstream
@@ -70,51 +77,108 @@ def relay(
     if request.method == "HEAD":
         return head()
     worker = Worker.current()
+    if patience is None and EVENT_STREAM in request.headers.get("Accept", ""):
+        patience = 0.5
     handshake = Handshake(worker, patience)
     try:
         content = _content()
     except BodyConsumed as error:
         return problem_response(error)
-    events = _relay(_upstream_stream(upstream, handshake, content), transforms, handshake)
-    response = stream(events, heartbeat=heartbeat, send_timeout=send_timeout, flush=flush, lifecycle=False)
+    relayed = _Relay(upstream, content, transforms, handshake)
+    response = stream(relayed.events(), heartbeat=heartbeat, send_timeout=send_timeout, flush=flush, lifecycle=False)
     channel: Channel = response.response.viewer.source  # type: ignore[union-attr]  # not its viewer, which must be freed with it
     channel.preface = HEARTBEAT
+    relayed.channel = channel
     worker.call(channel.start)  # before its viewer reads: the upstream may refuse
     handshake.send_heartbeat = partial(worker.soon, worker.part(Heartbeat).send_to_viewers_of, channel)
-    refusal = refusal_of(handshake, worker, request.environ)
-    if refusal is not None:
-        response.close()
-        return problem_response(refusal)
-    return response
+    refusal_of(handshake, worker, request.environ)
+    answer = worker.call(relayed.begin)
+    if answer is None:
+        response.headers.extend([each for each in relayed.headers if each[0].lower() not in response.headers])
+        return response
+    response.close()
+    return answer.response() if isinstance(answer, _Answer) else problem_response(answer)
 
 
-def _upstream_stream(upstream: Upstream, handshake: Handshake, content: Content) -> UpstreamStream:
-    """The stream of the upstream for the current request."""
-    from ..gateways.upstream import UpstreamStream, headers_to_pass_on
+class _Answer(NamedTuple):
+    """An answer of the upstream that is no stream."""
 
-    headers = headers_to_pass_on(request.headers.get, upstream)
-    stream_format = StreamFormat(ends_with=upstream.ends_with, unchanged=True)
-    return UpstreamStream(upstream, lambda _: content, headers, stream_format, handshake)
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def response(self) -> Response:
+        return Response(self.body, self.status, self.headers)
 
 
-def _relay(
-    upstream: UpstreamStream, through: list[Transform], handshake: Handshake
-) -> Generator[Event | Flush, None, None]:
-    start_time, failure = time.monotonic(), None
-    try:
-        with transformed(upstream.events(), through, None) as events:
-            for event in events:
-                yield _frame(event) if isinstance(event, Event) else event
-        return
-    except OperationError as error:
-        failure = error
-    except Exception:
-        log.exception("a relay failed")
-        failure = OperationError("operation_failed", "The relay failed; the server's log has the details.")
-    finally:
-        handshake.settle(getattr(failure, "problem", None))
-    yield _frame(error_event(failure.code, failure.message, retryable=failure.retryable))
-    yield _frame(make_event("done", {"status": "failed", "elapsed": round(time.monotonic() - start_time, 3)}))
+class _Relay:
+    """The stream of an upstream for the current request, or the answer that comes instead; used in the hub."""
+
+    channel: Channel
+
+    def __init__(self, upstream: Upstream, content: Content, through: list[Transform], handshake: Handshake) -> None:
+        from ..gateways.upstream import UpstreamStream, headers_to_pass_on
+
+        accept = request.headers.get("Accept", "*/*")
+        headers: list[Header] = [("Accept", EVENT_STREAM if accept == "*/*" else accept)]
+        headers += headers_to_pass_on(request.headers.get, upstream)
+        self._format = StreamFormat(ends_with=upstream.ends_with, unchanged=True)
+        self._stream = UpstreamStream(upstream, lambda _: content, headers, self._format, handshake, whole=True)
+        self._through = through
+        self._handshake = handshake
+        self._begun = self._made_here = False
+        self._answer: _Answer | UpstreamProblem | None = None
+        self._start_time = time.monotonic()
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """The upstream's headers for whoever made the request."""
+        return self._stream.headers
+
+    def begin(self) -> _Answer | UpstreamProblem | None:
+        """What the request is answered with; `None` for the stream."""
+        self._begun = True
+        return self._answer
+
+    def events(self) -> Generator[Event | Flush, None, None]:
+        """The events of the stream."""
+        failure = None
+        try:
+            with transformed(self._stream.events(), self._through, None) as events:
+                for event in events:
+                    self._made_here = event.__class__ is not RawEvent
+                    yield _frame(event) if isinstance(event, Event) else event
+            return
+        except OperationError as error:
+            failure = error
+        except Exception:
+            log.exception("a relay failed")
+            failure = OperationError("operation_failed", "The relay failed; the server's log has the details.")
+        finally:
+            if failure is not None and not (self._begun or self._handshake.settled):
+                self._answer = _instead_of_a_stream(failure)
+            self._handshake.settle()
+        if self._answer is None:
+            yield from map(_frame, self._report(failure))
+
+    def _report(self, failure: OperationError) -> Iterator[Event]:
+        """The last events of a stream that has failed, in the words of its service; none where they are not known."""
+        if self._made_here or self._format.headway:
+            yield error_event(failure.code, failure.message, retryable=failure.retryable)
+            yield make_event("done", {"status": "failed", "elapsed": round(time.monotonic() - self._start_time, 3)})
+        elif event := self._format.failure(failure):
+            yield event
+        else:
+            log.warning("a relay breaks off: %s", failure.message)
+            self.channel.broken = True
+
+
+def _instead_of_a_stream(failure: OperationError) -> _Answer | UpstreamProblem:
+    from ..gateways.upstream import Answered
+
+    if isinstance(failure, Answered):
+        return _Answer(failure.status, failure.headers, failure.body)
+    return UpstreamProblem(502, {"code": failure.code, "detail": failure.message})
 
 
 def _frame(event: Event) -> Event:

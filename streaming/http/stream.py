@@ -37,11 +37,11 @@ ROOM: Final = BLOCK_BYTES
 class Channel(Source):
     """The source of `stream()`: one producer, one viewer, and between them about as much as fits one write."""
 
-    __slots__ = ("_frames", "_last", "_notify", "_over", "_room", "_size", "_started", "preface", "producer")
+    __slots__ = ("_frames", "_last", "_notify", "_over", "_room", "_size", "_started", "broken", "preface", "producer")
 
     def __init__(self, events: Any, worker: Worker, call: CallContext, *, flush: FlushPolicy, lifecycle: bool) -> None:
         context = RunContext(worker, call=call)
-        self.preface = RETRY
+        self.preface, self.broken = RETRY, False
         self.producer = Producer(
             getattr(events, "__name__", None) or "stream",
             start_local_work(lambda: as_work(events), context),

@@ -6,6 +6,7 @@ piece, and waits only when there is nothing. Every way out of a stream is in `Vi
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Generator, Iterator
 from time import monotonic
 from typing import Any, Final
@@ -39,6 +40,8 @@ class Source:
 
     preface: bytes = RETRY
     run: str | None = None
+    broken: bool = False
+    """Whether the connection is to break once everything is sent, as that to an upstream did."""
 
     def read(self, after: int, *, frames: int, merge: bool) -> Batch:
         """The frames after number `after`."""
@@ -233,8 +236,7 @@ class Viewer:
                 if self._disconnected:
                     break
                 if self._over:
-                    if self._last_bytes:
-                        yield self._last_bytes
+                    yield from self._end()
                     break
                 self._signal.clear()
                 block = self._read()
@@ -251,6 +253,12 @@ class Viewer:
             self.close()
             raise
         self.close()
+
+    def _end(self) -> Iterator[bytes]:
+        if self._last_bytes:
+            yield self._last_bytes
+        if self.source.broken:  # servers close a connection in silence whose client seems to be gone
+            raise ConnectionResetError(errno.ECONNRESET, "the upstream's stream broke off")
 
     def _read(self) -> bytes:
         if self._lens is not None:

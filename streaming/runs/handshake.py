@@ -9,23 +9,23 @@ from ..runtime.worker import Worker
 
 
 class Handshake:
-    """The wait of a start for the answer of another service, `patience` seconds at most.
+    """The wait of a start for the answer of another service, `patience` seconds at most, or as long as it takes.
 
     `send_heartbeat`, which the caller of `wait` sets, sends a heartbeat to the viewers here, from any thread.
     """
 
-    def __init__(self, worker: Worker, patience: float) -> None:
+    def __init__(self, worker: Worker, patience: float | None) -> None:
         self.refusal: Problem | None = None
         self.send_heartbeat: Callable[[], None] = lambda: None
         self.patience = patience
         self._worker = worker
         self._signal = worker.signal()
-        self._settled = False
+        self.settled = False
 
     def settle(self, refusal: Problem | None = None) -> None:
         """Ends the wait, from any thread; the first call counts."""
-        if not self._settled:
-            self._settled, self.refusal = True, refusal
+        if not self.settled:
+            self.settled, self.refusal = True, refusal
             self._worker.soon(self._signal.set)
 
     def give_up(self) -> None:

@@ -73,7 +73,7 @@ def view_relay(path: str) -> Response:
         request.get_data(cache=request.headers["X-Read"] == "cached")
     query = request.query_string.decode()
     url = f"{UPSTREAM}/{path}" + (f"?{query}" if query else "")
-    return relay(url, headers=["X-Tenant"], patience=PATIENCE, heartbeat=request.headers.get("X-Beat", 15.0, float))
+    return relay(url, headers=["X-Tenant"], heartbeat=request.headers.get("X-Beat", 15.0, float))
 
 
 app = create_app()

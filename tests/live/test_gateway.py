@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import httpx
 import pytest
 
-from streaming.protocol.sse import HEARTBEAT
+from streaming.protocol.sse import HEARTBEAT, Parser
 from tests.apps.gateway_upstream import START, Call, Upstream, frame, promptly, stamped
-from tests.clients import Connection, Reachable, request_bytes, wait_until
+from tests.clients import Connection, Cut, Reachable, request_bytes, wait_until
 from tests.live.requests import JSON, ask, inside, names, snapshot
 from tests.servers import Server, flask_run, gunicorn, pywsgi, scratch
 
@@ -210,7 +211,7 @@ def test_a_viewer_that_closes_its_side_only(server: Server, upstream: Upstream) 
 
 def test_everything_passes_unchanged(server: Server, upstream: Upstream) -> None:
     """Names, data and their timestamps, raw text, `[DONE]`, and the lifecycle of a run; nothing is added to them."""
-    events = [("", "[DONE] "), ("", "plain\ntext"), ("start", START), ("odd name", "[1]"), ("", {"b": 2})]
+    events = [("", "[DONE]! "), ("", "plain\ntext"), ("start", START), ("odd name", "[1]"), ("", {"b": 2})]
     frames = b"".join(frame(name, data) for name, data in events) + frame("result", stamped(result=1), 7)
     upstream.will(lambda call: call.stream(frames + frame("done", stamped(status="succeeded", elapsed=1), 8)))
     with Connection(server) as viewer:
@@ -281,15 +282,93 @@ def test_a_relay_passes_on_a_refusal(server: Server, upstream: Upstream) -> None
         assert json.loads(viewer.body())["detail"] == "Not yours."
 
 
-def test_a_relay_that_is_cut(server: Server, upstream: Upstream) -> None:
-    """It ends with `error` and `done`, after the events before the cut."""
+@pytest.mark.parametrize("early", ["the connection breaks", "the response ends"])
+def test_a_relay_that_is_cut(server: Server, upstream: Upstream, early: str) -> None:
+    """It ends with an error in the words of the upstream's service, after the events before the cut."""
+    chunk = frame("", {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "a"}}]})
+
+    def script(call: Call) -> None:
+        call.head().chunk(chunk)
+        (call.cut if early.startswith("the conn") else call.finish)()
+
+    upstream.will(script)
+    with Connection(server) as viewer:
+        viewer.request("GET", "/relay/x")
+        body = viewer.body()
+    _, error = Parser().feed(body)
+    assert body == HEARTBEAT + chunk + frame("", error.data)
+    assert json.loads(error.data)["error"]["code"] == "upstream_truncated"
+
+
+def test_a_relay_of_an_unknown_service_that_is_cut(server: Server, upstream: Upstream) -> None:
+    """Its connection breaks off as that to the upstream did, after the events before the cut; the log says why."""
     upstream.will(lambda call: call.head().chunk(frame("tick", {"n": 1})).cut())
     with Connection(server) as viewer:
         viewer.request("GET", "/relay/x")
-        tick, error, done = viewer.messages()
-    assert (tick.event, error.event, done.event) == ("tick", "error", "done")
-    assert error.json["code"] == "upstream_truncated"
-    assert (done.json["status"], error.json["retryable"]) == ("failed", True)
+        assert viewer.message().event == "tick"
+        with pytest.raises((Cut, ConnectionError)):
+            list(viewer.messages())
+    wait_until(lambda: "a relay breaks off" in server.log(), "the log says why")
+    assert "Traceback" not in server.log()
+
+
+def test_a_relay_of_a_run_that_is_cut(server: Server, upstream: Upstream) -> None:
+    """One of Headway ends with `error` and `done`."""
+    upstream.will(lambda call: call.head().chunk(frame("start", START)).finish())
+    with Connection(server) as viewer:
+        viewer.request("GET", "/relay/x")
+        start, error, done = viewer.messages()
+    assert (start.event, error.event, done.event) == ("start", "error", "done")
+    assert (error.json["code"], error.json["retryable"], done.json["status"]) == ("upstream_truncated", True, "failed")
+
+
+def test_an_answer_that_is_no_stream(server: Server, upstream: Upstream) -> None:
+    """It passes with its status, its body and the headers that are for the caller, however long it takes."""
+    body = json.dumps({"id": "chatcmpl-1", "choices": []}).encode()
+
+    def script(call: Call) -> None:
+        time.sleep(0.7)  # longer than the patience for a stream
+        call.answer(200, body, "application/json", x_request_id="req_1", x_ratelimit_remaining="9", set_cookie="a=b")
+
+    upstream.will(script)
+    with Connection(server) as viewer:
+        head = viewer.request("POST", "/relay/x", {"Accept": "application/json"}, b"{}")
+        assert (head.status, viewer.body()) == (200, body)
+    headers = head.headers
+    assert (headers["content-type"], headers["x-request-id"], headers["x-ratelimit-remaining"]) == (
+        "application/json",
+        "req_1",
+        "9",
+    )
+    assert "set-cookie" not in headers
+    assert upstream.calls[0].headers["accept"] == "application/json"
+
+
+@pytest.mark.parametrize("status", [400, 401, 429, 500])
+def test_a_refusal_passes_as_it_is(server: Server, upstream: Upstream, status: int) -> None:
+    """With its body, and when to come again."""
+    body = b'{"error": {"message": "no", "type": "x"}}'
+    upstream.will(lambda call: call.answer(status, body, "application/json", retry_after="7", request_id="r"))
+    with Connection(server) as viewer:
+        head = viewer.request("POST", "/relay/x", {"Accept": "text/event-stream"}, b"{}")
+        assert (head.status, viewer.body()) == (status, body)
+    assert (head.headers["retry-after"], head.headers["request-id"]) == ("7", "r")
+
+
+def test_the_headers_of_a_stream(server: Server, upstream: Upstream) -> None:
+    """Those for the caller pass, beside Headway's own."""
+    upstream.will(lambda call: call.stream(frame("tick", "1"), x_request_id="req_2", cache_control="max-age=9"))
+    with Connection(server) as viewer:
+        headers = viewer.request("GET", "/relay/x").headers
+        assert viewer.body().endswith(frame("tick", "1"))
+    assert (headers["x-request-id"], headers["cache-control"]) == ("req_2", "no-cache, no-transform")
+
+
+def test_an_upstream_that_cannot_be_reached() -> None:
+    """A 502 that says so."""
+    with gunicorn("tests.apps.gateway:app", env={"UPSTREAM": "http://127.0.0.1:1"}) as server:
+        response = httpx.post(f"{server.url}/relay/x", json={})
+    assert (response.status_code, response.json()["code"]) == (502, "upstream_failed")
 
 
 def test_a_relay_resumes_a_run(server: Server, upstream: Upstream) -> None:
