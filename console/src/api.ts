@@ -4,6 +4,7 @@
 
 import type {FieldError, ProblemDocument, Progress, Question, Snapshot, Status} from '@headway/client'
 import {Problem} from '@headway/client/react'
+import {tokenOf} from './tokens'
 
 /** JSON Schema, as pydantic writes it. */
 export interface Schema {
@@ -61,6 +62,12 @@ export function headers(): Record<string, string> {
   return key ? {Authorization: `Bearer ${key}`} : {}
 }
 
+/** The headers of a request for one run: a token that opens it counts instead of the key. */
+export function headersOf(run: string): Record<string, string> {
+  const token = tokenOf(run)
+  return token ? {Authorization: `Bearer ${token}`} : headers()
+}
+
 /** The absolute URL of a route, whose path is without its leading slash. */
 export function urlOf(path: string): string {
   return new URL(path, new URL('.', document.baseURI)).href
@@ -110,7 +117,15 @@ export function listRuns(filter: RunFilter, signal?: AbortSignal): Promise<Snaps
 }
 
 export const snapshotOf = (run: string, signal?: AbortSignal): Promise<Snapshot> =>
-  request<Snapshot>(`runs/${encodeURIComponent(run)}`, {signal})
+  request<Snapshot>(`runs/${encodeURIComponent(run)}`, {signal, headers: headersOf(run)})
+
+/** A link that opens a run to those without a key, for a day, to watch it. */
+export async function linkToWatch(run: string): Promise<string> {
+  const body = JSON.stringify({seconds: 86_400, may: ['watch']})
+  const init = {method: 'POST', body, headers: {'Content-Type': 'application/json'}}
+  const {token} = await request<{token: string}>(`runs/${encodeURIComponent(run)}/tokens`, init)
+  return `${location.href.split('#')[0]}#/runs/${encodeURIComponent(run)}?token=${token}`
+}
 
 /** The least linger of a run that starts on this page, in seconds: a reload takes less. */
 export const LINGER = 60

@@ -4,20 +4,24 @@ import {apiKey} from './api'
 import {ApiKeyPage} from './api-key'
 import {BackgroundRuns} from './background'
 import {CatalogueContext, useLoadedCatalogue} from './catalogue'
-import {Notice} from './controls'
+import {Notice, ThemeSwitch} from './controls'
 import {ErrorBoundary} from './error-boundary'
 import {Home} from './home'
 import {OperationPage} from './operation'
 import {parse, type Route, useHash} from './router'
 import {RunPage} from './run/page'
 import {Runs} from './runs'
-import {Sidebar} from './sidebar'
+import {Sidebar, Wordmark} from './sidebar'
+import {tokenOf} from './tokens'
 
 export function App() {
   const key = useSyncExternalStore(apiKey.subscribe, apiKey.get)
   const catalogue = useLoadedCatalogue(key)
   const route = parse(useHash())
-  if (catalogue.problem?.status === 401) return <ApiKeyPage refused={key !== ''} />
+  if (catalogue.problem?.status === 401) {
+    const opened = route.page === 'run' && tokenOf(route.id) !== ''
+    return opened ? <OpenedByToken route={route} /> : <ApiKeyPage refused={key !== ''} />
+  }
   return (
     <CatalogueContext value={catalogue}>
       <button type="button" className="skip" onClick={() => document.getElementById('main')?.focus()}>
@@ -41,16 +45,33 @@ export function App() {
   )
 }
 
+/** A run alone, for somebody who has a token of it and no key. */
+function OpenedByToken({route}: {route: Route}) {
+  return (
+    <div className="opened">
+      <header className="key-page-head">
+        <Wordmark />
+        <ThemeSwitch />
+      </header>
+      <Main route={route}>
+        <ErrorBoundary key={pageKey(route)}>
+          <Page route={route} />
+        </ErrorBoundary>
+      </Main>
+    </div>
+  )
+}
+
 /** Identifies the page of a route: the views of a run, and the filters of the list, are one page each. */
 const pageKey = (route: Route): string =>
-  route.page === 'run' ? `run ${route.id}` : route.page === 'operation' ? route.name : route.page
+  route.page === 'run' ? `run ${route.id}` : route.page === 'operation' ? `${route.name} ${route.from}` : route.page
 
 function Page({route}: {route: Route}) {
   switch (route.page) {
     case 'home':
       return <Home />
     case 'operation':
-      return <OperationPage key={route.name} name={route.name} />
+      return <OperationPage key={`${route.name} ${route.from}`} name={route.name} from={route.from} />
     case 'runs':
       return <Runs operation={route.operation} status={route.status} />
     case 'run':

@@ -6,8 +6,8 @@ import {useRunById} from './run/arrivals'
 let runs: readonly string[] = []
 const listeners = new Set<() => void>()
 
-/** Runs at a time: a browser opens six connections to a server over HTTP/1.1, and other requests need some. */
-export const MAX_RUNS = 4
+/** Runs at a time: the page keeps the events of each. */
+export const MAX_RUNS = 20
 
 export function watchInBackground(id: string): void {
   if (!runs.includes(id)) setRuns([...runs, id])

@@ -67,18 +67,26 @@ export function Notice({
 }
 
 /** A button that copies a text, and then shows "Copied" for a moment. */
-export function Copy({text, label, icon = true}: {text: string | (() => string); label: string; icon?: boolean}) {
+interface CopyProps {
+  text: string | (() => string | Promise<string>)
+  label: string
+  icon?: boolean
+}
+
+export function Copy({text, label, icon = true}: CopyProps) {
   const [copied, setCopied] = useState(false)
   useEffect(() => {
     if (!copied) return
     const timer = setTimeout(() => setCopied(false), 1600)
     return () => clearTimeout(timer)
   }, [copied])
-  const copy = (): void => {
-    void navigator.clipboard?.writeText(typeof text === 'string' ? text : text()).then(
-      () => setCopied(true),
-      () => undefined,
-    )
+  const copy = async (): Promise<void> => {
+    try {
+      await navigator.clipboard?.writeText(typeof text === 'string' ? text : await text())
+      setCopied(true)
+    } catch {
+      // The browser does not allow it, or the service does not give the text.
+    }
   }
   return (
     <button type="button" className="button button-quiet button-small" onClick={copy}>

@@ -1,10 +1,11 @@
 // The page of one operation: its description, and the form that starts a run.
-import {type FormEvent, useId, useMemo, useRef, useState} from 'react'
-import {apiKey, type Operation, Problem, startRun, urlOf} from './api'
+import {type FormEvent, useEffect, useId, useMemo, useRef, useState} from 'react'
+import {apiKey, type Operation, Problem, snapshotOf, startRun, urlOf} from './api'
 import {MAX_RUNS, useBackgroundRuns, watchInBackground} from './background'
 import {useCatalogue} from './catalogue'
 import {Copy, Notice, useDocumentTitle} from './controls'
-import {bodyOf, changedValues, curlOf, errorsAt, type Files, type Values} from './forms/input'
+import {label} from './format'
+import {bodyOf, changedValues, curlOf, errorsAt, type Files, type Values, valuesOf} from './forms/input'
 import {formSchema} from './forms/schema'
 import {SchemaForm} from './forms/schema-form'
 import {Icon} from './icons'
@@ -12,8 +13,9 @@ import {refreshLatestRuns} from './latest-runs'
 import {lingerText} from './linger'
 import {go, link} from './router'
 
-export function OperationPage({name}: {name: string}) {
+export function OperationPage({name, from}: {name: string; from?: string}) {
   const {operations, loading, problem} = useCatalogue()
+  const asked = useAsked(from)
   const operation = operations.find((each) => each.name === name)
   useDocumentTitle(operation?.title ?? name)
   if (!operation) return loading || problem ? null : <NotFound name={name} />
@@ -26,7 +28,7 @@ export function OperationPage({name}: {name: string}) {
         <h1>{operation.title}</h1>
         <p className="lead">{operation.description}</p>
       </header>
-      <Start operation={operation} />
+      {asked === 'loading' ? null : <Start operation={operation} asked={asked} />}
     </>
   )
 }
@@ -42,9 +44,25 @@ function NotFound({name}: {name: string}) {
   )
 }
 
-function Start({operation}: {operation: Operation}) {
+/** The input of the run that is to be started again; undefined without one. */
+function useAsked(run?: string): unknown | 'loading' {
+  const [asked, setAsked] = useState<unknown>(run ? 'loading' : undefined)
+  useEffect(() => {
+    if (!run) return
+    const unmount = new AbortController()
+    snapshotOf(run, unmount.signal).then(
+      ({input}) => setAsked(input ?? undefined),
+      () => unmount.signal.aborted || setAsked(undefined),
+    )
+    return () => unmount.abort()
+  }, [run])
+  return asked
+}
+
+function Start({operation, asked}: {operation: Operation; asked: unknown}) {
   const schema = useMemo(() => formSchema(operation.input), [operation])
-  const [values, setValues] = useState<Values>({})
+  const again = useMemo(() => valuesOf(asked, schema), [asked, schema])
+  const [values, setValues] = useState<Values>(again.values)
   const [files, setFiles] = useState<Files>({})
   const input = useMemo(() => changedValues(values, schema), [values, schema])
   const {submit, starting, problem} = useStart(operation.name, input, files)
@@ -58,6 +76,11 @@ function Start({operation}: {operation: Operation}) {
   }
   return (
     <div className="start" ref={form}>
+      {again.missing.length > 0 && (
+        <Notice kind="info" title="Filled in from the run before">
+          Not kept, and to be given again: {again.missing.map((name) => label(name)).join(', ')}.
+        </Notice>
+      )}
       <form className="card start-form" onSubmit={start} noValidate aria-label={operation.title}>
         <SchemaForm
           schema={schema}
@@ -70,7 +93,7 @@ function Start({operation}: {operation: Operation}) {
         {problem && <Refusal problem={problem} general={errors.general} />}
         {full && (
           <Notice kind="info" title={`${MAX_RUNS} runs are live on this page`}>
-            Each uses one of the six connections that a browser opens to a server. Wait until one of them ends.
+            The page keeps the events of each. Wait until one of them ends.
           </Notice>
         )}
         <div className="start-foot">

@@ -3,7 +3,7 @@ import {useSyncExternalStore} from 'react'
 
 export type Route =
   | {page: 'home'}
-  | {page: 'operation'; name: string}
+  | {page: 'operation'; name: string; from?: string}
   | {page: 'runs'; operation?: string; status?: string}
   | {page: 'run'; id: string; view: 'output' | 'events'}
   | {page: 'not found'}
@@ -14,7 +14,8 @@ export function parse(hash: string): Route {
   const [first, second, third, ...rest] = path.split('/').filter(Boolean).map(decode)
   if (first === undefined) return {page: 'home'}
   if (rest.length) return {page: 'not found'}
-  if (first === 'operations' && second && !third) return {page: 'operation', name: second}
+  if (first === 'operations' && second && !third)
+    return {page: 'operation', name: second, from: new URLSearchParams(query).get('run') ?? undefined}
   if (first === 'runs' && !second) {
     const filter = new URLSearchParams(query)
     return {page: 'runs', operation: filter.get('operation') ?? undefined, status: filter.get('status') ?? undefined}
@@ -28,7 +29,7 @@ export function parse(hash: string): Route {
 export function link(route: Route): string {
   switch (route.page) {
     case 'operation':
-      return `#/operations/${encodeURIComponent(route.name)}`
+      return `#/operations/${encodeURIComponent(route.name)}${route.from ? `?run=${encodeURIComponent(route.from)}` : ''}`
     case 'run':
       return `#/runs/${encodeURIComponent(route.id)}${route.view === 'events' ? '/events' : ''}`
     case 'runs': {

@@ -17,6 +17,7 @@ from tests import pdfs
 from tests.apps.agent_model import Loose, ScriptedModel, answer, calls
 from tests.clients import wait_until
 from tests.console import PHONE, Browser, Page
+from tests.figures import Figures
 from tests.live.requests import JSON, ask
 from tests.proxy import Proxy
 from tests.servers import Server, gunicorn, nginx, scratch
@@ -442,6 +443,42 @@ def test_two_tabs(browser: Browser, service: Server) -> None:
         tab.close()
 
 
+def test_runs_in_several_tabs(browser: Browser, service: Server, figures: Figures, long: bool) -> None:
+    """A tab reads all of its runs on one connection, of the six that all tabs have: Cancel still gets through."""
+    tabs, runs = list[Page](), list[str]()
+    with browser.open(service.url) as page:
+        for _ in range(4 if long else 2):
+            tabs.append(browser.open(service.url, beside=page) if tabs else page)
+            runs += [simulate(tabs[-1], service, steps=2000, interval=0.5) for _ in range(4)]
+            tabs[-1].see(".progress-percent")
+        wait_until(lambda: all(ask(service, "GET", f"/runs/{run}")["viewers"] == 1 for run in runs), "all are watched")
+        began = time.monotonic()
+        tabs[0].click(CANCEL)
+        wait_until(lambda: ask(service, "GET", f"/runs/{runs[3]}")["status"] == "cancelled", "it is cancelled")
+        figures.times(f"Cancel in one of {len(tabs)} tabs with four live runs each", [time.monotonic() - began])
+        tabs[0].see("text=/^Cancelled after/")
+        for run in runs:
+            ask(service, "DELETE", f"/runs/{run}")
+        for tab in tabs:
+            tab.see("text=/^Cancelled after/")
+
+
+def test_run_again(browser: Browser, service: Server) -> None:
+    """What was asked is on the page of a run, and fills the form again."""
+    with browser.open(service.url) as page:
+        run = simulate(page, service, steps=3, interval=0)
+        page.see(DONE)
+        page.click(".details-input summary")
+        assert '"steps": 3' in page.text(".details-input")
+        page.click("#run-again")
+        page.see(START)
+        assert page.url.endswith(f"#/operations/simulate?run={run}")
+        assert (page.value("#root_steps"), page.value("#root_interval")) == ("3", "0")
+        page.click(START)
+        page.see(DONE)
+        assert run_of(page) != run
+
+
 # A service with API keys
 
 
@@ -472,6 +509,48 @@ def test_a_key(browser: Browser, guarded: Server) -> None:
         assert page.evaluate("() => [localStorage.length, sessionStorage.length]") == [0, 1]
         page.click("text=Forget the key")
         page.see("text=This service needs an API key")
+
+
+def test_a_link_with_a_token(browser: Browser, guarded: Server) -> None:
+    """It opens a run to somebody without a key, and is out of the address at once; it permits what it says."""
+    run = begin(guarded, steps=1000, interval=0.1)
+    with browser.open(f"{guarded.url}/#/runs/{run}?token={token_for(guarded, run, 'watch')}") as page:
+        page.see(".progress-percent")
+        assert page.url == f"{guarded.url}/#/runs/{run}"
+        page.miss(CANCEL)
+        page.reload()
+        page.see(".progress-percent")
+        assert page.complaints() == []
+        page.click('role=link[name="Runs"]')
+        page.see("text=This service needs an API key")
+        page.goto(f"{guarded.url}/#/runs/{run}?token={token_for(guarded, run, 'watch', 'cancel')}")
+        page.click(CANCEL)
+        page.see("text=/^Cancelled after/")
+        assert page.evaluate("() => location.hash") == f"#/runs/{run}"
+
+
+def test_a_stock_event_source_with_a_token(browser: Browser, guarded: Server) -> None:
+    """The browser's own `EventSource` watches with `?token=`; with one that has expired it gives up."""
+    run = begin(guarded, steps=3)
+    code = """(url) => new Promise((resolve) => {
+      const source = new EventSource(url), seen = []
+      const close = () => { source.close(); resolve(seen) }
+      for (const name of ["start", "progress", "result"]) source.addEventListener(name, () => seen.push(name))
+      source.addEventListener("done", () => { seen.push("done"); close() })
+      source.onerror = () => { if (source.readyState === EventSource.CLOSED) { seen.push("closed"); close() } }
+    })"""
+    with browser.open(guarded.url) as page:
+        token = token_for(guarded, run, "watch")
+        seen = page.evaluate(code, f"{guarded.url}/runs/{run}/events?token={token}")
+        assert (seen[0], seen[-2:]) == ("start", ["result", "done"])
+        assert page.evaluate(code, f"{guarded.url}/runs/{run}/events?token={token}x") == ["closed"]
+    assert token not in guarded.log()
+
+
+def token_for(server: Server, run: str, *may: str) -> str:
+    """A token for a run of ada."""
+    body = json.dumps({"seconds": 600, "may": may}).encode()
+    return str(ask(server, "POST", f"/runs/{run}/tokens", {**JSON, "Authorization": "Bearer sesame"}, body)["token"])
 
 
 def test_think_with_the_embedded_model(browser: Browser, guarded: Server) -> None:
@@ -531,7 +610,7 @@ def test_list_of_runs(browser: Browser, guarded: Server) -> None:
 
 def begin(server: Server, **input: object) -> str:
     """Starts a run of one step without the console; returns its id."""
-    headers = {**JSON, "Prefer": "respond-async", "Authorization": "Bearer sesame"}
+    headers = {**JSON, "Prefer": "respond-async, linger=60", "Authorization": "Bearer sesame"}
     body = json.dumps({"steps": 1, "interval": 0, **input}).encode()
     return str(ask(server, "POST", "/operations/simulate", headers, body)["id"])
 

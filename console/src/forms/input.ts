@@ -12,6 +12,34 @@ export function changedValues(values: Values, schema: Schema): Values {
   return Object.fromEntries(Object.entries(values).filter(differs))
 }
 
+/** What stands in a snapshot for a secret (`streaming/runs/shown.py`). */
+const MASK = '**********'
+
+/**
+ * The values of a form from the input of an earlier run, and the fields that have to be given again: files, secrets, and
+ * what was too large for the snapshot.
+ */
+export function valuesOf(input: unknown, schema: Schema): {values: Values; missing: string[]} {
+  const values: Values = {}
+  const missing: string[] = []
+  if (typeof input !== 'object' || input === null) return {values, missing}
+  for (const [name, value] of Object.entries(input)) {
+    const field = schema.properties?.[name]
+    if (field === undefined || isEmpty(value)) continue
+    if (JSON.stringify(field).includes('"binary"') || isLeftOut(value) || JSON.stringify(value).includes(MASK))
+      missing.push(name)
+    else values[name] = value
+  }
+  return {values, missing}
+}
+
+const isLeftOut = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  'omitted' in value &&
+  typeof value.omitted === 'number' &&
+  Object.keys(value).length === 1
+
 /** The body of a start: a form if there are files, JSON otherwise. */
 export function bodyOf(values: Values, files: Files): FormData | string {
   const parts = fileParts(files)

@@ -1,10 +1,18 @@
 // A watched run, and the arrival times of its events, to an animation frame: `useRun` gives new events once per frame.
 import type {RunEvent} from '@headway/client'
+import {sharedStream} from '@headway/client/many'
 import {type UseRun, useRun} from '@headway/client/react'
-import {headers, serverNow, urlOf} from '../api'
+import {headers, headersOf, serverNow, urlOf} from '../api'
+import {tokenOf} from '../tokens'
 
 /** The most events of one run that the page keeps. */
 export const MAX_EVENTS = 20_000
+
+/**
+ * All runs of the page are read on one connection: a browser opens six to a server over HTTP/1.1, in all tabs together.
+ * One that a token opens has its own.
+ */
+const shared = sharedStream()
 
 /** When the page began to watch each run, by the run's id. */
 const watchedSince = new Map<string, number>()
@@ -12,7 +20,8 @@ const arrivals = new WeakMap<RunEvent, number>()
 
 /** Watches a run; all components that watch it share one connection. */
 export function useRunById(id: string): UseRun {
-  const run = useRun(urlOf(`runs/${encodeURIComponent(id)}`), {headers, maxEvents: MAX_EVENTS})
+  const way = tokenOf(id) ? {headers: () => headersOf(id)} : {headers, fetch: shared}
+  const run = useRun(urlOf(`runs/${encodeURIComponent(id)}`), {...way, maxEvents: MAX_EVENTS})
   recordArrivals(id, run.events) // idempotent, so it may run while rendering
   return run
 }

@@ -1,19 +1,22 @@
 // The details of a run, beside its output.
 import type {UseRun} from '@headway/client/react'
 import {type ReactNode, useEffect, useState} from 'react'
-import {type Snapshot, snapshotOf} from '../api'
+import {apiKey, linkToWatch, type Snapshot, snapshotOf} from '../api'
 import {useBackgroundRuns} from '../background'
 import {useCatalogue} from '../catalogue'
 import {Copy, LIVE} from '../controls'
 import {duration, moment, number} from '../format'
 import {lingerText} from '../linger'
+import {tokenOf} from '../tokens'
+import {Json} from '../values/json'
 
 export function RunDetails({id, run}: {id: string; run: UseRun}) {
   const {operations} = useCatalogue()
   const operation = operations.find(({name}) => name === run.operation)
   const startedHere = useBackgroundRuns().includes(id)
   const live = run.status === 'idle' || LIVE.has(run.status)
-  const viewers = useViewers(id, live, run.connection)
+  const snapshot = useSnapshot(id, live, run.connection)
+  const viewers = snapshot?.viewers
   return (
     <aside className="run-details" aria-label="Details of the run">
       <dl className="details-facts">
@@ -34,9 +37,16 @@ export function RunDetails({id, run}: {id: string; run: UseRun}) {
         <Fact name="Last event">{run.events.length > 0 && `no. ${number(run.events.at(-1)?.id ?? 0)}`}</Fact>
       </dl>
       {live && startedHere && operation && <p className="details-note">{lingerText(operation.linger)}.</p>}
+      {snapshot?.input != null && (
+        <details className="details-input">
+          <summary>Input</summary>
+          <Json value={snapshot.input} />
+        </details>
+      )}
       <div className="details-actions">
         <Copy text={() => location.href.replace(/\/events$/, '')} label="Copy the link" />
         <Copy text={id} label="Copy the id" />
+        {apiKey.get() !== '' && !tokenOf(id) && <Copy text={() => linkToWatch(id)} label="Copy a link without a key" />}
       </div>
     </aside>
   )
@@ -52,25 +62,20 @@ function Fact({name, children}: {name: string; children: ReactNode}) {
   )
 }
 
-/** The number of viewers, from the snapshot: events do not have it. */
-function useViewers(id: string, live: boolean, connection: string): number | undefined {
-  const [viewers, setViewers] = useState<number>()
+/** The snapshot, for what no event has: the viewers, now and then, and the input. */
+function useSnapshot(id: string, live: boolean, connection: string): Snapshot | undefined {
+  const [snapshot, setSnapshot] = useState<Snapshot>()
   useEffect(() => {
-    if (!live) return
     const unmount = new AbortController()
     const load = (): void => {
-      if (!document.hidden)
-        snapshotOf(id, unmount.signal).then(
-          (snapshot: Snapshot) => setViewers(snapshot.viewers),
-          () => undefined,
-        )
+      if (!document.hidden) snapshotOf(id, unmount.signal).then(setSnapshot, () => undefined)
     }
     load()
-    const timer = setInterval(load, 5000)
+    const timer = live ? setInterval(load, 5000) : undefined
     return () => {
       clearInterval(timer)
       unmount.abort()
     }
   }, [id, live, connection])
-  return viewers
+  return snapshot
 }

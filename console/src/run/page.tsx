@@ -10,6 +10,7 @@ import {Icon} from '../icons'
 import {refreshLatestRuns} from '../latest-runs'
 import {link} from '../router'
 import {useThrottled} from '../throttle'
+import {may} from '../tokens'
 import {Announcer} from './announcer'
 import {useRunById} from './arrivals'
 import {ConnectionNotice} from './connection'
@@ -49,13 +50,13 @@ const Page = memo(function Page({id, view, run}: PageProps & {run: UseRun}) {
         </div>
         <div className="run-actions">
           <StatusBadge status={run.status} />
-          <Actions run={run} />
+          <Actions id={id} run={run} />
         </div>
       </header>
       <div className="run">
         <div className="run-main">
           <ConnectionNotice run={run} />
-          {run.question && LIVE.has(run.status as never) && (
+          {run.question && LIVE.has(run.status as never) && may(id, 'answer') && (
             <QuestionCard key={run.question.question} question={run.question} answer={run.answer} />
           )}
           <ProgressCard run={run} />
@@ -77,12 +78,12 @@ function documentTitle(run: UseRun, title: string): string {
 }
 
 /** Cancel for a live run, and a link to the operation for a finished one. */
-function Actions({run}: {run: UseRun}) {
+function Actions({id, run}: {id: string; run: UseRun}) {
   const {operations} = useCatalogue()
-  if (LIVE.has(run.status as never)) return <CancelButton run={run} />
+  if (LIVE.has(run.status as never)) return may(id, 'cancel') ? <CancelButton run={run} /> : null
   if (!run.operation || !operations.some(({name}) => name === run.operation)) return null
   return (
-    <a className="button button-quiet" id="run-again" href={link({page: 'operation', name: run.operation})}>
+    <a className="button button-quiet" id="run-again" href={link({page: 'operation', name: run.operation, from: id})}>
       <Icon name="repeat" /> Run again
     </a>
   )
