@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 from flask import Flask
 from pydantic import BaseModel
 
-from streaming import Headway, Upload, delta, operation
+from streaming import Headway, Upload, delta, operation, partial
 from tests.apps.streams import OPERATIONS, view_report
 
 
@@ -44,10 +44,18 @@ def received(input: Parcel) -> Generator[Any, Any, Received]:
     }
 
 
+@operation
+def referring() -> Generator[Any, Any, dict[str, Any]]:
+    """Returns what were its partials, by reference."""
+    for number in range(3):
+        yield partial(f"row-{number}", {"number": number})
+    return {"rows": [{"$partial": f"row-{number}"} for number in range(3)]}
+
+
 def create_app() -> Flask:
     """The application."""
     app = Flask(__name__)
-    Headway(app, operations=[*OPERATIONS, received], url_prefix="/api")
+    Headway(app, operations=[*OPERATIONS, received, referring], url_prefix="/api")
     app.add_url_rule("/report", view_func=view_report, methods=["POST"])
     return app
 
