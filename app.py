@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Flask
@@ -15,11 +16,11 @@ from operations import llm
 from operations.agent import agent
 from operations.analyze import analyze
 from operations.extract import extract
-from operations.settings import ServiceSettings, configure
+from operations.settings import GatewayEntry, ServiceSettings, configure
 from operations.simulate import simulate
 from operations.think import think
 from operations.tools.registry import registry
-from streaming import Headway, Operation, RegistrationError, SettingError, gateway
+from streaming import Headway, Operation, RegistrationError, SettingError, from_anthropic, from_openai, gateway
 from streaming.http.answers import Answer
 from streaming.http.problems import problem_response
 
@@ -28,6 +29,8 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 
 BOOT_ERROR = 3
 """The status with which a worker tells gunicorn to give up; after any other it starts the next one, for ever."""
+
+DIALECTS = {"openai": from_openai, "anthropic": from_anthropic}
 
 STORE = "sqlite:///var/headway.db"
 """Where runs are kept unless HEADWAY_STORE says otherwise: shared by all workers, and still there after a restart."""
@@ -57,14 +60,30 @@ def operations(settings: ServiceSettings) -> list[Operation]:
     offered: list[Operation] = [extract, think, agent, analyze]
     if settings.simulate:
         offered.append(simulate)
-    for name, url in (settings.gateway or {}).items():
+    for name, entry in (settings.gateway or {}).items():
         if name in {operation.name for operation in offered}:
             raise settings.error("gateway", name, "there is an operation of this name already")
         try:
-            offered.append(gateway(url, name=name))
+            through = [DIALECTS[entry.dialect]] if entry.dialect else []
+            auth = _auth(settings, entry)
+            offered.append(
+                gateway(entry.url, name=name, through=through, auth=auth, idle=entry.idle, total=entry.total)
+            )
         except RegistrationError as error:
-            raise settings.error("gateway", f"{name}={url}", str(error)) from None
+            raise settings.error("gateway", f"{name}={entry.url}", str(error)) from None
     return offered
+
+
+def _auth(settings: ServiceSettings, entry: GatewayEntry) -> Callable[[], Mapping[str, str]] | None:
+    """How a gateway sends its key, which is in a variable of the environment. Raises `SettingError` without one."""
+    if not entry.key:
+        return None
+    key = os.environ.get(entry.key)
+    if not key:
+        raise settings.error("gateway", f"key={entry.key}", "there is no such variable, or it is empty")
+    bearer = {"Authorization": f"Bearer {key}"}
+    headers = {"x-api-key": key, "anthropic-version": "2023-06-01"} if entry.dialect == "anthropic" else bearer
+    return lambda: headers
 
 
 app = create_app()

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from streaming import BaseSettings, setting
@@ -56,8 +56,19 @@ def _pairs(text: str) -> dict[str, str]:
     return {left.strip(): right.strip() for left, _, right in pairs}
 
 
-def _gateways(text: str) -> Mapping[str, str]:
-    return {name: _url(url) for name, url in _pairs(text).items()}
+def _gateways(text: str) -> Mapping[str, GatewayEntry]:
+    return {name: _gateway(entry) for name, entry in _pairs(text).items()}
+
+
+def _gateway(entry: str) -> GatewayEntry:
+    url, *options = entry.split(";")
+    values: dict[str, Any] = dict(option.split("=", 1) for option in options)
+    if len(values) < len(options) or not values.keys() <= {"dialect", "idle", "total", "key"}:
+        raise ValueError
+    if not all(values.values()) or values.get("dialect", "openai") not in ("openai", "anthropic"):
+        raise ValueError
+    values |= {name: _above_zero(values[name]) for name in ("idle", "total") if name in values}
+    return GatewayEntry(_url(url), **values)
 
 
 def _turns(text: str) -> Mapping[str, int]:
@@ -67,7 +78,18 @@ def _turns(text: str) -> Mapping[str, int]:
     return limits
 
 
+class GatewayEntry(NamedTuple):
+    """A gateway of `HEADWAY_GATEWAY`: its upstream's URL, its dialect, the variable with its key, and its limits."""
+
+    url: str
+    dialect: str = ""
+    key: str = ""
+    idle: float = 60.0
+    total: float = 86_400.0
+
+
 URL: Final = "an http or https URL"
+GATEWAYS: Final = "name=URL,name=URL;dialect=openai;idle=300;total=3600;key=VARIABLE, with any of these options"
 HOSTS: Final = "host,host:port"
 
 
@@ -91,7 +113,7 @@ class ServiceSettings(BaseSettings):
     agent_holidays_url: str = setting("https://date.nager.at", _url, URL)
     agent_exchange_url: str = setting("https://api.frankfurter.dev", _url, URL)
     agent_encyclopedia_url: str = setting("https://en.wikipedia.org", _url, URL)
-    gateway: Mapping[str, str] | None = setting(None, _gateways, "name=URL,name=URL")
+    gateway: Mapping[str, GatewayEntry] | None = setting(None, _gateways, GATEWAYS)
     simulate: bool = setting(False, _switch, "1 or 0")
 
 

@@ -249,6 +249,7 @@ class UpstreamProblem(Problem):
             retry_after=retry_after,
         )
         self.upstream_status = upstream_status
+        self.explained = isinstance(detail, str)
         if 400 <= upstream_status <= 599:
             self.status = upstream_status  # type: ignore[misc]  # the class holds the default
             self.title = HTTPStatus(upstream_status).phrase if upstream_status in _REGISTERED else "Refused"  # type: ignore[misc]

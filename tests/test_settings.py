@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from operations.settings import ServiceSettings, configure, settings
+from operations.settings import GatewayEntry, ServiceSettings, configure, settings
 from streaming import BaseSettings, Headway, HeadwayError, SettingError
 from streaming.settings import Settings
 from streaming.stores.redis.store import RedisStore
@@ -69,8 +69,12 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
     "gateway": [
         (
             "chat=http://a.example/s?x=1,b=https://b.example",
-            {"chat": "http://a.example/s?x=1", "b": "https://b.example"},
-        )
+            {"chat": GatewayEntry("http://a.example/s?x=1"), "b": GatewayEntry("https://b.example")},
+        ),
+        (
+            "chat=http://a.example;dialect=openai;idle=300;total=3600;key=A_KEY",
+            {"chat": GatewayEntry("http://a.example", "openai", "A_KEY", 300.0, 3600.0)},
+        ),
     ],
     "simulate": [("1", True), ("0", False), ("true", True), ("OFF", False), ("", False), (True, True), (False, False)],
     "llm_timeout": [("120", 120.0), (0.5, 0.5)],
@@ -167,7 +171,11 @@ WITH_SECRETS: dict[str, list[Any]] = {
         "a.example/v1?key=s3cret",
         "https//:s3cret@a.example",
     ],
-    "gateway": ["chat=ftp://ann:s3cret@a.example", "a=https://ok.example,b=a.example?token=s3cret", {"a": "s3cret"}],
+    "gateway": [
+        *("chat=ftp://ann:s3cret@a.example", "a=https://ok.example,b=a.example?token=s3cret", {"a": "s3cret"}),
+        *(f"a=https://a.example;{option}" for option in ("", "idle", "idle=0", "idle=x", "dialect=x", "key=", "a=b")),
+        "a=https://a.example;idle=1;idle=2",
+    ],
     "agent_weather_url": ["ftp://ann:s3cret@a.example/", "a.example/?key=s3cret"],
 }
 
@@ -436,3 +444,20 @@ def test_the_service_stops_with_one_line_and_no_secret(
     (line,) = capsys.readouterr().err.splitlines()
     ((variable, _),) = config.items()
     assert line.startswith(f"headway: {variable} is (not shown); it takes ")
+
+
+def test_the_key_of_a_gateway(unset: pytest.MonkeyPatch) -> None:
+    """It is in a variable of the environment, and goes out as its dialect wants it; a missing variable is named."""
+    unset.setenv("HEADWAY_STORE", "memory:")
+    import app
+
+    unset.setenv("A_KEY", "s3cret")
+    sent = {
+        dialect: app._auth(ServiceSettings(), GatewayEntry("https://a.example", dialect, "A_KEY"))
+        for dialect in ("", "openai", "anthropic")
+    }
+    headers = {dialect: auth and auth() for dialect, auth in sent.items()}
+    assert headers[""] == headers["openai"] == {"Authorization": "Bearer s3cret"}
+    assert headers["anthropic"] == {"x-api-key": "s3cret", "anthropic-version": "2023-06-01"}
+    with pytest.raises(SettingError, match="'key=NO_SUCH_KEY' \\(there is no such variable, or it is empty\\)"):
+        app._auth(ServiceSettings(), GatewayEntry("https://a.example", "", "NO_SUCH_KEY"))

@@ -28,7 +28,8 @@ what it does about errors and cancels, `formats` what ends a stream well.
   upstream reports the error or the connection breaks off: a filter cannot lose it, and `try` and `finally` work as
   usual. A transform that raises `OperationError` itself fails the run with it.
 - A transform that returns early ends the stream well: the connection is closed, and the upstream run is cancelled.
-- `events.run` is the id of the run here (`None` under `relay`).
+- `events.run` is the id of the run here (`None` under `relay`); `current_run()` has its owner and input too, and the
+  application context is there, as in any operation.
 - Transforms run in the worker's hub, so they must wait cooperatively (a patched socket does).
 
 **Refusals.** The stream of a run begins at once, but a start waits up to `patience` seconds for the upstream's
@@ -132,14 +133,15 @@ class Gateway(Operation):
     def _work(self, request: GatewayInput) -> Generator[Event | Flush, Any, Any]:
         from .upstream import Refusal, UpstreamStream
 
+        context = run_context.get()
         stream = UpstreamStream(
             self.upstream,
             partial(content_of, request.input),
             request.headers,
             StreamFormat(ends_with=self.upstream.ends_with),
             request.handshake,
+            caller=None if context is None else context.current,
         )
-        context = run_context.get()
         refusal = None
         try:
             with transformed(stream.events(), self.through, None if context is None else context.run) as events:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from ..protocol.events import Event
 
-Auth = Callable[[], str | Mapping[str, str]]
+Auth = Callable[[], str | Mapping[str, str]] | Callable[[Any], str | Mapping[str, str]]
 
 
 class UpstreamOptions(TypedDict, total=False):
@@ -21,8 +21,9 @@ class UpstreamOptions(TypedDict, total=False):
     """Names of the caller's headers that are passed on; `traceparent` and `tracestate` always are."""
 
     auth: Auth | None
-    """Called for each request; returns an `Authorization` or a mapping of headers. By default a user and a password in
-    the URL are used."""
+    """Called for each request; returns an `Authorization` or a mapping of headers. It may take an argument: the run
+    (`current_run()`: id, operation, owner, input, headers), or under `relay` Flask's request. By default a user and a
+    password in the URL are used."""
 
     ends_with: str | Collection[str] | Callable[[Event], object] | None
     """The names of the events that end the stream, or a function that tells by an event whether it does; for a service

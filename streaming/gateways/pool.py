@@ -274,6 +274,11 @@ class Exchange:
         self.close()
 
     @property
+    def host(self) -> str:
+        """The host that was asked."""
+        return httpx.URL(self._request.url).host
+
+    @property
     def media_type(self) -> str:
         """The media type of the body, without parameters, in lower case; empty without one."""
         return str(self.headers.get("content-type", "")).partition(";")[0].strip().lower()

@@ -36,6 +36,7 @@ from sqlalchemy.schema import CreateTable
 
 from ..errors import OperationError, RegistrationError
 from ..protocol.events import Event
+from ..runs.context import run_context
 
 log = logging.getLogger("headway")
 
@@ -49,13 +50,17 @@ WITHIN: Final = 5.0
 MOST_WAITING: Final = 1_000
 """Events of one run that wait to be saved; with more the upstream is not read any further."""
 
+CALLER: Final = ("operation", "owner", "input")
+"""Columns about the run, for tables that have them."""
+
 NOT_SAVED: Final = "The events of this run could not be saved."
 
 
 def events_table(name: str = "headway_events") -> Table:
     """One row an event; the key is `run` and `number` (1, 2, 3 ... in the order of the events).
 
-    `data` is JSON: the object that the event carried, or its text. `saved` is in UTC.
+    `data` is JSON: the object that the event carried, or its text. `saved` is in UTC. A table of your own may have the
+    columns `operation`, `owner` and `input` (JSON) as well, of the run.
     """
     return Table(
         name,
@@ -121,11 +126,12 @@ def _transform(saver: _Saver, row_of: Callable[[str, int, Event], Row | None]) -
     def save(events: Iterable[Any]) -> Iterator[Any]:
         run = _Run(getattr(events, "run", None) or f"stream-{secrets.token_urlsafe(12)}")
         numbers = count(1)
+        caller = saver.caller()
         try:
             with _ReadAhead(events) as ahead:
                 while items := ahead.read():
                     rows = [row_of(run.id, next(numbers), item) for item in items if isinstance(item, Event)]
-                    saver.save(run, [row for row in rows if row is not None])
+                    saver.save(run, [{**row, **caller} for row in rows if row is not None])
                     yield from items
         finally:
             run.warn_of_missing()
@@ -226,6 +232,16 @@ class _Saver:
         self._writer: gevent.Greenlet[..., None] | None = None
         self._pool: ThreadPool | None = None
         self._stuck = False
+
+    def caller(self) -> Row:
+        """Of the run at work, what the table has columns for."""
+        context = run_context.get()
+        current = None if context is None else context.current
+        columns = [name for name in CALLER if name in self._table.c]
+        if not columns or current is None:
+            return dict.fromkeys(columns)
+        known = {"operation": current.operation, "owner": current.owner, "input": current.input.model_dump(mode="json")}
+        return {name: known[name] for name in columns}
 
     def save(self, run: _Run, rows: Sequence[Row]) -> None:
         """Returns once the rows are committed, or counted as missing. Raises `OperationError`."""

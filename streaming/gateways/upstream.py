@@ -14,6 +14,7 @@ never contacted.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import logging
 import math
@@ -23,11 +24,10 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import gevent
-import orjson
 
 from ..errors import EventTooLarge, RegistrationError, UpstreamProblem
 from ..protocol.events import Event
@@ -35,6 +35,7 @@ from ..protocol.retry_after import parse_retry_after
 from ..protocol.sse import Parser
 from ..runs.handshake import Handshake
 from ..runs.upload import Upload
+from .endings import json_object
 from .formats import EndsWith, StreamFormat, UpstreamFailed, truncated
 from .lines import MEDIA_TYPES as LINES
 from .lines import LineParser
@@ -87,6 +88,12 @@ PASSED_ON: Final = re.compile(
     r"|request-?id|trace-?id|rate-?limit|^x-should-retry$|^(openai|anthropic|x-openai|x-anthropic|llm_provider)-"
 )
 """Headers of an answer that `relay` passes on: what the body is, when to come again, limits and identifiers."""
+
+SECRET: Final = re.compile(
+    r"(?i)\b(?:sk|pk|rk|key|hwt|xox[a-z]|gh[a-z]|api[_-]?key)[-_][\w.*-]{6,}"
+    r"|\bAIza[\w-]{20,}|(?<=bearer )[\w.~+/=-]{8,}"
+)
+"""What looks like a key or a token: some services repeat the one that they refuse."""
 
 TRACING: Final = ("traceparent", "tracestate")
 """Always passed on (W3C Trace Context)."""
@@ -157,8 +164,10 @@ class Refusal(UpstreamFailed):
     """A response with another status than 200: `problem` is for a caller who has no stream yet."""
 
     def __init__(self, problem: UpstreamProblem) -> None:
-        reason = "" if problem.code == "upstream_failed" else f" ({problem.code}): {problem.detail}"
-        message = f"The upstream answered {problem.upstream_status}{reason or '.'}"
+        code = "" if problem.code == "upstream_failed" else f" ({problem.code})"
+        message = f"The upstream answered {problem.upstream_status}{code}: {problem.detail}"
+        if not problem.explained:
+            message = problem.detail
         super().__init__("upstream_failed", message, retryable=problem.upstream_status in RETRYABLE)
         self.problem = problem
 
@@ -181,7 +190,8 @@ class UpstreamStream:
 
     The `handshake` is settled once the first response is there and is a stream; comments (heartbeats) are passed on to
     it, at most twice a second. `run_url` is the URL of the upstream run, where the upstream is Headway. With `whole` a
-    response that is no stream is raised as `Answered`; `headers` are those of a stream that are for the caller.
+    response that is no stream is raised as `Answered`. `caller` is for `auth`; `headers` are what a stream's head has
+    for the caller.
     """
 
     def __init__(
@@ -192,8 +202,10 @@ class UpstreamStream:
         stream_format: StreamFormat,
         handshake: Handshake | None = None,
         *,
+        caller: Any = None,
         whole: bool = False,
     ) -> None:
+        self._caller = caller
         self.run_url: str | None = None
         self.headers: list[tuple[str, str]] = []
         self._upstream = upstream
@@ -270,7 +282,7 @@ class UpstreamStream:
     def _request(self, method: str, url: str, headers: Sequence[Header] = (), content: Iterable[bytes] = ()) -> Request:
         upstream = self._upstream
         own = [("Accept", EVENT_STREAM), ("Accept-Encoding", "identity"), ("User-Agent", "headway")]
-        everything = [*own, *self._headers, *headers, *_authorization(upstream)]
+        everything = [*own, *self._headers, *headers, *_authorization(upstream, self._caller)]
         unique = {name.lower(): (name, value) for name, value in everything}  # the last one of a name
         return Request(
             method=method,
@@ -427,10 +439,20 @@ def run_url(configured: str, run: str, location: str) -> str | None:
     return urlunsplit((parts.scheme, parts.netloc, path, "", "")) if path.endswith(f"/runs/{run}") else None
 
 
-def _authorization(upstream: Upstream) -> Iterable[tuple[str, str]]:
+def _with_caller(auth: Auth) -> Callable[[Any], str | Mapping[str, str]]:
+    """`auth` as a function of the caller, which it need not take."""
+    call: Any = auth
+    try:
+        inspect.signature(auth).bind()
+    except TypeError:
+        return cast("Callable[[Any], str | Mapping[str, str]]", auth)
+    return lambda caller: call()
+
+
+def _authorization(upstream: Upstream, caller: Any) -> Iterable[tuple[str, str]]:
     """The headers that `auth` gives, or that of a user and a password in the URL (RFC 7617)."""
     if upstream.auth is not None:
-        value = upstream.auth()
+        value = _with_caller(upstream.auth)(caller)
         return [("Authorization", value)] if isinstance(value, str) else value.items()
     parts = urlsplit(upstream.url)
     if parts.username is None:
@@ -456,17 +478,27 @@ def _check(exchange: Exchange, upstream: Upstream) -> None:
 
 
 def _problem(exchange: Exchange) -> UpstreamProblem:
-    """The problem document of a response, which is meant for callers, or its status alone."""
-    document: Any = None
-    if exchange.media_type == PROBLEM:
-        with contextlib.suppress(orjson.JSONDecodeError, UpstreamFailed):
-            document = orjson.loads(exchange.body())
+    """What a response refuses with: its problem document, or the message of a provider's error, or its status alone.
+
+    The beginning of its body goes to the log. What may be a secret is masked in both.
+    """
+    body = b""
+    with contextlib.suppress(UpstreamFailed):
+        body = exchange.body()
+    text = SECRET.sub("***", body.decode("utf-8", "replace"))
+    log.warning("upstream %s answered %d: %.500s", exchange.host, exchange.status, text.strip() or "without a body")
+    document = json_object(text) or {}
+    if exchange.media_type != PROBLEM:
+        document = {"detail": message} if (message := _message_of(document)) else {}
     seconds = parse_retry_after(exchange.headers.get("retry-after", ""), time.time())
-    return UpstreamProblem(
-        exchange.status,
-        document if isinstance(document, dict) else {},
-        retry_after=None if seconds is None else math.ceil(seconds),
-    )
+    return UpstreamProblem(exchange.status, document, retry_after=None if seconds is None else math.ceil(seconds))
+
+
+def _message_of(document: dict[str, Any]) -> str:
+    """The message of an error as model providers and their like send it: `{"error": {"message": ...}}`."""
+    error = document.get("error") or document.get("message") or document.get("detail")
+    message = error.get("message") if isinstance(error, dict) else error
+    return message[:1000] if isinstance(message, str) else ""
 
 
 def json_content(body: bytes) -> Content:

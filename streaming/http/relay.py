@@ -19,7 +19,7 @@ from collections.abc import Generator, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
 
-from flask import Response, request
+from flask import Request, Response, request
 from werkzeug.exceptions import HTTPException
 
 from ..clock import rfc3339
@@ -123,7 +123,9 @@ class _Relay:
         headers: list[Header] = [("Accept", EVENT_STREAM if accept == "*/*" else accept)]
         headers += headers_to_pass_on(request.headers.get, upstream)
         self._format = StreamFormat(ends_with=upstream.ends_with, unchanged=True)
-        self._stream = UpstreamStream(upstream, lambda _: content, headers, self._format, handshake, whole=True)
+        self._stream = UpstreamStream(
+            upstream, lambda _: content, headers, self._format, handshake, whole=True, caller=_request()
+        )
         self._through = through
         self._handshake = handshake
         self._begun = self._made_here = False
@@ -171,6 +173,13 @@ class _Relay:
         else:
             log.warning("a relay breaks off: %s", failure.message)
             self.channel.broken = True
+
+
+def _request() -> Request:
+    """The current request, for `auth`, which is called in another greenlet or thread."""
+    current: Any = request
+    found: Request = current._get_current_object()
+    return found
 
 
 def _instead_of_a_stream(failure: OperationError) -> _Answer | UpstreamProblem:

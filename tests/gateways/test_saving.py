@@ -11,7 +11,9 @@ from typing import Any
 
 import gevent
 import pytest
+from pydantic import BaseModel
 from sqlalchemy import (
+    JSON,
     CheckConstraint,
     Column,
     DateTime,
@@ -29,6 +31,8 @@ from streaming import OperationError, RegistrationError, event, flush, progress,
 from streaming.gateways.gateway import Events
 from streaming.gateways.saving import MOST_WAITING, events_table, results_table, save_events, save_result
 from streaming.protocol.events import Event, RawEvent
+from streaming.runs.context import CurrentRun, RunContext, run_context
+from streaming.runtime.worker import Worker
 from tests.clients import wait_until
 
 Transform = Callable[[Iterable[Any]], Iterator[Any]]
@@ -299,3 +303,25 @@ def test_wrong_options(engine: Engine, options: dict[str, Any]) -> None:
     """They are refused where the transform is made."""
     with pytest.raises(RegistrationError):
         save_events(engine, **options)
+
+
+def test_columns_about_the_run(engine: Engine, path: Path) -> None:
+    """A table that has them gets the operation, the owner and the input; outside of a run they are null."""
+    table = events_table()
+    for column in (Column("operation", String(64)), Column("owner", String(512)), Column("input", JSON)):
+        table.append_column(column)
+
+    class Question(BaseModel):
+        city: str
+
+    current = CurrentRun("run-1", "work", "ann", 1, Question(city="Bern"))
+    for name, context in (("run-1", RunContext(Worker.current(), current)), ("run-2", None)):
+        token = run_context.set(context)
+        try:
+            list(through(save_events(engine, table=table), numbered(1), name))
+        finally:
+            run_context.reset(token)
+    assert rows(path, "run, operation, owner, input") == [
+        ("run-1", "work", "ann", '{"city": "Bern"}'),
+        ("run-2", None, None, "null"),
+    ]
