@@ -59,6 +59,7 @@ export interface ExtractResult {
   outline: ExtractResultOutlineEntry[];
   outline_from: "document" | "headings";
   pages: ExtractResultPageContent[];
+  joined_tables: ExtractResultJoinedTable[];
   counts: ExtractResultCounts;
   warnings: ExtractResultWarned[];
   fields?: unknown;
@@ -66,6 +67,9 @@ export interface ExtractResult {
     [k: string]: unknown;
   };
   unverified?: string[];
+  not_understood?: {
+    [k: string]: string;
+  };
   incomplete?: number[];
   model?: string;
   usage?: ExtractResultModelUsage;
@@ -107,6 +111,7 @@ export interface ExtractResultPageContent {
   headings: ExtractResultHeading[];
   tables: ExtractResultTable[];
   pairs: ExtractResultPair[];
+  hidden: ExtractResultHiddenText[];
   thumbnail?: string | null;
 }
 /**
@@ -118,11 +123,15 @@ export interface ExtractResultHeading {
 }
 /**
  * Rows of cells from the top; `header` says whether the first row names the columns.
+ *
+ * `continues` says that the table goes on from the page before; the result has it as a `JoinedTable` too.
  */
 export interface ExtractResultTable {
   rows: string[][];
   header: boolean;
   box: number[];
+  caption: string | null;
+  continues: boolean;
 }
 /**
  * A key without its colon, and its value; the filled field of a form has no box.
@@ -131,6 +140,22 @@ export interface ExtractResultPair {
   key: string;
   value: string;
   box: number[] | null;
+}
+/**
+ * Text that nobody sees on the page, and why: it is no part of the page's text.
+ */
+export interface ExtractResultHiddenText {
+  text: string;
+  reason: "off_page" | "invisible" | "layer" | "covered" | "clipped" | "colour" | "tiny";
+}
+/**
+ * A table over several `pages`, its rows under one header: where pages repeat the header, it is left out.
+ */
+export interface ExtractResultJoinedTable {
+  pages: number[];
+  rows: string[][];
+  header: boolean;
+  caption: string | null;
 }
 /**
  * How much was read.
@@ -171,6 +196,7 @@ export interface ExtractPartialPageContent {
   headings: ExtractPartialHeading[];
   tables: ExtractPartialTable[];
   pairs: ExtractPartialPair[];
+  hidden: ExtractPartialHiddenText[];
   thumbnail?: string | null;
 }
 /**
@@ -182,11 +208,15 @@ export interface ExtractPartialHeading {
 }
 /**
  * Rows of cells from the top; `header` says whether the first row names the columns.
+ *
+ * `continues` says that the table goes on from the page before; the result has it as a `JoinedTable` too.
  */
 export interface ExtractPartialTable {
   rows: string[][];
   header: boolean;
   box: number[];
+  caption: string | null;
+  continues: boolean;
 }
 /**
  * A key without its colon, and its value; the filled field of a form has no box.
@@ -197,12 +227,25 @@ export interface ExtractPartialPair {
   box: number[] | null;
 }
 /**
- * What the model has found on a page, and the JSON Pointers of the values that do not stand in its text.
+ * Text that nobody sees on the page, and why: it is no part of the page's text.
+ */
+export interface ExtractPartialHiddenText {
+  text: string;
+  reason: "off_page" | "invisible" | "layer" | "covered" | "clipped" | "colour" | "tiny";
+}
+/**
+ * What the model has found on a page.
+ *
+ * `unverified` are the JSON Pointers of the values that do not stand in its text; `not_understood` has the answers
+ * that are no value of their field, by JSON Pointer.
  */
 export interface ExtractPartialPageFields {
   page: number;
   fields: unknown;
   unverified: string[];
+  not_understood: {
+    [k: string]: string;
+  };
 }
 
 /**
