@@ -18,6 +18,7 @@ With `fields` the pages, once they are all read, go to a model one by one (`form
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import re
 from collections.abc import Generator, Iterator
@@ -27,10 +28,11 @@ from urllib.parse import unquote
 
 from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, ValidationInfo, field_validator
 
-from streaming import Event, JsonSchema, OperationError, Upload, event, operation, partial, progress
+from streaming import Event, JsonSchema, OperationError, Upload, event, file, operation, partial, progress
 
 from .form.schema import form_of
 from .inputs import Input
+from .long_results import cut, reference, shortened
 from .pdf.content import ExtractResult, PageContent, PageFields
 from .pdf.errors import Unreadable
 from .pdf.process import PdfProcess
@@ -48,6 +50,8 @@ MAX_PAGES = 2_000
 
 MAX_NAME = 100
 """Characters of the name of a form's field."""
+
+PAGE_CUT = "Some of the text or the tables of these pages is left out: each has more than 1 MB."
 
 _RANGES = re.compile(r"\s*\d{1,7}\s*(?:-\s*\d{1,7}\s*)?(?:,\s*\d{1,7}\s*(?:-\s*\d{1,7}\s*)?)*")
 
@@ -90,7 +94,9 @@ class Extract(Input):
         default=None, title="Password", description="The password of the PDF, if it is encrypted."
     )
     tables: bool = Field(default=True, title="Tables", description="Whether to look for tables.")
-    render: bool = Field(default=False, title="Thumbnails", description="Whether to add a small picture of each page.")
+    render: bool = Field(
+        default=False, title="Thumbnails", description="Whether to hand over a picture of each page, as a file."
+    )
 
     fields: Annotated[dict[str, Any] | None, BeforeValidator(_from_text)] = Field(
         default=None,
@@ -138,7 +144,8 @@ def extract(input: Extract) -> Generator[Event, None, ExtractResult]:
         numbers = page_numbers(input.pages, document.open(source, password))
         result = {"filename": _filename(input), **(yield from _read(document, numbers, input))}
     filled = {} if input.fields is None else (yield from _fill(input.fields, result["pages"]))
-    return cast("ExtractResult", result | filled)
+    pages = [reference(f"page-{page['page']}") for page in result["pages"]]
+    return cast("ExtractResult", (yield from shortened(result | filled, {"pages": pages})))
 
 
 def _read(document: PdfProcess, numbers: list[int], input: Extract) -> Generator[Event, None, dict[str, Any]]:
@@ -146,16 +153,31 @@ def _read(document: PdfProcess, numbers: list[int], input: Extract) -> Generator
     total = len(numbers)
     yield progress(f"Pages to read: {total}", done=0, total=total, unit="pages", step="pages")
     pages: list[dict[str, Any]] = []
+    too_long: list[int] = []
     for message in document.content(numbers, tables=input.tables, thumbnails=input.render):
         if "result" in message:
-            for warning in message["result"]["warnings"]:
+            cut_off = {"code": "page_cut", "message": PAGE_CUT, "pages": too_long}
+            warnings = [*message["result"]["warnings"], *([cut_off] if too_long else [])]
+            for warning in warnings:
                 yield event("warning", warning)
-            return {**message["result"], "pages": pages}
-        page = message["page"]
+            return {**message["result"], "warnings": warnings, "pages": pages}
+        whole = yield from _handed_over(message["page"])
+        page = cut(whole)
         pages.append(page)
+        if page is not whole:
+            too_long.append(page["page"])
         yield partial(f"page-{page['page']}", page)
         yield progress(f"Page {page['page']}", done=len(pages), total=total, unit="pages", step="pages")
     raise AssertionError("the result is the last message")
+
+
+def _handed_over(page: dict[str, Any]) -> Generator[Event, None, dict[str, Any]]:
+    """The page as its partial has it: its picture is a file."""
+    if page.get("thumbnail") is not None:
+        name = f"page-{page['page']}.jpg"
+        yield file(name, base64.b64decode(page["thumbnail"]), type="image/jpeg")
+        page = {**page, "thumbnail": name}
+    return page
 
 
 def _fill(fields: dict[str, Any], pages: list[dict[str, Any]]) -> Generator[Event, None, dict[str, Any]]:

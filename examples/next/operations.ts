@@ -99,7 +99,7 @@ export interface ExtractResultOutlineEntry {
   page: number | null;
 }
 /**
- * A page; `thumbnail` is a data URL, where it was asked for, and null for a damaged page.
+ * A page; `thumbnail` names the file with its picture, where it was asked for, and is null for a damaged page.
  *
  * `width` and `height` are points of the page with its text upright, in which the boxes are measured.
  */
@@ -184,7 +184,7 @@ export interface ExtractResultModelUsage {
   completion_tokens: number;
 }
 /**
- * A page; `thumbnail` is a data URL, where it was asked for, and null for a damaged page.
+ * A page; `thumbnail` names the file with its picture, where it was asked for, and is null for a damaged page.
  *
  * `width` and `height` are points of the page with its text upright, in which the boxes are measured.
  */

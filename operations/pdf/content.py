@@ -55,7 +55,7 @@ class HiddenText(TypedDict):
 
 
 class PageContent(TypedDict):
-    """A page; `thumbnail` is a data URL, where it was asked for, and null for a damaged page.
+    """A page; `thumbnail` names the file with its picture, where it was asked for, and is null for a damaged page.
 
     `width` and `height` are points of the page with its text upright, in which the boxes are measured.
     """

@@ -8,7 +8,6 @@ It uses the raw functions because pypdfium2's helpers would cost an object for e
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import io
 import re
@@ -39,8 +38,8 @@ MAX_OUTLINE = 10_000
 """Entries of an outline."""
 MARK = 12.0
 """The type size of a box to check, at most."""
-THUMBNAIL = 320
-"""Pixels of a thumbnail's longer side, whatever the size of the page."""
+PICTURE = 1000
+"""Pixels of the longer side of a page's picture, whatever the size of the page: its text can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,17 +177,17 @@ class Document:
             checked=visibility.checked,
         )
 
-    def thumbnail(self, number: int) -> str:
-        """The page as a small JPEG in a data URL: its longer side is `THUMBNAIL` pixels."""
+    def picture(self, number: int) -> bytes:
+        """The page as a JPEG, whose longer side is `PICTURE` pixels."""
         page = self._page(number)
         try:
             width, height = page.get_size()
-            picture = page.render(scale=THUMBNAIL / max(width, height, 1.0)).to_pil().convert("RGB")
+            picture = page.render(scale=PICTURE / max(width, height, 1.0)).to_pil().convert("RGB")
         finally:
             page.close()
         file = io.BytesIO()
         picture.save(file, "JPEG", quality=70, optimize=True)
-        return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
+        return file.getvalue()
 
     def _page(self, number: int) -> pdfium.PdfPage:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -40,7 +41,7 @@ class Reader:
         self._over_pages = OverPages()
 
     def pages(self) -> Iterator[Json]:
-        """Each page, as `content.PageContent`, with `thumbnail` if it is wanted."""
+        """Each page, as `content.PageContent`; `thumbnail`, if it is wanted, is the JPEG in Base64."""
         samples = {number: self._page(number) for number in self._samples()}
         profile = headings.learn(list(samples.values()), [(e.title, e.level, e.page) for e in self._outline])
         characters = 0
@@ -118,7 +119,8 @@ class Reader:
         }
         if self._with_thumbnails:
             damaged = page.number in self._warnings.pages("damaged_page")
-            content["thumbnail"] = None if damaged else self._document.thumbnail(page.number)
+            picture = None if damaged else self._document.picture(page.number)
+            content["thumbnail"] = picture and base64.b64encode(picture).decode()
         return content
 
     def _title(self, title: str | None) -> str | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping
+from pathlib import Path
 from typing import Any, Self, cast
 
 import anyio
@@ -11,6 +13,7 @@ import httpx
 
 from ..protocol.typed import RunEvent, Snapshot
 from .core import BaseClient, BaseRun
+from .files import into
 from .many import RunsReader, connect_many, open_many
 from .requests import Headers, Input, json_body, list_of, path_of, snapshot_of, token_in
 
@@ -195,6 +198,23 @@ class AsyncRun(BaseRun[AsyncConnection, anyio.Event]):
     async def snapshot(self: AnyRun) -> Snapshot:
         """The state of the run."""
         return await AsyncClient.snapshot(self._client, self.id)
+
+    async def files(self: AnyRun) -> list[dict[str, Any]]:
+        """The files that the run has handed over so far: `name`, `type`, `size` and `sha256` of each."""
+        return list((await AsyncClient.snapshot(self._client, self.id)).files or ())
+
+    async def file(self: AnyRun, name: str) -> bytes:
+        """The bytes of a file of the run. Raises `NotFound` where there is none of this name."""
+        pieces: list[bytes] = []
+        await self._read_file(name, pieces.append)
+        return b"".join(pieces)
+
+    async def save_file(self: AnyRun, name: str, path: str | os.PathLike[str]) -> Path:
+        """Writes a file of the run to `path` as it arrives, and returns it; what was there is replaced at the end."""
+        target = Path(path)
+        with into(target) as write:
+            await self._read_file(name, write)
+        return target
 
     async def cancel(self: AnyRun) -> Snapshot:
         """Cancels the run; the stream goes on up to `done`. Harmless where the run is over."""

@@ -247,6 +247,26 @@ class BaseRun(Generic[ConnectionT, EventT]):
         response = await self._client._send("GET", path_of("runs", self.id))
         return self._reader.end_with(snapshot_of(response), response.json())
 
+    async def _read_file(self, name: str, write: Callable[[bytes], object]) -> None:
+        """Passes the bytes of a file of the run to `write`, as they arrive. Raises `Unreachable`, `RequestRefused`."""
+        headers = {"Accept": f"*/*, {PROBLEM}", "Accept-Encoding": "identity"}
+        response = await self._client._send(
+            "GET", path_of("runs", self.id, "files", name), stream=True, headers=headers
+        )
+        connection = self._new_connection(response)
+        try:
+            while True:
+                chunk = connection.read()
+                chunk = chunk if isinstance(chunk, bytes) else await chunk
+                if not chunk:
+                    return
+                write(chunk)
+        except (httpx.RequestError, httpx.StreamError, OSError) as error:
+            raise unreachable(error, self._client.url) from error
+        finally:
+            with contextlib.suppress(httpx.RequestError, OSError):
+                await connection.close()
+
     async def _read_partials(self) -> None:
         """Reads the partials that the result refers to once more, from the first event on."""
         reader = self._client._new_reader(self.id)

@@ -1,6 +1,6 @@
 """Requests and answers as data, without I/O.
 
-An input with a file is sent as `multipart/form-data`, any other as JSON.
+An input with a file is sent as `multipart/form-data`, any other as JSON. In a form an object is its JSON as text.
 """
 
 from __future__ import annotations
@@ -163,6 +163,9 @@ def _form_text(name: str, value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str | int | float):
         return str(value)
-    raise ValueError(
-        f"{name}: an input with a file may hold text, numbers and booleans besides, not a {type(value).__name__}"
-    )
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        raise ValueError(
+            f"{name}: an input with a file may hold text and JSON besides, not a {type(value).__name__}"
+        ) from None

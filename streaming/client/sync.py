@@ -123,6 +123,9 @@ class Run(BaseRun[BlockingConnection, threading.Event]):
 
     result = blocking(AsyncRun.result)
     snapshot = blocking(AsyncRun.snapshot)
+    files = blocking(AsyncRun.files)
+    file = blocking(AsyncRun.file)
+    save_file = blocking(AsyncRun.save_file)
     cancel = blocking(AsyncRun.cancel)
     answer = blocking(AsyncRun.answer)
 

@@ -49,10 +49,24 @@ def test_an_input_with_a_file_is_sent_as_a_form(client_of: ClientOf, service: Se
     assert b"none" not in body
 
 
-def test_a_form_takes_no_objects(client_of: ClientOf, service: Service) -> None:
+def test_objects_beside_a_file(client_of: ClientOf, service: Service) -> None:
+    """Each is its JSON as text, as the TypeScript client sends it; those of a list are sent one by one."""
+    fields = {"properties": {"total": {"type": "number"}}}
+    with client_of(service) as headway:
+        headway.start("x", {"file": File("a", b""), "fields": fields, "parts": [{"n": 1}, [2, "\u00e9"]]}).result()
+    (request,) = service.requests
+    for name, value in (
+        ("fields", '{"properties":{"total":{"type":"number"}}}'),
+        ("parts", '{"n":1}'),
+        ("parts", '[2,"\u00e9"]'),
+    ):
+        assert f'name="{name}"\r\n\r\n{value}\r\n'.encode() in request.content
+
+
+def test_a_form_takes_only_json(client_of: ClientOf, service: Service) -> None:
     """The error names the field, and nothing is sent."""
-    with client_of(service) as headway, pytest.raises(ValueError, match=r"options: .* not a dict"):
-        headway.start("x", {"file": File("a", b""), "options": {"deep": 1}})
+    with client_of(service) as headway, pytest.raises(ValueError, match=r"options: .* not a set"):
+        headway.start("x", {"file": File("a", b""), "options": {1, 2}})
     assert service.requests == []
 
 

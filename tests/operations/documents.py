@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import deque
 from collections.abc import Callable, Generator
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
+from PIL.ImageFile import ImageFile
 from pydantic import TypeAdapter
 
 from operations.extract import Extract, extract
@@ -17,14 +20,34 @@ from operations.pdf import child
 from operations.pdf.content import ExtractResult, PageContent
 from operations.pdf.process import PdfProcess, as_path
 from streaming import Event, OperationError, Upload
+from streaming.protocol.partials import fill
+from streaming.runs.files import FileEvent
 
 
 @dataclass
 class Outcome:
-    """The events and the result of one run."""
+    """The events and the result of one run; `sent` is the result with references to partials, as its event has it."""
 
     events: list[Event] = field(default_factory=list)
+    sent: dict[str, Any] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def partials(self) -> dict[str, Any]:
+        """The values of the partials by their keys."""
+        data = (event.data for event in self.events if event.name == "partial")
+        return {each["key"]: each["value"] for each in data}
+
+    @property
+    def files(self) -> dict[str, FileEvent]:
+        """The files that were handed over."""
+        return {event.filename: event for event in self.events if isinstance(event, FileEvent)}
+
+    def picture(self, name: str) -> ImageFile:
+        """A file as a picture."""
+        source = self.files[name].source
+        assert isinstance(source, bytes)
+        return Image.open(io.BytesIO(source))
 
     def page(self, number: int) -> dict[str, Any]:
         """The page with this number in the result."""
@@ -72,9 +95,10 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
             path.write_bytes(pdf)
             options["file"] = Upload(path, options.pop("filename", "file.pdf"), "application/pdf", len(pdf))
         outcome = Outcome()
-        outcome.result = yield_to(outcome.events, extract.fn(Extract(**options)))
+        outcome.sent = yield_to(outcome.events, extract.fn(Extract(**options)))
+        outcome.result = fill(outcome.sent, outcome.partials.get)
         assert TypeAdapter(ExtractResult).validate_python(outcome.result) == outcome.result
-        for value in (event.data["value"] for event in outcome.events if event.name == "partial"):
+        for value in (value for key, value in outcome.partials.items() if key.startswith("page-")):
             assert TypeAdapter(PageContent).validate_python(value) == value
         return outcome
 

@@ -6,8 +6,6 @@ server.
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import subprocess
 import sys
@@ -21,10 +19,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 from pydantic import ValidationError
 
-from operations import fetch
+from operations import fetch, long_results
 from operations.extract import MAX_PAGES, Extract, extract, page_numbers
 from operations.pdf import characters, engine, objects, reader
 from operations.pdf.text import clean
@@ -286,12 +283,16 @@ def test_the_file_name_has_no_folders(run: Run) -> None:
     assert run(pdfs.report(1), filename="../../C:\\temp\\report.pdf").result["filename"] == "report.pdf"
 
 
-def test_thumbnails_are_small_pictures(run: Run) -> None:
-    """With `render` each page has a JPEG in a data URL."""
-    kind, _, data = run(pdfs.report(1), render=True).page(1)["thumbnail"].partition(",")
-    picture = Image.open(io.BytesIO(base64.b64decode(data)))
-    assert kind == "data:image/jpeg;base64"
-    assert (picture.format, max(picture.size)) == ("JPEG", engine.THUMBNAIL)
+def test_pictures_are_files(run: Run) -> None:
+    """With `render` each page names the file that has its picture, which is handed over before the page."""
+    outcome = run(pdfs.report(2), render=True)
+    assert [page["thumbnail"] for page in outcome.result["pages"]] == ["page-1.jpg", "page-2.jpg"]
+    names = [event.name for event in outcome.events if event.name in ("file", "partial")]
+    assert names == ["file", "partial"] * 2
+    assert max(len(event.body) for event in outcome.events) < 10_000
+    assert outcome.files["page-1.jpg"].type == "image/jpeg"
+    picture = outcome.picture("page-1.jpg")
+    assert (picture.format, max(picture.size)) == ("JPEG", engine.PICTURE)
     assert len(set(picture.convert("L").tobytes())) > 2, "the picture is blank"
     assert "thumbnail" not in run(pdfs.report(1)).page(1)
 
@@ -300,9 +301,25 @@ def test_thumbnails_are_small_pictures(run: Run) -> None:
 def test_a_page_of_any_size_has_a_small_thumbnail(run: Run, box: bytes) -> None:
     """The size of a page does not decide how much memory its picture takes."""
     page = b"<</Type/Page/Parent 2 0 R/MediaBox" + box
-    thumbnail = run(pdfs.one_page(b"0 0 m 100 100 l S", page=page), render=True).page(1)["thumbnail"]
-    picture = Image.open(io.BytesIO(base64.b64decode(thumbnail.partition(",")[2])))
-    assert max(picture.size) <= engine.THUMBNAIL
+    outcome = run(pdfs.one_page(b"0 0 m 100 100 l S", page=page), render=True)
+    assert max(outcome.picture("page-1.jpg").size) <= engine.PICTURE
+
+
+def test_a_long_result_refers_to_its_pages(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So no event is long; a page that is too long itself is cut, and so is another member, with a warning."""
+    monkeypatch.setattr(long_results, "MOST", 3_000)
+    long = pdfs.Sheet()
+    long.paragraph(60, 60, [f"Line {number} of a page that has more text than others have" for number in range(70)])
+    for pdf, cut in ((pdfs.report(6), []), (long.pdf(), [1])):
+        outcome = run(pdf)
+        assert max(len(event.body) for event in outcome.events) < 3_100
+        assert len(json.dumps(outcome.sent)) < 4_000
+        refers = outcome.sent["pages"][0] == {"$partial": "page-1"}
+        assert refers == (not cut)
+        assert outcome.result["pages"] == [value for key, value in outcome.partials.items() if key.startswith("page-")]
+        codes = {warning["code"]: warning.get("pages") for warning in outcome.result["warnings"]}
+        assert codes.get("page_cut", []) == cut
+        assert [e.data["code"] for e in outcome.events if e.name == "warning"] == list(codes)
 
 
 # --- input -----------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import {createConnection, type RunConnection, type Start} from './connection.ts'
 import {Disconnected, NO_ERROR, RunCancelled, RunFailed} from './errors.ts'
 import type {Failure, Operation, OperationUrl, Question, Reason, RunEvent, Snapshot, Status} from './events.ts'
-import {absolute, runId, sendLast} from './http.ts'
+import {absolute, problemOf, runId, send, sendLast} from './http.ts'
 import type {Connection, StartOptions, WatchOptions} from './options.ts'
 import {onLeave} from './page-lifecycle.ts'
 import {type KeptPartials, keepPartials, referredKeys} from './partials.ts'
@@ -42,6 +42,8 @@ export interface Run<Op extends Operation = Operation> extends AsyncIterable<Run
   cancel(): Promise<Snapshot<Op['result']>>
   /** Stops watching it. How long the run goes on without viewers is its `linger`. */
   disconnect(): void
+  /** Fetches a file that it has handed over: `event.data.name` of its `file` events, `snapshot.files`. */
+  file(name: string): Promise<Blob>
   /** Deletes it, once it is over, with all that belongs to it. */
   erase(): Promise<void>
   /** Answers its open question, or the one with the id `question`. */
@@ -107,6 +109,7 @@ function createRun<Op extends Operation>(
     cancel,
     disconnect: () => stop(new Disconnected()),
     answer,
+    file,
     erase: () => request('/events', {method: 'DELETE'}).then(() => {}),
     [Symbol.asyncIterator]: () => queue.iterate(() => stop(new Disconnected())),
   }
@@ -161,6 +164,13 @@ function createRun<Op extends Operation>(
   async function request(path = '', init?: RequestInit): Promise<Snapshot<Op['result']>> {
     await started.promise
     return (await connection.request(path, init)) as Snapshot<Op['result']>
+  }
+
+  async function file(name: string): Promise<Blob> {
+    await started.promise
+    const response = await send(options, `${connection.url}/files/${encodeURIComponent(name)}`, {})
+    if (!response.ok) throw await problemOf(response)
+    return response.blob()
   }
 
   async function cancel(): Promise<Snapshot<Op['result']>> {

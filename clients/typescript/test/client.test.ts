@@ -399,3 +399,15 @@ test('an event that never ends interrupts the stream', async () => {
   await expect(reading).rejects.toMatchObject({code: 'interrupted'})
   expect(events).toEqual([])
 })
+
+test('a file of a run is fetched with the headers of its other requests', async () => {
+  const run = start({headers: {Authorization: 'Bearer key'}})
+  await run.started
+  mock.on('GET /runs/r1/files/page%201.png', () => new Response('pixels', {headers: {'Content-Type': 'image/png'}}))
+  const blob = await run.file('page 1.png')
+  expect([await blob.text(), blob.type]).toEqual(['pixels', 'image/png'])
+  expect(mock.requests.at(-1)?.headers.get('authorization')).toBe('Bearer key')
+  mock.on('GET /runs/r1/files/none', () => problem(404, 'file_not_found'))
+  await expect(run.file('none')).rejects.toMatchObject({status: 404, code: 'file_not_found'})
+  run.disconnect()
+})

@@ -188,6 +188,26 @@ def result(config: Config, run: str) -> None:
         write_line(value)
 
 
+@cli.command()
+@click.argument("run", type=RunType(), metavar="RUN")
+@click.argument("name", required=False)
+@click.option("-o", "--to", metavar="PATH", help="Where to write it, - for the standard output. [default: NAME, here]")
+@common
+@click.pass_obj
+def file(config: Config, run: str, name: str | None, to: str | None) -> None:
+    """Fetches a file that a run has handed over, or lists them without a NAME."""
+    with config.client() as client:
+        watched = client.watch(run)
+        if name is None:
+            list_files(config, watched.files())
+        elif to == "-":
+            sys.stdout.buffer.write(watched.file(name))
+        else:
+            path = watched.save_file(name, to or name)
+            if config.on_screen:
+                click.echo(printable(f"{path} has {path.stat().st_size:,} bytes"))
+
+
 @cli.command("list")
 @click.option("--operation", metavar="NAME", help="Only those of this operation.")
 @click.option("--status", type=click.Choice(get_args(Status)), help="Only those in this state.")
@@ -276,6 +296,18 @@ def doctor(config: Config, target: str | None, silence: float) -> int:
     else:
         findings = checks.examine(config.service, key=config.key, silence=silence)
     return checks.report(findings, as_lines=config.output == "json")
+
+
+def list_files(config: Config, files: list[dict[str, Any]]) -> None:
+    """Prints the files of a run."""
+    if not config.on_screen:
+        for entry in files:
+            write_line(entry)
+        return
+    table = Table("File", "Type", "Bytes", "SHA-256")
+    for entry in files:
+        table.add_row(*(escape(printable(str(entry.get(name, "")))) for name in ("name", "type", "size", "sha256")))
+    Console().print(table)
 
 
 def note_queued(run: Run) -> None:
