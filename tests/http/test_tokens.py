@@ -17,7 +17,7 @@ import pytest
 from flask import Flask, abort, request
 from werkzeug.test import TestResponse
 
-from streaming import Headway, ManualClock
+from streaming import Event, Headway, ManualClock, file, operation
 from streaming.errors import InvalidInput, Unauthorized
 from streaming.http.tokens import Expiries
 from streaming.runtime.worker import Worker
@@ -150,6 +150,24 @@ def test_it_watches(service: Service) -> None:
         ]
     assert service.client.get(f"/runs/{run}/events?token={token}&last_event_id=4").status_code == 204
     assert service.client.head(f"/runs/{run}/events?token={token}").status_code == 200
+
+
+@operation
+def report() -> Iterator[Event]:
+    """Hands a file over."""
+    yield file("report.txt", b"a report")
+
+
+def test_it_opens_the_files_of_its_run(make: Make) -> None:
+    """To who may watch, in the header and in the address."""
+    service = make(operations=[report])
+    run = service.headway.start("report", owner="ann")
+    run.result(10)
+    path = f"/runs/{run.id}/files/report.txt"
+    assert service.client.get(f"{path}?token={run.token()}").data == b"a report"
+    assert service.ask("GET", path, run.token()).data == b"a report"
+    assert refused(service.ask("GET", path, run.token(may=["cancel"]))) == (403, "token_scope")
+    assert service.client.get(path).status_code == 401
 
 
 def test_it_cancels_and_answers(service: Service) -> None:
@@ -360,9 +378,9 @@ def test_the_secret_of_a_store(world: World, stores: Callable[[str], Store], tmp
         workers = [stores(kind) for _ in range(3)]
         secrets = {world.call(worker.secret) for worker in workers}
         assert [len(secret) for secret in secrets] == [32]
-    file = tmp_path / "runs.db-secret"
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert [path.name for path in tmp_path.iterdir() if "secret" in path.name] == [file.name]
+    kept = tmp_path / "runs.db-secret"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir() if "secret" in path.name] == [kept.name]
     first, second = stores("memory"), stores("memory")
     assert first.secret() == first.secret() != second.secret()
 
