@@ -22,15 +22,16 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 ENTRY = """
 import {createClient} from '@headway/client'
 import {useRun} from '@headway/client/react'
+import {createRunStore} from '@headway/client/store'
 import {createTestService} from '@headway/client/testing'
 import {uploadFetch} from '@headway/client/upload'
 
-const count = (run, {pages}) => [run.partial('one', pages), typeof useRun, typeof uploadFetch]
+const count = (run, {pages}) => [run.partial('one', pages), typeof useRun, typeof uploadFetch, typeof createRunStore]
 const service = createTestService({count})
 const client = createClient({url: 'http://service.test', fetch: service.fetch})
 client.startRun('count', {pages: 3}).result.then((result) => console.log(JSON.stringify(result)))
 """
-PRINTED = '[3,"function","function"]'
+PRINTED = '[3,"function","function","function"]'
 
 JEST = """
 const {createClient} = require('@headway/client')
@@ -129,3 +130,10 @@ def test_it_brings_the_console(wheel: Path) -> None:
     assert len(named) >= 3
     assert all((wheel / "console/dist" / name).is_file() for name in named)
     assert sorted(path.name for path in (wheel / "console").iterdir()) == ["__init__.py", "dist"]
+
+
+def test_it_brings_what_pages_take(wheel: Path) -> None:
+    """The module of `/headway/client.js`, and the templates of the views."""
+    module = (wheel / "streaming/static/client.js").read_text()
+    assert re.search(r"export\{.*\bas createRunStore\b.*\bas startRun\b", module)
+    assert (wheel / "streaming/http/views/templates/headway/progress.html").is_file()

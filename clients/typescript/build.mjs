@@ -1,6 +1,7 @@
-// `node build.mjs [FOLDER]` builds FOLDER (dist/): the modules `index.js`, `many.js`, `react.js`, `testing.js` and `upload.js`, the
-// same for `require`, their types, and the command `headway-types`; without a FOLDER also `streaming/static/headway-client.tgz` of
-// them. A page can import the files as they are; React is not in them.
+// `node build.mjs [FOLDER]` builds FOLDER (dist/): the modules `index.js`, `many.js`, `plain-store.js`, `react.js`, `testing.js`
+// and `upload.js`, the same for `require`, their types, and the command `headway-types`. A page can import the files as they
+// are; React is not in them. Without a FOLDER also what Python's wheel brings, in `streaming/static/`: `headway-client.tgz` of
+// them, and `client.js`, all that a page without a build needs in one file, which the service has at `/headway/client.js`.
 
 import {execFileSync} from 'node:child_process'
 import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs'
@@ -19,7 +20,7 @@ const modules = {bundle: true, format: 'esm', target: 'es2022', outdir: dist, ab
 
 await build({
   ...modules,
-  entryPoints: ['index', 'many', 'react', 'testing', 'upload'].map((name) => `src/${name}.ts`),
+  entryPoints: ['index', 'many', 'plain-store', 'react', 'testing', 'upload'].map((name) => `src/${name}.ts`),
   splitting: true, // what several import is in chunks
   chunkNames: 'shared-[hash]',
   minify: true,
@@ -54,6 +55,7 @@ for (const name of readdirSync(dist)) {
 if (!process.argv[2]) {
   const to = join(here, '../../streaming/static')
   mkdirSync(to, {recursive: true})
+  await build({...modules, entryPoints: {client: 'src/page.ts'}, outdir: to, minify: true})
   const pack = ['pack', '--silent', '--ignore-scripts', '--pack-destination', to]
   const name = execFileSync('npm', pack, {cwd: here, encoding: 'utf8'}).trim()
   renameSync(join(to, name), join(to, 'headway-client.tgz'))

@@ -39,9 +39,9 @@ def identify(headway: Headway, request: Request) -> None:
     g.headway_owner = owner_text(owner)
 
 
-def _open_endpoints(request: Request) -> tuple[str, str]:
+def _open_endpoints(request: Request) -> tuple[str, ...]:
     """The endpoints that require no key."""
-    return (f"{request.blueprint}.live", f"{request.blueprint}.ready")
+    return tuple(f"{request.blueprint}.{name}" for name in ("live", "ready", "send_page_module"))
 
 
 def owner_of_key(request: Request, settings: Settings) -> str | None:

@@ -123,6 +123,7 @@ def describe(operations: Iterable[Operation], base: str, *, keys: bool) -> Schem
             "/events": {"get": _many()},
             "/runs/{run}/answer": {"parameters": [RUN], "post": _answer_question()},
             "/runs/{run}/files/{name}": {"parameters": [RUN, FILE], "get": _file()},
+            "/headway/client.js": {"get": _open(_page_module())},
             "/health/live": {"get": _open(_answer("live", "Whether the process answers.", HEALTH))},
             "/health/ready": {"get": _open(_answer("ready", "Whether it accepts runs.", HEALTH, Unavailable))},
             "/metrics": {"get": _metrics()},
@@ -285,6 +286,12 @@ def _list_runs() -> Schema:
     limit = {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
     schemas = {"operation": STRING, "status": STATUS, "limit": limit, "before": STRING, "fields": {"const": "result"}}
     answer["parameters"] = [{"name": name, "in": "query", "schema": schema} for name, schema in schemas.items()]
+    return answer
+
+
+def _page_module() -> Schema:
+    answer = _answer("pageModule", "The client for a page without a build.", None, NotImplementedHere)
+    answer["responses"]["200"] = {"description": "The module.", "content": {"text/javascript": {"schema": STRING}}}
     return answer
 
 

@@ -40,6 +40,7 @@ from .inputs import RunInput, limit_body, read_body, read_input
 from .keys import identify
 from .listing import list_runs
 from .many import find_all, open_runs, read_runs, read_vector
+from .page_module import send_page_module
 from .preferences import Preferences
 from .problems import count_refusal, guarded, problem_response
 from .seats import current_seat, drop_seat, pass_seat, take_seat
@@ -81,6 +82,7 @@ class Routes:
         add("/runs/<run>/answer", view_func=self.answer, methods=["POST"])
         add("/runs/<run>/tokens", view_func=self.token, methods=["POST"])
         add("/runs/<run>/files/<name>", view_func=partial(send_file, headway))
+        add("/headway/client.js", view_func=send_page_module)
         add("/health/live", view_func=self.live)
         add("/health/ready", view_func=self.ready)
         add("/metrics", view_func=self.metrics)

@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 
 from streaming import Headway, OperationError, Parser, ask, delta, event, operation, partial, progress, stream
 from streaming.errors import StoreAway
+from streaming.http import page_module
 from streaming.http.heartbeat import Heartbeat
 from streaming.http.views.base import SharedViews
 from streaming.protocol.frames import merge_deltas
@@ -413,6 +414,22 @@ def test_a_snapshot_as_html(site: Site) -> None:
     assert shown.content_type == "text/html; charset=utf-8"
     assert "Done." in shown.text
     assert "<button" not in shown.text
+
+
+def test_the_module_for_pages(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It needs no key, caches revalidate it, and where it was not built the answer says how it is."""
+    site, path = Site(world, tmp_path, api_keys="ann:key"), tmp_path / "client.js"
+    monkeypatch.setattr(page_module, "MODULE", path)
+    missing = site.client.get("/headway/client.js")
+    assert (missing.status_code, missing.get_json()["code"]) == (501, "not_installed")
+    assert "make setup" in missing.get_json()["detail"]
+    path.write_text("export {}")
+    module = site.client.get("/headway/client.js")
+    assert (module.status_code, module.text, module.mimetype) == (200, "export {}", "text/javascript")
+    assert module.headers["Cache-Control"] == "no-cache"
+    tag = {"If-None-Match": module.headers["ETag"]}
+    assert site.client.get("/headway/client.js", headers=tag).status_code == 304
+    site.headway.close()
 
 
 # -- where a stream begins, and what it joins --------------------------------------------------------------------------

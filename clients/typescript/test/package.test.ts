@@ -45,7 +45,7 @@ function importsOf(module: string): {files: string[]; names: string[]} {
   const inner = from.filter((name) => name.startsWith('./')).map((name) => importsOf(name))
   const names = from.filter((name) => !name.startsWith('./'))
   return {
-    files: [module, ...inner.flatMap(({files}) => files)],
+    files: [...new Set([module, ...inner.flatMap(({files}) => files)])],
     names: [...names, ...inner.flatMap((one) => one.names)],
   }
 }
@@ -127,7 +127,7 @@ test('the package has its licence and a guide, its modules where old resolution 
   expect(dependencies).toBe(undefined)
   expect(read('LICENSE')).toBe(read('../../LICENSE'))
   expect(read('README.md')).toContain('npm pack')
-  for (const name of ['many', 'react', 'testing', 'upload']) {
+  for (const name of ['many', 'react', 'store', 'testing', 'upload']) {
     const folder = JSON.parse(read(`${name}/package.json`))
     expect(files).toContain(name)
     expect(`./${name}/${folder.main}`.replace(`${name}/../`, '')).toBe(exports[`./${name}`].require.default)
@@ -141,7 +141,7 @@ test('the package has its licence and a guide, its modules where old resolution 
 
 test('the tarball passes publint and attw', () => {
   const folder = join(home, 'package')
-  const parts = ['package.json', 'README.md', 'LICENSE', 'many', 'react', 'testing', 'upload']
+  const parts = ['package.json', 'README.md', 'LICENSE', 'many', 'react', 'store', 'testing', 'upload']
   for (const part of parts) cpSync(join(CLIENT, part), join(folder, part), {recursive: true})
   cpSync(dist, join(folder, 'dist'), {recursive: true})
   const pack = ['pack', '--silent', '--pack-destination', home]
