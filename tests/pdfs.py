@@ -212,11 +212,19 @@ def stream(content: bytes, entries: bytes = b"") -> bytes:
     return b"<<%b/Length %d>>stream\n%b\nendstream" % (entries, len(content), content)
 
 
-def one_page(content: bytes, entries: bytes = b"", *, page: bytes = PAGE, resources: bytes = b"") -> bytes:
-    """A page with this content, and Helvetica as /F."""
+def one_page(
+    content: bytes,
+    entries: bytes = b"",
+    *,
+    page: bytes = PAGE,
+    resources: bytes = b"",
+    font: bytes = FONT,
+    extra: Sequence[bytes] = (),
+) -> bytes:
+    """A page with this content, and a font as /F; `extra` are objects from 6 on."""
     tree = b"<</Type/Pages/Kids[3 0 R]/Count 1>>"
     leaf = page + b"/Contents 4 0 R/Resources<</Font<</F 5 0 R>>%b>>>>" % resources
-    return raw([b"<</Type/Catalog/Pages 2 0 R>>", tree, leaf, stream(content, entries), FONT])
+    return raw([b"<</Type/Catalog/Pages 2 0 R>>", tree, leaf, stream(content, entries), font, *extra])
 
 
 def layered(content: bytes, *, form: bytes = b"", off: bool = True, resources: bytes = b"") -> bytes:

@@ -5,6 +5,8 @@
     envelope    the file around a PDF, before PDFium sees it
     engine      opens a document and reads a page with PDFium, which only these touch:
     characters  ... words and lines of its characters
+    codes       ... what the characters are
+    raw         ... the objects of one page, as the file has them
     objects     ... rules and pictures of what it draws
     forms       ... what is filled in
     visibility  ... which of its text nobody sees
@@ -15,7 +17,8 @@
     pictures    pages that are pictures
     placing     puts what is filled in beside its labels
     titles      titles that are none
-    layers      whether a document has any
+    glyphs      what the names of glyphs mean
+    survey      what the bytes of a file say of the whole document
     warnings    what people should know of a document
     reader      one document, page by page
     content     the types of what is read

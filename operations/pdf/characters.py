@@ -14,20 +14,11 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as c
 
 from . import bidi
-from .errors import Unreadable
+from .codes import GAPS, HYPHEN, LINE_ENDS, Codes, Names, font_name
 from .geometry import Frame
 from .layout import Box, Hidden, Line, Word, around
 from .text import clean, one_line
 
-MAX_CHARACTERS = 300_000
-"""Characters of a page: a hundred times those of a dense one."""
-
-_BLANKS = frozenset({9, 11, 12, 32, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000})
-_LINE_ENDS = frozenset({10, 13, 0x2028, 0x2029})
-_HYPHEN = 2
-_SOFT = 0xFFFE
-"""PDFium's codes for the hyphen of a word that continues in the next line: of a character, and in text."""
-_GAPS = _BLANKS | _LINE_ENDS | {_HYPHEN}
 TINY = 1.0
 TINY_SHARE = 600.0
 """The type size in points, or as a part of the page's height, below which nobody reads text."""
@@ -36,27 +27,17 @@ _FORCE_BOLD = 1 << 18
 """The flag of a font descriptor (ISO 32000-1, table 123)."""
 
 
-def _codes(text: pdfium.PdfTextPage) -> list[int]:
-    """The code points of a page's characters, or `Unreadable` with `too_large`."""
-    count = c.FPDFText_CountChars(text)
-    if count > MAX_CHARACTERS:
-        raise Unreadable("too_large", f"A page has {count:,} characters, more than {MAX_CHARACTERS:,}.")
-    buffer = (ctypes.c_ushort * (count + 1))()
-    if c.FPDFText_GetText(text, 0, count, buffer) == count + 1:  # one for each, and a NUL; thrice as fast as one by one
-        return [_HYPHEN if code == _SOFT else code for code in buffer[:count]]
-    return [c.FPDFText_GetUnicode(text, index) for index in range(count)]
-
-
 class Characters:
     """The characters of one page, and the words and lines that they make."""
 
-    def __init__(self, text: pdfium.PdfTextPage, frame: Frame, hidden: Mapping[int, str] | None = None) -> None:
+    def __init__(self, text: pdfium.PdfTextPage, frame: Frame, hidden: Mapping[int, str], names: Names) -> None:
         self._text = text
         self._frame = frame
-        self._hidden = dict(hidden or {})
+        self._hidden = dict(hidden)
         self._tiny = min(TINY, frame.height / TINY_SHARE)
         self._fonts: dict[int, bool] = {}  # by address, which may be reused once the page is closed
-        self._codes = _codes(text)
+        self._mended = Codes(text, names)
+        self._codes = self._mended.codes
         self._rectangles = c.FS_RECTF(), c.FS_RECTF()
         self._matrix = c.FS_MATRIX()
 
@@ -64,6 +45,11 @@ class Characters:
     def _base(self) -> bool:
         """Whether the page reads from right to left."""
         return bidi.is_right_to_left("".join(map(chr, self._codes)))
+
+    @property
+    def unknown(self) -> int:
+        """How many glyphs have no Unicode."""
+        return self._mended.unknown
 
     def lines(self) -> Iterator[Line]:
         """The lines in PDFium's order; a word that continues in the next line belongs to the first line.
@@ -94,7 +80,7 @@ class Characters:
             if word:
                 words.append(word)
                 spans.append((start, end))
-            before, hyphenated = hyphenated, bool(words) and self._codes[end : end + 1] == [_HYPHEN]
+            before, hyphenated = hyphenated, bool(words) and self._codes[end : end + 1] == [HYPHEN]
             if words and not hyphenated and (last or before):
                 yield words, spans
                 words, spans = [], []
@@ -106,7 +92,7 @@ class Characters:
         if not _has_right_to_left(words):
             return Line(tuple(words))
         of_index = {index: word for word, span in zip(words, spans, strict=True) for index in range(*span)}
-        chars = [self._char(index) for index in range(spans[0][0], spans[-1][1])]
+        chars = [char for index in range(spans[0][0], spans[-1][1]) for char in self._chars(index)]
         kept = [char for char in chars if char.at in of_index or char.code.isspace()]
         line = []
         for place, word in enumerate(bidi.words(kept, words[0].size, base=self._base), spans[0][0] + 1):
@@ -116,12 +102,13 @@ class Characters:
             line.append(replace(first, text=text, box=box, place=place))
         return Line(tuple(word for word in line if word.text))
 
-    def _char(self, index: int) -> bidi.Char:
+    def _chars(self, index: int) -> list[bidi.Char]:
+        """A character, or the letters of a glyph."""
         box = self._box(index, index)
         x, y = ctypes.c_double(), ctypes.c_double()
         c.FPDFText_GetCharOrigin(self._text, index, x, y)
         origin, _ = self._frame.matrix.at(x.value, y.value)
-        return bidi.Char(chr(self._codes[index]), index, box.x0, box.x1, origin)
+        return [bidi.Char(code, index, box.x0, box.x1, origin) for code in self._mended.string(index, index + 1)]
 
     def hidden(self) -> list[Hidden]:
         """The text that nobody sees, once `lines` has ended."""
@@ -129,10 +116,10 @@ class Characters:
         last = -1
         for index in sorted(self._hidden):
             reason, between = self._hidden[index], self._codes[last + 1 : index]
-            joined = bool(found) and found[-1][0] == reason and all(code in _GAPS for code in between)
+            joined = bool(found) and found[-1][0] == reason and all(code in GAPS for code in between)
             if not joined:
                 found.append((reason, []))
-            found[-1][1].extend(map(chr, [*(between if joined else ()), self._codes[index]]))
+            found[-1][1].append(self._mended.string(last + 1 if joined else index, index + 1))
             last = index
         texts = [Hidden(one_line("".join(characters)), reason) for reason, characters in found]
         return [hidden for hidden in texts if hidden.text]
@@ -142,15 +129,15 @@ class Characters:
         start = 0
         hidden = self._hidden
         for index, code in enumerate(self._codes):
-            if code in _GAPS or (hidden and index in hidden):
-                if index > start or code in _LINE_ENDS:
-                    yield start, index, code in _LINE_ENDS
+            if code in GAPS or (hidden and index in hidden):
+                if index > start or code in LINE_ENDS:
+                    yield start, index, code in LINE_ENDS
                 start = index + 1
         if start < len(self._codes):
             yield start, len(self._codes), True
 
     def _word(self, start: int, end: int) -> Word | None:
-        text = clean("".join(map(chr, self._codes[start:end])))
+        text = clean(self._mended.string(start, end))
         if not text:
             return None
         box = self._box(start, end - 1)
@@ -193,10 +180,7 @@ class Characters:
 
 
 def _is_bold(font: Any) -> bool:
-    size = c.FPDFFont_GetBaseFontName(font, None, 0)
-    buffer = ctypes.create_string_buffer(max(size, 1))
-    c.FPDFFont_GetBaseFontName(font, buffer, size)
-    name = buffer.value.decode("utf-8", "replace").rpartition("+")[2]
+    name = font_name(font).rpartition("+")[2]
     return bool(_BOLD.search(name)) or c.FPDFFont_GetFlags(font) & _FORCE_BOLD != 0
 
 

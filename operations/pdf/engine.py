@@ -11,12 +11,13 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as c
@@ -26,20 +27,25 @@ from .characters import Characters
 from .envelope import document_in
 from .errors import Unreadable
 from .geometry import Frame, turns
-from .layers import has_layers
 from .layout import Box, Hidden, Page, Word
 from .objects import Objects
 from .order import in_order
 from .placing import place
+from .raw import RawPage
+from .survey import survey
 from .text import one_line
 from .visibility import Clock, Visibility
 
+MAX_ATTACHMENTS = 10
+"""Attached files that are named."""
 MAX_OUTLINE = 10_000
 """Entries of an outline."""
 MARK = 12.0
 """The type size of a box to check, at most."""
 PICTURE = 1000
 """Pixels of the longer side of a page's picture, whatever the size of the page: its text can be read."""
+RAW_SECONDS = 30.0
+"""Of all pages together, to look at their objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,16 @@ class Entry:
     title: str
     level: int
     page: int | None
+
+
+class Notices(NamedTuple):
+    """What is to be known of a document: whether it is a dynamic form of XFA or a portfolio, and what files it has."""
+
+    is_dynamic: bool
+    is_portfolio: bool
+    attachments: int
+    names: list[str]
+    pages_with_files: list[int]
 
 
 class Document:
@@ -68,7 +84,9 @@ class Document:
             raise _refusal(c.FPDF_ERR_PASSWORD, password) from error
         with contextlib.suppress(pdfium.PdfiumError):  # the text can be read even if the form is damaged
             self._pdf.init_forms()
-        self._layers = has_layers(source, encrypted=c.FPDF_GetSecurityHandlerRevision(self._pdf) != -1)
+        self._survey = survey(source, encrypted=c.FPDF_GetSecurityHandlerRevision(self._pdf) != -1)
+        self._glyphs: dict[str, dict[int, str]] = {}
+        self._raw_seconds = RAW_SECONDS
         self._clock = Clock()
         self._filled: dict[int, forms.Filled] = {}
         self.page_count = len(self._pdf)
@@ -101,6 +119,17 @@ class Document:
             "encrypted": c.FPDF_GetSecurityHandlerRevision(self._pdf) != -1,
             "tagged": bool(self._pdf.is_tagged()),
         }
+
+    def notices(self) -> Notices:
+        """What is to be known of the whole document."""
+        count = max(0, c.FPDFDoc_GetAttachmentCount(self._pdf))
+        names = [
+            one_line(forms.wide(c.FPDFAttachment_GetName, c.FPDFDoc_GetAttachment(self._pdf, index)))
+            for index in range(min(count, MAX_ATTACHMENTS))
+        ]
+        with_files = sorted(number for number, filled in self._filled.items() if filled.files)
+        is_dynamic = c.FPDF_GetFormType(self._pdf) == c.FORMTYPE_XFA_FULL
+        return Notices(is_dynamic, self._survey.portfolio and count > 0, count, names, with_files)
 
     def _meta(self, key: str) -> str | None:
         return one_line(forms.utf16(partial(c.FPDF_GetMetaText, self._pdf, key.encode()))) or None
@@ -155,9 +184,9 @@ class Document:
     def _content(
         self, number: int, page: pdfium.PdfPage, text: pdfium.PdfTextPage, frame: Frame, filled: forms.Filled
     ) -> Page:
-        objects = Objects(page, frame, layers=self._layers)
+        objects = Objects(page, frame, layers=self._survey.layers)
         visibility = Visibility(page, text, frame, objects, self._clock)
-        characters = Characters(text, frame, visibility.hidden)
+        characters = Characters(text, frame, visibility.hidden, partial(self._glyph_names, number))
         lines = in_order(list(characters.lines()))
         marks = [
             Word(mark.text, box, min(box.height, MARK)) for mark in filled.marks for box in [frame.box(*mark.sides)]
@@ -175,7 +204,30 @@ class Document:
             hidden=(*characters.hidden(), *(Hidden(value, "invisible") for value in filled.hidden)),
             recognised=visibility.recognised,
             checked=visibility.checked,
+            unknown=characters.unknown,
+            damaged=self._is_damaged(number, objects),
         )
+
+    def _glyph_names(self, number: int, font: str) -> dict[int, str]:
+        """The names of a font's glyphs, by their codes, if the file has them."""
+        if font not in self._glyphs:
+            raw = self._raw_page(number)
+            self._glyphs |= {font: {}, **(raw.glyph_names() if raw else {})}
+        return self._glyphs[font]
+
+    def _is_damaged(self, number: int, objects: Objects) -> bool:
+        """Whether something that the page draws cannot be unpacked: PDFium draws the rest, or nothing."""
+        if objects.drawn and not self._survey.damaged:
+            return False
+        raw = self._raw_page(number)
+        return raw is not None and raw.is_damaged()
+
+    def _raw_page(self, number: int) -> RawPage | None:
+        """The page's objects, as long as there is time for that."""
+        start = time.monotonic()
+        raw = RawPage.of(self._pdf, number) if self._raw_seconds > 0 else None
+        self._raw_seconds -= time.monotonic() - start
+        return raw
 
     def picture(self, number: int) -> bytes:
         """The page as a JPEG, whose longer side is `PICTURE` pixels."""

@@ -85,6 +85,11 @@ def utf16(read: Callable[[Any, int], int]) -> str:
     return buffer.raw[: size - 2].decode("utf-16-le", "surrogatepass")
 
 
+def wide(function: Callable[..., int], *arguments: Any) -> str:
+    """The text that a PDFium function writes as wide characters behind these arguments."""
+    return utf16(lambda buffer, size: function(*arguments, ctypes.cast(buffer, ctypes.POINTER(c.FPDF_WCHAR)), size))
+
+
 class _Field:
     """One field of a form, as it stands on a page."""
 
@@ -127,7 +132,7 @@ class _Field:
         count = c.FPDFAnnot_GetOptionCount(self._form, self._annotation)
         for index in range(min(count, MAX_FIELDS)):
             if c.FPDFAnnot_IsOptionSelected(self._form, self._annotation, index):
-                yield one_line(self._text(lambda f, a, b, s, at=index: c.FPDFAnnot_GetOptionLabel(f, a, at, b, s)))
+                yield one_line(wide(c.FPDFAnnot_GetOptionLabel, self._form, self._annotation, index))
 
     @property
     def _checked(self) -> bool:
@@ -144,5 +149,4 @@ class _Field:
         return box.left, box.bottom, box.right, box.top
 
     def _text(self, function: Callable[..., int]) -> str:
-        buffer_of = ctypes.POINTER(c.FPDF_WCHAR)
-        return utf16(lambda buffer, size: function(self._form, self._annotation, ctypes.cast(buffer, buffer_of), size))
+        return wide(function, self._form, self._annotation)

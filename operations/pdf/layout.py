@@ -147,7 +147,8 @@ class Page:
     `number` counts from 1. `fields` are the filled form fields, `images` is the number of pictures, `pictured` the
     share of the page that they cover, and `drawn` the number of all objects. `hidden` is text that nobody sees.
     `recognised` says whether the text is what a scanner has recognised in a picture, and `checked` whether it could be
-    checked that the text can be seen.
+    checked that the text can be seen. `unknown` is the number of glyphs without Unicode, and `damaged` says whether a
+    part of the page could not be unpacked.
     """
 
     number: int
@@ -162,6 +163,8 @@ class Page:
     hidden: tuple[Hidden, ...] = ()
     recognised: bool = False
     checked: bool = True
+    unknown: int = 0
+    damaged: bool = False
 
     @cached_property
     def text(self) -> str:

@@ -171,7 +171,7 @@ class Objects:
     def _bounds(self, item: Any, matrix: Matrix) -> Box:
         """The box around an object, in the coordinates of `matrix`."""
         c.FPDFPageObj_GetBounds(item, *self._floats)
-        left, bottom, right, top = (side.value for side in self._floats)
+        left, bottom, right, top = [side.value for side in self._floats]
         if matrix is self._frame.matrix:
             return self._frame.box(left, bottom, right, top)
         corners = [matrix.at(x, y) for x in (left, right) for y in (bottom, top)]

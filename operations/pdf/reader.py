@@ -58,6 +58,7 @@ class Reader:
     def result(self) -> Json:
         """The whole document, with everything that `pages` has yielded."""
         metadata = self._document.metadata()
+        self._warnings.look_through(self._document.notices(), self._numbers)
         outline = [{"title": e.title, "level": e.level, "page": e.page} for e in self._outline]
         from_headings = [
             {"title": h["text"], "level": h["level"], "page": p["page"]} for p in self._pages for h in p["headings"]

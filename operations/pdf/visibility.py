@@ -23,7 +23,7 @@ from PIL import Image, ImageChops
 
 from .geometry import Frame
 from .layout import Box
-from .objects import Colour, DrawnText, Objects
+from .objects import Colour, Cover, DrawnText, Objects
 from .pictures import MOSTLY
 
 SIDE: Final = 1000
@@ -88,11 +88,12 @@ class Visibility:
             return "invisible"
         if drawn.layered:
             return "layer"
-        if covered := bands.covers(drawn):
-            return covered
-        if drawn.clipped:
+        suspicion = bands.suspicion(drawn)
+        if drawn.clipped and suspicion != "covered":
             return "clipped"
-        if (colour and min(colour[:3]) >= WHITE) or drawn.mode not in _FILLED or bands.matches(drawn):
+        if suspicion:
+            return suspicion
+        if (colour and min(colour[:3]) >= WHITE) or drawn.mode not in _FILLED:
             return "colour"
         inside = box.x0 >= 0 and box.top >= 0 and box.x1 <= self._frame.width and box.bottom <= self._frame.height
         return None if inside else "off_page"
@@ -235,8 +236,9 @@ class _Bands:
     """Shapes and pictures by the part of the page's height that they reach."""
 
     def __init__(self, objects: Objects, height: float) -> None:
-        self._height = max(height, 1.0)
-        self._bands: list[list[Any]] = [[] for _ in range(BANDS)]
+        self._step = BANDS / max(height, 1.0)
+        self._bands: list[list[Cover]] = [[] for _ in range(BANDS)]
+        self._empty = not objects.covers
         self._crowded = not objects.complete
         entries = 0
         for cover in objects.covers:
@@ -249,33 +251,35 @@ class _Bands:
                 self._bands[band].append(cover)
 
     def _reach(self, box: Box) -> range:
-        first, last = (int(min(max(side / self._height, 0), 0.999) * BANDS) for side in (box.top, box.bottom))
-        return range(first, last + 1)
+        last = BANDS - 1
+        return range(min(max(int(box.top * self._step), 0), last), min(max(int(box.bottom * self._step), 0), last) + 1)
 
-    def _over(self, drawn: DrawnText) -> Iterator[Any]:
-        box = drawn.box
+    def suspicion(self, drawn: DrawnText) -> str | None:
+        """Why the text may not be seen: `covered` by what is drawn later, in the `colour` of what is under it.
+
+        `UNKNOWN` if the page draws too much to tell.
+        """
+        if self._crowded:
+            return UNKNOWN
+        if self._empty:
+            return None
+        thin, alike = 0, False
+        for cover in self._over(drawn.box):
+            if cover.order < drawn.order:
+                alike = alike or _alike(cover.colour, drawn.colour)
+            elif not (cover.colour and cover.colour[3] == 0):
+                box = cover.box
+                if box.height >= THIN and box.x1 - box.x0 >= THIN:
+                    return "covered"
+                thin += 1
+        return "covered" if thin >= STACKED else "colour" if alike else None
+
+    def _over(self, box: Box) -> Iterator[Cover]:
         for band in self._reach(box):
             for cover in self._bands[band]:
                 other = cover.box
                 if other.x0 < box.x1 and other.x1 > box.x0 and other.top < box.bottom and other.bottom > box.top:
                     yield cover
-
-    def covers(self, drawn: DrawnText) -> str | None:
-        """Whether something that is drawn later may hide the text: `covered`, or `UNKNOWN`."""
-        if self._crowded:
-            return UNKNOWN
-        thin = 0
-        for cover in self._over(drawn):
-            if cover.order > drawn.order and not (cover.colour and cover.colour[3] == 0):
-                box = cover.box
-                if box.height >= THIN and box.x1 - box.x0 >= THIN:
-                    return "covered"
-                thin += 1
-        return "covered" if thin >= STACKED else None
-
-    def matches(self, drawn: DrawnText) -> bool:
-        """Whether the text is drawn on something that may have its colour."""
-        return any(cover.order < drawn.order and _alike(cover.colour, drawn.colour) for cover in self._over(drawn))
 
 
 def _alike(one: Colour | None, other: Colour | None) -> bool:

@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from operations import fetch, long_results
 from operations.extract import MAX_PAGES, Extract, extract, page_numbers
-from operations.pdf import characters, engine, objects, reader
+from operations.pdf import codes, engine, objects, reader
 from operations.pdf.text import clean
 from streaming import OperationError, Upload
 from tests import pdfs
@@ -468,7 +468,7 @@ def test_one_damaged_page(run: Run) -> None:
 def test_too_much_text(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page, and a document, with too many characters are `too_large`."""
     with monkeypatch.context() as patched:
-        patched.setattr(characters, "MAX_CHARACTERS", 100)
+        patched.setattr(codes, "MAX_CHARACTERS", 100)
         assert code_of(run, pdfs.report(1)) == "too_large"
     monkeypatch.setattr(reader, "MAX_TEXT", 1000)
     assert code_of(run, pdfs.report(3)) == "too_large"
