@@ -23,12 +23,17 @@ const ENTRY = `
 describe.runIf(LONG)('a hundred thousand partials', () => {
   const site = createSite((folder) => bundlePage(folder, `${ROOT}/clients/typescript`, ENTRY), process.env['BURST_URL'])
 
-  test('leave few frames above 50 ms', {timeout: 300_000}, async () => {
+  test('leave most of the time of the page free', {timeout: 300_000}, async () => {
+    const session = await site.context.newCDPSession(site.page)
+    await session.send('Performance.enable', {timeDomain: 'threadTicks'})
     await site.page.getByRole('button', {name: 'Start'}).click()
     const status = site.page.getByRole('status')
     await expect.poll(() => status.textContent(), {timeout: 5 * TIMEOUT}).toBe('succeeded 10000')
+    const {metrics} = await session.send('Performance.getMetrics')
+    const busy = metrics.find(({name}) => name === 'TaskDuration')?.value as number
     const long = await site.page.evaluate(() => (globalThis as unknown as {longTasks: number[]}).longTasks)
-    console.log(`${long.length} tasks of more than 50 ms, the longest of ${Math.round(Math.max(0, ...long))} ms`)
-    expect(long.length).toBeLessThan(25) // 250 where each frame copied all partials
+    const longest = Math.round(Math.max(0, ...long))
+    console.log(`${busy.toFixed(1)} s of processor time; ${long.length} tasks over 50 ms, the longest of ${longest} ms`)
+    expect(busy).toBeLessThan(12) // of the 20 seconds of the run; other work on the machine does not count
   })
 })
