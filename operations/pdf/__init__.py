@@ -17,6 +17,7 @@
     pictures    pages that are pictures
     placing     puts what is filled in beside its labels
     titles      titles that are none
+    hyphens     which hyphens at the end of a line belong to the word
     glyphs      what the names of glyphs mean
     survey      what the bytes of a file say of the whole document
     warnings    what people should know of a document

@@ -13,7 +13,7 @@ from typing import Any
 import pypdfium2 as pdfium
 import pypdfium2.raw as c
 
-from . import bidi
+from . import bidi, hyphens
 from .codes import GAPS, HYPHEN, LINE_ENDS, Codes, Names, font_name
 from .geometry import Frame
 from .layout import Box, Hidden, Line, Word, around
@@ -40,6 +40,11 @@ class Characters:
         self._codes = self._mended.codes
         self._rectangles = c.FS_RECTF(), c.FS_RECTF()
         self._matrix = c.FS_MATRIX()
+
+    @cached_property
+    def _words(self) -> set[str]:
+        """The words of the page, for hyphens at the ends of lines."""
+        return hyphens.words(self._mended.string(0, len(self._codes)))
 
     @cached_property
     def _base(self) -> bool:
@@ -75,7 +80,7 @@ class Characters:
         for start, end, last in self._spans():
             word = self._word(start, end)
             if word and hyphenated and not _has_right_to_left(words):
-                words[-1] = _join(words[-1], word)
+                words[-1] = replace(words[-1], text=hyphens.joined(words[-1].text, word.text, self._words))
                 word = None
             if word:
                 words.append(word)
@@ -196,10 +201,3 @@ def _is_one_line(words: list[Word], others: list[Word]) -> bool:
     gap = max(one.x0 - other.x1, other.x0 - one.x1)
     height = abs(one.top + one.bottom - other.top - other.bottom) / 2
     return gap < words[0].size and height < 0.75 * words[0].size
-
-
-def _join(first: Word, second: Word) -> Word:
-    """Both parts of a hyphenated word; the hyphen stays if it may belong to the word itself."""
-    plain = first.text[-1:].isalpha() and second.text[:1].islower()
-    text = first.text + ("" if plain else "-") + second.text
-    return Word(text, first.box, first.size, first.bold, first.upright)
