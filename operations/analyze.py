@@ -1,16 +1,18 @@
 """`analyze`: SQL, or a question that the model turns into SQL, over files or over the sample data set.
 
-The files (CSV, JSON, Parquet) become tables named after them, the first also `data`. Each run has its own DuckDB, in a
-process with limited memory that can read these tables and nothing else (`analytics`). Viewers receive the tables, the
-SQL, the columns and the rows as `partial`s; the result repeats them, with a chart if their shape suggests one.
+The files (CSV, JSON, Parquet, spreadsheets) become tables named after them, the first also `data`. Each run has its
+own DuckDB, in a process with limited memory that can read these tables and nothing else (`analytics`). Viewers receive
+the tables, the SQL, the columns and the rows as `partial`s; the result repeats them, with a chart if their shape
+suggests one. What a file lost or what was guessed of it is a `warning`, and among the result's `warnings`.
 
 A run without a result ends with one of these codes, or with one of the model's (`llm.errors`):
 
-    empty_file, unreadable_file    a file is empty, or DuckDB cannot read it
+    empty_file, unreadable_file    a file is empty, or damaged, or DuckDB cannot read it
+    not_a_table                    a file is a document, a picture or something else that is no table
     wrong_sql                      DuckDB rejects the statement, or it fails
     not_a_query                    there is no statement, or several, or one that does more than read
     not_allowed                    the statement uses something else than the run's tables
-    too_large                      more memory than a run may have, or a value of over 64 KB
+    too_large                      more memory than a run may have, a file that unpacks to too much, a value over 64 KB
     timeout                        longer than `SECONDS`
     no_answer                      the model's SQL failed in all of its `ATTEMPTS`
 """
@@ -24,11 +26,11 @@ from typing import Annotated, Any, Final, Literal, cast
 import orjson
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from streaming import Event, OperationError, Upload, operation, partial, progress
+from streaming import Event, OperationError, Upload, event, operation, partial, progress
 
 from .analytics.charts import chart
 from .analytics.engine import Engine
-from .analytics.queries import KIND, SECONDS, Answer, Column, Table, public_columns
+from .analytics.queries import KIND, SECONDS, Answer, Column, Table, Warned, public_columns
 from .analytics.sources import SAMPLE, Source, sources
 from .analytics.sql import identifier
 from .inputs import Input
@@ -83,8 +85,8 @@ class Analysis(Input):
     file: Annotated[list[Upload], BeforeValidator(_listed)] = Field(
         default=[],
         title="Files",
-        description="CSV, JSON or Parquet: each is a table with the name of the file, the first also `data`. Without "
-        "files: `orders` and `products`, a year of an imaginary bicycle shop.",
+        description="CSV, JSON, Parquet or spreadsheets, also compressed: each is a table with the name of the file, "
+        "the first also `data`. Without files: `orders` and `products`, a year of an imaginary bicycle shop.",
         max_length=MAX_FILES,
     )
     limit: int = Field(
@@ -125,16 +127,17 @@ Partials = list[Table] | list[Column] | list[dict[str, Any]] | dict[str, Any] | 
 
 @operation(title="Analyze data", runs_in="thread", where=_place, partials=Partials)
 def analyze(input: Analysis) -> Work:
-    """Answers SQL, or a question, over CSV, JSON and Parquet files, with a chart if one fits."""
+    """Answers SQL, or a question, over CSV, JSON, Parquet and spreadsheets, with a chart if one fits."""
     files = sources(input.file or SAMPLE)
     with Turn(KIND) as turn:
         yield from turn.wait()
         with Engine() as engine:
-            tables = yield from _load(engine, files)
+            tables, warnings = yield from _load(engine, files)
             if input.sql is not None:
                 result = yield from _run(engine, tables, input.sql, input)
             else:
                 result = yield from _answer_question(engine, tables, input)
+        result["warnings"] = warnings
         return _encode(result)
 
 
@@ -143,20 +146,26 @@ def _encode(result: Result) -> Result:
     return cast("Result", orjson.Fragment(orjson.dumps(result)))
 
 
-def _load(engine: Engine, files: Sequence[Source]) -> Generator[Event, None, list[Table]]:
+def _load(engine: Engine, files: Sequence[Source]) -> Generator[Event, None, tuple[list[Table], list[Warned]]]:
     tables: list[Table] = []
+    warnings: list[Warned] = []
     yield progress("Reading the data", done=0, total=len(files), unit="files", step="load")
+    done = 0
     for message in engine.load(files):
         if "table" in message:
             table = message["table"]
             tables.append(table)
             text = f"Read {table['file']}: {table['rows']:,} rows"
-            yield progress(text, done=len(tables), total=len(files), unit="files", step="load")
-        elif "progress" in message:
-            done = len(tables) + message["progress"] / 100
-            yield progress("Reading the data", done=done, total=len(files), unit="files", step="load")
+            yield progress(text, total=len(files), unit="files", step="load")
+        elif "warning" in message:
+            warnings.append(message["warning"])
+            yield event("warning", message["warning"])
+        else:
+            done = int(message.get("files", done))
+            share = message.get("progress", 0) / 100
+            yield progress("Reading the data", done=done + share, total=len(files), unit="files", step="load")
     yield partial("tables", tables)
-    return tables
+    return tables, warnings
 
 
 # --- a statement -----------------------------------------------------------------------------------------------------
@@ -212,6 +221,7 @@ def _run(engine: Engine, tables: list[Table], sql: str, input: Analysis, step: s
         columns=public_columns(answer.columns),
         rows=answer.rows,
         truncated=answer.truncated,
+        warnings=[],
         chart=drawing,
     )
 

@@ -6,8 +6,8 @@ nothing else.
 
 The process reads lines of JSON from standard input, and writes lines of JSON to standard output:
 
-    {"load": [{"path", "filename", "kind", "table"}], "alias": NAME}
-        -> {"table": TABLE} for each, {"end": true}
+    {"load": [{"path", "filename", "table"}], "alias": NAME}
+        -> {"table": TABLE} for each, {"warning": {...}} for what should be known of it, {"files": READ}, {"end": true}
     {"sql": SQL, "limit": ROWS}
         -> {"columns": [...]}, {"rows": [...]} in batches, {"end": true}
     {"interrupt": true}
@@ -32,15 +32,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from ..errors import CodedError
 from ..processes import limit_process
 from .database import TOO_LARGE, Database, DatabaseError, one_statement
 
-ADDRESS_SPACE: Final = 2 << 30
-"""Bytes: DuckDB's own limit, twice that for memory that it does not count, and the process itself."""
+ADDRESS_SPACE: Final = 3 << 30
+"""Bytes: DuckDB's own limit, more for memory that it does not count, and the process itself.
+
+A table of 9,000 columns needs as much, of which it touches a tenth.
+"""
 
 FILE_SIZE: Final = 2 << 30
-COLUMNS: Final = 1_000
-"""Of a file and of an answer, at most."""
+COLUMNS: Final = 10_000
+"""Of an answer, at most."""
 ROW_BYTES: Final = 1 << 20
 BATCH_BYTES: Final = 256 << 10
 """Of JSON: each batch becomes one event."""
@@ -130,7 +134,7 @@ class Child:
         """The last message of a command."""
         try:
             work()
-        except DatabaseError as error:
+        except CodedError as error:
             return {"error": error.code, "message": error.message}
         except MemoryError:
             return {"error": "too_large", "message": TOO_LARGE}
@@ -142,12 +146,10 @@ class Child:
         return {"end": True}
 
     def _load(self, files: list[dict[str, str]], alias: str) -> None:
-        for file in files:
-            self._percent = 0
-            table = self._database.load(**file)
-            _check_columns(table["columns"])
-            self._send({"table": table})
-        self._database.lock(files[0]["table"], alias)
+        for message in self._database.load(files, alias):
+            if "files" in message:
+                self._percent = 0
+            self._send(message)
 
     def _ask(self, sql: str, limit: int) -> None:
         statement = one_statement(sql)

@@ -9,7 +9,7 @@ Only that process imports this module: it takes a quarter of a second, and no wo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ import duckdb
 
 from ..errors import CodedError
 from . import values
+from .files.loader import Loader
 from .sql import error_message, quote
 from .values import Value
 
@@ -86,7 +87,8 @@ class Database:
         self._load_cursor = self._cursor()
         self._query_cursor = self._cursor()  # separate, so that its progress begins at zero
         self._busy = self._load_cursor
-        self._paths = {folder: "its folder"}
+        self._folder = folder
+        self._paths: dict[str, str] = {}
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         cursor = self._root.cursor()
@@ -95,31 +97,29 @@ class Database:
 
     # --- files ---------------------------------------------------------------------------------------------------
 
-    def load(self, path: str, filename: str, kind: str, table: str) -> dict[str, Any]:
-        """Makes a table of a file; returns its name, columns and number of rows."""
-        self._paths[path] = filename
-        readers = [f"{READERS[kind]}({quote(path, chr(39))}{options})" for options in OPTIONS[kind]]
-        for number, reader in enumerate(readers, 1):
-            try:
-                self._load_cursor.execute(f"CREATE TABLE {quote(table)} AS FROM {reader}")
-                break
-            except duckdb.Error as error:
-                if number == len(readers) or not isinstance(error, WRONG_FILE):
-                    raise self._error(error, "unreadable_file", prefix=f"{filename} could not be read: ") from error
-        return {"name": table, "file": filename, **self._describe(table)}
+    def load(self, files: Sequence[Mapping[str, str]], alias: str) -> Iterator[dict[str, Any]]:
+        """Makes the tables of the files, gives the first one its second name, and locks the database.
 
-    def lock(self, first: str, alias: str) -> None:
-        """Gives the first table its second name, and locks the database."""
+        Yields `{"table": ...}`, `{"warning": ...}`, and the number of `files` that were read. A file is `{"path",
+        "filename", "table"}`.
+        """
+        loader = Loader(self._load_cursor, self._folder, [file["table"] for file in files])
+        for number, file in enumerate(files):
+            self._paths[file["path"]] = file["filename"]
+            try:
+                yield from loader.load(**file)
+                yield {"files": number + 1}
+            except duckdb.Error as error:
+                self._paths |= {str(path): file["filename"] for path in loader.budget.files}
+                prefix = f"{file['filename']} could not be read: "
+                raise self._error(error, "unreadable_file", prefix=prefix) from error
+        self._lock(loader.first or "", alias)
+
+    def _lock(self, first: str, alias: str) -> None:
         if first.lower() != alias:
             self._load_cursor.execute(f"CREATE VIEW {quote(alias)} AS FROM {quote(first)}")
         self._load_cursor.execute(LOCK)
         self._busy = self._query_cursor
-
-    def _describe(self, table: str) -> dict[str, Any]:
-        name = quote(table)
-        [(rows,)] = self._load_cursor.execute(f"SELECT count(*) FROM {name}").fetchall()  # noqa: S608  # quoted
-        columns = self._load_cursor.execute(f"DESCRIBE {name}").fetchall()
-        return {"rows": rows, "columns": [{"name": column[0], "type": column[1]} for column in columns]}
 
     # --- statements ----------------------------------------------------------------------------------------------
 
@@ -161,7 +161,7 @@ class Database:
             return DatabaseError("interrupted", "The statement was stopped.")
         if isinstance(error, duckdb.OutOfMemoryException):
             return DatabaseError("too_large", TOO_LARGE)
-        message = error_message(error, self._paths, lines_above)
+        message = error_message(error, {**self._paths, self._folder: "its folder"}, lines_above)
         if values.TOO_LONG in message:
             column = message.partition(values.TOO_LONG)[2]
             limit = f"{values.VALUE_BYTES:,} bytes"
@@ -177,17 +177,6 @@ class Database:
     def interrupt(self) -> None:
         """Interrupts the statement that runs, which then raises `interrupted`. Has no effect before one begins."""
         self._busy.interrupt()
-
-
-READERS: Final = {"csv": "read_csv", "json": "read_json", "parquet": "read_parquet"}
-
-OPTIONS: Final = {
-    "csv": ("", ", sample_size = -1"),  # types are guessed from the first rows; if that fails, from all rows
-    "json": (", maximum_object_size = 67108864", ", maximum_object_size = 67108864, sample_size = -1"),
-    "parquet": ("",),
-}
-
-WRONG_FILE: Final = (duckdb.ConversionException, duckdb.InvalidInputException)
 
 
 def one_statement(sql: str) -> str:

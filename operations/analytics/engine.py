@@ -28,7 +28,8 @@ from gevent._hub_local import get_hub_if_exists
 from streaming import OperationError, on_cancel
 
 from ..waiting import sleep
-from .sources import ALIAS, Source
+from .names import ALIAS
+from .sources import Source
 
 log = logging.getLogger("headway")
 
@@ -87,10 +88,11 @@ class Engine:
         self.close()
 
     def load(self, sources: Sequence[Source]) -> Iterator[Message]:
-        """Reads the files: yields `{"table": {name, file, rows, columns}}` for each.
+        """Reads the files: yields `{"table": {name, file, rows, columns}}` for each table, `{"warning": {...}}` for
+        what should be known of it, and `{"files": number}` after each file.
 
-        `{"progress": percent}` may come between. Raises `OperationError` with `unreadable_file`, `too_large` or
-        `timeout`.
+        `{"progress": percent}` of a file may come between. Raises `OperationError` with `empty_file`, `not_a_table`,
+        `unreadable_file`, `too_large` or `timeout`.
         """
         command = {"load": [asdict(source) for source in sources], "alias": ALIAS}
         return self._perform(command, LOAD_SECONDS, "Reading the files")

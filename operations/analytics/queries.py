@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NotRequired
 
 import orjson
 from typing_extensions import TypedDict  # pydantic takes no other on Python 3.11
@@ -41,12 +41,21 @@ class Column(TypedDict):
 
 
 class Table(TypedDict):
-    """A table of a run, and its file."""
+    """A table of a run, and its file; `part` is the sheet or the member of an archive, where there are several."""
 
     name: str
     file: str
+    part: NotRequired[str]
     rows: int
     columns: list[Column]
+
+
+class Warned(TypedDict):
+    """What was skipped, guessed or changed; `rows` are the first ones that it is about, from 1."""
+
+    code: str
+    message: str
+    rows: NotRequired[list[int]]
 
 
 class Answer(TypedDict):
@@ -57,12 +66,13 @@ class Answer(TypedDict):
     columns: list[Column]
     rows: list[dict[str, Any]]
     truncated: bool
+    warnings: list[Warned]
 
 
 def run_sql(sql: str, files: Sequence[Upload | Path] = (), *, limit: int = 200, seconds: float = SECONDS) -> Answer:
     """The first `limit` rows of one statement over the files, or over the sample data set if there are none.
 
-    Each file (CSV, JSON or Parquet) is a table named after it, the first also `data`. Values are JSON, as described in
+    Each file is a table named after it, the first also `data`. Values are JSON, as described in
     `values`. `seconds` limits the statement, not the wait for a turn. Raises `OperationError` with a code of
     `operations.analyze` and DuckDB's message, with which a model can correct its SQL.
     """
@@ -70,7 +80,7 @@ def run_sql(sql: str, files: Sequence[Upload | Path] = (), *, limit: int = 200, 
     rows: list[dict[str, Any]] = []
     size = 0
     with _database() as engine:
-        tables = _tables(engine, files)
+        tables, warnings = _tables(engine, files)
         for message in engine.ask(sql, limit + 1, seconds):
             columns = public_columns(message.get("columns", ())) or columns
             rows += message.get("rows", ())
@@ -78,13 +88,20 @@ def run_sql(sql: str, files: Sequence[Upload | Path] = (), *, limit: int = 200, 
             if size > BYTES:
                 break
     truncated = len(rows) > limit or size > BYTES
-    return {"sql": sql, "tables": tables, "columns": columns, "rows": rows[:limit], "truncated": truncated}
+    return {
+        "sql": sql,
+        "tables": tables,
+        "columns": columns,
+        "rows": rows[:limit],
+        "truncated": truncated,
+        "warnings": warnings,
+    }
 
 
-def describe(files: Sequence[Upload | Path] = ()) -> list[Table]:
-    """The tables that `run_sql` makes of these files, for a model that writes SQL.
+def describe(files: Sequence[Upload | Path] = ()) -> tuple[list[Table], list[Warned]]:
+    """The tables that `run_sql` makes of these files, for a model that writes SQL, and what it should know of them.
 
-    Raises `OperationError` with `empty_file`, `unreadable_file`, `too_large` or `timeout`.
+    Raises `OperationError` with `empty_file`, `not_a_table`, `unreadable_file`, `too_large` or `timeout`.
     """
     with _database() as engine:
         return _tables(engine, files)
@@ -99,8 +116,12 @@ def _database() -> Iterator[Engine]:
             yield engine
 
 
-def _tables(engine: Engine, files: Sequence[Upload | Path]) -> list[Table]:
-    return [message["table"] for message in engine.load(sources(files or SAMPLE)) if "table" in message]
+def _tables(engine: Engine, files: Sequence[Upload | Path]) -> tuple[list[Table], list[Warned]]:
+    messages = list(engine.load(sources(files or SAMPLE)))
+    return (
+        [message["table"] for message in messages if "table" in message],
+        [message["warning"] for message in messages if "warning" in message],
+    )
 
 
 def public_columns(columns: Sequence[dict[str, str]]) -> list[Column]:

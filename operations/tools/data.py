@@ -16,6 +16,7 @@ from .documents import documents
 
 MAX_ROWS: Final = 50
 """Rows of an answer; a model has no use for more."""
+MAX_WARNINGS: Final = 10
 MAX_COLUMNS: Final = 40
 """Columns in the description of a table."""
 
@@ -27,14 +28,13 @@ def tables(files: Sequence[Upload]) -> list[Upload]:
 
 
 def describe(files: Sequence[Upload]) -> list[str]:
-    """A line for each table, as in `orders(day DATE, price DOUBLE): 365 rows`.
+    """A line for each table, as in `orders(day DATE, price DOUBLE): 365 rows`, then one for each warning.
 
     Raises `OperationError` for a file that is not a table.
     """
-    return [
-        f"{table['name']}({_columns(table['columns'])}): {table['rows']} rows"
-        for table in queries.describe(tables(files))
-    ]
+    found, warnings = queries.describe(tables(files))
+    lines = [f"{table['name']}({_columns(table['columns'])}): {table['rows']} rows" for table in found]
+    return lines + [f"Warning: {warning['message']}" for warning in warnings[:MAX_WARNINGS]]
 
 
 def _columns(columns: Sequence[queries.Column]) -> str:
