@@ -24,7 +24,7 @@ POLICY: Final = {
     "script-src": "'self'",
     "style-src": "'self'",
     "font-src": "'self'",
-    "img-src": "'self' data:",  # thumbnails are data URLs in events
+    "img-src": "'self' data: blob:",  # with an API key, the pictures of a run are fetched
     "connect-src": "'self'",
     "base-uri": "'none'",
     "form-action": "'none'",

@@ -91,7 +91,7 @@ def test_the_content_security_policy(client: FlaskClient, dist: Path, path: str)
     """It allows scripts and styles of this origin only, none of them inline or evaluated, and no frames."""
     headers = client.get(path, buffered=True).headers
     policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
-    assert policy.pop("img-src") == "'self' data:"
+    assert policy.pop("img-src") == "'self' data: blob:"
     assert {policy[name] for name in ("script-src", "style-src", "font-src", "connect-src")} == {"'self'"}
     assert {policy[name] for name in ("default-src", "base-uri", "form-action", "frame-ancestors")} == {"'none'"}
     assert headers["X-Content-Type-Options"] == "nosniff"

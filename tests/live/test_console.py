@@ -59,6 +59,9 @@ def settings(folder: Path, **more: str) -> dict[str, str]:
     }
 
 
+PICTURE_HEIGHT = "() => document.querySelector('.page-picture-sheet img').naturalHeight"
+
+
 def open_form(page: Page, server: Server, name: str) -> None:
     """Opens the form of an operation."""
     page.goto(f"{server.url}/#/operations/{name}")
@@ -110,7 +113,34 @@ def test_extract(browser: Browser, service: Server) -> None:
         assert page.texts(".ending .steps li") == ["Open", "Pages"]
         page.press("ArrowRight")
         assert page.text(".contents li >> nth=0") == "1. Introduction\n1"
-        assert page.evaluate("() => document.querySelector('.page-picture').naturalWidth") > 50
+        wait_until(lambda: page.evaluate(PICTURE_HEIGHT) == 1000, "the picture of the page is loaded")
+
+
+def test_the_picture_of_a_page(browser: Browser, service: Server) -> None:
+    """It is a file of the run, beside the text, with a frame where each table and pair stands."""
+    with browser.open(service.url) as page:
+        open_form(page, service, "extract")
+        page.drop(".drop", "invoice.pdf", "application/pdf", pdfs.invoice(*pdfs.GRID))
+        page.click('label:has-text("Thumbnails")')
+        page.click(START)
+        page.see(DONE)
+        page.see(".page-picture-sheet img")
+        wait_until(lambda: page.evaluate(PICTURE_HEIGHT) == 1000, "the picture is loaded")
+        assert page.count(".files") == 0, "the page shows its picture: it is no other file"
+        assert page.count(".place-table:not(span)") == 1
+        assert page.count(".place-pair:not(span)") == 6
+        table = """() => {
+            const [sheet, table] = ['.page-picture-sheet', 'rect.place-table'].map((each) =>
+                document.querySelector(each).getBoundingClientRect())
+            return [(table.left - sheet.left) / sheet.width, (table.top - sheet.top) / sheet.height]
+        }"""
+        left, top = page.evaluate(table)
+        (read,) = httpx.get(f"{service.url}/runs/{run_of(page)}").json()["result"]["pages"]
+        box = read["tables"][0]["box"]
+        assert abs(left - box[0] / read["width"]) < 0.02
+        assert abs(top - box[1] / read["height"]) < 0.02
+        page.evaluate("() => document.querySelector('.page-content').scrollIntoView()")
+        page.screenshot("console-page")
 
 
 def test_simulate_and_a_question(browser: Browser, service: Server) -> None:

@@ -16,6 +16,7 @@ const LIBRARY = new Set([
   'progress',
   'delta',
   'partial',
+  'file',
   'question',
   'answer',
   'attempt',

@@ -1,9 +1,10 @@
 // The pages of a document: a list that grows while the run reads them, and the one that is open.
 import {memo, useEffect, useId, useRef, useState} from 'react'
 import {number} from '../format'
-import {gridOf, isObject, isPicture, type JsonObject} from '../values/shapes'
+import {gridOf, isObject, type JsonObject} from '../values/shapes'
 import {Table} from '../values/table'
 import {type ContentsEntry, contentsEntry} from './contents'
+import {namesPicture, PagePicture, SmallPicture} from './picture'
 
 type Page = JsonObject & {page: number; text: string}
 
@@ -45,7 +46,7 @@ interface PageListProps {
 /** A toolbar is one stop for the tab key; the arrow keys move within it. */
 function PageList({pages, open, choose, step}: PageListProps) {
   const list = useRef<HTMLDivElement>(null)
-  const pictures = pages.some(({thumbnail}) => isPicture(thumbnail))
+  const pictures = pages.some(({thumbnail}) => namesPicture(thumbnail))
   useEffect(() => scrollToPage(list.current, open), [open])
   return (
     <div
@@ -97,7 +98,7 @@ const PageButton = memo(function PageButton({
       aria-label={`Page ${page.page}${tables ? `, with ${tables === 1 ? 'a table' : `${tables} tables`}` : ''}`}
       onClick={() => choose(page.page)}
     >
-      {isPicture(page.thumbnail) && <img src={page.thumbnail} alt="" />}
+      {namesPicture(page.thumbnail) && <SmallPicture name={page.thumbnail} />}
       <span>{page.page}</span>
       {tables > 0 && <span className="page-button-mark" aria-hidden="true" />}
     </button>
@@ -109,9 +110,7 @@ const PageContent = memo(function PageContent({page}: {page: Page}) {
   const tables = Array.isArray(page.tables) ? page.tables.map(gridOf).filter((grid) => grid !== undefined) : []
   return (
     <article className="page-content" aria-label={`Page ${page.page}`}>
-      {isPicture(page.thumbnail) && (
-        <img className="page-picture" src={page.thumbnail} alt={`Thumbnail of page ${page.page}`} />
-      )}
+      {namesPicture(page.thumbnail) && <PagePicture page={page} />}
       <p className="page-number">Page {page.page}</p>
       {pairs.length > 0 && (
         <dl className="facts">

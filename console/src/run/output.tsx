@@ -9,7 +9,9 @@ import {Markdown} from '../values/markdown'
 import {gridOf, isChart, isObject, isPage} from '../values/shapes'
 import {Value} from '../values/value'
 import {Activity, isCustom} from './activity'
+import {Files} from './files'
 import {Partials} from './partials'
+import {FilesOf} from './picture'
 
 /** Milliseconds between two looks at the partials: there may be thousands of them a second. */
 const INTERVAL = 200
@@ -17,9 +19,14 @@ const INTERVAL = 200
 export function Output({run}: {run: UseRun}) {
   const {thinking, text, result, status} = run
   const partials = useThrottled(run.partials, INTERVAL)
+  const events = useThrottled(run.events, INTERVAL)
+  const pictures = useMemo(
+    () => new Set(Object.values(partials).map((value) => isObject(value) && value.thumbnail)),
+    [partials],
+  )
   const live = LIVE.has(status as never)
   const hasPartials = useMemo(() => Object.keys(partials).length > 0, [partials])
-  const empty = !thinking && !text && !hasPartials && result === undefined && !run.events.some(isCustom)
+  const empty = !thinking && !text && !hasPartials && result === undefined && !run.events.some(isShown)
   return (
     <div className="output">
       {empty && live && <p className="empty">Output appears here as it arrives.</p>}
@@ -31,11 +38,17 @@ export function Output({run}: {run: UseRun}) {
           <Markdown text={text} />
         </section>
       )}
-      {hasPartials && <Partials partials={partials} live={live} />}
+      <FilesOf value={run.id}>
+        {hasPartials && <Partials partials={partials} live={live} />}
+        <Files events={events} shown={pictures} />
+      </FilesOf>
       {result !== undefined && <Result run={run} />}
     </div>
   )
 }
+
+/** Whether an event is shown by itself: a custom one, or a file. */
+const isShown = (event: UseRun['events'][number]): boolean => isCustom(event) || event.type === 'file'
 
 /** Open until the text begins, unless somebody opens or closes it. */
 function Thinking({text, live}: {text: string; live: boolean}) {
