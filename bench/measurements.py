@@ -48,6 +48,8 @@ class Measurement:
 FIGURES = {
     "rate 1": Figure("throughput, 1 stream", "k events/s", 400, 300, more_is_better=True),
     "rate cpu 1": Figure("CPU time per million events, the same stream", "s"),
+    "html cpu": Figure("CPU time per million progress events as HTML (`view=html`), 1 stream", "s"),
+    "json cpu": Figure("CPU time per million of them as JSON", "s"),
     "rate 100": Figure("throughput, 100 streams", "k events/s", 400, 300, more_is_better=True),
     "rate cpu 100": Figure("CPU time per million events, the same streams", "s"),
     "delay p50": Figure("delivery delay p50, 200 streams of 50 events/s", "ms", 0.1),
@@ -92,6 +94,19 @@ def throughput(streams: int, seconds: float = 1.5) -> Callable[[Server], Figures
         return {f"rate {streams}": rate, f"rate cpu {streams}": cpu / (count * streams) * 1e6}
 
     return measure
+
+
+def rendered(server: Server, count: int = 20_000) -> Figures:
+    """What an event costs that a template of Headway's renders, beside the same one as JSON."""
+
+    def cpu(view: str) -> float:
+        request = get(f"/pages?count={count}{view}")
+        load.rate(server.port, request, 1, expected=count)  # the template is compiled
+        before = server.cpu()
+        load.rate(server.port, request, 1, expected=count)
+        return (server.cpu() - before) / count * 1e6
+
+    return {"html cpu": cpu("&view=html"), "json cpu": cpu("")}
 
 
 def delivery(server: Server, streams: int = 200, seconds: float = 4.0) -> Figures:
@@ -246,6 +261,7 @@ CONTENDERS = (*ALL, *STORES)
 MEASUREMENTS = (
     Measurement("throughput, 1 stream", throughput(1), CONTENDERS),
     Measurement("throughput, 100 streams", throughput(100), CONTENDERS),
+    Measurement("a rendered event", rendered, (STREAM,)),
     Measurement("delivery", delivery, CONTENDERS),
     Measurement("first event", first_event, CONTENDERS),
     Measurement("small streams", small, CONTENDERS),

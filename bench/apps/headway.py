@@ -92,7 +92,8 @@ def plain_stream(workload: str) -> Response:
     """The stream of a workload, without a run."""
     function, model = STREAMS[workload]
     heartbeat = float(request.args.get("heartbeat", 15))
-    return stream(function(model.model_validate(request.args.to_dict())), heartbeat=heartbeat)
+    events = function(model.model_validate(request.args.to_dict()))
+    return stream(events, heartbeat=heartbeat, view=request.args if "view" in request.args else None)
 
 
 @app.get("/gate")

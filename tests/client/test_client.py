@@ -279,3 +279,18 @@ def test_tokens_and_erasing(client_of: ClientOf) -> None:
         ("POST", "/api/runs/r/1/tokens", b'{"seconds":60,"may":["watch","cancel"]}'),
         ("DELETE", "/api/runs/r/1/events", b""),
     ]
+
+
+def test_what_a_run_has_said_comes_in_a_few_pieces() -> None:
+    """A stream is asked for with its deltas joined; a start is not."""
+    queries: list[tuple[str, bytes]] = []
+
+    def service(request: httpx.Request) -> httpx.Response:
+        queries.append((request.method, request.url.query))
+        done = b'id: 1\nevent: done\ndata: {"timestamp":"t","status":"cancelled","elapsed":1}\n\n'
+        return httpx.Response(200, headers=STREAM, content=done)
+
+    with Client(URL, http=httpx.Client(transport=httpx.MockTransport(service))) as client:
+        assert [event.type for event in client.watch("r1")] == ["done"]
+        assert [event.type for event in client.start("count", {})] == ["done"]
+    assert queries == [("GET", b"merge=deltas"), ("POST", b"")]

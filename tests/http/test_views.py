@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from streaming.http.views.base import SharedViews
 from streaming.protocol.frames import merge_deltas
 from streaming.runs.observers import Observer, Refused
 from streaming.stores.base import Store
+from tests.figures import Figures
 from tests.worlds import World
 
 EVENTS = ["start", "progress", "delta", "delta", "delta", "chart", "text", "partial", "result", "done"]
@@ -63,6 +65,13 @@ def talking() -> Any:
     return None
 
 
+@operation
+def chattering() -> Any:
+    """A hundred thousand deltas."""
+    for _ in range(100_000):
+        yield delta("token ")
+
+
 class Site:
     """An application in whose folder a test may put templates, and a client of it."""
 
@@ -72,7 +81,7 @@ class Site:
         self.app.secret_key = "not secret"
         self.folder = folder / "headway"
         self.folder.mkdir()
-        self.headway = Headway(self.app, operations=[report, asking, failing, talking], **options)
+        self.headway = Headway(self.app, operations=[report, asking, failing, talking, chattering], **options)
         self.client: FlaskClient = self.app.test_client()
         self.base_url = "http://localhost"
 
@@ -466,6 +475,19 @@ def test_joined_deltas_are_the_same_text(site: Site) -> None:
     assert json.loads(merged[0].data)["text"] == "".join(f"{number} " for number in range(100, 500))
     text, end = site.read(f"/runs/{run}/events?merge=deltas&view=text")
     assert (text.id, end.data) == ("501", "[DONE]")
+
+
+@pytest.mark.long
+def test_a_long_run(site: Site, figures: Figures) -> None:
+    """A viewer of a run of 100,000 deltas is there within a second, on a machine without other work."""
+    run = site.run("chattering")
+    began = time.monotonic()
+    messages = site.read(f"/runs/{run}/events?merge=deltas")
+    seconds = time.monotonic() - began
+    figures.add("a viewer of 100,000 deltas catches up in", f"{seconds:.2f} s")
+    assert sum(len(json.loads(message.data)["text"]) for message in messages if message.event == "delta") == 600_000
+    assert len(messages) < 1000
+    assert seconds < 10
 
 
 def test_deltas_of_several_runs_on_one_stream(site: Site) -> None:

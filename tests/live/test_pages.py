@@ -66,7 +66,8 @@ def serve() -> Iterator[Callable[[str], Server]]:
     def server(example: str) -> Server:
         if example not in started:
             folder, name = EXAMPLES / Path(example).parent, Path(example).name
-            contexts.append(gunicorn(f"{name}:app", args=["--chdir", str(folder)], env={"HEADWAY_STORE": "memory:"}))
+            app = name if ":" in name else f"{name}:app"
+            contexts.append(gunicorn(app, args=["--chdir", str(folder)], env={"HEADWAY_STORE": "memory:"}))
             started[example] = contexts[-1].__enter__()
         return started[example]
 
@@ -117,3 +118,13 @@ def test_a_page_cancels_its_run(sample: Sample, serve: Callable[[str], Server], 
         page.click('role=button[name="Cancel"]')
         page.see(sample.cancelled)
         page.miss('role=button[name="Cancel"]')
+
+
+@pytest.mark.long
+def test_a_dash_application(serve: Callable[[str], Server], browser: Browser) -> None:
+    """`dash_extensions.SSE` shows the whole text of a run in examples/dash, and knows its end."""
+    with browser.open(serve("dash/dashboard:server").url) as page:
+        page.click('role=button[name="Tell"]')
+        page.see("text=The end.")
+        assert page.text("pre").strip() == "Once upon a time there was a run that nobody had to wait for."
+        page.complaints()  # React's, of components that are not ours

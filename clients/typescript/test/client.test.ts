@@ -112,6 +112,18 @@ test('a slash at the end of a URL is ignored', async () => {
   expect([mock.stream.request, run.id]).toEqual(['GET /runs/r1/events', 'r1'])
 })
 
+test('what a run has said so far comes in a few pieces', async () => {
+  const asked: string[] = []
+  const fetch: typeof globalThis.fetch = (url, init) => {
+    asked.push(String(url))
+    return mock.fetch(url, init)
+  }
+  const run = watchRun('http://service.test/runs/r1', {fetch})
+  await until(() => asked.length)
+  run.disconnect()
+  expect(asked).toEqual(['http://service.test/runs/r1/events?merge=deltas'])
+})
+
 test('leaving the loop disconnects, and does not cancel', async () => {
   const run = start()
   await run.started
