@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 from statistics import median
 
-from .columns import Column, Part, is_aligned, is_value
+from .columns import MAX_COLUMNS, Column, Part, is_aligned, is_value
 from .layout import Cell, Row, Word, around
 from .tabular import Table, table_of
 
-MAX_ROWS, MAX_COLUMNS = 400, 40
-"""Rows of a page, and cells of a row, in which aligned columns are looked for: more than small type has."""
+MAX_ROWS = 400
+"""Rows of a page in which aligned columns are looked for: more than small type has."""
 
 _LEADER = re.compile(r"\.{4,}|(?:\. ){3,}|…{2,}")
 _MARKER = re.compile(r"[\W_]{1,2}|[([]?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)\]]", re.IGNORECASE)

@@ -7,6 +7,7 @@ unless it holds values that stand too close for a gap, which are parted at the c
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,6 +18,8 @@ from .layout import Cell, Row, Word
 
 TIGHT = 0.15
 """Ems between two values of neighbouring columns, at least; an ordinary space has 0.25."""
+MAX_COLUMNS = 40
+"""Columns of a table: more than small type has."""
 MAX_OPPOSED = 0.5
 """Rows whose text runs over the gap of two columns, as a share of those that keep it free, at most."""
 ALIGNED = 3.0
@@ -38,13 +41,17 @@ class Part:
 
 
 def columns_of(rows: Sequence[Row]) -> list[Column]:
-    """The columns that these rows share, from left to right."""
+    """The columns that these rows share, from left to right; none where there are more than small type has."""
     tabular = [row for row in rows if len(row.cells) > 1]
+    if any(len(row.cells) > MAX_COLUMNS for row in tabular):
+        return []
     columns: list[Column] = []
     for row in sorted(tabular, key=lambda row: -len(row.cells)):
         for cell in row.cells:
             for words in _parted(cell, columns):
                 columns = _with(columns, (words[0].box.x0, words[-1].box.x1))
+                if len(columns) > 2 * MAX_COLUMNS:
+                    return []
     return _joined(columns, tabular)
 
 
@@ -78,7 +85,7 @@ def is_aligned(spans: Sequence[Column], share: float = 0.7) -> bool:
 
 def _with(columns: list[Column], span: Column) -> list[Column]:
     """The columns with another cell; one over several columns changes none."""
-    touching = [index for index, column in enumerate(columns) if _overlap(span, column)]
+    touching = _touching(span, columns)
     if len(touching) > 1:
         return columns
     if touching:
@@ -88,8 +95,19 @@ def _with(columns: list[Column], span: Column) -> list[Column]:
     return sorted([*kept, span])
 
 
-def _overlap(one: Column, other: Column) -> bool:
-    return one[0] < other[1] and other[0] < one[1]
+def _touching(span: Column, columns: Sequence[Column]) -> range:
+    """The columns that the span overlaps; columns are sorted, and do not overlap each other."""
+    first = bisect_right(columns, span[0], key=_right)
+    last = bisect_left(columns, span[1], key=_left)
+    return range(first, max(first, last))
+
+
+def _left(column: Column) -> float:
+    return column[0]
+
+
+def _right(column: Column) -> float:
+    return column[1]
 
 
 def _parted(cell: Cell, columns: Sequence[Column]) -> Iterator[tuple[Word, ...]]:
@@ -109,15 +127,15 @@ def _is_gap(word: Word, following: Word) -> bool:
 
 def _between(word: Word, following: Word, columns: Sequence[Column]) -> bool:
     """Whether the words stand in different columns."""
-    before = [index for index, column in enumerate(columns) if _overlap((word.box.x0, word.box.x1), column)]
-    after = [index for index, column in enumerate(columns) if _overlap((following.box.x0, following.box.x1), column)]
+    before = _touching((word.box.x0, word.box.x1), columns)
+    after = _touching((following.box.x0, following.box.x1), columns)
     return len(before) == 1 and len(after) == 1 and before != after
 
 
 def _span(words: Sequence[Word], columns: Sequence[Column]) -> tuple[int, int]:
     """The first and the last column of these words, or the nearest one."""
     span = words[0].box.x0, words[-1].box.x1
-    touching = [index for index, column in enumerate(columns) if _overlap(span, column)]
+    touching = _touching(span, columns)
     if not touching:
         middle = (span[0] + span[1]) / 2
         nearest = min(range(len(columns)), key=lambda index: _distance(middle, columns[index]))
@@ -134,11 +152,17 @@ def _joined(columns: list[Column], rows: Sequence[Row]) -> list[Column]:
     while len(columns) > 1:
         parted = [parts_of(row, columns) for row in rows]
         gaps = [_Gap.before(index, columns, parted) for index in range(1, len(columns))]
-        closed = min((gap for gap in gaps if gap.is_none), key=lambda gap: gap.width, default=None)
-        if closed is None:
+        closed: set[int] = set()
+        for gap in sorted((gap for gap in gaps if gap.is_none), key=lambda gap: gap.width):
+            if not closed & {gap.column - 1, gap.column + 1}:  # else the next round sees the joined column
+                closed.add(gap.column)
+        if not closed:
             break
-        joined = columns[closed.column - 1][0], columns[closed.column][1]
-        columns = [*columns[: closed.column - 1], joined, *columns[closed.column + 1 :]]
+        joined: list[Column] = []
+        for index, column in enumerate(columns):
+            left = joined.pop()[0] if index in closed else column[0]
+            joined.append((left, column[1]))
+        columns = joined
     return columns
 
 

@@ -27,6 +27,8 @@ MAX_LINES = 200
 """Lines of one width; a page with more is a drawing."""
 MAX_ROWS = 400
 """Rows between two lines: more than small type has."""
+MAX_STARTS = 8
+"""Lines from which on a table is looked for where the ones above are no part of it."""
 HEADER_ROWS = 6
 """Rows of text in a header, at most."""
 _PITCH = 2.6
@@ -104,7 +106,7 @@ def _tables(group: list[Rule], partial: list[Rule], words: list[Word]) -> Iterat
     inside = [word for word in words if left <= word.middle[0] <= right]
     strips = list(_strips(group, inside))
     for run in _runs(strips):
-        for start in range(len(run)):
+        for start in range(min(len(run), MAX_STARTS)):
             table = _table(run[start:], partial)
             if table:
                 yield table

@@ -22,8 +22,8 @@ MIN_WIDTH = 8.0
 """Ems of a column of text, at least."""
 MIN_NUMBERS = 5
 """Numbered lines, at least."""
-MAX_ROWS = 400
-"""Rows of a page; one with more is no text."""
+MAX_ROWS, MAX_LINES = 400, 2_000
+"""Rows and lines of a page; one with more is no text."""
 NUMBER_GAP = 0.6
 """Ems between the number of a line and the line, at least."""
 BELOW = 0.8
@@ -41,10 +41,11 @@ def in_order(lines: Sequence[Line]) -> list[Line]:
     """The lines in reading order."""
     ordered, numbers = _without_numbers([part for line in lines for part in _level(line.words)])
     page_rows = rows(word for line in ordered for word in line.words)
-    if len(page_rows) <= MAX_ROWS:
+    if len(page_rows) <= MAX_ROWS and len(ordered) <= MAX_LINES:
         for block in _blocks(page_rows):
             ordered = _by_column(ordered, block)
-    return [*_with_captions(ordered), *numbers]
+        ordered = _with_captions(ordered)
+    return [*ordered, *numbers]
 
 
 # --- columns ---------------------------------------------------------------------------------------------------------
