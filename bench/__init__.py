@@ -7,4 +7,9 @@
 - `load`: the viewers; raw sockets in one epoll loop, much faster than any of the servers.
 - `measurements`: what is measured, and the goal of each figure.
 - `report`: medians, ratios and the Markdown page.
+
+`python -m bench.documents` measures how well `extract` reads PDFs, and writes `docs/documents.md`.
+
+- `corpus`: the documents and what is true of them, from packages of Debian.
+- `icdar`: the score of tables, as in the competition of 2013.
 """
