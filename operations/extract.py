@@ -6,6 +6,7 @@ PDF is a program that a stranger wrote, and PDFium, which runs it, is neither th
 A run without a result ends with one of these codes:
 
     empty_file, not_a_pdf, truncated_pdf, damaged_pdf      the file is not a complete PDF
+    damaged_image                                          the file is a picture that is not complete
     password_required, wrong_password                      it is encrypted
     unsupported_encryption                                 it is encrypted in a way that PDFium does not support
     pages_out_of_range, too_many_pages                     `pages` does not fit the document or the limit
@@ -43,6 +44,8 @@ TIMEOUT = 300.0
 """Seconds; 2,000 pages with tables and thumbnails take about 30 on one core."""
 TIMEOUT_WITH_FIELDS = 3600.0
 """Seconds if a model reads the pages too, which takes seconds for each page."""
+OCR_SHARE = 0.6
+"""The share of them in which text in pictures may be recognised."""
 MEMORY = 1 << 30
 """Bytes of address space, for each of the two processes."""
 MAX_PAGES = 2_000
@@ -73,9 +76,11 @@ FIELDS = {
 
 
 class Extract(Input):
-    """The PDF, and what to extract from it."""
+    """The document, and what to extract from it."""
 
-    file: Upload | None = Field(default=None, title="File", description="The PDF itself.")
+    file: Upload | None = Field(
+        default=None, title="File", description="The PDF itself, or pages in a PNG, JPEG or TIFF file."
+    )
     document_url: HttpUrl | None = Field(
         default=None,
         title="URL",
@@ -94,6 +99,11 @@ class Extract(Input):
         default=None, title="Password", description="The password of the PDF, if it is encrypted."
     )
     tables: bool = Field(default=True, title="Tables", description="Whether to look for tables.")
+    ocr: bool = Field(
+        default=True,
+        title="Text in pictures",
+        description="Whether to recognise the text of pages that are pictures, if this service can.",
+    )
     render: bool = Field(
         default=False, title="Thumbnails", description="Whether to hand over a picture of each page, as a file."
     )
@@ -129,6 +139,11 @@ class Extract(Input):
         return pages
 
 
+def _ocr_seconds(input: Extract) -> float:
+    """How long the text in pictures may be recognised: the rest of a run is for everything else."""
+    return _seconds(input) * OCR_SHARE if input.ocr else 0.0
+
+
 def _seconds(input: Extract) -> float:
     return TIMEOUT if input.fields is None else TIMEOUT_WITH_FIELDS
 
@@ -154,7 +169,9 @@ def _read(document: PdfProcess, numbers: list[int], input: Extract) -> Generator
     yield progress(f"Pages to read: {total}", done=0, total=total, unit="pages", step="pages")
     pages: list[dict[str, Any]] = []
     too_long: list[int] = []
-    for message in document.content(numbers, tables=input.tables, thumbnails=input.render):
+    for message in document.content(
+        numbers, tables=input.tables, thumbnails=input.render, ocr_seconds=_ocr_seconds(input)
+    ):
         if "result" in message:
             cut_off = {"code": "page_cut", "message": PAGE_CUT, "pages": too_long}
             warnings = [*message["result"]["warnings"], *([cut_off] if too_long else [])]

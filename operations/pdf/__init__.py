@@ -23,6 +23,8 @@
     warnings    what people should know of a document
     reader      one document, page by page
     content     the types of what is read
+    ocr         the process that recognises text in pictures, and `recogniser`, which starts it and talks to it
+    images      a document of pictures instead of a PDF
     child       the process in which all of this happens
     process     starts it, and talks to it: the only module here that operations use
 

@@ -4,7 +4,8 @@ A PDF is a program that a stranger wrote, and PDFium runs it. So this process ha
 its memory, little of either, and no more priority than anybody else. It answers lines of JSON with lines of JSON:
 
     {"path": PATH, "password": PASSWORD}                     -> {"page_count": N}
-    {"numbers": [...], "tables": BOOL, "thumbnails": BOOL}   -> {"page": {...}} for each, {"result": {...}}
+    {"numbers": [...], "tables": BOOL, "thumbnails": BOOL, "ocr_seconds": SECONDS}
+                                                             -> {"page": {...}} for each, {"result": {...}}
     {"texts": {"pages": N, "characters": N}}                 -> {"pages": [TEXT, ...]}
 
 or with `{"code": CODE, "message": MESSAGE}`, its last line then.
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..processes import limit_process
+from . import ocr
 from .errors import Unreadable
 
 MEMORY: Final = 1 << 30
@@ -33,7 +35,10 @@ Json = dict[str, Any]
 
 def main() -> None:
     """Reads the document that the first line names, until its input ends."""
-    limit_process({resource.RLIMIT_AS: MEMORY})
+    limit_process()
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    most = ocr.MEMORY if most == resource.RLIM_INFINITY else min(most, ocr.MEMORY)  # the process below it has more
+    resource.setrlimit(resource.RLIMIT_AS, (min(MEMORY, most), most))
     try:
         for message in answers(map(json.loads, sys.stdin)):
             sys.stdout.write(json.dumps(message) + "\n")
@@ -46,21 +51,43 @@ def main() -> None:
 
 def answers(commands: Iterator[Json]) -> Generator[Json, None, None]:
     """The answers to these commands. Raises `Unreadable`."""
-    from .engine import Document  # loads PDFium
-
     opened = next(commands)
-    with Document(Path(opened["path"]), opened["password"]) as document:
+    with _open(Path(opened["path"]), opened["password"]) as document:
         yield {"page_count": document.page_count}
         for command in commands:
             yield from _texts(document, **command["texts"]) if "texts" in command else _content(document, **command)
 
 
-def _content(document: Any, numbers: list[int], *, tables: bool, thumbnails: bool) -> Iterator[Json]:
-    from .reader import Reader
+def _open(path: Path, password: str | None) -> Any:
+    """The document, a PDF or pictures."""
+    from .images import ImageDocument, is_image
 
-    reader = Reader(document, numbers, with_tables=tables, with_thumbnails=thumbnails)
-    for page in reader.pages():
-        yield {"page": page}
+    if is_image(path):
+        return ImageDocument(path)
+    from .engine import Document  # loads PDFium
+
+    return Document(path, password)
+
+
+def _content(
+    document: Any, numbers: list[int], *, tables: bool, thumbnails: bool, ocr_seconds: float = 0.0
+) -> Iterator[Json]:
+    from .reader import Reader
+    from .recogniser import Recogniser, is_installed
+    from .warnings import NOT_INSTALLED
+
+    installed = is_installed()
+    with Recogniser(ocr_seconds) as recogniser:
+        reader = Reader(
+            document,
+            numbers,
+            with_tables=tables,
+            with_thumbnails=thumbnails,
+            recogniser=recogniser if ocr_seconds and installed else None,
+            why_unread=NOT_INSTALLED if ocr_seconds and not installed else "",
+        )
+        for page in reader.pages():
+            yield {"page": page}
     yield {"result": {**reader.result(), "pages": None}}  # which have been sent
 
 

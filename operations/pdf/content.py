@@ -54,8 +54,18 @@ class HiddenText(TypedDict):
     reason: Literal["off_page", "invisible", "layer", "covered", "clipped", "colour", "tiny"]
 
 
+class RecognisedLine(TypedDict):
+    """A line of text that was recognised in a picture, with the confidence of that from 0 to 1."""
+
+    text: str
+    confidence: float
+    box: Box
+
+
 class PageContent(TypedDict):
     """A page; `thumbnail` names the file with its picture, where it was asked for, and is null for a damaged page.
+
+    `recognised` is there if the text in the page's pictures was recognised: its lines, which the text has too.
 
     `width` and `height` are points of the page with its text upright, in which the boxes are measured.
     """
@@ -68,6 +78,7 @@ class PageContent(TypedDict):
     tables: list[Table]
     pairs: list[Pair]
     hidden: list[HiddenText]
+    recognised: NotRequired[list[RecognisedLine]]
     thumbnail: NotRequired[str | None]
 
 

@@ -32,6 +32,7 @@ from .objects import Objects
 from .order import in_order
 from .placing import place
 from .raw import RawPage
+from .recogniser import Pixels, scale_of
 from .survey import survey
 from .text import one_line
 from .visibility import Clock, Visibility
@@ -228,6 +229,16 @@ class Document:
         raw = RawPage.of(self._pdf, number) if self._raw_seconds > 0 else None
         self._raw_seconds -= time.monotonic() - start
         return raw
+
+    def pixels(self, number: int) -> Pixels:
+        """The page, upright as it is shown, for the recognition of its text."""
+        page = self._page(number)
+        try:
+            scale = scale_of(*page.get_size())
+            shown = page.render(scale=scale, prefer_bgrx=False, rev_byteorder=True).to_pil().convert("RGB")
+        finally:
+            page.close()
+        return Pixels(shown.width, shown.height, shown.tobytes(), scale)
 
     def picture(self, number: int) -> bytes:
         """The page as a JPEG, whose longer side is `PICTURE` pixels."""

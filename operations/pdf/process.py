@@ -75,9 +75,14 @@ class PdfProcess:
         self._send({"path": str(path), "password": password})
         return int(self._receive()["page_count"])
 
-    def content(self, numbers: list[int], *, tables: bool, thumbnails: bool) -> Iterator[Json]:
-        """`{"page": {...}}` for each of the pages, then `{"result": {...}}` without them."""
-        self._send({"numbers": numbers, "tables": tables, "thumbnails": thumbnails})
+    def content(
+        self, numbers: list[int], *, tables: bool, thumbnails: bool, ocr_seconds: float = 0.0
+    ) -> Iterator[Json]:
+        """`{"page": {...}}` for each of the pages, then `{"result": {...}}` without them.
+
+        The text in pictures is recognised for up to `ocr_seconds`, if the extra `ocr` is installed.
+        """
+        self._send({"numbers": numbers, "tables": tables, "thumbnails": thumbnails, "ocr_seconds": ocr_seconds})
         for _ in range(len(numbers) + 1):
             yield self._receive()
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from . import headings, pairs, tables
 from .engine import Document
 from .errors import Unreadable
+from .images import ImageDocument
 from .layout import Page
 from .over_pages import OverPages
+from .pictures import is_picture
+from .recogniser import Recognised, Recogniser, with_recognised
 from .titles import is_title
-from .warnings import Warnings
+from .warnings import STOPPED, Warnings
 
 SAMPLES = 8
 """Pages from which the heading types of the document are learned."""
@@ -30,13 +34,24 @@ class Reader:
     `MAX_TEXT` with `too_large`.
     """
 
-    def __init__(self, document: Document, numbers: Sequence[int], *, with_tables: bool, with_thumbnails: bool) -> None:
+    def __init__(
+        self,
+        document: Document | ImageDocument,
+        numbers: Sequence[int],
+        *,
+        with_tables: bool,
+        with_thumbnails: bool,
+        recogniser: Recogniser | None = None,
+        why_unread: str = "",
+    ) -> None:
         self._document = document
+        self._recogniser = recogniser
         self._numbers = numbers
         self._with_tables = with_tables
         self._with_thumbnails = with_thumbnails
         self._outline = document.outline()
         self._warnings = Warnings()
+        self._warnings.say_why_unread(why_unread)
         self._pages: list[Json] = []
         self._over_pages = OverPages()
 
@@ -92,7 +107,10 @@ class Reader:
             return Page(number, 0, 0)
 
     def _content(self, page: Page, profile: headings.Profile) -> Json:
-        self._warnings.look_at(page)
+        found = self._recognised(page) if is_picture(page) else None
+        self._warnings.look_at(page, recognised=found is not None)
+        if found:
+            page, found = with_recognised(page, found)
         page_tables = tables.find(page) if self._with_tables else []
         boxes = [table.box for table in page_tables]
         page_headings = headings.find(page, profile, boxes)
@@ -118,11 +136,27 @@ class Reader:
             ],
             "hidden": [hidden._asdict() for hidden in page.hidden],
         }
+        if found is not None:
+            content["recognised"] = [
+                {"text": line.text, "confidence": line.confidence, "box": line.box.rounded()} for line in found
+            ]
         if self._with_thumbnails:
             damaged = page.number in self._warnings.pages("damaged_page")
             picture = None if damaged else self._document.picture(page.number)
             content["thumbnail"] = picture and base64.b64encode(picture).decode()
         return content
+
+    def _recognised(self, page: Page) -> list[Recognised] | None:
+        """The lines in the page's pictures; `None` if they are not recognised."""
+        if self._recogniser is None:
+            return None
+        found = None
+        if self._recogniser.may_read:
+            with contextlib.suppress(Unreadable, MemoryError):
+                found = self._recogniser.read(self._document.pixels(page.number))
+        if found is None:
+            self._warnings.say_why_unread(STOPPED)
+        return found
 
     def _title(self, title: str | None) -> str | None:
         """The title in the metadata, or the highest heading of the first page with any."""

@@ -11,6 +11,7 @@ from .pictures import is_picture
 
 MESSAGES: Final = {
     "damaged_page": "These pages are damaged and could not be read.",
+    "recognised_text": "The text of these pages was recognised in their pictures, and may have mistakes.",
     "picture_page": "These pages are mostly pictures, such as scans; the text in the pictures is not recognised.",
     "ocr_layer": "The text of these scans is what a scanner has recognised, and may have mistakes.",
     "hidden_text": "These pages have text that nobody sees on them; it is apart from their text, in `hidden`.",
@@ -22,6 +23,9 @@ MESSAGES: Final = {
     "unchecked_text": "These pages take so long to draw that text which nobody sees may be among theirs.",
 }
 """What each code says, in the order of the result."""
+NOT_INSTALLED: Final = ": the extra `ocr` of this service is not installed (pip install 'headway[ocr]')"
+STOPPED: Final = ": that failed, or took too long"
+"""Why the text of pictures is not recognised, if it was wanted."""
 
 MAX_NAME: Final = 100
 """Characters of a file's name in a message."""
@@ -38,10 +42,11 @@ class Warnings:
         """Adds a page to the warning with this code."""
         self._pages.setdefault(code, []).append(page)
 
-    def look_at(self, page: Page) -> None:
-        """Adds the page to all warnings that it needs."""
+    def look_at(self, page: Page, *, recognised: bool = False) -> None:
+        """Adds the page to all warnings that it needs; `recognised` says whether its pictures were read."""
         found = {
-            "picture_page": is_picture(page),
+            "recognised_text": recognised,
+            "picture_page": is_picture(page) and not recognised,
             "ocr_layer": page.recognised,
             "hidden_text": bool(page.hidden),
             "unchecked_text": not page.checked,
@@ -63,6 +68,10 @@ class Warnings:
             more = ", ..." if notices.attachments > len(notices.names) else ""
             names = ", ".join(name[:MAX_NAME] for name in notices.names)
             self._details["attachments"] = f"The document has files attached to it, which are not read: {names}{more}"
+
+    def say_why_unread(self, why: str) -> None:
+        """Adds to the message of pages that are pictures why their text is not recognised."""
+        self._details["picture_page"] = MESSAGES["picture_page"].removesuffix(".") + f"{why}."
 
     def pages(self, code: str) -> list[int]:
         """The pages of a warning, in order."""

@@ -88,6 +88,7 @@ Run = Callable[..., Outcome]
 def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs the operation in this process, on the bytes of a file or with options alone."""
     monkeypatch.setattr("operations.extract.PdfProcess", InThisProcess)
+    monkeypatch.setattr("operations.pdf.recogniser.is_installed", lambda: False)
 
     def run(pdf: bytes | None = None, **options: Any) -> Outcome:
         if pdf is not None:
