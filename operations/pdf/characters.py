@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import pypdfium2 as pdfium
@@ -19,6 +21,12 @@ from .geometry import Frame
 from .layout import Box, Hidden, Line, Word, around
 from .text import clean, one_line
 
+LONG = 12
+"""Characters of a run that may be several words."""
+SPACE = 0.055
+"""The gap between words as a part of a character's height, which is a little more than its type size, at least."""
+HANG = 0.045
+"""How far an f hangs over, in the same measure."""
 TINY = 1.0
 TINY_SHARE = 600.0
 """The type size in points, or as a part of the page's height, below which nobody reads text."""
@@ -77,7 +85,7 @@ class Characters:
         words: list[Word] = []
         spans: list[tuple[int, int]] = []
         hyphenated = False
-        for start, end, last in self._spans():
+        for start, end, last in self._opened():
             word = self._word(start, end)
             if word and hyphenated and not _has_right_to_left(words):
                 words[-1] = replace(words[-1], text=hyphens.joined(words[-1].text, word.text, self._words))
@@ -128,6 +136,42 @@ class Characters:
             last = index
         texts = [Hidden(one_line("".join(characters)), reason) for reason, characters in found]
         return [hidden for hidden in texts if hidden.text]
+
+    def _opened(self) -> Iterator[tuple[int, int, bool]]:
+        """The runs, with spaces where a line is set so tightly that PDFium sees none: it lacks several then."""
+        line: list[tuple[int, int, bool]] = []
+        for span in self._spans():
+            line.append(span)
+            if span[2]:
+                yield from self._spaced(line)
+                line = []
+        yield from self._spaced(line)
+
+    def _spaced(self, line: list[tuple[int, int, bool]]) -> Iterator[tuple[int, int, bool]]:
+        if not any(end - start >= LONG and len(self._pieces(start, end)) > 2 for start, end, _ in line):
+            yield from line
+            return
+        for start, end, last in line:
+            *others, (first, final) = self._pieces(start, end)
+            yield from ((one, other, False) for one, other in others)
+            yield first, final, last
+
+    def _pieces(self, start: int, end: int) -> list[tuple[int, int]]:
+        """The parts of a run between gaps that are clearly wider than those between its letters."""
+        if end - start < 3:
+            return [(start, end)]
+        boxes = [self._box(index, index) for index in range(start, end)]
+        gaps = [other.x0 - one.x1 for one, other in pairwise(boxes)]
+        wide = median(gaps) + SPACE * boxes[0].height
+        hangs = [HANG * boxes[0].height if self._codes[at] == ord("f") else 0 for at in range(start, end - 1)]
+        over = [at for at, (gap, hang) in enumerate(zip(gaps, hangs, strict=True), start + 1) if gap + hang > wide]
+        cuts = [at for at in over if self._part(at)]
+        return list(pairwise([start, *cuts, end]))
+
+    def _part(self, index: int) -> bool:
+        """Whether a word may end before this character: between letters, or behind a mark."""
+        before, code = self._mended.string(index - 1, index), self._mended.string(index, index + 1)
+        return (before.isalpha() or before in ",;:") and code.isalpha()
 
     def _spans(self) -> Iterator[tuple[int, int, bool]]:
         """Start and end of each run without white space, and whether the line ends there."""

@@ -6,6 +6,7 @@ import ctypes
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import Any, Final
 
 import pypdfium2 as pdfium
@@ -30,8 +31,11 @@ BLANKS: Final = frozenset({9, 11, 12, 32, 0x85, 0xA0, 0x1680, *range(0x2000, 0x2
 LINE_ENDS: Final = frozenset({10, 13, 0x2028, 0x2029})
 GAPS: Final = BLANKS | LINE_ENDS | {HYPHEN}
 
-_DOUBTFUL: Final = re.compile(r"[^a-z \r\n]|(?<![^ \r\n])[a-z]|\r(?!\n)|(?<!\r)\n")
-"""The characters to ask PDFium for: all of a font without Unicode begin a word, and lost ligatures are no letters."""
+_DOUBTFUL: Final = re.compile(r"[^ -~\r\n]|(?<=[a-z])[^a-z \r\n.,;:!?)'\"-]|\r(?!\n)|(?<!\r)\n")
+_WORD: Final = re.compile(r"\S+")
+_SAMPLES: Final = 120
+"""PDFium is asked for what may stand for a lost ligature, and for so many characters that begin a word, at most twice:
+those of a font without Unicode may all look like letters."""
 _ACCENTS: Final = {
     "`": "\u0300",
     "´": "\u0301",
@@ -85,7 +89,9 @@ class Codes:
     # --- glyphs without Unicode ---
 
     def _name_glyphs(self, string: str, names: Names) -> None:
-        if not any(self._is_unknown(found.start()) for found in _DOUBTFUL.finditer(string)):
+        starts = [found.start() for found in _WORD.finditer(string)]
+        doubtful = (found.start() for found in _DOUBTFUL.finditer(string))
+        if not any(map(self._is_unknown, chain(starts[:: len(starts) // _SAMPLES + 1], doubtful))):
             return
         for index in range(len(self.codes)):
             if self._is_unknown(index):
