@@ -185,7 +185,7 @@ def test_a_detached_start(headway: Any) -> None:
     """The run needs no viewer; iterating watches it."""
     run = headway.start("pour", {"count": 3}, detached=True)
     wait_until(lambda: run.snapshot().over, "it runs without a viewer")
-    assert [event.id for event in run] == [1, 2, 3, 4, 5, 6]
+    assert [event.id for event in run] == [1, 4, 5, 6]  # what it has said so far is one event
     assert run.result() == 3
 
 
@@ -271,10 +271,10 @@ def test_connections_that_are_cut_every_second(shared: Workers, new_client: NewC
     """Whichever worker answers, the client sees every event once, and the result."""
     with Proxy(shared.server, life=1.0) as proxy, new_client(proxy.url, backoff=QUICK) as client:
         run = client.start("counting", {"count": 30, "pause": 0.1})
-        texts = [int(event.text) for event in run if isinstance(event, Delta)]
+        text = "".join(event.text for event in run if isinstance(event, Delta))
         assert run.result() == 30
         assert proxy.resets >= 1
-    assert texts == list(range(1, 31))
+    assert text.split() == [str(number) for number in range(1, 31)]
 
 
 @pytest.fixture(scope="module")
