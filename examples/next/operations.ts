@@ -38,7 +38,7 @@ export interface ExtractInput {
    */
   tables?: boolean;
   /**
-   * Whether to add a small picture of each page.
+   * Whether to hand over a picture of each page, as a file.
    */
   render?: boolean;
   /**

@@ -112,7 +112,7 @@ export function createConnection(options: WatchOptions, url: string | undefined,
   }
 
   async function* read(response: Response, reader: Reader): AsyncGenerator<RunEvent[]> {
-    if (!response.body?.getReader) throw new Misuse('This `fetch` gives no stream of a body: pass one that does')
+    if (!response.body?.getReader) throw new Misuse('This `fetch` gives no stream: pass one that does')
     const body = response.body.getReader()
     while (!position.over) {
       lastByte = Date.now()

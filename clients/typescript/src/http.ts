@@ -83,7 +83,7 @@ function request(
 /** The caller's `fetch`, or that of the platform. Throws `Misuse` where there is none. */
 export function fetchOf(options: WatchOptions): typeof globalThis.fetch {
   const request = options.fetch ?? globalThis.fetch
-  if (!request) throw new Misuse('There is no `fetch` here: pass one as an option')
+  if (!request) throw new Misuse('There is no `fetch` here: pass one')
   return request
 }
 

@@ -183,7 +183,7 @@ export function createStore(url: string, target?: string, name?: string): Store 
   }
 }
 
-const BOUND = 'This is bound to one run: the URL of an operation starts others.'
+const BOUND = 'This is bound to one run, and starts no other.'
 
 /** Calls a function of the caller. What it throws is reported, and does not end the stream. */
 function call(callback: ((value: unknown) => void) | undefined, value: unknown): void {
