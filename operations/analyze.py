@@ -26,7 +26,7 @@ from typing import Annotated, Any, Final, Literal, cast
 import orjson
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from streaming import Event, OperationError, Upload, event, operation, partial, progress
+from streaming import Event, OperationError, Upload, event, file, operation, partial, progress
 
 from .analytics.charts import chart
 from .analytics.engine import Engine
@@ -36,6 +36,7 @@ from .analytics.sql import identifier
 from .inputs import Input
 from .llm import connect, fill, place, user
 from .llm.prompts import fenced, visible
+from .long_results import MOST, reference, size
 from .turns import Turn
 
 MAX_ROWS: Final = 10_000
@@ -138,7 +139,26 @@ def analyze(input: Analysis) -> Work:
             else:
                 result = yield from _answer_question(engine, tables, input)
         result["warnings"] = warnings
-        return _encode(result)
+        return _encode((yield from _fitting(result)))
+
+
+def _fitting(result: Result) -> Work:
+    """A result that fits into an event: its chart is that of the partial, and where its rows are too many, a file has
+    all of them.
+    """
+    if size(result) <= MOST:
+        return result
+    whole: dict[str, Any] = {**result, "chart": result["chart"] and reference("chart")}
+    rows = result["rows"]
+    if size(whole) > MOST:
+        yield file("rows.json", orjson.dumps(rows), type="application/json")
+        while size(whole) > MOST and whole["rows"]:
+            whole["rows"] = whole["rows"][: len(whole["rows"]) // 2]
+        message = f"The result has the first {len(whole['rows']):,} of {len(rows):,} rows; the file rows.json has all."
+        warning = {"code": "rows_in_file", "message": message}
+        yield event("warning", warning)
+        whole |= {"truncated": True, "warnings": [*result["warnings"], warning]}
+    return cast("Result", whole)
 
 
 def _encode(result: Result) -> Result:

@@ -22,6 +22,7 @@ import pytest
 from pydantic import ValidationError
 
 from operations import analyze as module
+from operations import long_results
 from operations.analytics import charts, child, engine, queries, values
 from operations.analytics.engine import Engine
 from operations.analytics.names import table_name
@@ -30,6 +31,7 @@ from operations.analytics.sources import SAMPLE, sources
 from operations.analytics.sql import identifier
 from operations.analyze import Analysis, analyze
 from streaming import Event, OperationError, Upload, partial, progress
+from streaming.runs.files import FileEvent
 from tests.clients import wait_until
 from tests.operations.declared import undeclared
 from tests.servers import children
@@ -619,6 +621,20 @@ def test_the_size_of_a_result_is_limited() -> None:
     assert module.MAX_BYTES <= size <= module.MAX_BYTES + 2 * child.BATCH_BYTES
     assert max(len(event.body) for event in events) <= 2 * child.BATCH_BYTES
     assert result["truncated"] is True
+    assert len(orjson.dumps(result)) <= long_results.MOST
+
+
+def test_a_result_of_many_rows_has_a_file_of_all() -> None:
+    """Its event stays below 1 MiB, and a warning says where the rest is."""
+    events, result = run(sql="SELECT i, repeat('x', 1000) AS s FROM range(2000) r(i)", limit=10_000)
+    assert len(orjson.dumps(result)) <= long_results.MOST
+    (handed_over,) = (each for each in events if isinstance(each, FileEvent))
+    assert isinstance(handed_over.source, bytes)
+    rows = orjson.loads(handed_over.source)
+    assert [row["i"] for row in rows] == list(range(2000))
+    assert result["rows"] == rows[: len(result["rows"])]
+    assert 200 < len(result["rows"]) < 1_000
+    assert [warning["code"] for warning in result["warnings"]] == ["rows_in_file"]
 
 
 def test_a_result_that_just_fits_is_not_truncated(monkeypatch: pytest.MonkeyPatch) -> None:
