@@ -30,6 +30,7 @@ const ICONS: Record<string, IconName> = {
   tool_call: 'tool',
   observation: 'eye',
   final_answer: 'check',
+  warning: 'alert',
 }
 
 /** Members for programs, or that the heading shows. */
