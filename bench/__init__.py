@@ -6,6 +6,7 @@
 - `servers`: the process that serves one of them.
 - `load`: the viewers; raw sockets in one epoll loop, much faster than any of the servers.
 - `measurements`: what is measured, and the goal of each figure.
+- `csv_files`: real CSV files beside pandas and polars; `python -m bench.csv_files` writes `docs/csv.md`.
 - `report`: medians, ratios and the Markdown page.
 
 `python -m bench.documents` measures how well `extract` reads PDFs, and writes `docs/documents.md`.
