@@ -56,18 +56,14 @@ def pypdf_text(path: Path) -> Iterator[str]:
     yield from (page.extract_text() for page in PdfReader(path).pages)
 
 
-def pdfplumber_text(**options: float) -> Text:
-    """The text of pdfplumber, by its defaults and these options."""
+def pdfplumber_text(path: Path) -> Iterator[str]:
+    """The text of pdfplumber's defaults."""
+    import pdfplumber
 
-    def read(path: Path) -> Iterator[str]:
-        import pdfplumber
-
-        with pdfplumber.open(path) as document:
-            for page in document.pages:
-                yield page.extract_text(**options)
-                page.close()
-
-    return read
+    with pdfplumber.open(path) as document:
+        for page in document.pages:
+            yield page.extract_text()
+            page.close()
 
 
 def pdftotext(path: Path) -> Iterator[str]:
@@ -108,8 +104,7 @@ def camelot_tables(flavor: str) -> Tables:
 TEXTS: dict[str, tuple[str, Text]] = {
     "extract": ("pypdfium2", extract_text),
     "pypdf": ("pypdf", pypdf_text),
-    "pdfplumber": ("pdfplumber", pdfplumber_text()),
-    "pdfplumber, spaces by type size": ("pdfplumber", pdfplumber_text(x_tolerance_ratio=0.15)),
+    "pdfplumber": ("pdfplumber", pdfplumber_text),
     "pdftotext": ("", pdftotext),
 }
 TABLES: dict[str, tuple[str, Tables]] = {
