@@ -21,6 +21,8 @@ what it does about errors and cancels, `formats` what ends a stream well.
 - The result passes as an event named `result`, with `{"result": ...}`; what the last transform yields becomes the
   result of the run. So everything that a viewer sees has passed every transform. `result(value)` makes such an event;
   without any, the result is null.
+- A `file` of an upstream run is fetched after the transforms: what they leave out is not. One that cannot be is a
+  `warning` in its place, with the code `file_missing`. A transform may yield `file(...)` of its own.
 - `start`, `done` and `answer` of an upstream run do not pass. `question` and `attempt` do, and are best left unchanged.
   Comments are not events: each counts as a sign of life, and becomes a heartbeat for the viewers in this worker.
 - The loop ends when the stream has ended well; the last event of another format (`[DONE]`, `message_stop`) has passed
@@ -58,6 +60,7 @@ from ..runs.handshake import Handshake
 from ..runs.operation import NAME, UNSET, FlushPolicy, Operation, close_work
 from ..runs.questions import check_schema
 from ..runs.upload import Upload
+from .files import handed_over
 from .formats import StreamFormat, UpstreamFailed
 from .options import UpstreamOptions
 
@@ -260,6 +263,8 @@ def _as_operation(events: Iterator[Any], stream: UpstreamStream) -> Generator[Ev
             stream.answer(event.data.get("question"), (yield question))
         elif event.name in LIFECYCLE and event.name != "attempt":
             raise EncodeError(f"a transform yields no {event.name!r}: it returns, or raises OperationError")
+        elif event.name == "file":
+            yield from handed_over(event, stream)
         else:
             yield event
     return value

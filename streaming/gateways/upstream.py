@@ -22,10 +22,10 @@ import random
 import re
 import time
 from base64 import b64encode
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import gevent
 
@@ -249,6 +249,24 @@ class UpstreamStream:
         with self._pool.send(request) as exchange:
             if exchange.status not in (200, 202):
                 raise Refusal(_problem(exchange))
+
+    @property
+    def from_headway(self) -> bool:
+        """Whether the stream is that of a run of Headway."""
+        return self._format.headway
+
+    def file(self, name: str) -> Iterator[bytes]:
+        """A file of the upstream run, piece by piece. Raises `UpstreamFailed`."""
+        if self.run_url is None:
+            raise UpstreamFailed("upstream_failed", "The upstream does not tell where its run is.")
+        request = self._request("GET", f"{self.run_url}/files/{quote(name, safe='')}", [("Accept", "*/*")])
+        with self._pool.send(request) as exchange:
+            if exchange.status != 200:
+                raise Refusal(_problem(exchange))
+            for piece in exchange:
+                if time.monotonic() - self._began > self._upstream.total:
+                    raise UpstreamFailed("upstream_failed", "The upstream took too long to send it.")
+                yield piece
 
     # -- the first request ----------------------------------------------------------------------------------------
 

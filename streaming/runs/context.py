@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from ..runtime.worker import Worker
+    from ..stores.files import Files
 
 log = logging.getLogger("headway")
 
@@ -78,19 +79,25 @@ class RunContext:
     """One run at work, seen by its executor. `current` is `None` for a stream without a run, and so is its id, `run`.
 
     Without `call` the work has the variables of the caller. An executor starts the work with `variables()`, and enters
-    `scope()` around all of it. `worker` is `None` in the process of an operation.
+    `scope()` around all of it. `worker` is `None` in the process of an operation. `files` is where the files of the run
+    are kept, `None` where none are.
     """
 
-    __slots__ = ("_cancelled", "_hooks", "_scope", "_variables", "current", "process_app", "run", "worker")
+    __slots__ = ("_cancelled", "_hooks", "_scope", "_variables", "current", "files", "process_app", "run", "worker")
 
     worker: Worker
 
     def __init__(
-        self, worker: Worker | None, current: CurrentRun | None = None, call: CallContext | None = None
+        self,
+        worker: Worker | None,
+        current: CurrentRun | None = None,
+        call: CallContext | None = None,
+        files: Files | None = None,
     ) -> None:
         call = call or CallContext(variables=copy_context())
         self.worker = worker  # type: ignore[assignment]  # nobody asks for it in the process of an operation
         self.current = current
+        self.files = files
         self.run = None if current is None else current.id
         self.process_app = call.process_app
         self._variables = call.variables

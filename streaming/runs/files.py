@@ -11,7 +11,7 @@ from typing import Any, Final
 from unicodedata import category
 
 from ..errors import EncodeError
-from ..protocol.events import Awaited, short_repr
+from ..protocol.events import Awaited, Event, short_repr
 
 NAME_BYTES: Final = 255
 """Bytes of a name in UTF-8: what the file systems of those who download it take."""
@@ -34,13 +34,15 @@ class FileEvent(Awaited):
     What viewers get is an event `file` with its name, media type, size and digest.
     """
 
-    __slots__ = ("filename", "source", "type")
+    __slots__ = ("filename", "otherwise", "source", "type")
 
     def __init__(self, filename: str, source: bytes | Path, type: str) -> None:
         super().__init__("file", b"{}")
         self.filename = filename
         self.source = source
         self.type = type
+        self.otherwise: Event | None = None
+        """The event in its place where the store does not take it, instead of an error."""
 
     def __repr__(self) -> str:
         return f"<FileEvent {self.filename!r}>"

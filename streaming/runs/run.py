@@ -74,7 +74,7 @@ class Run:
         current = CurrentRun(
             info.id, operation.name, info.owner, attempt, operation.checked_input(checked), call.headers
         )
-        context = RunContext(host.worker, current, call)
+        context = RunContext(host.worker, current, call, host.store.files)
         timeout: float | None = None
         try:
             timeout = operation.time_limit(checked)
@@ -121,6 +121,10 @@ class Run:
             try:
                 info = self._store.put_file(self.info.id, file.filename, file.type, file.source)
                 return make_event("file", info._asdict())
+            except OperationError:
+                if file.otherwise is None:
+                    raise
+                return file.otherwise
             except StoreAway:
                 if seconds is None:
                     raise OperationError("operation_failed", STORE_LOST, retryable=True) from None
