@@ -36,6 +36,7 @@ from sqlalchemy.schema import CreateTable
 
 from ..errors import OperationError, RegistrationError
 from ..protocol.events import Event
+from ..protocol.partials import MARK, fill
 from ..runs.context import run_context
 
 log = logging.getLogger("headway")
@@ -49,6 +50,9 @@ WITHIN: Final = 5.0
 
 MOST_WAITING: Final = 1_000
 """Events of one run that wait to be saved; with more the upstream is not read any further."""
+
+HELD_BYTES: Final = 64 * 1024 * 1024
+"""Bytes of partials that are held for a result that refers to them; with more, it is saved with its references."""
 
 CALLER: Final = ("operation", "owner", "input")
 """Columns about the run, for tables that have them."""
@@ -93,7 +97,7 @@ def save_events(
     missing. A run that starts again replaces its rows. Raises `RegistrationError`.
     """
     saver = _Saver(engine, events_table() if table is None else table, on_error, within)
-    return _transform(saver, _event_row)
+    return _transform(saver, lambda: _event_row)
 
 
 def save_result(
@@ -101,31 +105,60 @@ def save_result(
 ) -> Transform:
     """A transform that saves the result of a run before it is passed on; otherwise like `save_events`.
 
-    `table` has the columns of `results_table()`.
+    `table` has the columns of `results_table()`. Where a result refers to partials, it is saved with their values, if
+    all partials of the run have at most 64 MiB; what is passed on keeps the references.
     """
     saver = _Saver(engine, results_table() if table is None else table, on_error, within)
-    return _transform(saver, _result_row)
+    return _transform(saver, _ResultRow)
 
 
 def _event_row(run: str, number: int, event: Event) -> Row:
     return {"run": run, "number": number, "name": event.name[:255], "data": event.data, "saved": _now()}
 
 
-def _result_row(run: str, number: int, event: Event) -> Row | None:
-    if event.name != "result":
-        return None
-    data = event.data
-    return {"run": run, "result": data.get("result") if isinstance(data, dict) else data, "saved": _now()}
+class _ResultRow:
+    """The row of the result of one stream. The partials before it are held as they came, the newest of each key."""
+
+    def __init__(self) -> None:
+        self._partials: dict[str, Event] | None = {}
+        self._size = 0
+
+    def __call__(self, run: str, number: int, event: Event) -> Row | None:
+        if event.name == "partial":
+            self._hold(event)
+        if event.name != "result":
+            return None
+        data = event.data
+        value = data.get("result") if isinstance(data, dict) else data
+        if MARK in event.body:
+            value = fill(value, self._value)
+        return {"run": run, "result": value, "saved": _now()}
+
+    def _hold(self, event: Event) -> None:
+        if self._partials is None:
+            return
+        data = event.data
+        if not (isinstance(data, dict) and isinstance(key := data.get("key"), str) and "value" in data):
+            return  # of another service
+        replaced = self._partials.get(key)
+        self._partials[key] = event
+        self._size += len(event.body) - (len(replaced.body) if replaced else 0)
+        if self._size > HELD_BYTES:
+            self._partials = None
+
+    def _value(self, key: str, reference: Any) -> Any:
+        held = (self._partials or {}).get(key)
+        return reference if held is None else held.data["value"]
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _transform(saver: _Saver, row_of: Callable[[str, int, Event], Row | None]) -> Transform:
+def _transform(saver: _Saver, rows_of_a_stream: Callable[[], Callable[[str, int, Event], Row | None]]) -> Transform:
     def save(events: Iterable[Any]) -> Iterator[Any]:
         run = _Run(getattr(events, "run", None) or f"stream-{secrets.token_urlsafe(12)}")
-        numbers = count(1)
+        numbers, row_of = count(1), rows_of_a_stream()
         caller = saver.caller()
         try:
             with _ReadAhead(events) as ahead:

@@ -15,6 +15,7 @@ import gevent
 import pytest
 from flask import Flask
 from pydantic import BaseModel, Field, SecretStr
+from sqlalchemy import create_engine, select
 
 from operations.settings import ServiceSettings
 from streaming import (
@@ -29,12 +30,15 @@ from streaming import (
     gateway,
     relay,
     result,
+    save_result,
 )
 from streaming.errors import SettingError
 from streaming.gateways.gateway import Anything, Events, Gateway
 from streaming.gateways.pool import tls_context
+from streaming.gateways.saving import results_table
 from streaming.gateways.upstream import run_url
 from streaming.runs.context import CurrentRun
+from streaming.stores.partials import resolved
 from tests.apps.gateway_upstream import Call, Script, Upstream, frame, promptly, stamped
 from tests.clients import PATIENCE, Message
 from tests.conftest import Certificate
@@ -138,6 +142,25 @@ def test_a_run_becomes_a_run(world: World, upstream: Upstream) -> None:
         assert messages[2].json["result"] == {"pages": 2}
         assert run.stage.snapshot(run.id)["progress"] == {"done": 1, "total": 2}
         assert [call.method for call in upstream.calls] == ["POST"]  # and no DELETE
+
+
+def test_a_result_that_refers_to_partials(world: World, upstream: Upstream, tmp_path: Path) -> None:
+    """They pass as they are, and are kept: the result here has their values, and so has the row that is saved."""
+    partials = [frame("partial", stamped(key=f"page-{n}", value={"page": n}), n + 1) for n in range(1, 51)]
+    references = [{"$partial": f"page-{n}"} for n in range(1, 51)]
+    done = frame("done", stamped(status="succeeded", elapsed=1.0), 53)
+    sent = [*partials, frame("result", stamped(result={"pages": references}), 52), done]
+    upstream.will(lambda call: call.begin_run().chunk(b"".join(sent)).finish())
+    saving = save_result(engine := create_engine(f"sqlite:///{tmp_path}/saved.db"))
+    pages = {"pages": [{"page": n} for n in range(1, 51)]}
+    with GatewayRun(world, upstream.url, through=[saving]) as run:
+        messages = run.stage.events(run.id)
+        assert [message.json["value"] for message in messages[1:-2]] == pages["pages"]
+        assert messages[-2].json["result"] == {"pages": references}
+        kept = world.call(resolved, run.stage.store, run.stage.record(run.id))
+        assert json.loads(kept.snapshot())["result"] == pages
+    with engine.connect() as connection:
+        assert connection.execute(select(results_table().c.result)).scalar_one() == pages
 
 
 def test_progress_of_another_format(world: World, upstream: Upstream) -> None:

@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import event as listening
 
-from streaming import OperationError, RegistrationError, event, flush, progress, result
+from streaming import OperationError, RegistrationError, event, flush, partial, progress, result
 from streaming.gateways.gateway import Events
 from streaming.gateways.saving import MOST_WAITING, events_table, results_table, save_events, save_result
 from streaming.protocol.events import Event, RawEvent
@@ -136,6 +136,36 @@ def test_the_result(engine: Engine, value: Any) -> None:
     table = results_table()
     with engine.connect() as connection:
         assert connection.execute(select(table.c.run, table.c.result)).all() == [("run-1", value)]
+
+
+def references(*keys: str) -> Event:
+    """A result that refers to these partials."""
+    return result({"pages": [{"$partial": key} for key in keys]})
+
+
+def saved_result(engine: Engine) -> Any:
+    """The one row of the results."""
+    with engine.connect() as connection:
+        return connection.execute(select(results_table().c.result)).scalar_one()
+
+
+def test_a_result_that_refers_to_partials(engine: Engine) -> None:
+    """It is saved with their newest values; what is passed on keeps the references; other keys stay in both."""
+    sent = [partial("1", {"page": 0}), partial("2", None), partial("1", {"page": 1}), RawEvent("partial", b"text")]
+    events = [*sent, Event("partial", b"[3]", text=True), references("1", "2", "3")]
+    assert list(through(save_result(engine), events)) == events
+    assert saved_result(engine) == {"pages": [{"page": 1}, None, {"$partial": "3"}]}
+
+
+@pytest.mark.parametrize(("held", "resolved"), [(42, True), (41, False)])
+def test_more_partials_than_are_held(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, held: int, resolved: bool
+) -> None:
+    """The result is saved with all its references; a partial in the place of another one takes its room."""
+    monkeypatch.setattr("streaming.gateways.saving.HELD_BYTES", held)
+    pages = [partial("1", 0), partial("1", 1), partial("2", 2)]  # 21 bytes each
+    assert list(through(save_result(engine), [*pages, references("1", "2")]))
+    assert saved_result(engine) == {"pages": [1, 2] if resolved else [{"$partial": "1"}, {"$partial": "2"}]}
 
 
 def test_no_result(engine: Engine, path: Path) -> None:
