@@ -38,6 +38,7 @@ from .pdf.content import ExtractResult, PageContent, PageFields
 from .pdf.errors import Unreadable
 from .pdf.process import PdfProcess
 from .pdf.text import one_line
+from .pdf.word_boxes import WordBoxes
 from .settings import settings
 
 TIMEOUT = 300.0
@@ -157,20 +158,27 @@ def extract(input: Extract) -> Generator[Event, None, ExtractResult]:
     with _operation_errors(), PdfProcess() as document:
         yield from document.wait()
         numbers = page_numbers(input.pages, document.open(source, password))
-        result = {"filename": _filename(input), **(yield from _read(document, numbers, input))}
-    filled = {} if input.fields is None else (yield from _fill(input.fields, result["pages"]))
+        boxes: dict[int, WordBoxes] = {}
+        result = {"filename": _filename(input), **(yield from _read(document, numbers, input, boxes))}
+    filled = {} if input.fields is None else (yield from _fill(input.fields, result["pages"], boxes))
     pages = [reference(f"page-{page['page']}") for page in result["pages"]]
     return cast("ExtractResult", (yield from shortened(result | filled, {"pages": pages})))
 
 
-def _read(document: PdfProcess, numbers: list[int], input: Extract) -> Generator[Event, None, dict[str, Any]]:
-    """The content of these pages, each sent as it is read."""
+def _read(
+    document: PdfProcess, numbers: list[int], input: Extract, boxes: dict[int, WordBoxes]
+) -> Generator[Event, None, dict[str, Any]]:
+    """The content of these pages, each sent as it is read; the `boxes` of their words, if there are fields, are not."""
     total = len(numbers)
     yield progress(f"Pages to read: {total}", done=0, total=total, unit="pages", step="pages")
     pages: list[dict[str, Any]] = []
     too_long: list[int] = []
     for message in document.content(
-        numbers, tables=input.tables, thumbnails=input.render, ocr_seconds=_ocr_seconds(input)
+        numbers,
+        tables=input.tables,
+        thumbnails=input.render,
+        word_boxes=input.fields is not None,
+        ocr_seconds=_ocr_seconds(input),
     ):
         if "result" in message:
             cut_off = {"code": "page_cut", "message": PAGE_CUT, "pages": too_long}
@@ -178,6 +186,8 @@ def _read(document: PdfProcess, numbers: list[int], input: Extract) -> Generator
             for warning in warnings:
                 yield event("warning", warning)
             return {**message["result"], "warnings": warnings, "pages": pages}
+        if packed := message["page"].pop("word_boxes", None):
+            boxes[message["page"]["page"]] = WordBoxes(*packed)
         whole = yield from _handed_over(message["page"])
         page = cut(whole)
         pages.append(page)
@@ -197,10 +207,12 @@ def _handed_over(page: dict[str, Any]) -> Generator[Event, None, dict[str, Any]]
     return page
 
 
-def _fill(fields: dict[str, Any], pages: list[dict[str, Any]]) -> Generator[Event, None, dict[str, Any]]:
+def _fill(
+    fields: dict[str, Any], pages: list[dict[str, Any]], boxes: dict[int, WordBoxes]
+) -> Generator[Event, None, dict[str, Any]]:
     from .form.filler import FormFiller  # importing the model's client takes longer than reading most documents
 
-    return (yield from FormFiller(fields).fill((page["page"], model_text(page)) for page in pages))
+    return (yield from FormFiller(fields).fill(((page["page"], model_text(page)) for page in pages), boxes))
 
 
 def model_text(page: dict[str, Any]) -> str:

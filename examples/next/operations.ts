@@ -14,11 +14,11 @@ export interface Extract {
   };
 }
 /**
- * The PDF, and what to extract from it.
+ * The document, and what to extract from it.
  */
 export interface ExtractInput {
   /**
-   * The PDF itself.
+   * The PDF itself, or pages in a PNG, JPEG or TIFF file.
    */
   file?: Blob | null;
   /**
@@ -37,6 +37,10 @@ export interface ExtractInput {
    * Whether to look for tables.
    */
   tables?: boolean;
+  /**
+   * Whether to recognise the text of pages that are pictures, if this service can.
+   */
+  ocr?: boolean;
   /**
    * Whether to hand over a picture of each page, as a file.
    */
@@ -64,7 +68,7 @@ export interface ExtractResult {
   warnings: ExtractResultWarned[];
   fields?: unknown;
   evidence?: {
-    [k: string]: unknown;
+    [k: string]: ExtractResultEvidence;
   };
   unverified?: string[];
   not_understood?: {
@@ -101,6 +105,8 @@ export interface ExtractResultOutlineEntry {
 /**
  * A page; `thumbnail` names the file with its picture, where it was asked for, and is null for a damaged page.
  *
+ * `recognised` is there if the text in the page's pictures was recognised: its lines, which the text has too.
+ *
  * `width` and `height` are points of the page with its text upright, in which the boxes are measured.
  */
 export interface ExtractResultPageContent {
@@ -112,6 +118,7 @@ export interface ExtractResultPageContent {
   tables: ExtractResultTable[];
   pairs: ExtractResultPair[];
   hidden: ExtractResultHiddenText[];
+  recognised?: ExtractResultRecognisedLine[];
   thumbnail?: string | null;
 }
 /**
@@ -149,6 +156,14 @@ export interface ExtractResultHiddenText {
   reason: "off_page" | "invisible" | "layer" | "covered" | "clipped" | "colour" | "tiny";
 }
 /**
+ * A line of text that was recognised in a picture, with the confidence of that from 0 to 1.
+ */
+export interface ExtractResultRecognisedLine {
+  text: string;
+  confidence: number;
+  box: number[];
+}
+/**
  * A table over several `pages`, its rows under one header: where pages repeat the header, it is left out.
  */
 export interface ExtractResultJoinedTable {
@@ -177,6 +192,35 @@ export interface ExtractResultWarned {
   pages: number[];
 }
 /**
+ * The pages that a value comes from, and whether it stands there; `reason` says why it may be wrong though it does.
+ *
+ * `boxes` tells where, up to 100 times; it is absent where that is not known. `others` are the values that lost.
+ */
+export interface ExtractResultEvidence {
+  pages: number[];
+  verified: boolean;
+  reason?: string;
+  boxes?: ExtractResultFieldBox[];
+  others?: ExtractResultOtherValue[];
+}
+/**
+ * Where a value stands on a page; a value over several lines has a box on each.
+ */
+export interface ExtractResultFieldBox {
+  page: number;
+  box: number[];
+}
+/**
+ * Another value of a field, with its evidence.
+ */
+export interface ExtractResultOtherValue {
+  value: unknown;
+  pages: number[];
+  verified: boolean;
+  reason?: string;
+  boxes?: ExtractResultFieldBox[];
+}
+/**
  * The tokens of all calls of the model.
  */
 export interface ExtractResultModelUsage {
@@ -185,6 +229,8 @@ export interface ExtractResultModelUsage {
 }
 /**
  * A page; `thumbnail` names the file with its picture, where it was asked for, and is null for a damaged page.
+ *
+ * `recognised` is there if the text in the page's pictures was recognised: its lines, which the text has too.
  *
  * `width` and `height` are points of the page with its text upright, in which the boxes are measured.
  */
@@ -197,6 +243,7 @@ export interface ExtractPartialPageContent {
   tables: ExtractPartialTable[];
   pairs: ExtractPartialPair[];
   hidden: ExtractPartialHiddenText[];
+  recognised?: ExtractPartialRecognisedLine[];
   thumbnail?: string | null;
 }
 /**
@@ -232,6 +279,14 @@ export interface ExtractPartialPair {
 export interface ExtractPartialHiddenText {
   text: string;
   reason: "off_page" | "invisible" | "layer" | "covered" | "clipped" | "colour" | "tiny";
+}
+/**
+ * A line of text that was recognised in a picture, with the confidence of that from 0 to 1.
+ */
+export interface ExtractPartialRecognisedLine {
+  text: string;
+  confidence: number;
+  box: number[];
 }
 /**
  * What the model has found on a page.
@@ -478,7 +533,7 @@ export type AnalyzePartial =
   | string;
 
 /**
- * Answers SQL, or a question, over CSV, JSON and Parquet files, with a chart if one fits.
+ * Answers SQL, or a question, over CSV, JSON, Parquet and spreadsheets, with a chart if one fits.
  */
 export interface Analyze {
   name: "analyze";
@@ -501,7 +556,7 @@ export interface AnalyzeInput {
    */
   question?: string | null;
   /**
-   * CSV, JSON or Parquet: each is a table with the name of the file, the first also `data`. Without files: `orders` and `products`, a year of an imaginary bicycle shop.
+   * CSV, JSON, Parquet or spreadsheets, also compressed: each is a table with the name of the file, the first also `data`. Without files: `orders` and `products`, a year of an imaginary bicycle shop.
    *
    * @maxItems 20
    */
@@ -522,17 +577,19 @@ export interface AnalyzeResult {
     [k: string]: unknown;
   }[];
   truncated: boolean;
+  warnings: AnalyzeResultWarned[];
   question: string | null;
   chart: {
     [k: string]: unknown;
   } | null;
 }
 /**
- * A table of a run, and its file.
+ * A table of a run, and its file; `part` is the sheet or the member of an archive, where there are several.
  */
 export interface AnalyzeResultTable {
   name: string;
   file: string;
+  part?: string;
   rows: number;
   columns: AnalyzeResultColumn[];
 }
@@ -544,11 +601,20 @@ export interface AnalyzeResultColumn {
   type: string;
 }
 /**
- * A table of a run, and its file.
+ * What was skipped, guessed or changed; `rows` are the first ones that it is about, from 1.
+ */
+export interface AnalyzeResultWarned {
+  code: string;
+  message: string;
+  rows?: number[];
+}
+/**
+ * A table of a run, and its file; `part` is the sheet or the member of an archive, where there are several.
  */
 export interface AnalyzePartialTable {
   name: string;
   file: string;
+  part?: string;
   rows: number;
   columns: AnalyzePartialColumn[];
 }

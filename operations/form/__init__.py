@@ -5,6 +5,7 @@
     convert       the values of an answer as that schema wants them, or what was not understood
     evidence      where a value stands in the text of a page: with `words` (in any script), `amounts`, `dates` (with
                   the `months` of many languages) and `currency`
+    places        where on the page that is
     beside        how much what stands beside a value speaks for it: `labels`, whose words are in `label_words`
     kinds         values that can be checked by themselves, such as an IBAN
     merge         one instance of the caller's schema from the answers for all pages

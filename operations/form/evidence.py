@@ -8,16 +8,19 @@ an IBAN or a telephone number, without its spaces.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
+from ..pdf.layout import Box
+from ..pdf.word_boxes import WordBoxes
 from .amounts import Number, amount_of, is_numeric, numbers_in, readings
 from .currency import code_of, places
 from .dates import Found, date_of, dates_in, months_in
+from .places import PlacedWords, letters
 from .words import joins_without_space, normalize, spans_of
 
 Span = tuple[int, int]
@@ -43,10 +46,12 @@ class Line(NamedTuple):
 
 
 class PageText:
-    """The text of one page, and which values stand in it."""
+    """The text of one page, and which values stand in it; with the boxes of its words also where on the page."""
 
-    def __init__(self, number: int, text: str) -> None:
+    def __init__(self, number: int, text: str, boxes: WordBoxes | None = None) -> None:
         self.number = number
+        self.has_boxes = boxes is not None
+        self._placed = boxes and (text, boxes)
         self.lines: list[Line] = []
         self.text = ""
         for line in filter(None, map(normalize, text.splitlines())):
@@ -74,6 +79,19 @@ class PageText:
             yield from self._date(value)
             if (code := code_of(value)) is not None:
                 yield from places(code, self.text)
+
+    def boxes(self, span: Span) -> list[Box]:
+        """The boxes around a place in `text`, one for each line; none if they are not known."""
+        if self._words is None:
+            return []
+        start, end = span
+        before = letters(self.text[:start])
+        return self._words.around(before, before + letters(self.text[start:end]))
+
+    @cached_property
+    def _words(self) -> PlacedWords | None:
+        words = self._placed and PlacedWords(*self._placed)
+        return words if words and words.fit(self.text) else None
 
     def line_of(self, place: int) -> int:
         """The index in `lines` of the line in which a place is."""
@@ -105,15 +123,16 @@ class PageText:
         return [line.start for line in self.lines]
 
     @cached_property
-    def _joined(self) -> str | None:
-        """The text with words joined that are broken at the end of a line, if there are any; places are not its own."""
-        joined, count = re.subn(r"(?<=[^\W\d_])- (?=[^\W\d_])", "", self.text)
-        return joined if count else None
+    def _joined(self) -> tuple[str, list[int]]:
+        """The text with words joined that are broken at the end of a line, and where in it each of them is joined."""
+        breaks = re.finditer(r"(?<=[^\W\d_])- (?=[^\W\d_])", self.text)
+        at = [found.start() - 2 * before for before, found in enumerate(breaks)]
+        return re.sub(r"(?<=[^\W\d_])- (?=[^\W\d_])", "", self.text) if at else "", at
 
     def _broken(self, plain: str) -> Iterator[Span]:
-        if self._joined is not None and next(spans_of(plain, self._joined), None) is not None:
-            before = next(spans_of(plain.split(maxsplit=1)[0], self.text), (0, 0))
-            yield before
+        joined, breaks = self._joined
+        for start, end in spans_of(plain, joined) if joined else ():
+            yield start + 2 * bisect_right(breaks, start), end + 2 * bisect_left(breaks, end)
 
     def _in_columns(self, plain: str) -> Iterator[Span]:
         """An address whose lines have another column beside them: each part, in order, on one line or the next."""

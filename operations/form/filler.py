@@ -9,7 +9,7 @@ no page has an answer, the run fails with the error of the last page.
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from streaming import Event, OperationError, partial, progress
 
 from ..llm import Finished, Model, Usage, connect, fill
 from ..llm.errors import PromptCutError
+from ..pdf.word_boxes import WordBoxes
 from .convert import NotUnderstood, clean
 from .evidence import PageText
 from .merge import PageValue, merge, unverified
@@ -49,13 +50,19 @@ class FormFiller:
         self._cut: set[int] = set()
         self._size: int | None = None
         self._answers: list[Finished] = []
+        self._boxes: Mapping[int, WordBoxes] = {}
 
-    def fill(self, pages: Iterable[tuple[int, str]]) -> Generator[Event, None, Json]:
+    def fill(
+        self, pages: Iterable[tuple[int, str]], boxes: Mapping[int, WordBoxes] | None = None
+    ) -> Generator[Event, None, Json]:
         """The fields of `pages`, each a number and a text: `fields`, `evidence`, `unverified`, `incomplete` ...
+
+        With the `boxes` of the words of a page, by its number, the evidence tells where on it the values stand.
 
         Raises `OperationError` with a code of `llm.errors`.
         """
         model = yield from connect()
+        self._boxes = boxes or {}
         with_text = [(number, text) for number, text in pages if text.strip()]
         total = len(with_text)
         for done, (number, text) in enumerate(with_text):
@@ -67,7 +74,7 @@ class FormFiller:
         return self._result(model)
 
     def _fill_page(self, model: Model, number: int, text: str, done: int, total: int) -> Generator[Event, None, None]:
-        page = PageText(number, text)
+        page = PageText(number, text, self._boxes.get(number))
         pieces = split(text, self._size or (EMBEDDED_PIECE if model.embedded else PIECE))
         values: list[PageValue] = []
         while pieces:

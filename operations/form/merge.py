@@ -10,9 +10,10 @@ from .amounts import amount_of, is_numeric
 from .beside import NONE, OTHER, has_own_block, says_nothing, support
 from .convert import NotUnderstood
 from .dates import date_of
-from .evidence import PageText
+from .evidence import PageText, Span
 from .kinds import misfit
 from .labels import Purpose, purpose_of
+from .places import Place, boxes_of, bring_together
 from .schema import Field, Json, ListField, ObjectField, ValueField
 from .sums import settle
 from .words import normalize
@@ -30,6 +31,13 @@ class PageValue(NamedTuple):
 
     page: PageText
     value: Any
+
+
+class _Found(NamedTuple):
+    """How much a page speaks for a value, and the place of it that speaks most, if it is in its words."""
+
+    strength: int
+    span: Span | None
 
 
 class Merged(NamedTuple):
@@ -53,6 +61,8 @@ def merge(form: ObjectField, values: Sequence[PageValue]) -> Merged:
     for entry in merged.evidence.values():
         for each in (entry, *entry.get("others", ())):
             each.pop("support", None)
+            if boxes := boxes_of(each.pop("places")):
+                each["boxes"] = boxes
     return merged
 
 
@@ -67,6 +77,8 @@ def _merge(field: Field, values: Sequence[PageValue], path: Path) -> Merged:
         case ListField(item):
             groups = _group((page, each) for page, items in values for each in items)
             items = [_merge(item, group, (*path, "[]")) for group in groups]
+            for each in items:
+                bring_together(each.evidence.values())
             merged = _joined({f"/{index}": part for index, part in enumerate(items)})
             return Merged([part.value for part in items], merged.evidence, merged.not_understood)
         case ValueField():
@@ -124,27 +136,35 @@ def _candidate(field: ValueField, group: list[PageValue], path: Path) -> Json:
     value = group[0].value
     purpose = None if "[]" in path else purpose_of(path, field.schema.get("description", ""), _kind(field, value))
     supports = [(each, _support(each, purpose, path)) for each in group]
-    best = max((strength for _, strength in supports if strength is not None), default=None)
+    best = max((found.strength for _, found in supports if found), default=None)
     reason = misfit(value, path, field.schema) or (LABEL if best == OTHER else None)
     verified = best is not None and reason is None
-    standing = [each for each, strength in supports if strength is not None and (strength > OTHER or not verified)]
+    shown = [(each, found) for each, found in supports if found and (found.strength > OTHER or not verified)]
+    standing = [each for each, _ in shown]
     pages = sorted({each.page.number for each in standing or group})
-    entry = {"value": (standing or group)[0].value, "pages": pages, "verified": verified, "support": best or 0}
+    places = [Place(each.page, found.span, each.value) for each, found in shown if found.span]
+    entry = {
+        "value": (standing or group)[0].value,
+        "pages": pages,
+        "verified": verified,
+        "support": best or 0,
+        "places": places,
+    }
     return entry if verified or reason is None or (reason == LABEL and best is None) else {**entry, "reason": reason}
 
 
-def _support(each: PageValue, purpose: Purpose | None, path: Path) -> int | None:
-    """How much what stands beside the value speaks for it; `None` if the value does not stand on the page."""
+def _support(each: PageValue, purpose: Purpose | None, path: Path) -> _Found | None:
+    """Where the value stands, and how much what is beside it speaks for it; `None` if it does not stand on the page."""
     if purpose is None:
-        return NONE if each.page.has(each.value) else None
+        first = next(each.page.find(each.value), None)
+        return first and _Found(NONE, first)
     spans = list(each.page.find(each.value))
     if not spans:
-        return (
-            NONE if each.value == 0 and not isinstance(each.value, bool) and says_nothing(each.page, purpose) else None
-        )
-    best = max(support(each.page, span, purpose) for span in spans)
-    if best == NONE and purpose.group == "party" and _is_name(path) and has_own_block(each.page, purpose):
-        return OTHER
+        is_nothing = each.value == 0 and not isinstance(each.value, bool) and says_nothing(each.page, purpose)
+        return _Found(NONE, None) if is_nothing else None
+    best = max((_Found(support(each.page, span, purpose), span) for span in spans), key=lambda found: found.strength)
+    if best.strength == NONE and purpose.group == "party" and _is_name(path) and has_own_block(each.page, purpose):
+        return best._replace(strength=OTHER)
     return best
 
 

@@ -99,6 +99,11 @@ def has_kana(text: str) -> bool:
     return bool(_IS_HIRAGANA.search(text) or _IS_KATAKANA.search(text))
 
 
+def has_unspaced(text: str) -> bool:
+    """Whether there is a script in it that is written without spaces."""
+    return _IS_UNSPACED.search(text) is not None
+
+
 def has_thai(text: str) -> bool:
     """Whether there is Thai in it."""
     return bool(re.search("[\u0e01-\u0e5b]", text))

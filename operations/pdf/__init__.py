@@ -16,6 +16,7 @@
     pairs       "Invoice number: 123"
     pictures    pages that are pictures
     placing     puts what is filled in beside its labels
+    word_boxes  where each word of a page stands, packed
     titles      titles that are none
     hyphens     which hyphens at the end of a line belong to the word
     glyphs      what the names of glyphs mean

@@ -4,7 +4,7 @@ A PDF is a program that a stranger wrote, and PDFium runs it. So this process ha
 its memory, little of either, and no more priority than anybody else. It answers lines of JSON with lines of JSON:
 
     {"path": PATH, "password": PASSWORD}                     -> {"page_count": N}
-    {"numbers": [...], "tables": BOOL, "thumbnails": BOOL, "ocr_seconds": SECONDS}
+    {"numbers": [...], "tables": BOOL, "thumbnails": BOOL, "word_boxes": BOOL, "ocr_seconds": SECONDS}
                                                              -> {"page": {...}} for each, {"result": {...}}
     {"texts": {"pages": N, "characters": N}}                 -> {"pages": [TEXT, ...]}
 
@@ -70,7 +70,13 @@ def _open(path: Path, password: str | None) -> Any:
 
 
 def _content(
-    document: Any, numbers: list[int], *, tables: bool, thumbnails: bool, ocr_seconds: float = 0.0
+    document: Any,
+    numbers: list[int],
+    *,
+    tables: bool,
+    thumbnails: bool,
+    word_boxes: bool = False,
+    ocr_seconds: float = 0.0,
 ) -> Iterator[Json]:
     from .reader import Reader
     from .recogniser import Recogniser, is_installed
@@ -83,6 +89,7 @@ def _content(
             numbers,
             with_tables=tables,
             with_thumbnails=thumbnails,
+            with_word_boxes=word_boxes,
             recogniser=recogniser if ocr_seconds and installed else None,
             why_unread=NOT_INSTALLED if ocr_seconds and not installed else "",
         )

@@ -145,6 +145,36 @@ class ModelUsage(TypedDict):
     completion_tokens: int
 
 
+class FieldBox(TypedDict):
+    """Where a value stands on a page; a value over several lines has a box on each."""
+
+    page: int
+    box: Box
+
+
+class OtherValue(TypedDict):
+    """Another value of a field, with its evidence."""
+
+    value: Any
+    pages: list[int]
+    verified: bool
+    reason: NotRequired[str]
+    boxes: NotRequired[list[FieldBox]]
+
+
+class Evidence(TypedDict):
+    """The pages that a value comes from, and whether it stands there; `reason` says why it may be wrong though it does.
+
+    `boxes` tells where, up to 100 times; it is absent where that is not known. `others` are the values that lost.
+    """
+
+    pages: list[int]
+    verified: bool
+    reason: NotRequired[str]
+    boxes: NotRequired[list[FieldBox]]
+    others: NotRequired[list[OtherValue]]
+
+
 class ExtractResult(TypedDict):
     """The document; from `fields` on only where fields were asked for. `evidence` is by JSON Pointer."""
 
@@ -159,7 +189,7 @@ class ExtractResult(TypedDict):
     counts: Counts
     warnings: list[Warned]
     fields: NotRequired[Any]
-    evidence: NotRequired[dict[str, Any]]
+    evidence: NotRequired[dict[str, Evidence]]
     unverified: NotRequired[list[str]]
     not_understood: NotRequired[dict[str, str]]
     incomplete: NotRequired[list[int]]

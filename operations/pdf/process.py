@@ -76,13 +76,21 @@ class PdfProcess:
         return int(self._receive()["page_count"])
 
     def content(
-        self, numbers: list[int], *, tables: bool, thumbnails: bool, ocr_seconds: float = 0.0
+        self,
+        numbers: list[int],
+        *,
+        tables: bool,
+        thumbnails: bool,
+        word_boxes: bool = False,
+        ocr_seconds: float = 0.0,
     ) -> Iterator[Json]:
         """`{"page": {...}}` for each of the pages, then `{"result": {...}}` without them.
 
+        With `word_boxes` a page has the fields of `WordBoxes`, which are for this service and not for its callers.
         The text in pictures is recognised for up to `ocr_seconds`, if the extra `ocr` is installed.
         """
-        self._send({"numbers": numbers, "tables": tables, "thumbnails": thumbnails, "ocr_seconds": ocr_seconds})
+        wanted = {"tables": tables, "thumbnails": thumbnails, "word_boxes": word_boxes, "ocr_seconds": ocr_seconds}
+        self._send({"numbers": numbers, **wanted})
         for _ in range(len(numbers) + 1):
             yield self._receive()
 

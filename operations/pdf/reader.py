@@ -17,11 +17,15 @@ from .pictures import is_picture
 from .recogniser import Recognised, Recogniser, with_recognised
 from .titles import is_title
 from .warnings import STOPPED, Warnings
+from .word_boxes import WordBoxes
 
 SAMPLES = 8
 """Pages from which the heading types of the document are learned."""
 MAX_TEXT = 20_000_000
 """Characters of all pages of a run: four times the Bible."""
+
+MAX_WORD_BOXES = 2_000_000
+"""Words of all pages of a run whose boxes are handed over: 21 MB."""
 
 Json = dict[str, Any]
 
@@ -41,6 +45,7 @@ class Reader:
         *,
         with_tables: bool,
         with_thumbnails: bool,
+        with_word_boxes: bool = False,
         recogniser: Recogniser | None = None,
         why_unread: str = "",
     ) -> None:
@@ -49,6 +54,7 @@ class Reader:
         self._numbers = numbers
         self._with_tables = with_tables
         self._with_thumbnails = with_thumbnails
+        self._words_left = MAX_WORD_BOXES if with_word_boxes else 0
         self._outline = document.outline()
         self._warnings = Warnings()
         self._warnings.say_why_unread(why_unread)
@@ -56,7 +62,10 @@ class Reader:
         self._over_pages = OverPages()
 
     def pages(self) -> Iterator[Json]:
-        """Each page, as `content.PageContent`; `thumbnail`, if it is wanted, is the JPEG in Base64."""
+        """Each page, as `content.PageContent`; `thumbnail`, if it is wanted, is the JPEG in Base64.
+
+        `word_boxes`, if they are wanted, are `WordBoxes`, unless the pages until then have `MAX_WORD_BOXES`.
+        """
         samples = {number: self._page(number) for number in self._samples()}
         profile = headings.learn(list(samples.values()), [(e.title, e.level, e.page) for e in self._outline])
         characters = 0
@@ -140,6 +149,9 @@ class Reader:
             content["recognised"] = [
                 {"text": line.text, "confidence": line.confidence, "box": line.box.rounded()} for line in found
             ]
+        if self._words_left > 0 and (count := sum(len(line.words) for line in page.lines)) <= self._words_left:
+            self._words_left -= count
+            content["word_boxes"] = WordBoxes.of(page)
         if self._with_thumbnails:
             damaged = page.number in self._warnings.pages("damaged_page")
             picture = None if damaged else self._document.picture(page.number)
