@@ -282,6 +282,10 @@ class Store(ABC):
     def count_upload(self, run: str, size: int) -> None:
         """Counts the bytes of the files that a new run of this worker has from its request; 0 once they are deleted."""
 
+    def oldest_kept(self, run: str) -> int:
+        """The number of the oldest event of a run that the store has."""
+        return self.read(run, 0, frames=1).oldest
+
     @abstractmethod
     def watch(self, run: str, callback: Callable[[], None]) -> Callable[[], None]:
         """Calls `callback` in the hub whenever the run has changed. Returns a function that ends this."""

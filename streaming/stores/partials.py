@@ -37,9 +37,9 @@ def resolved(store: Store, record: Record, *, most: int | None = None) -> Record
     return replace(record, fold=fold)
 
 
-def read_partials(store: Store, run: str, keys: Collection[str]) -> PartialValues:
-    """The values of the partials of these keys, as far as they are kept."""
-    values, last = PartialValues(keys), 0
+def read_partials(store: Store, run: str, keys: Collection[str], after: int = 0) -> PartialValues:
+    """The values of the partials of these keys, as far as they are kept after number `after`."""
+    values, last = PartialValues(keys), after
     while keys:
         try:
             batch = store.read(run, last)
@@ -55,7 +55,7 @@ def read_partials(store: Store, run: str, keys: Collection[str]) -> PartialValue
 
 def lost_partials(store: Store, run: str, result: bytes) -> set[str]:
     """The keys of the partials that a result refers to, and that may have been trimmed; in the hub."""
-    if MARK not in result or store.read(run, 0, frames=1).oldest <= 1:
+    if MARK not in result or (oldest := store.oldest_kept(run)) <= 1:
         return set()
     keys = keys_in(json.loads(result))
-    return keys - read_partials(store, run, keys).keys()
+    return keys - read_partials(store, run, keys, oldest - 1).keys()

@@ -319,6 +319,11 @@ class SharedStore(Store):
         entry.missing_since = entry.missing_since or time.monotonic()  # its producer will write it again
         return Batch(b"", after, over=False)
 
+    def oldest_kept(self, run: str) -> int:
+        # Not from memory, which may have what the store has trimmed.
+        stored = self.driver.query(self.driver.read(run, 0, 1))
+        return 1 if stored is None else stored.oldest
+
     def watch(self, run: str, callback: Callable[[], None]) -> Callable[[], None]:
         entry = self._runs.get(run) or self._follow(run)
         unwatch = entry.recent.watch(callback)

@@ -156,7 +156,8 @@ def test_every_kind_of_event(stage: Stage, place: Place) -> None:
     assert arrived["chart"].json["points"] == [1, 2]
     assert arrived["text"].data == "no JSON"
     assert arrived["progress"].json.items() >= {"message": "A step", "done": 1, "total": 2}.items()
-    assert len(messages) == 5 + 3
+    assert sorted(message.json["size"] for message in messages if message.event == "file") == [4, 100_000]
+    assert len(messages) == 7 + 3
 
 
 def test_many_events(stage: Stage, place: Place) -> None:
