@@ -50,7 +50,7 @@ PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate
 # The pins hold for every supported Python (--universal). `make requirements UPGRADE=--upgrade` moves them all.
 requirements: setup  ## pin pyproject.toml's dependencies in requirements.txt, with hashes, and list their licences
 	$(PIN) $(EXTRAS:%=--extra %) --output-file requirements.txt pyproject.toml
-	$(PIN) --extra ocr --group long --constraint requirements.txt --output-file requirements-long.txt pyproject.toml
+	$(PIN) --extra ocr --extra charts --group long --constraint requirements.txt --output-file requirements-long.txt pyproject.toml
 	$(BIN)/python -m tools.write_licences
 
 $(BIN)/python:

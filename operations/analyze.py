@@ -30,6 +30,7 @@ from streaming import Event, OperationError, Upload, event, file, operation, par
 
 from .analytics.charts import chart
 from .analytics.engine import Engine
+from .analytics.pictures import MEDIA_TYPES, NOT_INSTALLED, Kind, installed, picture
 from .analytics.queries import KIND, SECONDS, Answer, Column, Table, Warned, public_columns
 from .analytics.sources import SAMPLE, Source, sources
 from .analytics.sql import identifier
@@ -98,6 +99,19 @@ class Analysis(Input):
         ge=1,
         le=MAX_ROWS,
     )
+    chart_file: Kind | None = Field(
+        default=None,
+        title="Chart as a file",
+        description="Hands over the chart, if one fits, also as a file of the run: `chart.svg` or `chart.png`.",
+        examples=["svg"],
+    )
+
+    @field_validator("chart_file")
+    @classmethod
+    def _drawable(cls, kind: Kind | None) -> Kind | None:
+        if kind is not None and not installed():
+            raise ValueError(NOT_INSTALLED)
+        return kind
 
     @field_validator("question")
     @classmethod
@@ -138,8 +152,25 @@ def analyze(input: Analysis) -> Work:
                 result = yield from _run(engine, tables, input.sql, input)
             else:
                 result = yield from _answer_question(engine, tables, input)
+        if input.chart_file is not None:
+            warnings += yield from _draw(result["chart"], input.chart_file)
         result["warnings"] = warnings
         return _encode((yield from _fitting(result)))
+
+
+def _draw(drawing: dict[str, Any] | None, kind: Kind) -> Generator[Event, None, list[Warned]]:
+    """Hands over the chart as a file; returns why there is none."""
+    if drawing is None:
+        warning = Warned(code="no_chart", message="No chart fits these rows.")
+    else:
+        yield progress("Drawing the chart", step="chart")
+        pixels = picture(drawing, kind)
+        if pixels is not None:
+            yield file(f"chart.{kind}", pixels, type=MEDIA_TYPES[kind])
+            return []
+        warning = Warned(code="chart_not_drawn", message=f"The chart could not be drawn as {kind.upper()}.")
+    yield event("warning", warning)
+    return [warning]
 
 
 def _fitting(result: Result) -> Work:

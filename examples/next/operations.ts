@@ -565,6 +565,10 @@ export interface AnalyzeInput {
    * The most rows that the result may have.
    */
   limit?: number;
+  /**
+   * Hands over the chart, if one fits, also as a file of the run: `chart.svg` or `chart.png`.
+   */
+  chart_file?: ("svg" | "png") | null;
 }
 /**
  * The answer to the statement, with the question and, if one fits, a chart (Vega-Lite).

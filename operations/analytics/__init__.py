@@ -9,6 +9,8 @@
     values      DuckDB's values as JSON
     sql         quoting, and DuckDB's error messages
     charts      a chart of the rows, if their shape suggests one
+    pictures    that chart as SVG or PNG
+    drawing     the process that draws it
     queries     all of it as a plain function, for other operations (`run_sql`)
 
 The process imports `child`, `database`, `files`, `names`, `values` and `sql`, which import nothing of the service.

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from gevent import monkey
 from gevent import select as green_select
@@ -41,7 +41,7 @@ KILL_SECONDS: Final = 10.0
 """How long to wait for a killed process, on a slow machine, before its folder is removed."""
 PROGRAM: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from operations.analytics.child import main; main(sys.argv[2])"
+    "from importlib import import_module; import_module(sys.argv[2]).main(sys.argv[3])"
 )
 ENVIRONMENT: Final = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "MALLOC_ARENA_MAX")
 """The variables that the process inherits: no keys, no proxies."""
@@ -56,6 +56,9 @@ Message = dict[str, Any]
 
 class Engine:
     """A database in its own process. A context manager; a cancel of the run ends the process too."""
+
+    module: ClassVar[str] = "operations.analytics.child"
+    """Whose `main` the process calls, with the folder."""
 
     def __init__(self) -> None:
         self._folder = tempfile.mkdtemp(prefix="headway-analytics-")
@@ -72,7 +75,7 @@ class Engine:
         try:
             self._pid = native_spawn(
                 sys.executable,
-                [sys.executable, "-c", PROGRAM, path, self._folder],
+                [sys.executable, "-c", PROGRAM, path, self.module, self._folder],
                 {name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
                 file_actions=[(os.POSIX_SPAWN_DUP2, child_in, 0), (os.POSIX_SPAWN_DUP2, child_out, 1)],
                 setpgroup=0,  # Ctrl-C in the service's terminal does not reach it
