@@ -143,6 +143,27 @@ def test_the_picture_of_a_page(browser: Browser, service: Server) -> None:
         page.screenshot("console-page")
 
 
+def test_the_fields_of_a_page(browser: Browser, service: Server, model: ScriptedModel) -> None:
+    """Each has a frame, and that of the field that is chosen stands out."""
+    model.unsent.append(json.dumps({"buyer": "Example Works Ltd", "total": 1651}))
+    fields = {"type": "object", "properties": {"buyer": {"type": "string"}, "total": {"type": "number"}}}
+    started = httpx.post(
+        f"{service.url}/operations/extract",
+        files={"file": ("invoice.pdf", pdfs.invoice(*pdfs.GRID), "application/pdf")},
+        data={"render": "true", "fields": json.dumps(fields)},
+        headers=UNWATCHED,
+    )
+    with browser.open(f"{service.url}/#/runs/{started.json()['id']}") as page:
+        page.see(DONE)
+        page.see(".field-names")
+        assert page.texts(".field-names button") == ["Buyer", "Total"]
+        assert page.count("rect.place-field") == 2
+        page.click('.field-names button:has-text("Total")')
+        assert page.evaluate("() => document.querySelector('rect.place-chosen').textContent") == "Total"
+        page.evaluate("() => document.querySelector('.page-content').scrollIntoView()")
+        page.screenshot("console-fields")
+
+
 def test_simulate_and_a_question(browser: Browser, service: Server) -> None:
     """Progress has a message, a count, time left and time elapsed; a question holds it up until it is answered."""
     with browser.open(service.url) as page:

@@ -11,7 +11,7 @@ import {Value} from '../values/value'
 import {Activity, isCustom} from './activity'
 import {Files} from './files'
 import {Partials} from './partials'
-import {FilesOf} from './picture'
+import {FieldsOf, FilesOf, fieldPlaces} from './picture'
 
 /** Milliseconds between two looks at the partials: there may be thousands of them a second. */
 const INTERVAL = 200
@@ -24,6 +24,7 @@ export function Output({run}: {run: UseRun}) {
     () => new Set(Object.values(partials).map((value) => isObject(value) && value.thumbnail)),
     [partials],
   )
+  const fields = useMemo(() => fieldPlaces(result), [result])
   const live = LIVE.has(status as never)
   const hasPartials = useMemo(() => Object.keys(partials).length > 0, [partials])
   const empty = !thinking && !text && !hasPartials && result === undefined && !run.events.some(isShown)
@@ -39,7 +40,7 @@ export function Output({run}: {run: UseRun}) {
         </section>
       )}
       <FilesOf value={run.id}>
-        {hasPartials && <Partials partials={partials} live={live} />}
+        <FieldsOf value={fields}>{hasPartials && <Partials partials={partials} live={live} />}</FieldsOf>
         <Files events={events} shown={pictures} />
       </FilesOf>
       {result !== undefined && <Result run={run} />}

@@ -1,5 +1,5 @@
 import {expect, test} from 'vitest'
-import {namesPicture, placesOn} from './picture'
+import {fieldPlaces, namesPicture, placesOn} from './picture'
 
 test('tables and pairs with a box have a place on the page', () => {
   const page = {
@@ -13,6 +13,33 @@ test('tables and pairs with a box have a place on the page', () => {
     {kind: 'table', label: 'Table 1', box: [50, 100, 500, 300]},
     {kind: 'pair', label: 'Total', box: [1, 2, 3, 4]},
   ])
+})
+
+test('the fields of a run have places by page, with their names', () => {
+  const evidence = {
+    '/due_date': {
+      pages: [1, 2],
+      boxes: [
+        {page: 1, box: [1, 2, 3, 4]},
+        {page: 2, box: [5, 6, 7, 8]},
+      ],
+    },
+    '/items/0/a~1b': {pages: [2], boxes: [{page: 2, box: [1, 1, 2, 2]}, {page: '2', box: [1, 1, 2, 2]}, {page: 2}]},
+    '/total': {pages: [2], verified: false},
+    '/rubbish': 5,
+  }
+  expect([...fieldPlaces({evidence})]).toEqual([
+    [1, [{kind: 'field', label: 'Due date', box: [1, 2, 3, 4]}]],
+    [
+      2,
+      [
+        {kind: 'field', label: 'Due date', box: [5, 6, 7, 8]},
+        {kind: 'field', label: 'Items 1, a/b', box: [1, 1, 2, 2]},
+      ],
+    ],
+  ])
+  for (const other of [undefined, null, 'x', {}, {evidence: {$partial: 'evidence'}}])
+    expect(fieldPlaces(other).size).toBe(0)
 })
 
 test('what is no box is left out', () => {

@@ -1,6 +1,7 @@
-// The picture of a page, which is a file of its run, and where tables and pairs stand on it.
+// The picture of a page, which is a file of its run, and where tables, pairs and fields stand on it.
 import {createContext, useContext, useEffect, useRef, useState, useSyncExternalStore} from 'react'
 import {apiKey, headers, urlOf} from '../api'
+import {label as labelOf} from '../format'
 import {isObject, type JsonObject} from '../values/shapes'
 
 /** The id of the run whose files are shown. */
@@ -60,15 +61,20 @@ export function SmallPicture({name}: {name: string}) {
 type Box = readonly [left: number, top: number, right: number, bottom: number]
 
 interface Place {
-  kind: 'table' | 'pair'
+  kind: 'table' | 'pair' | 'field'
   label: string
   box: Box
 }
 
-/** The page as it looks, with a frame around each table and pair. */
+/** Where the values of the run's fields stand, by page. */
+export const FieldsOf = createContext<ReadonlyMap<number, readonly Place[]>>(new Map())
+
+/** The page as it looks, with a frame around each table, pair and field. */
 export function PagePicture({page}: {page: JsonObject & {page: number}}) {
   const url = useFile(String(page.thumbnail))
-  const places = placesOn(page)
+  const fields = useContext(FieldsOf).get(page.page) ?? []
+  const [chosen, setChosen] = useState<string>()
+  const places = [...placesOn(page), ...fields]
   const kinds = new Set(places.map(({kind}) => kind))
   const {width, height} = page
   return (
@@ -80,7 +86,7 @@ export function PagePicture({page}: {page: JsonObject & {page: number}}) {
             {places.map(({kind, label, box: [left, top, right, bottom]}, at) => (
               <rect
                 key={at}
-                className={`place place-${kind}`}
+                className={`place place-${kind} ${kind === 'field' && label === chosen ? 'place-chosen' : ''}`}
                 x={left}
                 y={top}
                 width={right - left}
@@ -96,9 +102,38 @@ export function PagePicture({page}: {page: JsonObject & {page: number}}) {
         <figcaption>
           {kinds.has('table') && <span className="place-name place-table">Tables</span>}
           {kinds.has('pair') && <span className="place-name place-pair">Pairs</span>}
+          {kinds.has('field') && <span className="place-name place-field">Fields</span>}
         </figcaption>
       )}
+      {fields.length > 0 && <FieldNames fields={fields} chosen={chosen} choose={setChosen} />}
     </figure>
+  )
+}
+
+interface FieldNamesProps {
+  fields: readonly Place[]
+  chosen: string | undefined
+  choose: (label: string) => void
+}
+
+/** The names of the fields on a page: the frame of the last one that was pointed at, or had the focus, stands out. */
+function FieldNames({fields, chosen, choose}: FieldNamesProps) {
+  return (
+    <ul className="field-names" aria-label="Fields on this page">
+      {[...new Set(fields.map(({label}) => label))].map((label) => (
+        <li key={label}>
+          <button
+            type="button"
+            aria-pressed={label === chosen}
+            onFocus={() => choose(label)}
+            onMouseEnter={() => choose(label)}
+            onClick={() => choose(label)}
+          >
+            {label}
+          </button>
+        </li>
+      ))}
+    </ul>
   )
 }
 
@@ -108,6 +143,27 @@ export function placesOn(page: JsonObject): Place[] {
   const tables = objects(page.tables).map((table, at) => place('table', `Table ${at + 1}`, table.box))
   const pairs = objects(page.pairs).map((pair) => place('pair', String(pair.key ?? ''), pair.box))
   return [...tables, ...pairs].filter((each) => each !== undefined)
+}
+
+/** The places of a run's fields by page: `result` has their evidence by JSON Pointer (RFC 6901). */
+export function fieldPlaces(result: unknown): ReadonlyMap<number, readonly Place[]> {
+  const places = new Map<number, Place[]>()
+  const evidence = isObject(result) && isObject(result.evidence) ? result.evidence : {}
+  for (const [pointer, entry] of Object.entries(evidence))
+    for (const {page, box} of isObject(entry) ? objects(entry.boxes) : []) {
+      const found = place('field', fieldName(pointer), box)
+      if (!found || typeof page !== 'number') continue
+      places.set(page, [...(places.get(page) ?? []), found])
+    }
+  return places
+}
+
+/** `Items 1, name` for `/items/0/name`. */
+function fieldName(pointer: string): string {
+  const parts = pointer.split('/').slice(1)
+  const names = parts.map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+  const joined = names.reduce((name, part) => (/^\d+$/.test(part) ? `${name} ${Number(part) + 1}` : `${name}, ${part}`))
+  return labelOf(joined)
 }
 
 const objects = (value: unknown): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : [])
