@@ -71,6 +71,8 @@ class ScriptedModel(ThreadingHTTPServer):
     def __init__(self, *replies: Reply) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.unsent = list(replies)
+        self.prompt_tokens = 100
+        """What it counts; fewer than a long prompt has mean that the prompt was cut."""
         self.requests: list[Json] = []
         self.errors: list[str] = []
         self.cut = threading.Event()
@@ -134,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
         try:
-            for chunk in _chunks(reply):
+            for chunk in _chunks(reply, self.server.prompt_tokens):
                 self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
                 self.wfile.flush()
                 if reply.pause and self.server.gone.wait(reply.pause):
@@ -147,11 +149,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Logs nothing."""
 
 
-def _chunks(reply: Loose) -> Iterator[Json]:
+def _chunks(reply: Loose, prompt: int) -> Iterator[Json]:
     common = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted"}
     pieces = [reply.text[at : at + PIECE] for at in range(0, len(reply.text), PIECE)]
     for piece in pieces:
         yield {**common, "choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]}
     yield {**common, "choices": [{"index": 0, "delta": {}, "finish_reason": reply.finish_reason}]}
-    usage = {"prompt_tokens": 100, "completion_tokens": len(pieces), "total_tokens": 100 + len(pieces)}
+    usage = {"prompt_tokens": prompt, "completion_tokens": len(pieces), "total_tokens": prompt + len(pieces)}
     yield {**common, "choices": [], "usage": usage}

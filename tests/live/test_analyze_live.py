@@ -160,6 +160,7 @@ def test_the_model_answers_a_question(temporary: Path) -> None:
     wrong, right = '{"sql": "SELECT town FROM orders"}', '{"sql": "SELECT count(*) AS n FROM orders"}'
     with contextlib.ExitStack() as servers:
         with ScriptedModel(wrong, right) as model:
+            model.prompt_tokens = 10_000
             env = {"HEADWAY_STORE": "memory:", "TMPDIR": str(temporary), **model.settings()}
             server = servers.enter_context(gunicorn("app:app", env=env))
             messages = analyzed(server, question="How many orders are there?")

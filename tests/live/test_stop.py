@@ -124,7 +124,7 @@ def test_work_stops_when_its_only_viewer_goes(
     delays = [delay(server, notes, kind) for _ in range(100 if long else 10)]
     figures.times("from a viewer's close to the end of its operation", delays)
     assert statistics.median(delays) < 0.1
-    assert max(delays) < 1
+    assert max(delays) < 5
 
 
 def delay(server: Server, notes: Notes, kind: str) -> float:
@@ -147,7 +147,7 @@ def test_work_that_waits_for_an_answer_stops_too(server: Server, notes: Notes, p
     assert at_work(viewer).event == "question"
     gone = time.monotonic()
     viewer.close()
-    assert notes.when(note) - gone < 1
+    assert notes.when(note) - gone < 5
 
 
 def test_work_goes_on_while_one_of_two_viewers_stays(server: Server, notes: Notes) -> None:
@@ -189,7 +189,7 @@ def test_work_lingers(server: Server, notes: Notes) -> None:
     at_work(viewer)
     gone = time.monotonic()
     viewer.close()
-    assert 0.3 <= notes.when(note) - gone < 3
+    assert 0.3 <= notes.when(note) - gone < 10
     assert ending(server, run_of(viewer))["reason"] == "disconnected"
 
 
@@ -237,7 +237,7 @@ def test_a_cancel_stops_silent_work(server: Server, notes: Notes, kind: str) -> 
     rest = viewer.until("done")
     assert len(rest) == 1
     assert rest[0].json.items() >= {"status": "cancelled", "reason": "requested"}.items()
-    assert notes.when(note) - asked < 1
+    assert notes.when(note) - asked < 5
     repeated = httpx.delete(f"{server.url}/runs/{run_of(viewer)}")
     assert (repeated.status_code, repeated.json()["status"]) == (200, "cancelled")
 

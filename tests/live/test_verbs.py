@@ -55,6 +55,10 @@ VERBS: Final[list[tuple[list[str], int, Check]]] = [
     (["answer", "DONE", "true"], 2, lambda lines: lines == []),
     (["cancel", "RUNNING"], 0, lambda lines: lines[0]["status"] in ("cancelling", "cancelled")),
     (["cancel", "nothing"], 5, lambda lines: lines == []),
+    (["file", "DONE"], 0, lambda lines: lines == []),
+    (["file", "DONE", "missing.png"], 5, lambda lines: lines == []),
+    (["erase", "DONE"], 0, lambda lines: lines == []),
+    (["erase", "RUNNING"], 5, lambda lines: lines == []),
     (["doctor", "--silence", "1", "--output", "json"], 0, lambda lines: lines[-1]["outcome"] in ("ok", "note")),
 ]
 """What is typed, the exit code, and what is printed."""
