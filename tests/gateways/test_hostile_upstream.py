@@ -20,7 +20,7 @@ from tests.worlds import World
 
 __all__ = ["upstream"]
 
-TURNS: Final = 5
+TURNS: Final = 3
 """How often another greenlet has to run during a flood; without a turn for others it runs once or twice."""
 
 
