@@ -16,6 +16,9 @@ EXAMPLES = 2_000
 TIMEOUT = 1800
 """Seconds that a test may take in its long form."""
 
+LONGEST = ("test_console", "test_typescript", "test_lease", "test_faults", "test_drain", "test_slow_viewer")
+"""The modules that take the longest. They begin first: the last one to begin runs alone in the end."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--long`."""
@@ -42,10 +45,11 @@ def long(pytestconfig: pytest.Config) -> bool:
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects by the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Marks the tests that have a long form and gives them the time for it; leaves out those without a short one."""
+    """Marks tests with a long form, gives them time for it, leaves out those without a short one, and orders all."""
     long = config.getoption("--long")
     if not long:
         items[:] = [item for item in items if not item.get_closest_marker("long")]
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
     for item in items:
         if "long" in getattr(item, "fixturenames", ()) or is_hypothesis_test(getattr(item, "obj", None)):
             item.add_marker(pytest.mark.long)
