@@ -615,7 +615,7 @@ def test_think_with_the_embedded_model(browser: Browser, guarded: Server) -> Non
         page.fill("#root_max_tokens", 12)
         page.click(START)
         page.see(DONE)
-        assert len(page.text(".output-text")) > 3
+        assert len(page.text(".output-text")) > 0
 
 
 def test_a_run_stays_watched_on_other_pages(browser: Browser, guarded: Server) -> None:
