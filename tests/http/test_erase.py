@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -16,22 +15,11 @@ from flask.testing import FlaskClient
 from streaming import Headway
 from streaming.errors import Conflict, NotFound
 from tests.apps.serving import create_app
-from tests.servers import redis
 from tests.worlds import World
 
 ASYNC = {"Prefer": "respond-async"}
 ANN = {"Authorization": "Bearer k1"}
 BOB = {"Authorization": "Bearer k2"}
-
-
-@pytest.fixture(params=["memory", "sqlite", "redis"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The setting of each store."""
-    if request.param == "redis":
-        with redis() as server:
-            yield server.address.url.replace("http", "redis")
-    else:
-        yield "memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/runs.db"
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import pytest
@@ -19,7 +18,6 @@ from streaming import Headway
 from streaming.http.heartbeat import Heartbeat
 from streaming.http.many import MAX_RUNS
 from tests.apps.serving import create_app
-from tests.servers import redis
 from tests.worlds import World
 
 ASYNC = {"Prefer": "respond-async"}
@@ -81,16 +79,6 @@ class Service:
         assert response.status_code == 200, response.text
         assert response.data.startswith(PREFACE)
         return frames_of(response.data)
-
-
-@pytest.fixture(params=["memory", "sqlite", "redis"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The setting of each store."""
-    if request.param == "redis":
-        with redis() as server:
-            yield server.address.url.replace("http", "redis")
-    else:
-        yield "memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/runs.db"
 
 
 def service_with(world: World, **config: str) -> Service:
