@@ -137,10 +137,10 @@ def describe(operations: Iterable[Operation], base: str, *, keys: bool) -> Schem
             "tokenInUrl": {"type": "apiKey", "in": "query", "name": "token", "description": "The same, for a GET."},
         }
         document["security"] = [{"key": []}]
-        run = document["paths"]["/runs/{run}"]
-        for route in (run["get"], document["paths"]["/runs/{run}/events"]["get"]):
-            route["security"] = [{"key": []}, {"token": []}, {"tokenInUrl": []}]
-        for route in (run["delete"], document["paths"]["/runs/{run}/answer"]["post"]):
+        paths = document["paths"]
+        for path in ("/runs/{run}", "/runs/{run}/events", "/runs/{run}/files/{name}"):
+            paths[path]["get"]["security"] = [{"key": []}, {"token": []}, {"tokenInUrl": []}]
+        for route in (paths["/runs/{run}"]["delete"], paths["/runs/{run}/answer"]["post"]):
             route["security"] = [{"key": []}, {"token": []}]
     return document
 
@@ -211,6 +211,7 @@ def _many() -> Schema:
         {"name": "run", "in": "query", "required": True, "schema": runs, "description": "The ids of the runs."},
         {**_header("Last-Event-ID", "The id of the last frame that was seen: `ID:N,ID:N`."), "schema": VECTOR},
         {"name": "last_event_id", "in": "query", "schema": VECTOR, "description": "The same."},
+        _query("merge", *CHOICES["merge"]),
     ]
     over = {"204": {"description": "All runs are over, and nothing is left to send."}}
     answer["responses"] = {"200": _stream(_ref("Event")), **over, **answer["responses"]}
@@ -239,7 +240,9 @@ def _token() -> Schema:
 
 
 def _file() -> Schema:
-    answer = _answer("file", "A file that a run has handed over, or a part of it.", None, NotFound, Unavailable)
+    answer = _answer(
+        "file", "A file that a run has handed over, or a part of it.", None, Forbidden, NotFound, Unavailable
+    )
     names = ("ETag", "Content-Disposition", "Accept-Ranges")
     whole = {
         "description": "The file.",

@@ -223,3 +223,33 @@ def test_keys() -> None:
     document = client.get("/openapi.json", headers={"Authorization": "Bearer secret"}).get_json()
     assert document["security"] == [{"key": []}]
     assert document["paths"]["/health/ready"]["get"]["security"] == []
+
+
+def test_run_tokens() -> None:
+    """The routes that one opens say so, and whether it may stand in the address; no other route does."""
+    client = create_app({"HEADWAY_API_KEYS": "ann:secret"}).test_client()
+    paths = client.get("/openapi.json", headers={"Authorization": "Bearer secret"}).get_json()["paths"]
+    opened = {
+        (method, path): {name for way in route["security"] for name in way}
+        for path, routes in paths.items()
+        for method, route in routes.items()
+        if method != "parameters" and "token" in str(route.get("security"))
+    }
+    assert opened == {
+        ("get", "/runs/{run}"): {"key", "token", "tokenInUrl"},
+        ("get", "/runs/{run}/events"): {"key", "token", "tokenInUrl"},
+        ("get", "/runs/{run}/files/{name}"): {"key", "token", "tokenInUrl"},
+        ("delete", "/runs/{run}"): {"key", "token"},
+        ("post", "/runs/{run}/answer"): {"key", "token"},
+    }
+
+
+def test_the_query_of_a_stream(document: Document) -> None:
+    """That of one run has every parameter that chooses its form; that of several only the one that it takes."""
+    paths = document["paths"]
+    one, several = (
+        {each["name"] for each in paths[path]["get"]["parameters"] if each["in"] == "query"}
+        for path in ("/runs/{run}/events", "/events")
+    )
+    assert one == {"last_event_id", "view", "names", "merge", "from"}
+    assert several == {"run", "last_event_id", "merge"}
