@@ -189,7 +189,7 @@ class Choices:
         self._key, self._finish = key, finish
         # Other choices than the first, and those that finish: the rest is not decoded.
         self._hint = re.compile(rf'"index"\s*:\s*[1-9]|"{finish}"\s*:\s*[^n\s]|"blockReason"')
-        self._finished: dict[int, bool] = {}
+        self._finished: dict[int | str, bool] = {}
 
     @property
     def complete(self) -> bool:
@@ -204,7 +204,8 @@ class Choices:
     def follow_data(self, data: Data) -> None:
         """Takes the JSON of the next event."""
         for choice in choices_of(data, self._key):
-            index = choice.get("index") or 0
+            index = choice.get("index")
+            index = index if isinstance(index, int | str) else 0  # some services send none, or null
             self._finished[index] = self._finished.get(index, False) or bool(choice.get(self._finish))
         if isinstance(feedback := data.get("promptFeedback"), dict) and feedback.get("blockReason"):
             self._finished[0] = True

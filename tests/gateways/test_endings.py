@@ -127,6 +127,15 @@ def test_a_whole_reply_in_one_event() -> None:
     followed([chunk(finish="stop")]).check_end()
 
 
+@pytest.mark.parametrize("index", [None, "0", [0], {}])
+def test_a_choice_without_a_number(index: Any) -> None:
+    """It is the first one, and passes."""
+    chunks = [("", {"choices": [{"index": index, "delta": {}, "finish_reason": end}]}) for end in (None, "stop")]
+    followed(chunks).check_end()
+    with pytest.raises(UpstreamFailed, match="finish_reason"):
+        followed(chunks[:1]).check_end()
+
+
 def test_words_of_the_text_are_no_end() -> None:
     """Only the members of an event say that it is the last one."""
     quoted = '{"type": "message_stop"} "finish_reason": "stop" response.completed'
