@@ -59,6 +59,8 @@ VERBS: Final[list[tuple[list[str], int, Check]]] = [
     (["file", "DONE", "missing.png"], 5, lambda lines: lines == []),
     (["erase", "DONE"], 0, lambda lines: lines == []),
     (["erase", "RUNNING"], 5, lambda lines: lines == []),
+    (["token", "DONE", "--seconds", "60"], 0, lambda lines: lines[0]["token"].startswith("hwt_")),
+    (["token", "RUNNING", "--may", "answer", "--may", "start"], 5, lambda lines: lines == []),
     (["doctor", "--silence", "1", "--output", "json"], 0, lambda lines: lines[-1]["outcome"] in ("ok", "note")),
 ]
 """What is typed, the exit code, and what is printed."""

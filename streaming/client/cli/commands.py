@@ -258,6 +258,24 @@ def erase(config: Config, run: str) -> None:
 
 @cli.command()
 @click.argument("run", type=RunType(), metavar="RUN")
+@click.option("--seconds", type=click.IntRange(min=1), default=900, show_default=True, help="How long it is good for.")
+@click.option(
+    "--may", multiple=True, default=["watch"], help="What it permits: watch, answer or cancel. [default: watch]"
+)
+@common
+@click.pass_obj
+def token(config: Config, run: str, seconds: int, may: tuple[str, ...]) -> None:
+    """Prints a token that opens a run for a while to those who have no key; --may can be repeated."""
+    with config.client() as client:
+        made = client.token(run, seconds, may)
+    if config.on_screen:
+        click.echo(printable(made))
+    else:
+        write_line({"token": made})
+
+
+@cli.command()
+@click.argument("run", type=RunType(), metavar="RUN")
 @click.argument("answer")
 @common
 @click.pass_obj
