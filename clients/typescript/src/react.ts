@@ -33,4 +33,5 @@ export type {Operation, Progress, Question, RunEvent, Snapshot, Status} from './
 export type {Connection, HeaderSource, HeaderValues} from './options.ts'
 export {type ClientOptions, createClient, HeadwayProvider, type ReactClient, useClient} from './react-client.ts'
 export type {RunState} from './state.ts'
-export {type RunVerbs, type Select, type UseRun, type UseRunOptions, useRun} from './use-run.ts'
+export type {RunVerbs} from './store.ts'
+export {type Select, type UseRun, type UseRunOptions, useRun} from './use-run.ts'

@@ -1,6 +1,8 @@
 /** What a component shows: the run that it is bound to, or the latest run that it has started of one operation. */
 
 import {HeadwayError} from './errors.ts'
+import type {Operation} from './events.ts'
+import {absolute, runUrl} from './http.ts'
 import {createLayers} from './layers.ts'
 import {startRun} from './run.ts'
 import {
@@ -18,17 +20,27 @@ import {
 
 export type {ConnectionState, StoreOptions, StoreState} from './run-store.ts'
 
-export interface Verbs {
-  start(input?: unknown): Promise<string | undefined>
+/** What a component does with its run. */
+export interface RunVerbs<Op extends Operation = Operation> {
+  /**
+   * Starts a run, in place of the one that is watched. Returns its id, or `undefined` if it did not start: `error` then
+   * says why. An input with a `File` in it is sent as a form.
+   */
+  start(input?: Op['input'] | FormData): Promise<string | undefined>
+  /** Cancels the run. */
   cancel(): Promise<void>
+  /** Stops watching; the state stays. */
   disconnect(): void
+  /** Watches again after `disconnect`, or after the connection was `lost`. */
   reconnect(): void
+  /** Answers the open question. Throws `Problem`, with `errors` where the answer does not fit its schema. */
   answer(answer: unknown): Promise<void>
+  /** Stops watching and drops the state: `idle` again. */
   reset(): void
 }
 
 export interface Store {
-  readonly verbs: Verbs
+  readonly verbs: RunVerbs
   subscribe(listener: () => void): () => void
   getState(): StoreState
   /** Sets the options of a component; where components of one store differ, those set last count. */
@@ -65,7 +77,7 @@ export function createStore(url: string, target?: string, name?: string): Store 
   let dropTimer: ReturnType<typeof setTimeout> | undefined
   let begun: string | undefined
 
-  const verbs: Verbs = {
+  const verbs: RunVerbs = {
     start,
     cancel: async () => current?.cancel(),
     disconnect: () => current?.disconnect(),
@@ -208,7 +220,14 @@ function nameOf(input: unknown): string {
   })
 }
 
+/** The URL of the run to watch. Rendering on a server has no page; the host does not matter there. */
+export function targetOf(url: string, runId: string | null | undefined): string | undefined {
+  if (!runId && !isRunUrl(url)) return
+  const base = absolute(url, globalThis.location?.href ?? 'http://localhost')
+  return runId && !isRunUrl(url) ? runUrl(base, runId) : base
+}
+
 /** Whether a URL is a run's rather than an operation's. */
-export function isRunUrl(url: string): boolean {
+function isRunUrl(url: string): boolean {
   return /\/runs\/[^/?#]+$/.test(url)
 }

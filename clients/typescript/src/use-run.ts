@@ -3,9 +3,16 @@
 import {useEffect, useInsertionEffect, useMemo, useState, useSyncExternalStore} from 'react'
 
 import type {Operation, OperationUrl, RunEvent} from './events.ts'
-import {absolute, runUrl} from './http.ts'
 import type {RunState} from './state.ts'
-import {type ConnectionState, createStore, isRunUrl, type Store, type StoreOptions, sharedStore} from './store.ts'
+import {
+  type ConnectionState,
+  createStore,
+  type RunVerbs,
+  type Store,
+  type StoreOptions,
+  sharedStore,
+  targetOf,
+} from './store.ts'
 
 export interface UseRunOptions<Op extends Operation = Operation>
   extends Omit<StoreOptions, 'onEvent' | 'onSuccess' | 'onSettled'> {
@@ -36,24 +43,6 @@ export type RunTarget<Op extends Operation> = OperationUrl<Op> | `${string}runs/
 
 /** The state of a run, and its verbs, which are the same functions in every render. */
 export type UseRun<Op extends Operation = Operation> = RunState<Op> & ConnectionState & RunVerbs<Op>
-
-export interface RunVerbs<Op extends Operation = Operation> {
-  /**
-   * Starts a run, in place of the one that is watched. Returns its id, or `undefined` if it did not start: `error` then
-   * says why. An input with a `File` in it is sent as a form.
-   */
-  start(input?: Op['input'] | FormData): Promise<string | undefined>
-  /** Cancels the run. */
-  cancel(): Promise<void>
-  /** Stops watching; the state stays. */
-  disconnect(): void
-  /** Watches again after `disconnect`, or after the connection was `lost`. */
-  reconnect(): void
-  /** Answers the open question. Throws `Problem`, with `errors` where the answer does not fit its schema. */
-  answer(answer: unknown): Promise<void>
-  /** Stops watching and drops the state: `idle` again. */
-  reset(): void
-}
 
 /** A run of the operation at `url` (`.../operations/NAME`), or the run at `url` (`.../runs/ID`), which is only watched. */
 export function useRun<Op extends Operation, Selected>(
@@ -116,11 +105,4 @@ function useStore(url: string, target: string | undefined, key: string | undefin
   const next = open()
   setCurrent(next) // while rendering, which is how React adjusts state to a changed property
   return next.store
-}
-
-/** The URL of the run to watch. Rendering on a server has no page; the host does not matter there. */
-function targetOf(url: string, runId: string | null | undefined): string | undefined {
-  if (!runId && !isRunUrl(url)) return
-  const base = absolute(url, globalThis.location?.href ?? 'http://localhost')
-  return runId && !isRunUrl(url) ? runUrl(base, runId) : base
 }
