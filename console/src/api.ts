@@ -119,6 +119,17 @@ export function listRuns(filter: RunFilter, signal?: AbortSignal): Promise<Snaps
 export const snapshotOf = (run: string, signal?: AbortSignal): Promise<Snapshot> =>
   request<Snapshot>(`runs/${encodeURIComponent(run)}`, {signal, headers: headersOf(run)})
 
+/** The URL of a file of a run. */
+export const fileUrl = (run: string, name: string): string =>
+  urlOf(`runs/${encodeURIComponent(run)}/files/${encodeURIComponent(name)}`)
+
+/** An object URL of a file, where its request needs a header, which no link and no `<img>` sends. Throws `Problem`. */
+export async function fetchFile(run: string, name: string, signal?: AbortSignal): Promise<string> {
+  const response = await fetch(fileUrl(run, name), {headers: headersOf(run), signal})
+  if (!response.ok) throw new Problem(response.status, {})
+  return URL.createObjectURL(await response.blob())
+}
+
 /** A link that opens a run to those without a key, for a day, to watch it. */
 export async function linkToWatch(run: string): Promise<string> {
   const body = JSON.stringify({seconds: 86_400, may: ['watch']})

@@ -66,13 +66,13 @@ export function Notice({
   )
 }
 
-/** A button that copies a text, and then shows "Copied" for a moment. */
 interface CopyProps {
   text: string | (() => string | Promise<string>)
   label: string
   icon?: boolean
 }
 
+/** A button that copies a text, and then shows "Copied" for a moment. */
 export function Copy({text, label, icon = true}: CopyProps) {
   const [copied, setCopied] = useState(false)
   useEffect(() => {
@@ -82,10 +82,10 @@ export function Copy({text, label, icon = true}: CopyProps) {
   }, [copied])
   const copy = async (): Promise<void> => {
     try {
-      await navigator.clipboard?.writeText(typeof text === 'string' ? text : await text())
+      await navigator.clipboard.writeText(typeof text === 'string' ? text : await text())
       setCopied(true)
     } catch {
-      // The browser does not allow it, or the service does not give the text.
+      // The browser does not allow it (over plain HTTP it has no clipboard), or the service does not give the text.
     }
   }
   return (

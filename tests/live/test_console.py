@@ -580,6 +580,23 @@ def test_a_link_with_a_token(browser: Browser, guarded: Server) -> None:
         assert page.evaluate("() => location.hash") == f"#/runs/{run}"
 
 
+def test_a_link_with_a_token_shows_pictures(browser: Browser, guarded: Server) -> None:
+    """They are files, which the token opens; and where the browser has no clipboard, nothing was copied."""
+    started = httpx.post(
+        f"{guarded.url}/operations/extract",
+        files={"file": ("invoice.pdf", pdfs.invoice(), "application/pdf")},
+        data={"render": "true"},
+        headers={**UNWATCHED, "Authorization": "Bearer sesame"},
+    )
+    run = started.json()["id"]
+    with browser.open(f"{guarded.url}/#/runs/{run}?token={token_for(guarded, run, 'watch')}") as page:
+        page.see(".page-picture-sheet img")
+        wait_until(lambda: page.evaluate(PICTURE_HEIGHT) == 1000, "the picture is loaded")
+        page.evaluate("() => Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+        page.click("text=Copy the id")
+        assert page.count("text=/^Copied$/") == 0
+
+
 def test_a_stock_event_source_with_a_token(browser: Browser, guarded: Server) -> None:
     """The browser's own `EventSource` watches with `?token=`; with one that has expired it gives up."""
     run = begin(guarded, steps=3)

@@ -1,6 +1,6 @@
 // The files that a run has handed over, to download; pictures that its pages show are not listed.
 import {useContext, useMemo} from 'react'
-import {apiKey, headers, urlOf} from '../api'
+import {fetchFile, fileUrl, headersOf} from '../api'
 import {bytes, number} from '../format'
 import {Icon} from '../icons'
 import {isObject} from '../values/shapes'
@@ -42,25 +42,22 @@ export function Files({
   )
 }
 
-/** A link; with an API key, which a link cannot send, a click fetches the file first. */
+/** A link; with a key or a token, which a link cannot send, a click fetches the file first. */
 function FileLink({file: {name, size, type}}: {file: HandedOver}) {
   const run = useContext(FilesOf)
   if (!run) return <span>{name}</span>
-  const url = urlOf(`runs/${encodeURIComponent(run)}/files/${encodeURIComponent(name)}`)
   const save = async () => {
-    const response = await fetch(url, {headers: headers()})
-    if (!response.ok) return
-    const made = URL.createObjectURL(await response.blob())
+    const made = await fetchFile(run, name)
     Object.assign(document.createElement('a'), {href: made, download: name}).click()
     setTimeout(() => URL.revokeObjectURL(made), 1000)
   }
   return (
     <>
       <a
-        href={url}
+        href={fileUrl(run, name)}
         download={name}
         onClick={(event) => {
-          if (!apiKey.get()) return
+          if (!headersOf(run).Authorization) return
           event.preventDefault()
           void save().catch(() => {})
         }}

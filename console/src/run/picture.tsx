@@ -1,6 +1,6 @@
 // The picture of a page, which is a file of its run, and where tables, pairs and fields stand on it.
 import {createContext, useContext, useEffect, useRef, useState, useSyncExternalStore} from 'react'
-import {apiKey, headers, urlOf} from '../api'
+import {apiKey, fetchFile, fileUrl, headersOf} from '../api'
 import {label as labelOf} from '../format'
 import {isObject, type JsonObject} from '../values/shapes'
 
@@ -11,20 +11,17 @@ export const FilesOf = createContext<string | undefined>(undefined)
 export const namesPicture = (name: unknown): name is string =>
   typeof name === 'string' && /^[^/:]+\.(png|jpe?g|webp|gif)$/i.test(name)
 
-/** The URL of a file of the run for an `<img>`: with an API key the file is fetched, once it is `wanted`. */
+/** The URL of a file of the run for an `<img>`: with a key or a token the file is fetched, once it is `wanted`. */
 function useFile(name: string, wanted = true): string | undefined {
   const run = useContext(FilesOf)
-  const key = useSyncExternalStore(apiKey.subscribe, apiKey.get)
+  const secret = useSyncExternalStore(apiKey.subscribe, () => (run ? headersOf(run).Authorization : undefined))
   const [fetched, setFetched] = useState<string>()
-  const url = run && urlOf(`runs/${encodeURIComponent(run)}/files/${encodeURIComponent(name)}`)
   useEffect(() => {
-    if (!url || !key || !wanted) return
+    if (!run || !secret || !wanted) return
     const controller = new AbortController()
     let made: string | undefined
     const show = async () => {
-      const response = await fetch(url, {headers: headers(), signal: controller.signal})
-      if (!response.ok) return
-      made = URL.createObjectURL(await response.blob())
+      made = await fetchFile(run, name, controller.signal)
       if (controller.signal.aborted) URL.revokeObjectURL(made)
       else setFetched(made)
     }
@@ -34,8 +31,8 @@ function useFile(name: string, wanted = true): string | undefined {
       setFetched(undefined)
       if (made) URL.revokeObjectURL(made)
     }
-  }, [url, key, wanted])
-  return key ? fetched : url
+  }, [run, name, secret, wanted])
+  return secret ? fetched : run && fileUrl(run, name)
 }
 
 /** The picture on the button of a page, loaded when the button comes into view: there may be thousands. */
