@@ -159,8 +159,17 @@ def test_the_command_that_writes_types(server: Server, built: Path) -> None:
     assert "others?: Blob[];" in written
 
 
-def test_in_a_browser(long: bool) -> None:
-    """The examples and uploads with their progress in Chromium; the long form has Next.js build its example."""
+GENERATED = ("examples/next/operations.ts", "examples/vite/src/operations.ts")
+"""What `headway-types` wrote for the examples: `npm run types` there writes it again."""
+
+
+def operations_in(text: str) -> str:
+    """A module of operations without its first line, which has the address of the service."""
+    return text.partition("\n")[2]
+
+
+def test_in_a_browser(built: Path, long: bool) -> None:
+    """The examples, which have the types of the service, and uploads with progress, in Chromium; long, Next.js too."""
     answer = Loose("<think>Light, then water.</think>Red is lost first, and the rest is blue.", pause=0.02)
     endless = Loose(f"<think>{'Light, then water. ' * 2_000}", pause=0.1)
     with ScriptedModel(answer, endless, answer) as model, scratch() as folder:
@@ -169,6 +178,8 @@ def test_in_a_browser(long: bool) -> None:
         env = {"HEADWAY_SIMULATE": "1", "HEADWAY_STORE": "memory:", "HEADWAY_MAX_BODY": str(16 << 20)}
         with contextlib.ExitStack() as stack:
             service = stack.enter_context(gunicorn("app:app", env={**env, **model.settings()}))
+            written = operations_in(node(built / "headway-types.js", service.url))
+            assert all(operations_in((ROOT / path).read_text()) == written for path in GENERATED)
             more = {"HEADWAY_URL": service.url, "CHROMIUM": program("chromium"), "PDF": str(pdf)}
             if long:
                 more |= {"LONG": "1", "BURST_URL": stack.enter_context(gunicorn("tests.apps.burst:app")).url}

@@ -1,4 +1,7 @@
-"""A Flask application whose pages follow a run by htmx alone: / by htmx 2, /4 by htmx 4."""
+"""A Flask application whose pages follow a run by htmx alone: / by htmx 2, /4 by htmx 4.
+
+Its operation is much that of examples/plain: each example is read and copied by itself.
+"""
 
 import time
 

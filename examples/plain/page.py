@@ -1,4 +1,7 @@
-"""A Flask application whose page follows a run by twenty lines of JavaScript, without a build."""
+"""A Flask application whose page follows a run by twenty lines of JavaScript, without a build.
+
+Its operation is much that of examples/htmx: each example is read and copied by itself.
+"""
 
 import time
 
