@@ -108,7 +108,7 @@ class Delimited:
     def _read(self, text: Text, dialect: Dialect, first: list[str], notes: Notes) -> tuple[_Body, list[Column]]:
         """The records, and the types of the columns: of the file itself if it is regular, or of a copy that is."""
         if text.regular:
-            body = self._regular(text, dialect, first)
+            body = self._regular(text, dialect, first, notes.name)
             with contextlib.suppress(duckdb.InvalidInputException):  # it is not so regular
                 return body, self._types(body)
             self._connection.execute("DROP TABLE IF EXISTS first_rows")
@@ -123,14 +123,14 @@ class Delimited:
             raise duckdb.InvalidInputException(f"DuckDB reads {types.rows:,} of {body.rows:,} rows")
         return columns
 
-    def _regular(self, text: Text, dialect: Dialect, first: list[str]) -> _Body:
+    def _regular(self, text: Text, dialect: Dialect, first: list[str], name: str) -> _Body:
         """The file itself, or its end if there is more than one line above the records."""
         lines = dialect.lines + dialect.header_lines
         path, skip = text.path, lines
         if lines > 1:
             with text.path.open("rb") as source:
                 source.seek(text.bom + len("".join(first[:lines]).encode()))
-                path, skip = self._budget.copy(source, str(text.path)), 0
+                path, skip = self._budget.copy(source, name), 0
         rows = None if text.quotes else text.lines - lines
         end = LF if text.lines and not first[0].endswith("\r\n") else ""
         return _Body(path, dialect.delimiter, dialect.escape, dialect.width, skip, text.longest, rows, end)

@@ -88,6 +88,8 @@ ODD: Final = 0.02
 NULS: Final = 0.3
 """The shares of control characters, and of NULs, that a text may have, at most."""
 CONTROLS: Final = bytes(set(range(32)) - set(b"\0\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f\x01"))
+FIRST: Final = 256
+"""Bytes by which a text is told from a signature of letters."""
 
 
 def kind_of(path: Path, name: str) -> str:
@@ -99,7 +101,7 @@ def kind_of(path: Path, name: str) -> str:
         head = file.read(HEAD)
     if not head.strip(b" \t\r\n\0\xef\xbb\xbf\xff\xfe"):
         raise FileError("empty_file", f"{name} is empty.")
-    kind = next((kind for start, kind in SIGNATURES.items() if head.startswith(start)), None)
+    kind = next((kind for start, kind in SIGNATURES.items() if _has_signature(head, start)), None)
     if kind == "zip":
         return zip_kind(path, name)
     if kind == "compound":
@@ -119,19 +121,30 @@ def kind_of(path: Path, name: str) -> str:
 
 def check_known(head: bytes, name: str) -> None:
     """Raises `FileError` with `not_a_table` for what has the signature of something else."""
-    what = next((what for start, what in REFUSED.items() if head.startswith(start)), None)
+    what = next((what for start, what in REFUSED.items() if _has_signature(head, start)), None)
     if b"%PDF-" in head[:1024]:
         what = "a PDF document"
-    elif head[:4] == b"RIFF":
+    elif _has_signature(head, b"RIFF"):
         what = "a WebP image" if head[8:12] == b"WEBP" else "an audio or video file"
     elif head[:2] == b"BM" and head[6:10] == b"\0\0\0\0":
         what = "a BMP image"
-    elif head[4:8] == b"ftyp":
+    elif _has_signature(head, b"ftyp", 4):
         what = "a video or a HEIF image"
     elif head[257:262] == b"ustar":
         what = "a tar archive"
     if what is not None:
         raise not_a_table(name, what)
+
+
+def _has_signature(head: bytes, signature: bytes, at: int = 0) -> bool:
+    """Whether a signature stands there. Of letters, it may begin a text: the first column of a table may be `ORCID`."""
+    return head.startswith(signature, at) and not (signature.isalnum() and _is_words(head[:FIRST]))
+
+
+def _is_words(first: bytes) -> bool:
+    """Whether bytes are mostly ASCII, without control characters: what follows a signature is not."""
+    ascii_only = first.decode("ascii", "ignore")
+    return len(ascii_only) > 0.75 * len(first) and first.translate(None, CONTROLS + b"\0") == first
 
 
 def not_a_table(name: str, what: str) -> FileError:

@@ -14,6 +14,7 @@ import duckdb
 import pytest
 
 from operations.analytics.files import loader, unpack
+from operations.analytics.files.kinds import kind_of
 from tests.operations.analytics.loading import Load, code_of, zipped
 
 if sys.version_info >= (3, 14):
@@ -53,6 +54,17 @@ def test_what_is_no_table_is_refused_by_its_name(what: str, load: Load) -> None:
     content, name = OTHERS[what]
     for filename in ("a.csv", "a.json", "a"):
         assert code_of(load, content, filename) == ("not_a_table", f"{filename} is {name}, and no table.")
+
+
+@pytest.mark.parametrize(
+    "name", ["ORCID", "MZ", "ID3", "GIF89", "OggS", "PAR1", "ARROW1", "BZh9", "RIFF", "fLaC", "a,b,ftyp", "MZ-Größe"]
+)
+def test_a_name_of_a_column_is_no_signature(name: str, tmp_path: Path) -> None:
+    """Signatures of letters are words in a text."""
+    path = tmp_path / "a.csv"
+    for encoding in ("utf-8", "cp1252"):
+        path.write_bytes(f"{name},count\nx,1\n".encode(encoding))
+        assert kind_of(path, "a.csv") == "csv"
 
 
 COMPRESSED: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "bz2": bz2.compress, "zst": zstd.compress}
@@ -121,6 +133,12 @@ def test_a_bomb(ending: str, load: Load, monkeypatch: pytest.MonkeyPatch) -> Non
         "xlsx": lambda: zipped({"xl/workbook.xml": zeros}),
     }.get(ending, lambda: COMPRESSED[ending](zeros))()
     assert code_of(load, packed, f"a.{ending}") == ("too_large", f"a.{ending} unpacks to more than 1 MB.")
+
+
+def test_a_limit_names_the_file(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table below other lines is copied: the message has the name of the file, and no path of the server."""
+    monkeypatch.setattr(loader, "UNPACKED", 5)
+    assert code_of(load, "# x\n# y\n" + TABLE) == ("too_large", "a.csv unpacks to more than 0 MB.")
 
 
 def test_many_small_files(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
