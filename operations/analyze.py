@@ -174,13 +174,15 @@ def _draw(drawing: dict[str, Any] | None, kind: Kind) -> Generator[Event, None, 
 
 
 def _fitting(result: Result) -> Work:
-    """A result that fits into an event: its chart is that of the partial, and where its rows are too many, a file has
-    all of them.
+    """A result that fits into an event: its chart is that of the partial, and so are its tables and columns where these
+    alone are too long. Where its rows are too many, a file has all of them.
     """
     if size(result) <= MOST:
         return result
     whole: dict[str, Any] = {**result, "chart": result["chart"] and reference("chart")}
     rows = result["rows"]
+    if size(whole | {"rows": []}) > MOST:
+        whole |= {"tables": reference("tables"), "columns": reference("columns")}
     if size(whole) > MOST:
         yield file("rows.json", orjson.dumps(rows), type="application/json")
         while size(whole) > MOST and whole["rows"]:
@@ -263,6 +265,8 @@ def _run(engine: Engine, tables: list[Table], sql: str, input: Analysis, step: s
                 break
     yield progress(_count(answer), done=100, total=100, unit="percent", step=step)
     drawing = None if answer.truncated else chart(answer.columns, answer.rows)
+    if drawing is not None and size(drawing) > MOST:
+        drawing = None  # labels of so many letters make no chart, and no event
     if drawing is not None:
         yield partial("chart", drawing)
     return Result(

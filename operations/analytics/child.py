@@ -34,7 +34,8 @@ from typing import Any, Final
 
 from ..errors import CodedError
 from ..processes import limit_process
-from .database import TOO_LARGE, Database, DatabaseError, one_statement
+from .database import TOO_LARGE, Column, Database, DatabaseError, one_statement
+from .files.loader import DESCRIPTION
 
 ADDRESS_SPACE: Final = 3 << 30
 """Bytes: DuckDB's own limit, more for memory that it does not count, and the process itself.
@@ -45,9 +46,9 @@ A table of 9,000 columns needs as much, of which it touches a tenth.
 FILE_SIZE: Final = 2 << 30
 COLUMNS: Final = 10_000
 """Of an answer, at most."""
-ROW_BYTES: Final = 1 << 20
+ROW_BYTES: Final = 1_000_000
 BATCH_BYTES: Final = 256 << 10
-"""Of JSON: each batch becomes one event."""
+"""Of JSON: each batch becomes one event, and so does a row that is longer."""
 POLL_SECONDS: Final = 0.1
 """Between two looks at the progress."""
 MAX_PERCENT: Final = 99
@@ -167,9 +168,12 @@ class Child:
                 line = line[os.write(1, line) :]
 
 
-def _check_columns(columns: Sequence[Any]) -> None:
+def _check_columns(columns: Sequence[Column]) -> None:
     if len(columns) > COLUMNS:
         raise DatabaseError("too_large", f"There are {len(columns):,} columns, more than {COLUMNS:,}.")
+    if len(json.dumps([asdict(column) for column in columns])) > DESCRIPTION:
+        message = f"The names and types of the columns have more than {DESCRIPTION:,} bytes."
+        raise DatabaseError("too_large", message)
 
 
 def _split(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -637,6 +637,29 @@ def test_a_result_of_many_rows_has_a_file_of_all() -> None:
     assert [warning["code"] for warning in result["warnings"]] == ["rows_in_file"]
 
 
+def test_a_chart_of_very_long_labels() -> None:
+    """There is none, as its event would be larger than any other."""
+    events, result = run(sql="SELECT repeat('x', 60000) || n AS s, n FROM range(40) t(n)")
+    assert "chart" not in partials(events)
+    assert result["chart"] is None
+    assert max(len(event.body) for event in events) <= 2 * child.BATCH_BYTES
+
+
+def test_a_row_and_a_result_of_very_long_names(tmp_path: Path) -> None:
+    """Each event has at most 1 MiB; the result refers to the tables and columns that were sent before."""
+    names = [f"c{number}_{'x' * 4_000}" for number in range(150)]
+    columns = ", ".join(f"n AS {name}" for name in names)
+    duckdb.execute(f"COPY (SELECT {columns} FROM range(2) t(n)) TO '{tmp_path}/wide.parquet'")
+    file = upload_of(tmp_path, "wide.parquet", (tmp_path / "wide.parquet").read_bytes())
+    events, result = run(sql="FROM data", file=[file])
+    sent = partials(events)
+    assert max(len(event.body) for event in events) <= 1 << 20
+    assert len(orjson.dumps(result)) <= long_results.MOST
+    assert (result["tables"], result["columns"]) == ({"$partial": "tables"}, {"$partial": "columns"})
+    assert [column["name"] for column in sent["columns"]] == names == list(sent["rows-1"][0])
+    assert [warning["code"] for warning in result["warnings"]] == ["rows_in_file"]
+
+
 def test_a_result_that_just_fits_is_not_truncated(monkeypatch: pytest.MonkeyPatch) -> None:
     """`truncated` is set only if rows are missing."""
     monkeypatch.setattr(module, "MAX_BYTES", 10)
@@ -653,6 +676,9 @@ def test_rows_and_columns_have_limits(sample: Engine, tmp_path: Path) -> None:
     wide = ", ".join(f"repeat('x', 60000) AS c{number}" for number in range(20))
     error = error_of(lambda: query(sample, f"SELECT {wide}"))
     assert (error.code, "A row has more than" in error.message) == ("too_large", True)
+    named = ", ".join(f"s AS c{number}" for number in range(200))
+    error = error_of(lambda: query(sample, f"SELECT {named} FROM (SELECT {{'{'x' * 7_000}': 1}} AS s)"))
+    assert (error.code, "names and types" in error.message) == ("too_large", True)
 
 
 def test_progress_never_falls_and_ends_once() -> None:
