@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 
 @contextmanager
 def into(target: Path, /) -> Iterator[Callable[[bytes], object]]:
     """Gives what writes to a file beside `target`, which takes its place once the block has ended without an error."""
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.")
+    part = target.parent / f".headway-{secrets.token_hex(8)}"
     try:
-        with open(descriptor, "wb") as out:
+        with part.open("xb") as out:  # with the mode of any new file, which `tempfile` does not give
             yield out.write
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)  # as any new file, and not as a temporary one
-        Path(name).replace(target)
+        part.replace(target)
     except BaseException:
-        with suppress(FileNotFoundError):
-            Path(name).unlink()
+        part.unlink(missing_ok=True)
         raise

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from streaming.client import Client, NotFound, Unreachable
 from streaming.client.cli import config
 from streaming.client.cli.commands import cli
+from streaming.client.files import into
 from tests.client.conftest import ClientOf
 from tests.client.service import TIMESTAMP, URL
 
@@ -64,6 +65,17 @@ def test_a_file_that_breaks_off(tmp_path: Path) -> None:
     with Client(URL, http=http) as headway, pytest.raises(Unreachable):
         headway.watch("r1").save_file("a", tmp_path / "a")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"old")]
+
+
+def test_a_file_at_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the mode of any new file, and a name of any length that a file may have."""
+    monkeypatch.setattr("os.umask", lambda mask: pytest.fail("other threads of the process make files too"))
+    (tmp_path / "any").touch()
+    target = tmp_path / ("\u8868" * 85)
+    with into(target) as write:
+        write(BODY)
+    assert target.read_bytes() == BODY
+    assert target.stat().st_mode == (tmp_path / "any").stat().st_mode
 
 
 @pytest.fixture
