@@ -15,7 +15,6 @@ answers       the JSON in an answer, as models write it
 fitting       the value of an answer as a schema wants it
 errors        the errors of a model, as `OperationError`s for viewers
 prompts       text of strangers in prompts: its marks, and its hidden characters
-tags          `<think>` tags in a text that arrives in pieces
 connection    the SDK's client, and connections that another thread can close on a cancel
 embedded      finds the embedded model's server, or has it started
 supervisor    the process that runs that server: nothing imports it

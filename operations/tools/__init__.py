@@ -12,6 +12,7 @@
     calls               concurrent calls
     plans               the prompt of a step, and the parser of the model's reply
     steps               the steps of a run: call the model, call tools, observe
+    events              the data of the events of those steps
 
 A custom tool is a function with annotations and a docstring:
 

@@ -8,8 +8,9 @@ dialect     delimiter, lines before the header, and header, by the first lines
 records     the records of a delimited text, whatever its quotes and line ends
 delimited   a delimited text as a table
 columns     the types of columns: one is taken where every value comes back as its own text
-numbers     the notations of numbers, with commas and marks
+readings    those types, and the notations of numbers and times, as SQL
 sheets      spreadsheets
 documents   JSON and lines of JSON
+arrow       Arrow and Feather
 notes       the warnings of one table
 """
