@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, TypedDict
 
-from flask import Flask
+from flask import Flask, request
 from pydantic import BaseModel
 
 from streaming import Headway, Upload, delta, operation, partial
+from streaming.errors import StoreAway
 from tests.apps.streams import OPERATIONS, view_report
 
 
@@ -53,9 +54,18 @@ def referring() -> Generator[Any, Any, dict[str, Any]]:
 
 
 def create_app() -> Flask:
-    """The application."""
+    """The application; a stream with `?away=WORD` finds the store away, once for each word."""
     app = Flask(__name__)
     Headway(app, operations=[*OPERATIONS, received, referring], url_prefix="/api")
+    refused: set[str] = set()
+
+    @app.before_request
+    def refuse() -> None:
+        word = request.args.get("away", "")
+        if word and word not in refused:
+            refused.add(word)
+            raise StoreAway("the store is away")
+
     app.add_url_rule("/report", view_func=view_report, methods=["POST"])
     return app
 

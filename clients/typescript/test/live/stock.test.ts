@@ -41,6 +41,24 @@ test.concurrent('eventsource: reads every event once through cuts, and stops aft
   }
 })
 
+test.concurrent('eventsource: comes back after a refusal, when the answer says', async () => {
+  const id = await begin({count: 3})
+  const began = Date.now()
+  const source = new EventSource(`${BASE}/api/runs/${id}/events?away=${id}`)
+  const seen: number[] = []
+  const opened: number[] = []
+  source.onopen = () => opened.push(Date.now() - began)
+  for (const kind of KINDS) source.addEventListener(kind, ({lastEventId}) => seen.push(Number(lastEventId)))
+  try {
+    await vi.waitFor(() => expect(source.readyState).toBe(EventSource.CLOSED), {timeout: 20_000})
+    expect(seen).toEqual([1, 2, 3, 4, 5, 6])
+    expect(opened).toHaveLength(2)
+    expect(opened[1]).toBeGreaterThanOrEqual(1_000)
+  } finally {
+    source.close()
+  }
+})
+
 test.concurrent('fetch-event-source: starts a run with a POST, and reads it to the end', async () => {
   const seen: [string, string][] = []
   let type: string | null = null
