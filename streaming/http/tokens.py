@@ -48,8 +48,8 @@ ROUND: Final = 0.25
 NOBODY: Final = "\0"
 """The owner of a request with a token: whose runs a route finds that has not asked what the token permits."""
 
-LOGGERS: Final = ("werkzeug", "gunicorn.access", "gunicorn.error")
-"""The loggers of servers, which log the addresses of requests."""
+LOGGERS: Final = ("werkzeug", "gunicorn.access", "gunicorn.error", "gevent.pywsgi")
+"""The loggers of servers, which log the addresses of requests; the last one is for `WSGIServer(log=...)`."""
 
 
 class Wish(BaseModel):

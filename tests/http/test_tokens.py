@@ -470,7 +470,7 @@ def test_it_stands_nowhere_else(make: Make, caplog: pytest.LogCaptureFixture) ->
     assert run not in metrics
 
 
-@pytest.mark.parametrize("logger", ["werkzeug", "gunicorn.access"])
+@pytest.mark.parametrize("logger", ["werkzeug", "gunicorn.access", "gunicorn.error", "gevent.pywsgi"])
 def test_the_logs_of_the_server(make: Make, logger: str, caplog: pytest.LogCaptureFixture) -> None:
     """They show the address without its token."""
     caplog.set_level(logging.INFO, logger)
