@@ -151,7 +151,15 @@ class Visibility:
             return {index for index, (reason, _) in doubtful.items() if reason != UNKNOWN}
         bands = ImageChops.difference(page.image, without.image).split()
         difference = Picture(ImageChops.lighter(ImageChops.lighter(bands[0], bands[1]), bands[2]), page.scale)
-        return {index for index, (_, box) in doubtful.items() if difference.extremes(box)[1] < SEEN}
+        unseen = {index for index, (_, box) in doubtful.items() if difference.extremes(box)[1] < SEEN}
+        return unseen - self._readable(doubtful, unseen)
+
+    def _readable(self, doubtful: dict[int, tuple[str, Box]], unseen: set[int]) -> set[int]:
+        """The letters of words of which no more than half are lost in a spot of the background."""
+        coloured = [index for index, (reason, _) in doubtful.items() if reason == "colour"]
+        return {
+            index for word in self._words(coloured) if len(unseen.intersection(word)) * 2 <= len(word) for index in word
+        }
 
     def _layer(self, doubtful: dict[int, tuple[str, Box]], unseen: set[int], page: Picture | None) -> set[int]:
         """Those of the unseen characters that stand where the picture of the page shows something."""
@@ -160,20 +168,22 @@ class Visibility:
         grey = Picture(page.image.convert("L"), page.scale)
         layer: set[int] = set()
         candidates = sorted(index for index in unseen if doubtful[index][0] in ("invisible", "covered"))
-        for _, group in groupby(enumerate(candidates), lambda entry: entry[1] - entry[0]):
-            for word in self._words([index for _, index in group]):
-                boxes = [doubtful[index][1] for index in word]
-                low, high = grey.extremes(
-                    Box(boxes[0].x0, min(b.top for b in boxes), boxes[-1].x1, max(b.bottom for b in boxes))
-                )
-                if high - low >= INK:
-                    layer.update(word)
+        for word in self._words(candidates):
+            boxes = [doubtful[index][1] for index in word]
+            low, high = grey.extremes(
+                Box(boxes[0].x0, min(b.top for b in boxes), boxes[-1].x1, max(b.bottom for b in boxes))
+            )
+            if high - low >= INK:
+                layer.update(word)
         return layer
 
     def _words(self, indexes: Sequence[int]) -> Iterator[list[int]]:
-        for blank, word in groupby(indexes, lambda index: c.FPDFText_GetUnicode(self._text, index) <= ord(" ")):
-            if not blank:
-                yield list(word)
+        """Those of these characters, in order, that follow each other without a blank."""
+        for _, group in groupby(enumerate(indexes), lambda entry: entry[1] - entry[0]):
+            run = (index for _, index in group)
+            for blank, word in groupby(run, lambda index: c.FPDFText_GetUnicode(self._text, index) <= ord(" ")):
+                if not blank:
+                    yield list(word)
 
     def _render(self) -> Picture | None:
         """The page as it looks now, `None` if that takes too long."""

@@ -99,6 +99,15 @@ def test_a_part_of_a_line_is_covered(run: Run) -> None:
     assert (page["text"], page["hidden"]) == ("paid to on Monday", [{"text": "John Smith", "reason": "covered"}])
 
 
+@pytest.mark.parametrize(
+    ("width", "text", "hidden"), [(14, "lazy", []), (22, "y", [{"text": "laz", "reason": "colour"}])]
+)
+def test_letters_in_the_colour_of_the_background(run: Run, width: int, text: str, hidden: list[Any]) -> None:
+    """A word is read though half of its letters are lost in a dark spot; if it loses more, these are hidden."""
+    page = run(pdfs.one_page(bar(100, left=58, width=width) + b"2 Tc " + pdfs.label(100, "lazy"))).page(1)
+    assert (page["text"], page["hidden"]) == (text, hidden)
+
+
 def test_an_image_covers_text(run: Run) -> None:
     """A picture that was put over a line, without the line in it, hides it."""
     sheet = pdfs.Sheet()
