@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 from statistics import median
 
-from .columns import MAX_COLUMNS, Column, Part, is_aligned, is_value
+from .columns import MAX_COLUMNS, Column, Part, is_aligned, is_value, merged
 from .layout import Cell, Row, Word, around
 from .tabular import Table, table_of
 
@@ -38,11 +38,11 @@ def tables(page_rows: list[Row]) -> Iterator[Table]:
 def _block(page_rows: list[Row], index: int) -> tuple[list[Row], list[Column]]:
     """The rows from `index` on that share columns, and these columns."""
     block = [page_rows[index]]
-    columns = _merge([], block[0])
+    columns = merged([], block[0])
     if not _is_tabular(block[0]):
         return block, columns
     for row in islice(page_rows, index + 1, None):
-        wider = _merge(columns, row)
+        wider = merged(columns, row)
         if row.box.top - block[-1].box.top > _PITCH * row.size or not _continues(row, columns, wider):
             break
         block.append(row)
@@ -59,17 +59,6 @@ def _is_tabular(row: Row) -> bool:
 def _continues(row: Row, before: list[Column], after: list[Column]) -> bool:
     """Whether the row fits the columns: it joins no two of them, and a single cell adds none."""
     return len(after) >= len(before) if _is_tabular(row) else len(row.cells) == 1 and len(after) == len(before)
-
-
-def _merge(columns: list[Column], row: Row) -> list[Column]:
-    """The columns after adding a row: cells that overlap from row to row share one."""
-    merged: list[Column] = []
-    for left, right in sorted([*columns, *((cell.box.x0, cell.box.x1) for cell in row.cells)]):
-        if merged and left < merged[-1][1]:
-            merged[-1] = merged[-1][0], max(merged[-1][1], right)
-        else:
-            merged.append((left, right))
-    return merged
 
 
 def _aligned_table(block: list[Row], columns: list[Column]) -> Table | None:

@@ -69,6 +69,17 @@ def parts_of(row: Row, columns: Sequence[Column]) -> list[Part]:
     return parts
 
 
+def merged(columns: list[Column], row: Row) -> list[Column]:
+    """The columns after adding a row: cells that overlap from row to row share one."""
+    found: list[Column] = []
+    for left, right in sorted([*columns, *((cell.box.x0, cell.box.x1) for cell in row.cells)]):
+        if found and left < found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], right)
+        else:
+            found.append((left, right))
+    return found
+
+
 def is_value(text: str) -> bool:
     """Whether a word is a number, a percentage, a date or the mark of a missing one."""
     return _VALUE.fullmatch(text) is not None

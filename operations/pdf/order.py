@@ -13,7 +13,7 @@ from itertools import pairwise
 from statistics import median
 
 from .bidi import is_right_to_left
-from .columns import Column, is_value
+from .columns import Column, is_value, merged
 from .layout import Cell, Line, Row, Word, rows
 
 MIN_LINES = 4
@@ -68,22 +68,12 @@ def _block(page_rows: list[Row], index: int) -> tuple[list[Row], list[Column]]:
     columns: list[Column] = []
     block: list[Row] = []
     for row in page_rows[index:]:
-        wider = _merged(columns, row)
+        wider = merged(columns, row)
         if len(wider) < len(columns) or (len(block) > 1 and len(wider) == 1):
             break
         block.append(row)
         columns = wider
     return (block, columns) if len(columns) > 1 else (block[:1], [])
-
-
-def _merged(columns: list[Column], row: Row) -> list[Column]:
-    merged: list[Column] = []
-    for left, right in sorted([*columns, *((cell.box.x0, cell.box.x1) for cell in row.cells)]):
-        if merged and left < merged[-1][1]:
-            merged[-1] = merged[-1][0], max(merged[-1][1], right)
-        else:
-            merged.append((left, right))
-    return merged
 
 
 def _is_text(block: list[Row], column: Column) -> bool:
