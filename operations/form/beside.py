@@ -204,7 +204,7 @@ def _heads(page: PageText, at: int) -> list[Label]:
     for label in labels_in("party", text):
         before = text[heads[-1].end if heads else 0 : label.start]
         after = text[label.end :].lstrip()
-        follows = not after or after[0] in ":/(" or _is_head(after)
+        follows = _follows(after) or _is_head(after)
         begins = not before.strip(" :/()-") or before.rstrip().endswith((",", ";", "|")) or ":" in before
         if follows and begins:
             heads.append(label)

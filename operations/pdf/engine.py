@@ -189,9 +189,7 @@ class Document:
         visibility = Visibility(page, text, frame, objects, self._clock)
         characters = Characters(text, frame, visibility.hidden, partial(self._glyph_names, number))
         lines = in_order(list(characters.lines()))
-        marks = [
-            Word(mark.text, box, min(box.height, MARK)) for mark in filled.marks for box in [frame.box(*mark.sides)]
-        ]
+        marks = [_word(mark.text, frame.box(*mark.sides)) for mark in filled.marks]
         return Page(
             number=number,
             width=round(frame.width, 1),

@@ -103,16 +103,15 @@ def _words(text: str, parts: Any, line: list[float]) -> list[list[Any]]:
 
     Without a part for each of its characters, the line is one word.
     """
-    boxes = [_sides(corners) for part, _, corners in parts for _ in [part] if corners is not None]
-    names = [str(part) for part, _, corners in parts if corners is not None]
+    placed = [(str(part).strip(), _sides(corners)) for part, _, corners in parts if corners is not None]
     words: list[list[Any]] = []
     at = 0
     for word in text.split():
         sides: list[list[float]] = []
         rest = word
-        while rest and at < len(names) and rest.startswith(names[at].strip()):
-            rest = rest[len(names[at].strip()) :]
-            sides.append(boxes[at])
+        while rest and at < len(placed) and rest.startswith(placed[at][0]):
+            rest = rest[len(placed[at][0]) :]
+            sides.append(placed[at][1])
             at += 1
         if rest or not sides:
             return [[text.strip(), *line]]
