@@ -212,10 +212,13 @@ def rows(words: Iterable[Word]) -> list[Row]:
 def _bands(words: Iterable[Word]) -> Iterator[list[Word]]:
     """Words whose middles lie within half a line of each other."""
     band: list[Word] = []
+    first = 0.0
     for word in sorted(words, key=lambda word: word.middle[1]):
-        if band and word.middle[1] - band[0].middle[1] > 0.5 * min(word.size, band[0].size):
+        middle = word.middle[1]
+        if band and middle - first > 0.5 * min(word.size, band[0].size):
             yield band
             band = []
+        first = first if band else middle
         band.append(word)
     if band:
         yield band

@@ -7,6 +7,7 @@ that keep the columns belong to the table too.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -116,8 +117,10 @@ def _tables(group: list[Rule], partial: list[Rule], words: list[Word]) -> Iterat
 def _strips(group: list[Rule], words: list[Word]) -> Iterator[_Strip]:
     """What stands between the lines, and at last what stands below them."""
     bounds = [line.at for line in group]
+    ordered = sorted(words, key=lambda word: word.middle[1])
+    heights = [word.middle[1] for word in ordered]
     for top, bottom in zip(bounds, [*bounds[1:], float("inf")], strict=True):
-        between = rows(word for word in words if top < word.middle[1] < bottom)
+        between = rows(ordered[bisect_right(heights, top) : bisect_left(heights, bottom)])
         yield _Strip(top, bottom, between[:MAX_ROWS])
 
 

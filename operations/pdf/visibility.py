@@ -237,7 +237,7 @@ def render(page: pdfium.PdfPage, frame: Frame, clock: Clock) -> Picture | None:
             pause.NeedToPauseNow = callback
             status = c.FPDF_RenderPageBitmap_Start(bitmap, page, 0, 0, width, height, 0, 0, ctypes.byref(pause))
             c.FPDF_RenderPage_Close(page)
-        return Picture(bitmap.to_pil().convert("RGB"), scale) if status == c.FPDF_RENDER_DONE else None
+        return Picture(bitmap.to_pil(), scale) if status == c.FPDF_RENDER_DONE else None
     finally:
         bitmap.close()
 
