@@ -172,6 +172,8 @@ WRONG: list[tuple[str, str, dict[str, Any], Any]] = [
     (INVOICE, "seller", TEXT, "Müller & Söhne KG"),
     (INVOICE, "buyer", TEXT, "ACME Werkzeuge GmbH"),
     (INVOICE, "phone", TEXT, "+4930 1234568"),
+    (INVOICE, "bic", TEXT, "DE 136 695 976"),
+    (INVOICE, "currency", TEXT, "Gesamtbetrag"),
     ("Rechnungs-\nnummer", "kind", TEXT, "nummern"),
     ("Starts 12 March 2026, 2:30 am", "start", {"type": "string", "format": "date-time"}, "2026-03-12T14:30:00Z"),
 ]
