@@ -521,7 +521,7 @@ def test_run_again(browser: Browser, service: Server) -> None:
         page.see(DONE)
         page.click(".details-input summary")
         assert '"steps": 3' in page.text(".details-input")
-        page.click("#run-again")
+        page.click('role=link[name="Run again"]')
         page.see(START)
         assert page.url.endswith(f"#/operations/simulate?run={run}")
         assert (page.value("#root_steps"), page.value("#root_interval")) == ("3", "0")
@@ -662,6 +662,7 @@ def test_list_of_runs(browser: Browser, guarded: Server) -> None:
         page.press("Enter")
         page.goto(f"{guarded.url}/#/runs")
         page.see(".runs tbody tr >> nth=19")
+        assert "Last message" in page.texts(".runs th")
         assert page.count(".runs tbody tr") == 20
         page.click("text=Older runs")
         page.see(".runs tbody tr >> nth=22")

@@ -237,6 +237,10 @@ test.each([
   await expect(run.result).rejects.toMatchObject({code: 'client_error', retryable: false})
 })
 
+function refuse(): never {
+  throw new TypeError('Failed to fetch')
+}
+
 function cyclic(): object {
   const input: Record<string, unknown> = {}
   return Object.assign(input, {input})
@@ -263,12 +267,16 @@ test('retry decides whether another attempt follows', async () => {
   expect(mock.requests.length).toBe(3)
 })
 
-test('onFailure is called with each failed attempt, and once the stream is open', async () => {
+test.each([
+  ['503', () => problem(503, 'unavailable'), {code: 'unavailable'}],
+  ['429', () => problem(429, 'too_many_runs'), {code: 'too_many_runs'}],
+  ['no connection, or one that CORS forbids', refuse, expect.any(TypeError)],
+])('onFailure is called with each failed attempt, and once the stream is open (%s)', async (_, answer, reason) => {
   const failures: unknown[] = []
-  mock.on('POST /operations/count', () => problem(503, 'unavailable'))
+  mock.on('POST /operations/count', answer)
   const run = start({retryDelay: 0.01, onFailure: (failure) => failures.push(failure)})
   await until(() => failures.length === 2)
-  expect(failures[1]).toMatchObject({count: 2, reason: {code: 'unavailable'}, nextAttemptAt: expect.any(Number)})
+  expect(failures[1]).toMatchObject({count: 2, reason, nextAttemptAt: expect.any(Number)})
   mock.on('POST /operations/count', () => new Response(null, {status: 202, headers: {'Run-Id': 'r1'}}))
   await run.started
   await until(() => failures.at(-1) === undefined)

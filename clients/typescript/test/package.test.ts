@@ -249,10 +249,15 @@ test('a page compiles with the types that are generated from a catalogue', async
 test('a client is typed by the operations of its service', async () => {
   writeFileSync(join(home, 'operations.ts'), await typesOf(CATALOGUE, 'http://service.test'))
   compile(`
-    import {createClient as createPlainClient, startRun} from './dist/index.js'
-    import {createClient, HeadwayProvider, useClient, useRun} from './dist/react.js'
+    import {createClient as createPlainClient, type StartOptions, startRun} from './dist/index.js'
+    import {type ClientOptions, createClient, HeadwayProvider, useClient, useRun, type UseRunOptions} from './dist/react.js'
+    import {createRunStore, type RunStoreOptions} from './dist/plain-store.js'
     import type {Operations} from './operations.js'
     type Count = Operations['count-pages']
+    type Absent<Options> = Record<keyof Options, undefined>
+    startRun('/operations/other', {}, {} as Absent<StartOptions>)
+    createRunStore('/operations/other', {} as Absent<RunStoreOptions>)
+    createClient<Operations>({} as Absent<ClientOptions>).useRun('other', {} as Absent<UseRunOptions>)
     const key: string | undefined = undefined
     const client = createClient<Operations>({
       url: '/api',

@@ -476,6 +476,9 @@ describe('failures', () => {
     await until(() => shownRun().error)
     await render(<Show heartbeat={20} />)
     expect(shownRun().error?.code).toBe('invalid_input')
+    mock.on('POST /operations/count', () => new Response(null, {status: 202, headers: {'Run-Id': 'r1'}}))
+    expect(await shownRun().start()).toBe('r1')
+    await until(() => shownRun().id === 'r1' && shownRun().error === undefined)
   })
 })
 
