@@ -49,8 +49,8 @@ DELIMITERS: Final = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
 
 
 @dataclass(frozen=True)
-class _Body:
-    """The records below the header, for DuckDB's reader."""
+class Body:
+    """The records below the header, for DuckDB's reader; `longest` is in bytes of a line, at most."""
 
     path: Path
     delimiter: str
@@ -105,7 +105,7 @@ class Delimited:
         body, columns = self._read(text, dialect, first, notes)
         self.create(body, columns, dialect.names, table, notes)
 
-    def _read(self, text: Text, dialect: Dialect, first: list[str], notes: Notes) -> tuple[_Body, list[Column]]:
+    def _read(self, text: Text, dialect: Dialect, first: list[str], notes: Notes) -> tuple[Body, list[Column]]:
         """The records, and the types of the columns: of the file itself if it is regular, or of a copy that is."""
         if text.regular:
             body = self._regular(text, dialect, first, notes.name)
@@ -115,7 +115,7 @@ class Delimited:
         body = self._copy(text, dialect, notes)
         return body, self._types(body)
 
-    def _types(self, body: _Body) -> list[Column]:
+    def _types(self, body: Body) -> list[Column]:
         """The types of the columns. Raises DuckDB's error for a file that is not regular."""
         types = Types(self._connection, body.sql(), body.width)
         columns = types.find()
@@ -123,7 +123,7 @@ class Delimited:
             raise duckdb.InvalidInputException(f"DuckDB reads {types.rows:,} of {body.rows:,} rows")
         return columns
 
-    def _regular(self, text: Text, dialect: Dialect, first: list[str], name: str) -> _Body:
+    def _regular(self, text: Text, dialect: Dialect, first: list[str], name: str) -> Body:
         """The file itself, or its end if there is more than one line above the records."""
         lines = dialect.lines + dialect.header_lines
         path, skip = text.path, lines
@@ -133,9 +133,9 @@ class Delimited:
                 path, skip = self._budget.copy(source, name), 0
         rows = None if text.quotes else text.lines - lines
         end = LF if text.lines and not first[0].endswith("\r\n") else ""
-        return _Body(path, dialect.delimiter, dialect.escape, dialect.width, skip, text.longest, rows, end)
+        return Body(path, dialect.delimiter, dialect.escape, dialect.width, skip, text.longest, rows, end)
 
-    def _copy(self, text: Text, dialect: Dialect, notes: Notes) -> _Body:
+    def _copy(self, text: Text, dialect: Dialect, notes: Notes) -> Body:
         """The records in a regular file."""
         irregular = _Irregular(dialect.width)
         path = self._budget.new_file()
@@ -148,9 +148,9 @@ class Delimited:
                 irregular.write(_records(source, dialect, irregular), target, self._budget, notes.name)
         irregular.tell(notes)
         longest = max(text.longest * 2, 4 << 20)
-        return _Body(path, ",", '"', irregular.width, 0, longest, irregular.row, LF, irregular.carriage)
+        return Body(path, ",", '"', irregular.width, 0, longest, irregular.row, LF, irregular.carriage)
 
-    def create(self, body: _Body, columns: Sequence[Column], header: Record | None, table: str, notes: Notes) -> None:
+    def create(self, body: Body, columns: Sequence[Column], header: Record | None, table: str, notes: Notes) -> None:
         """Makes the table of typed columns."""
         width = len(columns)
         given = [*(header or []), *([""] * width)][:width]

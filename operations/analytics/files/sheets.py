@@ -19,7 +19,7 @@ import python_calamine
 
 from ..errors import FileError
 from ..sql import quote
-from .delimited import check_width, name_columns
+from .delimited import CARRIAGE, LF, Body, check_width, name_columns
 from .dialect import find_header
 from .notes import Notes, Rows, short
 from .unpack import Budget, check_archive
@@ -29,6 +29,8 @@ SHEETS: Final = 100
 CELLS: Final = 20_000_000
 """Of a sheet, at most, empty ones too."""
 FIRST: Final = 500
+BYTES: Final = 4
+"""Of a character in a line, at most: one of a single byte may be a quote, which is doubled."""
 WHOLE: Final = 2**53
 """Beyond it a number of a spreadsheet is no certain whole number."""
 
@@ -105,18 +107,35 @@ class Sheets:
         for index, (name, type_name) in enumerate(zip(names, types, strict=True)):
             if type_name == "VARCHAR":
                 _tell_text(name, [row[index] for row in body if index < len(row)], notes)
-        path = self._budget.new_file()
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            for row in body:
-                writer.writerow([*map(_text, row), *([""] * len(names))][: len(names)])
-        given = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(len(names)))
+        written = self._write(body, len(names))
         typed = ", ".join(
-            f"CAST(c{index} AS {type_name}) AS {quote(name)}"
+            f"{_typed(f'c{index}', type_name, written.carriage)} AS {quote(name)}"
             for index, (name, type_name) in enumerate(zip(names, types, strict=True))
         )
-        source = f"read_csv({quote(str(path), chr(39))}, auto_detect = false, header = false, columns = {{{given}}})"
-        self._connection.execute(f"CREATE TABLE {quote(table)} AS SELECT {typed} FROM {source}")  # noqa: S608  # quoted
+        self._connection.execute(f"CREATE TABLE {quote(table)} AS SELECT {typed} FROM {written.sql()}")  # noqa: S608  # quoted
+
+    def _write(self, rows: list[list[Cell]], width: int) -> Body:
+        """The rows as a regular file for DuckDB's reader."""
+        path = self._budget.new_file()
+        longest, carriage = 0, False
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            for row in rows:
+                texts = [*map(_text, row), *([""] * width)][:width]
+                if any("\r" in text for text in texts):
+                    carriage = True
+                    texts = [text.replace("\r", CARRIAGE) for text in texts]
+                longest = max(longest, sum(map(len, texts)))
+                writer.writerow(texts)
+        most = max(BYTES * longest + 3 * width, 4 << 20)
+        return Body(path, ",", '"', width, 0, most, len(rows), LF, carriage)
+
+
+def _typed(column: str, type_name: str, carriage: bool) -> str:
+    """The SQL of a column's values."""
+    if carriage and type_name == "VARCHAR":
+        return f"replace({column}, '{CARRIAGE}', chr(13))"
+    return f"CAST({column} AS {type_name})"
 
 
 def _record(row: Sequence[Cell]) -> list[str]:

@@ -126,6 +126,19 @@ def test_what_is_told_of_a_sheet(load: Load) -> None:
     assert loaded.warnings[-1]["rows"] == [10]
 
 
+def test_long_rows_and_carriage_returns(load: Load) -> None:
+    """Rows of some megabytes are read, and the `_x000D_` with which some programs end the lines of a cell."""
+    rows: list[list[Any]] = [
+        [f"c{number}" for number in range(100)],
+        ["x" * 30_000] * 100,
+        ['"'] * 100,
+        ["u_x000D_\nv", 2.5],
+    ]
+    loaded = load(xlsx(One=rows), "a.xlsx")
+    assert loaded.rows("SELECT length(c0), c1, c99 FROM a OFFSET 1") == [[1, '"', '"'], [4, "2.5", None]]
+    assert loaded.rows("SELECT c0 FROM a OFFSET 2") == [["u\r\nv"]]
+
+
 def test_an_old_workbook(load: Load) -> None:
     """An .xls."""
     loaded = load(OLD.read_bytes(), "old.xls")
