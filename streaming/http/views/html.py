@@ -31,7 +31,7 @@ TEMPLATES: Final = Path(__file__).with_name("templates")
 """Ours, where the application has none of the same name."""
 
 TURN: Final = 64
-"""Events that are rendered before others have a turn: each takes some 20 µs."""
+"""Events that are rendered before others have a turn: each takes 10 to 80 µs."""
 
 EVENT: Final = re.compile(r"[A-Za-z][\w.-]*")
 """The names of events that may have a template; those of our parts begin with an underscore."""
