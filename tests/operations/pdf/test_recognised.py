@@ -151,6 +151,31 @@ def test_a_process_that_fails_often_is_not_started_again(answering: Answering) -
     assert tries == recogniser.MAX_FAILURES
 
 
+LIMITS = """
+import os, resource
+from operations.pdf import ocr
+ocr._engine = dict
+ocr._lines = lambda *_: [{
+    "text": f"{resource.getrlimit(resource.RLIMIT_AS)[0]} {os.getpriority(os.PRIO_PROCESS, 0)} {sorted(os.environ)}",
+    "confidence": 1, "words": [["x", 0, 0, 1, 1]],
+}]
+ocr.main()
+"""
+
+
+def test_the_process_has_limits_and_no_secrets(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the one above it, which reads the PDF; its address space is larger."""
+    monkeypatch.setenv("HEADWAY_LLM_API_KEY", "secret")
+    answering(program=LIMITS)
+    with Recogniser(120) as limited:
+        [line] = limited.read(Pixels(1, 1, b"\0\0\0", 1.0)) or []
+    memory, priority, names = line.text.split(" ", 2)
+    assert int(memory) == ocr.MEMORY
+    assert int(priority) > 0
+    assert "OMP_NUM_THREADS" in names
+    assert "HEADWAY" not in names
+
+
 @pytest.mark.parametrize(
     "file",
     [
