@@ -22,7 +22,7 @@ from tests import figures, guarantees
 from tests.outcomes import Outcomes
 
 HALVES = (
-    ("not live", ["-n", "auto", "--maxprocesses", "4"]),
+    ("not live", ["--ignore", "tests/live", "-n", "auto", "--maxprocesses", "4"]),
     # Three files run side by side, in the order of `tests.tiers`: xdist's own begins with those that have most tests.
     ("live", ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]),
 )
@@ -39,16 +39,25 @@ def main(*, long: bool) -> int:
     seed = os.environ.setdefault("PYTHONHASHSEED", str(random.randrange(2**32)))
     print(f"PYTHONHASHSEED={seed}", flush=True)  # noqa: T201  # what to set so that a failure comes back
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches pytest too, which stops the servers it has started
+    # The tests start hundreds of processes, each of which would compile all modules that it imports.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     form = ["--long"] if long else []
     first = Outcomes()
     for half, processes in HALVES:
         if first.complete:  # pytest was not interrupted, and did not crash
-            first += run(["-m", f"{half} and long" if long else half, *processes, *form])
+            files = live_files() if half == "live" else []
+            first += run(["-m", f"{half} and long" if long else half, *processes, *form, *files])
     failed = first.of("failed")
     rerun = run([*failed, *form]) if failed and first.complete else Outcomes()
     passed, lines = verdict(first, rerun, guarantees.documents(), long=long)
     print("", *lines, sep="\n")  # noqa: T201  the command's output
     return 0 if passed else 1
+
+
+def live_files() -> list[str]:
+    """The modules with live tests, so that no process of that half imports all the others."""
+    files = sorted(Path("tests").rglob("test_*.py"))
+    return [str(file) for file in files if "live" in file.parts or "mark.live" in file.read_text("utf-8")]
 
 
 def run(args: list[str]) -> Outcomes:

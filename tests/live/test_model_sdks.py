@@ -1,4 +1,7 @@
-"""The clients of model services, straight to a service and through `relay`: they see the same, and a cut is no end."""
+"""The clients of model services, straight to a service and through `relay`: they see the same, and a cut is no end.
+
+Each test imports the client that it is of: all of them take five seconds, and every process of a run imports this.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import anthropic
 import httpx
-import httpx2
-import openai
 import pytest
-from langchain_anthropic import ChatAnthropic
-from langchain_openai import ChatOpenAI
 
 from tests.apps.gateway_upstream import Call, Upstream, frame
 from tests.servers import Server, gunicorn
@@ -27,8 +25,6 @@ RECORDED: Final = Path(__file__).parents[1] / "recorded"
 KEY: Final = "key"
 Outcome = tuple[str, Any]
 """What a client makes of an answer: its text and tool calls, or the error that it raises."""
-
-FAILURES: Final = (openai.APIError, anthropic.APIError, httpx.HTTPError, httpx2.HTTPError)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +47,8 @@ def server(upstream: Upstream) -> Iterator[Server]:
 
 def by_openai(base: str) -> Outcome:
     """The chat of openai's own client."""
+    import openai
+
     client = openai.OpenAI(base_url=f"{base}/v1", api_key=KEY, max_retries=0)
     text, calls, finish = "", "", None
     for chunk in client.chat.completions.create(model="m", messages=[{"role": "user", "content": "?"}], stream=True):
@@ -63,6 +61,8 @@ def by_openai(base: str) -> Outcome:
 
 def by_openai_whole(base: str) -> Outcome:
     """The same without a stream."""
+    import openai
+
     client = openai.OpenAI(base_url=f"{base}/v1", api_key=KEY, max_retries=0)
     raw = client.chat.completions.with_raw_response.create(model="m", messages=[{"role": "user", "content": "?"}])
     choice = raw.parse().choices[0]
@@ -71,6 +71,8 @@ def by_openai_whole(base: str) -> Outcome:
 
 def by_anthropic(base: str) -> Outcome:
     """The messages of Anthropic's own client."""
+    import anthropic
+
     client = anthropic.Anthropic(base_url=base, api_key=KEY, max_retries=0)
     with client.messages.stream(model="m", max_tokens=9, messages=[{"role": "user", "content": "?"}]) as stream:
         message = stream.get_final_message()
@@ -81,12 +83,16 @@ def by_anthropic(base: str) -> Outcome:
 
 def by_langchain(base: str) -> Outcome:
     """LangChain on OpenAI's dialect."""
+    from langchain_openai import ChatOpenAI
+
     model = ChatOpenAI(model="m", base_url=f"{base}/v1", api_key=KEY, max_retries=0)
     return gathered(model)
 
 
 def by_langchain_anthropic(base: str) -> Outcome:
     """LangChain on Anthropic's dialect."""
+    from langchain_anthropic import ChatAnthropic
+
     model = ChatAnthropic(model_name="m", base_url=base, api_key=KEY, max_retries=0)  # type: ignore[call-arg]
     return gathered(model.bind_tools([{"name": "now", "input_schema": {"type": "object"}}]))
 
@@ -172,11 +178,20 @@ MESSAGE_SCRIPTS: Final = {
 }
 
 
+def failures() -> tuple[type[Exception], ...]:
+    """What the clients raise."""
+    import anthropic
+    import httpx2
+    import openai
+
+    return openai.APIError, anthropic.APIError, httpx.HTTPError, httpx2.HTTPError
+
+
 def outcome(client: Callable[[str], Outcome], base: str) -> Outcome:
     """What a client makes of the next answer."""
     try:
         return client(base)
-    except FAILURES as error:
+    except failures() as error:
         response = getattr(error, "response", None)
         status = None if response is None else (response.status_code, response.headers.get("retry-after"))
         return type(error).__name__, (status, getattr(error, "body", None), getattr(error, "request_id", None))
@@ -242,6 +257,8 @@ def test_messages_that_do_not_end(server: Server, upstream: Upstream, client: st
 
 def test_responses_that_do_not_end(server: Server, upstream: Upstream) -> None:
     """OpenAI's Responses end with an `error` event, which its client gives to its caller."""
+    import openai
+
     upstream.will(streaming(recording("openai_responses_cut")))
     client = openai.OpenAI(base_url=f"{server.url}/relay/v1", api_key=KEY, max_retries=0)
     *_, last = client.responses.create(model="m", input="?", stream=True)
