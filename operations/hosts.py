@@ -7,8 +7,9 @@ persuade a model to call anything. So these rules depend neither on the caller n
   list has another. No redirect leads away from https, and only a safe method follows one.
 - This module resolves the name, checks the address, and connects to this very address. It must be public (not loopback,
   private, link-local ...), unless the host is on a second list.
-- The proxies, credentials and cookies of the environment are not used; an answer that is compressed, too large or too
-  slow is not read to its end.
+- Where `HEADWAY_FETCH_PROXY` names a proxy, each request goes to that, which resolves the name: to which addresses it
+  connects is its own rule then. The proxies of the environment are not used, nor are credentials and cookies.
+- An answer that is compressed, too large or too slow is not read to its end.
 """
 
 from __future__ import annotations
@@ -18,14 +19,19 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
+import httpcore
 import httpx
 
+from streaming import certificate_problem, open_connection
+
 from .errors import CodedError
+from .network import transport
+from .settings import settings
 
 CONNECT: Final = 5.0
 SILENCE: Final = 10.0
@@ -69,17 +75,10 @@ class AllowedHosts:
         if not host_names(url) & (self.hosts | self.private):
             raise HostError("host_not_allowed", f"The host {display_host(url)} is not allowed.")
 
-    def addresses(self, url: httpx.URL) -> list[str]:
-        """The addresses to connect to, best first; raises `HostError` with `private_address` or `unreachable`."""
-        try:
-            entries = socket.getaddrinfo(url.host, url.port or _default_port(url), type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            message = f"The host {display_host(url)} has no address."
-            raise HostError("unreachable", message, transient=True) from error
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
-        if not host_names(url) & self.private and not all(is_public(address) for address in addresses):
+    def check_addresses(self, url: httpx.URL, addresses: Sequence[str]) -> None:
+        """Raises `HostError` with `private_address` for a host with an address that it may not have."""
+        if not host_names(url) & self.private and not all(map(is_public, addresses)):
             raise HostError("private_address", f"The host {display_host(url)} has an address that is not public.")
-        return addresses
 
 
 def host_names(url: httpx.URL) -> frozenset[str]:
@@ -134,15 +133,14 @@ def answer_to(request: Request, allowed: AllowedHosts, redirects: int, deadline:
     try:
         for _ in range(redirects + 1):
             with contextlib.ExitStack() as connection:
-                response = _connect(connection, request, url, allowed, deadline)
+                response = connection.enter_context(_send(request, url, allowed, deadline))
                 location = response.headers.get("location")
                 if location is None or not 300 <= response.status_code < 400:
                     yield response
                     return
             url = _redirect_target(request, url, location)
     except httpx.HTTPError as error:
-        what = "took too long" if isinstance(error, httpx.TimeoutException) else "could not be reached"
-        raise HostError("unreachable", f"The host {display_host(url)} {what}.", transient=True) from error
+        raise _unreachable(url, error) from error
     raise HostError("redirected", f"The host answered with more than {redirects} redirects.")
 
 
@@ -160,38 +158,53 @@ def body_of(response: httpx.Response, max_bytes: int, deadline: float) -> Iterat
         yield piece
 
 
-def _connect(
-    connection: contextlib.ExitStack, request: Request, url: httpx.URL, allowed: AllowedHosts, deadline: float
-) -> httpx.Response:
-    """One hop, to the first address that accepts the connection."""
-    allowed.check(url)
-    *others, last = allowed.addresses(url)
-    for address in others:
-        with contextlib.suppress(httpx.ConnectError, httpx.ConnectTimeout):
-            return connection.enter_context(_send(request, url, address, deadline))
-    return connection.enter_context(_send(request, url, last, deadline))
+def _unreachable(url: httpx.URL, error: httpx.HTTPError) -> HostError:
+    host = display_host(url)
+    if problem := certificate_problem(error):
+        return HostError("unreachable", f"The certificate of the host {host} {problem}.")
+    if isinstance(error, httpx.ProxyError):
+        refused = str(error).startswith("4")
+        return HostError("unreachable", f"The proxy did not connect to the host {host}.", transient=not refused)
+    what = "took too long" if isinstance(error, httpx.TimeoutException) else "could not be reached"
+    return HostError("unreachable", f"The host {host} {what}.", transient=True)
 
 
 @contextlib.contextmanager
-def _send(request: Request, url: httpx.URL, address: str, deadline: float) -> Iterator[httpx.Response]:
-    """The answer of one address. The `Host` header and the certificate are for the name, not for the address."""
+def _send(request: Request, url: httpx.URL, allowed: AllowedHosts, deadline: float) -> Iterator[httpx.Response]:
+    """The answer to one hop."""
+    allowed.check(url)
     left = deadline - time.monotonic()
-    if left <= 0:
-        raise HostError("timeout", "There was no time left for this call.")
-    timeout = httpx.Timeout(min(SILENCE, left), connect=min(CONNECT, left))
-    extensions = {"sni_hostname": url.host} if url.scheme == "https" else {}
-    # A client for each request: connections are pooled by address, and an address may have many names.
+    timeout = httpx.Timeout(max(min(SILENCE, left), 0.0), connect=max(min(CONNECT, left), 0.0))
+    proxy = settings().fetch_proxy
     with (
-        httpx.Client(verify=tls_context(), timeout=timeout, trust_env=False) as client,
-        client.stream(
-            request.method,
-            url.copy_with(host=address),
-            headers=request.headers_at(url),
-            content=request.content,
-            extensions=extensions,
-        ) as response,
+        # A client for each request: a connection is checked for one host.
+        httpx.Client(transport=_transport(url, allowed, left, proxy), timeout=timeout, trust_env=False) as client,
+        client.stream(request.method, url, headers=request.headers_at(url), content=request.content) as response,
     ):
+        if proxy and response.status_code == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
+            raise httpx.ProxyError("407")
         yield response
+
+
+def _transport(url: httpx.URL, allowed: AllowedHosts, left: float, proxy: str | None) -> httpx.HTTPTransport:
+    """The way to a host, directly to an address that is checked, or by the proxy; for `left` seconds."""
+
+    def check(addresses: Sequence[str]) -> None:
+        if left <= 0:
+            raise HostError("timeout", "There was no time left for this call.")
+        if not proxy:
+            allowed.check_addresses(url, addresses)
+
+    def connect(host: str, port: int, timeout: float | None) -> Any:
+        try:
+            return open_connection(host, port, timeout, check=check)
+        except (socket.gaierror, UnicodeError) as error:
+            message = f"The {'proxy' if proxy else f'host {display_host(url)}'} has no address."
+            raise HostError("unreachable", message, transient=True) from error
+
+    trusted = tls_context() if url.scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made: httpx.HTTPTransport = transport(httpx, httpcore, connect, verify=trusted, proxy=proxy, trust_env=False)
+    return made
 
 
 def _redirect_target(request: Request, url: httpx.URL, location: str) -> httpx.URL:
@@ -209,5 +222,5 @@ def _redirect_target(request: Request, url: httpx.URL, location: str) -> httpx.U
 
 @lru_cache(maxsize=1)
 def tls_context() -> ssl.SSLContext:
-    """The certificate authorities of httpx, cached: loading them takes longer than most calls."""
-    return httpx.create_ssl_context(trust_env=False)
+    """The certificate authorities of `SSL_CERT_FILE`, `SSL_CERT_DIR` or httpx, cached: loading takes some time."""
+    return httpx.create_ssl_context()

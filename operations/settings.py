@@ -28,6 +28,10 @@ def _url(text: str) -> str:
     return text
 
 
+def _proxy(text: str) -> str:
+    return _url(text.replace("socks5", "http", 1)) and text
+
+
 def _above_zero(text: str) -> float:
     if not 0 < float(text) < float("inf"):
         raise ValueError
@@ -102,6 +106,7 @@ class ServiceSettings(BaseSettings):
     llm_model: str | None = setting(None, str, "text")
     llm_timeout: float = setting(120.0, _above_zero, "seconds above 0")
     turns: Mapping[str, int] | None = setting(None, _turns, "KIND=NUMBER,KIND=NUMBER, as in model=8,analytics=4")
+    fetch_proxy: str | None = setting(None, _proxy, "an http or socks5 URL", secret=True)
     document_hosts: frozenset[str] = setting(frozenset(), _hosts, HOSTS)
     agent_hosts: frozenset[str] = setting(frozenset(), _hosts, HOSTS)
     agent_private_hosts: frozenset[str] = setting(frozenset(), _hosts, HOSTS)

@@ -23,6 +23,7 @@ from .runs.json_schema import JsonSchema
 from .runs.observers import Observer
 from .runs.operation import Operation, operation
 from .runs.upload import Upload
+from .runtime.network import certificate_problem, open_connection, proxy_for
 from .settings import BaseSettings, setting
 
 if typing.TYPE_CHECKING:
@@ -83,6 +84,7 @@ __all__ = [
     "ThinkingSplitter",
     "Upload",
     "ask",
+    "certificate_problem",
     "comment",
     "current_run",
     "delta",
@@ -94,10 +96,12 @@ __all__ = [
     "from_openai",
     "gateway",
     "on_cancel",
+    "open_connection",
     "operation",
     "parse_retry_after",
     "partial",
     "progress",
+    "proxy_for",
     "relay",
     "result",
     "save_events",

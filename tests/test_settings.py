@@ -79,6 +79,7 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
     "simulate": [("1", True), ("0", False), ("true", True), ("OFF", False), ("", False), (True, True), (False, False)],
     "llm_timeout": [("120", 120.0), (0.5, 0.5)],
     "turns": [("model=8, analytics=4,", {"model": 8, "analytics": 4})],
+    "fetch_proxy": [("http://proxy.example:3128", "http://proxy.example:3128")],
     "document_hosts": [
         ("Docs.example.org, files.example.org:8443,", {"docs.example.org", "files.example.org:8443"}),
         (["docs.example.org"], {"docs.example.org"}),
@@ -133,6 +134,7 @@ BAD: dict[str, list[Any]] = {
         "https://a.example/app",
     ],
     "cors_credentials": ["2", "same-origin"],
+    "fetch_proxy": ["proxy.example:3128", "socks4://a.example"],
     "llm_base_url": ["localhost:8080", "file:///etc/passwd", "http://", "http://a.example:99999"],
     "gateway": ["chat", "chat=", "=http://a.example", "chat=a.example"],
     "simulate": ["2", "maybe", "yes please"],
@@ -145,7 +147,7 @@ BAD: dict[str, list[Any]] = {
     "agent_encyclopedia_url": ["example.org"],
 }
 
-SECRETS = {"api_keys", "llm_api_key", "secret"}
+SECRETS = {"api_keys", "fetch_proxy", "llm_api_key", "secret"}
 ANY_TEXT = {"secret", "llm_api_key", "llm_model", "agent_contact", "agent_tools_file"}
 ANY_LIST = {"document_hosts", "agent_hosts", "agent_private_hosts", "agent_tools"}
 LISTS_OF_SECRETS = [["s3cret"], {"user": "s3cret"}]

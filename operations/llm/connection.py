@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import gevent
 from gevent import monkey
 
-from streaming import on_cancel
+from streaming import on_cancel, open_connection, proxy_for
+
+from ..network import transport
 
 if TYPE_CHECKING:
     import openai
@@ -125,10 +127,16 @@ def client(base_url: str, api_key: str, silence: float, *, loopback: bool = Fals
 
 
 def _client(base_url: str, api_key: str, silence: float, *, loopback: bool) -> Any:
+    import httpcore2
+    import httpx2
+
     openai = sdk()
     timeout = openai.Timeout(silence, connect=CONNECT_SECONDS)
+    proxy = None if loopback else proxy_for(base_url)
+    connections = transport(httpx2, httpcore2, open_connection, proxy=proxy, trust_env=not loopback)
     http = openai.DefaultHttpxClient(
         timeout=timeout,
+        transport=connections,
         trust_env=not loopback,
         event_hooks={"request": [_trace]},
         headers={"Connection": "close"},

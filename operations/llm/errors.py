@@ -17,7 +17,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Final
 
-from streaming import OperationError
+from streaming import OperationError, certificate_problem
 
 if TYPE_CHECKING:
     import openai
@@ -74,6 +74,8 @@ def from_sdk(error: openai.APIError) -> OperationError:
     if isinstance(error, openai.APITimeoutError) and type(error.__cause__).__name__ != "ConnectTimeout":
         return OperationError("model_too_slow", "The model's server was silent for too long.", retryable=True)
     if isinstance(error, openai.APIConnectionError):
+        if lasting := _lasting_problem(error):
+            return OperationError("model_away", lasting)
         return away("The model's server cannot be reached, or closed the connection.")
     if is_about_context(error):
         return OperationError("model_context_too_small", "The text is longer than the model's context.")
@@ -86,7 +88,18 @@ def is_transient(error: BaseException) -> bool:
 
     if isinstance(error, openai.APIStatusError):
         return (error.status_code == _BUSY and error.code != "insufficient_quota") or error.status_code in _TRANSIENT
-    return isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError)
+    if isinstance(error, openai.APITimeoutError) or _lasting_problem(error):
+        return False
+    return isinstance(error, openai.APIConnectionError)
+
+
+def _lasting_problem(error: BaseException) -> str | None:
+    """What keeps the server from being reached until somebody changes something; `None` if it is nothing like that."""
+    if problem := certificate_problem(error):
+        return f"The certificate of the model's server {problem}."
+    if type(error.__cause__).__name__ == "ProxyError" and str(error.__cause__).startswith("4"):
+        return f"The proxy does not connect to the model's server ({str(error.__cause__)[:3]})."
+    return None
 
 
 def is_about_context(error: openai.APIError) -> bool:

@@ -15,10 +15,13 @@ import logging
 import os
 import select
 import socket
+import ssl
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final, Self
 
 import certifi
@@ -26,11 +29,13 @@ import gevent
 import h11
 import httpcore
 import httpx
+from gevent import selectors as gevent_selectors
 from gevent import socket as gevent_socket
 from gevent import ssl as gevent_ssl
 
 from ..runs.context import run_context
 from ..runtime.hub import give_way
+from ..runtime.network import certificate_problem, open_connection, proxy_for
 from ..runtime.worker import Worker
 from .formats import UpstreamFailed, truncated
 
@@ -56,6 +61,9 @@ TURN_BYTES: Final = 65536
 TURN_PIECES: Final = 32
 """How much is read, or unpacked, before other greenlets run: an upstream may have more at every time."""
 
+PROXY_AUTHENTICATION: Final = 407
+"""The status by which a proxy asks for a user and a password (RFC 9110, section 15.5.8)."""
+
 HEAD_PIECE: Final = 4096
 HEAD_BYTES: Final = 262_144
 """How much is read of a head at a time, and how long it may be with all before it (`100 Continue`)."""
@@ -69,8 +77,8 @@ class _Unresolved(httpcore.ConnectError):
     """The host's name has no address."""
 
 
-class _Untrusted(httpcore.ConnectError):
-    """The TLS handshake failed."""
+class _NotTls(httpcore.ConnectError):
+    """The TLS handshake failed, because of the certificate or because the other side does not speak TLS."""
 
 
 class GeventStream(httpcore.NetworkStream):
@@ -149,8 +157,10 @@ class GeventStream(httpcore.NetworkStream):
             wrapped.close()
             if isinstance(error, TimeoutError):
                 raise httpcore.ConnectTimeout(str(error)) from error
+            if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+                raise _NotTls(str(error)) from error
             if isinstance(error, OSError):
-                raise _Untrusted(str(error)) from error
+                raise httpcore.ReadError(str(error)) from error
             raise
         return GeventStream(wrapped)
 
@@ -183,7 +193,9 @@ class GeventBackend(httpcore.NetworkBackend):
         deadline = gevent.Timeout(timeout)  # for the lookup and every address together
         try:
             with deadline:
-                connected = gevent_socket.create_connection((host, port))
+                connected = open_connection(
+                    host, port, sockets=gevent_socket, selector=gevent_selectors.DefaultSelector
+                )
         except gevent.Timeout as expired:
             if expired is not deadline:
                 raise
@@ -197,10 +209,28 @@ class GeventBackend(httpcore.NetworkBackend):
 
 
 def tls_context(authorities: str) -> Any:
-    """A TLS context that trusts the authorities in a PEM file."""
+    """A TLS context that trusts the authorities in a PEM file, or in a folder as `openssl rehash` makes it."""
     context = gevent_ssl.SSLContext(gevent_ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(authorities)
+    is_folder = Path(authorities).is_dir()
+    try:
+        context.load_verify_locations(**{"capath" if is_folder else "cafile": authorities})
+    except OSError as error:
+        log.error("the authorities in %s cannot be read: %s", authorities, error)
+        raise UpstreamFailed("upstream_failed", "The authorities for certificates cannot be read.") from error
     return context
+
+
+def _proxy(url: str) -> httpcore.Proxy:
+    """The proxy at a URL, whose user and password it is asked with."""
+    try:
+        proxy = httpx.Proxy(url)
+    except (ValueError, httpx.InvalidURL) as error:
+        raise UpstreamFailed("upstream_failed", "The environment names a proxy that cannot be used.") from error
+    if proxy.url.scheme == "https":
+        raise UpstreamFailed("upstream_failed", "A proxy that is spoken to by TLS is not supported.")
+    if proxy.url.scheme.startswith("socks") and find_spec("socksio") is None:
+        raise UpstreamFailed("upstream_failed", "A SOCKS proxy needs a package: pip install socksio.")
+    return httpcore.Proxy(str(proxy.url), auth=proxy.raw_auth)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,19 +246,22 @@ class Request:
 
 
 class Pool:
-    """Connections to upstream services, for one hub; `authorities` is a PEM file to trust, if any of them has TLS.
+    """Connections to upstream services, for one hub; `authorities` are what to trust, if any of them has TLS.
 
-    A `shared` pool outlives its exchanges, and keeps connections for later ones.
+    `proxy` is the URL of one that they go through. A `shared` pool outlives its exchanges, and keeps connections for
+    later ones. Raises `UpstreamFailed` for authorities and a proxy that cannot be used.
     """
 
-    def __init__(self, authorities: str | None = None, *, shared: bool = False) -> None:
+    def __init__(self, authorities: str | None = None, proxy: str | None = None, *, shared: bool = False) -> None:
         self._shared = shared
+        self._proxied = proxy is not None
         self._pool = httpcore.ConnectionPool(
             ssl_context=None if authorities is None else tls_context(authorities),
             max_connections=None,
             max_keepalive_connections=IDLE_CONNECTIONS,
             keepalive_expiry=KEEP_ALIVE,
             network_backend=GeventBackend(),
+            proxy=None if proxy is None else _proxy(proxy),
         )
 
     def send(self, request: Request) -> Exchange:
@@ -244,9 +277,13 @@ class Pool:
             extensions={"timeout": timeouts},
         )
         try:
-            return Exchange(self._pool.handle_request(core_request), request, keep=self._shared)
+            response = self._pool.handle_request(core_request)
+            if self._proxied and response.status == PROXY_AUTHENTICATION:
+                response.close()
+                raise httpcore.ProxyError(str(PROXY_AUTHENTICATION))
+            return Exchange(response, request, keep=self._shared)
         except ERRORS as error:
-            raise _failure(error, request, answered=False) from error
+            raise _failure(error, request, answered=False, proxied=self._proxied) from error
 
     def close(self) -> None:
         """Closes the connections."""
@@ -355,6 +392,7 @@ ERRORS: Final = (
     httpcore.TimeoutException,
     httpcore.NetworkError,
     httpcore.ProtocolError,
+    httpcore.ProxyError,
     h11.ProtocolError,
     zlib.error,
 )
@@ -362,7 +400,7 @@ ERRORS: Final = (
 
 _MESSAGES: Final[Mapping[type[Exception], tuple[str, bool]]] = {
     _Unresolved: ("The name of the upstream cannot be resolved.", True),
-    _Untrusted: ("The upstream's certificate is not trusted, or it does not speak TLS.", False),
+    _NotTls: ("The upstream does not speak TLS.", False),
     httpcore.ConnectTimeout: ("The upstream did not accept a connection in time.", True),
     httpcore.ConnectError: ("The upstream cannot be reached.", True),
     httpcore.LocalProtocolError: ("The request has a header that cannot be sent.", False),
@@ -371,18 +409,31 @@ _MESSAGES: Final[Mapping[type[Exception], tuple[str, bool]]] = {
 }
 
 
-def _failure(error: Exception, request: Request, *, answered: bool) -> UpstreamFailed:
+def _failure(error: Exception, request: Request, *, answered: bool, proxied: bool = False) -> UpstreamFailed:
     """The error for viewers; its details go to the log."""
     log.warning("upstream %s: %s: %s", httpx.URL(request.url).host, type(error).__name__, error)
     if isinstance(error, httpcore.ReadTimeout):
         silence = f"The upstream sent nothing for {request.idle:g} seconds."
         return UpstreamFailed("upstream_failed", silence, retryable=True)
+    if isinstance(error, httpcore.ProxyError):
+        return _refusal_of_proxy(str(error)[:3])
+    if problem := certificate_problem(error):
+        return UpstreamFailed("upstream_failed", f"The upstream's certificate {problem}.")
     for kind, (message, retryable) in _MESSAGES.items():
         if isinstance(error, kind):
+            if proxied and type(error) in (_Unresolved, httpcore.ConnectError):
+                message = message.replace("upstream", "proxy")  # noqa: PLW2901  # it is the proxy that is connected to
             return UpstreamFailed("upstream_failed", message, retryable=retryable)
     if answered:
         return truncated("The upstream's stream was cut.")
     return UpstreamFailed("upstream_failed", "The upstream sent no response that can be read.", retryable=True)
+
+
+def _refusal_of_proxy(status: str) -> UpstreamFailed:
+    if status == str(PROXY_AUTHENTICATION):
+        return UpstreamFailed("upstream_failed", "The proxy refuses the user and the password that it got (407).")
+    retryable = not status.startswith("4")
+    return UpstreamFailed("upstream_failed", "The proxy did not connect to the upstream.", retryable=retryable)
 
 
 def multipart(
@@ -395,16 +446,17 @@ def multipart(
 
 
 class SharedPools:
-    """The pools of a worker, one for each file of authorities: a part of the worker, used in its hub."""
+    """The pools of a worker, one for each pair of authorities and proxy: a part of the worker, used in its hub."""
 
     def __init__(self, worker: Worker) -> None:
-        self._pools: dict[str | None, Pool] = {}
+        self._pools: dict[tuple[str | None, str | None], Pool] = {}
 
-    def pool(self, authorities: str | None) -> Pool:
-        """The pool for these authorities, made on first use."""
-        if authorities not in self._pools:
-            self._pools[authorities] = Pool(authorities, shared=True)
-        return self._pools[authorities]
+    def pool(self, authorities: str | None, proxy: str | None) -> Pool:
+        """The pool for these, made on first use. Raises `UpstreamFailed`."""
+        key = authorities, proxy
+        if key not in self._pools:
+            self._pools[key] = Pool(authorities, proxy, shared=True)
+        return self._pools[key]
 
     def close(self) -> None:
         """Closes all connections."""
@@ -416,14 +468,16 @@ class SharedPools:
 def pool_for(url: str, ca: str | None) -> Iterator[Pool]:
     """The worker's pool for a run in its hub, or a pool of its own for one in a thread, which has another hub.
 
-    `ca` is a PEM file of authorities to trust; without it they are those of `SSL_CERT_FILE` (OpenSSL), or certifi's.
+    `ca` is a PEM file of authorities to trust; without it they are those of `SSL_CERT_FILE` or `SSL_CERT_DIR`
+    (OpenSSL), or certifi's. The proxy is that of the environment, see `proxy_for`. Raises `UpstreamFailed`.
     """
     authorities = None
     if url.startswith("https:"):
-        authorities = ca or os.environ.get("SSL_CERT_FILE") or certifi.where()
+        authorities = ca or os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR") or certifi.where()
+    proxy = proxy_for(url)
     context = run_context.get()
     if context is not None and context.worker.here:
-        yield context.worker.part(SharedPools).pool(authorities)
+        yield context.worker.part(SharedPools).pool(authorities, proxy)
         return
-    with contextlib.closing(Pool(authorities)) as pool:
+    with contextlib.closing(Pool(authorities, proxy)) as pool:
         yield pool

@@ -1006,7 +1006,7 @@ def test_the_pool_keeps_no_cut_connection(upstream: Upstream) -> None:
                 world.call(gevent.sleep, 0.02)
                 run.stage.cancel(run.id)
                 run.messages()
-        shared = world.worker.part(pool.SharedPools).pool(None)
+        shared = world.worker.part(pool.SharedPools).pool(None, None)
         mine = [each for each in shared._pool.connections if str(upstream.port) in repr(each)]
         assert all(each.is_idle() for each in mine)
 

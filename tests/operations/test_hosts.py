@@ -6,6 +6,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ import pytest
 from operations import hosts
 from operations.hosts import AllowedHosts, HostError, Request, answer_to, body_of, is_public
 from tests.apps.apis import Apis, Fault
+from tests.apps.proxy import BLACK_HOLE, Certificates, Proxy, black_hole, forget_proxies, resolve
 
 REDIRECTS = 3
 
@@ -123,3 +125,49 @@ def test_an_address_that_accepts_and_is_silent(apis: Apis, monkeypatch: pytest.M
         get(f"http://shop.example:{apis.server_port}/there", seconds=0.3)
     assert (failure.value.code, failure.value.transient) == ("unreachable", True)
     assert apis.paths == ["/there"]
+
+
+# --- the network -----------------------------------------------------------------------------------------------------
+
+
+def test_an_address_that_swallows_packets(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one is tried beside it, before the time for connecting is over."""
+    resolve(monkeypatch, BLACK_HOLE, "127.0.0.1")
+    with black_hole(apis.server_port):
+        assert get(f"http://shop.test:{apis.server_port}/there") == b'{"there": true}'
+
+
+def test_the_proxy_of_the_settings(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets the name, and which addresses may be called is its rule; the list of hosts holds all the same."""
+    with Proxy(apis.server_port) as proxy:
+        monkeypatch.setenv("HEADWAY_FETCH_PROXY", proxy.url)
+        assert get("http://shop.test/there") == b'{"there": true}'
+        with pytest.raises(HostError) as failure:
+            AllowedHosts(frozenset({"shop.test"})).check(httpx.URL("http://other.test/"))
+    assert proxy.asked == ["GET http://shop.test/there HTTP/1.1"]
+    assert failure.value.code == "host_not_allowed"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_wants_a_password(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    """The document of a 407 is the proxy's, not the host's."""
+    with Proxy(0, b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n") as proxy:
+        monkeypatch.setenv("HEADWAY_FETCH_PROXY", proxy.url)
+        with pytest.raises(HostError, match="proxy") as failure:
+            get(f"{scheme}://shop.test/there")
+    assert (failure.value.code, failure.value.transient) == ("unreachable", False)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Certificates.KINDS if kind != "good"])
+def test_a_certificate_that_is_not_trusted(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another try does not help; the error says why."""
+    certificates = Certificates(tmp_path)
+    forget_proxies(monkeypatch)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
+    monkeypatch.setattr(hosts, "tls_context", hosts.tls_context.__wrapped__)
+    resolve(monkeypatch, "127.0.0.1")
+    with Apis() as secure:
+        secure.serve_tls(certificates.of(kind))
+        with pytest.raises(HostError, match=f"The certificate of the host .* {kind}") as failure:
+            get(f"https://shop.test:{secure.server_port}/there")
+    assert (failure.value.code, failure.value.transient) == ("unreachable", False)
