@@ -41,7 +41,17 @@ from typing import Any, ClassVar, Final, TypedDict
 
 
 class HeadwayError(Exception):
-    """The root of the tree above."""
+    """The root of the tree above. All of them can be pickled, so that a pool of processes hands them on."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(cls: type[HeadwayError], args: tuple[Any, ...], state: dict[str, Any]) -> HeadwayError:
+    """An error as it was, without a call of its constructor, whose arguments are not `args`."""
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class SettingError(HeadwayError):

@@ -46,8 +46,8 @@ from .errors import (
     Unauthorized,
     Unreachable,
 )
+from .forms import File
 from .reader import Backoff
-from .requests import File
 from .sync import Client, Run
 
 __all__ = [

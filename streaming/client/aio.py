@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self, TypeVar, cast, overload
 
 import anyio
 import httpx
@@ -14,8 +15,11 @@ import httpx
 from ..protocol.typed import RunEvent, Snapshot
 from .core import BaseClient, BaseRun
 from .files import into
+from .forms import Input
 from .many import RunsReader, connect_many, open_many
-from .requests import Headers, Input, json_body, list_of, path_of, snapshot_of, token_in
+from .requests import Headers, as_type, json_body, list_of, path_of, snapshot_of, snapshots_of, token_in, too_late
+
+T = TypeVar("T")
 
 AsyncHeaders = Headers | Callable[[], Awaitable[Mapping[str, str]]]
 """Headers for every request, or a function that returns them, `async` or not."""
@@ -56,7 +60,7 @@ class AsyncClient(BaseClient[httpx.AsyncClient, AsyncHeaders]):
         limit: int = 20,
         before: str | None = None,
         results: bool = False,
-    ) -> list[dict[str, Any]]:
+    ) -> list[Snapshot]:
         """The caller's runs as snapshots, newest first; `before` is the last id of the previous page.
 
         With `results` each has its result, and a page is the shorter the larger these are: the last one is empty.
@@ -64,18 +68,41 @@ class AsyncClient(BaseClient[httpx.AsyncClient, AsyncHeaders]):
         fields = "result" if results else None
         filters = {"operation": operation, "status": status, "limit": limit, "before": before, "fields": fields}
         params = {name: value for name, value in filters.items() if value is not None}
-        return list_of(await self._send("GET", "/runs", params=params), "runs")
+        return snapshots_of(list_of(await self._send("GET", "/runs", params=params), "runs"))
+
+    async def request(
+        self: AnyClient,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """The answer of the service to any request, its body read; `path` follows the URL of the client.
+
+        Raises `RequestRefused` where it is no success: its `response` is the answer.
+        """
+        body = {} if json is None else json_body(json)
+        more = {**body.pop("headers", {}), **(headers or {})}
+        return await self._send(method, path, headers=more, params=params, **body)
 
     def start(
-        self, operation: str, input: Input = None, *, idempotency_key: str | None = None, detached: bool = False
+        self,
+        operation: str,
+        input: Input = None,
+        *,
+        idempotency_key: str | None = None,
+        detached: bool = False,
+        linger: float | None = None,
     ) -> AsyncStart:
-        """`Client.start`, for `async with client.start(...) as run` and for `run = await client.start(...)`."""
-        post = self._new_post(operation, input, idempotency_key, detached=detached)
-        return AsyncStart(lambda: AsyncRun(self, self._new_reader(), post))
+        """`Client.start`: `async with` it as a run, `async for` over it, or `await` the run."""
+        post = self._new_post(operation, input, idempotency_key, detached=detached, linger=linger)
+        return AsyncStart(operation, lambda: AsyncRun(self, self._new_reader(), post))
 
-    def watch(self, run: str, *, after: int = 0) -> AsyncRun:
-        """A run that was started elsewhere, from its first event on, or after the event with the number `after`."""
-        return AsyncRun(self, self._new_reader(run, after))
+    def watch(self, run: str, *, after: int = 0, counts: bool = True) -> AsyncRun:
+        """`Client.watch`."""
+        return AsyncRun(self, self._new_reader(run, after), counts=counts)
 
     async def watch_runs(
         self, runs: Iterable[str], *, after: Mapping[str, int] | None = None
@@ -119,20 +146,33 @@ class AsyncClient(BaseClient[httpx.AsyncClient, AsyncHeaders]):
 
 
 class AsyncStart(Awaitable["AsyncRun"], contextlib.AbstractAsyncContextManager["AsyncRun"]):
-    """What `AsyncClient.start` returns, to `await` or to enter; leaving the block disconnects."""
+    """What `AsyncClient.start` returns: to `await`, to enter, or to iterate over. All of them give the same run.
 
-    def __init__(self, new_run: Callable[[], AsyncRun]) -> None:
+    Leaving the block, or the loop, disconnects.
+    """
+
+    def __init__(self, operation: str, new_run: Callable[[], AsyncRun]) -> None:
+        self._operation = operation
         self._new_run = new_run
         self._run: AsyncRun | None = None
 
+    def __repr__(self) -> str:
+        return f"<AsyncStart {self._operation}, {self._run or 'not awaited'}>"
+
     def __await__(self) -> Generator[Any, None, AsyncRun]:
-        run = self._new_run()
-        yield from run._wait_until_started().__await__()
-        return run
+        if self._run is None:
+            run = self._new_run()
+            yield from run._wait_until_started().__await__()
+            self._run = run
+        return self._run
+
+    async def __aiter__(self) -> AsyncGenerator[RunEvent]:
+        async with self as run:
+            async for event in run:
+                yield event
 
     async def __aenter__(self) -> AsyncRun:
-        self._run = await self
-        return self._run
+        return await self
 
     async def __aexit__(self, *error: object) -> None:
         if self._run is not None:
@@ -164,6 +204,8 @@ class AsyncRun(BaseRun[AsyncConnection, anyio.Event]):
 
     _new_connection = AsyncConnection
     _new_event = anyio.Event
+    _reading: asyncio.Task[Any] | None = None
+    """Reads the run to its end, for a `result` whose time was over."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -175,18 +217,47 @@ class AsyncRun(BaseRun[AsyncConnection, anyio.Event]):
         return self
 
     async def __anext__(self) -> RunEvent:
+        if self._reading is not None:
+            await asyncio.wait({self._reading})
         event = await self._next()
         if event is None:
             raise StopAsyncIteration
         return event
 
-    async def result(self: AnyRun) -> Any:
-        """The result. The rest of the stream is read first, and its events are dropped.
+    @overload
+    async def result(self, timeout: float | None = None, *, type: None = None) -> Any: ...
+    @overload
+    async def result(self, timeout: float | None = None, *, type: type[T]) -> T: ...
+    @overload
+    async def result(self, timeout: float | None = None, *, type: Any) -> Any: ...
+    async def result(self, timeout: float | None = None, *, type: Any = None) -> Any:
+        """The result, as a `type` if one is given, such as a pydantic model.
 
-        The values of partials stand where it refers to them; those that this viewer has not read are read now.
+        The rest of the stream is read first, and its events are dropped. The values of partials stand where the result
+        refers to them; those that this viewer has not read are read now.
 
-        Raises `RunFailed`, `RunCancelled`, `Interrupted`, and `Left` after `disconnect()`.
+        Raises `RunFailed`, `RunCancelled`, `Interrupted`, `Left` after `disconnect()`, pydantic's `ValidationError`
+        where the result is not of the type, and `TimeoutError` after `timeout` seconds. The run is watched on after
+        that (under trio the connection is closed until the next call), and `result` may be called again.
         """
+        if timeout is None and self._reading is None:
+            return as_type(await self._outcome(), type)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            with anyio.move_on_after(timeout):
+                return as_type(await self._outcome(), type)
+            raise too_late(self.id, timeout) from None
+        if self._reading is None or self._reading.done():
+            # A read that is cancelled would close the connection, and end a run that does not linger.
+            self._reading = loop.create_task(self._outcome())
+            self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+        await asyncio.wait({self._reading}, timeout=timeout)
+        if not self._reading.done():
+            raise too_late(self.id, timeout)
+        return as_type(self._reading.result(), type)
+
+    async def _outcome(self: AnyRun) -> Any:
         while await self._next() is not None:
             pass
         if self._reader.needs_snapshot:

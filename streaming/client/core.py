@@ -7,12 +7,13 @@ and `close` of a `Connection`. Where these block, a coroutine never suspends, an
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import inspect
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, Protocol, Self, TypedDict, TypeVar, Unpack
 from uuid import uuid4
 
 import anyio
@@ -20,18 +21,22 @@ import httpx
 
 from ..protocol.sse import MAX_EVENT
 from ..protocol.typed import Reset, RunEvent
-from .errors import ClientError, refusal
+from .environment import HttpT, key_of_environment, open_http, url_of_environment, user_agent
+from .errors import ClientError, InvalidInput, refusal_in
+from .forms import Input, body_of, fields_of, file_fields, refused_texts, with_paths
 from .reader import Backoff, RunReader
 from .requests import (
     CATCH_UP,
-    LIMITS,
     PROBLEM,
-    Input,
+    UNCOUNTED,
     OnLost,
     base_url,
-    body_of,
+    checked_key,
+    json_of,
+    list_of,
     path_of,
     run_of,
+    shown_url,
     snapshot_of,
     start_headers,
     stream_headers,
@@ -79,10 +84,21 @@ class Connection(Protocol):
     async def close(self) -> None: ...
 
 
-HttpT = TypeVar("HttpT", bound=httpx.Client | httpx.AsyncClient)
 HeadersT = TypeVar("HeadersT")
 ConnectionT = TypeVar("ConnectionT", bound=Connection)
 EventT = TypeVar("EventT", threading.Event, anyio.Event)
+
+
+class Options(TypedDict, Generic[HeadersT], total=False):
+    """The options of a client that `with_options` can change."""
+
+    url: str | None
+    headers: HeadersT | None
+    api_key: str | None
+    heartbeat: float
+    backoff: Backoff | None
+    max_event: int
+    on_lost: OnLost | None
 
 
 class BaseClient(Generic[HttpT, HeadersT]):
@@ -92,7 +108,7 @@ class BaseClient(Generic[HttpT, HeadersT]):
 
     def __init__(  # each is optional
         self,
-        url: str = "http://127.0.0.1:8000",
+        url: str | None = None,
         *,
         headers: HeadersT | None = None,
         api_key: str | None = None,
@@ -102,15 +118,40 @@ class BaseClient(Generic[HttpT, HeadersT]):
         max_event: int = MAX_EVENT,
         on_lost: OnLost | None = None,
     ) -> None:
-        self.url = base_url(url)
-        self._headers = headers
-        self._api_key = api_key
-        self._timeouts = timeouts(heartbeat)
-        self._backoff = backoff or Backoff()
-        self._max_event = max_event
-        self._on_lost = on_lost
-        self._http: HttpT = http or self._new_http(limits=LIMITS)
+        self._options: Options[HeadersT] = {
+            "url": url,
+            "headers": headers,
+            "api_key": api_key,
+            "heartbeat": heartbeat,
+            "backoff": backoff,
+            "max_event": max_event,
+            "on_lost": on_lost,
+        }
+        self._configure()
+        self._http: HttpT = http or open_http(self._new_http, self.url)
         self._owns_http = http is None
+
+    def _configure(self) -> None:
+        options = self._options
+        self.url = base_url(url_of_environment() if options["url"] is None else options["url"])
+        self._headers = options["headers"]
+        key = options["api_key"]
+        self._api_key = checked_key(key_of_environment() if key is None else key)
+        self._timeouts = timeouts(options["heartbeat"])
+        self._backoff = options["backoff"] or Backoff()
+        self._max_event = options["max_event"]
+        self._on_lost = options["on_lost"]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {shown_url(self.url)}>"
+
+    def with_options(self, **options: Unpack[Options[HeadersT]]) -> Self:
+        """A client with other options, over the connections of this one, which closes them."""
+        other = copy.copy(self)
+        other._options = {**self._options, **options}
+        other._configure()
+        other._owns_http = False
+        return other
 
     async def _exchange(self, request: httpx.Request, *, stream: bool) -> httpx.Response:
         """The answer; its body is unread only where it is a success and `stream` is true."""
@@ -120,35 +161,61 @@ class BaseClient(Generic[HttpT, HeadersT]):
         self, method: str, path: str, *, stream: bool = False, headers: Mapping[str, str] | None = None, **options: Any
     ) -> httpx.Response:
         """The answer, with its body unread if `stream`. Raises `Unreachable` and `RequestRefused`."""
-        headers = {"Accept": f"application/json, {PROBLEM}", **await self._common_headers(), **(headers or {})}
+        every = httpx.Headers({"Accept": f"application/json, {PROBLEM}", **self._own_headers()})
+        every.update(await self._callers_headers())
+        every.update(headers)
         try:
             request = self._http.build_request(
-                method, self.url + path, headers=headers, timeout=self._timeouts, **options
+                method, self.url + path, headers=every, timeout=self._timeouts, **options
             )
             response = await self._exchange(request, stream=stream)
         except (httpx.RequestError, httpx.InvalidURL) as error:
             raise unreachable(error, self.url) from error
         if not response.is_success:
-            raise refusal(response.status_code, response.reason_phrase, response.headers, response.content)
+            raise refusal_in(response)
         return response
 
-    async def _common_headers(self) -> Mapping[str, str]:
+    def _own_headers(self) -> dict[str, str]:
+        """What the headers of the caller replace."""
+        key = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
+        default = self._http.headers.get("User-Agent", "").startswith("python-httpx/")
+        return {**key, "User-Agent": user_agent()} if default else key
+
+    async def _callers_headers(self) -> Mapping[str, str]:
         headers: Any = self._headers() if callable(self._headers) else (self._headers or {})
-        headers = await headers if inspect.isawaitable(headers) else headers
-        return {"Authorization": f"Bearer {self._api_key}", **headers} if self._api_key else headers
+        found: Mapping[str, str] = await headers if inspect.isawaitable(headers) else headers
+        return found
 
     def _new_reader(self, run: str = "", after: int = 0) -> RunReader:
         return RunReader(run, after=after, backoff=self._backoff, max_event=self._max_event)
 
-    def _new_post(self, operation: str, input: Input, key: str | None, *, detached: bool) -> Post:
-        headers = start_headers(key or str(uuid4()), detached=detached)
+    def _new_post(self, operation: str, input: Input, key: str | None, *, detached: bool, linger: float | None) -> Post:
+        headers = start_headers(key or str(uuid4()), detached=detached, linger=linger)
+        fields = fields_of(input)
 
-        async def post() -> httpx.Response:
-            with body_of(input) as body:
+        async def send() -> httpx.Response:
+            with body_of(fields) as body:
                 more = {**headers, **body.pop("headers", {})}
                 return await self._send("POST", path_of("operations", operation), stream=True, headers=more, **body)
 
+        async def post() -> httpx.Response:
+            nonlocal fields
+            try:
+                return await send()
+            except InvalidInput as error:
+                texts = refused_texts(fields, error.errors)
+                paths = texts & await self._file_fields(operation) if texts else texts
+                if not paths:
+                    raise
+            fields = with_paths(fields, paths)
+            return await send()
+
         return post
+
+    async def _file_fields(self, operation: str) -> set[str]:
+        """The fields of an operation that take files."""
+        catalogue = list_of(await self._send("GET", "/operations"), "operations")
+        return next((file_fields(entry.get("input")) for entry in catalogue if entry.get("name") == operation), set())
 
 
 class BaseRun(Generic[ConnectionT, EventT]):
@@ -157,10 +224,14 @@ class BaseRun(Generic[ConnectionT, EventT]):
     _new_connection: ClassVar[type[Any]]
     _new_event: ClassVar[type[Any]]
 
-    def __init__(self, client: BaseClient[Any, Any], reader: RunReader, post: Post | None = None) -> None:
+    def __init__(
+        self, client: BaseClient[Any, Any], reader: RunReader, post: Post | None = None, *, counts: bool = True
+    ) -> None:
         self._client = client
         self._reader = reader
         self._post = post
+        self._query = CATCH_UP if counts else CATCH_UP | UNCOUNTED
+        self._response: httpx.Response | None = None
         self._pending: deque[RunEvent] = deque()
         self._connection: ConnectionT | None = None
         self._disconnected: EventT = self._new_event()
@@ -174,6 +245,15 @@ class BaseRun(Generic[ConnectionT, EventT]):
     def last_event_id(self) -> int:
         """The number of the last event that was read."""
         return self._reader.last_event_id
+
+    @property
+    def response(self) -> httpx.Response | None:
+        """The answer whose stream was read last, with its status and headers; `None` before there is one."""
+        return self._response
+
+    def __repr__(self) -> str:
+        state = self._reader.status or ("left" if self._disconnected.is_set() else "live")
+        return f"<{type(self).__name__} {self.id or 'not started'}, {state}, after event {self.last_event_id}>"
 
     async def _pause(self, seconds: float) -> None:
         """Returns after `seconds`, or once the run is left."""
@@ -232,7 +312,7 @@ class BaseRun(Generic[ConnectionT, EventT]):
         return seconds
 
     async def _connect(self) -> None:
-        response = await self._open()
+        response = self._response = await self._open()
         self._connection = self._new_connection(response)
         self._reader.run = self._reader.run or run_of(response)
         if response.status_code == 204:
@@ -245,7 +325,7 @@ class BaseRun(Generic[ConnectionT, EventT]):
 
     async def _read_end(self) -> Reset:
         response = await self._client._send("GET", path_of("runs", self.id))
-        return self._reader.end_with(snapshot_of(response), response.json())
+        return self._reader.end_with(snapshot_of(response), json_of(response))
 
     async def _read_file(self, name: str, write: Callable[[bytes], object]) -> None:
         """Passes the bytes of a file of the run to `write`, as they arrive. Raises `Unreachable`, `RequestRefused`."""
@@ -281,7 +361,7 @@ class BaseRun(Generic[ConnectionT, EventT]):
             return await self._post()
         headers = {**stream_headers(), **self._reader.headers()}
         path = path_of("runs", self.id, "events")
-        return await self._client._send("GET", path, stream=True, headers=headers, params=CATCH_UP)
+        return await self._client._send("GET", path, stream=True, headers=headers, params=self._query)
 
     async def _close(self) -> None:
         connection, self._connection = self._connection, None

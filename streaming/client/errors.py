@@ -22,6 +22,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import httpx
 import orjson
 
 from .. import errors
@@ -42,8 +43,11 @@ class RequestRefused(ClientError):
     """The service answered with a problem document, or a proxy in front of it with an error of its own.
 
     `status` is the HTTP status, `code` a stable word for programs ("" where the answer is no problem document), `title`
-    and `detail` are for people, `errors` names the invalid fields, and `retry_after` is in seconds.
+    and `detail` are for people, `errors` names the invalid fields, and `retry_after` is in seconds. `response` is the
+    answer itself, its body read; `None` after pickling, as its request may carry a key.
     """
+
+    response: httpx.Response | None = None
 
     def __init__(
         self,
@@ -68,6 +72,10 @@ class RequestRefused(ClientError):
         message = f"{self.status} {self.title}: {self.detail}" if self.detail else f"{self.status} {self.title}"
         fields = [f"{'.'.join(map(str, error['loc'])) or 'input'}: {error['msg']}" for error in self.errors]
         return "; ".join([message, *fields])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        restored, (cls, args, state) = super().__reduce__()
+        return restored, (cls, args, {**state, "response": None})
 
 
 class Unauthorized(RequestRefused):
@@ -145,8 +153,15 @@ _BY_STATUS: Final[dict[int, type[RequestRefused]]] = {
 }
 
 
+def refusal_in(response: httpx.Response) -> RequestRefused:
+    """The error for an answer that is no success, whose body is read."""
+    error = refusal(response.status_code, response.reason_phrase, response.headers, response.content)
+    error.response = response
+    return error
+
+
 def refusal(status: int, reason: str, headers: Mapping[str, str], body: bytes) -> RequestRefused:
-    """The error for an answer that is no success; the names in `headers` are not case-sensitive."""
+    """The error for a status that is no success; the names in `headers` are not case-sensitive."""
     document = _document(body)
     detail = _text(document.get("detail"))
     if 300 <= status < 400:

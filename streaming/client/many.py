@@ -12,7 +12,7 @@ from ..protocol.sse import Message
 from ..protocol.typed import Done, Reset, Snapshot, read_event
 from .errors import ClientError, Interrupted
 from .reader import Backoff, RunReader
-from .requests import path_of, snapshot_of, stream_headers
+from .requests import json_of, path_of, snapshot_of, stream_headers
 
 if TYPE_CHECKING:
     from .core import BaseRun
@@ -88,6 +88,6 @@ async def connect_many(self: BaseRun[Any, Any]) -> None:
     await self._close()
     for run in list(reader.live):
         answer = await self._client._send("GET", path_of("runs", run))
-        end: Any = reader.end_run(run, snapshot_of(answer), answer.json())
+        end: Any = reader.end_run(run, snapshot_of(answer), json_of(answer))
         if end is not None:
             self._pending.append(end)

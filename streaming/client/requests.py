@@ -1,20 +1,16 @@
-"""Requests and answers as data, without I/O.
-
-An input with a file is sent as `multipart/form-data`, any other as JSON. In a form an object is its JSON as text.
-"""
+"""Requests and answers as data, without I/O. The body of a start is made in `forms`."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import math
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 import orjson
-from pydantic import BaseModel
+from pydantic import TypeAdapter
 
 from ..protocol.typed import Snapshot, read_snapshot
 from .errors import ClientError, NotAStream, Unreachable
@@ -34,20 +30,13 @@ PROBLEM: Final = "application/problem+json"
 CATCH_UP: Final = {"merge": "deltas"}
 """The query of a stream: what a run has said so far comes in a few pieces."""
 
-LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-"""httpx opens at most 100 connections by default, and a stream occupies one."""
+UNCOUNTED: Final = {"watch": "0"}
+"""The query of a stream whose viewer does not count: the run is as if nobody had watched it."""
 
+MAX_PORT: Final = 65535
 
-@dataclass(frozen=True)
-class File:
-    """A file of an input, in memory: its name, bytes and media type. For a file on disk, pass a `Path`."""
-
-    name: str
-    content: bytes
-    content_type: str = "application/octet-stream"
-
-
-Input = Mapping[str, Any] | BaseModel | None
+KEY: Final = re.compile(r"[!-~]+")
+"""What an API key is made of: the visible characters of ASCII (RFC 9110, section 5.5)."""
 
 
 def timeouts(heartbeat: float) -> httpx.Timeout:
@@ -59,10 +48,27 @@ def timeouts(heartbeat: float) -> httpx.Timeout:
 
 def base_url(url: str) -> str:
     """The URL that `/operations` and `/runs` follow. Raises `Unreachable` for one that is not http or https."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise Unreachable(f"{url!r} is not the http or https URL of a service", transient=False)
+    try:
+        parts = httpx.URL(url)
+        more = parts.query or parts.fragment or re.search(r"\s", url)
+        right = parts.scheme in ("http", "https") and bool(parts.host and not more) and (parts.port or 1) <= MAX_PORT
+    except (httpx.InvalidURL, ValueError):
+        right = False
+    if not right:
+        raise Unreachable(f"{shown_url(url)!r} is not the http or https URL of a service", transient=False)
     return url.rstrip("/")
+
+
+def shown_url(url: str) -> str:
+    """A URL without the name and the password that it may have."""
+    return re.sub(r"//[^/?#]*@", "//", url)
+
+
+def checked_key(key: str) -> str:
+    """An API key, "" for none. Raises `ValueError`, without the key, for what no header can carry."""
+    if key and not KEY.fullmatch(key):
+        raise ValueError("an API key has only visible ASCII characters, without spaces")
+    return key
 
 
 def path_of(*parts: str) -> str:
@@ -72,25 +78,21 @@ def path_of(*parts: str) -> str:
     return "".join(f"/{quote(part, safe='')}" for part in parts)
 
 
-def start_headers(key: str, *, detached: bool) -> dict[str, str]:
-    """The headers of a start. A repeated start with the same Idempotency-Key joins the first one's run."""
-    return {"Idempotency-Key": key, **({"Prefer": "respond-async"} if detached else stream_headers())}
+def start_headers(key: str, *, detached: bool, linger: float | None) -> dict[str, str]:
+    """The headers of a start. A repeated start with the same Idempotency-Key joins the first one's run.
+
+    Raises `ValueError`.
+    """
+    if linger is not None and not 0 <= linger < math.inf:
+        raise ValueError(f"linger must be 0 seconds or more, and finite, not {linger!r}")
+    wishes = ["respond-async"] * detached + ([] if linger is None else [f"linger={math.ceil(linger)}"])
+    headers = {"Idempotency-Key": key, **({} if detached else stream_headers())}
+    return {**headers, "Prefer": ", ".join(wishes)} if wishes else headers
 
 
 def stream_headers() -> dict[str, str]:
     """The headers of a request for a stream. Compression would delay events."""
     return {"Accept": f"text/event-stream, {PROBLEM}", "Accept-Encoding": "identity"}
-
-
-@contextlib.contextmanager
-def body_of(input: Input) -> Iterator[dict[str, Any]]:
-    """The body of a start, as arguments for httpx; its files stay open until the block ends."""
-    fields = _fields(input)
-    with contextlib.ExitStack() as stack:
-        if any(isinstance(entry, Path | File) for value in fields.values() for entry in _as_list(value)):
-            yield _form(fields, stack)
-        else:
-            yield json_body(fields)
 
 
 def json_body(value: Any) -> dict[str, Any]:
@@ -106,66 +108,66 @@ def run_of(response: httpx.Response) -> str:
 def snapshot_of(response: httpx.Response) -> Snapshot:
     """The snapshot in an answer. Raises `NotAStream` where there is none."""
     try:
-        return read_snapshot(response.json())
+        return read_snapshot(json_of(response))
     except ValueError as error:
         raise NotAStream("the answer is no snapshot of a run") from error
 
 
+def snapshots_of(entries: list[dict[str, Any]]) -> list[Snapshot]:
+    """The snapshots of a list. Raises `NotAStream` where one is none."""
+    try:
+        return [read_snapshot(entry) for entry in entries]
+    except ValueError as error:
+        raise NotAStream("the answer has an entry that is no snapshot of a run") from error
+
+
 def token_in(response: httpx.Response) -> str:
     """The token in an answer. Raises `NotAStream` where there is none."""
-    try:
-        return str(response.json()["token"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise NotAStream("the answer has no token: is this the URL of the service?") from error
+    return str(_member(response, "token", str))
 
 
 def list_of(response: httpx.Response, name: str) -> list[dict[str, Any]]:
-    """The list of this name in an answer. Raises `NotAStream` where there is none."""
+    """The list of this name in an answer, of objects. Raises `NotAStream` where there is none."""
+    entries: list[dict[str, Any]] = _member(response, name, list)
+    if not all(isinstance(entry, dict) for entry in entries):
+        raise _missing(name)
+    return entries
+
+
+def json_of(response: httpx.Response) -> Any:
+    """The JSON of an answer. Raises `ValueError`, also for more levels than there may be."""
+    return orjson.loads(response.content)
+
+
+def as_type(value: Any, type: Any) -> Any:
+    """A result as this type, a pydantic model or another one; as it came with `None`.
+
+    Raises pydantic's `ValidationError`.
+    """
+    return value if type is None else TypeAdapter(type).validate_json(orjson.dumps(value))
+
+
+def too_late(run: str, timeout: float | None) -> TimeoutError:
+    """The error of a result that is not there in time."""
+    return TimeoutError(f"run {run} is not over after {timeout:g} seconds")
+
+
+def _member(response: httpx.Response, name: str, kind: type[Any]) -> Any:
     try:
-        return list(response.json()[name])
-    except (ValueError, KeyError, TypeError) as error:
-        raise NotAStream(f"the answer has no {name}: is this the URL of the service?") from error
+        value = json_of(response)[name]
+    except (ValueError, LookupError, TypeError) as error:
+        raise _missing(name) from error
+    if not isinstance(value, kind):
+        raise _missing(name)
+    return value
+
+
+def _missing(name: str) -> NotAStream:
+    return NotAStream(f"the answer has no {name}: is this the URL of the service?")
 
 
 def unreachable(error: Exception, url: str) -> Unreachable:
     """The error of the client for one of httpx."""
     default = "no answer in time" if isinstance(error, httpx.TimeoutException) else type(error).__name__
     transient = not isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol | httpx.InvalidURL)
-    return Unreachable(f"{url} cannot be reached: {str(error) or default}", transient=transient)
-
-
-def _fields(input: Input) -> dict[str, Any]:
-    if isinstance(input, BaseModel):
-        return input.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    return dict(input or {})
-
-
-def _as_list(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list | tuple) else [value]
-
-
-def _form(fields: Mapping[str, Any], stack: contextlib.ExitStack) -> dict[str, Any]:
-    files: list[tuple[str, tuple[str, Any] | tuple[str, Any, str]]] = []
-    data: dict[str, list[str]] = {}
-    for name, value in fields.items():
-        for entry in _as_list(value):
-            if isinstance(entry, Path):
-                files.append((name, (entry.name, stack.enter_context(entry.open("rb")))))
-            elif isinstance(entry, File):
-                files.append((name, (entry.name, entry.content, entry.content_type)))
-            elif entry is not None:
-                data.setdefault(name, []).append(_form_text(name, entry))
-    return {"files": files, "data": data}
-
-
-def _form_text(name: str, value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str | int | float):
-        return str(value)
-    try:
-        return orjson.dumps(value).decode()
-    except orjson.JSONEncodeError:
-        raise ValueError(
-            f"{name}: an input with a file may hold text and JSON besides, not a {type(value).__name__}"
-        ) from None
+    return Unreachable(f"{shown_url(url)} cannot be reached: {str(error) or default}", transient=transient)

@@ -6,35 +6,42 @@ import contextlib
 import socket
 import threading
 from collections.abc import Generator, Iterable, Mapping
-from typing import Self, cast
+from concurrent.futures import Future
+from typing import Any, Self, TypeVar, cast, overload
 
 import httpx
 
 from ..protocol.typed import RunEvent
 from .aio import AsyncClient, AsyncRun
 from .core import BaseClient, BaseRun, Post, blocking, run_blocking
+from .forms import Input
 from .many import RunsReader, connect_many, open_many
 from .reader import RunReader
-from .requests import Headers, Input
+from .requests import Headers, as_type, too_late
+
+T = TypeVar("T")
 
 
 class Client(BaseClient[httpx.Client, Headers]):
     """A service that runs operations.
 
-    `url` is where it is mounted (`https://example.org/api`). `headers` are sent with every request; a function is
-    called for each. `api_key` is sent as `Authorization: Bearer`. `heartbeat` is the service's, in seconds: a
-    connection that is silent for 2.5 of them is dead. `backoff` says when to connect again and when to give up. `http`
-    is the caller's `httpx.Client`, with its proxies, certificates and transport; `close` leaves it open. `max_event` is
-    the most bytes of one event. `on_lost` is called when a connection is lost, with the seconds until the next attempt
-    and the error (`None` where the stream just ended).
+    `url` is where it is mounted (`https://example.org/api`), by default `HEADWAY_URL`. `headers` are sent with every
+    request; a function is called for each. `api_key` is sent as `Authorization: Bearer`; by default it is
+    `HEADWAY_API_KEY`, and "" is none. `heartbeat` is the service's, in seconds: a connection that is silent for 2.5 of
+    them is dead. `backoff` says when to connect again and when to give up. `http` is the caller's `httpx.Client`, with
+    its proxies, certificates and transport; `close` leaves it open. `max_event` is the most bytes of one event.
+    `on_lost` is called when a connection is lost, with the seconds until the next attempt and the error (`None` where
+    the stream just ended).
 
-    Every method raises `Unreachable` and `RequestRefused`; `streaming.client.errors` has all errors.
+    `with_options` gives a client with other options over the same connections. Every method raises `Unreachable` and
+    `RequestRefused`; `streaming.client.errors` has all errors.
     """
 
     _new_http = httpx.Client
 
     operations = blocking(AsyncClient.operations)
     runs = blocking(AsyncClient.runs)
+    request = blocking(AsyncClient.request)
     snapshot = blocking(AsyncClient.snapshot)
     cancel = blocking(AsyncClient.cancel)
     answer = blocking(AsyncClient.answer)
@@ -53,20 +60,32 @@ class Client(BaseClient[httpx.Client, Headers]):
             self._http.close()
 
     def start(
-        self, operation: str, input: Input = None, *, idempotency_key: str | None = None, detached: bool = False
+        self,
+        operation: str,
+        input: Input = None,
+        *,
+        idempotency_key: str | None = None,
+        detached: bool = False,
+        linger: float | None = None,
     ) -> Run:
         """Starts a run and watches it. With `detached` it starts without a viewer; iterating over it watches it.
 
-        A `Path` or a `File` in `input` is uploaded. The start is repeated where its answer is lost or the service is
-        busy; `idempotency_key`, by default a new one, makes sure that this starts only one run.
+        A path, a `File`, bytes or an open file in `input` is uploaded (an open file from its beginning); a text is a
+        path where the operation takes a file. The start is repeated where its answer is lost or the service is busy;
+        `idempotency_key`, by default a new one, makes sure that this starts only one run. `linger` asks for the seconds
+        for which the run goes on without viewers. Raises `OSError` for a file that cannot be read.
         """
-        run = Run(self, self._new_reader(), self._new_post(operation, input, idempotency_key, detached=detached))
+        post = self._new_post(operation, input, idempotency_key, detached=detached, linger=linger)
+        run = Run(self, self._new_reader(), post)
         run_blocking(run._wait_until_started())
         return run
 
-    def watch(self, run: str, *, after: int = 0) -> Run:
-        """A run that was started elsewhere, from its first event on, or after the event with the number `after`."""
-        return Run(self, self._new_reader(run, after))
+    def watch(self, run: str, *, after: int = 0, counts: bool = True) -> Run:
+        """A run that was started elsewhere, from its first event on, or after the event with the number `after`.
+
+        With `counts=False` the viewer does not count for the linger: the run ends as if nobody had watched it here.
+        """
+        return Run(self, self._new_reader(run, after), counts=counts)
 
     def watch_runs(
         self, runs: Iterable[str], *, after: Mapping[str, int] | None = None
@@ -121,7 +140,7 @@ class Run(BaseRun[BlockingConnection, threading.Event]):
     _new_connection = BlockingConnection
     _new_event = threading.Event
 
-    result = blocking(AsyncRun.result)
+    _outcome = blocking(AsyncRun._outcome)
     snapshot = blocking(AsyncRun.snapshot)
     files = blocking(AsyncRun.files)
     file = blocking(AsyncRun.file)
@@ -129,9 +148,10 @@ class Run(BaseRun[BlockingConnection, threading.Event]):
     cancel = blocking(AsyncRun.cancel)
     answer = blocking(AsyncRun.answer)
 
-    def __init__(self, client: Client, reader: RunReader, post: Post | None = None) -> None:
-        super().__init__(client, reader, post)
+    def __init__(self, client: Client, reader: RunReader, post: Post | None = None, *, counts: bool = True) -> None:
+        super().__init__(client, reader, post, counts=counts)
         self._read_lock = threading.Lock()
+        self._reading: Future[Any] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -151,6 +171,33 @@ class Run(BaseRun[BlockingConnection, threading.Event]):
         if event is None:
             raise StopIteration
         return event
+
+    @overload
+    def result(self, timeout: float | None = None, *, type: None = None) -> Any: ...
+    @overload
+    def result(self, timeout: float | None = None, *, type: type[T]) -> T: ...
+    @overload
+    def result(self, timeout: float | None = None, *, type: Any) -> Any: ...
+    def result(self, timeout: float | None = None, *, type: Any = None) -> Any:
+        if timeout is None and self._reading is None:
+            return as_type(self._outcome(), type)
+        if self._reading is None or self._reading.done():
+            # A read with a timeout of its own would close the connection, and end a run that does not linger.
+            self._reading = Future()
+            threading.Thread(target=self._read_to_end, args=(self._reading,), daemon=True).start()
+        try:
+            value = self._reading.result(timeout)
+        except TimeoutError:
+            raise too_late(self.id, timeout) from None
+        return as_type(value, type)
+
+    result.__doc__ = AsyncRun.result.__doc__
+
+    def _read_to_end(self, reading: Future[Any]) -> None:
+        try:
+            reading.set_result(self._outcome())
+        except BaseException as error:  # noqa: BLE001  # the caller raises it
+            reading.set_exception(error)
 
     def disconnect(self) -> None:
         """Stops watching, from any thread, without ending the run. The iteration ends without an error."""

@@ -100,6 +100,7 @@ QUERIES: Final = {
     "names": "With `view=html`: whether other events than `start` and `done` have a name.",
     "merge": "Joins successive deltas of one channel while the viewer catches up.",
     "from": "Begins with the newest event.",
+    "watch": "Whether the viewer counts: with `0` the run is as if nobody had watched it.",
 }
 
 

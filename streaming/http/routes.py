@@ -142,7 +142,16 @@ class Routes:
             return head()
         self._check_streams()
         runner = self._headway.runner
-        source = runner.worker.call(partial(RunSource, runner.store, run, rewound=rewound, seat=current_seat()))
+        source = runner.worker.call(
+            partial(
+                RunSource,
+                runner.store,
+                run,
+                counts=request.args.get("watch") != "0",
+                rewound=rewound,
+                seat=current_seat(),
+            )
+        )
         pass_seat()
         return self._stream(source, {run: (record.info.operation, after)}, open_lens(self._opening(run)))
 

@@ -14,6 +14,7 @@ from typing import Any, assert_type
 import anyio
 import httpx
 import pytest
+from pydantic import BaseModel
 
 from streaming import client
 from streaming.client import (
@@ -229,18 +230,29 @@ def test_a_blocking_client_in_greenlets() -> None:
     assert (process.returncode, process.stderr) == (0, "")
 
 
+class Ending(BaseModel):
+    """A result."""
+
+    pages: int
+
+
 def test_the_types_of_both_clients() -> None:
     """What mypy reads of a method of `Client` is that of `AsyncClient`, without `await`."""
 
     def blocking(headway: Client, run: Run) -> None:
         assert_type(headway.operations(), list[dict[str, Any]])
-        assert_type(headway.runs(status="running", limit=1), list[dict[str, Any]])
+        assert_type(headway.runs(status="running", limit=1), list[Snapshot])
         assert_type(headway.snapshot("r1"), Snapshot)
         assert_type(headway.answer("r1", question="q1", answer=True), Snapshot)
         assert_type(headway.start("x", {"pages": 3}), Run)
         assert_type(run.answer(True, question="q1"), Snapshot)
         assert_type(run.cancel(), Snapshot)
         assert_type(next(run), RunEvent)
+        assert_type(run.result(), Any)
+        assert_type(run.result(5, type=Ending), Ending)
+        assert_type(run.result(type=list[int]), list[int])
+        assert_type(headway.with_options(api_key="k"), Client)
+        headway.with_options(api_keys="k")  # type: ignore[call-arg]
         headway.snapshot(3)  # type: ignore[arg-type]
         headway.runs(state="running")  # type: ignore[call-arg]
 
@@ -249,9 +261,12 @@ def test_the_types_of_both_clients() -> None:
         assert_type(await headway.start("x", {"pages": 3}), AsyncRun)
         assert_type(await run.answer(True, question="q1"), Snapshot)
         assert_type(await anext(run), RunEvent)
+        assert_type(await run.result(5, type=Ending), Ending)
+        async for event in headway.start("x"):
+            assert_type(event, RunEvent)
 
     for cls, async_cls in ((Client, AsyncClient), (Run, AsyncRun)):
-        for name in ("operations", "runs", "snapshot", "cancel", "answer", "result"):
+        for name in ("operations", "runs", "request", "snapshot", "cancel", "answer", "result"):
             if method := getattr(cls, name, None):
                 assert not inspect.iscoroutinefunction(method)
                 assert inspect.signature(method) == inspect.signature(getattr(async_cls, name))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+import httpx
 import pytest
 
-from streaming import OperationError
+from streaming import HeadwayError, OperationError
 from streaming.client import (
     ClientError,
     Conflict,
@@ -21,7 +25,7 @@ from streaming.client import (
     Unauthorized,
     errors,
 )
-from streaming.client.errors import refusal
+from streaming.client.errors import refusal, refusal_in
 
 
 def test_the_tree_in_the_docstring() -> None:
@@ -88,6 +92,37 @@ def test_a_failed_run_is_no_failure_of_the_operation_that_watches_it() -> None:
         True,
     )
     assert not isinstance(error, OperationError)
+
+
+def kinds_of_error(root: type[BaseException]) -> Iterator[type[BaseException]]:
+    """A class and all below it."""
+    yield root
+    for below in root.__subclasses__():
+        yield from kinds_of_error(below)
+
+
+@pytest.mark.parametrize(
+    "kind", sorted(set(kinds_of_error(HeadwayError)), key=lambda kind: f"{kind.__module__}.{kind}")
+)
+def test_every_error_can_be_pickled(kind: type[HeadwayError]) -> None:
+    """A pool of processes hands it on as it was, whatever its constructor takes; so does `copy`."""
+    error = kind.__new__(kind, "broken", "It broke.")
+    error.__dict__.update({"detail": "no", "title": "None", "errors": [], "retryable": True, "reason": "requested"})
+    error.__dict__.update({"status": 404, "message": "It broke.", "code": "broken"})
+    for same in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert (type(same), same.args, str(same)) == (kind, error.args, str(error))
+        assert {**vars(same), "response": None} == {**vars(error), "response": None}
+
+
+def test_a_pickled_refusal_has_no_key() -> None:
+    """The answer is that of a request with headers, so it stays in its process."""
+    request = httpx.Request("GET", "http://service.test", headers={"Authorization": "Bearer a-secret"})
+    error = refusal_in(httpx.Response(404, json={"code": "run_not_found", "detail": "no"}, request=request))
+    assert error.response is not None
+    pickled = pickle.dumps(error)
+    assert b"a-secret" not in pickled
+    same = pickle.loads(pickled)
+    assert (type(same), same.status, same.code, same.response) == (NotFound, 404, "run_not_found", None)
 
 
 def test_retry_after_is_a_number_or_a_date() -> None:

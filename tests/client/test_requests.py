@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import anyio
 import httpx
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
-from streaming.client import AsyncClient, Client, File, NotAStream, RequestRefused, Unreachable
+from streaming.client import AsyncClient, Backoff, Client, File, InvalidInput, NotAStream, RequestRefused, Unreachable
 from tests.client.conftest import ClientOf
 from tests.client.service import URL, Service
 
@@ -47,6 +51,137 @@ def test_an_input_with_a_file_is_sent_as_a_form(client_of: ClientOf, service: Se
     for name, value in (("pages", "1-2"), ("render", "true"), ("n", "1"), ("n", "2")):
         assert f'name="{name}"\r\n\r\n{value}\r\n'.encode() in body
     assert b"none" not in body
+
+
+def opened(path: Path) -> Any:
+    """An open file, as a caller has it."""
+    return path.open("rb")
+
+
+def piped(path: Path) -> Any:
+    """What can be read only once."""
+    reading, writing = os.pipe()
+    os.write(writing, path.read_bytes())
+    os.close(writing)
+    return open(reading, "rb")
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (Path, "a.pdf"),
+        (lambda path: path.read_bytes(), "file"),
+        (lambda path: bytearray(path.read_bytes()), "file"),
+        (lambda path: memoryview(path.read_bytes()), "file"),
+        (opened, "a.pdf"),
+        (lambda path: io.BytesIO(path.read_bytes()), "file"),
+        (piped, "file"),
+        (lambda path: File("b.pdf", path.read_bytes()), "b.pdf"),
+        (str, "a.pdf"),
+        (lambda path: [str(path)], "a.pdf"),
+    ],
+)
+@pytest.mark.parametrize("cuts", [0, 1])
+def test_each_form_of_a_file(
+    client_of: ClientOf, tmp_path: Path, make: Callable[[Path], Any], name: str, cuts: int
+) -> None:
+    """A path, bytes, an open file, and a text where the operation takes a file; a start that is repeated has it too."""
+    path = tmp_path / "a.pdf"
+    path.write_bytes(b"%PDF")
+    service = Reading(cuts)
+    value = make(path)
+    with client_of(service, backoff=Backoff(retry_delay=0, max_delay=0)) as headway:
+        assert headway.start("read", {"file": value, "pages": "1-2"}).result() == 5
+    assert len(service.bodies) == cuts + 1
+    for body in service.bodies:
+        assert f'name="file"; filename="{name}"'.encode() in body
+        assert b"\r\n\r\n%PDF\r\n" in body
+        assert b'name="pages"\r\n\r\n1-2\r\n' in body
+    if hasattr(value, "close"):
+        value.close()
+
+
+class Reading(Service):
+    """A service whose operation takes a file and a text; the first `cuts` starts are lost after they were read."""
+
+    def __init__(self, cuts: int = 0) -> None:
+        super().__init__()
+        self.cuts = cuts
+        self.bodies: list[bytes] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            file = {"anyOf": [{"type": "string", "format": "binary"}, {"type": "null"}]}
+            fields = {"file": {"type": "array", "items": file}, "pages": {"type": "string"}, "odd": True}
+            return httpx.Response(200, json={"operations": [{"name": "read", "input": {"properties": fields}}]})
+        if request.headers["content-type"] == "application/json":
+            errors = [{"loc": ["file", 0], "msg": "a file is sent as multipart/form-data"}, {"loc": [], "msg": "no"}]
+            errors.append({"loc": ["pages"], "msg": "no"})
+            return httpx.Response(422, json={"code": "invalid_input", "errors": errors})
+        self.bodies.append(request.content)
+        if self.cuts:
+            self.cuts -= 1
+            raise httpx.ReadError("lost")
+        return super().__call__(request)
+
+
+def test_a_text_is_no_path_where_the_operation_takes_text(client_of: ClientOf, tmp_path: Path) -> None:
+    """What somebody has typed is not opened: the field has to be one for a file. The refusal is the service's."""
+    (tmp_path / "secret").write_bytes(b"secret")
+    service = Reading()
+    with client_of(service) as headway, pytest.raises(InvalidInput):
+        headway.start("read", {"pages": str(tmp_path / "secret")})
+    with client_of(service) as headway, pytest.raises(FileNotFoundError):
+        headway.start("read", {"file": str(tmp_path / "missing")})
+    assert service.bodies == []
+
+
+class Papers(BaseModel):
+    """An input with files."""
+
+    model_config = ConfigDict(populate_by_name=True, arbitrary_types_allowed=True)
+
+    file: Path
+    more: bytes = Field(b"", serialization_alias="extra")
+    pages: int = 1
+    day: date = date(2026, 11, 23)
+
+
+def test_a_model_with_files(client_of: ClientOf, tmp_path: Path) -> None:
+    """Its paths and bytes are files, under their aliases; of the rest only what was set is sent, as JSON has it."""
+    (tmp_path / "a.pdf").write_bytes(b"%PDF")
+    service = Reading()
+    with client_of(service) as headway:
+        headway.start("read", Papers(file=tmp_path / "a.pdf", more=b"\xff", day=date(2026, 1, 2))).result()
+    (body,) = service.bodies
+    assert b'name="file"; filename="a.pdf"' in body
+    assert b'name="extra"; filename="extra"' in body
+    assert b'name="day"\r\n\r\n2026-01-02' in body
+    assert b"pages" not in body
+
+
+def test_the_name_of_a_file_may_be_no_text(client_of: ClientOf, tmp_path: Path) -> None:
+    """On Linux it is bytes; what is no UTF-8 is sent as a question mark."""
+    path = Path(os.fsdecode(bytes(tmp_path) + b"/\xff.pdf"))
+    path.write_bytes(b"%PDF")
+    service = Reading()
+    with client_of(service) as headway:
+        headway.start("read", {"file": path}).result()
+    assert b'filename="?.pdf"' in service.bodies[0]
+
+
+@pytest.mark.parametrize(("linger", "prefer"), [(None, None), (0, "linger=0"), (1.2, "linger=2"), (60, "linger=60")])
+def test_a_start_asks_for_a_linger(
+    client_of: ClientOf, service: Service, linger: float | None, prefer: str | None
+) -> None:
+    """In whole seconds; with a detached start both are preferred."""
+    with client_of(service) as headway:
+        headway.start("x", linger=linger).result()
+        headway.start("x", linger=linger, detached=True)
+        with pytest.raises(ValueError, match="linger"):
+            headway.start("x", linger=float("nan"))
+    preferred = [request.headers.get("prefer") for request in service.requests]
+    assert preferred == [prefer, ", ".join(filter(None, ["respond-async", prefer]))]
 
 
 def test_objects_beside_a_file(client_of: ClientOf, service: Service) -> None:
@@ -141,7 +276,20 @@ def test_ids_cannot_leave_their_path(client_of: ClientOf, service: Service) -> N
     assert service.requests[-1].url.raw_path == b"/api/runs/r%2F1"
 
 
-@pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://x", "http://", "http://x/?a=b"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost:8000",
+        "ftp://x",
+        "http://",
+        "http://x/?a=b",
+        "http://x:99999",
+        "http://[::1",
+        "http://a b",
+        "http://\x00",
+    ],
+)
 def test_an_invalid_url_is_refused_at_once(url: str) -> None:
     """Another attempt would not help."""
     with pytest.raises(Unreachable) as caught:

@@ -251,5 +251,5 @@ def test_the_query_of_a_stream(document: Document) -> None:
         {each["name"] for each in paths[path]["get"]["parameters"] if each["in"] == "query"}
         for path in ("/runs/{run}/events", "/events")
     )
-    assert one == {"last_event_id", "view", "names", "merge", "from"}
+    assert one == {"last_event_id", "view", "names", "merge", "from", "watch"}
     assert several == {"run", "last_event_id", "merge"}

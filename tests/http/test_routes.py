@@ -495,6 +495,19 @@ def test_a_viewer_that_leaves_before_it_has_read(api: Api) -> None:
     api.until(response.headers["Run-Id"], "cancelled")
 
 
+def test_a_viewer_that_does_not_count(api: Api) -> None:
+    """`?watch=0`: a run with a linger of 0 goes on when it is left, as one that nobody has watched yet."""
+    run = api.start("scripted", "wait")
+    response = api.ask("GET", f"/runs/{run}/events?watch=0")
+    next(iter(response.iter_encoded()))
+    assert api.snapshot(run)["viewers"] == 0
+    response.close()
+    assert api.until(run, "running")["viewers"] == 0
+    refused = api.get(f"/runs/{run}/events?watch=no")
+    assert (refused.status_code, refused.get_json()["errors"][0]["loc"]) == (400, ["watch"])
+    api.ask("DELETE", f"/runs/{run}")
+
+
 def test_head_is_no_viewer(api: Api) -> None:
     """HEAD has the headers of the stream and no body, and does not affect the run."""
     run = api.start("scripted", "wait")

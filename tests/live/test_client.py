@@ -94,7 +94,7 @@ def test_operations_and_runs(headway: Any) -> None:
     assert "pour" in {entry["name"] for entry in headway.operations()}
     run = headway.start("pour", {"count": 1})
     assert run.result() == 1
-    assert run.id in {entry["id"] for entry in headway.runs(operation="pour", status="succeeded")}
+    assert run.id in {entry.id for entry in headway.runs(operation="pour", status="succeeded")}
 
 
 def test_a_bad_input_names_its_field(headway: Any) -> None:

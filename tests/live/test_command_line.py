@@ -119,13 +119,13 @@ def test_answer(shell: CommandLine, server: Server) -> None:
         read_until(running, "question")
         with Client(server.url, api_key=KEY) as client:
             (run,) = client.runs(status="waiting")
-        assert shell.run("answer", run["id"], "maybe").code == 5
-        assert shell.run("answer", run["id"], "true").code == 0
+        assert shell.run("answer", run.id, "maybe").code == 5
+        assert shell.run("answer", run.id, "true").code == 0
         assert read_until(running, "result")["data"]["result"]["stopped"] is False
         assert running.wait(PATIENCE) == 0
         assert running.stderr
-        assert f"python -m streaming answer {run['id']} ANSWER" in running.stderr.read().decode()
-    assert shell.run("answer", run["id"], "true").code == 2
+        assert f"python -m streaming answer {run.id} ANSWER" in running.stderr.read().decode()
+    assert shell.run("answer", run.id, "true").code == 2
 
 
 def test_a_closed_pipe(shell: CommandLine, server: Server) -> None:

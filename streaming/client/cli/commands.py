@@ -19,6 +19,7 @@ from rich.table import Table
 
 from ...protocol.state import Status
 from ..errors import ClientError, NotAStream, RequestRefused, RunCancelled, RunFailed, Unreachable
+from ..requests import list_of
 from ..sync import Client, Run
 from . import doctor as checks
 from .config import Config, RunType, common
@@ -218,7 +219,8 @@ def file(config: Config, run: str, name: str | None, to: str | None) -> None:
 def list_runs(config: Config, /, **filters: Any) -> None:
     """Lists the caller's runs, the newest first."""
     with config.client() as client:
-        runs = client.runs(**filters)
+        params = {name: value for name, value in filters.items() if value is not None}
+        runs = list_of(client.request("GET", "/runs", params=params), "runs")
     if not config.on_screen:
         for entry in runs:
             write_line(entry)

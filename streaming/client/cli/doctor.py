@@ -226,9 +226,9 @@ def _checks_with_simulate(target: Target) -> Iterator[Finding]:
 
 
 def _checks_without_simulate(target: Target) -> Iterator[Finding]:
-    runs = [run for run in target.client.runs(limit=100) if run.get("status") in ("succeeded", "failed", "cancelled")]
+    runs = [run.id for run in target.client.runs(limit=100) if run.over]
     if runs:
-        run = str(runs[0]["id"])
+        run = runs[0]
         with target.events(run, accept="gzip, deflate, br, zstd") as stream:
             yield from _check_headers(stream.response.headers)
             yield _check_compressed(stream.response.headers)

@@ -16,7 +16,7 @@ from typing import Any, Final
 import click
 import orjson
 
-from ..requests import File
+from ..forms import File
 
 FILES: Final = "files"
 RESERVED: Final = frozenset({"help", "url", "key", "owner", "json", "output", "detach", "heartbeat", "attempts"})

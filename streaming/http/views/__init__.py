@@ -49,7 +49,13 @@ VIEWS: Final[dict[str, Callable[[Opening], View]]] = {
     "messages": lambda _: Messages(),
     "text": lambda _: Text(),
 }
-CHOICES: Final = {"view": tuple(VIEWS), "names": ("1", "0"), "merge": ("deltas",), "from": ("latest",)}
+CHOICES: Final = {
+    "view": tuple(VIEWS),
+    "names": ("1", "0"),
+    "merge": ("deltas",),
+    "from": ("latest",),
+    "watch": ("1", "0"),
+}
 """The parameters of a stream, and their values."""
 
 
