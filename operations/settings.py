@@ -101,25 +101,59 @@ HOSTS: Final = "host,host:port"
 class ServiceSettings(BaseSettings):
     """The settings of the operations that ship with Headway, and of the service that offers them."""
 
-    llm_base_url: str | None = setting(None, _url, URL)
-    llm_api_key: str | None = setting(None, str, "text", secret=True)
-    llm_model: str | None = setting(None, str, "text")
-    llm_timeout: float = setting(120.0, _above_zero, "seconds above 0")
-    turns: Mapping[str, int] | None = setting(None, _turns, "KIND=NUMBER,KIND=NUMBER, as in model=8,analytics=4")
-    fetch_proxy: str | None = setting(None, _proxy, "an http or socks5 URL", secret=True)
-    document_hosts: frozenset[str] = setting(frozenset(), _hosts, HOSTS)
-    agent_hosts: frozenset[str] = setting(frozenset(), _hosts, HOSTS)
-    agent_private_hosts: frozenset[str] = setting(frozenset(), _hosts, HOSTS)
-    agent_tools: tuple[str, ...] = setting((), _names, "module:function,module:function")
-    agent_tools_file: str | None = setting(None, str, "a TOML or JSON file of tools")
-    agent_contact: str | None = setting(None, str, "text")
-    agent_geocoding_url: str = setting("https://geocoding-api.open-meteo.com", _url, URL)
-    agent_weather_url: str = setting("https://api.open-meteo.com", _url, URL)
-    agent_holidays_url: str = setting("https://date.nager.at", _url, URL)
-    agent_exchange_url: str = setting("https://api.frankfurter.dev", _url, URL)
-    agent_encyclopedia_url: str = setting("https://en.wikipedia.org", _url, URL)
-    gateway: Mapping[str, GatewayEntry] | None = setting(None, _gateways, GATEWAYS)
-    simulate: bool = setting(False, _switch, "1 or 0")
+    llm_base_url: str | None = setting(
+        None, _url, URL, "A server with OpenAI's API, which then answers.", unset="the embedded model"
+    )
+    llm_api_key: str | None = setting(None, str, "text", "Its key.", secret=True)
+    llm_model: str | None = setting(
+        None, str, "text", "The name of the model.", unset="the first that the server lists"
+    )
+    llm_timeout: float = setting(
+        120.0, _above_zero, "seconds above 0", "How long a model may be silent before its call is given up."
+    )
+    turns: Mapping[str, int] | None = setting(
+        None,
+        _turns,
+        "KIND=NUMBER,KIND=NUMBER, as in model=8,analytics=4",
+        "How many runs of one user do a kind of work at a time on a machine.",
+        unset="by the kind of work",
+    )
+    fetch_proxy: str | None = setting(
+        None,
+        _proxy,
+        "an http or socks5 URL",
+        "The proxy for `document_url` and the agent's tools, which then is what restricts their addresses.",
+        secret=True,
+    )
+    document_hosts: frozenset[str] = setting(
+        frozenset(), _hosts, HOSTS, "The hosts from which `extract` fetches a `document_url`, with any address."
+    )
+    agent_hosts: frozenset[str] = setting(
+        frozenset(), _hosts, HOSTS, "The only hosts that the agent's tools may reach.", unset="those of the tools"
+    )
+    agent_private_hosts: frozenset[str] = setting(
+        frozenset(), _hosts, HOSTS, "Further hosts that they may reach, with any address."
+    )
+    agent_tools: tuple[str, ...] = setting(
+        (), _names, "module:function,module:function", "Python functions that the agent may call."
+    )
+    agent_tools_file: str | None = setting(
+        None, str, "a TOML or JSON file of tools", "HTTP requests that the agent may make."
+    )
+    agent_contact: str | None = setting(
+        None, str, "text", "An address or a URL in the `User-Agent` of its requests, which Wikimedia requires."
+    )
+    agent_geocoding_url: str = setting(
+        "https://geocoding-api.open-meteo.com", _url, URL, "Where the agent looks up places."
+    )
+    agent_weather_url: str = setting("https://api.open-meteo.com", _url, URL, "Where it looks up the weather.")
+    agent_holidays_url: str = setting("https://date.nager.at", _url, URL, "Where it looks up public holidays.")
+    agent_exchange_url: str = setting("https://api.frankfurter.dev", _url, URL, "Where it looks up rates of exchange.")
+    agent_encyclopedia_url: str = setting("https://en.wikipedia.org", _url, URL, "Which encyclopedia it reads.")
+    gateway: Mapping[str, GatewayEntry] | None = setting(
+        None, _gateways, GATEWAYS, "Streams of other services, offered as operations of these names."
+    )
+    simulate: bool = setting(False, _switch, "1 or 0", "Offers the operation `simulate`; `make run` does.")
 
 
 def configure(config: Mapping[str, Any]) -> ServiceSettings:

@@ -24,7 +24,7 @@ from .runs.observers import Observer
 from .runs.operation import Operation, operation
 from .runs.upload import Upload
 from .runtime.network import certificate_problem, open_connection, proxy_for
-from .settings import BaseSettings, setting
+from .variables import BaseSettings, setting
 
 if typing.TYPE_CHECKING:
     from .gateways.dialects import from_anthropic, from_openai

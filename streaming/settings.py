@@ -1,21 +1,19 @@
 """Headway's settings: one frozen object, read from the environment and from a Flask application's `config`.
 
-Both spell a setting alike, with the prefix: `HEADWAY_STORE`. A value that cannot be read raises `SettingError`, whose
-one line names the variable, its value and what it takes; a value that may hold a password or a key is not shown.
+`variables.py` says how they are read.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import Field, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
-from typing import Any, ClassVar, Final, Self
+from typing import Final
 from urllib.parse import urlsplit
 
-from .errors import SettingError
+from .variables import BaseSettings, setting
 
-PREFIX: Final = "HEADWAY_"
 STORES: Final = {
     "memory": "memory:",
     "sqlite": "sqlite:///PATH",
@@ -23,88 +21,6 @@ STORES: Final = {
     "rediss": "rediss://USER:PASSWORD@HOST:PORT/DB (TLS)",
     "unix": "unix://PATH?db=DB",
 }
-
-
-def setting(default: Any, read: Callable[[str], Any], takes: str, *, secret: bool = False) -> Any:
-    """A field of a class of settings, like `dataclasses.field`.
-
-    `read` turns a text into the value, or raises `ValueError`; an error says what the setting `takes`. The value of a
-    `secret` one is never shown.
-    """
-    return field(default=default, repr=not secret, metadata={"read": read, "takes": takes, "secret": secret})
-
-
-class BaseSettings:
-    """The base of a class of settings, a frozen dataclass whose fields are made by `setting`."""
-
-    __slots__ = ()
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-
-    @classmethod
-    def read(cls, *mappings: Mapping[str, Any], **defaults: Any) -> Self:
-        """The settings in `mappings`, of which the last wins; `defaults` hold where none of them has a value.
-
-        A default is text, as in a mapping, or the value itself. Raises `SettingError` for a value that cannot be read.
-        """
-        values = dict(defaults)
-        texts = [(name, value) for name, value in defaults.items() if isinstance(value, str)]
-        for name, value in [*texts, *(entry for mapping in mappings for entry in cls._values(mapping))]:
-            field = cls.__dataclass_fields__.get(name)
-            if field is None:
-                continue  # `cls` says what it does not take
-            try:
-                values[name] = field.metadata["read"](_text(value))
-            except (ValueError, TypeError):
-                raise cls.error(name, value) from None
-        return cls(**values)
-
-    @classmethod
-    def variables(cls, mapping: Mapping[str, Any]) -> dict[str, str]:
-        """The settings in `mapping` as variables of an environment, whose values are text."""
-        return {_variable(name): _text(value) for name, value in cls._values(mapping)}
-
-    @classmethod
-    def error(cls, name: str, value: object, reason: str = "") -> SettingError:
-        """The error to raise for a value, or a part of one, that cannot be used.
-
-        Where the value may hold a password or a key, it is not shown, and neither is `reason`, which may quote it.
-        """
-        metadata = cls.__dataclass_fields__[name].metadata
-        text = f"{value!r} ({reason})" if reason else repr(value)
-        if metadata["secret"] or _may_hold_credentials(str(value)):
-            text = "(not shown)"
-        return SettingError(f"{_variable(name)} is {text}; it takes {metadata['takes']}")
-
-    @classmethod
-    def _values(cls, mapping: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-        """The settings that `mapping` has. An empty value counts as none, and so does `None`, except as a linger."""
-        for name, setting in cls.__dataclass_fields__.items():
-            value = mapping.get(_variable(name), "")
-            if value != "" and (value is not None or setting.metadata["read"] is _linger):
-                yield name, value
-
-
-def _variable(name: str) -> str:
-    return PREFIX + name.upper()
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    if isinstance(value, list | tuple) and all(isinstance(entry, str) for entry in value):
-        return ",".join(value)
-    if isinstance(value, Mapping | list | tuple):
-        raise TypeError
-    return str(value)
-
-
-_PLAIN_URLS: Final = re.compile(r"(?:[\w,=+. /-]|:(?=/|$)|(?<=\w):\d{1,5}(?![^/,]))*", re.ASCII)
-"""URLs of hosts, ports and paths: every colon in them stands before a slash, a port or the end."""
-
-
-def _may_hold_credentials(text: str) -> bool:
-    """Whether a text may be a URL with a password or with a key in its query, or a mapping, which may hold anything."""
-    return bool(re.search(r"[@?#]|\{[^}]", text)) or ("/" in text and ":" in text and not _PLAIN_URLS.fullmatch(text))
 
 
 def _seconds(text: str) -> float:
@@ -216,29 +132,117 @@ _HOST: Final = re.compile(r"\*|(?:\[[0-9a-f:.]+\]|\.?[\w-]+(?:\.[\w-]+)*)(?::[0-
 class Settings(BaseSettings):
     """The settings of the library. Times are seconds, sizes bytes."""
 
-    store: str = setting("memory:", _store, " or ".join(STORES.values()))
-    heartbeat: float = setting(15.0, _above_zero, "seconds above 0")
-    linger: float | None = setting(0.0, _linger, "seconds of 0 or more, or 'none'")
-    retention: float = setting(3600.0, _seconds, "seconds of 0 or more")
-    files: str = setting("store:", _files, "store: or file:///SHARED/PATH; s3:// is for a later release")
-    store_bytes: int | None = setting(None, _count, "bytes, a whole number above 0")
-    send_timeout: float = setting(30.0, _above_zero, "seconds above 0")
-    max_runs: int = setting(100, _count, "a whole number above 0")
-    max_streams: int = setting(10_000, _count, "a whole number above 0")
-    max_runs_per_client: int = setting(20, _count, "a whole number above 0")
-    max_streams_per_client: int | None = setting(None, _count, "a whole number above 0")
-    proxies: int = setting(0, _whole, "a whole number of 0 or more")
-    hosts: tuple[str, ...] | None = setting(
-        None, _hosts, "host names such as app.example.org or .example.org, addresses, networks, or *"
+    store: str = setting("memory:", _store, " or ".join(STORES.values()), "Where runs are kept.")
+    store_bytes: int | None = setting(
+        None,
+        _count,
+        "bytes, a whole number above 0",
+        "What all runs may take. The oldest finished ones go first; then starts get 503 `store_full`.",
+        unset="1 GiB in sqlite and Redis, 256 MiB a worker in memory",
     )
-    max_body: int = setting(67_108_864, _count, "bytes, a whole number above 0")
-    max_json: int = setting(4_194_304, _count, "bytes, a whole number above 0")
-    body_timeout: float = setting(60.0, _above_zero, "seconds above 0")
-    drain: float = setting(10.0, _seconds, "seconds of 0 or more")
-    api_keys: Mapping[str, str] | None = setting(None, _api_keys, "owner:key,owner:key with no key twice", secret=True)
-    secret: str | None = setting(None, str, "a long random text", secret=True)
-    cors_origins: tuple[str, ...] = setting((), _origins, "origins such as https://example.org, separated by commas")
-    cors_credentials: bool = setting(False, _switch, "1, for named origins alone, or 0")
+    files: str = setting(
+        "store:",
+        _files,
+        "store: or file:///SHARED/PATH; s3:// is for a later release",
+        "Where the files of runs and uploads lie: beside the store, or in a folder that all workers see.",
+    )
+    retention: float = setting(3600.0, _seconds, "seconds of 0 or more", "How long a finished run stays readable.")
+    linger: float | None = setting(
+        0.0,
+        _linger,
+        "seconds of 0 or more, or 'none'",
+        "How long a run goes on after its last viewer has gone, of operations that set none; `none` is for ever.",
+        none=True,
+    )
+    heartbeat: float = setting(
+        15.0, _above_zero, "seconds above 0", "Silence on a stream after which a comment keeps it alive."
+    )
+    send_timeout: float = setting(
+        30.0,
+        _above_zero,
+        "seconds above 0",
+        "How long a client may take nothing of a stream or an answer before it is cut; a run goes on.",
+    )
+    drain: float = setting(
+        10.0,
+        _seconds,
+        "seconds of 0 or more",
+        "What a worker that stops gives its runs. `gunicorn.conf.py` reads it too, from the environment alone: set "
+        "more than 10 there.",
+    )
+    max_runs: int = setting(
+        100, _count, "a whole number above 0", "Runs at work in one worker; past it 503 `too_many_runs`."
+    )
+    max_streams: int = setting(
+        10_000, _count, "a whole number above 0", "Open streams of one worker; past it 503 `unavailable`."
+    )
+    max_runs_per_client: int = setting(
+        20,
+        _count,
+        "a whole number above 0",
+        "Live and queued runs of one owner, or of an address where there are no owners, on all workers; past it 429 "
+        "`too_many_runs`. Of an IPv6 address its /64 counts.",
+    )
+    max_streams_per_client: int | None = setting(
+        None,
+        _count,
+        "a whole number above 0",
+        "Open streams of one owner or address on a worker; past it 429 `too_many_streams`.",
+    )
+    max_body: int = setting(
+        67_108_864, _count, "bytes, a whole number above 0", "The bytes of a request; past it 413 `too_large`."
+    )
+    max_json: int = setting(
+        4_194_304,
+        _count,
+        "bytes, a whole number above 0",
+        "Of these its JSON, or the texts of its form; past it 413 `too_large`.",
+    )
+    body_timeout: float = setting(
+        60.0,
+        _above_zero,
+        "seconds above 0",
+        "How long the body of a request may take to come; then 408 `body_timeout`.",
+    )
+    api_keys: Mapping[str, str] | None = setting(
+        None,
+        _api_keys,
+        "owner:key,owner:key with no key twice",
+        "Set, every route wants `Authorization: Bearer KEY` or a run token, but for health, the console's files and "
+        "`/headway/client.js`, and a run belongs to the owner who started it.",
+        secret=True,
+    )
+    secret: str | None = setting(
+        None,
+        str,
+        "a long random text",
+        "Signs run tokens.",
+        unset="the application's `SECRET_KEY`, else one that the store keeps",
+        secret=True,
+    )
+    hosts: tuple[str, ...] | None = setting(
+        None,
+        _hosts,
+        "host names such as app.example.org or .example.org, addresses, networks, or *",
+        "The hosts to serve; others get 421 `misdirected_request`.",
+        unset="any; of the service without keys on a loopback address, loopback names",
+    )
+    proxies: int = setting(
+        0,
+        _whole,
+        "a whole number of 0 or more",
+        "Proxies in front whose `X-Forwarded-*` are trusted, for Headway's own routes alone. With 0 all clients of a "
+        "proxy have one address.",
+    )
+    cors_origins: tuple[str, ...] = setting(
+        (),
+        _origins,
+        "origins such as https://example.org, separated by commas",
+        "Origins whose pages may call from a browser; `*` is all.",
+    )
+    cors_credentials: bool = setting(
+        False, _switch, "1, for named origins alone, or 0", "Whether these pages may send cookies."
+    )
 
     def __post_init__(self) -> None:
         # Browsers refuse that answer, and an origin in its place would let the pages of all sites act for a user.

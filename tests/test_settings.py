@@ -17,6 +17,7 @@ from operations.settings import GatewayEntry, ServiceSettings, configure, settin
 from streaming import BaseSettings, Headway, HeadwayError, SettingError
 from streaming.settings import Settings
 from streaming.stores.redis.store import RedisStore
+from streaming.variables import unknown_variables
 from tests.servers import ROOT, environment
 
 GOOD: dict[str, list[tuple[Any, Any]]] = {
@@ -463,3 +464,64 @@ def test_the_key_of_a_gateway(unset: pytest.MonkeyPatch) -> None:
     assert headers["anthropic"] == {"x-api-key": "s3cret", "anthropic-version": "2023-06-01"}
     with pytest.raises(SettingError, match="'key=NO_SUCH_KEY' \\(there is no such variable, or it is empty\\)"):
         app._auth(ServiceSettings(), GatewayEntry("https://a.example", "", "NO_SUCH_KEY"))
+
+
+# -- names that are no setting --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "unknown"),
+    [
+        (["HEADWAY_RETENTON"], {"HEADWAY_RETENTON": "HEADWAY_RETENTION"}),
+        (["HEADWAY_LLM_MODLE"], {"HEADWAY_LLM_MODLE": "HEADWAY_LLM_MODEL"}),
+        (["HEADWAY_API_KEY", "HEADWAY_URL", "HEADWAY_API_KEYS"], {}),
+        (["HEADWAY_AGENT_CONTACT", "HEADWAY_AGENT_OF_MY_TOOL"], {}),
+        (["HEADWAY_DOCUMENT_HOSTS", "HEADWAY_LLM_TIMEOUT", "HEADWAY_TURNS", "HEADWAY_SIMULATE"], {}),
+        (["HEADWAY_0"], {"HEADWAY_0": ""}),
+        (["STORE", "headway_store", "PORT"], {}),
+    ],
+)
+def test_unknown_names(names: list[str], unknown: dict[str, str]) -> None:
+    """Each has the nearest name that is a setting; names of the service, of clients and of others are known."""
+    assert unknown_variables(dict.fromkeys(names, "1")) == unknown
+
+
+def test_a_variable_that_a_setting_names_is_known() -> None:
+    """The key of a gateway is in any variable."""
+    gateway = "chat=https://a.example;key=HEADWAY_CHAT_KEY"
+    assert unknown_variables({"HEADWAY_GATEWAY": gateway, "HEADWAY_CHAT_KEY": "sk"}) == {}
+    assert [*unknown_variables({"HEADWAY_GATEWAY": gateway, "HEADWAY_CHAT": "sk"})] == ["HEADWAY_CHAT"]
+
+
+def test_an_application_warns_once_of_unknown_names(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of the environment and of `config`, by the log, without values, and not again for a second extension."""
+    monkeypatch.setenv("HEADWAY_HEARTBEET", "secret")
+    app = Flask(__name__)
+    app.config["HEADWAY_RETENTON"] = "secret"
+    app.config["RETENTION"] = "of another extension"
+    Headway(app)
+    Headway(app, url_prefix="/two", name="two")
+    assert [(record.name, record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("headway", "WARNING", "there is no setting HEADWAY_HEARTBEET: do you mean HEADWAY_HEARTBEAT?"),
+        ("headway", "WARNING", "there is no setting HEADWAY_RETENTON: do you mean HEADWAY_RETENTION?"),
+    ]
+
+
+def test_known_names_are_no_warning(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Every setting, wherever it is read."""
+    monkeypatch.setenv("HEADWAY_URL", "http://127.0.0.1:8000")
+    monkeypatch.setenv("HEADWAY_AGENT_HOSTS", "none")
+    Headway(Flask(__name__))
+    assert caplog.records == []
+
+
+def test_further_workers_of_gunicorn_do_not_repeat_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first worker of a master speaks for all."""
+    monkeypatch.setenv("HEADWAY_HEARTBEET", "5")
+    monkeypatch.setattr("streaming.http.gunicorn.is_further_worker", lambda: True)
+    Headway(Flask(__name__))
+    assert caplog.records == []

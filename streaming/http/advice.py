@@ -1,13 +1,15 @@
-"""What is weaker under a configuration of gunicorn, said once in the log."""
+"""What is weaker under a configuration of gunicorn, and settings that nothing reads, said once in the log."""
 
 from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SettingError
 from ..settings import Settings
+from ..variables import unknown_variables
 
 if TYPE_CHECKING:
     from .extension import Headway
@@ -39,6 +41,15 @@ def advise(gunicorn_worker: Any, mounted: list[Headway]) -> None:
             "more than that.",
             *(drain, cfg.graceful_timeout),
         )
+
+
+def warn_of_unknown(config: Mapping[str, Any]) -> None:
+    """Warns of variables of the environment and an application's `config` that look like settings and are none."""
+    from .gunicorn import is_further_worker  # which imports this module
+
+    unknown = {} if is_further_worker() else unknown_variables(os.environ, config)
+    for name, near in unknown.items():
+        log.warning("there is no setting %s%s", name, f": do you mean {near}?" if near else "")
 
 
 def _drain_seconds(mounted: list[Headway]) -> float:

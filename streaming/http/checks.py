@@ -6,14 +6,14 @@ import importlib.util
 import os
 import resource
 from collections.abc import Iterator
-from difflib import get_close_matches
 from importlib.metadata import version
 from time import monotonic
 from typing import TYPE_CHECKING, Final, Literal
 
 from ..errors import HeadwayError
-from ..settings import PREFIX, BaseSettings, Settings
+from ..settings import Settings
 from ..stores.memory import MemoryStore
+from ..variables import PREFIX, unknown_variables
 from .heartbeat import FILES
 from .transport import native_epoll
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 Check = tuple[str, Literal["ok", "wrong", "note"], str, str]
 """The fields of the client's `Finding`: the check, its outcome, what was seen, and what to change."""
 
-CLIENT_VARIABLES: Final = {"HEADWAY_URL", "HEADWAY_API_KEY"}
 SERVER: Final = ("gunicorn", "packaging")
 """What the gevent worker of gunicorn needs, besides gevent."""
 
@@ -38,15 +37,11 @@ def examine(headway: Headway, settings: Settings) -> Iterator[Check]:
 
 
 def _check_variables() -> Iterator[Check]:
-    # Those of all settings that this process has loaded, the application's own classes too.
-    fields = (getattr(kind, "__dataclass_fields__", {}) for kind in BaseSettings.__subclasses__())
-    known = CLIENT_VARIABLES | {PREFIX + name.upper() for names in fields for name in names}
-    given = sorted(name for name in os.environ if name.startswith(PREFIX))
-    for name in given:
-        if name not in known:
-            close = get_close_matches(name, known, 1)
-            yield "settings", "note", f"{name} is no setting of this application", f"{close[0]}?" if close else ""
-    if known.issuperset(given):
+    unknown = unknown_variables(os.environ)
+    for name, near in unknown.items():
+        yield "settings", "note", f"{name} is no setting of this application", f"{near}?" if near else ""
+    if not unknown:
+        given = sorted(name for name in os.environ if name.startswith(PREFIX))
         yield "settings", "ok", f"of the environment: {', '.join(given) or 'none'}", ""
 
 

@@ -24,6 +24,7 @@ from ..settings import Settings
 from ..stores import check_store, open_store
 from ..stores.base import Store, owner_text
 from . import uploads
+from .advice import warn_of_unknown
 from .command import HeadwayCommand
 from .context import call_context, check_process_app
 from .drain import drain
@@ -148,6 +149,8 @@ class Headway:
         from .gunicorn import notice_gunicorn  # which imports this module
 
         notice_gunicorn()
+        if key == "headway":  # the first one of the application
+            warn_of_unknown(app.config)
         return self
 
     def _copy(self) -> Headway:

@@ -62,6 +62,12 @@ def notice_gunicorn() -> None:
             os.register_at_fork(after_in_child=partial(_notice_fork, pid))
 
 
+def is_further_worker() -> bool:
+    """Whether this process is a worker of gunicorn, and not the first of its master, which speaks for all."""
+    worker = _own_worker(os.getpid()) if "gunicorn.workers.base" in sys.modules else None
+    return worker is not None and worker.age > 1
+
+
 def drain_with(gunicorn_worker: Any) -> None:
     """Opens the stores as a worker begins to serve, and drains it as soon as gunicorn stops it; once for each worker.
 
