@@ -33,8 +33,9 @@ check: setup  ## formatter, linter, types
 	npm --prefix console run --silent check
 	npm --prefix examples/vite run --silent check
 
-format: setup  ## let the formatter and the linter mend what they can; write anew what is made of the schema of events
+format: setup  ## let the formatter and the linter mend what they can; write anew what is made of the code: types of events, docs/reference
 	$(BIN)/python -m tools.write_events
+	$(BIN)/python -m tools.write_reference
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	npm --prefix clients/typescript run --silent format

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from streaming.protocol.schema import EVENTS, Snapshot, definitions
+from tools.pages import table, write_part
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 TYPES: Final = ROOT / "clients" / "typescript" / "src" / "schema.ts"
-PAGE: Final = ROOT / "docs" / "events.md"
-BEGIN, END = "<!-- written by `make format` -->\n", "<!-- to here -->\n"
-"""The lines between which the page has the tables."""
+PAGE: Final = ROOT / "docs" / "reference" / "events.md"
 
 BANNER: Final = """\
 // The data of the library's events, and the snapshot of a run.
@@ -44,12 +43,10 @@ def types() -> str:
 
 def page(text: str) -> str:
     """The page with its tables of the events and of the snapshot written anew."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
     schemas = definitions("")
     rows = [row for event, model in EVENTS.items() for row in _rows(f"`{event}`", schemas[model.__name__])]
     rows += _rows("the snapshot", schemas[Snapshot.__name__])
-    return f"{before}{BEGIN}\n| event | data | |\n|---|---|---|\n{''.join(rows)}\n{END}{after}"
+    return write_part(text, "events", table("event", "data", "", rows=rows))
 
 
 def _interface(name: str, schema: Schema) -> str:
@@ -58,11 +55,11 @@ def _interface(name: str, schema: Schema) -> str:
     return f"/** {schema['description']} */\nexport interface {name} {{\n{''.join([*fields, *others])}}}\n"
 
 
-def _rows(event: str, schema: Schema) -> Iterator[str]:
-    yield f"| {event} | | {schema['description']} |\n"
+def _rows(event: str, schema: Schema) -> Iterator[tuple[str, str, str]]:
+    yield event, "", schema["description"]
     for field, text in _fields(schema):
         if not field.startswith("timestamp?"):
-            yield f"| | `{field.replace('|', chr(92) + '|')}` | {text} |\n"
+            yield "", f"`{field}`", text
 
 
 def _fields(schema: Schema) -> Iterator[tuple[str, str]]:

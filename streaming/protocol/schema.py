@@ -1,7 +1,7 @@
 """The one description of what a client reads: the data of each event of the library, and the snapshot of a run.
 
 OpenAPI takes its JSON Schema from here, `python -m tools.write_events` the types of the TypeScript client and the table
-in `docs/events.md`, and `tests/protocol/test_schema.py` compares what runs write, and the classes of the Python client.
+in `docs/reference/events.md`; `tests/protocol/test_schema.py` compares what runs write and the Python client's classes.
 
 A field with a default may be absent, and is never null: one that may be null is declared with `| None` and no default.
 """
