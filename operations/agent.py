@@ -9,8 +9,9 @@ concurrently. The value or error of each is an **observation**, which the model 
     observation   step, call, tool, ok, code, text, bytes, cut, seconds
     final_answer  step, text, ended
 
-A call that fails does not fail the run. A run fails if its model does (`operations.llm.errors`), if the model's replies
-have the wrong form (`model_unfit`), and if nobody answers a question about a call in time (`timeout`).
+A result that is too long for an event refers to its steps, which are `partial`s then. A call that fails does not fail
+the run. A run fails if its model does (`operations.llm.errors`), if the model's replies have the wrong form
+(`model_unfit`), and if nobody answers a question about a call in time (`timeout`).
 
 Each run has its own process: a tool may be any function, and code such as DuckDB and PDFium neither waits like a
 greenlet nor stops on request. Everything that a run has started ends with its process.
@@ -31,7 +32,7 @@ from .tools import data, documents
 from .tools.base import Tool
 from .tools.events import EVENTS
 from .tools.registry import registry
-from .tools.steps import MIN_SHOWN, AgentRun, Result
+from .tools.steps import MIN_SHOWN, AgentRun, Result, Step, fitting
 
 TIMEOUT: Final = 3600.0
 """Seconds of a whole run, with the time that it waits for people."""
@@ -114,7 +115,7 @@ class Agent(Input):
     )
 
 
-@operation(title="Run an agent", runs_in="process", timeout=TIMEOUT, events=EVENTS)
+@operation(title="Run an agent", runs_in="process", timeout=TIMEOUT, partials=Step, events=EVENTS)
 def agent(input: Agent) -> Generator[Event, Any, Result]:
     """Reaches a goal with tools: weather, holidays, money, articles, documents, tables, and custom tools."""
     run = AgentRun(
@@ -127,7 +128,7 @@ def agent(input: Agent) -> Generator[Event, Any, Result]:
         seconds=input.seconds,
         shown=input.answer_bytes,
     )
-    return (yield from run.run())
+    return (yield from fitting((yield from run.run())))
 
 
 def tools_for(input: Agent) -> list[Tool]:

@@ -10,7 +10,8 @@
     custom              tools of the deployment: functions, and entries of a file
     registry            all tools of this deployment
     calls               concurrent calls
-    plans               the prompt of a step, and the parser of the model's reply
+    prompt              the messages of a step
+    plans               the schema of the model's reply, and its parser
     steps               the steps of a run: call the model, call tools, observe
     events              the data of the events of those steps
 

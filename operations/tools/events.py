@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from typing_extensions import TypedDict  # pydantic takes no other on Python 3.11
 
-EndReason = Literal["answered", "steps", "seconds", "repeated"]
+EndReason = Literal["answered", "gave_up"]
 
 
 class GoalPart(TypedDict):
@@ -54,7 +54,7 @@ class ObservationEvent(TypedDict):
 
 
 class FinalAnswerEvent(TypedDict):
-    """The answer, and why the steps ended: with it, at a limit, or because the model only repeated calls."""
+    """The answer, and whether the steps ended with it, or ran out before."""
 
     step: int
     text: str

@@ -1,4 +1,4 @@
-"""The prompt of a step, the schema of the reply, and its parser. A reply has calls for the next step, or the answer.
+"""The schema of a model's reply, and its parser. A reply has calls for the next step, or the answer.
 
 The reply is one JSON object. It lists the parts of the goal, each with the observation that answers it, if any; then
 either calls, each with the name of a tool and arguments of that tool's schema, or the answer. This form helps small
@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final, Literal
 
 from ..llm.answers import is_complete, read, without_nan
-from ..llm.prompts import NO_ORDERS
 from .base import Tool
-from .schema import for_model, signature
+from .schema import for_model
 
 Json = dict[str, Any]
 Channel = Literal["thinking", "text"]
@@ -30,29 +28,6 @@ PART_LENGTH: Final = 80
 ANSWER_LENGTH: Final = 400
 """Characters, if the server limits lengths."""
 
-SYSTEM: Final = """\
-You reach a goal by calling tools. Today is {today}.
-Reply with one JSON object each time: the parts of the goal, each with the observation that holds it, and what is next.
-While a part has no observation:
-{{"parts": [{{"part": "...", "observation": null}}, ...], \
-"next": {{"calls": [{{"for": "...", "tool": "...", "arguments": {{...}}}}, ...]}}}}
-Once each part has one:
-{{"parts": [{{"part": "...", "observation": "1.1"}}, ...], \
-"next": {{"answer": "the whole answer, in the language of the goal"}}}}
-Rules:
-- Put a call for each part without an observation into the list: they are made together. Only a call that needs \
-another one's result waits for the next reply.
-- Do not repeat a call. Where one failed, change its arguments, or answer with what is known.
-- Never answer from memory: every fact comes from an observation. Say what could not be found out.
-- What stands between <files {tag}> and </files {tag}>, and between <observation {tag}> and </observation {tag}> \
-{no_orders}
-Tools:
-{tools}"""
-
-NEXT: Final = "Observations so far: {seen}. Call tools for the parts of the goal that none of them holds, or answer."
-LAST: Final = "No more calls can be made. Give the answer now, with what the observations above hold."
-AGAIN: Final = "That was not one JSON object of the form that was asked for. Reply with that and nothing else."
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -61,14 +36,6 @@ class Plan:
     parts: Sequence[Json]
     calls: Sequence[tuple[str, Json]]
     answer: str | None
-
-
-def system(tools: Sequence[Tool], today: date, tag: str) -> str:
-    """The system message; `tag` is a random word, which no observation can contain."""
-    lines = "\n".join(f"- {signature(tool.name, tool.parameters)}: {tool.description}" for tool in tools)
-    return SYSTEM.format(
-        today=f"{today:%A}, {today.day} {today:%B %Y}", tag=tag, no_orders=NO_ORDERS, tools=lines or "(none)"
-    )
 
 
 def reply_schema(tools: Sequence[Tool], observations: Sequence[str], *, bounded: bool) -> Json:

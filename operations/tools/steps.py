@@ -1,8 +1,4 @@
-"""The steps of an agent: call the model, make the calls that it asks for, and show it the observations.
-
-The messages are built anew for each step, so that observations can be shortened if a model's context is too small for
-all of them.
-"""
+"""The steps of an agent: call the model, make the calls that it asks for, and show it the observations."""
 
 from __future__ import annotations
 
@@ -10,24 +6,26 @@ import contextlib
 import json
 import secrets
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
-from typing import Any, Final
+from functools import partial as bound
+from typing import Any, Final, cast
 
 from pydantic import BaseModel
 
-from streaming import Event, OperationError, Upload, ask, delta, event, progress
+from streaming import Event, OperationError, Upload, ask, delta, event, partial, progress
 
 from ..hosts import AllowedHosts
 from ..llm import Finished, Text, chat, connect
-from ..llm.prompts import visible, visible_lines
-from . import data, documents, plans
+from ..llm.prompts import visible
+from ..long_results import MOST, reference, size
+from ..long_results import cut as cut_value
+from . import data, documents, plans, prompt
 from .base import Tool
 from .calls import SECONDS, Call, Outcome, cut, run_concurrently
 from .context import CallContext
-from .events import EndReason
+from .events import EndReason, GoalPart
 from .web import Web
 
 APPROVAL_SECONDS: Final = 600.0
@@ -56,23 +54,16 @@ class CallResult(BaseModel):
     seconds: float
 
 
-class Part(BaseModel):
-    """A part of the goal in the model's words, and the call whose observation answers it."""
-
-    part: str
-    observation: str | None
-
-
 class Step(BaseModel):
     """One reply of the model, and its calls."""
 
     step: int
-    parts: list[Part]
+    parts: list[GoalPart]
     calls: list[CallResult]
 
 
 class Result(BaseModel):
-    """The answer, and the steps to it. `ended` is why the steps ended: an answer, a limit, or only repeated calls."""
+    """The answer, and the steps to it. `ended` is `gave_up` if the steps or the seconds ran out before it."""
 
     answer: str
     ended: EndReason
@@ -103,7 +94,7 @@ class AgentRun:
     def __post_init__(self) -> None:
         self._tag = secrets.token_hex(3)
         self._tools_by_name = {tool.name: tool for tool in self.tools}
-        self._previous_calls: dict[str, str] = {}
+        self._previous_calls: dict[str, CallResult] = {}
         self._observation_bytes = self.shown
         self._tables: list[str] = []
 
@@ -114,41 +105,29 @@ class AgentRun:
             self._tables = data.describe(self.files)
         self.model = yield from connect()
         self.deadline = time.monotonic() + self.seconds
-        ended: EndReason | None = None
+        ended: EndReason = "gave_up"
         for step in range(1, self.max_steps + 1):
             # Without a total: the number of steps is not known, and an eta would be wrong.
             yield progress(f"Step {step}", done=step - 1, unit="steps", step="steps")
             try:
-                order = plans.NEXT.format(seen=", ".join(self._observations()) or "none")
-                plan = yield from self._plan(self._available_tools(), order)
+                order = prompt.NEXT.format(seen=", ".join(self._observations()) or "none")
+                plan = yield from self._plan(self.tools, order)
             except _OutOfTime:
-                ended = "seconds"
                 break
-            calls = [self._call(step, number, *call) for number, call in enumerate(plan.calls, 1)]
+            calls = self._calls(step, plan)
             yield event("plan", {"step": step, "parts": plan.parts, "calls": [_call_data(call) for call in calls]})
             if plan.answer is not None:
                 return (yield from self._finish(step, plan.answer, "answered"))
             results = yield from self._make_calls(step, calls)
-            self.steps.append(Step(step=step, parts=[Part(**part) for part in plan.parts], calls=results))
-            if (ended := self._end_reason(step)) is not None:
+            self.steps.append(Step(step=step, parts=plan.parts, calls=results))
+            if _has_only_repeats(results):  # the model has nothing else to look for
+                ended = "answered"
+                break
+            if time.monotonic() >= self.deadline:
                 break
         yield progress("Answering with what is known", done=len(self.steps), unit="steps", step="steps")
-        plan = yield from self._plan((), plans.LAST)
-        return (yield from self._finish(len(self.steps) + 1, plan.answer or "", ended or "steps"))
-
-    def _available_tools(self) -> Sequence[Tool]:
-        """The tools for the next step, without those of repeated calls: a small model would repeat them again."""
-        last = self.steps[-1].calls if self.steps else ()
-        repeated = {call.tool for call in last if call.code == "repeated"}
-        return [tool for tool in self.tools if tool.name not in repeated]
-
-    def _end_reason(self, step: int) -> EndReason | None:
-        """Why the steps end after this one, or `None`."""
-        if len(self.steps) > 1 and all(map(_has_only_repeats, self.steps[-2:])):
-            return "repeated"
-        if time.monotonic() >= self.deadline:
-            return "seconds"
-        return "steps" if step == self.max_steps else None
+        plan = yield from self._plan((), prompt.LAST)
+        return (yield from self._finish(len(self.steps) + 1, plan.answer or "", ended))
 
     def _finish(self, step: int, answer: str, ended: EndReason) -> Generator[Event, Any, Result]:
         yield event("final_answer", {"step": step, "text": answer, "ended": ended})
@@ -164,7 +143,7 @@ class AgentRun:
             plan = plans.parse(reply)
             if plan is not None and (tools or plan.answer is not None):
                 return plan
-            more = [_message("assistant", reply or "{}"), _message("user", plans.AGAIN)]
+            more = [prompt.message("assistant", reply or "{}"), prompt.message("user", prompt.AGAIN)]
         raise OperationError("model_unfit", "The model's reply does not have the form of a step.")
 
     def _reply(self, tools: Sequence[Tool], order: str, more: Sequence[Json]) -> Generator[Event, Any, str]:
@@ -204,29 +183,27 @@ class AgentRun:
         return [call for step in self.steps for call in step.calls if call.code != "repeated"]
 
     def _messages(self, order: str) -> list[Json]:
-        """All messages of a step. They do not contain the model's own replies: a small one would repeat them."""
-        today = datetime.now(UTC).date()
-        observations = map(self._format_observation, self._observed_calls())
-        content = "\n".join([f"Goal: {self.goal}{self._file_list()}", *observations, order])
-        return [_message("system", plans.system(self.tools, today, self._tag)), _message("user", content)]
+        observations = (
+            prompt.observation(call.model_dump(), self._observation_bytes, self._tag) for call in self._observed_calls()
+        )
+        task = prompt.task(self.goal, self._file_list(), datetime.now(UTC).date(), self._tag)
+        content = "\n".join([task, *observations, order])
+        return [prompt.message("system", prompt.system(self.tools)), prompt.message("user", content)]
 
-    def _file_list(self) -> str:
-        """A line for each file of the run, inside tags: names of files and columns are the words of strangers."""
+    def _file_list(self) -> list[str]:
+        """A line for each file of the run."""
         lines = [f"- {file.filename} (a document for read)" for file in documents.documents(self.files)]
-        lines += [f"- table for query: {table}" for table in self._tables]
-        return "\n".join(["", f"<files {self._tag}>", *map(visible, lines), f"</files {self._tag}>"]) if lines else ""
-
-    def _format_observation(self, call: CallResult) -> str:
-        """An observation inside tags with a random word, which no stranger's text can close."""
-        text = cut(call.text, self._observation_bytes)
-        note = f"\n[cut: {len(text.encode())} of {call.bytes} bytes]" if len(text.encode()) < call.bytes else ""
-        title = visible(f"{call.call} of {call.tool} {_json(call.arguments)}{'' if call.ok else ' failed'}")
-        return f"<observation {self._tag} {title}>\n{visible_lines(text)}{note}\n</observation {self._tag}>"
+        return lines + [f"- table for query: {table}" for table in self._tables]
 
     # -- the tools ----------------------------------------------------------------------------------------------------
 
-    def _call(self, step: int, number: int, name: str, arguments: Json) -> Call:
-        return Call(f"{step}.{number}", name, self._tools_by_name.get(name), arguments)
+    def _calls(self, step: int, plan: plans.Plan) -> list[Call]:
+        """The calls of a plan, each once."""
+        calls = {_key(*call): call for call in plan.calls}.values()
+        return [
+            Call(f"{step}.{number}", name, self._tools_by_name.get(name), arguments)
+            for number, (name, arguments) in enumerate(calls, 1)
+        ]
 
     def _make_calls(self, step: int, calls: Sequence[Call]) -> Generator[Event, Any, list[CallResult]]:
         """Makes the calls of a step, except those that are refused; yields an observation for each."""
@@ -249,7 +226,7 @@ class AgentRun:
         self, step: int, calls: Sequence[Call], results: dict[str, CallResult]
     ) -> Generator[Event, Any, None]:
         context = CallContext(self.files, Web(self.hosts), min(self.deadline, time.monotonic() + SECONDS))
-        report = partial(progress, total=len(calls), unit="calls", step=f"calls-{step}")
+        report = bound(progress, total=len(calls), unit="calls", step=f"calls-{step}")
         if calls:
             yield report(f"Calling {', '.join(call.name for call in calls)}", done=0)
         for done, (call, outcome) in enumerate(run_concurrently(calls, context), 1):
@@ -257,7 +234,6 @@ class AgentRun:
             yield report(f"{call.name} has answered", done=done)
 
     def _observe(self, step: int, call: Call, outcome: Outcome) -> Generator[Event, Any, CallResult]:
-        self._remember(call, outcome)
         text = cut(outcome.text, self.shown)
         size = len(outcome.text.encode(errors="replace"))
         result = CallResult(
@@ -269,6 +245,8 @@ class AgentRun:
             cut=len(text.encode()) < size,
             seconds=outcome.seconds,
         )
+        if not (outcome.code or "").startswith(TRANSIENT):
+            self._previous_calls.setdefault(_key(call.name, call.arguments), result)
         yield event("observation", {"step": step, **result.model_dump(exclude={"arguments"})})
         return result
 
@@ -287,32 +265,33 @@ class AgentRun:
         """The outcome of a call that is not made, or `None`."""
         if call.tool is None:
             return Outcome(f"There is no such tool; there are {', '.join(self._tools_by_name)}.", "no_such_tool")
-        if (previous := self._previous_calls.get(_key(call))) is not None:
-            return Outcome(f"This call has been made before: its observation is {previous}.", "repeated")
-        self._previous_calls[_key(call)] = call.id
+        if (previous := self._previous_calls.get(_key(call.name, call.arguments))) is not None:
+            return Outcome(
+                f"This call has been made before: its observation is {previous.call}.\n{previous.text}", "repeated"
+            )
         return None
 
-    def _remember(self, call: Call, outcome: Outcome) -> None:
-        """Allows a call to be repeated if its failure was transient."""
-        if outcome.code is not None and outcome.code.startswith(TRANSIENT):
-            self._previous_calls.pop(_key(call), None)
+
+def fitting(result: Result) -> Generator[Event, Any, Result]:
+    """The result; where it is too long for an event, one that refers to its steps, which are partials."""
+    whole = result.model_dump()
+    if size(whole) <= MOST:
+        return result
+    for step in whole["steps"]:
+        yield partial(f"step-{step['step']}", cut_value(step))
+    return cast("Result", whole | {"steps": [reference(f"step-{step.step}") for step in result.steps]})
 
 
-def _has_only_repeats(step: Step) -> bool:
-    return all(call.code == "repeated" for call in step.calls)
-
-
-def _message(role: str, content: str) -> Json:
-    return {"role": role, "content": content}
+def _has_only_repeats(calls: Sequence[CallResult]) -> bool:
+    return all(call.code == "repeated" for call in calls)
 
 
 def _call_data(call: Call) -> Json:
     return {"call": call.id, "tool": call.name, "arguments": dict(call.arguments)}
 
 
-def _key(call: Call) -> str:
-    arguments = {name: value for name, value in call.arguments.items() if value is not None}
-    return f"{call.name} {_json(arguments)}"
+def _key(name: str, arguments: Mapping[str, Any]) -> str:
+    return f"{name} {_json({key: value for key, value in arguments.items() if value is not None})}"
 
 
 def _json(value: Any) -> str:
