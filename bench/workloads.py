@@ -1,7 +1,7 @@
 """What the workloads of all applications share.
 
-`pages` yields events as fast as it can, `paced` at a fixed rate with the time of sending in each message, and `quiet`
-yields one event and then nothing; it reports by a datagram when its `finally` runs.
+`pages` yields events as fast as it can, `paced` and `items` at a fixed rate with the time of sending in each message,
+and `quiet` yields one event and then nothing; it reports by a datagram when its `finally` runs.
 """
 
 import itertools
@@ -17,8 +17,18 @@ FOREVER = 3600.0
 
 def page(message: str, done: int, total: int) -> dict[str, Any]:
     """The data of one event, as written by hand: about 160 bytes on the connection."""
+    return stamped({"message": message, "done": done, "total": total, "unit": "pages"})
+
+
+def stamped(data: dict[str, Any]) -> dict[str, Any]:
+    """The data of an event, as written by hand, with the time."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {"message": message, "done": done, "total": total, "unit": "pages", "timestamp": now}
+    return {**data, "timestamp": now}
+
+
+def item(number: int) -> dict[str, Any]:
+    """The data of an event of about 190 bytes on the connection, with the time of sending."""
+    return {"message": sent(), "number": number, "kind": "paragraph", "text": "the words of one item of a result"}
 
 
 def pace(rate: float) -> Iterator[tuple[int, float]]:

@@ -9,7 +9,7 @@ from flask import Flask, Response, request
 from gevent.event import Event as Gate
 from pydantic import BaseModel
 
-from bench.workloads import FOREVER, pace, report_stop, sent
+from bench.workloads import FOREVER, item, pace, report_stop, sent
 from streaming import Headway, delta, event, operation, progress, stream
 
 
@@ -20,7 +20,7 @@ class Pages(BaseModel):
 
 
 class Paced(BaseModel):
-    """Input of `paced` and `tokens`."""
+    """Input of `paced`, `items` and `tokens`."""
 
     rate: float
 
@@ -60,6 +60,14 @@ def paced(input: Paced) -> Iterator[Any]:
         yield progress(sent(), done=number, total=10**6, unit="pages")
 
 
+def items(input: Paced) -> Iterator[Any]:
+    """The same as `event()`, which is checked, encoded and folded in another way than `progress()`."""
+    for number, wait in pace(input.rate):
+        if wait:
+            gevent.sleep(wait)
+        yield event("item", item(number))
+
+
 def quiet(input: Quiet) -> Iterator[Any]:
     """Yields one event, and reports when it is stopped."""
     try:
@@ -80,14 +88,15 @@ def tokens(input: Paced) -> Iterator[Any]:
         yield delta(f"token {number} of a text that is as long as a page event is ... ")
 
 
-Headway(app, operations=[countable_pages, operation(name="paced")(paced), operation(name="quiet")(quiet), tokens])
+RUNS = [countable_pages, *(operation(name=work.__name__)(work) for work in (paced, items, quiet)), tokens]
+Headway(app, operations=RUNS)
 
 
 STREAMS: dict[str, tuple[Callable[..., Iterator[Any]], type[BaseModel]]]
-STREAMS = {"pages": (pages, Pages), "paced": (paced, Paced), "quiet": (quiet, Quiet)}
+STREAMS = {"pages": (pages, Pages), "paced": (paced, Paced), "items": (items, Paced), "quiet": (quiet, Quiet)}
 
 
-@app.get("/<any(pages, paced, quiet):workload>")
+@app.get("/<any(pages, paced, items, quiet):workload>")
 def plain_stream(workload: str) -> Response:
     """The stream of a workload, without a run."""
     function, model = STREAMS[workload]

@@ -8,14 +8,14 @@ from typing import Any
 import gevent
 from flask import Flask, Response, request
 
-from bench.workloads import pace, page, report_stop, sent
+from bench.workloads import item, pace, page, report_stop, sent, stamped
 
 app = Flask("naive")
 
 
-def frame(number: int, data: dict[str, Any]) -> str:
+def frame(number: int, data: dict[str, Any], name: str = "progress") -> str:
     """A frame of the stream."""
-    return f"id: {number}\nevent: progress\ndata: {json.dumps(data)}\n\n"
+    return f"id: {number}\nevent: {name}\ndata: {json.dumps(data)}\n\n"
 
 
 def pages(count: int) -> Iterator[str]:
@@ -32,6 +32,14 @@ def paced(rate: float) -> Iterator[str]:
         yield frame(number, page(sent(), number, 10**6))
 
 
+def items(rate: float) -> Iterator[str]:
+    """The same with events of another name."""
+    for number, wait in pace(rate):
+        if wait:
+            gevent.sleep(wait)
+        yield frame(number, stamped(item(number)), "item")
+
+
 def quiet(viewer: int, port: int, heartbeat: float) -> Iterator[str]:
     """Yields one event and then heartbeats, and reports when it is stopped."""
     try:
@@ -44,10 +52,10 @@ def quiet(viewer: int, port: int, heartbeat: float) -> Iterator[str]:
             report_stop(viewer, port)
 
 
-WORKLOADS: dict[str, Callable[..., Iterator[str]]] = {"pages": pages, "paced": paced, "quiet": quiet}
+WORKLOADS: dict[str, Callable[..., Iterator[str]]] = {"pages": pages, "paced": paced, "items": items, "quiet": quiet}
 
 
-@app.get("/<any(pages, paced, quiet):workload>")
+@app.get("/<any(pages, paced, items, quiet):workload>")
 def event_stream(workload: str) -> Response:
     """The stream of a workload, whose arguments are numbers in the query."""
     frames = WORKLOADS[workload](**{name: json.loads(value) for name, value in request.args.items()})
