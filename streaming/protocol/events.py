@@ -34,6 +34,12 @@ LINE_SEPARATORS: Final = tuple((c.encode(), b"\\u%04x" % ord(c)) for c in "\x85\
 """Allowed raw in JSON and in event streams, but many clients split lines with a `splitlines` that breaks on them."""
 
 
+MAX_NAMES: Final = 1024
+"""How many names of `event` are remembered as valid: an application has a few, and checks each again that is new."""
+
+_names: Final[set[str]] = set()
+
+
 class Event:
     """One event as an operation yields it.
 
@@ -208,25 +214,39 @@ def event(name: str, data: Mapping[str, Any] | str | None = None) -> Event:
     Raises `EncodeError` for the names of `LIFECYCLE` and `TYPED`, for a name or text that an event stream cannot
     carry, and for data with the reserved key `timestamp`.
     """
-    result = make_event(name, data)
-    if name in LIFECYCLE:
-        raise EncodeError(f"event: {name!r} is the library's own; operations use return, raise and ask()")
-    if name in TYPED:
-        raise EncodeError(f"event: {name!r} has a maker of its own, {name}(), which checks it")
-    return result
+    if name.__class__ is not str or name not in _names:
+        _check_own_name(name)
+    return _make(name, data)
 
 
 def make_event(name: str, data: Mapping[str, Any] | str | None = None) -> Event:
     """`event` with any name: for the library itself, and for gateways."""
-    check_name(name)
-    if isinstance(data, str):
+    return _make(check_name(name), data)
+
+
+def _make(name: str, data: Mapping[str, Any] | str | None) -> Event:
+    if data.__class__ is dict:
+        members: Any = data
+    elif isinstance(data, str):
         return Event(name, check_text(data), text=True)
-    if data is not None and not isinstance(data, Mapping):
+    elif data is None or isinstance(data, Mapping):
+        members = dict(data or {})
+    else:
         raise EncodeError(f"event {name!r}: data is a mapping or text, not {short_repr(data)}")
-    members = dict(data or {})
     if "timestamp" in members:
         raise EncodeError(f"event {name!r}: the key 'timestamp' is reserved")
     return Event(name, encode_json(members))
+
+
+def _check_own_name(name: str) -> None:
+    """Raises `EncodeError` unless an operation may name an event like this; remembers one that it may."""
+    check_name(name)
+    if name in LIFECYCLE:
+        raise EncodeError(f"event: {name!r} is the library's own; operations use return, raise and ask()")
+    if name in TYPED:
+        raise EncodeError(f"event: {name!r} has a maker of its own, {name}(), which checks it")
+    if len(_names) < MAX_NAMES:
+        _names.add(name)
 
 
 def result(value: Any) -> Event:

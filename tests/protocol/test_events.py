@@ -208,6 +208,19 @@ def test_names_that_a_line_carries(name: str) -> None:
     assert event(name, {"a": 1}).name == name
 
 
+def test_a_name_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A valid name is remembered, a reserved one never, and however many names there are, memory is bounded."""
+    monkeypatch.setattr("streaming.protocol.events._names", names := set())
+    monkeypatch.setattr("streaming.protocol.events.MAX_NAMES", 2)
+    for name in ("page", "page", "line", "word", "done", "progress", "a\nb"):
+        for _ in range(2):
+            with suppress(EncodeError):
+                assert event(name, {"n": 1}) == make_event(name, {"n": 1})
+    assert names == {"page", "line"}
+    with pytest.raises(EncodeError):
+        event("done", {})
+
+
 @pytest.mark.parametrize("data", [{"timestamp": 1}, {"a": 1, "timestamp": None}, MappingProxyType({"timestamp": ""})])
 def test_the_timestamp_is_reserved(data: Any) -> None:
     """No event has a `timestamp` of its own; within its values the key is allowed."""
