@@ -26,11 +26,13 @@ from ..runtime.hub import start_native_thread
 from ..runtime.worker import Worker
 from ..settings import Settings
 from .advice import advise
+from .direct import direct
 from .drain import end_streams
 from .extension import Headway
 from .heartbeat import Heartbeat
 from .idle import FIRST_REQUEST, IdleConnections
 from .serving import open_store_of
+from .viewer import Body
 
 log = logging.getLogger("headway")
 
@@ -77,6 +79,26 @@ def drain_with(gunicorn_worker: Any) -> None:
         gunicorn_worker.headway_drain = _Drain(gunicorn_worker)
 
 
+def _let_streams_write(gunicorn_worker: Any) -> None:
+    """Has the streams over which gunicorn itself iterates write on their connections (`http.direct`).
+
+    Whatever wraps the application, or what it returns, is past this: then gunicorn calls something else, or gets
+    something else.
+    """
+    module = sys.modules.get("gunicorn.workers.ggevent")
+    if module is None or type(gunicorn_worker).handle_request is not module.GeventWorker.handle_request:
+        return
+    application = gunicorn_worker.wsgi
+
+    def call(environ: dict[str, Any], start_response: Any) -> Any:
+        body = application(environ, start_response)
+        if body.__class__ is Body and gunicorn_worker.wsgi is call:
+            body.viewer.transport.direct = direct(getattr(start_response, "__self__", None))
+        return body
+
+    gunicorn_worker.wsgi = call
+
+
 def _own_worker(pid: int | str) -> Any:
     """gunicorn's object for the worker with this process id, or `None`."""
     worker_class = sys.modules["gunicorn.workers.base"].Worker
@@ -114,6 +136,7 @@ class _Drain:
             gunicorn_worker.run = self._serve_and_close
 
     def _start(self) -> None:
+        _let_streams_write(self._gunicorn_worker)
         advise(self._gunicorn_worker, list(Headway.mounted))
         if monkey.is_module_patched("threading"):
             gevent.spawn(self._run)

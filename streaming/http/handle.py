@@ -157,7 +157,7 @@ class _Cursor:
         try:
             source = RunSource(self._runner.store, self._run, counts=counts)
             try:
-                return source, source.watch(self._signal)
+                return source, source.watch(self._signal.set)
             except BaseException:
                 source.leave()
                 raise

@@ -16,7 +16,6 @@ import gevent
 from ..errors import NotFound
 from ..protocol.frames import BLOCK_BYTES, Batch, split
 from ..runs.runner import Runner
-from ..runtime.hub import Signal
 from ..stores.base import Record, Store
 from .preferences import bad_field
 from .seats import Seat
@@ -63,10 +62,10 @@ def find_all(runner: Runner, runs: Sequence[str], owner: str) -> dict[str, Recor
 class _Cursor:
     """One of the runs: its source, the number of the last event that was read of it, and whether that was the last.
 
-    It is the signal of its source: once set, the run is read again, after the others that are to be read.
+    Once its source has notified it, the run is read again, after the others that are to be read.
     """
 
-    __slots__ = ("_signal", "_waiting", "after", "name", "over", "source")
+    __slots__ = ("_notify", "_waiting", "after", "name", "over", "source")
 
     def __init__(self, source: RunSource, after: int, waiting: dict[_Cursor, None]) -> None:
         self.source = source
@@ -74,23 +73,22 @@ class _Cursor:
         self.after = after
         self.over = False
         self._waiting = waiting
-        self._signal: Signal | None = None
+        self._notify: Callable[[], None] | None = None
         waiting[self] = None
 
-    def watch(self, signal: Signal) -> Callable[[], None]:
-        """Sets `signal` when the run has changed, and notes which one it was; returns what ends this."""
-        self._signal = signal
+    def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
+        """Calls `notify` when the run has changed, and notes which one it was; returns what ends this."""
+        self._notify = notify
         try:
-            return self.source.watch(cast(Signal, self))
+            return self.source.watch(self._changed)
         except KeyError:  # the run was erased
             self.over = True
             return lambda: None
 
-    def set(self) -> None:
-        """Called when the run has changed."""
-        if not self.over and self._signal is not None:
+    def _changed(self) -> None:
+        if not self.over and self._notify is not None:
             self._waiting[self] = None
-            self._signal.set()
+            self._notify()
 
     def read(self, frames: int, merge: bool) -> bytes:
         """The next frames, with a `reset` ahead of them where events are no longer kept."""
@@ -137,8 +135,8 @@ class ManyRuns(Source):
         parts = [frame.partition(b"\n") for frame in frames]
         return [b"id: %b:%b%b\n%b" % (cursor.name, number[4:], others, rest) for number, _, rest in parts]
 
-    def watch(self, signal: Signal) -> Callable[[], None]:
-        watched = [cursor.watch(signal) for cursor in self._cursors]
+    def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
+        watched = [cursor.watch(notify) for cursor in self._cursors]
 
         def unwatch() -> None:
             for each in watched:

@@ -20,7 +20,7 @@ from ..runs.executors.greenlet import start_local_work
 from ..runs.files import FileEvent
 from ..runs.operation import FlushPolicy, as_work, check_flush, close_work, refuse_async
 from ..runs.producer import Producer
-from ..runtime.hub import GreenSignal, Signal
+from ..runtime.hub import GreenSignal
 from ..runtime.worker import Worker
 from .context import work_and_context
 from .problems import STREAM_HEADERS, problem_response
@@ -93,8 +93,11 @@ class Channel(Source):
             self._room.set()
         return Batch(block, self._last - len(self._frames), self._over and not self._frames)
 
-    def watch(self, signal: Signal) -> Callable[[], None]:
-        self._notify = signal.set
+    def at_hand(self, after: int) -> bool:
+        return True
+
+    def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
+        self._notify = notify
         return lambda: None
 
     def leave(self) -> None:

@@ -38,6 +38,7 @@ from gevent import monkey
 from greenlet import getcurrent
 
 from ..runtime.worker import Worker
+from .direct import Direct
 
 SOCKET_KEYS: Final = ("gunicorn.socket", "gunicorn.sock", "werkzeug.socket")
 """gunicorn's gevent, gthread and sync workers; its gevent_pywsgi worker; Flask's own server."""
@@ -92,9 +93,12 @@ class Delivery(NamedTuple):
 
 
 class Transport:
-    """The connection of one stream, from `open` to `close`. Without a socket it does nothing."""
+    """The connection of one stream, from `open` to `close`. Without a socket it does nothing.
 
-    __slots__ = ("_lost", "_opener", "_pending", "_request", "_restore", "_socket", "number", "watcher")
+    `direct` is there where the stream may write on it past the server.
+    """
+
+    __slots__ = ("_lost", "_opener", "_pending", "_request", "_restore", "_socket", "direct", "number", "watcher")
 
     def __init__(self, environ: Mapping[str, Any]) -> None:
         sock = socket_of(environ)
@@ -103,6 +107,7 @@ class Transport:
         self._request = environ.get("wsgi.input")  # one object for each request of a connection
         self._lost = False
         self._opener: Any = None
+        self.direct: Direct | None = None
         self.watcher: Watcher | None = None
         self._restore: int | None = None
         self._pending: tuple[float, tuple[tuple[int, ...], bool], float] | None = None
@@ -150,6 +155,7 @@ class Transport:
         """Leaves the connection to the next request."""
         self._restore_socket()
         self._lost = True
+        self.direct = None
 
     def has_hung_up(self) -> bool:
         """Whether the peer has disconnected, said by this very connection."""

@@ -16,7 +16,6 @@ import gevent
 from ..errors import StoreAway
 from ..protocol.frames import BLOCK_BYTES, BLOCK_FRAMES, Batch
 from ..protocol.sse import HEARTBEAT, retry
-from ..runtime.hub import Signal
 from ..runtime.worker import Worker
 from ..stores.base import Store
 from .heartbeat import Heartbeat
@@ -47,8 +46,12 @@ class Source:
         """The frames after number `after`."""
         raise NotImplementedError
 
-    def watch(self, signal: Signal) -> Callable[[], None]:
-        """Sets `signal` whenever there are more; returns a function that ends this."""
+    def at_hand(self, after: int) -> bool:
+        """Whether `read` returns at once, without a gap: a store may have to be asked first, which waits."""
+        return False
+
+    def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
+        """Calls `notify` in the hub's thread whenever there are more; returns a function that ends this."""
         raise NotImplementedError
 
     def leave(self) -> None:
@@ -112,6 +115,7 @@ class Viewer:
         "_disconnected",
         "_ending",
         "_frames_at_once",
+        "_idle",
         "_lagging",
         "_last_bytes",
         "_lens",
@@ -150,7 +154,7 @@ class Viewer:
         self._signal = worker.signal()
         self._pending_comment = self._last_bytes = b""
         self._disconnected = self._over = self._ending = self._closed = False
-        self._slow = self._lagging = self._caught_up = False
+        self._slow = self._lagging = self._caught_up = self._idle = False
         self._unwatch: Callable[[], None] = lambda: None
         self.transport = Transport(environ)
         self.heartbeat = heartbeat
@@ -178,12 +182,13 @@ class Viewer:
     def disconnected(self) -> None:
         """Called by the disconnect watch: the client has left."""
         self._disconnected = True
-        self._signal.set()
+        self._wake()
 
     def send_heartbeat(self) -> None:
         """Writes a comment when there is nothing else to write."""
-        self._pending_comment = HEARTBEAT
-        self._signal.set()
+        if not (self._idle and self._send(HEARTBEAT)):
+            self._pending_comment = HEARTBEAT
+            self._wake()
 
     probe = send_heartbeat  # called by the disconnect watch: the write shows whether the client has left
 
@@ -192,7 +197,7 @@ class Viewer:
         self._last_bytes = last_bytes
         self._ending = True
         self.source.expect_return()
-        self._signal.set()
+        self._wake()
 
     def cut(self) -> None:
         """Ends the stream of a viewer that receives nothing."""
@@ -205,7 +210,7 @@ class Viewer:
         self._close_soon()
 
     def _open(self) -> None:
-        self._unwatch = self.source.watch(self._signal)
+        self._unwatch = self.source.watch(self._notified)
         self._worker.part(Heartbeat).add(self)
         self.transport.open(self._worker, self, self.send_timeout)
 
@@ -219,17 +224,44 @@ class Viewer:
         self.transport.close(self._worker)
         self.source.leave()
 
+    def _wake(self) -> None:
+        """Resumes the stream's own greenlet, which writes on from here."""
+        self._idle = False
+        self._signal.set()
+
+    def _notified(self) -> None:
+        """Called by the source: there may be more. Whoever has it sends it, if the connection takes it at once."""
+        if not (self._idle and self._pass_on()):
+            self._wake()
+
+    def _pass_on(self) -> bool:
+        """Sends what follows without waiting; false where the stream's own greenlet has to go on."""
+        while self.source.at_hand(self._after):
+            block = self._read_batch().block
+            if not (block and self._send(block)) or self._over:
+                return not (block or self._over)
+        return False
+
+    def _send(self, block: bytes) -> bool:
+        """Sends a block past the server, to a connection that is idle."""
+        self.writes += 1
+        return self.transport.direct is not None and self.transport.direct.send(block)
+
     def frames(self) -> Generator[bytes, None, None]:
-        """The pieces of the stream."""
+        """The pieces of the stream that the server writes: all, or, where the stream is `direct`, the first."""
         try:
             self._worker.call(self._open)
             # gunicorn sends the head with the first bytes, so there are some at once, whatever the log holds.
             block = self.source.preface + self._read()
             while True:
-                if block:
+                direct = self.transport.direct if self.writes else None
+                if block or (direct is not None and direct.unfinished):
                     self.writing = True
                     began = monotonic()
-                    yield block
+                    if direct is None:
+                        yield block
+                    else:
+                        direct.write(block)
                     self._slow = self._slow or monotonic() - began > SLOW
                     self.writing = False
                     self.writes += 1
@@ -238,13 +270,7 @@ class Viewer:
                 if self._over:
                     yield from self._end()
                     break
-                self._signal.clear()
-                block = self._read()
-                self._over = self._over or (self._ending and not block)
-                if not block and not (self._disconnected or self._over):
-                    block, self._pending_comment = self._pending_comment, b""
-                    if not block:
-                        self._signal.wait()
+                block = self._next()
         except GeneratorExit:
             # Closed by the server, or dropped: then perhaps by the garbage collector, in the middle of anything.
             self._close_soon()
@@ -253,6 +279,20 @@ class Viewer:
             self.close()
             raise
         self.close()
+        if direct is not None:
+            direct.check_finished()
+
+    def _next(self) -> bytes:
+        """What is to be written next; nothing after a wait."""
+        self._signal.clear()
+        block = self._read()
+        self._over = self._over or (self._ending and not block)
+        if not block and not (self._disconnected or self._over):
+            block, self._pending_comment = self._pending_comment, b""
+            if not block:
+                self._idle = self.transport.direct is not None and self._lens is None
+                self._signal.wait()
+        return block
 
     def _end(self) -> Iterator[bytes]:
         if self._last_bytes:
@@ -332,8 +372,11 @@ class RunSource(Source):
             return batch._replace(block=self.gap(Batch(b"", after, False, after + 1)) + batch.block)
         return batch
 
-    def watch(self, signal: Signal) -> Callable[[], None]:
-        return self._store.watch(self.run, signal.set)
+    def at_hand(self, after: int) -> bool:
+        return not self._rewound and self._store.at_hand(self.run, after)
+
+    def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
+        return self._store.watch(self.run, notify)
 
     def gap(self, batch: Batch) -> bytes:
         record = self._store.recall(self.run)

@@ -197,6 +197,10 @@ class Store(ABC):
         `KeyError` for a run that the store does not have.
         """
 
+    def at_hand(self, run: str, after: int) -> bool:
+        """Whether `read` returns at once what follows, with nothing missing before it; false where it may wait."""
+        return False
+
     @abstractmethod
     def find(self, run: str) -> Record | None:
         """The run as it is now, or `None`."""

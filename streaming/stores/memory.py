@@ -126,6 +126,10 @@ class MemoryStore(Store):
     def read(self, run: str, after: int, *, frames: int = BLOCK_FRAMES, merge: bool = False) -> Batch:
         return self._runs[run].read(after, frames, merge)
 
+    def at_hand(self, run: str, after: int) -> bool:
+        recent = self._runs.get(run)
+        return recent is not None and recent.has(after)
+
     def find(self, run: str) -> Record | None:
         recent = self._runs.get(run)
         return None if recent is None else recent.record()

@@ -43,6 +43,10 @@ class RecentEvents:
         self.oldest = fold.last_event_id + 1
         self._last_batch = None
 
+    def has(self, after: int) -> bool:
+        """Whether the frames after number `after` are in memory, all that there are."""
+        return self.oldest - 1 <= after <= self.fold.last_event_id
+
     def read(self, after: int, frames: int, merge: bool) -> Batch:
         """The frames after number `after`, as far as they are in memory."""
         start = max(after + 1 - self.oldest, 0)

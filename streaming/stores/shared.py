@@ -319,6 +319,10 @@ class SharedStore(Store):
         entry.missing_since = entry.missing_since or time.monotonic()  # its producer will write it again
         return Batch(b"", after, over=False)
 
+    def at_hand(self, run: str, after: int) -> bool:
+        entry = self._runs.get(run)
+        return entry is not None and not (entry.rewound or entry.lost) and entry.recent.has(after)
+
     def oldest_kept(self, run: str) -> int:
         # Not from memory, which may have what the store has trimmed.
         stored = self.driver.query(self.driver.read(run, 0, 1))

@@ -210,7 +210,8 @@ def test_names_that_a_line_carries(name: str) -> None:
 
 def test_a_name_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A valid name is remembered, a reserved one never, and however many names there are, memory is bounded."""
-    monkeypatch.setattr("streaming.protocol.events._names", names := set())
+    names: set[str] = set()
+    monkeypatch.setattr("streaming.protocol.events._names", names)
     monkeypatch.setattr("streaming.protocol.events.MAX_NAMES", 2)
     for name in ("page", "page", "line", "word", "done", "progress", "a\nb"):
         for _ in range(2):
