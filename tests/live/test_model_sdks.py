@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import operator
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,14 +18,14 @@ import httpx
 import pytest
 
 from tests.apps.gateway_upstream import Call, Upstream, frame
-from tests.servers import Server, gunicorn
+from tests.servers import ROOT, Server, gunicorn
 
 pytestmark = pytest.mark.live
 
 RECORDED: Final = Path(__file__).parents[1] / "recorded"
 KEY: Final = "key"
 Outcome = tuple[str, Any]
-"""What a client makes of an answer: its text and tool calls, or the error that it raises."""
+"""What a client makes of an answer: its text with its tool calls, or "error" with what its callers can tell it by."""
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +104,55 @@ def gathered(model: Any) -> Outcome:
     return whole.text, [call["args"] for call in whole.tool_calls]
 
 
-CHATS: Final = {"openai": by_openai, "langchain": by_langchain}
-MESSAGES: Final = {"anthropic": by_anthropic, "langchain-anthropic": by_langchain_anthropic}
+class Node:
+    """The clients of `model_sdks.cjs`, in one process of Node."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def by(self, client: str, base: str) -> Outcome:
+        """What a client makes of the next answer."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(json.dumps({"client": client, "base": base}) + "\n")
+        stdin.flush()
+        text, more = json.loads(stdout.readline())
+        return text, more
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Node]:
+    """The process."""
+    command = ["node", str(ROOT / "tests" / "apps" / "model_sdks.cjs")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield Node(process)
+        finally:
+            process.kill()
+
+
+Client = Callable[[str], Outcome] | str
+"""One in Python, or the name of one in Node."""
+
+CHATS: Final[dict[str, Client]] = {
+    "openai": by_openai,
+    "langchain": by_langchain,
+    "openai in Node": "openai",
+    "ai in Node": "ai",
+}
+MESSAGES: Final[dict[str, Client]] = {
+    "anthropic": by_anthropic,
+    "langchain-anthropic": by_langchain_anthropic,
+    "anthropic in Node": "anthropic",
+    "ai in Node": "ai anthropic",
+}
+Both = Callable[[Client, Any], tuple[Outcome, Outcome]]
+WHOLE: Final[dict[str, Client]] = {
+    "openai": by_openai_whole,
+    "openai in Node": "openai whole",
+    "ai in Node": "ai whole",
+}
 
 # What the service answers
 
@@ -194,65 +242,76 @@ def outcome(client: Callable[[str], Outcome], base: str) -> Outcome:
     except failures() as error:
         response = getattr(error, "response", None)
         status = None if response is None else (response.status_code, response.headers.get("retry-after"))
-        return type(error).__name__, (status, getattr(error, "body", None), getattr(error, "request_id", None))
+        return "error", (type(error).__name__, status, getattr(error, "body", None), getattr(error, "request_id", None))
 
 
-def both(client: Callable[[str], Outcome], server: Server, upstream: Upstream, script: Any) -> tuple[Outcome, Outcome]:
-    """The outcome straight from the service, and through the relay."""
-    upstream.will(script)
-    direct = outcome(client, upstream.url.removesuffix("/operations/work"))
-    return direct, outcome(client, f"{server.url}/relay")
+@pytest.fixture
+def both(server: Server, upstream: Upstream, node: Node) -> Both:
+    """What a client makes of an answer: straight from the service, and through the relay."""
+
+    def both(client: Client, script: Any) -> tuple[Outcome, Outcome]:
+        call = functools.partial(node.by, client) if isinstance(client, str) else client
+        upstream.will(script)
+        direct = outcome(call, upstream.url.removesuffix("/operations/work"))
+        return direct, outcome(call, f"{server.url}/relay")
+
+    return both
 
 
 @pytest.mark.parametrize("case", CHAT_SCRIPTS)
 @pytest.mark.parametrize("client", CHATS)
-def test_a_chat(server: Server, upstream: Upstream, client: str, case: str) -> None:
+def test_a_chat(both: Both, client: str, case: str) -> None:
     """OpenAI's dialect: the same text, calls and errors."""
-    direct, relayed = both(CHATS[client], server, upstream, CHAT_SCRIPTS[case])
+    direct, relayed = both(CHATS[client], CHAT_SCRIPTS[case])
     assert direct == relayed
+    assert (direct[0] == "error") is (case not in ("plain", "tools"))
 
 
 @pytest.mark.parametrize("case", MESSAGE_SCRIPTS)
 @pytest.mark.parametrize("client", MESSAGES)
-def test_messages(server: Server, upstream: Upstream, client: str, case: str) -> None:
+def test_messages(both: Both, client: str, case: str) -> None:
     """Anthropic's dialect."""
-    direct, relayed = both(MESSAGES[client], server, upstream, MESSAGE_SCRIPTS[case])
+    direct, relayed = both(MESSAGES[client], MESSAGE_SCRIPTS[case])
     assert direct == relayed
+    assert (direct[0] == "error") is (case != "plain and tools")
 
 
-def test_an_answer_without_a_stream(server: Server, upstream: Upstream) -> None:
+@pytest.mark.parametrize("client", WHOLE)
+def test_an_answer_without_a_stream(both: Both, client: str) -> None:
     """It passes whole, with the request's id, although it takes longer than the head of a stream."""
     whole = {"id": "c", "object": "chat.completion", "created": 1, "model": "m"}
     choice = {"index": 0, "message": {"role": "assistant", "content": "Four."}, "finish_reason": "stop"}
 
     def script(call: Call) -> None:
-        time.sleep(0.7)
+        time.sleep(0.7 if client == "openai" else 0)
         call.read().answer(
             200, json.dumps({**whole, "choices": [choice]}).encode(), "application/json", x_request_id="r"
         )
 
-    direct, relayed = both(by_openai_whole, server, upstream, script)
-    assert direct == relayed == ("Four.", ("r", "stop"))
+    (text, direct), relayed = both(WHOLE[client], script)
+    assert (text, direct) == relayed
+    assert (text, list(direct)) == ("Four.", ["r", "stop"])
 
 
 @pytest.mark.parametrize("client", CHATS)
 @pytest.mark.parametrize("how", ["cut", "an early end"])
-def test_a_chat_that_does_not_end(server: Server, upstream: Upstream, client: str, how: str) -> None:
+def test_a_chat_that_does_not_end(both: Both, client: str, how: str) -> None:
     """Through the relay it is an error, also where the client alone takes an early end for a good one."""
     beginning = first_events("openai_chat", 2)
-    script = cutting(beginning) if how == "cut" else streaming(beginning)
-    _, (error, _) = both(CHATS[client], server, upstream, script)
-    assert error == "APIError"
+    _, (text, error) = both(CHATS[client], cutting(beginning) if how == "cut" else streaming(beginning))
+    assert text == "error"
+    assert error[0] in ("APIError", "Object")  # the AI SDK hands the provider's error on as it is
+    assert "upstream_truncated" in json.dumps(error)
 
 
 @pytest.mark.parametrize("client", MESSAGES)
 @pytest.mark.parametrize("how", ["cut", "an early end"])
-def test_messages_that_do_not_end(server: Server, upstream: Upstream, client: str, how: str) -> None:
+def test_messages_that_do_not_end(both: Both, client: str, how: str) -> None:
     """The same for Anthropic's dialect."""
     beginning = first_events("anthropic", 4)
-    script = cutting(beginning) if how == "cut" else streaming(beginning)
-    _, (error, _) = both(MESSAGES[client], server, upstream, script)
-    assert error in ("APIError", "APIStatusError", "InternalServerError")
+    _, (text, error) = both(MESSAGES[client], cutting(beginning) if how == "cut" else streaming(beginning))
+    assert text == "error"
+    assert "The upstream's stream" in json.dumps(error)
 
 
 def test_responses_that_do_not_end(server: Server, upstream: Upstream) -> None:
