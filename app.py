@@ -11,7 +11,6 @@ from typing import Any
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 
-import console
 from operations import llm
 from operations.agent import agent
 from operations.analyze import analyze
@@ -46,12 +45,11 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     try:
         offered = operations(configure(app.config))
         registry()  # reads the agent's tools, whose settings may have errors too
-        Headway(app, operations=offered, store=STORE, standalone=True)
+        Headway(app, operations=offered, store=STORE, standalone=True, console=True)
     except SettingError as error:
         sys.stderr.write(f"headway: {error}\n")
         raise SystemExit(BOOT_ERROR) from None
     llm.hold()
-    app.register_blueprint(console.blueprint)
     return app
 
 

@@ -26,6 +26,7 @@ from ..stores.base import Store, owner_text
 from . import uploads
 from .advice import warn_of_unknown
 from .command import HeadwayCommand
+from .console import make_blueprint
 from .context import call_context, check_process_app
 from .drain import drain
 from .from_code import Input, start_run
@@ -58,8 +59,8 @@ class Headway:
     the request. `log` and `clock` replace the store of the settings and the system's clock, in tests. `observers` are
     notified of runs, streams and refusals. `process_app` says where the process of an operation finds the application,
     as `module:create_app` or `module:app`. `standalone` says that the application is nothing else (`http/gate.py`).
-    `serving` decides whether this process works on runs, which it finds out itself otherwise. Further keywords are
-    defaults of settings.
+    `console=True` serves the console at `/`, below the prefix (`http/console.py`). `serving` decides whether this
+    process works on runs, which it finds out itself otherwise. Further keywords are defaults of settings.
     """
 
     mounted: ClassVar[weakref.WeakSet[Headway]] = weakref.WeakSet()
@@ -78,6 +79,7 @@ class Headway:
         observers: Iterable[Observer] = (),
         process_app: str | None = None,
         standalone: bool = False,
+        console: bool = False,
         serving: bool | None = None,
         **defaults: Any,
     ) -> None:
@@ -86,6 +88,7 @@ class Headway:
         self.decided = serving
         self._found_serving = self.closes_at_exit = False
         self.standalone = standalone
+        self.console = console
         self.gate = Gate(self)
         self.tokens = Tokens(self)
         self.settings = Settings()
@@ -126,9 +129,12 @@ class Headway:
         name = free_name(self._name, app.blueprints, name_prefix)
         mounted._blueprints.add(full_name(name_prefix, name))
         mounted.name = mounted.name or full_name(name_prefix, name)
-        blueprint = Routes(mounted, name).blueprint
-        mounted.gate.guard(app, blueprint)
-        app.register_blueprint(blueprint, name_prefix=name_prefix, **options)
+        blueprints = [Routes(mounted, name).blueprint]
+        if self.console:
+            blueprints.append(make_blueprint(free_name(f"{name}-console", app.blueprints, name_prefix)))
+        mounted.gate.guard(app, blueprints)
+        for blueprint in blueprints:
+            app.register_blueprint(blueprint, name_prefix=name_prefix, **options)
 
     def _bind(self, app: Flask) -> Headway:
         """This extension, or a copy if it has an application already, as one of `app`."""
@@ -163,6 +169,7 @@ class Headway:
             observers=self.observers,
             process_app=self._process_app,
             standalone=self.standalone,
+            console=self.console,
             serving=self.decided,
             **self._defaults,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,16 +43,17 @@ class Gate:
         self._warned: set[str] = set()
         self._requested = False
 
-    def guard(self, app: Flask, blueprint: Blueprint) -> None:
-        """Has the checks done before the routes of the blueprint, and where it is all there is, of the application."""
+    def guard(self, app: Flask, blueprints: Sequence[Blueprint]) -> None:
+        """Has the checks done before the routes of the blueprints, and where they are all, of the application."""
         self._app = app
         if self._headway.standalone:
             app.before_request(guarded(self._check_host))
             app.after_request(self._count_refusal)
             self._warn_of_development_server()
-        else:
-            blueprint.before_request(guarded(self._check_host))
-        blueprint.before_request(guarded(self._check_site))
+        for blueprint in blueprints:
+            if not self._headway.standalone:
+                blueprint.before_request(guarded(self._check_host))
+            blueprint.before_request(guarded(self._check_site))
 
     def listens(self, addresses: Iterable[str]) -> None:
         """Warns, at the start of a server at these addresses, of what the settings leave open."""

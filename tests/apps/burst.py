@@ -9,7 +9,6 @@ from flask import Flask
 from pydantic import BaseModel
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-import console
 from streaming import Event, Headway, event, operation, partial
 
 
@@ -51,8 +50,7 @@ def create_app() -> Flask:
     """The application, which believes one proxy what it says of the path of a request."""
     app = Flask(__name__)
     app.wsgi_app = ProxyFix(app.wsgi_app, x_prefix=1)  # type: ignore[method-assign]
-    app.register_blueprint(console.blueprint)
-    Headway(app, operations=[burst, shower])
+    Headway(app, operations=[burst, shower], console=True)
     return app
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-import console
+from streaming.http.console import BUILT
 from tests import pdfs
 from tests.apps.agent_model import Loose, ScriptedModel, answer, calls
 from tests.clients import wait_until
@@ -752,7 +752,7 @@ def test_events_are_shown_with_their_gaps(browser: Browser, service: Server) -> 
 
 def test_the_page_is_small(service: Server) -> None:
     """Compressed, the first page loads less than 600 kB, half of it fonts; only a chart loads more."""
-    assets = Path(console.DIST, "assets")
+    assets = BUILT / "assets"
     for compressed in assets.glob("*.gz"):
         assert gzip.decompress(compressed.read_bytes()) == compressed.with_suffix("").read_bytes(), compressed
     first_load = [*assets.glob("index-*.gz"), *assets.glob("*.woff2")]

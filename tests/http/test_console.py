@@ -11,8 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from pydantic import BaseModel
 
-import console
 from streaming import Headway, operation
+from streaming.http import console
 
 
 class Nothing(BaseModel):
@@ -33,7 +33,7 @@ def dist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "theme.js").write_text("theme()")
     (tmp_path / "favicon.svg").write_text("<svg/>")
     (tmp_path / "assets" / "index-abc.js").write_text("start()")
-    monkeypatch.setattr(console, "DIST", tmp_path)
+    monkeypatch.setattr(console, "BUILT", tmp_path)
     return tmp_path
 
 
@@ -41,8 +41,7 @@ def dist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def client() -> Iterator[FlaskClient]:
     """A service that needs a key, with the console beside its routes."""
     app = Flask(__name__)
-    Headway(app, operations=[noop], store="memory:", api_keys="ada:sesame")
-    app.register_blueprint(console.blueprint)
+    Headway(app, operations=[noop], store="memory:", api_keys="ada:sesame", console=True)
     with app.test_client() as flask_client:
         yield flask_client
 
@@ -106,7 +105,7 @@ def test_only_assets_are_served_under_assets(client: FlaskClient, dist: Path, pa
 
 def test_a_console_that_is_not_built(client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page is a 404 that says how to build it; the service works without it."""
-    monkeypatch.setattr(console, "DIST", tmp_path / "nowhere")
+    monkeypatch.setattr(console, "BUILT", tmp_path / "nowhere")
     answer = client.get("/", buffered=True)
     assert (answer.status_code, answer.mimetype) == (404, "text/html")
     assert "make setup" in answer.text

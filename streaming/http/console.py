@@ -1,11 +1,8 @@
-"""The console: the page at `/`, which starts and watches runs.
+"""The console of `Headway(console=True)`: the page at `/`, or at the `url_prefix`, which starts and watches runs.
 
-Vite builds it from this folder (`make setup`). It is static files, which use the same routes as any other client. So it
-is served without an API key, also where the routes need one, and asks its user for the key.
-
-    app.register_blueprint(console.blueprint)     # or with url_prefix="/console"; its URLs are relative
-
-The policy below lets the page load scripts and styles from its own origin only, and no inline or evaluated ones.
+It is static files, which use the same routes as any other client, by relative URLs. So it is served without an API key,
+also where the routes need one, and asks its user for the key. The policy below lets the page load scripts and styles
+from its own origin only, and no inline or evaluated ones.
 """
 
 from __future__ import annotations
@@ -17,7 +14,8 @@ from typing import Final
 from flask import Blueprint, Response, request, send_from_directory
 from werkzeug.exceptions import NotFound
 
-DIST: Final = Path(__file__).with_name("dist")
+BUILT: Final = Path(__file__).parents[1] / "static" / "console"
+"""Vite builds it there from the folder `console/` of the repository (`make setup`); a wheel brings it."""
 
 POLICY: Final = {
     "default-src": "'none'",
@@ -54,24 +52,31 @@ UNBUILT: Final = """\
 </html>
 """
 
-blueprint = Blueprint("console", __name__)
+
+def make_blueprint(name: str) -> Blueprint:
+    """The routes of the files, as a blueprint of this name; the prefix that it gets may have variables of its own."""
+    blueprint = Blueprint(name, __name__)
+    blueprint.add_url_rule("/", view_func=index)
+    blueprint.add_url_rule("/assets/<path:name>", view_func=asset)
+    for file in ("favicon.svg", "theme.js"):
+        blueprint.add_url_rule(f"/{file}", view_func=plain, defaults={"name": file})
+    blueprint.after_request(add_security_headers)
+    return blueprint
 
 
-@blueprint.get("/")
-def index() -> Response:
+def index(**_: object) -> Response:
     """The page, or 404 with how to build it. Not cached without revalidation, since it names the other files."""
     try:
-        page = send_from_directory(DIST, "index.html", max_age=0)
+        page = send_from_directory(BUILT, "index.html", max_age=0)
     except NotFound:
         page = Response(UNBUILT, NotFound.code, mimetype="text/html")
     page.headers["Cache-Control"] = "no-cache"
     return page
 
 
-@blueprint.get("/assets/<path:name>")
-def asset(name: str) -> Response:
+def asset(name: str, **_: object) -> Response:
     """A file with a digest in its name: its `.gz` file, if there is one and the browser accepts it."""
-    folder = DIST / "assets"
+    folder = BUILT / "assets"
     try:
         if not request.accept_encodings["gzip"]:
             raise NotFound
@@ -84,16 +89,13 @@ def asset(name: str) -> Response:
     return file
 
 
-@blueprint.get("/favicon.svg", defaults={"name": "favicon.svg"})
-@blueprint.get("/theme.js", defaults={"name": "theme.js"})
-def plain(name: str) -> Response:
+def plain(name: str, **_: object) -> Response:
     """A file without a digest in its name."""
-    file = send_from_directory(DIST, name, max_age=0)
+    file = send_from_directory(BUILT, name, max_age=0)
     file.headers["Cache-Control"] = "no-cache"
     return file
 
 
-@blueprint.after_request
 def add_security_headers(response: Response) -> Response:
     """Adds `HEADERS` to every response of the console."""
     response.headers.update(HEADERS)
