@@ -1,7 +1,4 @@
-"""The questions of a run: their schemas, and the answers of people, which are checked against them.
-
-Only questions with a schema need jsonschema, so the library does not require it (extra `questions`).
-"""
+"""The questions of a run: their schemas, and the answers of people, which are checked against them."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from ..errors import BadRequest, Conflict, EncodeError, FieldError, InvalidInput, RegistrationError
+from ..errors import BadRequest, Conflict, EncodeError, FieldError, InvalidInput
 from ..protocol.json_limits import excess_of
 from .json_schema import JsonSchema
 
@@ -48,17 +45,10 @@ def errors_in(answer: Any, schema: dict[str, Any]) -> list[FieldError]:
 
 
 def check_schema(schema: Mapping[str, Any]) -> None:
-    """Raises `EncodeError` for a schema that `JsonSchema` does not take: nobody could answer the question.
-
-    Raises `RegistrationError` where jsonschema is not installed.
-    """
+    """Raises `EncodeError` for a schema that `JsonSchema` does not take: nobody could answer the question."""
     if not schema:
         return
     try:
         JsonSchema(schema).check()
-    except ModuleNotFoundError as missing:
-        raise RegistrationError(
-            "a question with a schema needs jsonschema: pip install 'headway[questions]'"
-        ) from missing
     except ValueError as error:
         raise EncodeError(f"the schema of a question is invalid: {error}") from None

@@ -298,6 +298,27 @@ def test_formats() -> None:
     assert [error["loc"] for error in JsonSchema(schema, formats=True).errors(value)] == [["day"]]
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "right"),
+    [
+        ("date-time", "2026-11-29T18:30:00.125Z", True),
+        ("date-time", "2026-11-29t18:30:00-08:00", True),
+        ("date-time", "2026-11-29T18:30:00", False),
+        ("date-time", "2026-02-30T18:30:00Z", False),
+        ("date-time", "2026-11-29 18:30:00Z", False),
+        ("date-time", "２026-11-29T18:30:00Z", False),
+        ("date-time", 5, True),
+        ("time", "18:30:00+01:00", True),
+        ("time", "18:30", False),
+        ("time", "25:30:00Z", False),
+        ("time", None, True),
+    ],
+)
+def test_times(name: str, value: object, right: bool) -> None:
+    """They are those of RFC 3339, with a zone; jsonschema knows them only beside another package."""
+    assert JsonSchema({"format": name}, formats=True).is_valid(value) is right
+
+
 @pytest.mark.parametrize("text", ["{", "[" * 100_000, '{"minimum": 1e400}', "NaN", "\ud800", '{"a":' * 100_000])
 def test_text_that_is_no_schema(text: str) -> None:
     """A form has the schema as text."""
