@@ -16,6 +16,7 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = ROOT / "docs" / "licences.md"
+PINNED: Final = ("requirements.txt", "requirements-dev.txt")
 
 HEAD: Final = """\
 # Licences
@@ -36,7 +37,7 @@ def page() -> str:
     return "\n".join(
         [
             HEAD,
-            *_table("Python packages, as `requirements.txt` pins them", python_licences()),
+            *_table(f"Python packages, as {' and '.join(f'`{file}`' for file in PINNED)} pin them", python_licences()),
             *_table("npm packages in the built client and console", npm_licences()),
         ]
     )
@@ -44,7 +45,7 @@ def page() -> str:
 
 def python_licences() -> dict[str, str]:
     """The licences of the pinned packages that are installed: some are for other platforms."""
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    lines = [line for file in PINNED for line in (ROOT / file).read_text().splitlines()]
     names = [match[0] for line in lines if (match := re.match(r"[a-z0-9][a-z0-9._-]*", line))]
     return {name: licence for name in names if (licence := _python_licence(name))}
 
