@@ -59,6 +59,8 @@ else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+__version__ = "0.2.0.dev0"
+
 __all__ = [
     "BaseSettings",
     "EncodeError",

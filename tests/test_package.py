@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 import streaming
+from streaming.extras import EXTRAS
+
+ROOT = Path(__file__).resolve().parent.parent
 
 CONTRACT = {
     "EncodeError",
@@ -63,3 +71,34 @@ def test_every_error_is_of_one_family() -> None:
     for error in errors:
         if issubclass(error, Exception):
             assert issubclass(error, streaming.HeadwayError)
+
+
+UNCLAIMED = re.compile(
+    r"(?:pip3? install|uv add|pipx \w+|npx|npm (?:install|i|exec)|(?:pnpm|yarn) \w+)\s"
+    r"[^`\n]*?(?<![\w/.-])(@?headway[\w/-]*)(?!\.?[\w/])"
+)
+"""A command that installs a package of ours by its name."""
+
+
+@pytest.mark.parametrize("command", ["pip install headway", "pip install 'headway[cli]'", "npx headway-types URL"])
+def test_a_command_that_installs_by_name_is_known(command: str) -> None:
+    """The expression finds something."""
+    assert UNCLAIMED.search(command)
+
+
+def test_nothing_is_installed_by_an_unclaimed_name() -> None:
+    """No registry has Headway, so whoever claimed the name there would be installed: a path or a wheel is."""
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    texts = (name for name in tracked if name.endswith((".md", ".py", ".ts", ".tsx", ".mjs", ".toml")))
+    found = {name: UNCLAIMED.findall((ROOT / name).read_text()) for name in texts if name != "tests/test_package.py"}
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+def test_the_extras_are_those_that_errors_name() -> None:
+    """The packages of `streaming/extras.py` are those of pyproject.toml, with the extras that one of them includes."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    declared["cli"].remove("headway[client]")
+    declared["cli"] += declared["client"]
+    assert {name: sorted(packages) for name, packages in declared.items()} == {
+        name: list(packages) for name, packages in EXTRAS.items()
+    }

@@ -1,18 +1,27 @@
-"""The wheel: it brings the built TypeScript client and the console, and what builds front ends takes that client."""
+"""The wheel: it holds the library with the console and the TypeScript client, and works where nothing else is."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from importlib.metadata import PackageMetadata, PathDistribution, distribution
 from pathlib import Path
+from venv import EnvBuilder
 
 import pytest
+from packaging.requirements import Requirement
 
+import streaming
+from streaming.__main__ import main
+from streaming.extras import EXTRAS
 from tests.servers import program, scratch
+from tests.test_layers import closure, is_needed
 
 ROOT = Path(__file__).resolve().parent.parent
 ESBUILD = ROOT / "node_modules/esbuild/bin/esbuild"
@@ -123,13 +132,17 @@ def others_take_it(home: Path) -> None:
     run(*npx, "tsc", "--noEmit", "--strict", "--skipLibCheck", *old, "page.ts", cwd=home)
 
 
+def test_it_holds_the_library_alone(wheel: Path) -> None:
+    """The service, the tests and the sources of the console are the repository."""
+    assert sorted(path.name for path in wheel.iterdir()) == [f"headway-{streaming.__version__}.dist-info", "streaming"]
+
+
 def test_it_brings_the_console(wheel: Path) -> None:
-    """The page and its files are there, and none of its sources."""
-    page = (wheel / "console/dist/index.html").read_text()
-    named = re.findall(r'(?:src|href)="\./([^"]+)"', page)
+    """The page and its files are there."""
+    console = wheel / "streaming/static/console"
+    named = re.findall(r'(?:src|href)="\./([^"]+)"', (console / "index.html").read_text())
     assert len(named) >= 3
-    assert all((wheel / "console/dist" / name).is_file() for name in named)
-    assert sorted(path.name for path in (wheel / "console").iterdir()) == ["__init__.py", "dist"]
+    assert all((console / name).is_file() for name in named)
 
 
 def test_it_brings_what_pages_take(wheel: Path) -> None:
@@ -137,3 +150,114 @@ def test_it_brings_what_pages_take(wheel: Path) -> None:
     module = (wheel / "streaming/static/client.js").read_text()
     assert re.search(r"export\{.*\bas createRunStore\b.*\bas startRun\b", module)
     assert (wheel / "streaming/http/views/templates/headway/progress.html").is_file()
+
+
+def test_its_metadata(wheel: Path) -> None:
+    """The version is that of the package, every supported Python is named, and no extra is one of the repository's."""
+    stated = metadata_of(wheel)
+    assert stated["Version"] == streaming.__version__
+    assert "Programming Language :: Python :: 3.14" in stated.get_all("Classifier", [])
+    assert stated.get_all("Project-URL")
+    assert sorted(stated.get_all("Provides-Extra", [])) == sorted(EXTRAS)
+
+
+@pytest.fixture(scope="module")
+def bare(wheel: Path) -> Iterator[Path]:
+    """Python in an empty environment: the wheel, its required packages, and nothing else that is installed here."""
+    needed = [Requirement(line) for line in metadata_of(wheel).get_all("Requires-Dist", [])]
+    required = closure(tuple(each.name for each in needed if is_needed(each)))
+    with scratch() as folder:
+        EnvBuilder(with_pip=False).create(folder)
+        (site_packages,) = folder.glob("lib/*/site-packages")
+        for name in required:
+            for file in distribution(name).files or ():
+                if file.parts[0] not in ("..", "__pycache__") and not (site_packages / file.parts[0]).exists():
+                    (site_packages / file.parts[0]).symlink_to(str(distribution(name).locate_file(file.parts[0])))
+        for package in wheel.iterdir():
+            (site_packages / package.name).symlink_to(package)
+        yield folder / "bin/python"
+
+
+EMBEDDED = """
+import importlib.util, gevent, readme, streaming
+assert not any(map(importlib.util.find_spec, ("httpx", "prometheus_client", "operations", "console", "gunicorn")))
+streaming.Headway(readme.app, console=True, url_prefix="/watch", name="watch")
+client = readme.app.test_client()
+page = client.get("/watch/")
+assert (page.status_code, "<script" in page.text) == (200, True), page.text
+started = client.post("/api/operations/count", json={"pages": 2}, headers={"Prefer": "respond-async"})
+url = started.headers["Location"]
+def after(*statuses):
+    while (run := client.get(url).json)["status"] in statuses:
+        gevent.sleep(0.01)
+    return run
+question = after("running")["question"]["question"]
+refused = client.post(f"{url}/answer", json={"question": question, "answer": "yes"})
+assert refused.json["code"] == "invalid_answer", refused.text
+client.post(f"{url}/answer", json={"question": question, "answer": True})
+run = after("running", "waiting")
+print(run["status"], run["result"])
+"""
+
+
+def test_it_serves_in_an_empty_environment(bare: Path, tmp_path: Path) -> None:
+    """The README's application runs its operation and takes the answer to its question; the console is there too."""
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "readme.py").write_text(code)
+    assert run(bare, "-c", EMBEDDED, cwd=tmp_path) == "succeeded {'pages': 2, 'ok': True}"
+
+
+APP = "app = flask.Flask('a')\nstreaming.Headway(app)\n"
+NEEDED = {
+    "import streaming.client": ("streaming.client", ["anyio", "httpx"], "client"),
+    "from streaming import save_events": ("saving", ["sqlalchemy"], "sql"),
+    "streaming.gateway('http://x.test/a')": ("a gateway", ["httpcore", "httpx"], "gateway"),
+    "app = flask.Flask('a')\nwith app.test_request_context(): streaming.relay('http://x.test/a')": (
+        *("a relay", ["httpcore", "httpx"], "gateway"),
+    ),
+    "streaming.Headway(flask.Flask('a'), store='redis://127.0.0.1:1/0')": (
+        *("HEADWAY_STORE is in Redis, which", ["redis"], "redis"),
+    ),
+    APP + "exit(app.test_client().get('/metrics').json['detail'])": (
+        *("this route", ["prometheus-client"], "metrics"),
+    ),
+    APP + "exit(app.test_cli_runner().invoke(args=['headway']).output.strip())": (
+        *("Error: the command line", ["anyio", "httpx", "rich"], "cli"),
+    ),
+    "from streaming.__main__ import main\nmain()": ("headway: the command line", ["anyio", "httpx", "rich"], "cli"),
+}
+"""What needs an extra: what it is called, the packages that are missing, and the extra."""
+
+TRIED = """
+import contextlib, io, json, sys
+import flask, streaming
+for code in json.load(sys.stdin):
+    with contextlib.redirect_stderr(io.StringIO()) as stderr:
+        try:
+            exec(code, globals())
+        except (Exception, SystemExit) as error:
+            said = stderr.getvalue().strip() or str(error)
+    print(json.dumps(said))
+"""
+
+
+def test_a_missing_extra_is_one_line(bare: Path, tmp_path: Path) -> None:
+    """It names the package, the extra and the command, which names packages that registries have."""
+    codes = json.dumps(list(NEEDED))
+    done = subprocess.run([bare, "-c", TRIED], input=codes, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for (name, packages, extra), line in zip(NEEDED.values(), map(json.loads, done.stdout.splitlines()), strict=True):
+        said, _, command = line.partition(": pip install ")
+        assert said == f"{name} needs {' and '.join(packages)}, of Headway's extra `{extra}`"
+        assert shlex.split(command) == list(EXTRAS[extra])
+
+
+def test_the_command_is_an_entry_point(wheel: Path) -> None:
+    """`headway` is `python -m streaming`."""
+    (entry,) = PathDistribution(next(wheel.glob("*.dist-info"))).entry_points
+    assert (entry.group, entry.name, entry.load()) == ("console_scripts", "headway", main)
+
+
+def metadata_of(wheel: Path) -> PackageMetadata:
+    """What the wheel says of itself."""
+    return PathDistribution(next(wheel.glob("*.dist-info"))).metadata

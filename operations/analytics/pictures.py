@@ -24,7 +24,7 @@ Kind = Literal["svg", "png"]
 MEDIA_TYPES: Final = {"svg": "image/svg+xml", "png": "image/png"}
 SECONDS: Final = 30.0
 """Time limit of a chart."""
-NOT_INSTALLED: Final = "the extra `charts` of this service is not installed (pip install 'headway[charts]')"
+NOT_INSTALLED: Final = "this service has no vl-convert (pip install 'vl-convert-python>=1.9,<2')"
 
 
 class _Drawer(Engine):

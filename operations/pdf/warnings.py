@@ -23,7 +23,7 @@ MESSAGES: Final = {
     "unchecked_text": "These pages take so long to draw that text which nobody sees may be among theirs.",
 }
 """What each code says, in the order of the result."""
-NOT_INSTALLED: Final = ": the extra `ocr` of this service is not installed (pip install 'headway[ocr]')"
+NOT_INSTALLED: Final = ": this service has no RapidOCR (pip install 'rapidocr>=3.10,<4' onnxruntime)"
 STOPPED: Final = ": that failed, or took too long"
 """Why the text of pictures is not recognised, if it was wanted."""
 

@@ -11,6 +11,7 @@ A lost connection is opened again, and the stream goes on after the last event: 
 extra `client` (httpx).
 """
 
+from ..extras import needs
 from ..protocol.typed import (
     Answer,
     Attempt,
@@ -30,25 +31,27 @@ from ..protocol.typed import (
     Start,
     Usage,
 )
-from .aio import AsyncClient, AsyncRun
-from .errors import (
-    ClientError,
-    Conflict,
-    Interrupted,
-    InvalidInput,
-    Left,
-    NotAStream,
-    NotFound,
-    Overloaded,
-    RequestRefused,
-    RunCancelled,
-    RunFailed,
-    Unauthorized,
-    Unreachable,
-)
-from .forms import File
-from .reader import Backoff
-from .sync import Client, Run
+
+with needs("client", "streaming.client"):
+    from .aio import AsyncClient, AsyncRun
+    from .errors import (
+        ClientError,
+        Conflict,
+        Interrupted,
+        InvalidInput,
+        Left,
+        NotAStream,
+        NotFound,
+        Overloaded,
+        RequestRefused,
+        RunCancelled,
+        RunFailed,
+        Unauthorized,
+        Unreachable,
+    )
+    from .forms import File
+    from .reader import Backoff
+    from .sync import Client, Run
 
 __all__ = [
     "Answer",

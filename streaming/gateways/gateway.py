@@ -54,6 +54,7 @@ from urllib.parse import urlencode, urlsplit
 from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr
 
 from ..errors import EncodeError, RegistrationError
+from ..extras import needs
 from ..protocol.events import LIFECYCLE, Event, Flush, Question, encode_json, value_of_result
 from ..runs.context import run_context
 from ..runs.handshake import Handshake
@@ -192,10 +193,8 @@ def gateway(
 
     Raises `RegistrationError`.
     """
-    try:
+    with needs("gateway", "a gateway", RegistrationError):
         from .upstream import Upstream
-    except ImportError as error:
-        raise RegistrationError(f"a gateway needs {error.name}: pip install headway[gateway]") from error
     if not patience >= 0:
         raise RegistrationError(f"patience is 0 or more seconds, not {patience!r}")
     transforms = check_transforms(through)

@@ -30,14 +30,29 @@ import gevent
 from gevent.event import AsyncResult
 from gevent.event import Event as Flag
 from gevent.threadpool import ThreadPool
-from sqlalchemy import JSON, Column, DateTime, Engine, Integer, MetaData, String, Table, create_engine, delete, insert
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.schema import CreateTable
 
 from ..errors import OperationError, RegistrationError
+from ..extras import needs
 from ..protocol.events import Event
 from ..protocol.partials import MARK, fill
 from ..runs.context import run_context
+
+with needs("sql", "saving"):
+    from sqlalchemy import (
+        JSON,
+        Column,
+        DateTime,
+        Engine,
+        Integer,
+        MetaData,
+        String,
+        Table,
+        create_engine,
+        delete,
+        insert,
+    )
+    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.schema import CreateTable
 
 log = logging.getLogger("headway")
 

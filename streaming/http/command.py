@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from flask import Flask
 
+from ..extras import needs
 from ..runtime.worker import Worker
 from .checks import examine
 
@@ -34,9 +35,6 @@ LOCAL_WORK: Final = "headway.work"
 WAKE: Final = 0.5
 """Seconds that the thread of a command waits at once: a signal that comes just before a wait is handled after it."""
 
-PARTS: Final = ("anyio", "httpx", "referencing", "rich")
-"""What the extra `cli` brings."""
-
 
 class NotInstalled(click.ClickException):
     """A package of the extra `cli` is missing."""
@@ -55,14 +53,9 @@ class HeadwayCommand(click.Command):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         """The context of the group of all commands, which takes the place of this command."""
-        try:
+        with needs("cli", "the command line", NotInstalled):
             from ..client.cli.commands import cli
             from ..client.cli.config import Config
-        except ModuleNotFoundError as error:
-            package = str(error.name).partition(".")[0]
-            if package not in PARTS:
-                raise
-            raise NotInstalled(f"the command line needs {package}: pip install 'headway[cli]'") from None
         return cli.make_context(info_name, args, parent, obj=Config(application=self._local), **extra)
 
 

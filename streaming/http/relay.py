@@ -24,6 +24,7 @@ from werkzeug.exceptions import HTTPException
 
 from ..clock import rfc3339
 from ..errors import BodyConsumed, OperationError, RegistrationError, UpstreamProblem
+from ..extras import needs
 from ..gateways.formats import StreamFormat, UpstreamFailed
 from ..gateways.gateway import Transform, check_transforms, transformed
 from ..gateways.options import UpstreamOptions
@@ -67,10 +68,8 @@ def relay(
     a stream: by default 0.5 for a request that accepts `text/event-stream`, and as long as it takes for others, whose
     answer may be JSON. Raises `RegistrationError`.
     """
-    try:
+    with needs("gateway", "a relay", RegistrationError):
         from ..gateways.upstream import Upstream
-    except ImportError as error:
-        raise RegistrationError(f"a relay needs {error.name}: pip install headway[gateway]") from error
     transforms = check_transforms(through)
     options["method"] = options.get("method") or request.method
     upstream = Upstream(url=url, **options)

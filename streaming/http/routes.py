@@ -19,6 +19,7 @@ from ..errors import (
     NotImplementedHere,
     Unavailable,
 )
+from ..extras import not_installed
 from ..runs import questions
 from ..runs.handshake import Handshake
 from ..runs.observers import StreamOpened
@@ -217,7 +218,7 @@ class Routes:
 
     def metrics(self) -> Response:
         if metrics is None:
-            raise NotImplementedHere("the package prometheus-client is not installed: pip install headway[metrics]")
+            raise NotImplementedHere(not_installed("metrics", "this route"))
         prometheus = self._headway.worker.part(metrics.Prometheus)
         return self._answer(prometheus.text(), content_type=metrics.CONTENT_TYPE)
 

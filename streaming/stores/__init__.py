@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import tempfile
 from pathlib import Path
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from ..errors import SettingError
+from ..extras import needs
 from ..settings import Settings
 from .base import Store
 from .files import Folder, TemporaryFolder
@@ -33,12 +33,8 @@ def open_store(settings: Settings) -> Store:
         options["files"] = Folder(path, shared=True)
     if settings.store.startswith("sqlite:///"):
         return SqliteStore(settings.store.removeprefix("sqlite:///"), **options)
-    try:
+    with needs("redis", "HEADWAY_STORE is in Redis, which", SettingError):
         from .redis.store import RedisStore
-    except ModuleNotFoundError as error:
-        if error.name != "redis":
-            raise
-        raise SettingError("HEADWAY_STORE is in Redis, which needs redis-py: pip install 'headway[redis]'") from None
     return RedisStore(settings.store, **options)
 
 
@@ -57,7 +53,7 @@ def check_store(settings: Settings) -> None:
         except OSError as error:
             raise settings.error("files", settings.files, str(error)) from None
     if settings.store.startswith(("redis", "unix")):
-        with contextlib.suppress(ModuleNotFoundError):  # `open_store` says what is missing
+        with needs("redis", "HEADWAY_STORE is in Redis, which", SettingError):
             from .redis.policy import check_at_start
             from .redis.store import STORE_BYTES
 

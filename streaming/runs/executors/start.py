@@ -31,7 +31,7 @@ EXECUTORS: Final[dict[Where, Executor]] = {
 
 MISSING: Final[dict[Where, str]] = {
     "celery": (
-        'runs_in="celery" needs Headway(app, celery=...) and the extra headway[celery], which this release does not '
+        'runs_in="celery" needs Headway(app, celery=...) and the extra `celery`, which this release does not '
         'have: use runs_in="process"'
     ),
 }

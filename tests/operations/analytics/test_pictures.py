@@ -47,7 +47,7 @@ def test_the_input_says_which_pictures_there_are() -> None:
 def test_without_the_extra_the_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the field, and the command that installs what is missing."""
     monkeypatch.setattr(pictures, "find_spec", lambda name: None)
-    with pytest.raises(ValidationError, match=r"pip install 'headway\[charts\]'") as failure:
+    with pytest.raises(ValidationError, match=r"pip install 'vl-convert-python") as failure:
         Analysis(sql="SELECT 1", chart_file="svg")
     assert failure.value.errors()[0]["loc"] == ("chart_file",)
     assert Analysis(sql="SELECT 1", chart_file=None).chart_file is None

@@ -101,7 +101,7 @@ def test_without_the_extra_the_warning_says_so(run: Run, wanted: bool) -> None:
     outcome = run(scan(), ocr=wanted)
     assert codes(outcome) == [("picture_page", [1])]
     [warning] = outcome.result["warnings"]
-    assert ("headway[ocr]" in warning["message"]) is wanted
+    assert ("pip install 'rapidocr" in warning["message"]) is wanted
     assert "{}" not in warning["message"]
 
 
