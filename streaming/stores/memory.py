@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from itertools import islice
+from time import perf_counter
 from typing import Final
 
 import gevent
@@ -13,7 +14,7 @@ from ..clock import Clock, SystemClock
 from ..errors import RunClosed
 from ..protocol.frames import BLOCK_FRAMES, Batch, Block
 from ..protocol.state import Fold, Reason
-from ..runtime.hub import in_thread
+from ..runtime.hub import give_way, in_thread
 from .base import (
     EVICT_AFTER,
     RUN_BYTES,
@@ -29,24 +30,35 @@ from .base import (
     too_many_runs,
 )
 from .files import MAX_FILES, UPLOADS, FileInfo, Files, TemporaryFolder
-from .recent import RecentEvents
+from .lists import RunLists
+from .recent import TRIM_FRAMES, RecentEvents
 
 KEEP_BYTES: Final = 64 * 1024 * 1024
 STORE_BYTES: Final = 256 * 1024 * 1024
 
 FRAME_BYTES: Final = 56
-"""What a frame takes besides its bytes."""
+"""What a frame takes besides its bytes: the head of the object (33), what its size is rounded up by, its place."""
+
+SLICE_SECONDS: Final = 0.001
+"""How long room is made at once, before other greenlets run."""
+
+SLICE_RUNS: Final = 100
+"""How many runs are deleted at once."""
 
 
 class _Run(RecentEvents):
-    """A run. `extra` is the bytes of its input and answers, `taken` what was last counted of it."""
+    """A run. `extra` is the bytes of its input and answers, `taken` what was last counted of it.
 
-    __slots__ = ("extra", "taken")
+    `number` counts the runs of the store.
+    """
 
-    def __init__(self, info: RunInfo) -> None:
+    __slots__ = ("extra", "number", "taken")
+
+    def __init__(self, info: RunInfo, number: int) -> None:
         super().__init__(info)
         self.extra = size_of(info)
         self.taken = 0
+        self.number = number
 
 
 class MemoryStore(Store):
@@ -54,6 +66,8 @@ class MemoryStore(Store):
 
     Of one run it keeps `keep_bytes` of frames, of all runs about `store_bytes`. Beyond that the oldest finished runs
     are deleted, then the oldest frames of the largest runs dropped; a viewer that has not read them gets a `reset`.
+    What a run and a frame take besides their bytes counts (`RUN_BYTES`, `FRAME_BYTES`); what viewers have read and not
+    sent yet, up to `BLOCK_BYTES` each, does not. Work over many runs or frames is done in slices.
     """
 
     def __init__(
@@ -71,6 +85,9 @@ class MemoryStore(Store):
         self._store_bytes = store_bytes
         self._clock: Clock = clock or SystemClock()
         self._runs: dict[str, _Run] = {}
+        self._lists: RunLists[_Run] = RunLists()
+        self._created = 0
+        self._makes_room = False
         self._ended: dict[str, float] = {}
         self._keys: dict[tuple[str, str], str] = {}
         self._live: dict[str, int] = {}
@@ -78,19 +95,26 @@ class MemoryStore(Store):
 
     def create(self, info: RunInfo, *, limit: int | None = None, queued: bool = False) -> RunInfo:
         assert not queued  # nobody else could claim it
-        existing = self.find_by_key(info)
-        if existing is not None:
-            return existing
-        if limit is not None and self.live(info.client) >= limit:
-            raise too_many_runs()
-        run = _Run(info)
-        if self.bytes_used + run.extra > self._store_bytes:
-            self._make_room(run.extra)
-            if self.bytes_used + run.extra > self._store_bytes:
+        size, more = size_of(info), True
+        while True:
+            existing = self.find_by_key(info)
+            if existing is not None:
+                return existing
+            if limit is not None and self.live(info.client) >= limit:
+                raise too_many_runs()
+            if self.bytes_used + size <= self._store_bytes:
+                break
+            if not more:
                 raise store_full()
+            more = self._make_room(size)
+            if more:
+                give_way()  # others may create runs meanwhile
+        self._created += 1
+        run = _Run(info, self._created)
         if info.key is not None:
             self._keys[info.owner, info.key] = info.id
         self._runs[info.id] = run
+        self._lists.add(run)
         self._account(run)
         self._live[info.client] = self._live.get(info.client, 0) + 1
         return info
@@ -106,18 +130,21 @@ class MemoryStore(Store):
         before = recent.size
         recent.extend(block, fold, self._store_bytes if fold.refers else self._keep_bytes)
         if fold.over:
-            self._end(recent.info)
+            self._end(recent)
         if fold.result is None and recent.size == before + block.size:  # `_account` in short
             taken = block.size + FRAME_BYTES * len(block.frames)
             recent.taken += taken
             self.bytes_used += taken
         else:
             self._account(recent)
-        if self.bytes_used > self._store_bytes:
-            self._make_room()
+        if self.bytes_used > self._store_bytes and self._make_room() and not self._makes_room:
+            self._makes_room = True
+            gevent.spawn(self._make_more_room)
         recent.notify()
 
-    def _end(self, info: RunInfo) -> None:
+    def _end(self, run: _Run) -> None:
+        info = run.info
+        self._lists.end(run)
         self._ended[info.id] = self._clock.monotonic()
         self._live[info.client] -= 1
         if not self._live[info.client]:
@@ -137,17 +164,12 @@ class MemoryStore(Store):
     def page(
         self, *, owner: str, operation: str | None, status: str | None, limit: int, before: str | None
     ) -> list[Record]:
-        runs = [run for run in self._runs.values() if run.info.owner == owner]
-        if before is not None:
-            ids = [run.info.id for run in runs]
-            runs = runs[: ids.index(before)] if before in ids else []
-        records = (run.record() for run in reversed(runs))
-        matching = (
-            record
-            for record in records
-            if operation in (None, record.info.operation) and status in (None, record.status)
-        )
-        return list(islice(matching, limit))
+        numbered = None if before is None else self._runs.get(before)
+        if before is not None and (numbered is None or numbered.info.owner != owner):
+            return []
+        runs = self._lists.before(owner, operation, status, None if numbered is None else numbered.number)
+        records = (run.record() for run in runs)
+        return list(islice((record for record in records if status in (None, record.status)), limit))
 
     def live(self, client: str) -> int:
         return self._live.get(client, 0)
@@ -179,8 +201,8 @@ class MemoryStore(Store):
         return self._runs[run].control
 
     def _room_for(self, size: int) -> int:
-        if self.bytes_used + size > self._store_bytes:
-            self._make_room(size, live=False)
+        while self.bytes_used + size > self._store_bytes and self._make_room(size, live=False):
+            give_way()
         return max(self._store_bytes - self.bytes_used, 0)
 
     def _add_file(self, run: str, info: FileInfo, body: bytes) -> FileInfo | None:
@@ -211,11 +233,15 @@ class MemoryStore(Store):
         return self._runs[run].watch(callback)
 
     def sweep(self) -> None:
-        limit = self._clock.monotonic() - self._retention
-        # A run that is still read stays until the next sweep, or its reader would miss the end.
-        old = [run for run, ended in self._ended.items() if ended <= limit and not self._runs[run].has_watchers]
-        for run in old:
-            self._delete(run)
+        limit, kept = self._clock.monotonic() - self._retention, 0
+        while old := [run for run, ended in islice(self._ended.items(), kept, kept + SLICE_RUNS) if ended <= limit]:
+            for run in old:
+                # A run that is still read stays until the next sweep, or its reader would miss the end.
+                if self._runs[run].has_watchers:
+                    kept += 1
+                else:
+                    self._delete(run)
+            give_way()
 
     def erase(self, run: str) -> bool:
         if run not in self._ended:
@@ -232,7 +258,10 @@ class MemoryStore(Store):
     def _delete(self, run: str) -> None:
         del self._ended[run]
         deleted = self._runs.pop(run)
+        self._lists.remove(deleted)
         self.bytes_used -= deleted.taken
+        if len(deleted.frames) > TRIM_FRAMES:
+            gevent.spawn(_free, deleted.frames)
         if handed_over(deleted.files.values()):
             gevent.spawn(in_thread, self.files.erase, [run])
         info = deleted.info
@@ -245,22 +274,48 @@ class MemoryStore(Store):
         self.bytes_used += taken - run.taken
         run.taken = taken
 
-    def _make_room(self, bytes_needed: int = 0, *, live: bool = True) -> None:
-        """Deletes the oldest finished runs, then the oldest frames of the largest ones, until some room is to spare."""
+    def _make_room(self, bytes_needed: int = 0, *, live: bool = True) -> bool:
+        """Deletes the oldest finished runs, then the oldest frames of the largest ones, until some room is to spare.
+
+        Returns whether it has stopped before that, so that others may run.
+        """
+        end = perf_counter() + SLICE_SECONDS
         goal = self._store_bytes - self._store_bytes // 16 - bytes_needed
-        moment = self._clock.monotonic() - EVICT_AFTER
-        for run, ended in list(self._ended.items()):
-            if self.bytes_used <= goal:
-                return
-            if ended <= moment and not self._runs[run].has_watchers:
-                self._delete(run)
-                self.evicted += 1
+        moment, kept = self._clock.monotonic() - EVICT_AFTER, 0
+        while self.bytes_used > goal and (oldest := next(islice(self._ended.items(), kept, None), None)):
+            if oldest[1] > moment:
+                break
+            if self._runs[oldest[0]].has_watchers:
+                kept += 1
+                continue
+            self._delete(oldest[0])
+            self.evicted += 1
+            if perf_counter() > end:
+                return True
         while live and self.bytes_used > goal:
             largest = max(self._runs.values(), key=_droppable, default=None)
             if largest is None or not _droppable(largest):
-                return
+                return False
             largest.trim(largest.size)
             self._account(largest)
+            if perf_counter() > end:
+                return True
+        return False
+
+    def _make_more_room(self) -> None:
+        try:
+            give_way()
+            while self._make_room():
+                give_way()
+        finally:
+            self._makes_room = False
+
+
+def _free(frames: list[bytes]) -> None:
+    """Frees the frames of a run that is deleted, slice by slice."""
+    while frames:
+        give_way()
+        del frames[-TRIM_FRAMES:]
 
 
 def size_of(info: RunInfo) -> int:

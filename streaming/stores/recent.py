@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from ..protocol.frames import Batch, Block, join
 from ..protocol.state import Fold
 from .base import Control, Record, RunInfo, handed_over
 from .files import FileInfo
+
+TRIM_FRAMES: Final = 4096
+"""How many frames are dropped at once: some tenths of a millisecond."""
 
 
 class RecentEvents:
@@ -89,9 +93,12 @@ class RecentEvents:
             callback()
 
     def trim(self, keep: int) -> None:
-        """Drops the oldest frames until an eighth of `keep` bytes is free, so that this is seldom done; one stays."""
-        count = 0
-        while self.size > keep - keep // 8 and count < len(self.frames) - 1:
+        """Drops the oldest frames until an eighth of `keep` bytes is free, so that this is seldom done; one stays.
+
+        Of many frames some are left for the next time.
+        """
+        count, most = 0, min(len(self.frames) - 1, TRIM_FRAMES)
+        while self.size > keep - keep // 8 and count < most:
             self.size -= len(self.frames[count])
             count += 1
         del self.frames[:count]

@@ -570,6 +570,33 @@ class StoreContract:
         several.cancel("r0", "requested")
         until(lambda: self.page(several, status="cancelling") == ["r0"], "the cancel shows")
 
+    def test_each_status_has_its_list(self, store: Store, clock: ManualClock) -> None:
+        """A run is found by what it is now, with its operation and without, and once it is erased by nothing."""
+        endings = {"succeeded": "r2", "failed": "r3", "cancelled": "r4"}
+        producers = {}
+        for number, operation in enumerate(["count", "read", "count", "read", "count"]):
+            store.create(run_info(f"r{number}", "ann", operation=operation))
+            producers[f"r{number}"] = Producer(store, f"r{number}", clock)
+            producers[f"r{number}"].write(start_event())
+        producers["r1"].write(make_event("question", {"question": "q", "prompt": "?", "schema": {}}))
+        for status, run in endings.items():
+            producers[run].end(status)
+        expected = {"running": "r0", "waiting": "r1", **endings}
+        for status, run in expected.items():
+            operation = "read" if run in ("r1", "r3") else "count"
+            assert self.page(store, status=status) == [run]
+            assert self.page(store, status=status, operation=operation) == [run]
+            assert self.page(store, status=status, operation="other") == []
+            assert self.page(store, status=status, before=run) == []
+        assert self.page(store, status="queued") == []
+        producers["r1"].write(make_event("answer", {"question": "q"}))
+        assert self.page(store, status="running") == ["r1", "r0"]
+        assert self.page(store, status="running", limit=1, before="r1") == ["r0"]
+        for run in endings.values():
+            assert store.erase(run)
+        assert [self.page(store, status=status) for status in endings] == [[], [], []]
+        assert self.page(store, operation="count") == ["r0"]
+
     def test_runs_come_page_by_page(self, several: Store) -> None:
         """Each page has the runs before the last one of the page before; none come before a run of another owner."""
         assert self.page(several, limit=2) == ["r5", "r3"]

@@ -116,6 +116,11 @@ class ReleaseWorker:
             gevent.sleep(0.01)
         return [control.cancel, control.answers["q"].decode(), control.viewers]
 
+    def listed(self, operation: str | None, status: str | None) -> list[str]:
+        """The runs of an operation and a status."""
+        page = self.store.page(owner="", operation=operation, status=status, limit=100, before=None)
+        return [record.info.id for record in page]
+
     def runs(self) -> dict[str, str]:
         """The status of each run."""
         page = self.store.page(owner="", operation=None, status=None, limit=100, before=None)

@@ -772,6 +772,37 @@ class SharedStoreContract:
         page = other.page(owner="", operation=None, status="queued", limit=9, before=None)
         assert [(record.info.id, record.status) for record in page] == [("r1", "queued")]
 
+    def test_the_list_of_a_queued_run(self, worker: MakeWorker) -> None:
+        """It is in that of its status whatever becomes of it: put back, cancelled while it waits, ended."""
+        store, other = worker(), worker()
+
+        def statuses() -> list[str | None]:
+            names = ("queued", "running", "cancelling", "cancelled")
+            listed = (
+                [record.info.id for record in other.page(owner="", operation=of, status=name, limit=9, before=None)]
+                for of in (None, "count")
+                for name in names
+            )
+            return [name for name, runs in zip(names * 2, listed, strict=True) if runs == ["r"]]
+
+        store.create(run_info("r"), queued=True)
+        assert statuses() == ["queued"] * 2
+        (record,) = store.claim(1, ["count"])
+        assert statuses() == ["running"] * 2
+        store.requeue(record)
+        assert statuses() == ["queued"] * 2
+        written(store, store.driver.claim(store.worker, 1, "token", ["count"]))
+        written(store, store.driver.unclaim(store.worker, "token"))
+        assert statuses() == ["queued"] * 2
+        other.cancel("r", "requested")
+        assert statuses() == ["cancelling"] * 2
+        assert store.claim_run("r") is not None
+        assert statuses() == ["cancelling"] * 2
+        producer = Producer(store, "r", ManualClock())
+        producer.append(start_event(), make_event("done", {"status": "cancelled", "elapsed": 0.0}))
+        store.flush()
+        assert statuses() == ["cancelled"] * 2
+
     def test_a_checkpoint_is_given_back(self, worker: MakeWorker) -> None:
         """The worker that adopts a run gets the last one; a worker that was fenced keeps none."""
         store, other = worker(), worker()

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
+import gevent
 import pytest
 
 from streaming import ManualClock, MemoryStore, event, partial
 from streaming.errors import Unavailable
 from streaming.protocol.events import make_event
-from streaming.stores.base import EVICT_AFTER, Store
+from streaming.stores.base import EVICT_AFTER, RUN_BYTES, Store
+from streaming.stores.memory import SLICE_RUNS
+from streaming.stores.recent import TRIM_FRAMES
 from tests.clients import parse_frames
 from tests.figures import Figures
-from tests.stores.contract import Producer, StoreContract, run_info, start_event
+from tests.stores.contract import Producer, StoreContract, run_info, start_event, until
 
 
 class TestMemoryStore(StoreContract):
@@ -217,3 +221,70 @@ def test_a_result_that_refers_to_partials_makes_no_room() -> None:
         long.write(event("tick", {"text": "x" * 1_000}))
     assert store.read("whole", 0).oldest == 1
     assert store.read("long", 0).oldest > 100
+
+
+# Other greenlets run meanwhile
+
+
+def turns(work: Callable[[], object]) -> int:
+    """How often another greenlet runs during `work`."""
+    count = 0
+
+    def count_turns() -> None:
+        nonlocal count
+        while True:
+            gevent.sleep(0)
+            count += 1
+
+    other = gevent.spawn(count_turns)
+    gevent.sleep(0)
+    before = count
+    work()
+    other.kill()
+    return count - before
+
+
+def test_many_runs_are_deleted_in_slices() -> None:
+    """Runs whose retention has ended together, with one among them that is read and stays."""
+    clock = ManualClock()
+    store = MemoryStore(retention=10, clock=clock)
+    for number in range(5 * SLICE_RUNS):
+        store.create(run_info(f"r{number}"))
+        Producer(store, f"r{number}", clock).append(start_event(), make_event("done", {"status": "succeeded"}))
+    leave = store.watch("r7", lambda: None)
+    clock.advance(20)
+    assert turns(store.sweep) >= 5
+    assert list(store._runs) == ["r7"]
+    leave()
+    store.sweep()
+    assert store.bytes_used == 0
+
+
+def test_a_start_that_deletes_many_runs_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for its room, and still joins the run that has got its key meanwhile."""
+    monkeypatch.setattr("streaming.stores.memory.SLICE_SECONDS", 0.0)
+    clock = ManualClock()
+    store = MemoryStore(store_bytes=200 * RUN_BYTES, clock=clock)
+    for number in range(180):
+        store.create(run_info(f"r{number}"))
+        Producer(store, f"r{number}", clock).append(start_event(), make_event("done", {"status": "succeeded"}))
+    clock.advance(EVICT_AFTER)
+    large = bytes(100 * RUN_BYTES)
+    both = [gevent.spawn(store.create, run_info(run, key="k", digest="d", input=large)) for run in ("one", "two")]
+    assert turns(lambda: gevent.joinall(both, raise_error=True)) > 10
+    assert {each.value.id for each in both if each.value} == {both[0].value.id}  # type: ignore[union-attr]
+    assert store.bytes_used <= 200 * RUN_BYTES
+
+
+def test_a_large_run_is_freed_in_slices() -> None:
+    """The frames of a run that is erased go a few thousand at a time."""
+    store, clock = MemoryStore(), ManualClock()
+    store.create(run_info("r"))
+    producer = Producer(store, "r", clock)
+    producer.append(start_event(), *(event("tick") for _ in range(3 * TRIM_FRAMES)))
+    producer.append(make_event("done", {"status": "succeeded"}))
+    frames = store._runs["r"].frames
+    assert store.erase("r")
+    assert store.find("r") is None
+    assert len(frames) > 2 * TRIM_FRAMES
+    assert turns(lambda: until(lambda: not frames, "all are freed")) >= 2

@@ -87,3 +87,40 @@ def test_nothing_stays(worker: Callable[..., RedisStore], direct: Connection) ->
     }
     lives = direct.execute([("PTTL", key) for key in kept if b"key" in key])
     assert all(0 < life <= 10_000 for life in lives)
+
+
+def test_lists_are_made_in_slices(
+    worker: Callable[..., RedisStore], direct: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first page of runs that no list has yet, or of many whose keys have expired, takes several short scripts."""
+    monkeypatch.setattr("streaming.stores.redis.driver.LIST_RUNS", 3)
+    store = worker()
+    for number in range(10):
+        start_run(store, f"r{number}").end("failed" if number % 2 else "succeeded")
+    kept = direct.execute([("KEYS", "headway:list*")])[0]
+    assert kept
+    direct.execute([("DEL", *kept)])
+
+    def listed(**filters: str) -> list[str]:
+        page = store.page(owner="", limit=4, **{"operation": None, "status": None, "before": None, **filters})
+        return [record.info.id for record in page]
+
+    assert listed(status="failed") == ["r9", "r7", "r5", "r3"]
+    assert listed(status="failed", before="r3") == ["r1"]
+    assert listed(operation="count", before="r3") == ["r2", "r1", "r0"]
+    direct.execute([("DEL", *(f"headway:run:r{number}" for number in range(2, 10)))])
+    assert listed(status="failed") == ["r1"]
+    assert listed() == ["r1", "r0"]
+
+
+def test_a_long_sweep_goes_on(worker: Callable[..., RedisStore], direct: Connection) -> None:
+    """Where more runs have expired than one script deletes, the next sweep does not wait."""
+    clock = ManualClock()
+    store = worker(clock=clock, retention=10)
+    start_run(store).end()
+    runs = [part for number in range(600) for part in (1, f"x{number} ")]
+    direct.execute([("ZADD", "headway:expires", *runs), ("ZADD", "headway:ended", *runs)])
+    for left in (101, 0):
+        clock.advance(5.5)
+        store.sweep()
+        assert direct.execute([("ZCARD", "headway:expires")]) == [left]

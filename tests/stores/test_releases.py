@@ -154,6 +154,25 @@ def test_the_total_of_two_releases(release: Callable[[str], Release], url: str) 
         assert [record.info.id for record in list_runs(store)] == ["live"]
 
 
+def test_the_lists_of_two_releases(release: Callable[[str], Release]) -> None:
+    """What the release before creates, ends and deletes, which keeps no lists, is found by operation and by status."""
+    before, now = release("before"), release("now")
+    before.start("r1")
+    assert now.listed("count", None) == now.listed(None, "running") == ["r1"]
+    now.start("r2")
+    before.start("r3")
+    now.start("r4")
+    before.write("r1", "done", {"status": "failed", "elapsed": 0.0})
+    now.write("r2", "done", {"status": "succeeded", "elapsed": 0.0})
+    assert now.listed("count", None) == ["r4", "r3", "r2", "r1"]
+    assert now.listed("count", "failed") == now.listed(None, "failed") == ["r1"]
+    assert now.listed("other", "failed") == []
+    assert now.listed(None, "succeeded") == ["r2"]
+    assert now.listed("count", "running") == ["r4", "r3"]
+    now.write("r4", "done", {"status": "succeeded", "elapsed": 0.0})
+    assert now.listed(None, "succeeded") == before.listed(None, "succeeded") == ["r4", "r2"]
+
+
 def test_a_queued_run(release: Callable[[str], Release]) -> None:
     """The release before, which knows no queue, does not take it for the run of a dead worker."""
     before, now = release("before"), release("now")

@@ -16,8 +16,10 @@ import pytest
 from streaming import ManualClock, event
 from streaming.errors import StoreAway
 from streaming.stores.base import RUN_BYTES, Store
+from streaming.stores.driver import Step
 from streaming.stores.shared import SharedStore
 from streaming.stores.sqlite import file as sqlite
+from streaming.stores.sqlite.driver import PAGES
 from streaming.stores.sqlite.store import SqliteStore
 from tests.stores.contract import StoreContract, last_shown, run_info, until
 from tests.stores.shared_contract import MakeWorker, SharedStoreContract, ids, read_all, room, start_run, workers
@@ -61,6 +63,36 @@ class TestSqliteWorkers(SharedStoreContract):
         """Deletes the rows of a run."""
         with contextlib.closing(sqlite3.connect(self.file, isolation_level=None)) as connection:
             connection.execute("DELETE FROM runs WHERE id = ?", (run,))
+
+
+@pytest.mark.parametrize("statement", PAGES.values(), ids=["all", "operation", "list", "both"])
+def test_a_page_has_an_index(tmp_path: Path, statement: str) -> None:
+    """sqlite searches the runs by it, in order, whatever the filters are."""
+    names = ("owner", "operation", "list", "number", "limit", "now")
+    with contextlib.closing(SqliteStore(tmp_path / "runs.db")) as store:
+        explain = f"EXPLAIN QUERY PLAN {statement}"
+        plan = store.driver.query(Step(lambda db: db.execute(explain, dict.fromkeys(names)).fetchall(), list))
+    details = [row["detail"] for row in plan]
+    (runs,) = [each for each in details if " runs " in each]
+    assert runs.startswith("SEARCH runs USING INDEX runs_of")
+    assert runs.endswith("number<?)")
+    assert not [each for each in details if "TEMP B-TREE" in each]
+
+
+def test_a_file_without_lists(tmp_path: Path) -> None:
+    """A file from before the lists has them once it is opened."""
+    with contextlib.closing(SqliteStore(tmp_path / "runs.db")) as store:
+        start_run(store, "over").end()
+        start_run(store, "live")
+        store.create(run_info("queued"), queued=True)
+        store.flush()
+    indexes = ("runs_of_operation", "runs_of_list", "runs_of_operation_and_list")
+    does(tmp_path / "runs.db", "DROP TRIGGER runs_listed", *(f"DROP INDEX {name}" for name in indexes))
+    does(tmp_path / "runs.db", "ALTER TABLE runs DROP COLUMN list")
+    with contextlib.closing(SqliteStore(tmp_path / "runs.db")) as store:
+        for status, run in {"succeeded": "over", "running": "live", "queued": "queued"}.items():
+            page = store.page(owner="", operation=None, status=status, limit=9, before=None)
+            assert [record.info.id for record in page] == [run]
 
 
 @pytest.mark.parametrize("older", [False, True], ids=["new", "existing"])

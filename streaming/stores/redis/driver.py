@@ -27,6 +27,7 @@ from ...protocol.state import Fold, Reason
 from ..base import EVICT_AFTER, RUN_BYTES, SECRET_BYTES, Record, RunInfo
 from ..driver import QUEUE, Adopted, Driver, Kept, News, PutFile, State, Step, Stored, T, Unfit
 from ..files import FileInfo
+from ..lists import list_of
 from . import replies
 from .clock_skew import SLACK, ClockSkew
 from .connection import TIMEOUT, Connection, Pool, outcome
@@ -41,6 +42,12 @@ CHECK: Final = 10.0
 
 EVICT_BYTES: Final = 64 * 1024 * 1024
 """How much one script evicts, so that Redis can serve others in between."""
+
+PAGE: Final = 100
+"""How many runs one script gives at the most."""
+
+LIST_RUNS: Final = 500
+"""How many runs one script puts into lists, or passes over."""
 
 RECOUNT: Final = 600.0
 """Seconds between two counts of the bytes of all runs by one worker."""
@@ -196,7 +203,12 @@ class RedisDriver(Driver):
     def page(
         self, owner: str, operation: str | None, status: str | None, limit: int, before: str | None
     ) -> Step[tuple[list[Record], str | None]]:
-        return script("page", owner, before or "", min(max(limit, 20), 100), decode=replies.page)
+        return script(
+            "page",
+            *(owner, operation or "", status or "", list_of(status) or "", before or "", min(limit, PAGE), LIST_RUNS),
+            *replies.SHOWN,
+            decode=replies.page,
+        )
 
     def live(self, client: str) -> Step[int]:
         return Step(("SCARD", f"headway:client:{client}"), int)
@@ -324,7 +336,7 @@ class RedisDriver(Driver):
         return script("erase", run, decode=bool)
 
     def expire(self) -> Step[Any]:
-        return script("expire", self._ahead)
+        return script("expire", self._ahead, decode=bool)
 
     def room(self) -> Step[int]:
         return script("room", decode=int)

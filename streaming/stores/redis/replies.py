@@ -21,6 +21,8 @@ BODIES: Final = frozenset({"input", "shown", "progress", "result", "error", "que
 FIELDS: Final = {*RunInfo.__slots__, *Fold.__slots__, "last", "queued", "cancel", "attempt"}
 """The fields that make a record; a later version may add others, whatever is in them."""
 
+SHOWN: Final = sorted(FIELDS - {"result", "input", "last_event_id"})
+"""The fields of the runs in a page."""
 
 OUTCOMES: Final[Mapping[int, PutFile]] = {1: "kept", 0: "fenced", -1: "full"}
 
@@ -58,7 +60,13 @@ def records(rows: Sequence[Any]) -> list[Record | None]:
 def page(reply: Sequence[Any]) -> tuple[list[Record], str | None]:
     """The records of a page, and where to go on."""
     before, rows = reply
-    return [each for each in records(rows) if each is not None], before.decode() or None
+    return [record(_named(row), viewers, kept) for row, viewers, kept in rows], before.decode() or None
+
+
+def _named(values: Sequence[bytes | None]) -> list[bytes]:
+    """The fields of `SHOWN` that a run has, each before its value."""
+    named = zip(SHOWN, values, strict=True)
+    return [part for name, value in named if value is not None for part in (name.encode(), value)]
 
 
 def created(reply: Any) -> RunInfo | str | None:

@@ -16,6 +16,9 @@ that a server without memory refuses, so that all of it is done or nothing. Time
     headway:run:RUN:files       hash: a file's name -> its bytes, where they do not lie elsewhere
     headway:run:RUN:file_list   hash: a file's name -> when it was handed over, its size, media type and digest, as JSON
     headway:owner:OWNER         sorted set: the owner's runs by their numbers
+    headway:list:N:OWNER:HOW:OP sorted set: those of an operation, those that are queued, live or have ended so, or both
+    headway:listed              hash: a run -> the lists that it is in
+    headway:listed_to           hash: an owner -> the number up to which its runs are in lists
     headway:client:CLIENT       set: live runs of a client
     headway:key:N:OWNER:KEY     the run that was started with an Idempotency-Key; N is the length of the owner's name
     headway:extras              set: runs that may have a checkpoint or files

@@ -12,15 +12,27 @@ import orjson
 
 from ...clock import Clock
 from ...protocol.frames import BLOCK_BYTES, Block
-from ...protocol.state import OVER, Fold, Reason
+from ...protocol.state import Fold, Reason
 from ..base import EVICT_AFTER, Record, RunInfo
 from ..driver import FULL, NO_ROOM, QUEUE, Adopted, Kept, PutFile, State, Stored
 from ..files import FileInfo
+from ..lists import list_of
 from . import room, rows
 from .file import SQL, Connection, SqliteFile, step
 
-PAGE: Final = SQL["page"].replace("*", rows.SUMMARY, 1)
-"""Without results, which would all be read at once."""
+PAGES: Final = {
+    (of_operation, of_list): SQL[name].replace("*", rows.SUMMARY, 1)
+    for of_operation, of_list, name in (
+        (False, False, "page"),
+        (True, False, "page_of_operation"),
+        (False, True, "page_of_list"),
+        (True, True, "page_of_operation_and_list"),
+    )
+}
+"""The statement of a page, by its filters: each has an index. Without results, which would all be read at once."""
+
+NEWEST: Final = 2**63 - 1
+"""The largest number that a run may have."""
 
 
 class SqliteDriver(SqliteFile):
@@ -77,10 +89,12 @@ class SqliteDriver(SqliteFile):
     def page(
         self, db: Connection, owner: str, operation: str | None, status: str | None, limit: int, before: str | None
     ) -> tuple[list[Record], str | None]:
-        ending = status if status in OVER else None
-        values = {"owner": owner, "operation": operation, "limit": limit, "before": before, "ending": ending}
-        moment = {"live": status is not None and ending is None, "now": time.monotonic()}
-        found = db.execute(PAGE, values | moment).fetchall()
+        values = {"owner": owner, "operation": operation, "list": list_of(status), "limit": limit, "before": before}
+        number = (NEWEST,) if before is None else db.execute(SQL["number"], values).fetchone()
+        if number is None:
+            return [], None
+        statement = PAGES[operation is not None, status is not None]
+        found = db.execute(statement, values | {"number": number[0], "now": time.monotonic()}).fetchall()
         records = [rows.record(row, int(row["viewers"]), rows.files(db, row["id"])) for row in found]
         return records, records[-1].info.id if len(records) == limit else None
 

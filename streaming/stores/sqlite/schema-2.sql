@@ -75,3 +75,16 @@ END;
 CREATE TRIGGER IF NOT EXISTS room_file_dropped AFTER DELETE ON files BEGIN
   UPDATE room SET bytes = bytes - old.size;
 END;
+-- The list that a run is in: queued, live, or how it has ended. A trigger keeps it, also for what the code of version 1
+-- writes; `ending` itself is set with every batch of events, which would write its indexes each time.
+ALTER TABLE runs ADD COLUMN list TEXT NOT NULL DEFAULT 'live';
+UPDATE runs SET list = ifnull(ending, 'queued') WHERE (ending IS NOT NULL OR queued AND cancel IS NULL)
+  AND NOT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'runs_of_list');
+CREATE INDEX IF NOT EXISTS runs_of_operation ON runs (owner, operation, number);
+CREATE INDEX IF NOT EXISTS runs_of_list ON runs (owner, list, number);
+CREATE INDEX IF NOT EXISTS runs_of_operation_and_list ON runs (owner, operation, list, number);
+CREATE TRIGGER IF NOT EXISTS runs_listed AFTER UPDATE OF ending, queued, cancel ON runs
+WHEN new.list <> ifnull(new.ending, iif(new.queued AND new.cancel IS NULL, 'queued', 'live')) BEGIN
+  UPDATE runs SET list = ifnull(new.ending, iif(new.queued AND new.cancel IS NULL, 'queued', 'live'))
+    WHERE number = new.number;
+END;

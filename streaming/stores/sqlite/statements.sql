@@ -21,10 +21,10 @@ SELECT total(count) FROM viewers WHERE viewers.run = runs.id AND viewers.worker 
 -- name: create
 INSERT INTO runs (
   id, operation, owner, client, created, updated, linger, key, digest, input, shown, worker, queued,
-  epoch, attempt, cancel, watched
+  epoch, attempt, cancel, watched, list
 ) VALUES (
   :id, :operation, :owner, :client, :created, :created, :linger, :key, :digest, :input, :shown, :worker, :worker = 'queue',
-  :epoch, :attempt, :cancel, :watched
+  :epoch, :attempt, :cancel, :watched, iif(:worker = 'queue', 'queued', 'live')
 )
 
 -- name: find_by_key
@@ -36,12 +36,24 @@ SELECT count(*) FROM runs WHERE client = :client AND ending IS NULL
 -- name: find
 SELECT *, {viewers} AS viewers FROM runs WHERE id = :run
 
+-- name: number
+SELECT number FROM runs WHERE id = :before AND owner = :owner
+
 -- name: page
-SELECT *, {viewers} AS viewers FROM runs WHERE owner = :owner
-  AND (:operation IS NULL OR operation = :operation)
-  AND (:ending IS NULL OR ending = :ending) AND (NOT :live OR ending IS NULL)
-  AND (:before IS NULL OR number < (SELECT number FROM runs WHERE id = :before AND owner = :owner))
+SELECT *, {viewers} AS viewers FROM runs WHERE owner = :owner AND number < :number
   ORDER BY number DESC LIMIT :limit
+
+-- name: page_of_operation
+SELECT *, {viewers} AS viewers FROM runs WHERE owner = :owner AND operation = :operation AND number < :number
+  ORDER BY number DESC LIMIT :limit
+
+-- name: page_of_list
+SELECT *, {viewers} AS viewers FROM runs WHERE owner = :owner AND list = :list AND number < :number
+  ORDER BY number DESC LIMIT :limit
+
+-- name: page_of_operation_and_list
+SELECT *, {viewers} AS viewers FROM runs WHERE owner = :owner AND operation = :operation AND list = :list
+  AND number < :number ORDER BY number DESC LIMIT :limit
 
 -- name: open_queue
 INSERT OR REPLACE INTO workers (id, expires) VALUES ('queue', :now + 60)

@@ -53,6 +53,7 @@ if ending ~= '' then
   redis.call('HSET', P .. 'bytes', run, bytes_of(run))
   redis.call('ZADD', P .. 'expires', moment + retention, run .. ' ' .. row[6])
   redis.call('HSET', key, 'ended', moment)
+  list(run)
   redis.call('SREM', P .. 'client:' .. row[7], run)
   redis.call('SREM', P .. 'runs:' .. worker, run)
   redis.call('ZADD', P .. 'ended', moment, run .. ' ' .. row[6])

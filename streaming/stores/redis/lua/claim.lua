@@ -14,6 +14,7 @@ if #runs == 0 then
     redis.call('HSET', run_key(run), 'worker', worker)
     redis.call('HINCRBY', run_key(run), 'epoch', 1)
     redis.call('HDEL', run_key(run), 'queued')
+    list(run)
     redis.call('SADD', P .. 'runs:' .. worker, run)
     redis.call('ZREM', P .. 'queue', run)
   end

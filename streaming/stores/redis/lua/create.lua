@@ -15,6 +15,11 @@ redis.call('SET', P .. 'version', VERSION .. ' ' .. OLDEST, 'NX')
 local number = redis.call('INCR', P .. 'number')
 redis.call('HSET', run_key(run), 'number', number, 'extra', extra, unpack(ARGV, 11))
 take(tonumber(extra))
+list(run)
+-- Where the code of version 1 has created runs since, `page` lists them.
+local newest = redis.call('ZREVRANGE', P .. 'owner:' .. owner, 0, 0, 'WITHSCORES')[2] or 0
+local listed = redis.call('HGET', P .. 'listed_to', owner) or 0
+if tonumber(listed) >= tonumber(newest) then redis.call('HSET', P .. 'listed_to', owner, number) end
 redis.call('ZADD', P .. 'owner:' .. owner, number, run)
 redis.call('SADD', P .. 'client:' .. client, run)
 if worker ~= QUEUE then redis.call('SADD', P .. 'runs:' .. worker, run)

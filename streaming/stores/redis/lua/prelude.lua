@@ -65,23 +65,44 @@ local function live(run)
   local row = redis.call('HMGET', run_key(run), 'worker', 'ending')
   return row[1] and not row[2] and row[1]
 end
-local function record(run)
-  local row = redis.call('HGETALL', run_key(run))
-  local viewers, counts = 0, redis.call('HGETALL', run_key(run) .. ':viewers')
-  for at = 1, #counts, 2 do
-    if alive(counts[at]) then viewers = viewers + counts[at + 1] end
-  end
-  return #row > 0 and {row, viewers}
+local function viewers_alive(run)
+  local _, living = viewers_elsewhere(run)
+  return living
 end
-local function with_files(run)
-  local found = record(run)
-  if found then found[3] = redis.call('HGETALL', run_key(run) .. ':file_list') end
-  return found
+-- The lists of runs (`headway:list`): those of an owner by operation, by how they are (LIVE, QUEUE, or how they have
+-- ended), and by both. `headway:listed` has where a run is; its own keys may have expired before it is taken out.
+local LIVE = 'live'
+local function list_key(owner, operation, how)
+  return P .. 'list:' .. #owner .. ':' .. owner .. ':' .. how .. ':' .. operation
+end
+local function list_keys(place)
+  local owner, operation, how = unpack(place)
+  return list_key(owner, operation, ''), list_key(owner, '', how), list_key(owner, operation, how)
+end
+local function unlist(run, place)
+  for _, list in ipairs({list_keys(cmsgpack.unpack(place))}) do redis.call('ZREM', list, run) end
+end
+local function forget_place(run)
+  local place = redis.call('HGET', P .. 'listed', run)
+  if place then unlist(run, place) end
+  redis.call('HDEL', P .. 'listed', run)
+end
+-- Puts a run into the lists where it belongs now, and takes it out of those where it was.
+local function list(run)
+  local row = redis.call('HMGET', run_key(run), 'owner', 'operation', 'ending', 'queued', 'cancel', 'number')
+  if not row[1] then return forget_place(run) end
+  local place = {row[1], row[2], row[3] or (row[4] and not row[5] and QUEUE or LIVE)}
+  local before, packed = redis.call('HGET', P .. 'listed', run), cmsgpack.pack(place)
+  if before == packed then return end
+  redis.call('HSET', P .. 'listed', run, packed)
+  if before then unlist(run, before) end
+  for _, list in ipairs({list_keys(place)}) do redis.call('ZADD', list, row[6], run) end
 end
 local function erase(run, owner)
   local row = redis.call('HMGET', run_key(run), 'owner', 'key')
   local bytes = redis.call('HGET', P .. 'bytes', run) or row[1] and bytes_of(run) or 0
   row[1] = row[1] or owner
+  forget_place(run)
   redis.call('DEL', unpack(parts(run)))
   redis.call('HDEL', P .. 'bytes', run)
   redis.call('ZREM', P .. 'expires', run .. ' ' .. row[1])
