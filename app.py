@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import click
 from flask import Flask
+from flask.cli import run_command
 from werkzeug.exceptions import HTTPException
 
-from operations import llm
+from operations import llm, logs
 from operations.agent import agent
 from operations.analyze import analyze
 from operations.extract import extract
@@ -22,9 +23,6 @@ from operations.tools.registry import registry
 from streaming import Headway, Operation, RegistrationError, SettingError, from_anthropic, from_openai, gateway
 from streaming.http.answers import Answer
 from streaming.http.problems import problem_response
-
-# At INFO it logs URLs with their queries: what the agent's tools look up, and the signatures of documents' URLs.
-logging.getLogger("httpx").setLevel(logging.WARNING)
 
 BOOT_ERROR = 3
 """The status with which a worker tells gunicorn to give up; after any other it starts the next one, for ever."""
@@ -43,7 +41,9 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     # Under no blueprint: what is said of a path that does not exist, or of a method that a path does not take.
     app.register_error_handler(HTTPException, problem_response)
     try:
-        offered = operations(configure(app.config))
+        settings = configure(app.config)
+        configure_logs(settings)
+        offered = operations(settings)
         registry()  # reads the agent's tools, whose settings may have errors too
         Headway(app, operations=offered, store=STORE, standalone=True, console=True)
     except SettingError as error:
@@ -51,6 +51,13 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         raise SystemExit(BOOT_ERROR) from None
     llm.hold()
     return app
+
+
+def configure_logs(settings: ServiceSettings) -> None:
+    """Sets up the log of a process that serves: a command writes its warnings as Python does."""
+    context = click.get_current_context(silent=True)
+    if context is None or context.command is run_command:
+        logs.configure(settings.log, settings.log_level)
 
 
 def operations(settings: ServiceSettings) -> list[Operation]:

@@ -13,12 +13,14 @@ import contextlib
 import fcntl
 import logging
 import os
-import re
 import resource
+import runpy
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from gunicorn import glogging
 
 FILES = 65_536
 """Files that a worker may open. A stream takes one; with a gateway or a process of its own, two or three."""
@@ -124,23 +126,34 @@ def child_exit(server: Any, worker: Any) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------- logs
-# The access log is off, until `--access-logfile FILE` turns it on. Whatever its format shows, the path with its query,
-# the Referer or a header: run tokens (`?token=`) and keys (`Authorization`) stay out of it, and out of the error log.
+# They have the form that HEADWAY_LOG says. The access log is off, until `--access-logfile FILE` turns it on. Whatever
+# its format shows, the path with its query, the Referer or a header: run tokens (`?token=`) and keys (`Authorization`)
+# stay out of it, and out of the error log.
 
-SECRETS = re.compile(
-    r"((?<![\w%-])(?:t|%74)(?:o|%6f)(?:k|%6b)(?:e|%65)(?:n|%6e)=)[^&\s\"'#]+|\b((?:bearer|basic)\s+)[^\s\"',;]+",
-    re.IGNORECASE,
-)
+LOGS = runpy.run_path(str(Path(__file__).with_name("operations") / "logs.py"))  # of the standard library alone
+hide_secrets = LOGS["hide_secrets"]
 
 
-def hide_secrets(record: Any) -> bool:
-    """A filter of logging: replaces tokens and keys in the message."""
-    message = record.getMessage()
-    hidden = SECRETS.sub(lambda match: f"{match[1] or match[2]}***", message)
-    if hidden != message:
-        record.msg, record.args = hidden, ()
-    return True
+class Logger(glogging.Logger):
+    """gunicorn's logger, whose lines have the form of the service's log."""
 
+    def setup(self, cfg: Any) -> None:
+        """Opens the logs; called again at a reload."""
+        super().setup(cfg)
+        formatter = LOGS["formatter"](os.environ.get("HEADWAY_LOG", ""))
+        for log in (self.error_log, self.access_log):
+            if handler := self._get_gunicorn_handler(log):  # those for syslog have a form of their own
+                handler.setFormatter(formatter)
+
+
+logger_class = Logger
+
+# The time and the run stand around it. `%({headway.run}e)s` is the run in a format of one's own.
+access_log_format = '%(h)s "%(r)s" %(s)s %(B)s %(L)s "%(f)s" "%(a)s"'
+
+# One that cannot be read is for the application to refuse.
+if os.environ.get("HEADWAY_LOG_LEVEL", "").strip().upper() in LOGS["LEVELS"]:
+    loglevel = os.environ["HEADWAY_LOG_LEVEL"].strip().lower()
 
 for name in ("gunicorn.access", "gunicorn.error"):
     logging.getLogger(name).filters = [hide_secrets]  # a reload (HUP) reads this file again

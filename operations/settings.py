@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from streaming import BaseSettings, setting
+
+from .logs import FORMS, LEVELS
 
 KIND: Final = re.compile(r"[a-zA-Z0-9-]{1,64}")
 """The name of a kind of work that takes turns."""
@@ -43,6 +45,18 @@ def _switch(text: str) -> bool:
     if word not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
         raise ValueError
     return word in ("1", "true", "yes", "on")
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    """Reads one of these words, in any case."""
+    known = {word.lower(): word for word in words}
+
+    def read(text: str) -> str:
+        if text.strip().lower() not in known:
+            raise ValueError
+        return known[text.strip().lower()]
+
+    return read
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -153,6 +167,8 @@ class ServiceSettings(BaseSettings):
     gateway: Mapping[str, GatewayEntry] | None = setting(
         None, _gateways, GATEWAYS, "Streams of other services, offered as operations of these names."
     )
+    log: str = setting("text", _one_of(*FORMS), " or ".join(FORMS), "The form of the log's lines, gunicorn's too.")
+    log_level: str = setting("INFO", _one_of(*LEVELS), ", ".join(LEVELS), "The least level of what is logged.")
     simulate: bool = setting(False, _switch, "1 or 0", "Offers the operation `simulate`; `make run` does.")
 
 

@@ -14,6 +14,7 @@ from .errors import (
     RunFailed,
     SettingError,
 )
+from .logs import Outage
 from .protocol.events import Event, ask, delta, event, flush, partial, progress, result
 from .protocol.retry_after import parse_retry_after
 from .protocol.sse import Message, Parser, comment, encode
@@ -76,6 +77,7 @@ __all__ = [
     "Observer",
     "Operation",
     "OperationError",
+    "Outage",
     "Parser",
     "Problem",
     "RegistrationError",

@@ -220,6 +220,14 @@ class Settings(BaseSettings):
         unset="the application's `SECRET_KEY`, else one that the store keeps",
         secret=True,
     )
+    metrics_key: str | None = setting(
+        None,
+        str,
+        "a long random text",
+        "What `GET /metrics` takes as `Authorization: Bearer`.",
+        unset="open, and 403 with `HEADWAY_API_KEYS`",
+        secret=True,
+    )
     hosts: tuple[str, ...] | None = setting(
         None,
         _hosts,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import resource
 import runpy
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from gunicorn.config import Config
 
 from streaming.http.heartbeat import most_streams
 
@@ -69,6 +73,53 @@ def test_no_secret_is_logged(logger: str, line: str, logged: str) -> None:
     assert hide(record)  # type: ignore[operator]
     assert record.getMessage() == logged
     assert conf["hide_secrets"] is hide
+
+
+@pytest.mark.parametrize("form", ["text", "json", "", "nonsense"])
+def test_gunicorns_lines_have_the_form_of_the_log(form: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Those of its error log, and of its access log, which has the run, and no secret."""
+    monkeypatch.setenv("HEADWAY_LOG", form)
+    conf = runpy.run_path(str(CONF))
+    cfg = Config()
+    for name in ("error", "access"):
+        cfg.set(f"{name}log", str(tmp_path / name))
+    cfg.set("access_log_format", conf["access_log_format"])
+    environ = {"REQUEST_METHOD": "GET", "RAW_URI": "/runs/r1?token=s3cret", "SERVER_PROTOCOL": "HTTP/1.1"}
+    environ |= {"PATH_INFO": "/runs/r1", "HTTP_USER_AGENT": "curl\x1b[2J", "headway.run": "r1"}
+    logger = conf["Logger"](cfg)
+    try:
+        logger.info("Booting worker with pid: %s", 7)
+        logger.access(SimpleNamespace(status="200 OK", headers=[], sent=5), {}, environ, timedelta(seconds=1))
+    finally:
+        for log in (logger.error_log, logger.access_log):
+            handler = logger._get_gunicorn_handler(log)
+            log.removeHandler(handler)
+            handler.close()
+    booting, access = ((tmp_path / name).read_text() for name in ("error", "access"))
+    assert booting.count("\n") == access.count("\n") == 1
+    assert "s3cret" not in access
+    if form == "json":
+        assert json.loads(booting)["message"] == "Booting worker with pid: 7"
+        expected = {
+            "run": "r1",
+            "path": "/runs/r1",
+            "status": "200",
+            "seconds": "1.000000",
+            "logger": "gunicorn.access",
+        }
+        assert expected.items() <= json.loads(access).items()
+    else:
+        assert booting.endswith("] gunicorn.error: Booting worker with pid: 7\n")
+        assert '"GET /runs/r1?token=*** HTTP/1.1" 200 5 1.000000 "-" "curl\\x1b[2J" run=r1' in access
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"), [("debug", "debug"), ("WARNING", "warning"), ("loud", None), ("", None)]
+)
+def test_the_level_of_gunicorns_lines(level: str, expected: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is that of the log; one that cannot be read is for the application to refuse."""
+    monkeypatch.setenv("HEADWAY_LOG_LEVEL", level)
+    assert runpy.run_path(str(CONF)).get("loglevel") == expected
 
 
 @pytest.mark.parametrize(("port", "address"), [("12345", "0.0.0.0:12345"), ("", "127.0.0.1:8000")])

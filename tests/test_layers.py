@@ -35,7 +35,7 @@ FLOORS: dict[str, tuple[set[str], set[str] | None]] = {
 }
 """The floors, the highest first: which others each imports, and which packages besides the standard library."""
 
-GROUND = {"errors", "settings", "variables", "clock", "extras"}
+GROUND = {"errors", "settings", "variables", "clock", "extras", "logs"}
 """What every floor may import; these import one another, and `clock` waits with gevent."""
 
 DOORS = {"__main__", "http.command"}

@@ -64,6 +64,7 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
     ],
     "cors_credentials": [("1", True), ("0", False), (True, True)],
     "secret": [("a long random text", "a long random text")],
+    "metrics_key": [("a long random text", "a long random text")],
     "llm_base_url": [("http://localhost:11434/v1", "http://localhost:11434/v1")],
     "llm_api_key": [("sk-1", "sk-1")],
     "llm_model": [("llama", "llama")],
@@ -77,6 +78,8 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
             {"chat": GatewayEntry("http://a.example", "openai", "A_KEY", 300.0, 3600.0)},
         ),
     ],
+    "log": [("text", "text"), ("JSON", "json"), ("", "text")],
+    "log_level": [("info", "INFO"), (" DEBUG ", "DEBUG"), ("", "INFO")],
     "simulate": [("1", True), ("0", False), ("true", True), ("OFF", False), ("", False), (True, True), (False, False)],
     "llm_timeout": [("120", 120.0), (0.5, 0.5)],
     "turns": [("model=8, analytics=4,", {"model": 8, "analytics": 4})],
@@ -138,6 +141,8 @@ BAD: dict[str, list[Any]] = {
     "fetch_proxy": ["proxy.example:3128", "socks4://a.example"],
     "llm_base_url": ["localhost:8080", "file:///etc/passwd", "http://", "http://a.example:99999"],
     "gateway": ["chat", "chat=", "=http://a.example", "chat=a.example"],
+    "log": ["xml", "text,json", "1"],
+    "log_level": ["loud", "20", "NOTSET"],
     "simulate": ["2", "maybe", "yes please"],
     "llm_timeout": ["0", "-1", "long", "nan", "inf"],
     "turns": ["model", "model=0", "model=two", "mo/del=2", "model=10001"],
@@ -148,8 +153,8 @@ BAD: dict[str, list[Any]] = {
     "agent_encyclopedia_url": ["example.org"],
 }
 
-SECRETS = {"api_keys", "fetch_proxy", "llm_api_key", "secret"}
-ANY_TEXT = {"secret", "llm_api_key", "llm_model", "agent_contact", "agent_tools_file"}
+SECRETS = {"api_keys", "fetch_proxy", "llm_api_key", "metrics_key", "secret"}
+ANY_TEXT = {"secret", "metrics_key", "llm_api_key", "llm_model", "agent_contact", "agent_tools_file"}
 ANY_LIST = {"document_hosts", "agent_hosts", "agent_private_hosts", "agent_tools"}
 LISTS_OF_SECRETS = [["s3cret"], {"user": "s3cret"}]
 

@@ -253,7 +253,9 @@ def _send(model: Model, request: dict[str, Any], connection: Connection) -> Any:
         lambda error: not connection.is_cancelled and errors.is_transient(error), attempts=attempts
     ):
         with attempt, use(connection):
-            return model.client.chat.completions.create(**request)
+            stream = model.client.chat.completions.create(**request)
+            errors.server().back()
+            return stream
     raise AssertionError("the last attempt returns or raises")
 
 

@@ -17,7 +17,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Final
 
-from streaming import OperationError, certificate_problem
+from streaming import OperationError, Outage, certificate_problem
 
 if TYPE_CHECKING:
     import openai
@@ -41,6 +41,11 @@ class PromptCutError(OperationError):
 
     def __init__(self) -> None:
         super().__init__("model_context_too_small", "The model's server has read only a part of the text.")
+
+
+def server() -> Outage:
+    """Whether the model's server is away, for the log."""
+    return Outage.of("the model's server")
 
 
 def missing(message: str) -> OperationError:
@@ -69,7 +74,11 @@ def from_sdk(error: openai.APIError) -> OperationError:
 
     # A server may quote the prompt in its message.
     message = str(error) if isinstance(error, openai.APIConnectionError) else f"{_status(error)} {error.code or ''}"
-    log.warning("the model's server: %s: %s", type(error).__name__, message[:100])
+    line = f"{type(error).__name__}: {message[:100]}"
+    if isinstance(error, openai.APIConnectionError) or _status(error) in _TRANSIENT:
+        server().gone(line)
+    else:
+        log.warning("the model's server: %s", line)
     log.debug("the model's server: %s", error)
     if isinstance(error, openai.APITimeoutError) and type(error.__cause__).__name__ != "ConnectTimeout":
         return OperationError("model_too_slow", "The model's server was silent for too long.", retryable=True)

@@ -33,6 +33,7 @@ from gevent import selectors as gevent_selectors
 from gevent import socket as gevent_socket
 from gevent import ssl as gevent_ssl
 
+from ..logs import Outage
 from ..runs.context import run_context
 from ..runtime.hub import give_way
 from ..runtime.network import certificate_problem, open_connection, proxy_for
@@ -290,6 +291,10 @@ class Pool:
         self._pool.close()
 
 
+AWAY: Final = (502, 503, 504)
+"""What a proxy answers for a server that is away, and a server that stops."""
+
+
 class Exchange:
     """A response that arrives."""
 
@@ -303,6 +308,8 @@ class Exchange:
         self._request = request
         self._keep = keep
         self._pieces = self._decode()
+        if self.status not in AWAY:
+            Outage.of(self.name).back()
 
     def __enter__(self) -> Self:
         return self
@@ -311,9 +318,9 @@ class Exchange:
         self.close()
 
     @property
-    def host(self) -> str:
-        """The host that was asked."""
-        return httpx.URL(self._request.url).host
+    def name(self) -> str:
+        """What the log calls the server that was asked."""
+        return _name(self._request)
 
     @property
     def media_type(self) -> str:
@@ -409,9 +416,13 @@ _MESSAGES: Final[Mapping[type[Exception], tuple[str, bool]]] = {
 }
 
 
+def _name(request: Request) -> str:
+    return f"upstream {httpx.URL(request.url).netloc.decode('ascii')}"
+
+
 def _failure(error: Exception, request: Request, *, answered: bool, proxied: bool = False) -> UpstreamFailed:
-    """The error for viewers; its details go to the log."""
-    log.warning("upstream %s: %s: %s", httpx.URL(request.url).host, type(error).__name__, error)
+    """The error for viewers; its details go to the log, once for a server that is away."""
+    Outage.of(_name(request)).gone(f"{type(error).__name__}: {error}")
     if isinstance(error, httpcore.ReadTimeout):
         silence = f"The upstream sent nothing for {request.idle:g} seconds."
         return UpstreamFailed("upstream_failed", silence, retryable=True)

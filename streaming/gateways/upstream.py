@@ -30,6 +30,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 import gevent
 
 from ..errors import EventTooLarge, RegistrationError, UpstreamProblem
+from ..logs import Outage
 from ..protocol.events import Event
 from ..protocol.retry_after import parse_retry_after
 from ..protocol.sse import Parser
@@ -40,7 +41,7 @@ from .formats import EndsWith, StreamFormat, UpstreamFailed, truncated
 from .lines import MEDIA_TYPES as LINES
 from .lines import LineParser
 from .options import Auth
-from .pool import Exchange, Header, Pool, Request, multipart, pool_for
+from .pool import AWAY, Exchange, Header, Pool, Request, multipart, pool_for
 
 log = logging.getLogger("headway")
 
@@ -398,7 +399,7 @@ class UpstreamStream:
             self._cut_at = now
         url = self._upstream.url if self.run_url is None else f"{self.run_url}/events"
         while time.monotonic() - self._cut_at < RESUME_FOR:
-            log.warning("upstream %s: resumed after event %s: %s", self._host, self._last_id, failure.message)
+            log.debug("upstream %s: resumed after event %s: %s", self._host, self._last_id, failure.message)
             gevent.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311  # spreads streams that were cut together
             self._pause = min(max(self._pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
             try:
@@ -438,7 +439,9 @@ class UpstreamStream:
                 if exchange.status not in (200, 202, 404):
                     log.warning("upstream %s: DELETE of its run was answered with %d", self._host, exchange.status)
                 exchange.body()
-        except (UpstreamFailed, gevent.Timeout) as error:
+        except UpstreamFailed as error:  # the log says that it is away
+            log.debug("upstream %s: its run could not be cancelled: %s", self._host, error)
+        except gevent.Timeout as error:
             log.warning("upstream %s: its run could not be cancelled: %s", self._host, error)
         except Exception:  # of an `auth`, say; it must not replace the error that ends this stream
             log.exception("upstream %s: its run could not be cancelled", self._host)
@@ -504,7 +507,11 @@ def _problem(exchange: Exchange) -> UpstreamProblem:
     with contextlib.suppress(UpstreamFailed):
         body = exchange.body()
     text = SECRET.sub("***", body.decode("utf-8", "replace"))
-    log.warning("upstream %s answered %d: %.500s", exchange.host, exchange.status, text.strip() or "without a body")
+    answered = f"answered {exchange.status}: {text.strip()[:500] or 'without a body'}"
+    if exchange.status in AWAY:
+        Outage.of(exchange.name).gone(answered)
+    else:
+        log.warning("%s %s", exchange.name, answered)
     document = json_object(text) or {}
     if exchange.media_type != PROBLEM:
         document = {"detail": message} if (message := _message_of(document)) else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable
 from time import monotonic
@@ -14,6 +15,8 @@ from ..runs.runner import Runner
 from ..runtime.worker import Worker
 from .heartbeat import Heartbeat
 
+log = logging.getLogger("headway")
+
 LAST_EVENTS: Final = 2.0
 """Seconds in which streams write their last events."""
 
@@ -23,12 +26,16 @@ SPREAD: Final = 3000
 
 def drain(runner: Runner, seconds: float) -> None:
     """Ends the runs of a worker, and then its streams; called in the hub. The store stays open for late requests."""
-    heartbeat = runner.worker.part(Heartbeat)
+    heartbeat, began = runner.worker.part(Heartbeat), monotonic()
+    if not runner.draining:
+        streams = len(heartbeat.viewers)
+        log.info("this worker drains: %d runs have %g s to end, %d streams are open", runner.live, seconds, streams)
     runner.draining = True
     _wait(seconds, lambda: bool(runner.live) or heartbeat.producing)
     runner.stop()
     runner.store.flush()  # viewers get the last events of their runs before they are sent away
     end_streams(runner.worker, 0)
+    log.info("this worker has drained, in %.1f s", monotonic() - began)
 
 
 def end_streams(worker: Worker, seconds: float) -> None:

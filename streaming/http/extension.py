@@ -355,4 +355,6 @@ class Headway:
                     cut=heartbeat.take_cut,
                 )
                 self._finalizer = close_with(self, self._runner)
+                kind = self.settings.store.partition(":")[0] if self._store is None else type(store).__name__
+                log.info("this process has its runs in %s, and %d operations", kind, len(self.operations))
             return self._runner

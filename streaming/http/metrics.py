@@ -8,6 +8,8 @@ the process that answers.
 from __future__ import annotations
 
 import os
+import platform
+from importlib import metadata
 from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -21,6 +23,22 @@ SHARED: Final = bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
 
 SECONDS: Final = (0.1, 0.3, 1, 3, 10, 30, 60, 120, 300, 600, 1800)
 """Upper bounds of the buckets of a run's duration."""
+
+
+def _version() -> str:
+    """The release; empty in a checkout that is not installed."""
+    try:
+        return metadata.version("headway")
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+BUILD: Final = {
+    "version": _version(),
+    "python": platform.python_version(),
+    **{name: metadata.version(name) for name in ("flask", "gevent")},
+}
+"""The labels of `headway_build_info`."""
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
@@ -51,6 +69,11 @@ class Prometheus(Observer):
             "Finished runs deleted before their retention to make room.",
             registry=registry,
         )
+        self._store_errors = Counter(
+            "headway_store_errors", "Times that the store did not answer, or answered with an error.", registry=registry
+        )
+        build = Gauge("headway_build_info", "Of what this is built.", BUILD, multiprocess_mode="max", registry=registry)
+        build.labels(**BUILD).set(1)
         self._gauges = {
             "runs": Gauge("headway_runs_live", "Runs at work.", multiprocess_mode="livesum", registry=registry),
             "streams": Gauge("headway_streams_open", "Open streams.", multiprocess_mode="livesum", registry=registry),
@@ -85,6 +108,7 @@ class Prometheus(Observer):
             gauge.set(getattr(seen, name))
         self._evicted.inc(seen.evicted)
         self._cut.inc(seen.cut)
+        self._store_errors.inc(seen.store_errors)
 
     def text(self) -> bytes:
         """The metrics of all workers, in Prometheus's text format."""

@@ -300,7 +300,7 @@ def _page_module() -> Schema:
 
 
 def _metrics() -> Schema:
-    answer = _answer("metrics", "The figures of all workers, as Prometheus text.", None, NotImplementedHere)
+    answer = _answer("metrics", "The figures of all workers, as Prometheus text.", None, Forbidden, NotImplementedHere)
     answer["responses"]["200"] = {"description": "The figures.", "content": {"text/plain": {"schema": STRING}}}
     return answer
 

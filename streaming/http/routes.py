@@ -62,6 +62,8 @@ except ImportError:  # the extra `metrics` is not installed
 NAMES: Final = re.compile(r"<(\w+)>")
 OWN_NAMES: Final = ("name", "run")
 """The variables in the rules of the routes."""
+RUN: Final = "headway.run"
+"""Where the environment of a request has its run, for the server's access log."""
 
 
 class Routes:
@@ -125,6 +127,7 @@ class Routes:
         run_input = read_input(request, operation, self._headway.settings, self._headway.runner.store.files.folder)
         end_body()
         run, source = self._start_run(operation, run_input, preferences)
+        request.environ[RUN] = run
         headers = {"Location": self._url(".snapshot", run=run), "Run-Id": run, **preferences.applied()}
         if source is None:
             return self._snapshot(self._find(run), 202, headers)
@@ -158,6 +161,7 @@ class Routes:
 
     def many(self) -> Response:
         runner, runs = self._headway.runner, read_runs(request.args.getlist("run"))
+        request.environ[RUN] = ",".join(runs)
         records = runner.worker.call(find_all, runner, runs, g.headway_owner)
         seen = read_vector(last_event_id(request))
         check_query(request.args, several=True)
@@ -234,8 +238,10 @@ class Routes:
 
     # -- before and after each route ----------------------------------------------------------------------------
 
-    def _limit_body(self, *_: Any) -> None:
+    def _limit_body(self, _: str | None, values: dict[str, Any] | None) -> None:
         # Flask calls this ahead of every `before_request`, also the application's, which may read the body.
+        if values and "run" in values:
+            request.environ[RUN] = values["run"]
         limit_body(request, self._headway.settings)
         begin_body(self._headway.settings.body_timeout)
 

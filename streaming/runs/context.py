@@ -176,6 +176,9 @@ class RunFilter(logging.Filter):
         return True
 
 
+log.addFilter(RunFilter())
+
+
 class on_cancel:  # noqa: N801  # reads as the verb that it is
     """`on_cancel(connection.interrupt)`: a hook that is called when the run is cancelled before its operation ends.
 

@@ -62,7 +62,7 @@ class Load:
 
     `store_bytes` is what all runs of the store take (in memory: of this worker), `evicted` how many finished runs this
     worker has deleted since the last record to make room, `cut` how many clients it has cut that took nothing of their
-    answers or streams.
+    answers or streams, `store_errors` how often the store did not answer, or answered with an error.
     """
 
     runs: int
@@ -71,6 +71,7 @@ class Load:
     store_bytes: int = 0
     evicted: int = 0
     cut: int = 0
+    store_errors: int = 0
 
 
 class Observer:

@@ -17,6 +17,7 @@ from greenlet import GreenletExit
 
 from ..clock import Clock, Timer, rfc3339
 from ..errors import EncodeError, OperationError, Refused
+from ..logs import Lines, of_run
 from ..protocol.events import FLUSH, LIFECYCLE, Event, Question, RawEvent, encode_json, make_event
 from ..protocol.partials import MARK
 from ..protocol.recorder import Recorder, question
@@ -134,7 +135,7 @@ class Producer:
         self.cancelled = reason
         self._timers += [
             self._clock.later(IGNORES_AFTER, self._warn_of_ignored_cancel),
-            self._clock.later(GIVE_UP_AFTER, self._finish_cancelled),
+            self._clock.later(GIVE_UP_AFTER, self._give_up),
         ]
         gevent.spawn(self._kill)
 
@@ -147,7 +148,7 @@ class Producer:
     def lose(self, why: Refused) -> None:
         """Stops the work without a last event, which the store would refuse."""
         if not self.over:
-            log.warning("%s stops: %s", self._named(), why)
+            log.warning("%s stops: %s", self._named(), why, extra=self._fields())
             self.cancelled = self.cancelled or "shutdown"
             self._settle()
             gevent.spawn(self._kill)
@@ -239,7 +240,7 @@ class Producer:
         except (RuntimeError, WorkFailed) as error:
             if self.cancelled is None or IGNORED not in str(error):
                 raise
-            log.warning("%s ignored its cancel: %s", self._named(), error)
+            log.warning("%s ignored its cancel: %s", self._named(), error, extra=self._fields())
 
     # -- endings ------------------------------------------------------------------------------------------------
 
@@ -255,20 +256,27 @@ class Producer:
         """The `error` that viewers see: an operation's own code and message, or a reference into the server's log."""
         if isinstance(error, OperationError):
             try:
-                return error_event(error.code, error.message, retryable=error.retryable)
+                event = error_event(error.code, error.message, retryable=error.retryable)
             except Exception as second:  # noqa: BLE001  # of objects in place of texts
                 error = second
+            else:
+                extra = self._fields(status="failed", code=str(error.code), seconds=round(self.elapsed, 3))
+                log.warning("%s failed: %.1000s", self._named(), error, extra=extra)
+                return event
         reference = secrets.token_hex(4)
         self._log_failure(error, f"failed, reference {reference}")
         return error_event("operation_failed", FAILED.format(reference))
 
     def _log_failure(self, error: BaseException, how: str) -> None:
+        extra = self._fields(code="operation_failed", seconds=round(self.elapsed, 3))
         if isinstance(error, WorkFailed):
-            log.error("%s %s\n%s", self._named(), how, error)
+            log.error("%s %s%s", self._named(), how, Lines(f"\n{error}"), extra=extra)
         else:
-            log.error("%s %s", self._named(), how, exc_info=error)
+            log.error("%s %s", self._named(), how, exc_info=error, extra=extra)
 
     def _finish_cancelled(self) -> None:
+        if self.over:
+            return
         reason = self.cancelled or "shutdown"
         if self._failure is not None:
             self._finish("failed", self._error_event(self._failure))
@@ -287,10 +295,19 @@ class Producer:
             done["reason"] = self.cancelled or "shutdown"
         try:
             self._batcher.write(*([*events, make_event("done", done)] if self._lifecycle else []))
+            self._log_end(done)
         except Refused as refused:
-            log.warning("%s: the store did not take its last event: %s", self._named(), refused)
+            why = "%s: the store did not take its last event: %s"
+            log.warning(why, self._named(), refused, extra=self._fields())
         finally:
             self._settle()
+
+    def _log_end(self, done: dict[str, Any]) -> None:
+        """The line of a run that has ended; one that has failed has had its line, with the reason."""
+        if self.run is not None and done["status"] != "failed":
+            reason = f" ({done['reason']})" if "reason" in done else ""
+            fields = self._fields(**done, seconds=done["elapsed"], events=self.recorder.last)
+            log.info("%s %s%s after %s s", self._named(), done["status"], reason, done["elapsed"], extra=fields)
 
     def _settle(self) -> None:
         self.over = True
@@ -319,8 +336,19 @@ class Producer:
             'more; a process (runs_in="process") can always be stopped, a thread by an on_cancel hook.',
             self._named(),
             IGNORES_AFTER,
-            stack_of(self.greenlet),
+            Lines(stack_of(self.greenlet)),
+            extra=self._fields(),
         )
+
+    def _give_up(self) -> None:
+        if not self.over:
+            seconds = GIVE_UP_AFTER
+            log.warning("%s is given up %g s after its cancel", self._named(), seconds, extra=self._fields())
+            self._finish_cancelled()
+
+    def _fields(self, **more: Any) -> dict[str, Any]:
+        current = self._context.current
+        return of_run(self.run, self.name, "" if current is None else current.owner, **more)
 
     def _named(self) -> str:
         return f"operation {self.name!r}" + ("" if self.run is None else f" (run {self.run})")

@@ -15,6 +15,7 @@ import gevent
 from pydantic import BaseModel, ValidationError
 
 from ..errors import BadRequest, InvalidInput, Refused, StoreAway
+from ..logs import log_run
 from ..protocol.events import make_event
 from ..protocol.recorder import Recorder
 from ..stores.base import Record
@@ -28,9 +29,9 @@ from .upload import uploads_in
 if TYPE_CHECKING:
     from .runner import Runner
 
-T = TypeVar("T")
-
 log = logging.getLogger("headway")
+
+T = TypeVar("T")
 
 LOOK: Final = 1.0
 """Seconds between two looks into the queue where the store notifies of nothing."""
@@ -105,9 +106,9 @@ class Queue:
         try:
             return step(record, *args)
         except Refused as refused:
-            log.warning("the queued run %s does not begin here: %s", record.info.id, refused)
-        except Exception:
-            log.exception("the queued run %s could not begin", record.info.id)
+            log_run(logging.WARNING, record.info, "was queued, and does not begin here: %s", refused)
+        except Exception:  # noqa: BLE001  # logged
+            log_run(logging.ERROR, record.info, "was queued, and could not begin", exc_info=True)
             message = "The worker could not begin this run."
             self._runner.end(record, "failed", error_event("operation_failed", message, retryable=True))
         return None
@@ -121,7 +122,7 @@ class Queue:
         try:
             return from_kept(runner.operations[record.info.operation], record.info.input or b"{}")
         except ValidationError:
-            log.exception("the input of the queued run %s is not that of its operation", record.info.id)
+            log_run(logging.ERROR, record.info, "was queued, with an input that it no longer takes", exc_info=True)
             message = "The operation no longer takes the input of this run."
             runner.end(record, "failed", error_event("operation_failed", message))
             return None

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from ..clock import Clock, Timer
 from ..errors import OperationError, Refused, StoreAway, StoreFull
+from ..logs import log_run
 from ..protocol.events import Event, make_event
 from ..protocol.frames import Block
 from ..protocol.recorder import Recorder
@@ -26,8 +27,6 @@ from .files import FileEvent
 from .observers import Observer, RunEnded, RunStarted
 from .operation import Operation
 from .producer import Producer
-
-log = logging.getLogger("headway")
 
 STORE_LOST: Final = "The store of the runs could not be reached for too long."
 KEPT_WAIT: Final = 0.01
@@ -104,6 +103,10 @@ class Run:
         except Refused as refused:
             self.producer.lose(refused)
             raise
+        if self._attempt == 1:
+            log_run(logging.INFO, self.info, "started")
+        else:
+            log_run(logging.WARNING, self.info, "starts again, after its worker has died", attempt=self._attempt)
         self._host.observer.run_started(RunStarted(self.info.id, self.info.operation, self._attempt))
 
     def put(self, block: Block, recorder: Recorder) -> None:
@@ -138,7 +141,7 @@ class Run:
                 break
             gevent.sleep(KEPT_WAIT)
         if lost := lost_partials(self._store, self.info.id, body):
-            log.error("the result of run %s refers to lost partials, such as %s", self.info.id, min(lost))
+            log_run(logging.ERROR, self.info, "has a result that refers to lost partials, such as %s", min(lost))
             raise OperationError("too_large", "The result refers to partials that are no longer kept.")
 
     def _apply_control(self) -> None:

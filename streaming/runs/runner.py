@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from ..clock import Clock, SystemClock, rfc3339
 from ..errors import Conflict, NotFound, RegistrationError, StoreAway, Unavailable
+from ..logs import log_run
 from ..protocol.events import Event, make_event
 from ..protocol.recorder import Recorder
 from ..protocol.state import Ending
@@ -79,7 +80,7 @@ class Runner:
         self.worker = worker
         self.draining = self.stopping = False
         self.runs: dict[str, Run] = {}
-        self._starting = self._evicted = 0
+        self._starting = self._evicted = self._store_errors = 0
         worker.part(Runners).all.add(self)
         if serving():
             warm_executors(self.operations.values(), worker, self.call.process_app)
@@ -138,6 +139,8 @@ class Runner:
             stored = self._create_or_join(info, queued, None if client is None else self.settings.max_runs_per_client)
             if queued or stored.id != info.id:
                 cleanup()
+                if stored.id == info.id:
+                    log_run(logging.INFO, info, "is queued")
                 return stored.id, stored.id == info.id
             run = self.runs[info.id] = Run(self, operation, info, checked, call or self.call)
         except BaseException:
@@ -234,22 +237,24 @@ class Runner:
                     for orphan in self.store.adopt_orphans(self.operations):
                         self._adopt_or_end(orphan)
                 self.store.sweep()
+                self.store.outage.back("maintenance")
             except StoreAway as away:
-                log.warning("the store of the runs does not answer: %s", away)
+                self.store.outage.gone(away, "maintenance")
             except Exception:
                 log.exception("the maintenance of the runs failed")
 
     def _load(self) -> Load:
         evicted, self._evicted = self.store.evicted - self._evicted, self.store.evicted
+        errors, self._store_errors = self.store.outage.errors - self._store_errors, self.store.outage.errors
         live = self.worker.part(Runners).live
-        return Load(live, self._streams(), self.draining, self.store.bytes_used, evicted, self._cut())
+        return Load(live, self._streams(), self.draining, self.store.bytes_used, evicted, self._cut(), errors)
 
     def _adopt_or_end(self, orphan: Record) -> None:
         """Adopts an orphan, or ends it: its viewers wait, and no other worker gets it again."""
         try:
             self._adopt(orphan)
-        except Exception:
-            log.exception("run %s could not be started again", orphan.info.id)
+        except Exception:  # noqa: BLE001  # logged
+            log_run(logging.ERROR, orphan.info, "could not be started again", exc_info=True)
             self._end_lost(orphan)
 
     def _adopt(self, orphan: Record) -> None:
@@ -261,6 +266,7 @@ class Runner:
         attempt = orphan.attempt + 1
         may_have_begun = orphan.fold.last_event_id or (operation is not None and operation.retries)
         if orphan.info.input is not None and not may_have_begun:
+            log_run(logging.WARNING, orphan.info, "is queued again, after its worker has died")
             self.store.requeue(orphan)
             return
         if operation is None or orphan.info.input is None or attempt > operation.retries + 1 or orphan.cancelling:
@@ -292,6 +298,9 @@ class Runner:
             recorder.add(event)
         recorder.add(make_event("done", {"status": status, "elapsed": round(elapsed, 3), **more}))
         self.store.append(record.info.id, recorder.take(), recorder.fold)
+        code = next((event.data["code"] for event in events if event.name == "error"), None)
+        level, why = (logging.INFO, more.get("reason")) if code is None else (logging.WARNING, code)
+        log_run(level, record.info, "ended without a producer: %s, %s", status, why, status=status, code=code)
 
     def _check_room(self) -> None:
         if self.draining:

@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 
 from gevent import monkey
 
+from ..logs import Lines, of_run
 from .hub import start_native_thread
 
 log = logging.getLogger("headway")
@@ -94,7 +95,8 @@ class Watchdog:
             producer.name,
             "" if producer.run is None else f" (run {producer.run})",
             BLOCKED_AFTER,
-            "".join(traceback.format_stack(frame)[-STACK_LINES:]),
+            Lines("".join(traceback.format_stack(frame)[-STACK_LINES:])),
+            extra=of_run(producer.run, producer.name),
         )
 
 

@@ -7,6 +7,7 @@ there, but never block it. `read` and `find` show only what is kept.
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from uuid import UUID
 import orjson
 
 from ..errors import Conflict, OperationError, OwnerError, Refused, TooMany, Unavailable
+from ..logs import Outage
 from ..protocol.frames import BLOCK_FRAMES, Batch, Block
 from ..protocol.state import Fold, Reason, Status
 from ..runtime.hub import in_thread
@@ -151,8 +153,9 @@ class Store(ABC):
     """Keeps the event logs of runs. Times are in seconds.
 
     `bytes_used` is what all runs take: frames, inputs, results, answers, checkpoints and files, and something for each
-    run; `evicted` counts the runs that this worker has deleted before their retention, to make room. `shared` says
-    whether other processes see the runs: then one can wait here for a worker that claims it.
+    run; `evicted` counts the runs that this worker has deleted before their retention, to make room. `outage` says
+    whether the store answers, and counts its errors. `shared` says whether other processes see the runs: then one can
+    wait here for a worker that claims it.
     """
 
     bytes_used: int = 0
@@ -160,6 +163,9 @@ class Store(ABC):
     shared: ClassVar[bool] = False
     files: Files
     """Where the bytes of files lie."""
+
+    def __init__(self) -> None:
+        self.outage = Outage("the store of the runs", logging.ERROR)
 
     @abstractmethod
     def create(self, info: RunInfo, *, limit: int | None = None, queued: bool = False) -> RunInfo:

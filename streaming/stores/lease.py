@@ -5,7 +5,6 @@ A thread renews it, so that a busy hub does not cost a worker its runs. Each sto
 
 from __future__ import annotations
 
-import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -13,9 +12,8 @@ from typing import Final
 
 import gevent
 
+from ..logs import Outage
 from ..runtime.hub import discard_hub, native_lock, start_native_thread
-
-log = logging.getLogger("headway")
 
 LEASE: Final = 6.0
 """Seconds after which a lease that was not renewed expires, and other workers take over the runs of its worker."""
@@ -30,7 +28,8 @@ STOP_TIMEOUT: Final = 2.0
 class Lease(ABC):
     """Renews a lease of `seconds` every third of that time, from `start` to `stop`."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, outage: Outage) -> None:
+        self._outage = outage
         self.failing = False
         self.seconds = seconds
         self._renewed = time.monotonic()
@@ -97,6 +96,7 @@ class Lease(ABC):
             if now - self._renewed > self.seconds / 2:
                 self._reliable_from = now + self.seconds
             self._renewed = now
-        elif not self.failing:
-            log.warning("the lease of this worker could not be renewed: %s", error)
+            self._outage.back("lease")
+        else:
+            self._outage.gone(error, "lease")
         self.failing = error is not None

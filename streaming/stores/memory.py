@@ -79,6 +79,7 @@ class MemoryStore(Store):
         clock: Clock | None = None,
         files: Files | None = None,
     ) -> None:
+        super().__init__()
         self.files = files or TemporaryFolder()
         self._retention = retention
         self._keep_bytes = min(keep_bytes, store_bytes)

@@ -29,6 +29,7 @@ import gevent
 
 from ..clock import Clock
 from ..errors import Fenced, RunClosed, StoreAway, StoreFull
+from ..logs import Outage, log_run
 from ..protocol.frames import BLOCK_BYTES, BLOCK_FRAMES, Batch, Block
 from ..protocol.state import Fold, Reason
 from ..runtime.hub import GreenSignal, in_thread
@@ -141,6 +142,7 @@ class SharedStore(Store):
     def __init__(
         self, driver: Driver, files: Files, *, lease: float, retention: float, store_bytes: int, clock: Clock
     ) -> None:
+        super().__init__()
         self.worker = driver.worker
         self.driver = driver
         self.files = files
@@ -158,8 +160,8 @@ class SharedStore(Store):
         self._sweep_files = True
         self._followed_anything = GreenSignal()
         self._on_queue: Callable[[], None] | None = None
-        self._writer = Writer(driver.write, self._gather_appends, self._availability_changed)
-        self._lease = _Lease(driver, lease)
+        self._writer = Writer(driver.write, self._gather_appends, self._availability_changed, self.outage)
+        self._lease = _Lease(driver, lease, self.outage)
         self._greenlets = [gevent.spawn(work) for work in (self._writer.serve, self._listen, self._refresh_all)]
 
     # -- the producer's side ------------------------------------------------------------------------------------
@@ -456,8 +458,7 @@ class SharedStore(Store):
                 if not self._execute(self.driver.abandon(run, self.worker, self._leases_reliable)):
                     self._refresh([run])
                     return False
-            except StoreAway as away:
-                log.warning("the viewers of a run on other workers are not known: %s", away)
+            except StoreAway:
                 gevent.sleep(RETRY[2])
                 continue
             break
@@ -524,7 +525,7 @@ class SharedStore(Store):
         live = [run for run in runs if run.produced_here and not run.closed and run.recent.control.lost is None]
         if live:
             largest = max(live, key=lambda entry: entry.size)
-            log.error("run %s fills the store, and is ended", largest.recent.info.id)
+            log_run(logging.ERROR, largest.recent.info, "fills the store, and is ended")
             self.mark_lost(largest, StoreFull("the live runs fill the store"))
 
     def erase(self, run: str) -> bool:
@@ -584,7 +585,8 @@ class SharedStore(Store):
         """Writes again what a store has lost: the events after number `last`, or, with `gone`, all of the run."""
         self._failed_at = time.monotonic()
         recent, first = entry.recent, max(last + 1, entry.recent.oldest)
-        log.warning("the store has lost events of run %s after number %d; writing them again", recent.info.id, last)
+        why = "writes events after number %d again, which the store has lost"
+        log_run(logging.WARNING, recent.info, why, last)
         blocks = pieces(first, recent.frames[first - recent.oldest :])
         append = self.append_step(entry, blocks, recent.fold, first if first > last + 1 else None)
         if not gone:
@@ -670,6 +672,7 @@ class SharedStore(Store):
         while True:
             self._followed_anything.clear()
             if not self._runs and (self._on_queue is None or self.driver.idle):
+                self.outage.back("listener")
                 self._followed_anything.wait(None if self._on_queue is None else self.driver.idle)
             try:
                 news = self.driver.wait(self._followed())
@@ -682,10 +685,10 @@ class SharedStore(Store):
                     entry.recent.notify()
                 if news.queue and self._on_queue is not None:
                     self._on_queue()
+                self.outage.back("listener")
                 tries = 0
             except StoreAway as away:
-                if not tries:
-                    log.warning("%s", away)
+                self.outage.gone(away, "listener")
                 self._failed_at = time.monotonic()
                 gevent.sleep(RETRY[min(tries, len(RETRY) - 1)])
                 tries += 1
@@ -741,7 +744,7 @@ class SharedStore(Store):
         if last is None or entry.produced_here:
             return
         if state.epoch > entry.seen_epoch > 0 and state.adopted is not None and state.adopted < entry.seen_last:
-            log.warning("the store has lost the last events of run %s with its producer", entry.recent.info.id)
+            log_run(logging.WARNING, entry.recent.info, "has lost its last events with its producer")
             entry.recent.skip_to(replace(entry.recent.fold, last_event_id=state.adopted))
             entry.rewound = True
             self._stale.add(entry.recent.info.id)
@@ -818,8 +821,8 @@ def pieces(first: int, frames: Sequence[bytes]) -> list[Block]:
 class _Lease(Lease):
     """This worker's lease in the store of a driver."""
 
-    def __init__(self, driver: Driver, seconds: float) -> None:
-        super().__init__(seconds)
+    def __init__(self, driver: Driver, seconds: float, outage: Outage) -> None:
+        super().__init__(seconds, outage)
         self._driver = driver
         self.start()
 

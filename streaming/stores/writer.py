@@ -13,6 +13,7 @@ import gevent
 from gevent.event import AsyncResult
 
 from ..errors import StoreAway
+from ..logs import Outage
 from ..runtime.hub import GreenSignal
 from .driver import NotNow, Step, Unfit
 
@@ -69,12 +70,14 @@ class Writer:
         write: Callable[[Sequence[Sequence[Step[Any]]]], list[Any]],
         gather: Callable[[], Iterable[Task]],
         on_change: Callable[[], None],
+        outage: Outage,
     ) -> None:
         self.away = False
         self.closed = False
         self._write_batch = write
         self._gather = gather
         self._on_change = on_change
+        self._outage = outage
         self._commands: list[Command] = []
         self._busy = False
         self._wake = GreenSignal()
@@ -149,23 +152,24 @@ class Writer:
             if isinstance(outcome, NotNow):
                 refusal = outcome
                 remaining.append(task)
-            elif not _finish(task, outcome):
+            elif not _finish(task, outcome, self._outage):
                 remaining.append(task)
         return remaining, refusal
 
     def _set_away(self, error: Exception | None) -> None:
         before, self.away = self.away, error is not None
-        if error is not None and not before and not isinstance(error, Unfit):  # which `SharedStore` logs
+        if error is None:
+            self._outage.back("writer")
+        elif not isinstance(error, Unfit):  # which `SharedStore` logs
             unexpected = None if isinstance(error, StoreAway | NotNow) else error
-            log.error("%s: %s", AWAY, error, exc_info=unexpected)
-        elif before and not self.away:
-            log.warning("the store can be written again")
+            self._outage.gone(error, "writer", unexpected=unexpected)
         if self.away or before:
             self._on_change()
 
 
-def _finish(task: Task, outcome: Any) -> bool:
+def _finish(task: Task, outcome: Any, outage: Outage) -> bool:
     if isinstance(outcome, Exception):
+        outage.errors += 1
         log.error("the store answers with an error: %s", outcome)
     try:
         return task.finish(outcome)

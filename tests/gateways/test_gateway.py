@@ -1081,7 +1081,7 @@ def test_what_an_upstream_refused_with_is_in_the_log(
     upstream.will(lambda call: call.answer(401, body, "text/plain"))
     with GatewayRun(world, upstream.url) as run:
         assert run.ending() == ("failed", "upstream_failed")
-    [line] = [record.getMessage() for record in caplog.records if "answered 401" in record.getMessage()]
+    [line] = [record.getMessage() for record in caplog.records if "127.0.0.1" in record.getMessage()]
     assert "Incorrect API key provided: ***" in line
     assert "sk-proj" not in line
     assert len(line) < 600

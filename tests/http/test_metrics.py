@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -145,3 +146,63 @@ def test_without_the_library(client: FlaskClient, monkeypatch: pytest.MonkeyPatc
     response = client.get("/metrics")
     assert (response.status_code, response.get_json()["code"]) == (501, "not_installed")
     assert b"event: done" in client.post("/operations/counted").data
+
+
+OWNER, SCRAPER = ({"Authorization": f"Bearer {key}"} for key in ("sesame", "figures"))
+
+
+@pytest.mark.parametrize(
+    ("config", "headers", "status"),
+    [
+        ({}, {}, 200),
+        ({"HEADWAY_API_KEYS": "ann:sesame"}, {}, 403),
+        ({"HEADWAY_API_KEYS": "ann:sesame"}, OWNER, 403),
+        ({"HEADWAY_METRICS_KEY": "figures"}, {}, 401),
+        ({"HEADWAY_METRICS_KEY": "figures"}, OWNER, 401),
+        ({"HEADWAY_METRICS_KEY": "figures"}, SCRAPER, 200),
+        ({"HEADWAY_METRICS_KEY": "figures", "HEADWAY_API_KEYS": "ann:sesame"}, OWNER, 401),
+        ({"HEADWAY_METRICS_KEY": "figures", "HEADWAY_API_KEYS": "ann:sesame"}, SCRAPER, 200),
+    ],
+)
+def test_who_may_read_them(config: dict[str, str], headers: dict[str, str], status: int) -> None:
+    """They are of everybody's runs: the key of one owner does not open them, and a key of their own does."""
+    client = create_app(config, operations=[counted]).test_client()
+    response = client.get("/metrics", headers=headers)
+    assert response.status_code == status
+    assert (response.headers.get("WWW-Authenticate") == "Bearer") is (status == 401)
+
+
+def test_their_key_opens_nothing_else() -> None:
+    """It is no owner's."""
+    config = {"HEADWAY_METRICS_KEY": "figures", "HEADWAY_API_KEYS": "ann:sesame"}
+    client = create_app(config, operations=[counted]).test_client()
+    assert client.get("/runs", headers=SCRAPER).status_code == 401
+    assert client.get("/runs", headers=OWNER).status_code == 200
+
+
+def test_with_a_login_of_the_applications_own() -> None:
+    """`authorize` decides, unless there is a key."""
+    for config, status in (({}, 200), ({"HEADWAY_METRICS_KEY": "figures"}, 401)):
+        client = create_app(config, operations=[counted], authorize=lambda request: "ann").test_client()
+        assert client.get("/metrics").status_code == status
+
+
+def test_what_is_built(client: FlaskClient) -> None:
+    """A series says which versions run."""
+    families = {family.name: family for family in text_string_to_metric_families(client.get("/metrics").text)}
+    (sample,) = families["headway_build_info"].samples
+    assert sample.value == 1
+    assert sample.labels["python"] == platform.python_version()
+    assert {"version", "flask", "gevent"} < sample.labels.keys()
+
+
+def test_errors_of_the_store(client: FlaskClient) -> None:
+    """Each failure is counted, not only the outage."""
+    headway = client.application.extensions["headway"]
+    before = figures(client.get("/metrics").text)
+    for _ in range(3):
+        headway.runner.store.outage.gone("no route")
+    for _ in range(2):
+        headway.observer.load(headway.runner._load())
+    after = figures(client.get("/metrics").text)
+    assert after["headway_store_errors_total", ""] - before["headway_store_errors_total", ""] == 3

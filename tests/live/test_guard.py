@@ -288,7 +288,8 @@ def resident(server: Server) -> int:
 
 
 def test_no_secret_is_in_the_access_log(strict: Server) -> None:
-    """Neither a run token nor a key, in the path, the Referer or a header."""
+    """Neither a run token nor a key, in the path, the Referer or a header; and the run is."""
     httpx.get(f"{strict.url}/runs/r1", params={"a": "1", "token": "s3cret"}, headers=WITH_SECRETS)
     wait_until(lambda: "/runs/r1?a=1&token=*** HTTP" in strict.log(), "the request is logged")
     assert "s3cret" not in strict.log()
+    assert " run=r1\n" in strict.log()

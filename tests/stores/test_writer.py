@@ -10,6 +10,7 @@ import pytest
 from gevent.event import Event
 
 from streaming.errors import StoreAway
+from streaming.logs import Outage
 from streaming.stores import writer as writers
 from streaming.stores.driver import Step
 from streaming.stores.writer import Command, Writer
@@ -25,7 +26,7 @@ def test_a_command_that_was_given_up_is_not_written(monkeypatch: pytest.MonkeyPa
         go_on.wait()
         return [None] * len(batch)
 
-    writer = Writer(write, list, lambda: None)
+    writer = Writer(write, list, lambda: None, Outage("the store"))
     greenlet = gevent.spawn(writer.serve)
     try:
         writer.submit(Command(Step("first", bool)))
