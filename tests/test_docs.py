@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import jsonschema
 import pytest
+
+from operations.extract import extract
+from tests.clients import parse_frames
+from tests.worlds import assert_described
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 ARCHITECTURE: Final = ROOT / "docs" / "architecture.md"
 PAGES: Final = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 SUFFIXES: Final = {".conf", ".css", ".json", ".md", ".mjs", ".py", ".toml", ".ts", ".tsx", ".txt"}
-OTHERS: Final = {"text/event-stream", "var/headway.db"}
-"""Names with a slash that are not files of the repository: a media type, and the database of a running service."""
+OTHERS: Final = {"application/json", "text/event-stream", "var/headway.db"}
+"""Names with a slash that are not files of the repository: media types, and the database of a running service."""
 
 BLOCK: Final = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 LINK: Final = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
@@ -44,6 +50,23 @@ def test_the_files_that_a_page_names_exist(page: Path) -> None:
     folders = (page.parent, ROOT, ROOT / "streaming", ROOT / "tests")
     missing += [name for name, exists in files(ENTRY.sub("", text), *folders) if not exists]
     assert missing == []
+
+
+def test_the_frame_on_the_page_of_the_events() -> None:
+    """It is one that the schema of the events describes."""
+    page = (ROOT / "docs" / "reference" / "events.md").read_text()
+    (message,) = parse_frames(re.findall(r"```\n(id: .*?\n)```", page, re.DOTALL)[0].encode() + b"\n")
+    assert_described(message)
+
+
+def test_the_form_on_the_page_of_the_operations() -> None:
+    """It has what a result has of `fields`, but for what every model's has, and fits the schema of the result."""
+    (text,) = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "operations.md").read_text(), re.DOTALL)
+    shown = json.loads(text.replace("[...]", "[]"))
+    schema: Any = extract.describe(0)["result"]
+    assert shown.keys() == schema["properties"].keys() - {*schema["required"], "model", "usage"}
+    for name, value in shown.items():
+        jsonschema.validate(value, {**schema["properties"][name], "$defs": schema["$defs"]})
 
 
 def test_every_module_is_in_the_list_of_files() -> None:

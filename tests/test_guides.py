@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import logging.config
 import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 import gevent
 import pytest
 
+from operations import logs
+from streaming import RunFilter
+from tests.clients import parse_frames
 from tests.worlds import Stage, World, ending
 
 GUIDES: Final = Path(__file__).resolve().parent.parent / "docs" / "guides"
@@ -116,6 +123,55 @@ def test_runs_from_code(world: World, monkeypatch: pytest.MonkeyPatch, capsys: p
     assert module.nightly() == module.nightly() == {"pages": 3}
     module.test_count()
     module.headway.close()
+
+
+def test_embedding(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The blocks of that guide are one program: its settings, an observer, the records of its log, and a test."""
+    module = ModuleType("embedding")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    for code in re.findall(r"```python\n(.*?)```", (GUIDES / "embedding.md").read_text(), re.DOTALL):
+        exec(compile(code, module.__name__, "exec"), vars(module))
+    app = module.create_app({"HEADWAY_STORE": f"sqlite:///{tmp_path}/runs.db", "HEADWAY_RETENTION": "60"})
+    settings = app.extensions["headway"].settings
+    assert (settings.drain, settings.retention) == (20.0, 60.0)
+    assert settings.store.startswith(f"sqlite:///{tmp_path}")
+    client = app.test_client()
+    (count,) = client.get("/api/operations").json["operations"]
+    assert (count["name"], count["linger"], count["input"]["properties"]["pages"]["default"]) == ("count", 30, 50)
+    report = parse_frames(client.get("/report").data)
+    assert [message.event for message in report] == ["start", *["progress"] * 3, "result", "done"]
+    assert report[-2].json["result"] == {"chapters": 3}
+    run = module.headway.start("count", {"pages": 1}, linger=None)
+    world.until(lambda: run.snapshot()["question"], "it asks")
+    run.answer(run.snapshot()["question"]["question"], True)
+    assert run.result(60) == {"pages": 1, "ok": True}
+    world.until(lambda: module.STATISTICS["succeeded"] == 1, "the observer has counted")
+    module.test_count()
+    module.headway.close()
+
+
+def test_the_logging_of_the_guide_to_embedding() -> None:
+    """Its records have the run, in the form that it says."""
+    (code,) = re.findall(r"^LOGGING = \{.*?^\}", (GUIDES / "embedding.md").read_text(), re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    config = names["LOGGING"]
+    (handler,) = config["handlers"].values()
+    record = logging.makeLogRecord({"msg": "hello", "process": 1})
+    assert RunFilter().filter(record)
+    line = logging.Formatter(config["formatters"][handler["formatter"]]["format"]).format(record)
+    assert line.endswith("[1] hello run=- - -")
+    logging.config.DictConfigurator(config).configure_filter(config["filters"]["run"])
+
+
+def test_the_lines_of_the_guide_to_logs() -> None:
+    """The line of text and that of JSON are what the service writes for one record."""
+    shown = re.findall(r"```(?:json)?\n((?:2026-|\{\"time).*?)\n```", (GUIDES / "logs.md").read_text())
+    fields = json.loads(shown[1])
+    created = datetime.fromisoformat(fields.pop("time")).timestamp()
+    more = {"msg": fields.pop("message"), "levelname": fields.pop("level"), "name": fields.pop("logger")}
+    record = logging.makeLogRecord(fields | more | {"created": created, "msecs": created % 1 * 1000})
+    assert [logs.formatter(form).format(record) for form in logs.FORMS] == shown
 
 
 def test_run_tokens(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
