@@ -1,4 +1,4 @@
-"""Writes `docs/reference/`: settings, routes, codes, metrics and commands, as the code has them.
+"""Writes `docs/reference/`: settings, routes, codes, metrics and commands, as the code has them; and README's figures.
 
     python -m tools.write_reference
 
@@ -32,7 +32,9 @@ from streaming.variables import CLIENTS
 from tools.codes import codes
 from tools.pages import part_of, table, write_part
 
-REFERENCE: Final = Path(__file__).resolve().parent.parent / "docs" / "reference"
+ROOT: Final = Path(__file__).resolve().parent.parent
+REFERENCE: Final = ROOT / "docs" / "reference"
+README: Final = ROOT / "README.md"
 PAGES: Final = ("settings.md", "http.md", "codes.md", "metrics.md", "command-line.md")
 Parts = Mapping[str, Iterable[str]]
 
@@ -41,6 +43,13 @@ def main() -> None:
     """Writes all pages."""
     for page, text in pages().items():
         (REFERENCE / page).write_text(text)
+    README.write_text(readme())
+
+
+def readme() -> str:
+    """The README with its part written anew."""
+    benchmarks = (REFERENCE.parent / "benchmarks.md").read_text()
+    return write_part(README.read_text(), "costs", costs(benchmarks))
 
 
 def pages() -> dict[str, str]:
@@ -82,6 +91,34 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return f"`{value:d}`"
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+# -- what a stream costs --------------------------------------------------------------------------------------------
+
+FIGURES: Final = {
+    "memory of an idle stream, KB": "memory of an idle stream, 2,000 open, KB",
+    "processor time of an event that comes by itself, µs": "CPU time per million events, the same streams, s",
+    "delay of such an event, median, ms": "delivery delay p50, 200 streams of 50 events/s, ms",
+    "from a client's close to the end of the work, ms": "from a client's close to stopped work, silent producer, ms",
+}
+"""Rows of the README, and the rows of the benchmarks that they are from. A second for a million is a µs for one."""
+
+
+def costs(benchmarks: str) -> list[str]:
+    """The figures of the README, as `make bench` has written them. Raises `KeyError` for a row that it has not."""
+    streams, runs = (_figures(benchmarks, heading) for heading in ("`stream()` beside its peers", "as runs"))
+    rows = [
+        (text, streams[row]["stream()"], runs[row]["run"], streams[row]["naive Flask"], streams[row]["sse-starlette"])
+        for text, row in FIGURES.items()
+    ]
+    return table("measured", "`stream()`", "a run", "a loop in Flask", "sse-starlette", rows=rows)
+
+
+def _figures(benchmarks: str, heading: str) -> dict[str, dict[str, str]]:
+    """The rows of the table under a heading, by their first cell; of several of one name the last."""
+    section = next(part for part in benchmarks.split("\n## ") if part.partition("\n")[0].endswith(heading))
+    rows = [[cell.strip(" *") for cell in line.split("|")[1:-1]] for line in section.splitlines() if line[:1] == "|"]
+    return {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[2:]}
 
 
 # -- routes ---------------------------------------------------------------------------------------------------------

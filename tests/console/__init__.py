@@ -207,8 +207,12 @@ class Page:
     def screenshot(self, name: str) -> None:
         """Writes a screenshot of the visible part to the folder `SCREENSHOTS`, if it is set."""
         if SCREENSHOTS:
-            path = str(Path(SCREENSHOTS) / f"{name}.png")
-            self._ask("page", method="screenshot", args=[{"path": path, "animations": "disabled"}])
+            self.picture(Path(SCREENSHOTS) / f"{name}.png", animations="disabled")
+
+    def picture(self, path: Path, *, animations: Literal["allow", "disabled"] = "allow") -> bytes:
+        """Writes a PNG of the visible part, and gives it."""
+        self._ask("page", method="screenshot", args=[{"path": str(path), "animations": animations}])
+        return path.read_bytes()
 
     def _locate(self, selector: str, method: str, *args: Any) -> Any:
         return self._ask("locator", selector=selector, method=method, args=list(args))
