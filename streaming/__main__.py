@@ -15,6 +15,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         sys.stderr.write(f"headway: {error}\n")
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
     run()
 
 

@@ -23,6 +23,7 @@ import termios
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from typing import Any, Final, Literal
 
 import pytest
@@ -77,7 +78,7 @@ class CommandLine:
             import app
 
             return run_in(app.create_app(self.env), *arguments, stdin=stdin)
-        typed, out = io.TextIOWrapper(io.BytesIO(stdin)), io.TextIOWrapper(io.BytesIO(), write_through=True)
+        typed, out = TextIOWrapper(io.BytesIO(stdin)), TextIOWrapper(io.BytesIO(), write_through=True)
         err = io.StringIO()
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.environment.items():
@@ -87,9 +88,9 @@ class CommandLine:
                 patch.setattr(f"sys.{name}", stream)
             with pytest.raises(SystemExit) as ended:
                 main()
-        assert isinstance(out.buffer, io.BytesIO)
         assert isinstance(ended.value.code, int)
-        return CompletedCommand(ended.value.code, out.buffer.getvalue(), err.getvalue())
+        written = out.buffer.getvalue() if isinstance(out.buffer, io.BytesIO) else b""
+        return CompletedCommand(ended.value.code, written, err.getvalue())
 
     @contextlib.contextmanager
     def start(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:

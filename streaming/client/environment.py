@@ -35,13 +35,18 @@ def key_of_environment() -> str:
 
 
 @cache
+def version() -> str:
+    """The version of Headway."""
+    try:
+        return metadata.version("headway")
+    except metadata.PackageNotFoundError:  # a folder on the path, which is not installed
+        return "0"
+
+
+@cache
 def user_agent() -> str:
     """The `User-Agent` of the client."""
-    try:
-        version = metadata.version("headway")
-    except metadata.PackageNotFoundError:  # a folder on the path, which is not installed
-        version = "0"
-    return f"headway-python/{version} python/{platform.python_version()} httpx/{httpx.__version__}"
+    return f"headway-python/{version()} python/{platform.python_version()} httpx/{httpx.__version__}"
 
 
 def open_http(kind: type[HttpT], url: str, **options: Any) -> HttpT:

@@ -7,6 +7,7 @@ The commands are those of `python -m streaming`. They are imported when they are
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 from flask import Flask
+from flask.cli import ScriptInfo
 
 from ..extras import needs
 from ..runtime.worker import Worker
@@ -56,7 +58,16 @@ class HeadwayCommand(click.Command):
         with needs("cli", "the command line", NotInstalled):
             from ..client.cli.commands import cli
             from ..client.cli.config import Config
-        return cli.make_context(info_name, args, parent, obj=Config(application=self._local), **extra)
+        config = Config(application=self._local, command=typed_before(info_name, parent))
+        return cli.make_context(info_name, args, parent, obj=config, **extra)
+
+
+def typed_before(name: str | None, parent: click.Context | None) -> str | None:
+    """What a person types before a verb; `None` where that is what click knows."""
+    script = parent.find_object(ScriptInfo) if parent is not None else None
+    if parent is None or script is None or script.app_import_path is None:
+        return None
+    return f"{parent.command_path} --app {shlex.quote(script.app_import_path)} {name}"
 
 
 class Local:

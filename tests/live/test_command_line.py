@@ -206,6 +206,8 @@ def test_interrupted() -> None:
         notes = process.stderr.read().decode()
     assert "the connection was lost" in notes
     assert "was interrupted after event 2" in notes
+    assert "to go on: python -m streaming watch r" in notes
+    assert "--after 2 --attempts 1" in notes
 
 
 # -- Ctrl-C -----------------------------------------------------------------------------------------------------------
@@ -240,14 +242,18 @@ def test_ctrl_c_twice_leaves(shell: CommandLine, server: Server) -> None:
 
 
 def test_watch_with_keep(shell: CommandLine, server: Server) -> None:
-    """Ctrl-C leaves, and the run goes on."""
-    with shell.start(*ENDLESS) as running:
-        run = read_until(running, "start")["data"]["run"]
-        with shell.start("watch", run, "--keep") as watching:
-            read_until(watching, "progress")
-            watching.send_signal(signal.SIGINT)
-            assert watching.wait(PATIENCE) == 130
-        assert snapshot(server, run).status == "running"
+    """Ctrl-C leaves, and the run goes on, also a detached one that nobody watches and that does not linger."""
+    run = shell.run(*ENDLESS, "--detach").lines[0]["id"]
+    with shell.start("watch", run, "--keep") as watching:
+        read_until(watching, "progress")
+        assert snapshot(server, run).viewers == 0
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(PATIENCE) == 130
+        assert watching.stderr
+        again = f"python -m streaming watch {run} --keep --after 2"
+        assert watching.stderr.read().decode() == f"headway: the run goes on; to watch it again: {again}\n"
+    assert snapshot(server, run).status == "running"
+    assert shell.run("cancel", run).code == 0
 
 
 # -- on a terminal ----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The commands of `python -m streaming` and of `flask headway`, which are the same.
+"""The commands of `headway` (`python -m streaming`) and of `flask headway`, which are the same.
 
 It uses `click`, which builds commands from data: the flags of `run` are made of the JSON Schema that the service gives
 for an operation. Flask depends on click anyway.
@@ -7,59 +7,61 @@ for an operation. Flask depends on click anyway.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Final, get_args
 
 import click
 import orjson
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ...protocol.state import Status
-from ..errors import ClientError, NotAStream, RequestRefused, RunCancelled, RunFailed, Unreachable
+from ..environment import version
 from ..requests import list_of
 from ..sync import Client, Run
 from . import doctor as checks
 from .config import Config, RunType, common
+from .endings import check_arguments, guarded, prepare_streams
 from .exit_codes import ExitCode
-from .flags import command_of, input_of
+from .flags import command_of, input_of, read_source
 from .follow import Follower, json_or_text
-from .output import printable, write_line
+from .output import Terminal, printable, write_bytes, write_line
+from .types import Seconds, UrlType
 
 EPILOG: Final = """\b
 Exit codes: 0 succeeded, 1 failed, 2 wrong usage, 3 cancelled, 4 interrupted (the run may go on),
-5 refused by the service, 6 not reachable, 130 left with Ctrl-C."""
+5 refused by the service, 6 not reachable, 130 left with Ctrl-C, or the output cannot be written."""
+
+LAST_ID: Final = 10**15 - 1
+"""The greatest number of an event."""
 
 TAKEN_WITHIN: Final = 2.0
 """Seconds in which a worker of the service takes a queued run, if one has room."""
-
-CODES: Final[dict[type[ClientError], ExitCode]] = {
-    RunFailed: ExitCode.FAILED,
-    RunCancelled: ExitCode.CANCELLED,
-    Unreachable: ExitCode.UNREACHABLE,
-    RequestRefused: ExitCode.REFUSED,
-    NotAStream: ExitCode.REFUSED,
-}
 
 
 class Commands(click.Group):
     """The group of all commands: it exits with what a command returns, or with the code of its error."""
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """The context of a command line. Raises `click.UsageError` for one that is no text."""
+        prepare_streams()
+        check_arguments(args)
+        with guarded():
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command, and exits."""
-        try:
+        with guarded(ctx):
             code = super().invoke(ctx)
-        except (KeyboardInterrupt, click.Abort):
-            code = ExitCode.LEFT
-        except ClientError as error:
-            click.echo(f"headway: {printable(str(error))}", err=True)
-            code = _code_of(error)
         ctx.exit(code or 0)
 
 
 @click.group(cls=Commands, epilog=EPILOG)
+@click.version_option(version(), message="headway %(version)s")
 @common
 def cli() -> None:
     """Starts, watches and cancels runs of a Headway service, and checks its deployment.
@@ -84,7 +86,7 @@ def operations(config: Config) -> None:
     for entry in catalogue:
         cells = (entry.get("name"), entry.get("description") or entry.get("title") or "")
         table.add_row(*(escape(printable(str(cell))) for cell in cells))
-    Console().print(table)
+    Terminal().print(table)
 
 
 @cli.command(
@@ -97,6 +99,7 @@ def operations(config: Config) -> None:
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="[FILE]... [--FIELD VALUE]...")
 @click.option("--json", "document", metavar="JSON", help="The input as JSON; @FILE reads a file, - the standard input.")
 @click.option("--detach", is_flag=True, help="Start the run without watching it, and print its snapshot.")
+@click.option("--linger", type=Seconds(min=0), help="Seconds for which the run goes on without viewers.")
 @click.option("--here", is_flag=True, help="`flask headway` works on the run itself, and the run ends with it.")
 @click.option("--help", "wants_help", is_flag=True, help="Show this message, or that of the operation.")
 @common
@@ -107,6 +110,7 @@ def run(  # one for each option
     rest: tuple[str, ...],
     document: str | None,
     detach: bool,
+    linger: float | None,
     here: bool,
     wants_help: bool,
 ) -> int:
@@ -126,7 +130,7 @@ def run(  # one for each option
     with config.client(output) as client:
         entry = operation_named(client, name)
         fields = read_input(ctx, entry, [*rest, "--help"] if wants_help else list(rest), document)
-        started = client.start(name, fields, detached=detach)
+        started = client.start(name, fields, detached=detach, linger=linger)
         if detach:
             write_line(as_data(started.snapshot()))
         if config.local is not None:
@@ -135,21 +139,25 @@ def run(  # one for each option
             if config.local is not None:
                 config.local.wait()
             return 0
-        return Follower(started, output, command=group_of(ctx)).follow()
+        return Follower(started, output, command=partial(config.line, ctx)).follow()
 
 
 @cli.command()
 @click.argument("run", type=RunType(), metavar="RUN")
-@click.option("--after", type=click.IntRange(min=0), default=0, help="Start after the event with this number.")
-@click.option("--keep", is_flag=True, help="Ctrl-C leaves without cancelling the run.")
+@click.option("--after", type=click.IntRange(0, LAST_ID), default=0, help="Start after the event with this number.")
+@click.option("--keep", is_flag=True, help="Ctrl-C leaves, and the run goes on.")
 @common
 @click.pass_context
 def watch(ctx: click.Context, run: str, after: int, keep: bool) -> int:
-    """Shows a run that was started elsewhere. Ctrl-C cancels it (not with --keep), a second Ctrl-C leaves."""
+    """Shows a run that was started elsewhere. Ctrl-C cancels it, a second Ctrl-C leaves.
+
+    With --keep Ctrl-C leaves at once, and the run goes on, as if nobody had watched it here.
+    """
     config = ctx.ensure_object(Config)
     output = config.run_output()
     with config.client(output) as client:
-        return Follower(client.watch(run, after=after), output, command=group_of(ctx), keep=keep).follow()
+        watched = client.watch(run, after=after, counts=not keep)
+        return Follower(watched, output, command=partial(config.line, ctx), keep=keep).follow()
 
 
 @cli.command()
@@ -167,7 +175,7 @@ def show(config: Config, run: str) -> None:
     for name, value in snapshot.items():
         if value is not None:
             grid.add_row(name, escape(printable(value if isinstance(value, str) else orjson.dumps(value).decode())))
-    Console().print(grid)
+    Terminal().print(grid)
 
 
 @cli.command()
@@ -181,7 +189,7 @@ def result(config: Config, run: str) -> None:
     """
     with config.client() as client:
         last = client.snapshot(run).last_event_id
-        with client.watch(run, after=max(0, last - 1)) as watched:  # `done` says why a run was cancelled
+        with client.watch(run, after=max(0, last - 1), counts=False) as watched:  # `done` says why a run was cancelled
             value = watched.result()
     if config.on_screen:
         click.echo(printable(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()))
@@ -202,7 +210,7 @@ def file(config: Config, run: str, name: str | None, to: str | None) -> None:
         if name is None:
             list_files(config, watched.files())
         elif to == "-":
-            sys.stdout.buffer.write(watched.file(name))
+            write_bytes(watched.file(name))
         else:
             path = watched.save_file(name, to or name)
             if config.on_screen:
@@ -229,7 +237,7 @@ def list_runs(config: Config, /, **filters: Any) -> None:
     for entry in runs:
         cells = (entry.get(name, "") for name in ("id", "operation", "status", "created", "last_event_id"))
         table.add_row(*(escape(printable(str(cell))) for cell in cells))
-    Console().print(table)
+    Terminal().print(table)
 
 
 @cli.command()
@@ -282,21 +290,22 @@ def token(config: Config, run: str, seconds: int, may: tuple[str, ...]) -> None:
 @common
 @click.pass_obj
 def answer(config: Config, run: str, answer: str) -> None:
-    """Answers the open question of a run, with JSON or text."""
+    """Answers the open question of a run, with JSON or text; @FILE reads a file, - the standard input."""
+    value = json_or_text(read_typed("ANSWER", answer))
     with config.client() as client:
         question = client.snapshot(run).question
         if question is None:
             raise click.UsageError("this run has no open question")
-        snapshot = client.answer(run, question["question"], json_or_text(answer))
+        snapshot = client.answer(run, question["question"], value)
     if not config.on_screen:
         write_line(as_data(snapshot))
 
 
 @cli.command()
-@click.argument("target", required=False, metavar="[URL]")
+@click.argument("target", type=UrlType(), required=False, metavar="[URL]")
 @click.option(
     "--silence",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(min=0, min_open=True),
     default=20.0,
     show_default=True,
     help="Seconds without an event that a stream must survive; more than the service's heartbeat.",
@@ -311,11 +320,15 @@ def doctor(config: Config, target: str | None, silence: float) -> int:
     the server of the application, and the streams as they leave it.
     """
     config.url = target or config.url
-    if config.local is not None:
-        findings = checks.examine_application(config.local, config.local_owner, config.key)
-    else:
-        findings = checks.examine(config.service, key=config.key, silence=silence)
-    return checks.report(findings, as_lines=config.output == "json")
+    local = config.local
+    config.here = local is not None
+    with config.connected() as (url, http):
+        http.headers.update(config.headers)
+        if local is not None:
+            findings = checks.examine_application(local, http, config.key)
+        else:
+            findings = checks.examine(url, key=config.key, silence=silence, http=http, tls=config.tls)
+        return checks.report(findings, as_lines=config.output == "json")
 
 
 def list_files(config: Config, files: list[dict[str, Any]]) -> None:
@@ -327,7 +340,7 @@ def list_files(config: Config, files: list[dict[str, Any]]) -> None:
     table = Table("File", "Type", "Bytes", "SHA-256")
     for entry in files:
         table.add_row(*(escape(printable(str(entry.get(name, "")))) for name in ("name", "type", "size", "sha256")))
-    Console().print(table)
+    Terminal().print(table)
 
 
 def note_queued(run: Run) -> None:
@@ -337,11 +350,6 @@ def note_queued(run: Run) -> None:
         sleep(0.05)
     if waits:
         click.echo(f"headway: run {run.id} waits for a worker of the service; none has taken it so far", err=True)
-
-
-def group_of(ctx: click.Context) -> str:
-    """What a person types before a command: `python -m streaming`, or `flask headway`."""
-    return ctx.parent.command_path if ctx.parent is not None else ctx.command_path
 
 
 def operation_named(client: Client, name: str) -> dict[str, Any]:
@@ -365,15 +373,20 @@ def read_input(ctx: click.Context, entry: dict[str, Any], rest: list[str], docum
 def read_json(source: str) -> dict[str, Any]:
     """The value of `--json`, an object. Raises `click.UsageError`."""
     try:
-        if source == "-":
-            value = orjson.loads(sys.stdin.buffer.read())
-        else:
-            value = orjson.loads(Path(source[1:]).read_bytes() if source.startswith("@") else source)
-    except (OSError, orjson.JSONDecodeError) as error:
+        value = orjson.loads(read_typed("--json", source))
+    except orjson.JSONDecodeError as error:
         raise click.UsageError(f"--json: {error}") from None
     if not isinstance(value, dict):
         raise click.UsageError("--json: the input must be an object")
     return value
+
+
+def read_typed(name: str, source: str) -> str:
+    """What a person typed for `name`, or the text that it names. Raises `click.UsageError`."""
+    try:
+        return read_source(source)
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"{name}: {error}") from None
 
 
 def as_data(snapshot: Any) -> dict[str, Any]:
@@ -383,8 +396,8 @@ def as_data(snapshot: Any) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the command line, and exits with an `ExitCode`."""
-    cli.main(prog_name="python -m streaming")
-
-
-def _code_of(error: ClientError) -> ExitCode:
-    return next((code for kind, code in CODES.items() if isinstance(error, kind)), ExitCode.INTERRUPTED)
+    name = "python -m streaming" if Path(sys.argv[0]).name == "__main__.py" else "headway"
+    try:
+        cli.main(prog_name=name)
+    except OSError:  # of the line that says what is wrong: nobody reads it
+        sys.exit(ExitCode.USAGE)

@@ -112,7 +112,8 @@ class Stream:
             for chunk in self.response.iter_bytes():
                 self.last_byte = time.monotonic()
                 for message in parser.feed(chunk):
-                    event = read_event(int(message.id or 0), message.event, message.data)
+                    number = int(message.id) if message.id.isascii() and message.id.isdecimal() else 0
+                    event = read_event(number, message.event, message.data)
                     if event is not None:
                         self.cut = event.type != "done"
                         yield Arrival(event, self.last_byte)
@@ -123,13 +124,19 @@ class Stream:
 class Target:
     """The service that is examined, and the clients that talk to it: with `silence` in seconds over a network."""
 
-    def __init__(self, url: str, key: str | None, http: httpx.Client, silence: float | None) -> None:
+    def __init__(
+        self, url: str, key: str | None, http: httpx.Client, silence: float | None, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.url = base_url(url)
         self.silence = silence
+        self.tls = tls
         self.http = http
         self.http.timeout = httpx.Timeout(MARGIN)
-        self.http.headers.update({"Authorization": f"Bearer {key}"} if key else {})
-        self.client = Client(url, http=http)
+        self.client = Client(url, http=http, api_key=key or "")
+        own = self.client._own_headers()
+        self.http.headers.update(
+            {name: own[name] for name in own if name != "Authorization" or name not in http.headers}
+        )
 
     @contextlib.contextmanager
     def simulate(self, *, accept: str = "identity", timeout: float = MARGIN, **input: Any) -> Iterator[Stream]:
@@ -159,19 +166,28 @@ class Target:
             raise unreachable(error, self.url) from error
 
 
-def examine(url: str, *, key: str | None = None, silence: float = 20.0) -> Iterator[Finding]:
-    """The findings of all checks on the way to `url`, as they are made; `silence` is in seconds."""
-    with httpx.Client() as http:
-        yield from _examine(Target(url, key, http, silence))
+def examine(
+    url: str,
+    *,
+    key: str | None = None,
+    silence: float = 20.0,
+    http: httpx.Client | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[Finding]:
+    """The findings of all checks on the way to `url`, as they are made; `silence` is in seconds.
+
+    `http` asks, by default a new client; `tls` says whose certificates are accepted.
+    """
+    with contextlib.nullcontext(http) if http is not None else httpx.Client() as asking:
+        yield from _examine(Target(url, key, asking, silence, tls))
 
 
-def examine_application(application: Application, owner: str | None, key: str | None) -> Iterator[Finding]:
-    """The findings of all checks of the application in this process, as they are made."""
-    with application.connect(owner, here=True) as http:
-        yield from application.examine()
-        for finding in _examine(Target(application.url, key, http, silence=None)):
-            changed = finding.check in ("headers", "compressed", "buffered", "resume", "disconnect") and finding.advice
-            yield replace(finding, advice=MIDDLEWARE) if changed and finding.outcome != "unchecked" else finding
+def examine_application(application: Application, http: httpx.Client, key: str | None) -> Iterator[Finding]:
+    """The findings of all checks of the application that answers `http` in this process, as they are made."""
+    yield from application.examine()
+    for finding in _examine(Target(application.url, key, http, silence=None)):
+        changed = finding.check in ("headers", "compressed", "buffered", "resume", "disconnect") and finding.advice
+        yield replace(finding, advice=MIDDLEWARE) if changed and finding.outcome != "unchecked" else finding
 
 
 def _examine(target: Target) -> Iterator[Finding]:
@@ -187,7 +203,7 @@ def _examine(target: Target) -> Iterator[Finding]:
     has_simulate = "simulate" in operations
     try:
         yield from _checks_with_simulate(target) if has_simulate else _checks_without_simulate(target)
-    except ClientError as error:
+    except (ClientError, ValueError) as error:  # a stream of another service has other ids and times
         yield Finding("runs", "wrong", str(error), "the remaining checks need a run; see the service's log")
 
 
@@ -252,21 +268,21 @@ def _check_reachable(target: Target) -> Iterator[Finding]:
     else:
         yield Finding("reachable", "ok", f"answers in {elapsed:.0f} ms")
     if target.silence is not None:
-        yield _check_http_version(target.url, response.http_version)
+        yield _check_http_version(target, response.http_version)
 
 
-def _check_http_version(url: str, version: str) -> Finding:
-    parts = urlsplit(url)
-    if parts.scheme == "https" and _offers_http_2(str(parts.hostname), parts.port or 443):
+def _check_http_version(target: Target, version: str) -> Finding:
+    parts = urlsplit(target.url)
+    if parts.scheme == "https" and _offers_http_2(str(parts.hostname), parts.port or 443, target.tls):
         return Finding("http", "ok", "HTTP/2 is offered: any number of streams share one connection")
     advice = "terminate TLS in the proxy and let it offer HTTP/2 (nginx: `listen 443 ssl; http2 on;`)"
     message = f"{version}, without HTTP/2: a browser opens at most six streams to a host"
     return Finding("http", "note", message, advice)
 
 
-def _offers_http_2(host: str, port: int) -> bool:
+def _offers_http_2(host: str, port: int, tls: ssl.SSLContext | None) -> bool:
     """Whether the server selects HTTP/2 (RFC 7301, ALPN)."""
-    context = ssl.create_default_context()
+    context = tls or ssl.create_default_context()
     context.set_alpn_protocols(["h2", "http/1.1"])
     try:
         with (

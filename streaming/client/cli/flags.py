@@ -1,11 +1,13 @@
 """Command-line flags for the input of an operation: `click` options, made from its JSON Schema.
 
 `fail_at` is `--fail-at` (or `--fail_at`); a boolean also has a `--no-` flag; a flag for an array may be repeated; an
-object is JSON. Only the fields on the command line are sent: defaults and checks are the service's.
+object is JSON, typed, or read from `@FILE` or, for `-`, the standard input. Only the fields on the command line
+are sent: defaults and checks are the service's.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,12 +21,28 @@ import orjson
 from ..forms import File
 
 FILES: Final = "files"
-RESERVED: Final = frozenset({"help", "url", "key", "owner", "json", "output", "detach", "heartbeat", "attempts"})
+RESERVED: Final = frozenset(
+    (
+        *("help", "url", "key", "owner", "header", "cacert", "insecure", "heartbeat", "attempts", "output"),
+        *("json", "detach", "linger", "here"),
+    )
+)
 """Options of the command itself: a field of such a name has the flag `--input-NAME`."""
 
 
+def read_source(source: str) -> str:
+    """A text that is given as it is, by `@FILE`, or on the standard input by `-`; of a file without its mark (BOM).
+
+    Raises `OSError`, and `UnicodeDecodeError` for what is no text.
+    """
+    if source != "-" and not source.startswith("@"):
+        return source.removeprefix("\ufeff")
+    data = sys.stdin.buffer.read() if source == "-" else Path(source[1:]).read_bytes()
+    return data.decode(json.detect_encoding(data))
+
+
 class JsonType(click.ParamType[Any]):
-    """A JSON value; with `or_text`, an argument that is no JSON is a string."""
+    """A JSON value, or its source; with `or_text`, an argument that is no JSON is a string."""
 
     name = "json"
 
@@ -36,11 +54,13 @@ class JsonType(click.ParamType[Any]):
         if not isinstance(value, str):
             return value
         try:
-            return orjson.loads(value)
+            return orjson.loads(value if self._or_text else read_source(value))
         except orjson.JSONDecodeError as error:
             if self._or_text:
                 return value
             return self.fail(f"{value!r} is not JSON: {error}", param, ctx)
+        except (OSError, UnicodeDecodeError) as error:
+            return self.fail(f"{value!r} cannot be read: {error}", param, ctx)
 
 
 class FileType(click.Path):
@@ -54,7 +74,8 @@ class FileType(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """A `Path`, or a `File` with the standard input."""
         if value == "-":
-            return File("stdin", sys.stdin.buffer.read())
+            content = sys.stdin.buffer.read()
+            return File("stdin", content) if content else self.fail("the standard input is empty", param, ctx)
         return super().convert(value, param, ctx)
 
 

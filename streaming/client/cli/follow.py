@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from _thread import start_new_thread
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType
@@ -19,16 +19,16 @@ from ..errors import ClientError, Conflict, InvalidInput, RunCancelled, RunFaile
 from ..sync import Run
 from .exit_codes import ExitCode
 from .flags import field_of
-from .output import JsonLines, Output, printable
+from .output import JsonLines, Output, printable, say
 
 
 class Follower:
     """One run and its output. With `keep` the first Ctrl-C leaves, and the run is not cancelled.
 
-    `command` is what a person types before `answer`.
+    `command` gives the command line of a verb, from the words after it.
     """
 
-    def __init__(self, run: Run, output: Output, *, command: str, keep: bool = False) -> None:
+    def __init__(self, run: Run, output: Output, *, command: Callable[..., str], keep: bool = False) -> None:
         self._run = run
         self._output = output
         self._command = command
@@ -38,11 +38,17 @@ class Follower:
 
     def follow(self) -> ExitCode:
         """Shows the run to its end. Raises `Interrupted` and `RequestRefused`."""
-        with self._handle_interrupts(), self._run, self._output:
-            for event in self._run:
-                self._output.show(self._filled(event))
-                if isinstance(event, Question):
-                    self._ask(event)
+        try:
+            with self._handle_interrupts(), self._run, self._output:
+                for event in self._run:
+                    self._output.show(self._filled(event))
+                    if isinstance(event, Question):
+                        self._ask(event)
+        except KeyboardInterrupt:
+            if self._keep:
+                words = ("watch", self._run.id, "--keep", "--after", str(self._run.last_event_id))
+                say(f"the run goes on; to watch it again: {self._command(*words)}")
+            raise
         try:
             self._run.result()
         except RunFailed:
@@ -89,7 +95,7 @@ class Follower:
 
     def _ask(self, question: Question) -> None:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            command = f"{self._command} answer {self._run.id} ANSWER"
+            command = self._command("answer", self._run.id, "ANSWER")
             self._output.note(f"question: {question.prompt} (to answer: {command})")
             return
         self._output.pause()
@@ -131,6 +137,7 @@ def prompt(question: Question) -> Any:
 
 def json_or_text(text: str) -> Any:
     """The JSON value in a text; the text itself where it is no JSON."""
+    text = text.removeprefix("\ufeff")
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

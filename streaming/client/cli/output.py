@@ -6,11 +6,13 @@ step.
 
 from __future__ import annotations
 
-import os
+import contextlib
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any, Final, Protocol, Self
 
+import click
 import orjson
 from rich.console import Console, Group, RenderableType
 from rich.json import JSON
@@ -36,17 +38,18 @@ from ...protocol.typed import (
     Start,
     Usage,
 )
-from .exit_codes import ExitCode
 
 RESULT_LINES: Final = 40
 """Lines of a result that a screen shows; `--output json` shows all of it."""
 
 _CONTROLS: Final = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if code not in (9, 10)} | {13: None}
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+"""What stands for the bytes of an argument or the name of a file that are no UTF-8."""
 
 
 def printable(text: str) -> str:
     """The text of a service without its control characters: a terminal would obey the escape sequences."""
-    return text.translate(_CONTROLS)
+    return _SURROGATES.sub("\ufffd", text.translate(_CONTROLS))
 
 
 class Output(Protocol):
@@ -82,7 +85,7 @@ class JsonLines:
         write_line({"id": event.id, "type": event.type, "data": event.data})
 
     def note(self, text: str) -> None:
-        sys.stderr.write(f"headway: {printable(text)}\n")
+        say(text)
 
     def pause(self) -> None:
         pass
@@ -92,13 +95,27 @@ class JsonLines:
 
 
 def write_line(value: Any) -> None:
-    """Writes a line of JSON to stdout and flushes it. Exits where nobody reads any more, as after `head`."""
-    try:
-        sys.stdout.buffer.write(orjson.dumps(value) + b"\n")
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at exit
-        raise SystemExit(ExitCode.LEFT) from None
+    """Writes a line of JSON to stdout, and flushes it. Raises `OSError`."""
+    write_bytes(orjson.dumps(value) + b"\n")
+
+
+def write_bytes(data: bytes) -> None:
+    """Writes to stdout, and flushes it. Raises `OSError`."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def say(text: str) -> None:
+    """Writes a line for people to stderr; where that is closed or full, nobody is told."""
+    with contextlib.suppress(OSError, ValueError):
+        click.echo(f"headway: {printable(text)}", err=True)
+
+
+class Terminal(Console):
+    """A console whose closed output is an error as any other: rich ends the process with a code of its own."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704  # rich calls this where it handles the error
 
 
 class Screen:

@@ -1,0 +1,66 @@
+"""What the options of all commands make: the run that is meant, the certificates, and a command line that goes on."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import certifi
+import click
+import pytest
+from flask.cli import ScriptInfo
+
+from streaming.client.cli.config import Config, RunType
+from streaming.http.command import typed_before
+
+
+@pytest.mark.parametrize(
+    ("typed", "run", "service"),
+    [
+        ("r1", "r1", None),
+        ("-r1", "-r1", None),
+        ("a%2Fb", "a%2Fb", None),
+        ("/runs/r1", "r1", None),
+        ("runs/r1", "r1", None),
+        ("/api/runs/r1/events", "r1", None),
+        ("/runs/r1?token=hwt_x", "r1", None),
+        ("/runs/a%2Db", "a-b", None),
+        ("http://example.org/runs/r1", "r1", "http://example.org"),
+        ("HTTPS://example.org/api/runs/r1/files/a.png", "r1", "HTTPS://example.org/api"),
+        ("http://example.org/#/runs/r1?token=hwt_x", "r1", "http://example.org"),
+        ("http://example.org/api/#/runs/r1", "r1", "http://example.org/api"),
+        ("http://example.org/runs/runs/r1", "r1", "http://example.org/runs"),
+    ],
+)
+def test_each_form_of_a_run(typed: str, run: str, service: str | None) -> None:
+    """An id, a path, or a URL, also that of the console; the service of a URL is asked."""
+    ctx = click.Context(click.Command("watch"), obj=Config(url=None))
+    assert RunType().convert(typed, None, ctx) == run
+    assert ctx.obj.url == service
+
+
+def test_certificates(tmp_path: Path) -> None:
+    """Those of the system, those of a file, or any; nothing else is relaxed."""
+    assert Config(url=None).tls is None
+    own = Config(url=None, cacert=certifi.where()).tls
+    assert own is not None
+    assert (own.verify_mode, own.check_hostname) == (ssl.CERT_REQUIRED, True)
+    any_certificate = Config(url=None, insecure=True).tls
+    assert any_certificate is not None
+    assert any_certificate.verify_mode == ssl.CERT_NONE
+    (tmp_path / "empty.pem").touch()
+    with pytest.raises(click.UsageError, match="has no certificates"):
+        _ = Config(url=None, cacert=str(tmp_path / "empty.pem")).tls
+
+
+@pytest.mark.parametrize(
+    ("application", "line"),
+    [(None, "flask headway watch r1"), ("my shop:create", "flask --app 'my shop:create' headway watch r1")],
+)
+def test_the_command_line_of_an_application(application: str | None, line: str) -> None:
+    """`flask headway` names the application that was asked."""
+    flask = click.Context(click.Group("flask"), info_name="flask", obj=ScriptInfo(application))
+    config = Config(url=None, command=typed_before("headway", flask))
+    group = click.Context(click.Group("headway"), info_name="headway", parent=flask, obj=config)
+    ctx = click.Context(click.Command("run"), info_name="run", parent=group)
+    assert config.line(ctx, "watch", "r1") == line
