@@ -60,7 +60,7 @@ def pages() -> dict[str, str]:
         "http.md": {"routes": routes()},
         "codes.md": coded(texts["codes.md"]),
         "metrics.md": {"metrics": metrics()},
-        "command-line.md": {"commands": commands(), "options": options(cli, ()), "exit codes": exit_codes()},
+        "command-line.md": {"commands": commands(), "options": options(cli, {"version"}), "exit codes": exit_codes()},
     }
     for page, written in parts.items():
         for part, lines in written.items():
