@@ -15,7 +15,7 @@ from typing import Any, Final, get_args
 import click
 import orjson
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from ...protocol.state import Status
 from ..environment import version
@@ -33,6 +33,9 @@ from .types import Seconds, UrlType
 EPILOG: Final = """\b
 Exit codes: 0 succeeded, 1 failed, 2 wrong usage, 3 cancelled, 4 interrupted (the run may go on),
 5 refused by the service, 6 not reachable, 130 left with Ctrl-C, or the output cannot be written."""
+
+ID_WIDTH: Final = 24
+"""The characters of a run's id, which is to be copied as it is."""
 
 LAST_ID: Final = 10**15 - 1
 """The greatest number of an event."""
@@ -233,7 +236,7 @@ def list_runs(config: Config, /, **filters: Any) -> None:
         for entry in runs:
             write_line(entry)
         return
-    table = Table("Run", "Operation", "Status", "Created", "Last event")
+    table = Table(Column("Run", min_width=ID_WIDTH), "Operation", "Status", "Created", "Last event")
     for entry in runs:
         cells = (entry.get(name, "") for name in ("id", "operation", "status", "created", "last_event_id"))
         table.add_row(*(escape(printable(str(cell))) for cell in cells))

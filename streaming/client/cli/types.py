@@ -11,7 +11,7 @@ import click
 from ..errors import Unreachable
 from ..requests import base_url, checked_key
 
-LONGEST: Final = 86400.0
+LONGEST: Final = 86400
 """Seconds: a day is longer than anything that a command waits for."""
 
 HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([ -~\t]*)")
@@ -61,6 +61,8 @@ class HeaderType(click.ParamType[tuple[str, str]]):
 
 class Seconds(click.FloatRange):
     """Seconds, up to a day."""
+
+    name = "seconds"
 
     def __init__(self, min: float, *, min_open: bool = False) -> None:
         super().__init__(min, LONGEST, min_open=min_open)
