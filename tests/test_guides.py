@@ -21,6 +21,7 @@ import pytest
 
 from operations import logs
 from streaming import RunFilter
+from streaming.variables import unknown_variables
 from tests.clients import parse_frames
 from tests.worlds import Stage, World, ending
 
@@ -162,6 +163,16 @@ def test_the_logging_of_the_guide_to_embedding() -> None:
     line = logging.Formatter(config["formatters"][handler["formatter"]]["format"]).format(record)
     assert line.endswith("[1] hello run=- - -")
     logging.config.DictConfigurator(config).configure_filter(config["filters"]["run"])
+
+
+def test_settings_of_one_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The block of the reference is read as it says, and its names are known."""
+    module: Any = ModuleType("settings_of_a_shop")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    (code,) = re.findall(r"```python\n(.*?)```", (GUIDES.parent / "reference" / "settings.md").read_text(), re.DOTALL)
+    exec(code, vars(module))
+    assert module.settings.currency == "CHF"
+    assert unknown_variables({"HEADWAY_CURRENCY": "CHF"}) == {}
 
 
 def test_the_lines_of_the_guide_to_logs() -> None:

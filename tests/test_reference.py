@@ -121,6 +121,15 @@ def test_names_with_the_prefix_are_settings() -> None:
     assert {each for each in named if each[1] not in listed | own} == set()
 
 
+def test_names_of_metrics_are_metrics() -> None:
+    """The documents name none that there is not."""
+    listed = set(re.findall(r"^\| `(headway_\w+)` \|", (REFERENCE / "metrics.md").read_text(), re.MULTILINE))
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    named = {name for path in pages for name in re.findall(r"`(headway_\w+)[`{]", path.read_text())}
+    others = {"headway_events", "headway_results", "headway_runs"}  # two tables of `save_events`, and a fixture
+    assert named - listed - others == set()
+
+
 def test_the_exit_codes_are_on_the_page_of_the_commands() -> None:
     """Every code of a command has its words there."""
     page = (REFERENCE / "command-line.md").read_text()
@@ -145,8 +154,13 @@ def test_a_setting_without_its_line_is_found() -> None:
         ('raise Unreadable("a" if x else "b", "")', [("error", "a", "`extract`"), ("error", "b", "`extract`")]),
         ('warning = {"code": "page_cut", "message": "", "pages": []}', [("warning", "page_cut", "`extract`")]),
         ('raise HostError(f"http_{status}", "")', [("call", "http_STATUS", "`extract`")]),
-        ('text, code = "", "failed"', [("error", "failed", "`extract`")]),
+        ('def call():\n    text, code = "", "failed"', [("error", "failed", "`extract`")]),
         ("raise OperationError(error.code, error.message)", []),
+        ('class Torn(Conflict):\n    code = "torn"', [("problem", "torn", "409")]),
+        (
+            'class Torn(OperationError):\n    def __init__(self):\n        super().__init__("torn", "It is torn.")',
+            [("error", "torn", "`extract`")],
+        ),
     ],
 )
 def test_codes_are_found(source: str, found: list[tuple[str, str, str]]) -> None:

@@ -94,27 +94,46 @@ def _of_constants() -> Iterator[Code]:
 def in_module(tree: ast.AST, path: str) -> Iterator[Code]:
     """Those in a module at this path. Raises `ValueError` for one that is no literal."""
     where = next(name for prefix, name in OPERATIONS.items() if path.startswith(prefix) or prefix == "operations")
-    problems = _classes()
     for node in ast.walk(tree):
         if isinstance(node, ast.Dict):
             keys = [key.value for key in node.keys if isinstance(key, ast.Constant)]
             if {"code", "message"} <= {*keys} and path.startswith(("operations", "streaming/gateways")):
                 value = node.values[keys.index("code")]
                 yield from (Code("warning", code, where) for code in _texts(value, path))
-        elif isinstance(node, ast.Assign) and path.startswith("operations"):
+        elif isinstance(node, ast.FunctionDef) and path.startswith("operations"):
             kind = "call" if path.startswith("operations/tools") else "error"
-            yield from (Code(kind, code, where) for code in _assigned(node))
+            assigned = [each for each in ast.walk(node) if isinstance(each, ast.Assign)]
+            yield from (Code(kind, code, where) for each in assigned for code in _assigned(each))
+        elif isinstance(node, ast.ClassDef):
+            yield from _in_class(node, path, where)
         elif isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            name = ast.unparse(node.func) if name == "add" else name
-            keyword = next((each.value for each in node.keywords if each.arg == "code"), None)
-            if name in problems and keyword is not None:
-                status = problems[name].status
-                yield from (Code("problem", code, str(status)) for code in _texts(keyword, path))
-            elif name in CARRIERS:
-                argument = keyword or _argument(node, name)
-                found = () if argument is None else _texts(argument, path)
-                yield from (Code(CARRIERS[name], code, where) for code in found)
+            yield from _in_call(node, ast.unparse(node.func) if name == "add" else name, path, where)
+
+
+def _in_class(node: ast.ClassDef, path: str, where: str) -> Iterator[Code]:
+    """The code that a class of errors has, or hands to the constructor of its base."""
+    for base in map(ast.unparse, node.bases):
+        if base in CARRIERS:
+            calls = [each for each in ast.walk(node) if isinstance(each, ast.Call)]
+            for call in calls:
+                if ast.unparse(call.func) == "super().__init__":
+                    yield from _in_call(call, base, path, where)
+        elif base in _classes() and path != "streaming/errors.py":  # those there are known with their status
+            codes = [code for each in node.body if isinstance(each, ast.Assign) for code in _assigned(each)]
+            yield from (Code("problem", code, str(_classes()[base].status)) for code in codes)
+
+
+def _in_call(node: ast.Call, name: str, path: str, where: str) -> Iterator[Code]:
+    problems = _classes()
+    keyword = next((each.value for each in node.keywords if each.arg == "code"), None)
+    if name in problems and keyword is not None:
+        status = str(problems[name].status)
+        yield from (Code("problem", code, status) for code in _texts(keyword, path))
+    elif name in CARRIERS:
+        argument = keyword or _argument(node, name)
+        found = () if argument is None else _texts(argument, path)
+        yield from (Code(CARRIERS[name], code, where) for code in found)
 
 
 def _assigned(node: ast.Assign) -> Iterator[str]:

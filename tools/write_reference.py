@@ -25,7 +25,8 @@ from operations.simulate import simulate
 from streaming import BaseSettings, Headway
 from streaming.client.cli.commands import cli
 from streaming.http.metrics import Prometheus
-from streaming.http.openapi import describe
+from streaming.http.openapi import QUERIES, describe
+from streaming.http.views import CHOICES
 from streaming.runtime.worker import Worker
 from streaming.settings import Settings
 from streaming.variables import CLIENTS
@@ -57,7 +58,7 @@ def pages() -> dict[str, str]:
     texts = {page: (REFERENCE / page).read_text() for page in PAGES}
     parts: dict[str, Parts] = {
         "settings.md": settings(),
-        "http.md": {"routes": routes()},
+        "http.md": {"routes": routes(), "query of a stream": queries()},
         "codes.md": coded(texts["codes.md"]),
         "metrics.md": {"metrics": metrics()},
         "command-line.md": {"commands": commands(), "options": options(cli, {"version"}), "exit codes": exit_codes()},
@@ -143,6 +144,12 @@ def routes() -> list[str]:
     return table("route", "", "headers and query", "statuses", rows=rows)
 
 
+def queries() -> list[str]:
+    """What the address of a stream may ask for."""
+    rows = [(f"`{name}`", ", ".join(f"`{each}`" for each in values), QUERIES[name]) for name, values in CHOICES.items()]
+    return table("query", "values", "", rows=rows)
+
+
 # -- codes ----------------------------------------------------------------------------------------------------------
 
 KINDS: Final = {"problem": ("problems", "status"), "error": ("errors", "of"), "warning": ("warnings", "of")}
@@ -174,10 +181,8 @@ def meanings(text: str, part: str) -> dict[str, str]:
 
 def metrics() -> list[str]:
     """The metrics that a worker counts."""
-    made = list(vars(Prometheus(Worker())).values())
-    made += [each for group in made if isinstance(group, dict) for each in group.values()]
     rows = []
-    for metric in made:
+    for metric in Prometheus(Worker())._registry._collector_to_names:
         if isinstance(metric, MetricWrapperBase):
             (family,) = metric.describe()
             name = family.name + ("_total" if family.type == "counter" else "")
