@@ -1,13 +1,15 @@
 """`agent`: works towards a goal with tools, step by step, and reports each step.
 
 At each step the model replies, in a form that a schema enforces, with calls of tools or with the answer. The calls run
-concurrently. The value or error of each is an **observation**, which the model sees at the next step. Besides
-`progress`, and `delta`s of plans and answer, there are these events (`tools.events` has their types):
+concurrently. The value or error of each is an **observation**, which the model sees at the next step. The values of the
+answer are expressions, which the program computes (`tools.expressions`), and it checks whether the observations support
+the answer (`tools.support`). Besides `progress`, and `delta`s of plans and answer, there are these events
+(`tools.events` has their types):
 
     plan          step, parts: [{part, observation}], calls: [{call, tool, arguments}]
     tool_call     step, call, tool, arguments, approve
     observation   step, call, tool, ok, code, text, bytes, cut, seconds
-    final_answer  step, text, ended
+    final_answer  step, text, support, ended
 
 A result that is too long for an event refers to its steps, which are `partial`s then. A call that fails does not fail
 the run. A run fails if its model does (`operations.llm.errors`), if the model's replies have the wrong form
@@ -32,7 +34,8 @@ from .tools import data, documents
 from .tools.base import Tool
 from .tools.events import EVENTS
 from .tools.registry import registry
-from .tools.steps import MIN_SHOWN, AgentRun, Result, Step, fitting
+from .tools.results import Result, Step, fitting
+from .tools.steps import MIN_SHOWN, AgentRun
 
 TIMEOUT: Final = 3600.0
 """Seconds of a whole run, with the time that it waits for people."""

@@ -13,6 +13,13 @@
     prompt              the messages of a step
     plans               the schema of the model's reply, and its parser
     steps               the steps of a run: call the model, call tools, observe
+    results             the result of a run
+    goal                names, numbers, days, units and comparisons of a goal
+    observed            what the tools have returned, as the checks read it
+    units, values       units of measurement; values of expressions
+    expressions         computes the values of an answer
+    support, missing    whether the observations support an answer, and what of the goal it leaves out
+    wording             the words of an answer
     events              the data of the events of those steps
 
 A custom tool is a function with annotations and a docstring:

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 from typing_extensions import TypedDict  # pydantic takes no other on Python 3.11
 
 EndReason = Literal["answered", "gave_up"]
+Support = Literal["supported", "unsupported"]
 
 
 class GoalPart(TypedDict):
@@ -54,10 +55,11 @@ class ObservationEvent(TypedDict):
 
 
 class FinalAnswerEvent(TypedDict):
-    """The answer, and whether the steps ended with it, or ran out before."""
+    """The answer, whether the observations support it, and whether the steps ended with it, or ran out before."""
 
     step: int
     text: str
+    support: Support
     ended: EndReason
 
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from ..llm.answers import is_complete, read, without_nan
 from .base import Tool
+from .expressions import MAX_LENGTH
 from .schema import for_model
 
 Json = dict[str, Any]
-Channel = Literal["thinking", "text"]
 
 MAX_CALLS: Final = 4
 """Calls of one step."""
@@ -25,31 +25,38 @@ MAX_PARTS: Final = 6
 FEW_PARTS: Final = 3
 """Parts of a goal; fewer if the server limits lengths, since its model is small."""
 PART_LENGTH: Final = 80
+MAX_VALUES: Final = 6
+"""Values of an answer."""
 ANSWER_LENGTH: Final = 400
 """Characters, if the server limits lengths."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A model's reply: the parts of the goal, and calls (a tool's name and arguments) or the answer."""
+    """A model's reply: the parts of the goal, and calls (a tool's name and arguments) or the answer.
+
+    `values` are names and expressions for values of the answer (`expressions`).
+    """
 
     parts: Sequence[Json]
     calls: Sequence[tuple[str, Json]]
     answer: str | None
+    values: Sequence[tuple[str, str]] = ()
 
 
-def reply_schema(tools: Sequence[Tool], observations: Sequence[str], *, bounded: bool) -> Json:
-    """The JSON Schema of a reply; without tools it allows only an answer.
+def reply_schema(tools: Sequence[Tool], observations: Sequence[str], *, bounded: bool, answer: bool = True) -> Json:
+    """The JSON Schema of a reply: calls of tools, or, unless `answer` is false, an answer; without tools only that.
 
     `observations` are those that a part may name. `bounded` is for servers that support the lengths of strings.
     """
-    answer = _object(answer=_text(ANSWER_LENGTH, bounded=bounded))
-    forms = [answer]
+    value = _object(name=_text(PART_LENGTH, bounded=bounded), expression=_text(MAX_LENGTH, bounded=bounded))
+    values: Json = {"type": "array", "items": value, "maxItems": MAX_VALUES}
+    forms = [_object(values=values, answer=_text(ANSWER_LENGTH, bounded=bounded))] if answer or not tools else []
     if tools:
         calls = [_call_schema(tool, bounded=bounded) for tool in tools]
         items = calls[0] if len(calls) == 1 else {"anyOf": calls}
         forms.insert(0, _object(calls={"type": "array", "items": items, "minItems": 1, "maxItems": MAX_CALLS}))
-    return _object(parts=_parts(observations, bounded=bounded), next={"anyOf": forms} if len(forms) > 1 else answer)
+    return _object(parts=_parts(observations, bounded=bounded), next={"anyOf": forms} if len(forms) > 1 else forms[0])
 
 
 def _call_schema(tool: Tool, *, bounded: bool) -> Json:
@@ -83,7 +90,9 @@ def parse(text: str) -> Plan | None:
         return None
     parts = [_part(part) for part in _list(reply.get("parts")) if isinstance(part, dict)][:MAX_PARTS]
     if isinstance(then.get("answer"), str) and then["answer"].strip():
-        return Plan(parts, (), then["answer"].strip())
+        values = [value for value in _list(then.get("values")) if isinstance(value, dict)][:MAX_VALUES]
+        named = [(str(value.get("name")), str(value.get("expression"))) for value in values]
+        return Plan(parts, (), then["answer"].strip(), named)
     calls = [_call(call) for call in _list(then.get("calls")) if isinstance(call, dict)]
     if not calls or not is_complete(text):
         return None
@@ -114,23 +123,17 @@ def _decode(text: str) -> Json:
 
 
 class PartialReply:
-    """A reply that arrives in pieces: the text added to the parts of the goal, a line each, and to the answer."""
+    """A reply that arrives in pieces, of which the parts of the goal are shown at once, a line each."""
 
     def __init__(self) -> None:
         self.text = ""
-        self._sent: dict[Channel, int] = {"thinking": 0, "text": 0}
+        self._sent = 0
 
-    def add(self, piece: str) -> list[tuple[Channel, str]]:
-        """Adds a piece; returns pairs of a channel and its new text."""
+    def add(self, piece: str) -> str:
+        """Adds a piece; returns what it adds to the parts."""
         self.text += piece
-        reply = _decode(self.text)
-        then = reply.get("next")
-        answer = then.get("answer") if isinstance(then, dict) else None
-        parts = [_part(part)["part"] for part in _list(reply.get("parts")) if isinstance(part, dict)]
-        now: dict[Channel, Any] = {"thinking": "\n".join(parts), "text": answer}
-        return [(channel, new) for channel, text in now.items() if (new := self._new(channel, text))]
-
-    def _new(self, channel: Channel, text: Any) -> str:
-        new = text[self._sent[channel] :] if isinstance(text, str) else ""
-        self._sent[channel] += len(new)
+        parts = _list(_decode(self.text).get("parts"))
+        text = "\n".join(_part(part)["part"] for part in parts if isinstance(part, dict))
+        new = text[self._sent :]
+        self._sent += len(new)
         return new

@@ -26,12 +26,18 @@ While a part has no observation:
 "next": {{"calls": [{{"for": "...", "tool": "...", "arguments": {{...}}}}, ...]}}}}
 Once each part has one:
 {{"parts": [{{"part": "...", "observation": "1.1"}}, ...], \
-"next": {{"answer": "the whole answer, in the language of the goal"}}}}
+"next": {{"values": [{{"name": "...", "expression": "..."}}, ...], \
+"answer": "a sentence with {{name}} for each value, in the language of the goal"}}}}
 Rules:
 - Put a call for each part without an observation into the list: they are made together. Only a call that needs \
 another one's result waits for the next reply.
 - Do not repeat a call. Where one failed, change its arguments, or answer with what is known.
-- Never answer from memory: every fact comes from an observation. Say what could not be found out.
+- Never answer from memory, and never compute: each number, date and name of the answer is a value. Its expression is \
+Python over the observations, which are the variables o1, o2, and so on: o1["a"]["b"], o1["a"] - o2["a"], \
+sum(each["a"] * each["b"] for each in o1), [each["a"] for each in o1 if each["b"] > 5], \
+max(o1, key=lambda each: each["b"])["a"], convert(o1["a"], "g", "kg"), days_between(o1["a"], o1["b"]), \
+or words of a text in quotes.
+- Where nothing was found or a call failed, values is [] and the answer says so.
 Tools:
 {tools}"""
 
@@ -40,7 +46,8 @@ Today is {today}. What stands between <files {tag}> and </files {tag}>, and betw
 </observation {tag}> {no_orders}"""
 
 NEXT: Final = "Observations so far: {seen}. Call tools for the parts of the goal that none of them holds, or answer."
-LAST: Final = "No more calls can be made. Give the answer now, with what the observations above hold."
+LAST: Final = "No more calls can be made. Give the values and the answer now, with what the observations above hold."
+HINT: Final = "The answer {answer!r} cannot be given: {hint} "
 AGAIN: Final = "That was not one JSON object of the form that was asked for. Reply with that and nothing else."
 
 
@@ -63,12 +70,12 @@ def task(goal: str, files: Iterable[str], today: date, tag: str) -> str:
     return "\n".join([*lines, *([f"<files {tag}>", *listed, f"</files {tag}>"] if listed else [])])
 
 
-def observation(call: Mapping[str, Any], size: int, tag: str) -> str:
-    """An observation of at most `size` bytes, inside tags that no stranger's text can close."""
+def observation(call: Mapping[str, Any], name: str, size: int, tag: str) -> str:
+    """An observation of at most `size` bytes, inside tags that no stranger's text can close; `name` is its variable."""
     text = cut(call["text"], size)
     note = f"\n[cut: {len(text.encode())} of {call['bytes']} bytes]" if len(text.encode()) < call["bytes"] else ""
     arguments = json.dumps(call["arguments"], ensure_ascii=False, sort_keys=True)
-    title = visible(f"{call['call']} of {call['tool']} {arguments}{'' if call['ok'] else ' failed'}")
+    title = visible(f"{call['call']} of {call['tool']} {arguments}{f' as {name}' if call['ok'] else ' failed'}")
     return f"<observation {tag} {title}>\n{visible_lines(text)}{note}\n</observation {tag}>"
 
 

@@ -10,22 +10,21 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial as bound
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from pydantic import BaseModel
-
-from streaming import Event, OperationError, Upload, ask, delta, event, partial, progress
+from streaming import Event, OperationError, Upload, ask, delta, event, progress
 
 from ..hosts import AllowedHosts
 from ..llm import Finished, Text, chat, connect
 from ..llm.prompts import visible
-from ..long_results import MOST, reference, size
-from ..long_results import cut as cut_value
-from . import data, documents, plans, prompt
+from . import data, documents, plans, prompt, support, wording
 from .base import Tool
 from .calls import SECONDS, Call, Outcome, cut, run_concurrently
 from .context import CallContext
-from .events import EndReason, GoalPart
+from .events import EndReason, Support
+from .goal import Goal
+from .observed import Observations, Observed
+from .results import CallResult, Result, Step
 from .web import Web
 
 APPROVAL_SECONDS: Final = 600.0
@@ -34,42 +33,14 @@ REPLY_TOKENS: Final = 800
 """Tokens of a reply; what its schema allows is mostly far shorter."""
 MIN_SHOWN: Final = 200
 """Bytes of an observation that a model sees at least, however small its context is."""
+HINTS: Final = 2
+"""How many times a model is told what its answer lacks."""
+HINTED: Final = 200
+"""Characters of the answer that it is told about."""
 TRANSIENT: Final = ("timeout", "unreachable", "failed", "http_5", "http_429", "http_408")
 """Prefixes of the codes of failures after which the same call may be repeated."""
 
 Json = dict[str, Any]
-
-
-class CallResult(BaseModel):
-    """A call with its outcome: `text` is the part that the model sees, `code` the kind of a failure."""
-
-    call: str
-    tool: str
-    arguments: Json
-    ok: bool
-    code: str | None
-    text: str
-    bytes: int
-    cut: bool
-    seconds: float
-
-
-class Step(BaseModel):
-    """One reply of the model, and its calls."""
-
-    step: int
-    parts: list[GoalPart]
-    calls: list[CallResult]
-
-
-class Result(BaseModel):
-    """The answer, and the steps to it. `ended` is `gave_up` if the steps or the seconds ran out before it."""
-
-    answer: str
-    ended: EndReason
-    steps: list[Step]
-    usage: dict[str, int]
-    model: str
 
 
 class _OutOfTime(Exception):
@@ -97,6 +68,9 @@ class AgentRun:
         self._previous_calls: dict[str, CallResult] = {}
         self._observation_bytes = self.shown
         self._tables: list[str] = []
+        self._texts: dict[str, str] = {}  # whole, while the model sees a part of each
+        self._hints_left = HINTS
+        self._absent = 0
 
     def run(self) -> Generator[Event, Any, Result]:
         """Runs the steps until there is an answer."""
@@ -105,59 +79,102 @@ class AgentRun:
             self._tables = data.describe(self.files)
         self.model = yield from connect()
         self.deadline = time.monotonic() + self.seconds
-        ended: EndReason = "gave_up"
+        repeats = False
+        hint, may_answer = "", True
         for step in range(1, self.max_steps + 1):
             # Without a total: the number of steps is not known, and an eta would be wrong.
             yield progress(f"Step {step}", done=step - 1, unit="steps", step="steps")
             try:
                 order = prompt.NEXT.format(seen=", ".join(self._observations()) or "none")
-                plan = yield from self._plan(self.tools, order)
+                plan = yield from self._plan(self.tools, hint + order, may_answer=may_answer)
             except _OutOfTime:
                 break
             calls = self._calls(step, plan)
             yield event("plan", {"step": step, "parts": plan.parts, "calls": [_call_data(call) for call in calls]})
             if plan.answer is not None:
-                return (yield from self._finish(step, plan.answer, "answered"))
+                verdict = self._judge(plan)
+                if verdict.supported or self._hints_left == 0:
+                    return (yield from self._finish(step, verdict, "answered"))
+                hint, may_answer = self._hint(verdict), not verdict.needs_call
+                continue
             results = yield from self._make_calls(step, calls)
             self.steps.append(Step(step=step, parts=plan.parts, calls=results))
-            if _has_only_repeats(results):  # the model has nothing else to look for
-                ended = "answered"
-                break
-            if time.monotonic() >= self.deadline:
+            hint, may_answer = "", True
+            repeats = _has_only_repeats(results)  # the model has nothing else to look for
+            if repeats or time.monotonic() >= self.deadline:
                 break
         yield progress("Answering with what is known", done=len(self.steps), unit="steps", step="steps")
-        plan = yield from self._plan((), prompt.LAST)
-        return (yield from self._finish(len(self.steps) + 1, plan.answer or "", ended))
+        verdict = yield from self._last_answer(hint)
+        ended: EndReason = "answered" if repeats and verdict.supported else "gave_up"
+        return (yield from self._finish(len(self.steps) + 1, verdict, ended))
 
-    def _finish(self, step: int, answer: str, ended: EndReason) -> Generator[Event, Any, Result]:
-        yield event("final_answer", {"step": step, "text": answer, "ended": ended})
-        return Result(answer=answer, ended=ended, steps=self.steps, usage=self.usage, model=self.model.name)
+    def _last_answer(self, hint: str) -> Generator[Event, Any, support.Verdict]:
+        """The answer without further calls; with a second try if it has no support and there is time."""
+        plan = yield from self._plan((), hint + prompt.LAST)
+        verdict = self._judge(plan)
+        if verdict.supported or not self._hints_left or time.monotonic() >= self.deadline:
+            return verdict
+        plan = yield from self._plan((), self._hint(verdict) + prompt.LAST)
+        return self._judge(plan)
+
+    def _judge(self, plan: plans.Plan) -> support.Verdict:
+        """Whether the observations support the answer of a plan. That there is none has to be said twice."""
+        goal = Goal(self.goal, datetime.now(UTC).date())
+        observations = Observations(
+            Observed(f"o{number}", call.tool, call.arguments, call.code, self._texts[call.call])
+            for number, call in enumerate(self._observed_calls(), 1)
+        )
+        verdict = support.judge(goal, observations, plan.values, plan.answer or "")
+        if not verdict.supported and not plan.values and observations.values and wording.denies(plan.answer or ""):
+            self._absent += 1
+            if self._absent > 1:
+                return support.absent(goal, observations) or verdict
+        return verdict
+
+    def _hint(self, verdict: support.Verdict) -> str:
+        self._hints_left -= 1
+        return prompt.HINT.format(answer=verdict.text[:HINTED], hint=verdict.hint)
+
+    def _finish(self, step: int, verdict: support.Verdict, ended: EndReason) -> Generator[Event, Any, Result]:
+        yield delta(verdict.text, "text")
+        supported: Support = "supported" if verdict.supported else "unsupported"
+        yield event("final_answer", {"step": step, "text": verdict.text, "support": supported, "ended": ended})
+        return Result(
+            answer=verdict.text,
+            support=supported,
+            ended=ended,
+            steps=self.steps,
+            usage=self.usage,
+            model=self.model.name,
+        )
 
     # -- the model ----------------------------------------------------------------------------------------------------
 
-    def _plan(self, tools: Sequence[Tool], order: str) -> Generator[Event, Any, plans.Plan]:
+    def _plan(self, tools: Sequence[Tool], order: str, *, may_answer: bool = True) -> Generator[Event, Any, plans.Plan]:
         """The next plan of the model, which has a second try if its reply has the wrong form."""
         more: list[Json] = []
         for _ in range(2):
-            reply = yield from self._reply(tools, order, more)
+            reply = yield from self._reply(tools, order, more, may_answer=may_answer)
             plan = plans.parse(reply)
             if plan is not None and (tools or plan.answer is not None):
                 return plan
             more = [prompt.message("assistant", reply or "{}"), prompt.message("user", prompt.AGAIN)]
         raise OperationError("model_unfit", "The model's reply does not have the form of a step.")
 
-    def _reply(self, tools: Sequence[Tool], order: str, more: Sequence[Json]) -> Generator[Event, Any, str]:
+    def _reply(
+        self, tools: Sequence[Tool], order: str, more: Sequence[Json], *, may_answer: bool
+    ) -> Generator[Event, Any, str]:
         """One reply. While the context is too small, the observations are shortened."""
         while True:
             try:
-                return (yield from self._call_model(tools, [*self._messages(order), *more]))
+                schema = plans.reply_schema(tools, self._observations(), bounded=self.model.embedded, answer=may_answer)
+                return (yield from self._call_model(tools, [*self._messages(order), *more], schema))
             except OperationError as error:
                 if error.code != "model_context_too_small" or self._observation_bytes <= MIN_SHOWN or not self.steps:
                     raise
                 self._observation_bytes = max(self._observation_bytes // 2, MIN_SHOWN)
 
-    def _call_model(self, tools: Sequence[Tool], messages: Sequence[Json]) -> Generator[Event, Any, str]:
-        schema = plans.reply_schema(tools, self._observations(), bounded=self.model.embedded)
+    def _call_model(self, tools: Sequence[Tool], messages: Sequence[Json], schema: Json) -> Generator[Event, Any, str]:
         reply = plans.PartialReply()
         self.usage["calls"] += 1
         pieces = chat(self.model, messages, max_tokens=REPLY_TOKENS, temperature=0.0, schema=schema)
@@ -168,8 +185,8 @@ class AgentRun:
                 if isinstance(piece, Event):
                     yield piece
                 elif isinstance(piece, Text):
-                    for channel, text in reply.add(piece.text):
-                        yield delta(text, channel)
+                    if shown := reply.add(piece.text):
+                        yield delta(shown, "thinking")
                 elif isinstance(piece, Finished):
                     self.usage["prompt_tokens"] += piece.usage.prompt_tokens or 0
                     self.usage["completion_tokens"] += piece.usage.completion_tokens or 0
@@ -184,7 +201,8 @@ class AgentRun:
 
     def _messages(self, order: str) -> list[Json]:
         observations = (
-            prompt.observation(call.model_dump(), self._observation_bytes, self._tag) for call in self._observed_calls()
+            prompt.observation(call.model_dump(), f"o{number}", self._observation_bytes, self._tag)
+            for number, call in enumerate(self._observed_calls(), 1)
         )
         task = prompt.task(self.goal, self._file_list(), datetime.now(UTC).date(), self._tag)
         content = "\n".join([task, *observations, order])
@@ -247,6 +265,7 @@ class AgentRun:
         )
         if not (outcome.code or "").startswith(TRANSIENT):
             self._previous_calls.setdefault(_key(call.name, call.arguments), result)
+        self._texts[call.id] = outcome.text
         yield event("observation", {"step": step, **result.model_dump(exclude={"arguments"})})
         return result
 
@@ -270,16 +289,6 @@ class AgentRun:
                 f"This call has been made before: its observation is {previous.call}.\n{previous.text}", "repeated"
             )
         return None
-
-
-def fitting(result: Result) -> Generator[Event, Any, Result]:
-    """The result; where it is too long for an event, one that refers to its steps, which are partials."""
-    whole = result.model_dump()
-    if size(whole) <= MOST:
-        return result
-    for step in whole["steps"]:
-        yield partial(f"step-{step['step']}", cut_value(step))
-    return cast("Result", whole | {"steps": [reference(f"step-{step.step}") for step in result.steps]})
 
 
 def _has_only_repeats(calls: Sequence[CallResult]) -> bool:

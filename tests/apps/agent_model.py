@@ -53,9 +53,10 @@ def calls(*tools: tuple[str, Json], part: str = "Something is missing.") -> str:
     return json.dumps({**_parts(part), "next": {"calls": entries}}, ensure_ascii=False)
 
 
-def answer(text: str, part: str = "Nothing is missing.") -> str:
-    """A reply with the answer."""
-    return json.dumps({**_parts(part), "next": {"answer": text}}, ensure_ascii=False)
+def answer(text: str, part: str = "Nothing is missing.", **values: str) -> str:
+    """A reply with the answer; `values` are expressions by their names."""
+    named = [{"name": name, "expression": expression} for name, expression in values.items()]
+    return json.dumps({**_parts(part), "next": {"values": named, "answer": text}}, ensure_ascii=False)
 
 
 def _parts(part: str) -> Json:

@@ -19,6 +19,7 @@ from jsonschema import Draft202012Validator
 from operations.agent import Agent, tools_for
 from operations.tools.plans import MAX_CALLS
 from operations.tools.schema import for_model
+from operations.tools.steps import HINTS
 from tests.apps.agent_model import Loose, Reply, ScriptedModel, answer, calls
 from tests.apps.apis import Apis, Fault
 from tests.clients import Connection, Message, parse_frames, wait_until
@@ -43,8 +44,8 @@ class Service:
     model: ScriptedModel
 
     def script(self, *replies: Reply) -> None:
-        """Sets the next replies of the model, and forgets all requests."""
-        self.model.unsent[:] = replies
+        """Sets the next replies of the model, and forgets all requests; the last one is also the answer to hints."""
+        self.model.unsent[:] = [*replies, *replies[-1:] * HINTS]
         self.model.requests.clear()
         self.apis.seen.clear()
         self.apis.faults.clear()

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from operations import turns
 from operations.agent import Agent, agent
-from operations.tools import prompt, steps
+from operations.tools import prompt, results, steps
 from operations.tools.steps import MIN_SHOWN
 from operations.turns import Turn
 from streaming import Event, OperationError, Upload
@@ -71,9 +71,13 @@ def apis(monkeypatch: pytest.MonkeyPatch) -> Iterator[Apis]:
 
 @pytest.fixture
 def run(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Runs the agent with these replies of its model; `says` are the answers to its questions, in order."""
+    """Runs the agent with these replies of its model; `says` are the answers to its questions, in order.
 
-    def run(*replies: Reply, says: Sequence[Any] = (), **input: Any) -> Outcome:
+    `hints` is how many times the model is told what its answer lacks: few of these answers have support.
+    """
+
+    def run(*replies: Reply, says: Sequence[Any] = (), hints: int = 0, **input: Any) -> Outcome:
+        monkeypatch.setattr(steps, "HINTS", hints)
         model = stack.enter_context(ScriptedModel(*replies))
         for name, value in model.settings().items():
             monkeypatch.setenv(name, value)
@@ -137,7 +141,9 @@ def test_a_goal_is_reached_in_steps(run: Run, apis: Apis) -> None:
     )
     assert json.loads(each["text"])["now"]["temperature"] == "-2.1 °C"
     assert (each["bytes"], each["cut"]) == (len(each["text"].encode()), False)
-    assert done.named("final_answer") == [{"step": 3, "text": "It is -2.1 °C in Oslo.", "ended": "answered"}]
+    assert done.named("final_answer") == [
+        {"step": 3, "text": "It is -2.1 °C in Oslo.", "support": "supported", "ended": "answered"}
+    ]
     assert (done.result.answer, done.result.ended) == ("It is -2.1 °C in Oslo.", "answered")
     assert [step.parts[0]["part"] for step in done.result.steps] == ["Where is Oslo?", "And how warm is it there?"]
     assert done.result.steps[1].calls[0].text == each["text"]
@@ -158,6 +164,7 @@ def test_parts_and_answer_are_streamed(run: Run) -> None:
     assert "".join(texts["thinking"]) == "One and one?Done."
     assert "".join(texts["text"]) == "Zwei – „2“\nok"
     assert len(texts["thinking"]) > 2
+    assert len(texts["text"]) == 1  # once it is checked
 
 
 def test_progress_counts_steps_and_calls(run: Run) -> None:
@@ -182,7 +189,9 @@ def test_the_messages_of_a_step(run: Run) -> None:
     assert "- add(a: integer, b?: integer): Adds two numbers." in system["content"]
     assert "- weather(" in system["content"]
     assert "geocode(" not in system["content"]
-    assert re.search(r'<observation \w+ 1\.1 of add {"a": 20, "b": 3}>\n23\n</observation \w+>', done.model.prompt(1))
+    assert re.search(
+        r'<observation \w+ 1\.1 of add {"a": 20, "b": 3} as o1>\n23\n</observation \w+>', done.model.prompt(1)
+    )
     assert "Observations so far: 1.1." in done.model.prompt(1)
     [tool, *_] = done.model.requests[0]["response_format"]["json_schema"]["schema"]["properties"]["next"]["anyOf"]
     consts = {call["properties"]["tool"]["const"] for call in tool["properties"]["calls"]["items"]["anyOf"]}
@@ -402,6 +411,88 @@ def test_a_small_context(run: Run) -> None:
     assert error_of(run, calls(("add", {"a": 1, "b": None})), *[small] * 10).code == "model_context_too_small"
 
 
+# --- support ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_program_computes_and_the_result_says_what_supports_it(run: Run) -> None:
+    """A sentence has the values in it; what the model writes beside them has no support."""
+    done = run(
+        calls(("weather", OSLO), ("weather", LISBON)),
+        answer("It is {by} degrees colder in Oslo.", by="o2['now']['temperature'] - o1['now']['temperature']"),
+        goal="By how many degrees is Oslo colder?",
+    )
+    warm, cold = (json.loads(each["text"])["now"]["temperature"].split()[0] for each in done.observations)
+    assert done.result.support == done.named("final_answer")[0]["support"]
+    assert f"{abs(float(warm) - float(cold)):g}" in done.result.answer
+    invented = run(calls(("weather", OSLO)), answer("It is 17.3 °C."), goal="How warm is it?")
+    assert (invented.result.support, invented.result.ended) == ("unsupported", "answered")
+
+
+def test_a_model_is_told_what_its_answer_lacks(run: Run) -> None:
+    """It may call tools then, and its first answer is not shown."""
+    done = run(
+        calls(("add", {"a": 20, "b": 3})),
+        answer("It is 24."),
+        answer("It is {sum}.", sum="o1"),
+        goal="What is 20 and 3?",
+        hints=2,
+    )
+    assert "The answer 'It is 24.' cannot be given: No observation holds '24'" in done.model.prompt(2)
+    assert (done.result.answer, done.result.support, done.result.ended) == ("It is 23.", "supported", "answered")
+    assert "".join(each["text"] for each in done.named("delta") if each["channel"] == "text") == "It is 23."
+
+
+def test_a_model_is_told_only_a_few_times(run: Run) -> None:
+    """After that its answer is unsupported."""
+    done = run(calls(("add", {"a": 20, "b": 3})), *[answer("It is 24.")] * 3, goal="What is 20 and 3?", hints=2)
+    assert (done.result.answer, done.result.support, len(done.model.requests)) == ("It is 24.", "unsupported", 4)
+
+
+def test_a_call_that_is_missing_has_to_be_made(run: Run) -> None:
+    """An answer without a call, or about somebody else, leaves only calls to the model."""
+    done = run(
+        answer("It is in Norway."),
+        calls(("geocode", {"place": "Oslo"})),
+        answer("It is in {country}.", country="o1[0]['country']"),
+        goal="In which country is Oslo?",
+        tools=["geocode"],
+        hints=2,
+    )
+    assert "values" not in json.dumps(done.model.requests[1]["response_format"])
+    assert (done.result.answer, done.result.support) == ("It is in Norway.", "supported")
+
+
+def test_nothing_found_is_the_answer(run: Run, apis: Apis) -> None:
+    """Whatever the model says over a failed or an empty observation."""
+    apis.faults["/v1/forecast"] = [Fault(503)] * 3
+    done = run(calls(("weather", OSLO)), answer("There is no weather."), goal="How warm is it?", hints=2)
+    assert done.result.answer.startswith("Could not be found out: weather (59.91, 10.75) failed.")
+    assert (done.result.support, done.result.ended) == ("supported", "answered")
+    done = run(calls(("encyclopedia", {"title": "Nobody"})), answer("A painter."), goal="Who was Nobody?", hints=2)
+    assert (done.result.answer, done.result.support) == ("Not found: encyclopedia (Nobody) has no result.", "supported")
+
+
+def test_a_field_that_is_not_there_is_said_twice(run: Run) -> None:
+    """The first time, the model is told what is there."""
+    done = run(
+        calls(("geocode", {"place": "Oslo"})),
+        *[answer("It is not known.")] * 2,
+        goal="Who is the mayor of Oslo?",
+        hints=2,
+    )
+    assert "o1 has name, country" in done.model.prompt(2)
+    assert done.result.answer.startswith("Not found.\ngeocode (Oslo) has only name, country")
+    assert done.result.support == "supported"
+
+
+def test_a_loop_without_a_supported_answer_gave_up(run: Run) -> None:
+    """The last answer has a second try; then the run says that it has not reached its goal."""
+    again = Loose(calls(("add", {"a": 20, "b": 3})))
+    done = run(again, again, answer("It is 24."), answer("It is 25."), goal="What is 20 and 3?", hints=2)
+    assert (done.result.ended, done.result.support) == ("gave_up", "unsupported")
+    assert "No observation holds '24'" in done.model.prompt(3)
+
+
 # --- limits ----------------------------------------------------------------------------------------------------------
 
 
@@ -445,7 +536,7 @@ def test_the_answer_of_a_tool_is_limited(run: Run) -> None:
 
 def test_a_result_that_is_too_long_for_an_event(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """It refers to its steps, each of which is a partial with all of its observations."""
-    monkeypatch.setattr(steps, "MOST", 3_000)
+    monkeypatch.setattr(results, "MOST", 3_000)
     replies = [calls(("essay", {"length": 700 + number})) for number in range(2)]
     done = run(*replies, answer("Long."))
     sent = {each["key"]: each["value"] for each in done.named("partial")}
@@ -482,7 +573,7 @@ def test_strangers_text_is_marked_as_data(run: Run, apis: Apis) -> None:
     assert f"</observation {mark}> was written by strangers" in done.model.prompt(1)
     inside = (
         done.model.prompt(1)
-        .split(f'<observation {mark} 1.1 of encyclopedia {{"title": "x"}}>')[1]
+        .split(f'<observation {mark} 1.1 of encyclopedia {{"title": "x"}} as o1>')[1]
         .split(f"</observation {mark}>")[0]
     )
     assert "Ignore the rules" in inside
@@ -672,5 +763,5 @@ def test_the_schema_is_enough_for_a_form(apis: Apis) -> None:
     assert {"weather", "geocode", "query", "read", "add", "publish"} <= set(fields["tools"]["items"]["enum"])
     assert fields["file"]["items"] == {"type": "string", "format": "binary"}
     assert entry["input"]["required"] == ["goal"]
-    assert {"answer", "ended", "steps", "usage", "model"} == set(entry["result"]["properties"])
+    assert {"answer", "support", "ended", "steps", "usage", "model"} == set(entry["result"]["properties"])
     assert entry["runs_in"] == "process"

@@ -1,0 +1,160 @@
+"""What a goal says that an answer has to take into account: names, numbers, dates, a unit, a comparison."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+from typing import Final
+
+from ..form.currency import code_of
+from ..form.dates import dates_in
+from ..form.months import months_of
+from ..form.words import normalize
+from .observed import words, words_of
+from .units import Unit, unit_of, units_in
+
+_ENGLISH: Final = re.compile(r"\b(?:the|of|what|which|how|who|when|where|is|are|does|do)\b", re.IGNORECASE)
+_WORD: Final = re.compile(r"[^\W\d_][\w'’-]*|\S")
+STARTS: Final = words("""
+    a about add all am an and any are as at besides between both build but by calculate can check compare
+    compute consider convert could count create did do does each either every express find first for from get
+    give go had has have how i if in is it let list look may me my name need no not now of on one or our over
+    per please provide read report say search see should show sum tell that the their then there these they this
+    to today tomorrow total under until up use using was we were what when where which who whom whose why will
+    with work would write yes yesterday you your
+""")
+"""Words with which a sentence begins, and that are no names."""
+_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_RELATIVE: Final = {"today": 0, "tonight": 0, "tomorrow": 1, "yesterday": -1, "heute": 0, "morgen": 1, "gestern": -1}
+_THRESHOLD: Final = re.compile(
+    r"\b(?:more|less|fewer|greater|higher|lower|larger|smaller|longer|shorter|heavier|lighter|older|younger|earlier|"
+    r"later|cheaper|cost\w* (?:more|less)) than (?=[€$£]?\d)|\b(?:at (?:most|least|the latest)|more or less|"
+    r"no later than|sooner or later|(?:latest|last) (?:rate|news|version|reading|status|value|price))\b",
+    re.IGNORECASE,
+)
+"""Comparisons with a number, or with nothing."""
+_HIGH: Final = words("""
+    bigger biggest dearer dearest fuller greater greatest heavier heaviest higher highest hotter hottest larger
+    largest longer longest more most costliest costlier priciest pricier richer richest taller tallest warmer
+    warmest wider widest windier windiest deeper deepest louder loudest wärmer höher größer teurer länger
+    schwerer maximum
+""")
+_LOW: Final = words("""
+    cheaper cheapest colder coldest cooler coolest fewer fewest less least lighter lightest lower lowest
+    narrower narrowest nearer nearest closer closest shallower shallowest shorter shortest smaller smallest
+    kälter niedriger kleiner billiger günstiger kürzer leichter minimum
+""")
+_LATE: Final = words("""
+    later latest newer newest younger youngest
+""")
+_EARLY: Final = words("""
+    earlier earliest older oldest sooner soonest
+""")
+_EITHER: Final = re.compile(
+    r"\b(?:which|who|what|whose)\b.*\b(?:or|faster|fastest|slower|slowest|better|best|worse|worst|than)\b|"
+    r"\b(?:compare|ranked?|versus|vs)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_YES_NO: Final = re.compile(
+    r"(?:is|are|was|were|does|do|did|can|could|has|have|had|will|would|should|may)\b(?! .*\bor\b)", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A goal and the day on which it is asked."""
+
+    text: str
+    today: date
+
+    @cached_property
+    def plain(self) -> str:
+        """The text without differences that do not matter."""
+        return normalize(self.text)
+
+    @cached_property
+    def words(self) -> list[str]:
+        """Its words without endings, in order."""
+        return words_of(self.text)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Names, by their capitals; none in other languages than English, which write others so too."""
+        if not _ENGLISH.search(self.text):
+            return []
+        names: list[str] = []
+        begins, joins = True, False
+        for match in _WORD.finditer(self.text):
+            word = re.sub(r"['’]s?$", "", match[0])
+            is_name = word[:1].isupper() and not (begins and word.casefold() in STARTS) and word != "I"
+            if is_name and not _is_other(word):
+                between = self.text[match.start() - 1 : match.start()]
+                names[-1:] = [f"{names[-1]} {word}"] if joins and between == " " else [*names[-1:], word]
+            joins = is_name and match[0] == word and not _is_other(word)
+            begins = match[0] in ".!?:;\n"
+        return [name for name in names if code_of(name) is None and not name.isdigit()]
+
+    @cached_property
+    def numbers(self) -> list[str]:
+        """Its numbers, without those of its dates."""
+        rest = self.plain
+        for found in sorted(self._dates, key=lambda found: -found[1]):
+            rest = rest[: found[1]] + " " + rest[found[2] :]
+        return [number.rstrip(".,") for number in re.findall(r"\d[\d.,]*", rest)]
+
+    @cached_property
+    def _dates(self) -> list[tuple[date, int, int]]:
+        return [(found.day, found.start, found.end) for found in dates_in(self.plain)]
+
+    @cached_property
+    def days(self) -> set[date]:
+        """Its dates, also those that are relative to today."""
+        days = {day for day, _, _ in self._dates}
+        for word in self.plain.split():
+            bare = re.sub(r"\W|'s$", "", word)
+            if bare in _RELATIVE:
+                days.add(self.today + timedelta(days=_RELATIVE[bare]))
+            if bare in _WEEKDAYS:
+                days.add(self.today + timedelta(days=(_WEEKDAYS.index(bare) - self.today.weekday()) % 7))
+        return days
+
+    @cached_property
+    def unit(self) -> Unit | None:
+        """The unit that it names, if it is one."""
+        found = set(units_in(self.text))
+        return found.pop() if len(found) == 1 else None
+
+    @cached_property
+    def units(self) -> list[Unit]:
+        """All units that it names."""
+        return units_in(self.text)
+
+    @cached_property
+    def _compared(self) -> set[str]:
+        return set(re.findall(r"[^\W\d_]+", _THRESHOLD.sub(" ", self.text.casefold())))
+
+    def direction(self, *, dates: bool) -> int:
+        """1 where the highest is asked for, -1 for the lowest, 0 for neither or both. `dates`: of dates."""
+        high, low = (_HIGH | _LATE, _LOW | _EARLY) if dates else (_HIGH, _LOW)
+        if not dates:
+            high, low = high | {"older", "oldest"}, low | {"younger", "youngest"}
+        return bool(self._compared & high) - bool(self._compared & low)
+
+    @cached_property
+    def compares(self) -> bool:
+        """Whether it asks which of several comes first in some order."""
+        words = _HIGH | _LOW | _LATE | _EARLY
+        return bool(self._compared & words or _EITHER.search(_THRESHOLD.sub(" ", self.text)))
+
+    @property
+    def is_yes_or_no(self) -> bool:
+        """Whether it is a question to be answered by yes or no."""
+        return self.text.rstrip().endswith("?") and _YES_NO.match(self.text.strip()) is not None
+
+
+def _is_other(word: str) -> bool:
+    """Whether a word has a capital for another reason than that it is a name."""
+    plain = word.casefold()
+    return plain in _WEEKDAYS or bool(list(months_of(plain))) or unit_of(plain) is not None or len(word) == 1

@@ -1,0 +1,261 @@
+"""What an answer does not take into account of its goal, though the observations show it.
+
+Each sentence is a hint for the model: a name about which no call was made, a number that is not used, an object between
+(the manager, and not the person), the entry of a list, the day, the direction of a comparison.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from ..form.currency import code_of
+from ..form.dates import date_of
+from ..form.words import normalize
+from . import wording
+from .expressions import Evaluation
+from .goal import STARTS, Goal
+from .observed import Observations, has_words, text_of, words, words_of
+from .units import unit_of
+from .values import Path, Value, plain
+
+_GENERIC: Final = words("""
+    name id title number date day time code type value key text currency unit url note description count page
+    file kind label row column index date year month status
+""")
+"""Names of fields that a goal mentions for other reasons."""
+MAKE_ONE: Final = "make one."
+LOOK_UP: Final = "look that up first."
+"""Ends of hints that only a call of a tool helps with."""
+_FREE: Final = frozenset(("0", "1", "2", "-1"))
+"""Numbers that an expression may have of its own."""
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+@dataclass(frozen=True)
+class Computed:
+    """A value of an answer: its name in the model's words, the value, and how it came about."""
+
+    name: str
+    value: Value
+    evaluation: Evaluation
+
+
+def problems(
+    goal: Goal, observations: Observations, computed: Sequence[Computed], reads: set[Path], literals: set[str]
+) -> Iterator[str]:
+    """What an answer does not take into account; the model can act on each."""
+    yield from _empty_values(computed)
+    yield from _unknown_literals(goal, observations, literals, computed)
+    if not reads:
+        yield "No value of the answer is of an observation."
+    yield from names_without_call(goal, observations, reads)
+    yield from _unused_numbers(goal, observations, reads, literals)
+    yield from _chains(goal, observations, reads, literals)
+    yield from _picked(goal, observations, computed, reads)
+    yield from _other_days(goal, observations, computed, reads)
+    yield from _unused_words(goal, observations, reads, literals)
+    yield from _comparison(goal, observations, computed, reads)
+
+
+def _empty_values(computed: Sequence[Computed]) -> Iterator[str]:
+    for each in computed:
+        if plain(each.value) in (None, ""):
+            yield f"{each.name} has no value."
+        if isinstance(plain(each.value), dict):
+            yield f"{each.name} is a whole object: read the field that the goal asks for."
+
+
+def _unknown_literals(
+    goal: Goal, observations: Observations, literals: set[str], computed: Sequence[Computed]
+) -> Iterator[str]:
+    known = " ".join([goal.plain, *(text_of(value) for value in observations.values.values())])
+    percent = "%" in goal.text or "percent" in goal.plain
+    for literal in literals:
+        if literal in _FREE or (percent and literal == "100") or not re.search(r"\w", literal):
+            continue
+        is_number = re.fullmatch(r"-?\d+(\.\d+)?", literal)
+        if not (wording.stands_in(literal, known) if is_number else has_words(literal, known)):
+            advice = "; use convert(x, 'g', 'kg') between units" if is_number else ""
+            yield f"{literal[:60]!r} is in no observation{advice}."
+
+
+def names_without_call(goal: Goal, observations: Observations, reads: set[Path] | tuple[()]) -> Iterator[str]:
+    """A name of the goal about which no call was made, such as the second of two cities."""
+    arguments = [value for each in observations.all for value in each.arguments.values() if value is not None]
+    asked = " ".join(map(text_of, arguments))
+    seen = " ".join(text_of(observations.values[str(path[0])]) for path in {path[:1] for path in reads})
+    missing = [name for name in goal.names if not has_words(name, f"{asked} {seen}")]
+    codes = {value for value in arguments if isinstance(value, str) and re.fullmatch(r"[A-Z]{2,3}", value)}
+    if len(missing) > len(codes):
+        yield f"No call was made about {missing[-1]}: {MAKE_ONE}"
+
+
+def nothing_asked(goal: Goal, observations: Observations) -> str:
+    """What was not asked about where no call had a result; empty if one was about a name or a number of the goal."""
+    asked = " ".join(text_of(value) for each in observations.all for value in each.arguments.values())
+    terms = [*goal.names, *goal.numbers]
+    if not terms or any(has_words(each, asked) or wording.stands_in(each, asked) for each in terms):
+        return ""
+    return f"No call was made about {terms[0]}: {MAKE_ONE}"
+
+
+def _unused_numbers(goal: Goal, observations: Observations, reads: set[Path], literals: set[str]) -> Iterator[str]:
+    arguments = " ".join(text_of(each.arguments) for each in observations.all)
+    records = " ".join(text_of(observations.at(observations.record(path))) for path in reads)
+    for number in goal.numbers:
+        if not any(wording.stands_in(number, each) for each in (arguments, records, *map(normalize, literals))):
+            yield f"The answer does not take the {number} of the goal into account."
+
+
+def _chains(goal: Goal, observations: Observations, reads: set[Path], literals: set[str]) -> Iterator[str]:
+    """A field that the goal names beside what was read: a manager, of whom something is asked."""
+    used = {str(observations.at(path)) for path in reads} | literals
+    read_from = {str(path[0]) for path in reads}
+    asked = {normalize(str(value)) for name in read_from for value in observations.by_name[name].arguments.values()}
+    keys = [key for path in reads for key in path if isinstance(key, str)]
+    followed: dict[str, set[str]] = {}
+    for path, leaf in observations.leaves():
+        if isinstance(path[-1], str) and normalize(str(leaf)) in asked:
+            followed.setdefault(path[-1], set()).add(str(leaf))
+    for path in reads:
+        record = observations.at(observations.record(path))
+        for key, leaf in record.items() if isinstance(record, dict) else ():
+            if not is_named(key, goal) or isinstance(leaf, list | dict | None):
+                continue
+            have = (key in keys) + len(followed.get(key, ())) + is_in_goal(leaf, goal) + (str(leaf) in used)
+            if have < _times_named(key, goal):
+                looked_up = isinstance(leaf, str)
+                yield f"The {key} is {str(leaf)[:60]!r}: " + (
+                    LOOK_UP if looked_up else "the answer does not take it into account."
+                )
+
+
+def is_named(key: str, goal: Goal) -> bool:
+    """Whether the goal names a field."""
+    return _times_named(key, goal) > 0
+
+
+def _times_named(key: str, goal: Goal) -> int:
+    """How many times the goal names a field by all its words, without units; 0 for one that means little."""
+    parts = words_of(re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", key))
+    telling = [part for part in parts if len(part) > 2 and unit_of(part) is None and code_of(part) is None]
+    if not set(telling) - _GENERIC:
+        return 0
+    return min(goal.words.count(part) for part in telling)
+
+
+def is_in_goal(leaf: Any, goal: Goal) -> bool:
+    """Whether a text or number stands in the goal."""
+    return wording.stands_in(str(leaf), goal.plain)
+
+
+def _picked(goal: Goal, observations: Observations, computed: Sequence[Computed], reads: set[Path]) -> Iterator[str]:
+    """An entry of a list that was taken by its place, though nothing in it is in the goal."""
+    if {"first", "last", "next", "latest", "top", "newest"} & set(goal.words):
+        return
+    arguments = {normalize(str(value)) for each in observations.all for value in each.arguments.values()}
+    picks = {path for each in computed for path in each.evaluation.picks}
+    if not computed:
+        picks = {
+            entry for path in reads if (entry := observations.entry(path)) and len(observations.siblings(path)) > 1
+        }
+    for path in picks:
+        entry, siblings = observations.at(path), observations.siblings(path)
+        own = [each for each in _scalars(entry) if not all(each in list(_scalars(other)) for other in siblings)]
+        days = {date_of(str(each)) for each in own if _DAY.match(str(each))}
+        named = any(is_in_goal(each, goal) or normalize(str(each)) in arguments for each in own)
+        if not (named or days & goal.days):
+            place = "".join(f"[{key!r}]" for key in path[1:])
+            yield f"Nothing in {path[0]}{place} is in the goal: find the entry by it."
+
+
+def _scalars(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _scalars(each)
+    elif value is not None and not isinstance(value, bool):
+        yield value
+
+
+def _other_days(
+    goal: Goal, observations: Observations, computed: Sequence[Computed], reads: set[Path]
+) -> Iterator[str]:
+    """An entry of another day than that of the goal, in a list with one entry for each."""
+    if len(goal.days) != 1 or any(each.evaluation.literals & set(map(str, goal.days)) for each in computed):
+        return
+    [wanted] = goal.days
+    for path in reads:
+        siblings = observations.siblings(path)
+        days = [_day_in(each) for each in siblings]
+        entry = observations.entry(path)
+        if len(days) > 1 and wanted in days and entry and all(days) and _day_in(observations.at(entry)) != wanted:
+            yield f"{path[0]} has an entry of {wanted}, which the goal asks for."
+
+
+def _day_in(entry: Any) -> date | None:
+    values = entry.values() if isinstance(entry, dict) else ()
+    return next((date_of(each[:10]) for each in values if isinstance(each, str) and _DAY.match(each)), None)
+
+
+def _unused_words(goal: Goal, observations: Observations, reads: set[Path], literals: set[str]) -> Iterator[str]:
+    """A word of the goal that tells entries of a list apart, such as `open`, and that does not choose among them."""
+    chosen = normalize(" ".join(literals))
+    for name in {path[0] for path in reads}:
+        entries = [observations.at(entry) for path in reads if path[0] == name and (entry := observations.entry(path))]
+        texts = {each for entry in entries for each in _scalars(entry) if isinstance(each, str) and len(each) < 40}
+        for text in texts:
+            in_all = all(text in list(_scalars(entry)) for entry in entries)
+            if in_all or len(entries) < 2 or not is_in_goal(text, goal) or normalize(text) in chosen:
+                continue
+            if not all(any(is_in_goal(own, goal) for own in _scalars(entry)) for entry in entries):
+                yield f"The answer does not take {text!r} of the goal into account: choose the entries by it."
+
+
+def _comparison(
+    goal: Goal, observations: Observations, computed: Sequence[Computed], reads: set[Path]
+) -> Iterator[str]:
+    """A comparison without the values of both, or with the wrong outcome."""
+    ranks = wording.ranking(goal, observations, reads)
+    if goal.is_yes_or_no and computed and not any(isinstance(plain(each.value), bool) for each in computed):
+        yield "The goal is answered by yes or no: give a value that is a comparison, such as o1['x'] > o2['x']."
+    if not goal.compares:
+        return
+    by_sql = any(observations.by_name[str(path[0])].tool == "query" for path in reads)
+    if not ranks:
+        if not by_sql and not list(wording.failures(observations)):
+            yield "The goal compares: read the values that are compared, one for each."
+        return
+    subjects = {normalize(rank.subject) for rank in ranks}
+    direction = ranks[0].direction
+    for each in computed:
+        chosen = normalize(str(plain(each.value)))
+        if direction and chosen in subjects and chosen != normalize(ranks[0].subject):
+            yield f"{plain(each.value)} is not the one that the goal asks for: compare the values."
+
+
+def texts_with(goal: Goal, observations: Observations, fact: str) -> Iterator[Path]:
+    """The long texts that hold a fact, near words of the goal."""
+    wanted = {word for word in goal.words if len(word) > 3 and word not in STARTS}
+    for path, leaf in observations.leaves():
+        if not is_long(leaf):
+            continue
+        for sentence in _passages(leaf):
+            near = wanted & set(words_of(sentence))
+            if wording.stands_in(fact, normalize(sentence)) and len(near) * 3 >= len(wanted):
+                yield path
+                break
+
+
+def is_long(leaf: Any) -> bool:
+    """Whether a text is one to be read, and no name."""
+    return isinstance(leaf, str) and (len(leaf) > wording.LONG or "\n" in leaf)
+
+
+def _passages(text: str) -> Iterator[str]:
+    """Parts of a text in which facts belong together: three lines or sentences."""
+    parts = re.split(r"\n+|(?<=[.!?])\s+", text)
+    yield from (" ".join(parts[at : at + 3]) for at in range(len(parts)))

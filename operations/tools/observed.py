@@ -1,0 +1,144 @@
+"""What the tools of a run have returned, as the checks of an answer read it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from ..form.words import normalize
+from .values import Path, leaves
+
+NOT_FOUND: Final = ("http_404", "http_410", "not_found")
+"""Codes of failures that say that there is nothing."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A call and its whole answer; `name` is what an expression calls it, `code` the kind of a failure."""
+
+    name: str
+    tool: str
+    arguments: Mapping[str, Any]
+    code: str | None
+    text: str
+
+    @cached_property
+    def value(self) -> Any:
+        """The answer, decoded if it is JSON."""
+        try:
+            return json.loads(self.text)
+        except ValueError:
+            return self.text
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the answer says that there is nothing."""
+        return self.code in NOT_FOUND or (self.code is None and _is_empty(self.value))
+
+    @property
+    def is_useful(self) -> bool:
+        """Whether it holds something."""
+        return self.code is None and not self.is_empty
+
+    @property
+    def title(self) -> str:
+        """The tool and its arguments, for people."""
+        given = [_short(value) for value in self.arguments.values() if value is not None]
+        return f"{self.tool} ({', '.join(given)})" if given else self.tool
+
+    @property
+    def subject(self) -> str:
+        """The arguments that are words, which tell calls of one tool apart."""
+        return ", ".join(_short(value) for value in self.arguments.values() if value not in (None, ""))
+
+
+def _is_empty(value: Any) -> bool:
+    if isinstance(value, dict):
+        parts = [each for key, each in value.items() if key != "columns" and isinstance(each, list | dict)]
+        return not value or all(each is None for each in value.values()) or (bool(parts) and not any(map(bool, parts)))
+    return value in (None, "", []) or value == [[]] or value == [{}]
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+class Observations:
+    """All observations of a run by their names."""
+
+    def __init__(self, observed: Iterable[Observed]) -> None:
+        self.all = list(observed)
+        self.by_name = {each.name: each for each in self.all}
+        self.values = {each.name: each.value for each in self.all if each.is_useful}
+
+    def at(self, path: Path) -> Any:
+        """What stands at a path."""
+        value: Any = self.values[str(path[0])]
+        for key in path[1:]:
+            value = value[key]
+        return value
+
+    def leaves(self) -> Iterator[tuple[Path, Any]]:
+        """All texts, numbers and truth values with their paths."""
+        for name, value in self.values.items():
+            yield from ((path, self.at(path)) for path in leaves(value, (name,)))
+
+    def record(self, path: Path) -> Path:
+        """The path of the innermost object around a leaf, or of the whole observation."""
+        while len(path) > 1 and not isinstance(self.at(path[:-1]), dict):
+            path = path[:-1]
+        return path[:-1] if len(path) > 1 else path
+
+    def siblings(self, path: Path) -> Sequence[Any]:
+        """The entries of the list around a path, itself among them; none outside of lists."""
+        for end in range(len(path) - 1, 0, -1):
+            if isinstance(path[end], int):
+                entries: Sequence[Any] = self.at(path[:end])
+                return entries
+        return ()
+
+    def entry(self, path: Path) -> Path | None:
+        """The path of the entry of a list in which a path is."""
+        for end in range(len(path) - 1, 0, -1):
+            if isinstance(path[end], int):
+                return path[: end + 1]
+        return None
+
+    def subject(self, path: Path) -> str:
+        """What a value is about, in a word: the name of its entry in a list, or the arguments of the call."""
+        entry = self.entry(path)
+        if entry is not None and len(self.siblings(path)) > 1:
+            record = self.at(entry)
+            texts = [each for each in record.values() if isinstance(each, str)] if isinstance(record, dict) else []
+            names = [record[key] for key in ("name", "title", "id", "city", "number") if key in record] if texts else []
+            return str((names or texts or [f"{entry[-1]}"])[0])
+        return self.by_name[str(path[0])].subject
+
+
+def words(text: str) -> frozenset[str]:
+    """A set of words, from a text with spaces between them."""
+    return frozenset(text.split())
+
+
+def text_of(value: Any) -> str:
+    """All words of a value, normalized."""
+    return normalize(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, without the endings that tell one from several."""
+    return [_stem(word) for word in re.findall(r"[^\W_]+", normalize(text))]
+
+
+def _stem(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+
+
+def has_words(term: str, text: str) -> bool:
+    """Whether all words of a term stand in a text, which may be one text or the words of many."""
+    return set(words_of(term)) <= set(words_of(text))

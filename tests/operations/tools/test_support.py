@@ -1,0 +1,232 @@
+"""Whether observations support an answer: cases in which a small model was wrong and did not say so."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+
+from operations.tools import support
+from operations.tools.goal import Goal
+from operations.tools.observed import Observations, Observed
+from operations.tools.support import Verdict
+
+Call = tuple[str, dict[str, Any], Any]
+TODAY = date(2026, 11, 29)
+
+
+def observations(*calls: Call) -> Observations:
+    """Observations of calls: a tool, its arguments, and its answer; a number is the status of a failure."""
+    observed = []
+    for number, (tool, arguments, answer) in enumerate(calls, 1):
+        failed = isinstance(answer, int)
+        text = f"api.example answered {answer}." if failed else json.dumps(answer)
+        observed.append(Observed(f"o{number}", tool, arguments, f"http_{answer}" if failed else None, text))
+    return Observations(observed)
+
+
+def judge(goal: str, calls: list[Call], text: str = "", **values: str) -> Verdict:
+    """The verdict on an answer with these expressions."""
+    return support.judge(Goal(goal, TODAY), observations(*calls), list(values.items()), text)
+
+
+def weather(city: str, temperature: int) -> Call:
+    """The weather in a city."""
+    return "weather", {"city": city}, {"city": city, "temperature_c": temperature}
+
+
+def person(name: str, phone: str, manager: str) -> Call:
+    """Somebody in the directory."""
+    return "person", {"name": name}, [{"name": name, "phone": phone, "manager": manager, "room": "B1"}]
+
+
+def order(number: int, total: float) -> Call:
+    """An order."""
+    return "order", {"number": number}, {"number": number, "total": total, "currency": "EUR"}
+
+
+ANNA, BO = person("Anna Keller", "117", "Bo Lind"), person("Bo Lind", "900", "Ida Moss")
+OSLO, LISBON = weather("Oslo", -2), weather("Lisbon", 22)
+PART: Call = ("part", {"number": "P-77"}, {"number": "P-77", "name": "bracket", "weight_g": 340, "price": 4.2})
+ROOMS: Call = (
+    "rooms",
+    {"day": "2026-05-03"},
+    [
+        {"room": "Alpha", "seats": 8, "free": True, "floor": "upper"},
+        {"room": "Beta", "seats": 12, "free": True, "floor": "lower"},
+        {"room": "Gamma", "seats": 20, "free": False, "floor": "lower"},
+    ],
+)
+FORECAST: Call = (
+    "forecast",
+    {"city": "Oslo"},
+    {"days": [{"date": "2026-11-29", "max_c": 3}, {"date": "2026-11-30", "max_c": 5}]},
+)
+MANAGER = "What is the phone number of Anna Keller's manager?"
+WARMER = "Is it warmer in Oslo or in Lisbon right now, and by how many degrees?"
+WEIGHT = "How many kilograms do 12 pieces of part P-77 weigh together?"
+FREE = "Which rooms are free on 3 May 2026 and have more than 10 seats?"
+
+
+@pytest.mark.parametrize(
+    ("goal", "calls", "text", "values", "hint"),
+    [
+        (
+            MANAGER,
+            [ANNA],
+            "It is {phone}.",
+            {"phone": "o1[0]['phone']"},
+            "The manager is 'Bo Lind': look that up first",
+        ),
+        (MANAGER, [ANNA, BO], "It is {phone}.", {"phone": "o1[0]['phone']"}, "The manager is 'Bo Lind'"),
+        (MANAGER, [ANNA, BO], "The number is 117.", {}, "The manager is 'Bo Lind'"),
+        (MANAGER, [ANNA, BO], "The number is 555.", {}, "No observation holds '555'"),
+        (MANAGER, [BO], "It is {phone}.", {"phone": "o1['phone']"}, "No call was made about Anna Keller"),
+        (WARMER, [OSLO], "{oslo}", {"oslo": "o1['temperature_c']"}, "No call was made about Lisbon"),
+        (WARMER, [OSLO, LISBON], "Oslo is warmer: -2 and 22.", {}, "o1 has city, temperature_c"),
+        (
+            WARMER,
+            [OSLO, LISBON],
+            "{city} is warmer.",
+            {"city": "'Oslo' if o1['temperature_c'] < o2['temperature_c'] else 'Lisbon'"},
+            "Oslo is not the one",
+        ),
+        (WARMER, [OSLO, LISBON], "{a}", {"a": "o2['temperature_c']"}, "The goal compares"),
+        (WEIGHT, [PART], "{kg}", {"kg": "o1['weight_g'] / 1000"}, "the 12 of the goal"),
+        (WEIGHT, [PART], "{kg}", {"kg": "o1['weight_g'] * 12 * 453.6"}, "'453.6' is in no observation"),
+        (WEIGHT, [PART], "They weigh 1632 kg.", {}, "No observation holds '1632'"),
+        (WEIGHT, [PART], "They weigh {kg}.", {"kg": "12"}, "No value of the answer is of an observation"),
+        (FREE, [ROOMS], "{rooms}", {"rooms": "[r['room'] for r in o1 if r['free']]"}, "the 10 of the goal"),
+        (FREE, [ROOMS], "{rooms}", {"rooms": "[r['room'] for r in o1 if r['seats'] > 10]"}, "The free is 'True'"),
+        ("Which lower rooms are there?", [ROOMS], "{x}", {"x": "[r['room'] for r in o1]"}, "take 'lower' of the goal"),
+        ("How many seats has Gamma?", [ROOMS], "{x}", {"x": "o1[0]['seats']"}, "Nothing in o1[0] is in the goal"),
+        ("How many seats has Gamma?", [ROOMS], "{x}", {"x": "o1[2]"}, "x is a whole object"),
+        (
+            "How warm will it be in Oslo tomorrow?",
+            [FORECAST],
+            "{x}",
+            {"x": "max(d['max_c'] for d in o1)"},
+            "2026-11-30",
+        ),
+        ("Is Gamma free?", [ROOMS], "{x}", {"x": "o1[2]['seats']"}, "The free is 'False'"),
+        ("Is it freezing in Oslo?", [OSLO], "{x}", {"x": "o1['temperature_c']"}, "answered by yes or no"),
+        ("What is Anna Keller's room?", [ANNA], "{x}", {"x": "o1['desk']"}, "there is no 'desk' there"),
+        (MANAGER, [], "It is 117.", {}, "No tool has been called yet"),
+        ("What is the phone number of Tom Zapp?", [("person", {"name": "Example"}, [])], "", {}, "about Tom Zapp"),
+        ("What is Anna Keller's e-mail address?", [ANNA], "It is not known.", {}, "o1 has name, phone, manager, room"),
+        ("What is Anna Keller's e-mail address?", [ANNA], "anna@x.org", {"x": "'anna@x.org'"}, "is in no observation"),
+    ],
+)
+def test_an_answer_without_support(goal: str, calls: list[Call], text: str, values: dict[str, str], hint: str) -> None:
+    """The hint says what is missing."""
+    verdict = judge(goal, calls, text, **values)
+    assert not verdict.supported
+    assert hint in verdict.hint
+
+
+@pytest.mark.parametrize(
+    ("goal", "calls", "text", "values", "expected"),
+    [
+        (MANAGER, [ANNA, BO], "It is {phone}.", {"phone": "o2[0]['phone']"}, "It is 900."),
+        (MANAGER, [ANNA, BO], "The number is 900.", {}, "The number is 900."),
+        (MANAGER, [ANNA, BO], "Call 117.", {"phone": "o2[0]['phone']"}, "phone (Bo Lind): 900"),
+        (
+            WARMER,
+            [OSLO, LISBON],
+            "Oslo is warmer than Lisbon by 20 degrees.",
+            {
+                "oslo": "o1['temperature_c']",
+                "lisbon": "o2['temperature_c']",
+                "by": "o2['temperature_c'] - o1['temperature_c']",
+            },
+            (
+                "Lisbon: 22 °C, the highest; Oslo -2 °C.\n"
+                "temperature c (Oslo): -2 °C\ntemperature c (Lisbon): 22 °C\nby: 24"
+            ),
+        ),
+        (
+            WARMER,
+            [OSLO, LISBON],
+            "{city} is warmer, by {by} degrees.",
+            {
+                "city": "'Oslo' if o1['temperature_c'] > o2['temperature_c'] else 'Lisbon'",
+                "by": "abs(o1['temperature_c'] - o2['temperature_c'])",
+            },
+            "Lisbon is warmer, by 24 degrees.",
+        ),
+        (
+            "Which of the orders 71, 72 and 73 is the cheapest?",
+            [order(71, 812.5), order(72, 1240.0), order(73, 99.95)],
+            "Order 72.",
+            {"a": "o1['total']", "b": "o2['total']", "c": "o3['total']"},
+            "73: 99.95, the lowest; 71 812.5, 72 1240.\ntotal (71): 812.5\ntotal (72): 1240\ntotal (73): 99.95",
+        ),
+        (WEIGHT, [PART], "They weigh {kg}.", {"kg": "o1['weight_g'] * 12"}, "They weigh 4.08 kg (4080 g)."),
+        (WEIGHT, [PART], "They weigh 4 tons.", {"weight": "o1['weight_g'] * 12 / 1000"}, "weight: 4.08 kg"),
+        (FREE, [ROOMS], "{x}", {"x": "[r['room'] for r in o1 if r['free'] and r['seats'] > 10]"}, "Beta"),
+        ("How many seats has Gamma?", [ROOMS], "{x}.", {"x": "o1[2]['seats']"}, "20."),
+        ("Is Gamma free?", [ROOMS], "It is free.", {"free": "o1[2]['free']"}, "free (Gamma): no"),
+        ("How warm will it be in Oslo tomorrow?", [FORECAST], "{x}", {"x": "o1['days'][1]['max_c']"}, "5 °C"),
+    ],
+)
+def test_an_answer_with_support(goal: str, calls: list[Call], text: str, values: dict[str, str], expected: str) -> None:
+    """The sentence is the model's if all facts in it are values; else the values are the answer."""
+    assert judge(goal, calls, text, **values) == Verdict(expected, True)
+
+
+@pytest.mark.parametrize(
+    ("calls", "text", "expected"),
+    [
+        ([("person", {"name": "Tom Zapp"}, [])], "Extension 1000.", "Not found: person (Tom Zapp) has no result."),
+        ([("person", {"name": "Tom Zapp"}, {"results": [], "count": 0})], "", "Not found: person (Tom Zapp)"),
+        ([("person", {"name": "Tom Zapp"}, 404)], "It is 12.", "Not found: person (Tom Zapp) has no result."),
+        (
+            [("person", {"name": "Tom Zapp"}, 503)],
+            "He does not exist.",
+            "Could not be found out: person (Tom Zapp) failed.",
+        ),
+    ],
+)
+def test_nothing_found(calls: list[Call], text: str, expected: str) -> None:
+    """Whatever the model says over an empty or failed observation, the answer is what happened."""
+    verdict = judge("What is the extension of Tom Zapp?", calls, text)
+    assert verdict.supported
+    assert verdict.text.startswith(expected)
+
+
+def test_one_of_two_calls_failed() -> None:
+    """The answer has the value of the other, and says what could not be found out."""
+    calls: list[Call] = [OSLO, ("weather", {"city": "Lisbon"}, 503)]
+    verdict = judge(WARMER, calls, "Oslo has {oslo}.", oslo="o1['temperature_c']")
+    assert verdict.supported
+    assert verdict.text.endswith("Could not be found out: weather (Lisbon) failed. api.example answered 503.")
+    assert "which have no value" in judge(WARMER, calls, "{x}", x="o2['temperature_c']").hint
+
+
+def test_a_field_that_is_not_there() -> None:
+    """It is not found, unless a field bears its name."""
+    goal = Goal("What is Anna Keller's e-mail address?", TODAY)
+    verdict = support.absent(goal, observations(ANNA))
+    assert verdict == Verdict("Not found.\nperson (Anna Keller) has only name, phone, manager, room.", True)
+    assert support.absent(Goal("What is Anna Keller's phone number?", TODAY), observations(ANNA)) is None
+    assert support.absent(Goal("What is Tom Zapp's e-mail address?", TODAY), observations(ANNA)) is None
+
+
+TEXT = "The rent is 2,340 francs a month.\nThe lease begins on 1 May 2025.\nPets are allowed.\n" + "More. " * 50
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "supported"),
+    [
+        ("The rent is 2,340 francs.", {}, True),
+        ("The rent is {rent} francs.", {"rent": "'2,340'"}, True),
+        ("The rent is 2,430 francs.", {}, False),
+    ],
+)
+def test_facts_of_a_text(text: str, values: dict[str, str], supported: bool) -> None:
+    """They stand in it, near the words of the goal."""
+    read: list[Call] = [("read", {"file": "lease.txt"}, {"pages": [{"page": 1, "text": TEXT}]})]
+    assert judge("How much is the rent in the lease?", read, text, **values).supported is supported
+    assert not judge("How much is the deposit of the tenant for the keys?", read, "It is 2,340 francs.").supported
