@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -97,7 +98,11 @@ def stream_headers() -> dict[str, str]:
 
 def json_body(value: Any) -> dict[str, Any]:
     """A JSON body, as arguments for httpx."""
-    return {"content": orjson.dumps(value), "headers": {"Content-Type": "application/json"}}
+    try:
+        body = orjson.dumps(value)
+    except orjson.JSONEncodeError:  # of a number of more than 64 bits; of anything else raised again
+        body = json.dumps(value, allow_nan=False).encode()
+    return {"content": body, "headers": {"Content-Type": "application/json"}}
 
 
 def run_of(response: httpx.Response) -> str:

@@ -37,6 +37,16 @@ def test_an_input_is_sent_as_json(client_of: ClientOf, service: Service, value: 
     assert (request.headers["content-type"], json.loads(request.content)) == ("application/json", {"first": 1})
 
 
+def test_a_number_of_any_size(client_of: ClientOf, service: Service) -> None:
+    """It is sent as it is; what JSON cannot hold is an error."""
+    with client_of(service) as headway:
+        headway.start("x", {"n": 2**70}).result()
+        for value in (object(), {1}):
+            with pytest.raises(TypeError):
+                headway.start("x", {"n": value})
+    assert json.loads(service.requests[0].content) == {"n": 2**70}
+
+
 def test_an_input_with_a_file_is_sent_as_a_form(client_of: ClientOf, service: Service, tmp_path: Path) -> None:
     """It may have files on disk and in memory, several of one name, beside text, numbers and booleans."""
     (tmp_path / "a.pdf").write_bytes(b"%PDF")

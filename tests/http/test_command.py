@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import gevent
 import pytest
-from flask import Flask, abort, redirect
+from flask import Flask, abort, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFProtect
 from pydantic import BaseModel
@@ -232,6 +232,27 @@ def test_an_owner_is_not_for_a_service() -> None:
     wrong = run_in(make(), "list", "--owner", "ann", "--url", "http://127.0.0.1:1")
     assert wrong.code == 2
     assert "--owner is for `flask headway`" in wrong.err
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "message"),
+    [
+        (["list", "--url", "example.org"], 2, "is not the http or https URL of a service"),
+        (["list", "--insecure"], 2, "--insecure is for a service with a URL"),
+        (["watch", "\udcff"], 2, "an argument is not UTF-8"),
+        (["show", "http://127.0.0.1:1/runs/r1"], 6, "cannot be reached"),
+        (["--version"], 0, ""),
+        (["run", "pausing", "--linger", "1", "-H", "X-One: 1"], 0, ""),
+    ],
+)
+def test_odd_lines(line: list[str], code: int, message: str) -> None:
+    """They end as those of `headway`; a header reaches the application."""
+    seen: list[str | None] = []
+    app = make()
+    app.before_request(lambda: seen.append(request.headers.get("X-One")))
+    ended = run_in(app, *line)
+    assert (ended.code, message in ended.err) == (code, True)
+    assert set(seen) <= ({"1"} if "-H" in line else {None})
 
 
 # -- a process that does not serve ------------------------------------------------------------------------------------

@@ -15,27 +15,24 @@ from typing import Any, Final, get_args
 import click
 import orjson
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Table
 
 from ...protocol.state import Status
 from ..environment import version
 from ..requests import list_of
-from ..sync import Client, Run
+from ..sync import Run
 from . import doctor as checks
 from .config import Config, RunType, common
 from .endings import check_arguments, guarded, prepare_streams
 from .exit_codes import ExitCode
-from .flags import command_of, input_of, read_source
 from .follow import Follower, json_or_text
-from .output import Terminal, printable, write_bytes, write_line
+from .inputs import operation_named, read_input, read_typed
+from .output import Terminal, print_all, printable, write_bytes, write_line
 from .types import Seconds, UrlType
 
 EPILOG: Final = """\b
 Exit codes: 0 succeeded, 1 failed, 2 wrong usage, 3 cancelled, 4 interrupted (the run may go on),
 5 refused by the service, 6 not reachable, 130 left with Ctrl-C, or the output cannot be written."""
-
-ID_WIDTH: Final = 24
-"""The characters of a run's id, which is to be copied as it is."""
 
 LAST_ID: Final = 10**15 - 1
 """The greatest number of an event."""
@@ -81,15 +78,7 @@ def operations(config: Config) -> None:
     """Lists the operations."""
     with config.client() as client:
         catalogue = client.operations()
-    if not config.on_screen:
-        for entry in catalogue:
-            write_line(entry)
-        return
-    table = Table("Operation", "Description")
-    for entry in catalogue:
-        cells = (entry.get("name"), entry.get("description") or entry.get("title") or "")
-        table.add_row(*(escape(printable(str(cell))) for cell in cells))
-    Terminal().print(table)
+    print_all(catalogue, {"Operation": ("name",), "Description": ("description", "title")}, screen=config.on_screen)
 
 
 @cli.command(
@@ -211,7 +200,8 @@ def file(config: Config, run: str, name: str | None, to: str | None) -> None:
     with config.client() as client:
         watched = client.watch(run)
         if name is None:
-            list_files(config, watched.files())
+            columns = {"File": ("name",), "Type": ("type",), "Bytes": ("size",), "SHA-256": ("sha256",)}
+            print_all(watched.files(), columns, screen=config.on_screen)
         elif to == "-":
             write_bytes(watched.file(name))
         else:
@@ -232,15 +222,14 @@ def list_runs(config: Config, /, **filters: Any) -> None:
     with config.client() as client:
         params = {name: value for name, value in filters.items() if value is not None}
         runs = list_of(client.request("GET", "/runs", params=params), "runs")
-    if not config.on_screen:
-        for entry in runs:
-            write_line(entry)
-        return
-    table = Table(Column("Run", min_width=ID_WIDTH), "Operation", "Status", "Created", "Last event")
-    for entry in runs:
-        cells = (entry.get(name, "") for name in ("id", "operation", "status", "created", "last_event_id"))
-        table.add_row(*(escape(printable(str(cell))) for cell in cells))
-    Terminal().print(table)
+    columns = {
+        "Run": ("id",),
+        "Operation": ("operation",),
+        "Status": ("status",),
+        "Created": ("created",),
+        "Last event": ("last_event_id",),
+    }
+    print_all(runs, columns, screen=config.on_screen)
 
 
 @cli.command()
@@ -334,18 +323,6 @@ def doctor(config: Config, target: str | None, silence: float) -> int:
         return checks.report(findings, as_lines=config.output == "json")
 
 
-def list_files(config: Config, files: list[dict[str, Any]]) -> None:
-    """Prints the files of a run."""
-    if not config.on_screen:
-        for entry in files:
-            write_line(entry)
-        return
-    table = Table("File", "Type", "Bytes", "SHA-256")
-    for entry in files:
-        table.add_row(*(escape(printable(str(entry.get(name, "")))) for name in ("name", "type", "size", "sha256")))
-    Terminal().print(table)
-
-
 def note_queued(run: Run) -> None:
     """Says that no worker has taken a run so far."""
     deadline = monotonic() + TAKEN_WITHIN
@@ -353,43 +330,6 @@ def note_queued(run: Run) -> None:
         sleep(0.05)
     if waits:
         click.echo(f"headway: run {run.id} waits for a worker of the service; none has taken it so far", err=True)
-
-
-def operation_named(client: Client, name: str) -> dict[str, Any]:
-    """An operation of the service. Raises `click.UsageError` where there is none of this name."""
-    catalogue = {str(entry.get("name")): entry for entry in client.operations()}
-    if name not in catalogue:
-        names = ", ".join(sorted(catalogue)) or "none"
-        raise click.UsageError(f"there is no operation {name!r}; the service offers {names}")
-    return catalogue[name]
-
-
-def read_input(ctx: click.Context, entry: dict[str, Any], rest: list[str], document: str | None) -> dict[str, Any]:
-    """The input from `--json` and the operation's flags, which win."""
-    schema = entry.get("input") or {}
-    command = command_of(str(entry["name"]), str(entry.get("description") or ""), schema)
-    with command.make_context(f"{ctx.command_path} {entry['name']}", rest) as parsed:
-        flags = input_of(parsed.params, schema)
-    return {**(read_json(document) if document is not None else {}), **flags}
-
-
-def read_json(source: str) -> dict[str, Any]:
-    """The value of `--json`, an object. Raises `click.UsageError`."""
-    try:
-        value = orjson.loads(read_typed("--json", source))
-    except orjson.JSONDecodeError as error:
-        raise click.UsageError(f"--json: {error}") from None
-    if not isinstance(value, dict):
-        raise click.UsageError("--json: the input must be an object")
-    return value
-
-
-def read_typed(name: str, source: str) -> str:
-    """What a person typed for `name`, or the text that it names. Raises `click.UsageError`."""
-    try:
-        return read_source(source)
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"{name}: {error}") from None
 
 
 def as_data(snapshot: Any) -> dict[str, Any]:

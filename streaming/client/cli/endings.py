@@ -51,7 +51,7 @@ def guarded(ctx: click.Context | None = None) -> Iterator[None]:
         raise Exit(ExitCode.LEFT) from None
     except ClientError as error:
         say(reason_of(error))
-        if isinstance(error, Interrupted) and ctx is not None:
+        if isinstance(error, Interrupted) and error.run and ctx is not None:
             verb = "result" if ctx.invoked_subcommand == "result" else "watch"
             say(f"to go on: {ctx.obj.going_on(ctx, verb, error.run, error.last_event_id)}")
         raise Exit(_code_of(error)) from None

@@ -114,12 +114,13 @@ class Field:
 
 def fields_of(schema: Mapping[str, Any]) -> list[Field]:
     """The fields of an object's schema."""
-    required = schema.get("required", ())
-    return [field_of(name, part, schema, name in required) for name, part in schema.get("properties", {}).items()]
+    required = schema.get("required") or ()
+    return [field_of(name, part, schema, name in required) for name, part in _object(schema.get("properties")).items()]
 
 
-def field_of(name: str, part: Mapping[str, Any], whole: Mapping[str, Any], required: bool = False) -> Field:
+def field_of(name: str, schema: Any, whole: Mapping[str, Any], required: bool = False) -> Field:
     """The field for a part of a schema; `whole` has the definitions that the part refers to."""
+    part = _object(schema)
     plain = _plain(part, whole)
     words = [str(part.get("description") or plain.get("description") or part.get("title") or "")]
     if part.get("default") not in (None, ""):
@@ -200,12 +201,17 @@ def _plain(part: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, An
         if "$ref" in part:
             part = _resolve(str(part["$ref"]), whole)
             continue
-        schemas = [schema for keyword in ("anyOf", "oneOf", "allOf") for schema in part.get(keyword, ())]
+        schemas = [_object(schema) for keyword in ("anyOf", "oneOf", "allOf") for schema in part.get(keyword) or ()]
         schemas = [schema for schema in schemas if schema.get("type") != "null"]
         if len(schemas) != 1:
             break
         part = schemas[0]
     return part
+
+
+def _object(schema: Any) -> Mapping[str, Any]:
+    """A schema that is an object; `true` (JSON Schema, section 4.3.2) is one without members."""
+    return schema if isinstance(schema, Mapping) else {}
 
 
 def _resolve(reference: str, whole: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -217,7 +223,7 @@ def _resolve(reference: str, whole: Mapping[str, Any]) -> Mapping[str, Any]:
         value = Registry[Any]().resolver_with_root(root).lookup(reference).contents
     except (exceptions.Unresolvable, LookupError, TypeError, ValueError):  # a pointer through a number is a TypeError
         value = {}
-    return value if isinstance(value, Mapping) else {}
+    return _object(value)
 
 
 def _type(plain: Mapping[str, Any]) -> click.ParamType[Any]:

@@ -19,7 +19,7 @@ from ..errors import ClientError, Conflict, InvalidInput, RunCancelled, RunFaile
 from ..sync import Run
 from .exit_codes import ExitCode
 from .flags import field_of
-from .output import JsonLines, Output, printable, say
+from .output import JsonLines, Output, cleaned, printable, say
 
 
 class Follower:
@@ -125,7 +125,7 @@ class Follower:
 
 def prompt(question: Question) -> Any:
     """The answer of the person at the terminal, read as the question's schema says."""
-    schema = question.schema if isinstance(question.schema, Mapping) else {}
+    schema = cleaned(question.schema) if isinstance(question.schema, Mapping) else {}
     field = field_of("answer", schema, schema)
     text = printable(question.prompt) or "Your answer"
     if field.is_switch:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol, Self
 
 import click
@@ -20,6 +20,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
+from rich.table import Column, Table
 from rich.text import Text
 
 from ...protocol.typed import (
@@ -50,6 +51,15 @@ _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 def printable(text: str) -> str:
     """The text of a service without its control characters: a terminal would obey the escape sequences."""
     return _SURROGATES.sub("\ufffd", text.translate(_CONTROLS))
+
+
+def cleaned(value: Any) -> Any:
+    """JSON of a service with each text in it printable."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, list):
+        return [cleaned(entry) for entry in value]
+    return {cleaned(key): cleaned(entry) for key, entry in value.items()} if isinstance(value, dict) else value
 
 
 class Output(Protocol):
@@ -103,6 +113,25 @@ def write_bytes(data: bytes) -> None:
     """Writes to stdout, and flushes it. Raises `OSError`."""
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
+
+
+def print_all(entries: Iterable[Mapping[str, Any]], columns: Mapping[str, Sequence[str]], *, screen: bool) -> None:
+    """Prints a table on a screen, and a line of JSON for each entry elsewhere. Raises `OSError`.
+
+    A column has the first of its members that an entry has. The first one is not cut: it is what a person copies.
+    """
+    if not screen:
+        for entry in entries:
+            write_line(entry)
+        return
+    first, *rest = columns
+    table = Table(Column(first, no_wrap=True, overflow="ignore"), *rest)
+    for entry in entries:
+        cells = (
+            next((entry[key] for key in keys if entry.get(key) not in (None, "")), "") for keys in columns.values()
+        )
+        table.add_row(*(escape(printable(str(cell))) for cell in cells))
+    Terminal().print(table)
 
 
 def say(text: str) -> None:

@@ -152,6 +152,14 @@ def test_references_are_json_pointers() -> None:
     assert parsed("--x", "1", "--x", "2", "--y", "[3]", schema=whole) == {"x": [1, 2], "y": [3]}
 
 
+def test_a_schema_may_be_true() -> None:
+    """It allows any value (JSON Schema, section 4.3.2), also within another; what is no schema is taken as one."""
+    parts: dict[str, Any] = {"x": True, "y": {"type": "array", "items": True}, "z": {"anyOf": [True, INTEGER]}}
+    whole = {"properties": parts, "required": None}
+    assert parsed("--x", "1", "--y", "2", "--y", "a", "--z", "3", schema=whole) == {"x": 1, "y": [2, "a"], "z": 3}
+    assert parsed(schema={"properties": [1]}) == {}
+
+
 INTEGER = {"type": "integer"}
 
 names = st.text(min_size=1, max_size=8)

@@ -270,6 +270,20 @@ def test_a_refusal_is_told_as_one(status: int, code: str, told: str, monkeypatch
     assert ended.err.splitlines() == [f"headway: {told}; trying again in 0.0 s", f"headway: {told}"]
 
 
+def test_what_a_service_says_of_its_operations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The terminal obeys nothing of it: neither in the help of an operation, nor in an error."""
+    evil = "\x1b]0;title\x07"
+    fields = {"mode": {"enum": [f"a{evil}"], "description": evil}, "deep": {"type": "object", "description": evil}}
+    entry = {"name": "x", "description": evil, "input": {"properties": fields}}
+    catalogue = {"operations": [entry, {"name": evil, "input": 3}, {}]}
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=catalogue))
+    monkeypatch.setattr(config, "open_http", lambda kind, url, **_: kind(transport=transport))
+    for line, code in (("run x --help", 0), ("run x --mode b", 2), ("run y", 2), ("--output screen operations", 0)):
+        ended = CommandLine("python -m streaming", {}).run(*line.split())
+        assert ended.code == code, ended.err
+        assert not set(ended.err + ended.out.decode()) & set("\x1b\x07")
+
+
 def test_completion(shell: CommandLine) -> None:
     """It is click's: a script for the shell, and the verbs and options that begin as a word does."""
     env = {"_HEADWAY_COMPLETE": "bash_source"}

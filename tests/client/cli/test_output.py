@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from streaming.client.cli.output import Screen, printable
+from streaming.client.cli.output import Screen, cleaned, print_all, printable
 from streaming.protocol.typed import make_event
 
 
@@ -114,3 +115,29 @@ def test_escape_sequences_are_removed(name: str) -> None:
     shown = drawn((name, data), ("done", {"status": "failed"}))
     assert not set(shown) & {"\x1b", "\x07", "\x9b", "\r"}
     assert printable(evil) == "a\ufffd]0;title\ufffd\ufffd2Jb"
+
+
+def test_a_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is as wide as the terminal, and the id of a run is whole; elsewhere each entry is a line of JSON."""
+    monkeypatch.setenv("COLUMNS", "60")
+    entries: list[dict[str, Any]] = [
+        {"id": "r" * 24, "title": "x" * 80, "size": 0},
+        {"id": "r2", "description": "\x1b[2J", "size": None},
+    ]
+    columns = {"Run": ("id",), "Text": ("description", "title"), "Size": ("size",)}
+    print_all(entries, columns, screen=True)
+    shown = capsys.readouterr().out
+    assert "r" * 24 in shown
+    assert "\x1b" not in shown
+    assert {len(line) for line in shown.splitlines()} == {60}
+    print_all(entries, columns, screen=False)
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == entries
+
+
+def test_json_of_a_service_is_cleaned() -> None:
+    """Names and values, at any depth."""
+    assert cleaned({"\x1b": ["\x07", {"a": "\x9b", "n": 1}], "b": None}) == {
+        "\ufffd": ["\ufffd", {"a": "\ufffd", "n": 1}],
+        "b": None,
+    }
+    assert printable("a\udcffb") == "a\ufffdb"
