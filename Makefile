@@ -29,6 +29,7 @@ check: setup  ## formatter, linter, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m tools.check_types
 	npm --prefix clients/typescript run --silent check
 	npm --prefix console run --silent check
 	npm --prefix examples/vite run --silent check

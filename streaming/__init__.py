@@ -22,7 +22,7 @@ from .runs.context import RunFilter, current_run, on_cancel
 from .runs.files import file
 from .runs.json_schema import JsonSchema
 from .runs.observers import Observer
-from .runs.operation import Operation, operation
+from .runs.operation import Events, Operation, operation
 from .runs.upload import Upload
 from .runtime.network import certificate_problem, open_connection, proxy_for
 from .variables import BaseSettings, setting
@@ -67,6 +67,7 @@ __all__ = [
     "EncodeError",
     "Event",
     "EventTooLarge",
+    "Events",
     "Headway",
     "HeadwayError",
     "JsonSchema",

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 
 class Timer(Protocol):
@@ -34,8 +34,8 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clock, and the timers of the calling thread's gevent hub."""
 
-    now = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
+    now: Final = staticmethod(time.time)
+    monotonic: Final = staticmethod(time.monotonic)
 
     def later(self, seconds: float, callback: Callable[[], None]) -> Timer:
         return _HubTimer(seconds, callback)

@@ -150,6 +150,12 @@ class Problem(HeadwayError):
     title: ClassVar[str] = "Internal error"
     code: ClassVar[str] = "internal_error"
 
+    def __init_subclass__(cls, *, status: int | None = None, title: str | None = None, code: str | None = None) -> None:
+        super().__init_subclass__()
+        cls.status = cls.status if status is None else status
+        cls.title = cls.title if title is None else title
+        cls.code = cls.code if code is None else code
+
     def __init__(
         self,
         detail: str,
@@ -160,7 +166,7 @@ class Problem(HeadwayError):
     ) -> None:
         super().__init__(detail)
         self.detail = detail
-        self.errors = list(errors)
+        self.errors: list[FieldError] = list(errors)
         self.retry_after = retry_after
         if code is not None:
             self.code = code  # type: ignore[misc]  # the class holds the default
@@ -179,54 +185,52 @@ class Problem(HeadwayError):
         return document
 
 
-class BadRequest(Problem):
-    status, title, code = 400, "Bad request", "bad_request"
+class BadRequest(Problem, status=400, title="Bad request", code="bad_request"):
+    """The request cannot be read."""
 
 
-class Unauthorized(Problem):
-    status, title, code = 401, "Unauthorized", "unauthorized"
+class Unauthorized(Problem, status=401, title="Unauthorized", code="unauthorized"):
+    """The request has no key or token, or one that is not known."""
 
 
-class Forbidden(Problem):
-    status, title, code = 403, "Forbidden", "forbidden"
+class Forbidden(Problem, status=403, title="Forbidden", code="forbidden"):
+    """The request may not do this."""
 
 
-class NotFound(Problem):
-    status, title, code = 404, "Not found", "not_found"
+class NotFound(Problem, status=404, title="Not found", code="not_found"):
+    """There is no such thing, or it is not the caller's."""
 
 
-class BodyTimeout(Problem):
-    status, title, code = 408, "Request timeout", "body_timeout"
+class BodyTimeout(Problem, status=408, title="Request timeout", code="body_timeout"):
+    """The body took too long to arrive."""
 
 
-class Conflict(Problem):
-    status, title, code = 409, "Conflict", "conflict"
+class Conflict(Problem, status=409, title="Conflict", code="conflict"):
+    """What is there does not allow the request."""
 
 
-class TooLarge(Problem):
-    status, title, code = 413, "Content too large", "too_large"
+class TooLarge(Problem, status=413, title="Content too large", code="too_large"):
+    """The body is too large."""
 
 
-class UnsupportedMedia(Problem):
-    status, title, code = 415, "Unsupported media type", "unsupported_media_type"
+class UnsupportedMedia(Problem, status=415, title="Unsupported media type", code="unsupported_media_type"):
+    """The body is of a type that is not read here."""
 
 
-class Misdirected(Problem):
-    status, title, code = 421, "Misdirected request", "misdirected_request"
+class Misdirected(Problem, status=421, title="Misdirected request", code="misdirected_request"):
+    """The request names a host that is not served."""
 
 
-class InvalidInput(Problem):
-    status, title, code = 422, "Invalid input", "invalid_input"
+class InvalidInput(Problem, status=422, title="Invalid input", code="invalid_input"):
+    """The input does not fit its schema."""
 
 
-class TooMany(Problem):
-    status, title, code = 429, "Too many requests", "too_many_runs"
+class TooMany(Problem, status=429, title="Too many requests", code="too_many_runs"):
+    """The client has as many as it may."""
 
 
-class BodyConsumed(Problem):
+class BodyConsumed(Problem, code="body_consumed"):
     """Code of the application, such as a `before_request`, has read the body and kept nothing of it."""
-
-    code = "body_consumed"
 
     def __init__(self) -> None:
         super().__init__(
@@ -235,21 +239,19 @@ class BodyConsumed(Problem):
         )
 
 
-class NotImplementedHere(Problem):
-    status, title, code = 501, "Not implemented", "not_installed"
+class NotImplementedHere(Problem, status=501, title="Not implemented", code="not_installed"):
+    """What the route needs is not installed."""
 
 
-class Unavailable(Problem):
-    status, title, code = 503, "Unavailable", "unavailable"
+class Unavailable(Problem, status=503, title="Unavailable", code="unavailable"):
+    """It may be tried again later."""
 
 
-class UpstreamProblem(Problem):
+class UpstreamProblem(Problem, status=502, title="Bad gateway", code="upstream_failed"):
     """A gateway's upstream answered with `upstream_status`; `document` is its problem document, empty if it sent none.
 
     Its status and all its members are passed on. A status below 400 (a redirect) becomes a 502.
     """
-
-    status, title, code = 502, "Bad gateway", "upstream_failed"
 
     def __init__(self, upstream_status: int, document: Mapping[str, Any], *, retry_after: int | None = None) -> None:
         code, detail = document.get("code"), document.get("detail")
@@ -259,7 +261,7 @@ class UpstreamProblem(Problem):
             retry_after=retry_after,
         )
         self.upstream_status = upstream_status
-        self.explained = isinstance(detail, str)
+        self.explained: bool = isinstance(detail, str)
         if 400 <= upstream_status <= 599:
             self.status = upstream_status  # type: ignore[misc]  # the class holds the default
             self.title = HTTPStatus(upstream_status).phrase if upstream_status in _REGISTERED else "Refused"  # type: ignore[misc]

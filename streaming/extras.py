@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Final
 
-EXTRAS: Final = {
+EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "sql": ("sqlalchemy>=2.0.40",),
     "metrics": ("prometheus-client>=0.24",),
     "gateway": ("httpcore>=1.0", "httpx>=0.28"),

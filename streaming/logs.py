@@ -76,7 +76,7 @@ class Outage:
 
     def __init__(self, name: str, level: int = logging.WARNING) -> None:
         self.name = name
-        self.errors = 0
+        self.errors: int = 0
         self._level = level
         self._failing: set[str] = set()
 

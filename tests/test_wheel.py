@@ -179,32 +179,41 @@ def bare(wheel: Path) -> Iterator[Path]:
 
 
 EMBEDDED = """
-import importlib.util, gevent, readme, streaming
+import importlib.util, gevent, readme
+from streaming import Headway, ask, operation
 assert not any(map(importlib.util.find_spec, ("httpx", "prometheus_client", "operations", "console", "gunicorn")))
-streaming.Headway(readme.app, console=True, url_prefix="/watch", name="watch")
+
+@operation
+def confirm():
+    return (yield ask("Keep it?", schema={"type": "boolean"}))
+
+Headway(readme.app, operations=[confirm], console=True, url_prefix="/watch", name="watch")
 client = readme.app.test_client()
 page = client.get("/watch/")
 assert (page.status_code, "<script" in page.text) == (200, True), page.text
-started = client.post("/api/operations/count", json={"pages": 2}, headers={"Prefer": "respond-async"})
-url = started.headers["Location"]
-def after(*statuses):
+
+def after(url, *statuses):
     while (run := client.get(url).json)["status"] in statuses:
         gevent.sleep(0.01)
     return run
-question = after("running")["question"]["question"]
+
+def start(path):
+    return client.post(path, headers={"Prefer": "respond-async"}).headers["Location"]
+
+url = start("/watch/operations/confirm")
+question = after(url, "running")["question"]["question"]
 refused = client.post(f"{url}/answer", json={"question": question, "answer": "yes"})
 assert refused.json["code"] == "invalid_answer", refused.text
 client.post(f"{url}/answer", json={"question": question, "answer": True})
-run = after("running", "waiting")
-print(run["status"], run["result"])
+print([after(each, "running", "waiting")["result"] for each in (url, start("/operations/count"))])
 """
 
 
 def test_it_serves_in_an_empty_environment(bare: Path, tmp_path: Path) -> None:
-    """The README's application runs its operation and takes the answer to its question; the console is there too."""
+    """It runs the README's operation and one that asks, whose answer is checked; the console is there too."""
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    (tmp_path / "readme.py").write_text(code)
-    assert run(bare, "-c", EMBEDDED, cwd=tmp_path) == "succeeded {'pages': 2, 'ok': True}"
+    (tmp_path / "readme.py").write_text(code.replace("time.sleep(1)", "time.sleep(0)"))
+    assert run(bare, "-c", EMBEDDED, cwd=tmp_path) == "[True, {'pages': 3}]"
 
 
 APP = "app = flask.Flask('a')\nstreaming.Headway(app)\n"

@@ -133,7 +133,7 @@ class BaseClient(Generic[HttpT, HeadersT]):
 
     def _configure(self) -> None:
         options = self._options
-        self.url = base_url(url_of_environment() if options["url"] is None else options["url"])
+        self.url: str = base_url(url_of_environment() if options["url"] is None else options["url"])
         self._headers = options["headers"]
         key = options["api_key"]
         self._api_key = checked_key(key_of_environment() if key is None else key)

@@ -64,9 +64,9 @@ class RequestRefused(ClientError):
         self.title = title
         self.detail = detail
         self.code = code
-        self.errors = list(errors)
+        self.errors: list[FieldError] = list(errors)
         self.retry_after = retry_after
-        self.transient = status in RETRYABLE or (status >= 500 and status != 501)
+        self.transient: bool = status in RETRYABLE or (status >= 500 and status != 501)
 
     def __str__(self) -> str:
         message = f"{self.status} {self.title}: {self.detail}" if self.detail else f"{self.status} {self.title}"

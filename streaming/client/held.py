@@ -19,7 +19,7 @@ class HeldPartials:
     """
 
     def __init__(self, *, whole: bool = True, keys: Collection[str] | None = None) -> None:
-        self.whole = whole
+        self.whole: bool = whole
         self._keys = keys
         self._held: dict[str, tuple[int, Any]] = {}
         self._size = 0

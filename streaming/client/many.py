@@ -29,7 +29,7 @@ class RunsReader(RunReader):
     def __init__(self, runs: Iterable[str], after: Mapping[str, int], backoff: Backoff, max_event: int) -> None:
         names = dict.fromkeys(runs)
         super().__init__(", ".join(names), backoff=backoff, max_event=max_event)
-        self.positions = {run: after.get(run, 0) for run in names}
+        self.positions: dict[str, int] = {run: after.get(run, 0) for run in names}
         self.live = names
 
     @property

@@ -92,8 +92,8 @@ class RunReader:
         max_event: int = MAX_EVENT,
         chance: Callable[[], float] = random,
     ) -> None:
-        self.run = run
-        self.last_event_id = after
+        self.run: str = run
+        self.last_event_id: int = after
         self.question: Question | None = None
         """The open question."""
         self.status: Ending | None = None

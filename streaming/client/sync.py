@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import Future
-from typing import Any, Self, TypeVar, cast, overload
+from typing import Any, Final, Self, TypeVar, cast, overload
 
 import httpx
 
@@ -39,14 +39,14 @@ class Client(BaseClient[httpx.Client, Headers]):
 
     _new_http = httpx.Client
 
-    operations = blocking(AsyncClient.operations)
-    runs = blocking(AsyncClient.runs)
-    request = blocking(AsyncClient.request)
-    snapshot = blocking(AsyncClient.snapshot)
-    cancel = blocking(AsyncClient.cancel)
-    answer = blocking(AsyncClient.answer)
-    erase = blocking(AsyncClient.erase)
-    token = blocking(AsyncClient.token)
+    operations: Final = blocking(AsyncClient.operations)
+    runs: Final = blocking(AsyncClient.runs)
+    request: Final = blocking(AsyncClient.request)
+    snapshot: Final = blocking(AsyncClient.snapshot)
+    cancel: Final = blocking(AsyncClient.cancel)
+    answer: Final = blocking(AsyncClient.answer)
+    erase: Final = blocking(AsyncClient.erase)
+    token: Final = blocking(AsyncClient.token)
 
     def __enter__(self) -> Self:
         return self
@@ -141,12 +141,12 @@ class Run(BaseRun[BlockingConnection, threading.Event]):
     _new_event = threading.Event
 
     _outcome = blocking(AsyncRun._outcome)
-    snapshot = blocking(AsyncRun.snapshot)
-    files = blocking(AsyncRun.files)
-    file = blocking(AsyncRun.file)
-    save_file = blocking(AsyncRun.save_file)
-    cancel = blocking(AsyncRun.cancel)
-    answer = blocking(AsyncRun.answer)
+    snapshot: Final = blocking(AsyncRun.snapshot)
+    files: Final = blocking(AsyncRun.files)
+    file: Final = blocking(AsyncRun.file)
+    save_file: Final = blocking(AsyncRun.save_file)
+    cancel: Final = blocking(AsyncRun.cancel)
+    answer: Final = blocking(AsyncRun.answer)
 
     def __init__(self, client: Client, reader: RunReader, post: Post | None = None, *, counts: bool = True) -> None:
         super().__init__(client, reader, post, counts=counts)

@@ -164,8 +164,8 @@ class Ending:
     """Follows a stream of a known vocabulary: `complete` is true once it may end, and `end` says what it lacks."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        self.end = vocabulary.end
-        self.complete = False
+        self.end: str = vocabulary.end
+        self.complete: bool = False
         self._vocabulary = vocabulary
         self._named = False
 
@@ -185,7 +185,7 @@ class Choices:
     """The same for replies of several choices, each of which says that it has finished."""
 
     def __init__(self, key: str, finish: str) -> None:
-        self.end = f"a `{finish}`"
+        self.end: str = f"a `{finish}`"
         self._key, self._finish = key, finish
         # Other choices than the first, and those that finish: the rest is not decoded.
         self._hint = re.compile(rf'"index"\s*:\s*[1-9]|"{finish}"\s*:\s*[^n\s]|"blockReason"')

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 IN_MEMORY: Final = 1 << 20
 """Bytes up to which a file is not written to a temporary one first."""

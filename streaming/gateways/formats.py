@@ -58,9 +58,9 @@ class StreamFormat:
     """
 
     def __init__(self, *, ends_with: EndsWith | None = None, unchanged: bool = False) -> None:
-        self.headway = False
-        self.ended = False
-        self.resumable = True
+        self.headway: bool = False
+        self.ended: bool = False
+        self.resumable: bool = True
         self._unchanged = unchanged
         self._ends_with = ends_with
         self._last_names = {ends_with} if isinstance(ends_with, str) else () if callable(ends_with) else ends_with or ()

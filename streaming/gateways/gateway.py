@@ -48,7 +48,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Unpack
 from urllib.parse import urlencode, urlsplit
 
 from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr
@@ -77,7 +77,7 @@ WITHOUT_BODY: Final = ("GET", "HEAD", "DELETE")
 class Anything(BaseModel):
     """An input that is passed on unchecked: the upstream checks it."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
 
 class Events:
@@ -87,7 +87,7 @@ class Events:
 
     def __init__(self, events: Iterable[Event], run: str | None) -> None:
         self._events = iter(events)
-        self.run = run
+        self.run: str | None = run
 
     def __iter__(self) -> Iterator[Event]:
         return self
@@ -99,7 +99,7 @@ class Events:
 class GatewayInput(BaseModel):
     """A checked input, with the headers of its request that go on, and the handshake that the request waits for."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(arbitrary_types_allowed=True)
 
     input: BaseModel
     headers: list[Any] = []

@@ -40,7 +40,7 @@ from ..runtime.network import certificate_problem, open_connection, proxy_for
 from ..runtime.worker import Worker
 from .formats import UpstreamFailed, truncated
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 IDLE_CONNECTIONS: Final = 32
 """Connections that a worker keeps for later exchanges."""
@@ -300,7 +300,7 @@ class Exchange:
 
     def __init__(self, response: httpcore.Response, request: Request, *, keep: bool = False) -> None:
         self.status: int = response.status
-        self.headers = httpx.Headers(response.headers)
+        self.headers: Any = httpx.Headers(response.headers)
         stream = response.extensions.get("network_stream")
         if isinstance(stream, GeventStream):
             stream.head_is_read()

@@ -54,7 +54,7 @@ with needs("sql", "saving"):
     from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.schema import CreateTable
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 OnError = Literal["stop", "pass"]
 Row = Mapping[str, Any]

@@ -31,7 +31,7 @@ class ThinkingSplitter:
     """
 
     def __init__(self, *, inside: bool = False) -> None:
-        self.closed = False
+        self.closed: bool = False
         self._pending = ""
         self._may_open = True
         self._after_tag = False

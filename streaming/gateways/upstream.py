@@ -43,7 +43,7 @@ from .lines import LineParser
 from .options import Auth
 from .pool import AWAY, Exchange, Header, Pool, Request, multipart, pool_for
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 EVENT_STREAM: Final = "text/event-stream"
 PROBLEM: Final = "application/problem+json"
@@ -177,10 +177,10 @@ class Answered(UpstreamFailed):
     """A response that is no stream, for a caller that passes it on as it is."""
 
     def __init__(self, exchange: Exchange, most: int) -> None:
-        self.status = exchange.status
-        self.headers = _passed_on(exchange)
+        self.status: int = exchange.status
+        self.headers: list[tuple[str, str]] = _passed_on(exchange)
         with exchange:
-            self.body = exchange.body(most)
+            self.body: bytes = exchange.body(most)
         if len(self.body) > most:
             raise UpstreamFailed("too_large", f"The upstream's answer has more than {most} bytes.")
         super().__init__("upstream_failed", f"The upstream answered {self.status}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import SettingError
 from ..settings import Settings
@@ -14,7 +14,7 @@ from ..variables import unknown_variables
 if TYPE_CHECKING:
     from .extension import Headway
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 
 def advise(gunicorn_worker: Any, mounted: list[Headway]) -> None:

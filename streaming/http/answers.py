@@ -67,11 +67,11 @@ class Sending:
         self._environ = environ
         self._answers = answers
         self._transport: Transport | None = None
-        self.client = client
-        self.send_timeout = timeout
-        self.size = size if size > SLICE else 0
-        self.writes = 0
-        self.writing = False
+        self.client: str = client
+        self.send_timeout: float = timeout
+        self.size: int = size if size > SLICE else 0
+        self.writes: int = 0
+        self.writing: bool = False
 
     def __iter__(self) -> Iterator[bytes]:
         self._answers.add(self)

@@ -25,7 +25,8 @@ class BodyDeadline:
     __slots__ = ("_over", "_seconds", "_socket", "_timer", "_worker", "passed")
 
     def __init__(self, environ: dict[str, Any], worker: Worker, seconds: float) -> None:
-        self.passed = self._over = False
+        self.passed: bool = False
+        self._over = False
         self._seconds = seconds
         self._socket = socket_of(environ)
         self._worker = worker

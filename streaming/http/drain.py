@@ -15,7 +15,7 @@ from ..runs.runner import Runner
 from ..runtime.worker import Worker
 from .heartbeat import Heartbeat
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 LAST_EVENTS: Final = 2.0
 """Seconds in which streams write their last events."""

@@ -7,7 +7,7 @@ import os
 import weakref
 from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Final, cast
 from uuid import UUID
 
 from flask import Blueprint, Flask, Request, current_app, has_app_context, request_started
@@ -45,7 +45,7 @@ try:
 except ImportError:  # the extra `metrics` is not installed
     Prometheus = None  # type: ignore[assignment,misc]
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 Authorize = Callable[[Request], str | int | UUID | None]
 
@@ -83,15 +83,15 @@ class Headway:
         serving: bool | None = None,
         **defaults: Any,
     ) -> None:
-        self.operations = list(operations)
-        self.observers = list(observers)
+        self.operations: list[Operation] = list(operations)
+        self.observers: list[Observer] = list(observers)
         self.decided = serving
         self._found_serving = self.closes_at_exit = False
         self.standalone = standalone
         self.console = console
-        self.gate = Gate(self)
-        self.tokens = Tokens(self)
-        self.settings = Settings()
+        self.gate: Gate = Gate(self)
+        self.tokens: Tokens = Tokens(self)
+        self.settings: Settings = Settings()
         self.name = ""
         self._blueprints: set[str] = set()
         self._name = name

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
     from .extension import Headway
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 OPEN: Final = "whoever reaches %s may start runs here, and see all of them: set HEADWAY_API_KEYS, or pass `authorize`"
 TWICE: Final = "HEADWAY_PROXIES is ignored: the application has werkzeug's ProxyFix, which does the same"

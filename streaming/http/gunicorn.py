@@ -34,7 +34,7 @@ from .idle import FIRST_REQUEST, IdleConnections
 from .serving import open_store_of
 from .viewer import Body
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 ACCEPTS_ON: Final = 1.5
 """Seconds in which a worker that is to stop has stopped to accept connections: gunicorn looks once a second."""

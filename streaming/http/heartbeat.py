@@ -30,7 +30,7 @@ class Heartbeat:
 
     def __init__(self, worker: Worker, clock: Clock | None = None) -> None:
         self.viewers: set[Viewer] = set()
-        self.cut = 0
+        self.cut: int = 0
         self._clock = clock or SystemClock()
         self._tick = TICK
         self._timer: Timer | None = None

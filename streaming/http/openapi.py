@@ -90,9 +90,21 @@ HEALTH: Final = _object("status", status=STRING)
 
 POSITION: Final = "[A-Za-z0-9][A-Za-z0-9_-]{0,63}:[0-9]{1,15}"
 VECTOR: Final[Schema] = {"type": "string", "pattern": f"^{POSITION}(,{POSITION}){{0,99}}$"}
-FILE: Final = {"name": "name", "in": "path", "required": True, "schema": STRING, "description": "The name of a file."}
+FILE: Final[Schema] = {
+    "name": "name",
+    "in": "path",
+    "required": True,
+    "schema": STRING,
+    "description": "The name of a file.",
+}
 
-RUN: Final = {"name": "run", "in": "path", "required": True, "schema": STRING, "description": "The id of a run."}
+RUN: Final[Schema] = {
+    "name": "run",
+    "in": "path",
+    "required": True,
+    "schema": STRING,
+    "description": "The id of a run.",
+}
 
 
 QUERIES: Final = {

@@ -28,10 +28,10 @@ class Preferences:
     def __init__(self, request: Request) -> None:
         accepted = accepted_types(request)
         preferences = _preferences(request.headers.get("Prefer", "")[:MAX_HEADER])
-        self.linger = min(float(read_number(preferences.get("linger", ""), 8) or 0), MAX_LINGER)
+        self.linger: float = min(float(read_number(preferences.get("linger", ""), 8) or 0), MAX_LINGER)
         self._async = "respond-async" in preferences or accepted == ["application/json"]
         swaps = request.args.get("view") == "html" and "HX-Request" in request.headers
-        self.detached = self._async or (swaps and EVENT_STREAM not in accepted)
+        self.detached: bool = self._async or (swaps and EVENT_STREAM not in accepted)
 
     def applied(self) -> Mapping[str, str]:
         """The header that names the preferences that apply (RFC 7240, section 3)."""

@@ -19,7 +19,7 @@ from .answers import Answer
 from .deadline import missed_deadline
 from .preferences import is_event_source
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 PASSING: Final = (429, 503)
 """The refusals after which an `EventSource` is to come back: a limit, a worker that is full, a store that is away."""

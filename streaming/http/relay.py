@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from ..gateways.pool import Header
     from ..gateways.upstream import Content, Upstream
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 EVENT_STREAM: Final = "text/event-stream"
 UPLOAD_BYTES: Final = 65536

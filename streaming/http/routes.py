@@ -72,7 +72,7 @@ class Routes:
     def __init__(self, headway: Headway, name: str) -> None:
         self._headway = headway
         self._descriptions = Descriptions()
-        self.blueprint = Blueprint(name, __name__)
+        self.blueprint: Blueprint = Blueprint(name, __name__)
         add = self._add
         add("/operations", view_func=self.operations)
         add("/operations/<name>", view_func=self.start, methods=["POST"])

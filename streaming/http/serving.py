@@ -23,7 +23,7 @@ from ..runtime.worker import Worker
 if TYPE_CHECKING:
     from .extension import Headway
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 WAKE: Final = 0.1
 """Seconds between two looks whether all runs are over; a signal is handled in between."""

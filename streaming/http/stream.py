@@ -41,8 +41,9 @@ class Channel(Source):
 
     def __init__(self, events: Any, worker: Worker, call: CallContext, *, flush: FlushPolicy, lifecycle: bool) -> None:
         context = RunContext(worker, call=call)
-        self.preface, self.broken = RETRY, False
-        self.producer = Producer(
+        self.preface: bytes = RETRY
+        self.broken: bool = False
+        self.producer: Producer = Producer(
             getattr(events, "__name__", None) or "stream",
             start_local_work(lambda: as_work(events), context),
             context,

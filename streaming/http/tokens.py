@@ -12,7 +12,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
 from flask import Request, Response, g
@@ -55,7 +55,7 @@ LOGGERS: Final = ("werkzeug", "gunicorn.access", "gunicorn.error", "gevent.pywsg
 class Wish(BaseModel):
     """The body of `POST /runs/ID/tokens`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     seconds: int = Field(900, ge=1, le=MAX_SECONDS, strict=True)
     may: list[Verb] = Field(["watch"], min_length=1, max_length=3)

@@ -88,7 +88,7 @@ class Body:
     __slots__ = ("_frames", "viewer")
 
     def __init__(self, viewer: Viewer) -> None:
-        self.viewer = viewer
+        self.viewer: Viewer = viewer
         self._frames = viewer.frames()
 
     def __iter__(self) -> Iterator[bytes]:
@@ -148,7 +148,7 @@ class Viewer:
     ) -> None:
         self._worker = worker
         self._lens = lens
-        self.source = source
+        self.source: Source = source
         self._after = after
         self._frames_at_once = 1 if each else BLOCK_FRAMES
         self._signal = worker.signal()
@@ -156,12 +156,12 @@ class Viewer:
         self._disconnected = self._over = self._ending = self._closed = False
         self._slow = self._lagging = self._caught_up = self._idle = False
         self._unwatch: Callable[[], None] = lambda: None
-        self.transport = Transport(environ)
-        self.heartbeat = heartbeat
-        self.send_timeout = send_timeout
-        self.writing = False
-        self.writes = 0
-        self.checked = (-1, 0.0)
+        self.transport: Transport = Transport(environ)
+        self.heartbeat: float = heartbeat
+        self.send_timeout: float = send_timeout
+        self.writing: bool = False
+        self.writes: int = 0
+        self.checked: tuple[int, float] = (-1, 0.0)
 
     def close(self) -> None:
         """Leaves the source and the connection, once."""

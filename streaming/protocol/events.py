@@ -50,9 +50,9 @@ class Event:
     __slots__ = ("body", "name", "text")
 
     def __init__(self, name: str, body: bytes, text: bool = False) -> None:
-        self.name = name
-        self.body = body
-        self.text = text
+        self.name: str = name
+        self.body: bytes = body
+        self.text: bool = text
 
     @property
     def data(self) -> Any:
@@ -94,10 +94,10 @@ class Progress(Event):
         self, body: bytes, done: float | None, total: float | None, step: str | int | None, eta: float | None
     ) -> None:
         self.body = body
-        self.done = done
-        self.total = total
-        self.step = step
-        self.eta = eta
+        self.done: float | None = done
+        self.total: float | None = total
+        self.step: str | int | None = step
+        self.eta: float | None = eta
 
 
 class Awaited(Event):
@@ -113,8 +113,8 @@ class Question(Awaited):
 
     def __init__(self, body: bytes, schema: Mapping[str, Any], within: float | None) -> None:
         super().__init__("question", body)
-        self.schema = schema
-        self.within = within
+        self.schema: Mapping[str, Any] = schema
+        self.within: float | None = within
 
 
 class RawEvent(Event):
@@ -127,7 +127,7 @@ class RawEvent(Event):
 
     def __init__(self, name: str, body: bytes, id: str = "") -> None:
         super().__init__(name, body, text=True)
-        self.id = id
+        self.id: str = id
 
     def replace(self, *, name: str | None = None, data: Mapping[str, Any] | str | None = None) -> RawEvent:
         name = check_name(self.name if name is None else name)

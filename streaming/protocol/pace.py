@@ -24,7 +24,7 @@ class Paces:
     __slots__ = ("_steps", "since")
 
     def __init__(self, since: float) -> None:
-        self.since = since
+        self.since: float = since
         self._steps: dict[Hashable, Pace] = {}
 
     def of(self, step: Hashable) -> Pace:
@@ -49,9 +49,9 @@ class Pace:
     __slots__ = ("_first", "_first_at", "_millisecond", "_started", "_total", "done", "eta", "step")
 
     def __init__(self, step: Hashable, started: float) -> None:
-        self.step = step
+        self.step: Hashable = step
         self.done: float = 0
-        self.eta = b""
+        self.eta: bytes = b""
         self._started = started
         self._first: float = 0
         self._first_at: float | None = None

@@ -35,11 +35,11 @@ class Recorder:
     )
 
     def __init__(self, clock: Clock, *, lifecycle: bool = True, fold: Fold | None = None) -> None:
-        self.fold = fold or Fold()
-        self.last = self.fold.last_event_id
-        self.size = 0
-        self.lifecycle = lifecycle
-        self.millisecond = -1
+        self.fold: Fold = fold or Fold()
+        self.last: int = self.fold.last_event_id
+        self.size: int = 0
+        self.lifecycle: bool = lifecycle
+        self.millisecond: int = -1
         self._clock = clock
         self._frames: list[bytes] = []
         self._stamp = b""

@@ -9,7 +9,7 @@ A field with a default may be absent, and is never null: one that may be null is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
@@ -23,7 +23,7 @@ Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 class Data(BaseModel):
     """The data of an event."""
 
-    model_config = ConfigDict(strict=True, use_attribute_docstrings=True, defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(strict=True, use_attribute_docstrings=True, defer_build=True)
 
     timestamp: Time | None = None
     """When the event was written: RFC 3339, UTC, with milliseconds. Only a snapshot leaves it out of the data in it."""
@@ -166,7 +166,7 @@ class RunWarning(Data):
 class Usage(Data):
     """What a call of a language model took. It may have other counts too, such as `reasoning_tokens`."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
 
     input_tokens: int | None = None
     """Tokens that the model has read."""
@@ -184,7 +184,7 @@ class Reset(Data):
 class Snapshot(BaseModel):
     """The state of a run: `GET /runs/ID`."""
 
-    model_config = Data.model_config
+    model_config: ClassVar[ConfigDict] = Data.model_config
 
     id: str
     """The id of the run."""

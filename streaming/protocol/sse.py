@@ -154,7 +154,7 @@ class Parser:
     ) -> None:
         if max_bytes < 1:
             raise ValueError(f"max_bytes is one or more, not {max_bytes}")
-        self.last_event_id = ""
+        self.last_event_id: str = ""
         """The id to reconnect with: the last event id when an event last ended, with data or without."""
         self.retry: int | None = None
         """The last reconnection time of the stream, in milliseconds; `None` where it has set none."""

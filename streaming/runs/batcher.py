@@ -63,8 +63,8 @@ class Batcher:
     )
 
     def __init__(self, recorder: Recorder, sink: Sink, worker: Worker, clock: Clock, flush: FlushPolicy) -> None:
-        self.recorder = recorder
-        self.open = True
+        self.recorder: Recorder = recorder
+        self.open: bool = True
         self._sink = sink
         self._turn = worker.turn
         self._clock = clock

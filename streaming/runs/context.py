@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..runtime.worker import Worker
     from ..stores.files import Files
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 OUTSIDE: Final = (
     "current_run() is for an operation at work; here is no run: call it in the operation, or in what the operation "
@@ -96,10 +96,10 @@ class RunContext:
     ) -> None:
         call = call or CallContext(variables=copy_context())
         self.worker = worker  # type: ignore[assignment]  # nobody asks for it in the process of an operation
-        self.current = current
-        self.files = files
-        self.run = None if current is None else current.id
-        self.process_app = call.process_app
+        self.current: CurrentRun | None = current
+        self.files: Files | None = files
+        self.run: str | None = None if current is None else current.id
+        self.process_app: str | None = call.process_app
         self._variables = call.variables
         self._scope = call.scope
         self._hooks: list[Callable[[], Any]] = []

@@ -38,9 +38,9 @@ class FileEvent(Awaited):
 
     def __init__(self, filename: str, source: bytes | Path, type: str) -> None:
         super().__init__("file", b"{}")
-        self.filename = filename
-        self.source = source
-        self.type = type
+        self.filename: str = filename
+        self.source: bytes | Path = source
+        self.type: str = type
         self.otherwise: Event | None = None
         """The event in its place where the store does not take it, instead of an error."""
 

@@ -20,7 +20,7 @@ class Handshake:
         self.patience = patience
         self._worker = worker
         self._signal = worker.signal()
-        self.settled = False
+        self.settled: bool = False
 
     def settle(self, refusal: Problem | None = None) -> None:
         """Ends the wait, from any thread; the first call counts."""

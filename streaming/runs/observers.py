@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from ..protocol.state import Ending, Reason
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 Where = Literal["greenlet", "thread", "process", "asyncio", "celery"]
 """The names of `runs_in`; `executors.start.EXECUTORS` has those that this release runs."""
 FlushPolicy = Literal["each", "ready"] | float
-Work = Generator[Event | Flush, Any, Any]
+Events = Generator[Event | Flush, Any, Any]
+"""What an operation returns that is a generator function: `def count(input: Input) -> Events`."""
 P = ParamSpec("P")
 
 ASYNC_WAY_OUT: Final = (
@@ -87,24 +88,24 @@ class Operation:
         events: Mapping[str, Any] | None = None,
     ) -> None:
         self.fn = fn
-        self.name = _name_of(fn, name)
-        self.title = title or self.name.replace("_", " ").capitalize()
-        self.description = inspect.getdoc(fn) or ""
+        self.name: str = _name_of(fn, name)
+        self.title: str = title or self.name.replace("_", " ").capitalize()
+        self.description: str = inspect.getdoc(fn) or ""
         self.linger = linger
         self.runs_in: Where = "asyncio" if is_async(fn) and runs_in == "greenlet" else runs_in
-        self.where = where or (lambda _: self.runs_in)
+        self.where: Callable[[Any], Where] = where or (lambda _: self.runs_in)
         self.flush = flush
         self.timeout = timeout
         self.memory = memory
         self.retries = retries
         self.headers = headers
         self.request_context = request_context
-        self.input = input_of(fn)
-        self.result = result_of(fn)
-        self.partials = None if partials is None else schema_of(partials)
-        self.events = {name: schema_of(data) for name, data in (events or {}).items()}
+        self.input: type[BaseModel] = input_of(fn)
+        self.result: dict[str, Any] | None = result_of(fn)
+        self.partials: dict[str, Any] | None = None if partials is None else schema_of(partials)
+        self.events: dict[str, dict[str, Any]] = {name: schema_of(data) for name, data in (events or {}).items()}
         self.__doc__ = fn.__doc__
-        self.__name__ = self.name
+        self.__name__: str = self.name
         self.__module__ = fn.__module__
         self._check()
 
@@ -318,7 +319,7 @@ def _is_amount(value: Any, kind: Any) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool) and 0 <= value < float("inf")
 
 
-def _only_result(value: Any) -> Work:
+def _only_result(value: Any) -> Events:
     return value
     yield
 

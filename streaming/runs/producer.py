@@ -31,7 +31,7 @@ from .files import FileEvent
 from .operation import FlushPolicy
 from .questions import check_schema
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 IGNORES_AFTER: Final = 1.0
 """Seconds after its cancel when an operation that still runs is named in a warning."""
@@ -86,10 +86,10 @@ class Producer:
         fold: Fold | None = None,
         ended: Callable[[], None] = lambda: None,
     ) -> None:
-        self.name = name
-        self.run = context.run
-        self.recorder = Recorder(clock, lifecycle=lifecycle, fold=fold)
-        self.over = False
+        self.name: str = name
+        self.run: str | None = context.run
+        self.recorder: Recorder = Recorder(clock, lifecycle=lifecycle, fold=fold)
+        self.over: bool = False
         self.cancelled: Reason | None = None
         self.greenlet: gevent.Greenlet[..., None] = gevent.Greenlet(self._drive)
         self.greenlet.gr_context = context.variables()

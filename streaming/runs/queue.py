@@ -29,7 +29,7 @@ from .upload import uploads_in
 if TYPE_CHECKING:
     from .runner import Runner
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ class Queue:
     """The claims of one worker. `claimed` is for how many runs it has claimed room, and not begun them."""
 
     def __init__(self, runner: Runner) -> None:
-        self.claimed = 0
+        self.claimed: int = 0
         self._runner = runner
         self._signal = runner.worker.signal()
         self._watching = False

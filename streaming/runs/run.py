@@ -80,7 +80,7 @@ class Run:
             work = start_work(operation, checked, context)
         except Exception as error:  # noqa: BLE001  # the run exists already, and its viewers see it fail
             work = FailedWork(error)
-        self.producer = Producer(
+        self.producer: Producer = Producer(
             operation.name,
             work,
             context,

@@ -34,7 +34,7 @@ from .run import Run
 from .shown import shown_input
 from .upload import uploads_in
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 MAINTENANCE: Final = 1.0
 """Seconds between two rounds of maintenance."""
@@ -68,24 +68,25 @@ class Runner:
         serving: Callable[[], bool] = lambda: True,
         call: CallContext | None = None,
     ) -> None:
-        self.operations = self.check(operations)
-        self.observer = observer or Observer()
+        self.operations: dict[str, Operation] = self.check(operations)
+        self.observer: Observer = observer or Observer()
         self._streams = streams
         self._cut = cut
         self.serving = serving
-        self.call = call or CallContext()
+        self.call: CallContext = call or CallContext()
         self.store = store
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
         self.worker = worker
-        self.draining = self.stopping = False
+        self.draining: bool = False
+        self.stopping: bool = False
         self.runs: dict[str, Run] = {}
         self._starting = self._evicted = self._store_errors = 0
         worker.part(Runners).all.add(self)
         if serving():
             warm_executors(self.operations.values(), worker, self.call.process_app)
         self._maintenance: gevent.Greenlet[..., None] = gevent.spawn(self._maintain)
-        self.queue = Queue(self)
+        self.queue: Queue = Queue(self)
 
     @staticmethod
     def check(operations: Iterable[Operation]) -> dict[str, Operation]:

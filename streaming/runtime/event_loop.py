@@ -32,7 +32,7 @@ from .watchdog import Watchdog
 if TYPE_CHECKING:
     from .worker import Worker
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 END_WITHIN: Final = 2.0
 """Seconds that the tasks of a worker that closes have for their `finally` blocks."""

@@ -20,7 +20,7 @@ from gevent import monkey
 from ..logs import Lines, of_run
 from .hub import start_native_thread
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 BLOCKED_AFTER: Final = 0.5
 """Seconds without a round of the hub after which the operation that runs is named."""

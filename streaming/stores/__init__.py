@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -17,7 +17,7 @@ from .files import Folder, TemporaryFolder
 from .memory import MemoryStore
 from .sqlite.store import SqliteStore
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 
 def open_store(settings: Settings) -> Store:

@@ -165,7 +165,7 @@ class Store(ABC):
     """Where the bytes of files lie."""
 
     def __init__(self) -> None:
-        self.outage = Outage("the store of the runs", logging.ERROR)
+        self.outage: Outage = Outage("the store of the runs", logging.ERROR)
 
     @abstractmethod
     def create(self, info: RunInfo, *, limit: int | None = None, queued: bool = False) -> RunInfo:

@@ -18,7 +18,7 @@ class LockedFolder:
     """A new folder in `base`, by default the one for temporary files; its name begins with `prefix`."""
 
     def __init__(self, prefix: str, base: Path | None = None) -> None:
-        self.path = Path()
+        self.path: Path = Path()
         self._pid = os.getpid()
         if base is not None:
             base.mkdir(mode=0o700, parents=True, exist_ok=True)

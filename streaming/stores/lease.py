@@ -30,7 +30,7 @@ class Lease(ABC):
 
     def __init__(self, seconds: float, outage: Outage) -> None:
         self._outage = outage
-        self.failing = False
+        self.failing: bool = False
         self.seconds = seconds
         self._renewed = time.monotonic()
         self._reliable_from = 0.0

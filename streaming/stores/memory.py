@@ -80,7 +80,7 @@ class MemoryStore(Store):
         files: Files | None = None,
     ) -> None:
         super().__init__()
-        self.files = files or TemporaryFolder()
+        self.files: Files = files or TemporaryFolder()
         self._retention = retention
         self._keep_bytes = min(keep_bytes, store_bytes)
         self._store_bytes = store_bytes

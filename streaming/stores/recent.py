@@ -20,13 +20,13 @@ class RecentEvents:
     __slots__ = ("_last_batch", "_watchers", "attempt", "control", "files", "fold", "frames", "info", "oldest", "size")
 
     def __init__(self, info: RunInfo, fold: Fold | None = None, *, attempt: int = 1) -> None:
-        self.info = info
-        self.fold = fold.copy() if fold else Fold(updated=info.created)
-        self.attempt = attempt
-        self.control = Control()
+        self.info: RunInfo = info
+        self.fold: Fold = fold.copy() if fold else Fold(updated=info.created)
+        self.attempt: int = attempt
+        self.control: Control = Control()
         self.frames: list[bytes] = []
-        self.oldest = self.fold.last_event_id + 1
-        self.size = 0
+        self.oldest: int = self.fold.last_event_id + 1
+        self.size: int = 0
         self.files: dict[str, FileInfo] = {}
         self._watchers: dict[Callable[[], None], None] = {}
         self._last_batch: tuple[tuple[int, int, int, bool], Batch] | None = None

@@ -50,7 +50,7 @@ from .lease import Lease
 from .recent import RecentEvents
 from .writer import AWAY, RETRY, WRITE_TIMEOUT, Command, Writer
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 REFRESH: Final = 1.0
 """Seconds between two looks for what no news has brought."""
@@ -143,7 +143,7 @@ class SharedStore(Store):
         self, driver: Driver, files: Files, *, lease: float, retention: float, store_bytes: int, clock: Clock
     ) -> None:
         super().__init__()
-        self.worker = driver.worker
+        self.worker: str = driver.worker
         self.driver = driver
         self.files = files
         self._clock = clock

@@ -17,7 +17,7 @@ from ..logs import Outage
 from ..runtime.hub import GreenSignal
 from .driver import NotNow, Step, Unfit
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 WRITE_TIMEOUT: Final = 2.0
 """Seconds that a request waits for the writer."""
@@ -48,10 +48,10 @@ class Command:
     __slots__ = ("cancelled", "outcome", "steps", "undo")
 
     def __init__(self, step: Step[Any], undo: Step[Any] | None = None) -> None:
-        self.steps = (step,)
-        self.undo = undo
+        self.steps: tuple[Step[Any]] = (step,)
+        self.undo: Step[Any] | None = undo
         self.outcome: AsyncResult[Any] = AsyncResult()
-        self.cancelled = False
+        self.cancelled: bool = False
 
     def finish(self, outcome: Any) -> bool:
         self.outcome.set(outcome)
@@ -72,7 +72,7 @@ class Writer:
         on_change: Callable[[], None],
         outage: Outage,
     ) -> None:
-        self.away = False
+        self.away: bool = False
         self.closed = False
         self._write_batch = write
         self._gather = gather

@@ -120,7 +120,7 @@ class Runs:
         self._scope: Any = nullcontext if app is None else app.app_context
         self._process_app = process_app
         self._worker = Worker.current()
-        self.store = MemoryStore(clock=self.clock)
+        self.store: MemoryStore = MemoryStore(clock=self.clock)
         self._runner: Runner = self._worker.call(self._make_runner)
 
     def __enter__(self) -> Self:

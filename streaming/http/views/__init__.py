@@ -71,8 +71,8 @@ class Lens:
         self._shared = shared
         self._run = run
         self._view = view
-        self.merges = merges
-        self.caught_up = False
+        self.merges: bool = merges
+        self.caught_up: bool = False
 
     def __call__(self, block: bytes, catching_up: bool) -> bytes:
         if self.merges and catching_up:

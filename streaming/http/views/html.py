@@ -25,7 +25,7 @@ from ...runtime.worker import Worker
 from ..context import RequestScope
 from .base import Frame, SharedViews, View, read_frame, write_frame
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 """Ours, where the application has none of the same name."""

@@ -46,8 +46,8 @@ class AsyncioWork:
     """
 
     def __init__(self, begin: Callable[[], Any], context: RunContext) -> None:
-        self.name = "async" if context.current is None else context.current.operation
-        self.run = context.run
+        self.name: str = "async" if context.current is None else context.current.operation
+        self.run: str | None = context.run
         self._begin = begin
         self._context = context
         self._loop = context.worker.part(EventLoop)

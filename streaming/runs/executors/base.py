@@ -78,7 +78,7 @@ class Interruptible:
     """
 
     def __init__(self) -> None:
-        self.entered = False
+        self.entered: bool = False
         self.stopped = False
 
     def __enter__(self) -> None:

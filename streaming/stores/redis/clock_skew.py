@@ -22,7 +22,7 @@ class ClockSkew:
     __slots__ = ("_bounds", "jumped_at")
 
     def __init__(self) -> None:
-        self.jumped_at = float("-inf")
+        self.jumped_at: float = float("-inf")
         self._bounds: tuple[float, float] | None = None
 
     @property

@@ -68,7 +68,7 @@ class RedisDriver(Driver):
     ) -> None:
         url, self._accepts = split_option(url)
         self._checked_at, self._danger = float("-inf"), ""
-        self.worker = secrets.token_hex(8)
+        self.worker: str = secrets.token_hex(8)
         self._retention = int(retention * 1000)
         self._keep_bytes = keep_bytes
         self._store_bytes = store_bytes

@@ -20,7 +20,7 @@ from redis.retry import Retry
 from ...errors import SettingError
 from ...settings import Settings
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 OPTION: Final = "eviction"
 PATIENCE: Final = 1.0

@@ -29,7 +29,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar
+from typing import Any, ClassVar, Concatenate, Final, ParamSpec, TypeAlias, TypeVar
 
 import gevent
 from gevent.threadpool import ThreadPool
@@ -38,7 +38,7 @@ from ...errors import StoreAway
 from ..base import SECRET_BYTES
 from ..driver import OLDEST_VERSION, SCHEMA_VERSION, Driver, News, Step, T, Unfit, check_version
 
-log = logging.getLogger("headway")
+log: Final = logging.getLogger("headway")
 
 Connection: TypeAlias = sqlite3.Connection
 
@@ -186,10 +186,10 @@ def _complete(script: str) -> Iterator[str]:
 class SqliteFile(Driver):
     """The connections and threads of a worker. Raises `StoreAway` for a file that cannot be opened."""
 
-    idle = 0.1
+    idle: ClassVar[float] = 0.1
 
     def __init__(self, path: str, lease: float) -> None:
-        self.worker = secrets.token_hex(8)
+        self.worker: str = secrets.token_hex(8)
         self._path = path
         self._lease_seconds = lease
         try:

@@ -138,7 +138,7 @@ class ForkServer:
     """A part of the worker: its fork server, which is started on first use, and again after it is lost."""
 
     def __init__(self, worker: Worker) -> None:
-        self.pid = 0
+        self.pid: int = 0
         self.children: dict[int, Child] = {}
         self._connection: Any = None
         self._lock = Semaphore()
