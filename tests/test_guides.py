@@ -18,9 +18,10 @@ from typing import Any, Final
 
 import gevent
 import pytest
+from flask import Flask
 
 from operations import logs
-from streaming import RunFilter
+from streaming import Headway, RunFilter
 from streaming.variables import unknown_variables
 from tests.clients import parse_frames
 from tests.worlds import Stage, World, ending
@@ -149,6 +150,15 @@ def test_embedding(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     world.until(lambda: module.STATISTICS["succeeded"] == 1, "the observer has counted")
     module.test_count()
     module.headway.close()
+
+
+def test_the_warning_that_the_guide_to_embedding_quotes(caplog: pytest.LogCaptureFixture) -> None:
+    """It is the line of the log."""
+    app = Flask(__name__)
+    app.config["HEADWAY_RETENTON"] = "60"
+    Headway(app)
+    (message,) = caplog.messages
+    assert f'"{message}"' in (GUIDES / "embedding.md").read_text()
 
 
 def test_the_logging_of_the_guide_to_embedding() -> None:
