@@ -83,7 +83,6 @@ def _ends_dify(name: str, data: Data) -> bool:
 RESPONSES_ENDS: Final = frozenset(f"response.{word}" for word in ("completed", "incomplete", "failed", "cancelled"))
 
 ERRORS: Final = frozenset(("error", "RUN_ERROR", "response.failed"))
-ERROR_HINT: Final = re.compile(r'"error"|^error$|RUN_ERROR|response\.failed')
 
 VOCABULARIES: Final = (
     Vocabulary(
@@ -244,7 +243,8 @@ def recognised(name: str, text: str) -> Ending | Choices | None:
 
 def is_error(name: str, text: str) -> bool:
     """Whether an event reports an error, in the words of any of these services."""
-    if not (ERROR_HINT.search(name) or ERROR_HINT.search(text, 0, 200)):
+    head = text[:200]  # a regular expression for these takes ten times as long
+    if name not in ERRORS and '"error"' not in head and "RUN_ERROR" not in head and "response.failed" not in head:
         return False
     data = json_object(text) or {}
     kinds = {name, *(word for key in ("type", "object", "event") if isinstance(word := data.get(key), str))}

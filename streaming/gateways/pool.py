@@ -13,12 +13,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import select
-import socket
-import ssl
-import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,16 +25,15 @@ import gevent
 import h11
 import httpcore
 import httpx
-from gevent import selectors as gevent_selectors
-from gevent import socket as gevent_socket
 from gevent import ssl as gevent_ssl
 
 from ..logs import Outage
 from ..runs.context import run_context
 from ..runtime.hub import give_way
-from ..runtime.network import certificate_problem, open_connection, proxy_for
+from ..runtime.network import certificate_problem, proxy_for
 from ..runtime.worker import Worker
 from .formats import UpstreamFailed, truncated
+from .sockets import TURN_BYTES, ChunkedBody, GeventBackend, GeventStream, NotTlsError, UnresolvedError
 
 log: Final = logging.getLogger("headway")
 
@@ -58,155 +53,14 @@ BODY_BYTES: Final = 65536
 WRITE_TIMEOUT: Final = 30.0
 """Seconds that an upstream may read nothing of a request."""
 
-TURN_BYTES: Final = 65536
 TURN_PIECES: Final = 32
-"""How much is read, or unpacked, before other greenlets run: an upstream may have more at every time."""
+"""How many pieces are read, or unpacked, before other greenlets run: an upstream may have more at every time."""
 
 PROXY_AUTHENTICATION: Final = 407
 """The status by which a proxy asks for a user and a password (RFC 9110, section 15.5.8)."""
 
-HEAD_PIECE: Final = 4096
-HEAD_BYTES: Final = 262_144
-"""How much is read of a head at a time, and how long it may be with all before it (`100 Continue`)."""
-
-
 Header = tuple[str, str | bytes]
 """The name and the value of a header; a value that is not ASCII is bytes."""
-
-
-class _Unresolved(httpcore.ConnectError):
-    """The host's name has no address."""
-
-
-class _NotTls(httpcore.ConnectError):
-    """The TLS handshake failed, because of the certificate or because the other side does not speak TLS."""
-
-
-class GeventStream(httpcore.NetworkStream):
-    """One of gevent's sockets.
-
-    From a request on until `head_is_read` it is at the head of a response, which comes in a bounded time and size:
-    within `timeout` seconds after its first byte, however slowly its bytes drip.
-    """
-
-    def __init__(self, sock: Any) -> None:
-        self._socket = sock
-        self._since_turn = 0
-        self._head_bytes: int | None = None
-        self._head_began = 0.0
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        at_head = self._head_bytes is not None
-        if self._since_turn >= (HEAD_PIECE if at_head else TURN_BYTES):
-            self._since_turn = 0
-            give_way()
-        try:
-            self._socket.settimeout(self._left_for_head(timeout) if self._head_bytes else timeout)
-            received: bytes = self._socket.recv(min(max_bytes, HEAD_PIECE) if at_head else max_bytes)
-        except TimeoutError as error:
-            raise httpcore.ReadTimeout(str(error)) from error
-        except OSError as error:
-            raise httpcore.ReadError(str(error)) from error
-        self._since_turn += len(received)
-        if self._head_bytes is not None:
-            self._count_head(len(received))
-        return received
-
-    def head_is_read(self) -> None:
-        """Called once the final response is there."""
-        self._head_bytes = None
-
-    def _left_for_head(self, timeout: float | None) -> float | None:
-        if timeout is None:
-            return None
-        left = self._head_began + timeout - time.monotonic()
-        if left <= 0:
-            raise TimeoutError(f"the head was not complete after {timeout} s")
-        return left
-
-    def _count_head(self, received: int) -> None:
-        if not self._head_bytes:
-            self._head_began, self._head_bytes = time.monotonic(), 0
-        self._head_bytes += received
-        if self._head_bytes > HEAD_BYTES:
-            raise httpcore.RemoteProtocolError("the head is too long")
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._head_bytes = 0
-        try:
-            self._socket.settimeout(timeout)
-            self._socket.sendall(buffer)
-        except TimeoutError as error:
-            raise httpcore.WriteTimeout(str(error)) from error
-        except OSError as error:
-            raise httpcore.WriteError(str(error)) from error
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def start_tls(
-        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
-    ) -> GeventStream:
-        # A stream whose length is unknown ends with a closure alert of TLS, or it was cut (RFC 8446, section 6.1).
-        wrapped = ssl_context.wrap_socket(
-            self._socket, server_hostname=server_hostname, suppress_ragged_eofs=False, do_handshake_on_connect=False
-        )
-        try:
-            wrapped.settimeout(timeout)
-            wrapped.do_handshake()
-        except BaseException as error:  # a cancel too
-            wrapped.close()
-            if isinstance(error, TimeoutError):
-                raise httpcore.ConnectTimeout(str(error)) from error
-            if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
-                raise _NotTls(str(error)) from error
-            if isinstance(error, OSError):
-                raise httpcore.ReadError(str(error)) from error
-            raise
-        return GeventStream(wrapped)
-
-    def get_extra_info(self, info: str) -> Any:
-        # Before httpcore uses a connection again: one that has something to read has been closed.
-        return self._is_readable() if info == "is_readable" else None
-
-    def _is_readable(self) -> bool:
-        number = self._socket.fileno()
-        if number < 0:
-            return True
-        if not hasattr(select, "poll"):  # gevent removes it from a patched process
-            return bool(select.select([number], [], [], 0)[0])
-        poll = select.poll()
-        poll.register(number, select.POLLIN)
-        return bool(poll.poll(0))
-
-
-class GeventBackend(httpcore.NetworkBackend):
-    """Opens httpcore's connections."""
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> GeventStream:
-        deadline = gevent.Timeout(timeout)  # for the lookup and every address together
-        try:
-            with deadline:
-                connected = open_connection(
-                    host, port, sockets=gevent_socket, selector=gevent_selectors.DefaultSelector
-                )
-        except gevent.Timeout as expired:
-            if expired is not deadline:
-                raise
-            raise httpcore.ConnectTimeout(f"not within {timeout} s") from expired
-        except socket.gaierror as error:
-            raise _Unresolved(str(error)) from error
-        except OSError as error:
-            raise httpcore.ConnectError(str(error)) from error
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return GeventStream(connected)
 
 
 def tls_context(authorities: str) -> Any:
@@ -302,8 +156,11 @@ class Exchange:
         self.status: int = response.status
         self.headers: Any = httpx.Headers(response.headers)
         stream = response.extensions.get("network_stream")
+        self._chunks: ChunkedBody | None = None
         if isinstance(stream, GeventStream):
             stream.head_is_read()
+            if self._is_chunked(request):
+                self._chunks = ChunkedBody(stream, request.idle)
         self._response = response
         self._request = request
         self._keep = keep
@@ -340,8 +197,13 @@ class Exchange:
                 break
         return bytes(body)
 
+    def _is_chunked(self, request: Request) -> bool:
+        coding = str(self.headers.get("transfer-encoding", "")).strip().lower()
+        return coding == "chunked" and self.status not in (204, 304) and request.method != "HEAD"
+
     def close(self) -> None:
         """Closes the connection, unless the response is over."""
+        self._pieces.close()
         self._response.close()
 
     def release(self) -> None:
@@ -359,21 +221,23 @@ class Exchange:
                 if room < 0:
                     break
 
-    def _decode(self) -> Iterator[bytes]:
+    def _decode(self) -> Generator[bytes, None, None]:
         coding = str(self.headers.get("content-encoding", "identity")).strip().lower()
-        pieces: Iterator[bytes] = iter(self._response.stream)  # type: ignore[arg-type]  # it is one of both kinds
+        pieces = _in_turns(self._response.stream) if self._chunks is None else iter(self._chunks)
         try:
             if coding == "identity":
-                yield from _in_turns(pieces)
+                yield from pieces
             elif coding in ("gzip", "x-gzip", "deflate"):
-                yield from _decompress(_in_turns(pieces))
+                yield from _decompress(pieces)
             else:
                 raise UpstreamFailed("upstream_failed", f"The upstream's stream is encoded as {coding!r}.")
+            if self._chunks is not None:
+                self._chunks.finish(self._response)
         except ERRORS as error:
             raise _failure(error, self._request, answered=True) from error
 
 
-def _in_turns(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _in_turns(pieces: Any) -> Iterator[bytes]:
     """The pieces, of which one read may bring thousands: other greenlets run in between."""
     for number, piece in enumerate(pieces, 1):
         yield piece
@@ -406,8 +270,8 @@ ERRORS: Final = (
 """What a connection, a response and its compression can raise."""
 
 _MESSAGES: Final[Mapping[type[Exception], tuple[str, bool]]] = {
-    _Unresolved: ("The name of the upstream cannot be resolved.", True),
-    _NotTls: ("The upstream does not speak TLS.", False),
+    UnresolvedError: ("The name of the upstream cannot be resolved.", True),
+    NotTlsError: ("The upstream does not speak TLS.", False),
     httpcore.ConnectTimeout: ("The upstream did not accept a connection in time.", True),
     httpcore.ConnectError: ("The upstream cannot be reached.", True),
     httpcore.LocalProtocolError: ("The request has a header that cannot be sent.", False),
@@ -432,7 +296,7 @@ def _failure(error: Exception, request: Request, *, answered: bool, proxied: boo
         return UpstreamFailed("upstream_failed", f"The upstream's certificate {problem}.")
     for kind, (message, retryable) in _MESSAGES.items():
         if isinstance(error, kind):
-            if proxied and type(error) in (_Unresolved, httpcore.ConnectError):
+            if proxied and type(error) in (UnresolvedError, httpcore.ConnectError):
                 message = message.replace("upstream", "proxy")  # noqa: PLW2901  # it is the proxy that is connected to
             return UpstreamFailed("upstream_failed", message, retryable=retryable)
     if answered:

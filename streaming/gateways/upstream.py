@@ -31,7 +31,7 @@ import gevent
 
 from ..errors import EventTooLarge, RegistrationError, UpstreamProblem
 from ..logs import Outage
-from ..protocol.events import Event
+from ..protocol.events import FLUSH, Event, Flush
 from ..protocol.retry_after import parse_retry_after
 from ..protocol.sse import Parser
 from ..runs.handshake import Handshake
@@ -191,7 +191,8 @@ class UpstreamStream:
 
     The `handshake` is settled once the first response is there and is a stream; comments (heartbeats) are passed on to
     it, at most twice a second. `run_url` is the URL of the upstream run, where the upstream is Headway. With `whole` a
-    response that is no stream is raised as `Answered`. `caller` is for `auth`; `headers` are what a stream's head has
+    response that is no stream is raised as `Answered`. With `mark_reads` a `FLUSH` follows the events of each read, but
+    the last. `caller` is for `auth`; `headers` are what a stream's head has
     for the caller.
     """
 
@@ -205,6 +206,7 @@ class UpstreamStream:
         *,
         caller: Any = None,
         whole: bool = False,
+        mark_reads: bool = False,
     ) -> None:
         self._caller = caller
         self.run_url: str | None = None
@@ -216,6 +218,7 @@ class UpstreamStream:
         self._format = stream_format
         self._handshake = handshake
         self._whole = whole
+        self._mark_reads = mark_reads
         self._heartbeat_at = 0.0
         self._last_id = ""
         self._first_ids: set[str] = set()
@@ -226,7 +229,7 @@ class UpstreamStream:
         self._pool: Pool
         self._exchange: Exchange | None = None
 
-    def events(self) -> Generator[Event, None, None]:
+    def events(self) -> Generator[Any, None, None]:
         """The events, until the stream has ended well. Raises `OperationError`."""
         self._began = time.monotonic()
         with pool_for(self._upstream.url, self._upstream.ca) as self._pool:
@@ -314,7 +317,7 @@ class UpstreamStream:
 
     # -- the stream -----------------------------------------------------------------------------------------------
 
-    def _read(self) -> Generator[Event, None, None]:
+    def _read(self) -> Generator[Event | Flush, None, None]:
         assert self._exchange is not None
         most, lines = self._upstream.max_event, self._exchange.media_type in LINES
         parser = LineParser(max_bytes=most) if lines else Parser(max_bytes=most, on_comment=self._pass_on_comment)
@@ -336,6 +339,8 @@ class UpstreamStream:
                     self._release()
                     stream_format.check_end()
                     return
+            if self._mark_reads:
+                yield FLUSH
             self._check_time(bool(messages))
             if too_large is not None:
                 stream_format.resumable = False  # the same event would come again

@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
 
@@ -28,7 +29,7 @@ from ..extras import needs
 from ..gateways.formats import StreamFormat, UpstreamFailed
 from ..gateways.gateway import Transform, check_transforms, transformed
 from ..gateways.options import UpstreamOptions
-from ..protocol.events import Event, Flush, RawEvent, make_event
+from ..protocol.events import FLUSH, Event, Flush, RawEvent, make_event
 from ..protocol.sse import HEARTBEAT, encode
 from ..runs.handshake import Handshake
 from ..runs.operation import FlushPolicy
@@ -83,7 +84,8 @@ def relay(
         content = _content()
     except BodyConsumed as error:
         return problem_response(error)
-    relayed = _Relay(upstream, content, transforms, handshake)
+    past_producer = flush == "ready" and not worker.native  # in a thread of its own nothing is written from there
+    relayed = _Relay(upstream, content, transforms, handshake, worker, past_producer=past_producer)
     response = stream(relayed.events(), heartbeat=heartbeat, send_timeout=send_timeout, flush=flush, lifecycle=False)
     channel: Channel = response.response.viewer.source  # type: ignore[union-attr]  # not its viewer, which must be freed with it
     channel.preface = HEARTBEAT
@@ -115,7 +117,16 @@ class _Relay:
 
     channel: Channel
 
-    def __init__(self, upstream: Upstream, content: Content, through: list[Transform], handshake: Handshake) -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        content: Content,
+        through: list[Transform],
+        handshake: Handshake,
+        worker: Worker,
+        *,
+        past_producer: bool,
+    ) -> None:
         from ..gateways.upstream import UpstreamStream, headers_to_pass_on
 
         accept = request.headers.get("Accept", "*/*")
@@ -123,9 +134,18 @@ class _Relay:
         headers += headers_to_pass_on(request.headers.get, upstream)
         self._format = StreamFormat(ends_with=upstream.ends_with, unchanged=True)
         self._stream = UpstreamStream(
-            upstream, lambda _: content, headers, self._format, handshake, whole=True, caller=_request()
+            upstream,
+            lambda _: content,
+            headers,
+            self._format,
+            handshake,
+            whole=True,
+            mark_reads=past_producer and not through,
+            caller=_request(),
         )
         self._through = through
+        self._worker = worker
+        self._past_producer = past_producer and not through
         self._handshake = handshake
         self._begun = self._made_here = False
         self._answer: _Answer | UpstreamProblem | None = None
@@ -145,10 +165,13 @@ class _Relay:
         """The events of the stream."""
         failure = None
         try:
+            if self._past_producer:
+                self._pass_on()
+                return
             with transformed(self._stream.events(), self._through, None) as events:
                 for event in events:
                     self._made_here = event.__class__ is not RawEvent
-                    yield _frame(event) if isinstance(event, Event) else event
+                    yield Event("", _frame(event), text=True) if isinstance(event, Event) else event
             return
         except OperationError as error:
             failure = error
@@ -160,7 +183,30 @@ class _Relay:
                 self._answer = _instead_of_a_stream(failure)
             self._handshake.settle()
         if self._answer is None:
-            yield from map(_frame, self._report(failure))
+            for event in self._report(failure):
+                yield Event("", _frame(event), text=True)
+
+    def _pass_on(self) -> None:
+        """Hands the stream on as it is read: what one read has brought goes out in one write."""
+        pending: list[bytes] = []
+        with closing(self._stream.events()) as events:
+            try:
+                for event in events:
+                    if event is FLUSH:
+                        self._write(pending)
+                    else:
+                        pending.append(_frame(event))
+            except OperationError:  # not for a cancel, which must not wait
+                self._write(pending)
+                raise
+            self._write(pending)
+
+    def _write(self, frames: list[bytes]) -> None:
+        if frames:
+            block = b"".join(frames)
+            frames.clear()
+            self._worker.turn.hand_over(partial(self.channel.pass_on, block))
+            self.channel.wait_for_room()
 
     def _report(self, failure: OperationError) -> Iterator[Event]:
         """The last events of a stream that has failed, in the words of its service; none where they are not known."""
@@ -189,14 +235,16 @@ def _instead_of_a_stream(failure: OperationError) -> _Answer | UpstreamProblem:
     return UpstreamProblem(502, {"code": failure.code, "detail": failure.message})
 
 
-def _frame(event: Event) -> Event:
+def _frame(event: Event) -> bytes:
     """The whole frame of an event: of the upstream's unchanged, of one that was made here with a timestamp."""
-    if isinstance(event, RawEvent):
-        id_line = b"id: %b\n" % event.id.encode() if event.id else b""
-        name_line = b"" if event.name == "message" else b"event: %b\n" % event.name.encode()
-        data = event.body.replace(b"\n", b"\ndata: ")
-        return Event("", b"%b%bdata: %b\n\n" % (id_line, name_line, data), text=True)
-    return Event("", encode(event, timestamp=rfc3339(time.time())), text=True)
+    if not isinstance(event, RawEvent):
+        return encode(event, timestamp=rfc3339(time.time()))
+    data = event.body.replace(b"\n", b"\ndata: ") if b"\n" in event.body else event.body
+    if event.name == "message" and not event.id:
+        return b"data: %b\n\n" % data
+    id_line = b"id: %b\n" % event.id.encode() if event.id else b""
+    name_line = b"" if event.name == "message" else b"event: %b\n" % event.name.encode()
+    return b"%b%bdata: %b\n\n" % (id_line, name_line, data)
 
 
 def _content() -> Content:

@@ -177,6 +177,13 @@ class Parser:
         """Returns the messages that `chunk` completes, oldest first. Raises `EventTooLarge`, see above."""
         if self._too_large:
             raise self._fail(self.completed)
+        if chunk.startswith(b"data: ") and self._is_one_event(chunk):
+            self.last_event_id = self._id
+            return [
+                Message(
+                    "" if self._own_ids else self._id, "message", chunk[6:-2].decode("utf-8", "replace"), self.retry
+                )
+            ]
         messages: list[Message] = []
         for line in self._split(chunk):
             if len(line) > self._room:
@@ -193,6 +200,13 @@ class Parser:
     def unfinished(self) -> bool:
         """Whether an event is incomplete: if the stream ends here, it was cut."""
         return bool(self._line or self._data or self._event or self._start)
+
+    def _is_one_event(self, chunk: bytes) -> bool:
+        """Whether a chunk between two events is one line of data, and its end: a paced stream brings little else."""
+        if self._start is not None or self._after_cr or self._line or self._data or self._event or self._has_id:
+            return False
+        end = len(chunk) - 2
+        return chunk.find(b"\n") == end and chunk.endswith(b"\n") and b"\r" not in chunk and end <= self._max_bytes
 
     def _split(self, chunk: bytes) -> list[bytes]:
         """The lines that `chunk` completes, without their line ends: CR, LF, or both (section 9.2.5, `end-of-line`)."""

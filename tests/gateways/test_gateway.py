@@ -987,7 +987,7 @@ def test_an_upstream_that_does_not_answer_a_delete(world: World, upstream: Upstr
     upstream.will(silent_run, Call.left)
     with GatewayRun(world, upstream.url) as run:
         run.wait_for_call(upstream)
-        run.stage.until(run.id, "start")
+        run.stage.until(run.id, "tick")
         run.stage.cancel(run.id)
         assert run.messages()[-1].json["elapsed"] < PATIENCE
     assert upstream.call(1).method == "DELETE"

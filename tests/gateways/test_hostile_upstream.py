@@ -75,7 +75,7 @@ def packed_comments(call: Call) -> None:
 
 FLOODS: Final[dict[str, Script]] = {
     "comments": body_of(chunk_of(b":\n" * 32_768)),
-    "comments in tiny chunks": body_of(chunk_of(b":\n") * 1024),
+    "comments in tiny chunks": body_of(chunk_of(b":\n") * 16_384),
     "blank lines": body_of(chunk_of(b"\n" * 65_536)),
     "events without data": body_of(chunk_of(b"event: x\n\n" * 6_000)),
     "packed comments": packed_comments,

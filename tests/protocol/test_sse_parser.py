@@ -226,6 +226,22 @@ LINES = [
 ]
 
 
+EVENTS_OF_A_CHUNK = [
+    *(
+        b"data: a\n\n",
+        b"data: \xff\n\n",
+        b"data: \n\n",
+        b"data: a\n",
+        b"data: a\r\n\r\n",
+        b"data: a\r\n\n",
+        b"data: \n",
+    ),
+    *(b"id: 1\ndata: a\n\n", b"id: 2\n", b"event: x\n", b"retry: 5\n\n", b": c\n\n", b"data: a\n\ndata: b\n\n", b"\r"),
+    *(b"\n", b"data", b"data:", b"data:a\n\n", b"data: a\r\n", b"data: a\r\r", b"data: a\r\n\r", b"\xef\xbb\xbf"),
+]
+"""Chunks that are one event, and others beside them."""
+
+
 def streams() -> st.SearchStrategy[bytes]:
     """Streams of lines that a parser knows, with some noise."""
     lines = st.sampled_from(LINES)
@@ -272,6 +288,15 @@ def by_the_standard(stream: bytes) -> list[Message]:
         elif field == "retry" and re.fullmatch("[0-9]{1,300}", value):
             reconnection_time = int(value)
     return messages
+
+
+@given(st.lists(st.sampled_from(EVENTS_OF_A_CHUNK), min_size=2))
+def test_an_event_a_chunk(chunks: list[bytes]) -> None:
+    """As paced streams come: whatever was before, and whatever an event looks like."""
+    assert feed(Parser(), chunks) == by_the_standard(b"".join(chunks))
+    # An id of its own comes from the same chunk here, or from one before that has not ended its event.
+    merged = feed(Parser(own_ids=True), [b"".join(chunks)])
+    assert feed(Parser(own_ids=True), chunks) == merged
 
 
 @given(pieces(streams()))
