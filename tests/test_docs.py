@@ -52,6 +52,16 @@ def test_the_files_that_a_page_names_exist(page: Path) -> None:
     assert missing == []
 
 
+def test_every_page_is_linked() -> None:
+    """Nobody finds a page that the README does not lead to, by itself or over others."""
+    found, new = set[Path](), {ROOT / "README.md"}
+    while new:
+        found |= new
+        links = {(page.parent / link).resolve() for page in new for link in LINK.findall(page.read_text())}
+        new = {link for link in links if link.suffix == ".md"} - found
+    assert [str(page.relative_to(ROOT)) for page in PAGES if page.resolve() not in found] == []
+
+
 def test_the_frame_on_the_page_of_the_events() -> None:
     """It is one that the schema of the events describes."""
     page = (ROOT / "docs" / "reference" / "events.md").read_text()

@@ -56,7 +56,7 @@ def stop_one(kind: str) -> Stopped:
     app, unix = options.pop("app", "tests.apps.bare:with_runs()"), options.pop("unix", False)
     with scratch() as folder:
         notes = Notes(folder)
-        env = {VARIABLE: str(folder), "HEADWAY_DRAIN": "0.3"}
+        env = {VARIABLE: str(folder), "HEADWAY_DRAIN": "0.3", "HEADWAY_DRIAN": "0.3"}
         bind = folder / "socket" if unix else None
         with gunicorn(app, conf=False, env=env, bind=bind, **options) as server, contextlib.ExitStack() as viewers:
             opened = []
@@ -107,6 +107,13 @@ def test_what_is_weaker_is_said_once(stopped: dict[str, Stopped]) -> None:
         assert len(about) == (name in ("gthread", "sync")), f"{kind}: {one.log}"
         assert all(name in line for line in about)
         assert one.log.count("HEADWAY_STORE is memory:") == (name == "sync"), one.log  # these have four workers
+
+
+def test_a_name_that_is_no_setting_is_warned_of_once(stopped: dict[str, Stopped]) -> None:
+    """In one line with the nearest name, by the first worker, or by the master where that loads the application."""
+    for kind, one in stopped.items():
+        has_settings = "only streams" not in kind
+        assert one.log.count("there is no setting HEADWAY_DRIAN: do you mean HEADWAY_DRAIN?") == has_settings, one.log
 
 
 def starts(server: Any) -> Iterator[tuple[int, str]]:
