@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from greenlet import GreenletExit
 
-from streaming import Event, SettingError, progress
+from streaming import Event, SettingError, event, progress
 
 from ..settings import ServiceSettings, settings
 from ..turns import Turn
@@ -269,6 +269,7 @@ class _ChunkReader:
         self._step = step
         self._reason: str | None = None
         self._usage = Usage()
+        self._counts: dict[str, int] = {}
         self._refusal = ""
 
     def pieces(self, stream: Any, connection: Connection) -> Iterator[Event | Piece]:
@@ -280,12 +281,15 @@ class _ChunkReader:
             raise _failure(error, connection) from error
         except (AttributeError, TypeError, ValueError) as error:
             raise errors.unfit(NOT_THE_API) from error
+        if self._counts:
+            yield event("usage", self._counts)
         if self._reason is None and "event-stream" not in stream.response.headers.get("content-type", ""):
             raise errors.unfit(NOT_THE_API)
         yield self._finished()
 
     def _read(self, chunk: dict[str, Any]) -> Iterator[Event | Piece]:
         self._usage = _usage(chunk.get("usage")) or self._usage
+        self._counts = _counts(chunk.get("usage")) or self._counts
         if counts := chunk.get("prompt_progress"):
             yield _prompt_progress(counts, self._step)
         for choice in chunk.get("choices") or ():
@@ -316,6 +320,21 @@ def _usage(usage: Any) -> Usage | None:
     if not isinstance(usage, dict):
         return None
     return Usage(usage.get("prompt_tokens"), usage.get("completion_tokens"))
+
+
+def _counts(usage: Any) -> dict[str, int]:
+    """The data of the event `usage`, of which a server may leave out any part."""
+    found: dict[str, Any] = {}
+    if isinstance(usage, dict):
+        details = {kind: usage.get(f"{kind}_tokens_details") for kind in ("prompt", "completion")}
+        read, written = (part if isinstance(part, dict) else {} for part in details.values())
+        found = {
+            "input_tokens": usage.get("prompt_tokens"),
+            "output_tokens": usage.get("completion_tokens"),
+            "cached_tokens": read.get("cached_tokens"),
+            "reasoning_tokens": written.get("reasoning_tokens"),
+        }
+    return {name: count for name, count in found.items() if type(count) is int}
 
 
 def _prompt_progress(counts: Mapping[str, int], step: str) -> Event:

@@ -90,13 +90,17 @@ class Reply:
                 if isinstance(tokens, int):
                     self.usage[name] = tokens
 
+    def used(self) -> Iterator[Event]:
+        """The usage, if the service has reported any."""
+        if self.usage:
+            yield event("usage", self.usage)
+
     def end(self) -> Iterator[Event]:
         """The last events. Raises `OperationError` for a reply that has not ended."""
         if not self.ended:
             message = "The model's stream ended before its reply did."
             raise OperationError("upstream_truncated", message, retryable=True)
-        if self.usage:
-            yield event("usage", self.usage)
+        yield from self.used()
         yield result(
             {
                 "model": self.model,
@@ -116,8 +120,12 @@ def from_openai(events: Iterable[Event]) -> Iterator[Any]:
     from `reasoning_content`, `reasoning` and `thinking` parts, and from the tags that `ThinkingSplitter` knows. A reply
     has ended with `[DONE]`, or once each of its choices has a `finish_reason`.
     """
-    chat = Chat(Reply())
-    reply = chat.reply
+    reply = Reply()
+    yield from _with_usage(_read_openai(events, reply), reply)
+
+
+def _read_openai(events: Iterable[Event], reply: Reply) -> Iterator[Any]:
+    chat = Chat(reply)
     for original in events:
         data = original.data
         if isinstance(data, str) and data.strip() == DONE:
@@ -141,6 +149,10 @@ def from_anthropic(events: Iterable[Event]) -> Iterator[Any]:
     back, with the signatures of the thinking.
     """
     reply = Reply()
+    yield from _with_usage(_read_anthropic(events, reply), reply)
+
+
+def _read_anthropic(events: Iterable[Event], reply: Reply) -> Iterator[Any]:
     blocks: Blocks = {}
     for original in events:
         data = original.data
@@ -155,6 +167,15 @@ def from_anthropic(events: Iterable[Event]) -> Iterator[Any]:
             yield original
     for last in reply.end():
         yield last if last.name != "result" else _with_content(last, blocks)
+
+
+def _with_usage(read: Iterator[Any], reply: Reply) -> Iterator[Any]:
+    """What was read of a reply; one that has failed has used tokens too."""
+    try:
+        yield from read
+    except OperationError:
+        yield from reply.used()
+        raise
 
 
 # -- OpenAI: chat completions ---------------------------------------------------------------------------------------

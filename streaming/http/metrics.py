@@ -40,6 +40,9 @@ BUILD: Final = {
 }
 """The labels of `headway_build_info`."""
 
+TOKENS: Final = ("input", "output", "cached", "reasoning")
+"""The counts of a run's usage that are a metric; an upstream may send any others."""
+
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
 
@@ -57,6 +60,12 @@ class Prometheus(Observer):
             "headway_run_seconds", "Duration of runs.", ["operation"], buckets=SECONDS, registry=registry
         )
         self._events = Counter("headway_events", "Events of ended runs.", ["operation"], registry=registry)
+        self._tokens = Counter(
+            "headway_tokens",
+            "Tokens that calls of language models took, of ended runs.",
+            ["operation", "kind"],
+            registry=registry,
+        )
         self._streams = Counter("headway_streams", "Streams opened.", ["operation", "resumed"], registry=registry)
         self._refused = Counter(
             "headway_refused", "Requests answered with a problem.", ["code", "status"], registry=registry
@@ -96,6 +105,9 @@ class Prometheus(Observer):
         self._ended.labels(seen.operation, seen.status or "lost", seen.reason or "").inc()
         self._seconds.labels(seen.operation).observe(seen.seconds)
         self._events.labels(seen.operation).inc(seen.events)
+        for kind in TOKENS:
+            if count := seen.usage.get(f"{kind}_tokens"):
+                self._tokens.labels(seen.operation, kind).inc(count)
 
     def stream_opened(self, seen: StreamOpened) -> None:
         self._streams.labels(seen.operation, "yes" if seen.after else "no").inc()

@@ -48,6 +48,11 @@ TABLE: Final[dict[str, dict[str, str]]] = {
     "over": {},
 }
 NAMED: Final = frozenset(name for row in TABLE.values() for name in row) - {OTHER}
+MOST_COUNTS: Final = 16
+NAME_LENGTH: Final = 64
+"""Characters of a name of a count."""
+MOST: Final = 2**53 - 1
+"""The greatest number that JavaScript holds."""
 OVER: Final = frozenset({"succeeded", "failed", "cancelled"})
 
 
@@ -72,6 +77,7 @@ class Fold:
     result: bytes | None = None
     error: bytes | None = None
     question: bytes | None = None
+    usage: bytes | None = None
 
     def add(self, name: str, body: bytes, timestamp: str) -> None:
         """Adds the next event. Raises `RunClosed`, and changes nothing, where the table has no such step."""
@@ -93,6 +99,7 @@ class Fold:
             self.result,
             self.error,
             self.question,
+            self.usage,
         )
 
     @property
@@ -147,6 +154,23 @@ def _keep_ending(fold: Fold, body: bytes) -> None:
     fold.question = None
 
 
+def _add_usage(fold: Fold, body: bytes) -> None:
+    """Adds the counts of a `usage`, which may be of another service: what is no count is left out.
+
+    What earlier attempts have used was used, so that an `attempt` takes none of it back.
+    """
+    try:
+        counts = orjson.loads(body)
+        used = orjson.loads(fold.usage or b"{}")
+    except ValueError:
+        return
+    for name, count in counts.items() if isinstance(counts, dict) else ():
+        is_count = type(count) in (int, float) and count >= 0
+        if is_count and len(name) <= NAME_LENGTH and (name in used or len(used) < MOST_COUNTS):
+            used[name] = min(used.get(name, 0) + count, MOST)
+    fold.usage = orjson.dumps(used)
+
+
 _UPDATES: Final = {
     "progress": _keep_progress,
     "result": _keep_result,
@@ -154,5 +178,6 @@ _UPDATES: Final = {
     "question": _keep_question,
     "answer": _close_question,
     "attempt": _restart,
+    "usage": _add_usage,
     "done": _keep_ending,
 }

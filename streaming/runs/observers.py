@@ -7,8 +7,8 @@ on, and never wait. One that raises is logged, and the run continues.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from ..protocol.state import Ending, Reason
@@ -29,7 +29,8 @@ class RunStarted:
 class RunEnded:
     """A run of this worker has ended, `seconds` after it started here, with `events` up to and including its `done`.
 
-    `reason` is why it was cancelled. A run that was lost to another worker has no `status`: it ends there.
+    `reason` is why it was cancelled. A run that was lost to another worker has no `status`: it ends there. `usage` is
+    what its calls of language models have taken, over all attempts.
     """
 
     run: str
@@ -38,6 +39,7 @@ class RunEnded:
     reason: Reason | None
     seconds: float
     events: int
+    usage: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,7 +189,10 @@ class Run:
         for clean_up in self.cleanup:
             clean_up()
         self._host.forget(self)
-        producer, status = self.producer, self.producer.recorder.fold.ending
+        producer, fold = self.producer, self.producer.recorder.fold
+        status = fold.ending
         reason = producer.cancelled if status == "cancelled" else None
-        record = RunEnded(self.info.id, self.info.operation, status, reason, producer.elapsed, producer.recorder.last)
+        usage = orjson.loads(fold.usage) if fold.usage and status else {}
+        name, seconds, events = self.info.operation, producer.elapsed, producer.recorder.last
+        record = RunEnded(self.info.id, name, status, reason, seconds, events, usage)
         self._host.observer.run_ended(record)

@@ -140,6 +140,7 @@ class Record:
                 "question": _json(fold.question),
                 "viewers": self.viewers,
                 "input": _json(self.info.shown),
+                "usage": _json(fold.usage or b"{}"),
                 "files": [file._asdict() for file in self.files],
             }
         )

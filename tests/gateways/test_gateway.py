@@ -27,6 +27,8 @@ from streaming import (
     delta,
     event,
     flush,
+    from_anthropic,
+    from_openai,
     gateway,
     relay,
     result,
@@ -42,6 +44,7 @@ from streaming.stores.partials import resolved
 from tests.apps.gateway_upstream import Call, Script, Upstream, frame, promptly, stamped
 from tests.clients import PATIENCE, Message
 from tests.conftest import Certificate
+from tests.gateways.test_dialects import RECORDED
 from tests.worlds import Stage, World, ending, entered
 
 DONE: Final = frame("done", stamped(status="succeeded", elapsed=1.0), 9)
@@ -1085,3 +1088,22 @@ def test_what_an_upstream_refused_with_is_in_the_log(
     assert "Incorrect API key provided: ***" in line
     assert "sk-proj" not in line
     assert len(line) < 600
+
+
+@pytest.mark.parametrize(
+    ("name", "dialect", "status", "usage"),
+    [
+        ("openai_chat", from_openai, "succeeded", {"input_tokens": 19, "output_tokens": 10}),
+        ("anthropic", from_anthropic, "succeeded", {"input_tokens": 25, "output_tokens": 15}),
+        ("anthropic_cut", from_anthropic, "failed", {"input_tokens": 25}),
+    ],
+)
+def test_what_a_model_took(
+    world: World, upstream: Upstream, name: str, dialect: Any, status: str, usage: dict[str, int]
+) -> None:
+    """The usage that a model's service reports is in the snapshot of the run, also of one that it has cut."""
+    upstream.will(lambda call: call.stream((RECORDED / f"{name}.sse").read_bytes()))
+    with GatewayRun(world, upstream.url, through=[dialect]) as run:
+        assert run.ending()[0] == status
+        snapshot = json.loads(run.stage.record(run.id).snapshot())
+    assert usage.items() <= snapshot["usage"].items()

@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from streaming import Event, gateway, operation, progress
+from streaming import Event, event, gateway, operation, progress
 from streaming.http import extension, routes
 from streaming.runs.observers import Observer, Refused, RunEnded, RunStarted, StreamOpened
 from tests.apps.gateway_upstream import Upstream
@@ -52,6 +52,13 @@ def failing() -> Iterator[Event]:
     raise LookupError
 
 
+@operation
+def asking() -> Iterator[Event]:
+    """Calls a model twice."""
+    for _ in range(2):
+        yield event("usage", {"input_tokens": 7, "output_tokens": 2, "anything": 1})
+
+
 @pytest.fixture
 def notebook() -> Notebook:
     """An observer."""
@@ -61,7 +68,7 @@ def notebook() -> Notebook:
 @pytest.fixture
 def client(notebook: Notebook) -> FlaskClient:
     """A client of an application with observers, one of them broken."""
-    return create_app(operations=[counted, failing], observers=[Broken(), notebook]).test_client()
+    return create_app(operations=[counted, failing, asking], observers=[Broken(), notebook]).test_client()
 
 
 def figures(text: str) -> dict[tuple[str, str], float]:
@@ -206,3 +213,16 @@ def test_errors_of_the_store(client: FlaskClient) -> None:
         headway.observer.load(headway.runner._load())
     after = figures(client.get("/metrics").text)
     assert after["headway_store_errors_total", ""] - before["headway_store_errors_total", ""] == 3
+
+
+def test_what_models_took(client: FlaskClient, notebook: Notebook) -> None:
+    """The tokens of a run are in its snapshot, in the record of its end, and in a metric of its operation."""
+    before = figures(client.get("/metrics").text)
+    response = client.post("/operations/asking")
+    assert b"event: done" in response.data
+    usage = {"input_tokens": 14, "output_tokens": 4, "anything": 2}
+    assert client.get(f"/runs/{response.headers['Run-Id']}").get_json()["usage"] == usage
+    (ended,) = [seen for seen in notebook.seen if isinstance(seen, RunEnded)]
+    assert ended.usage == usage
+    after = figures(client.get("/metrics").text)
+    assert after["headway_tokens_total", "asking"] - before.get(("headway_tokens_total", "asking"), 0) == 18

@@ -45,6 +45,7 @@ SNAPSHOT = [
     "question",
     "viewers",
     "input",
+    "usage",
     "files",
 ]
 ASYNC = {"Prefer": "respond-async"}

@@ -208,6 +208,7 @@ def test_think(browser: Browser, service: Server, model: ScriptedModel) -> None:
         page.miss(".thinking-text")
         page.click("role=button[name=/^Thoughts/]")
         assert "Water takes the red" in page.text(".thinking-text")
+        page.see("text=/\\d+ read, \\d+ written/")
         page.screenshot("console-think")
         page.click(EVENTS)
         page.choose(".inspector select", "delta")

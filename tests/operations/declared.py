@@ -8,7 +8,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from streaming import Event
-from streaming.protocol.events import LIFECYCLE, TYPED
+from streaming.protocol.schema import EVENTS
 from streaming.runs.operation import Operation
 
 
@@ -26,7 +26,7 @@ def undeclared(operation: Operation, events: Iterable[Event]) -> list[str]:
         if event.name in schemas:
             validator = Draft202012Validator(_closed(schemas[event.name]))
             faults += [f"{event.name}: {error.message}" for error in validator.iter_errors(event.data)]
-        elif event.name == "partial" or event.name not in {*TYPED, *LIFECYCLE}:
+        elif event.name == "partial" or event.name not in EVENTS:
             faults.append(f"{event.name}: not in the catalogue")
     return faults
 

@@ -49,7 +49,8 @@ class ThinkRun:
     @property
     def order(self) -> list[str]:
         """The channels and steps of the events, in order and once each."""
-        names = [event.data.get("channel") or event.data.get("step") for event in self.events]
+        shown = [event for event in self.events if event.name != "usage"]
+        names = [event.data.get("channel") or event.data.get("step") for event in shown]
         return list(dict.fromkeys(names))
 
 

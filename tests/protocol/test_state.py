@@ -207,3 +207,42 @@ def test_a_copy_has_every_field() -> None:
     assert copy == fold
     fold.state = "changed"
     assert copy != fold
+
+
+@pytest.mark.parametrize(
+    ("bodies", "expected"),
+    [
+        (
+            [b'{"input_tokens":7,"output_tokens":2}', b'{"input_tokens":1,"cost":0.5}'],
+            {"input_tokens": 8, "output_tokens": 2, "cost": 0.5},
+        ),
+        ([b'{"input_tokens":7,"model":"m","paid":true,"left":-1,"details":{"a":1}}'], {"input_tokens": 7}),
+        ([b"[DONE]", b"[1]", b"null", b'{"a":1}'], {"a": 1}),
+        ([b'{"a":9007199254740991}', b'{"a":5}'], {"a": 9007199254740991}),
+        ([b'{"a":1}', b'{"a":99999999999999999999999999}'], {"a": 9007199254740991}),
+        ([b'{"%b":1}' % (b"a" * 65)], {}),
+    ],
+)
+def test_usage_is_summed(bodies: list[bytes], expected: dict[str, float]) -> None:
+    """Over all calls; of what another service sends only counts are taken."""
+    fold = Fold(state="running")
+    for body in bodies:
+        fold.add("usage", body, "")
+    assert json.loads(fold.usage or b"{}") == expected
+
+
+def test_a_run_has_so_many_counts() -> None:
+    """An upstream may send any names."""
+    fold = Fold(state="running")
+    for number in range(100):
+        fold.add("usage", b'{"n%d":1}' % number, "")
+    assert len(json.loads(fold.usage or b"{}")) == 16
+
+
+def test_another_attempt_takes_no_usage_back() -> None:
+    """What the lost producer has used was used."""
+    fold = Fold(state="running")
+    fold.add("usage", b'{"input_tokens":7}', "")
+    fold.add("attempt", b'{"attempt":2}', "")
+    fold.add("usage", b'{"input_tokens":7}', "")
+    assert fold.usage == b'{"input_tokens":14}'

@@ -288,8 +288,17 @@ class StoreContract:
             "question": None,
             "viewers": 1,
             "input": None,
+            "usage": {},
             "files": [],
         }
+
+    def test_usage_is_summed(self, producer: Producer, store: Store) -> None:
+        """What several calls of models have taken is in the snapshot."""
+        for _ in range(2):
+            producer.write(event("usage", {"input_tokens": 7, "output_tokens": 2}))
+        record = store.find("r")
+        assert record is not None
+        assert json.loads(record.snapshot())["usage"] == {"input_tokens": 14, "output_tokens": 4}
 
     def test_a_record_does_not_change(self, producer: Producer, store: Store) -> None:
         """A record that was found stays the same when the run goes on."""

@@ -33,6 +33,7 @@ export function RunDetails({id, run}: {id: string; run: UseRun}) {
             </span>
           )}
         </Fact>
+        <Fact name="Tokens">{tokens(snapshot?.usage)}</Fact>
         <Fact name="Viewers">{live && viewers !== undefined && number(viewers)}</Fact>
         <Fact name="Last event">{run.events.length > 0 && `no. ${number(run.events.at(-1)?.id ?? 0)}`}</Fact>
       </dl>
@@ -50,6 +51,14 @@ export function RunDetails({id, run}: {id: string; run: UseRun}) {
       </div>
     </aside>
   )
+}
+
+/** What the run's calls of language models have taken. */
+function tokens(usage: Snapshot['usage']): string {
+  const read = usage?.input_tokens
+  const written = usage?.output_tokens
+  const parts = [read !== undefined && `${number(read)} read`, written !== undefined && `${number(written)} written`]
+  return parts.filter(Boolean).join(', ')
 }
 
 function Fact({name, children}: {name: string; children: ReactNode}) {

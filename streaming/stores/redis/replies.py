@@ -15,7 +15,7 @@ from ..driver import FULL, NO_ROOM, Adopted, PutFile, State, Stored, sizes
 from ..files import FileInfo
 from .scripts import Argument
 
-BODIES: Final = frozenset({"input", "shown", "progress", "result", "error", "question"})
+BODIES: Final = frozenset({"input", "shown", "progress", "result", "error", "question", "usage"})
 """The fields that are bytes."""
 
 FIELDS: Final = {*RunInfo.__slots__, *Fold.__slots__, "last", "queued", "cancel", "attempt"}

@@ -39,6 +39,7 @@ def values_of(fold: Fold) -> dict[str, Any]:
         "result": fold.result,
         "error": fold.error,
         "question": fold.question,
+        "usage": fold.usage,
     }
 
 

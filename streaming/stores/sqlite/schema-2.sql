@@ -88,3 +88,5 @@ WHEN new.list <> ifnull(new.ending, iif(new.queued AND new.cancel IS NULL, 'queu
   UPDATE runs SET list = ifnull(new.ending, iif(new.queued AND new.cancel IS NULL, 'queued', 'live'))
     WHERE number = new.number;
 END;
+-- What calls of language models have taken.
+ALTER TABLE runs ADD COLUMN usage BLOB;

@@ -63,7 +63,7 @@ UPDATE workers SET expires = :now + 60 WHERE id = 'queue'
 
 -- name: fold
 UPDATE runs SET state = :state, ending = :ending, last = :last_event_id, updated = :updated, progress = :progress,
-  result = :result, error = :error, question = :question, size = size + :size, ended = :ended, expires = :expires,
+  result = :result, error = :error, question = :question, usage = :usage, size = size + :size, ended = :ended, expires = :expires,
   appended = {transaction}
   WHERE id = :run AND worker = :worker AND epoch = :epoch AND ending IS NULL
   AND (last >= :first - 1 OR :gap IS NOT NULL)

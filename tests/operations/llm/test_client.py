@@ -59,7 +59,9 @@ def test_text_arrives_in_pieces_and_ends_with_its_usage() -> None:
     with fake_model(
         Reply(said(role="assistant", content=""), text("Ye", "s."), finish(prompt=7, completion=2))
     ) as fake:
-        assert pieces_of(fake) == [Text("Ye"), Text("s."), Finished("stop", Usage(7, 2))]
+        *texts, used, finished = pieces_of(fake)
+    assert [*texts, finished] == [Text("Ye"), Text("s."), Finished("stop", Usage(7, 2))]
+    assert (used.name, used.data) == ("usage", {"input_tokens": 7, "output_tokens": 2})
 
 
 @pytest.mark.parametrize("word", ["reasoning_content", "reasoning"])
