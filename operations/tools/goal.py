@@ -57,6 +57,11 @@ _EITHER: Final = re.compile(
     r"\b(?:compare|ranked?|versus|vs)\b",
     re.IGNORECASE | re.DOTALL,
 )
+_BETWEEN: Final = re.compile(
+    r"\bof (?:the )?(?:[A-Z0-9][\w.-]* ?)+['’]s? ([^\W\d_]+)(?!['’\w])|['’]s ([^\W\d_]+)['’]s?\b|"
+    r"\bof the ([^\W\d_]+) (?:of|for|that|which|who|whose)\b"
+)
+"""`the number of Jane Doe's manager`, `Jane Doe's manager's number`, `the number of the manager of Jane Doe`."""
 _YES_NO: Final = re.compile(
     r"(?:is|are|was|were|does|do|did|can|could|has|have|had|will|would|should|may)\b(?! .*\bor\b)", re.IGNORECASE
 )
@@ -147,6 +152,11 @@ class Goal:
         """Whether it asks which of several comes first in some order."""
         words = _HIGH | _LOW | _LATE | _EARLY
         return bool(self._compared & words or _EITHER.search(_THRESHOLD.sub(" ", self.text)))
+
+    @cached_property
+    def between(self) -> list[str]:
+        """Words for what stands between the thing that is named and what is asked for: the manager of somebody."""
+        return [word.casefold() for match in _BETWEEN.finditer(self.text) for word in match.groups() if word]
 
     @property
     def is_yes_or_no(self) -> bool:

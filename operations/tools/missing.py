@@ -54,6 +54,7 @@ def problems(
         yield "No value of the answer is of an observation."
     yield from names_without_call(goal, observations, reads)
     yield from _unused_numbers(goal, observations, reads, literals)
+    yield from _links(goal, observations, reads)
     yield from _chains(goal, observations, reads, literals)
     yield from _picked(goal, observations, computed, reads)
     yield from _other_days(goal, observations, computed, reads)
@@ -95,12 +96,23 @@ def names_without_call(goal: Goal, observations: Observations, reads: set[Path] 
 
 
 def nothing_asked(goal: Goal, observations: Observations) -> str:
-    """What was not asked about where no call had a result; empty if one was about a name or a number of the goal."""
-    asked = " ".join(text_of(value) for each in observations.all for value in each.arguments.values())
+    """What was not asked about where no call had a result; empty if one was about a name or a number of the goal.
+
+    `Jane Doe's manager` as the name of somebody is not about Jane Doe.
+    """
+    arguments = [str(value) for each in observations.all for value in each.arguments.values() if value is not None]
     terms = [*goal.names, *goal.numbers]
+    exact = [each for each in arguments if not any(_says_more(each, name) for name in goal.names)]
+    asked = " ".join(map(text_of, exact))
     if not terms or any(has_words(each, asked) or wording.stands_in(each, asked) for each in terms):
         return ""
-    return f"No call was made about {terms[0]}: {MAKE_ONE}"
+    return f"No call was made about {terms[0]} alone: {MAKE_ONE}"
+
+
+def _says_more(argument: str, name: str) -> bool:
+    """Whether an argument has a name and words around it."""
+    rest = [word for word in re.findall(r"[^\W\d_]{3,}", argument) if not has_words(word, name)]
+    return has_words(name, argument) and any(word[0].islower() for word in rest)
 
 
 def _unused_numbers(goal: Goal, observations: Observations, reads: set[Path], literals: set[str]) -> Iterator[str]:
@@ -132,6 +144,25 @@ def _chains(goal: Goal, observations: Observations, reads: set[Path], literals: 
                 yield f"The {key} is {str(leaf)[:60]!r}: " + (
                     LOOK_UP if looked_up else "the answer does not take it into account."
                 )
+
+
+def _links(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator[str]:
+    """What has to be looked up between what the goal names and what it asks for, and was not."""
+    if not goal.between or not reads:
+        return
+    called = [observations.by_name[name] for name in sorted({str(path[0]) for path in reads})]
+    known = words_of(" ".join(word for each in called for word in (each.tool, *each.arguments)).replace("_", " "))
+    inside = words_of(" ".join(str(key) for path in reads for key in path[1:-1]).replace("_", " "))
+    seen = [(path, normalize(str(leaf))) for path, leaf in observations.leaves()]
+    followed = any(
+        value not in goal.plain and any(leaf == value and path[0] != each.name for path, leaf in seen)
+        for each in called
+        for value in map(normalize, map(str, each.arguments.values()))
+    )
+    for word in goal.between:
+        if not followed and not set(words_of(word)) <= {*known, *inside}:
+            found = [str(observations.at(path)) for path, _ in seen if words_of(word) == words_of(str(path[-1]))]
+            yield f"The answer is not about the {word}{f', {found[0]}' if found else ''}: {LOOK_UP}"
 
 
 def is_named(key: str, goal: Goal) -> bool:
@@ -226,7 +257,7 @@ def _comparison(
         return
     by_sql = any(observations.by_name[str(path[0])].tool == "query" for path in reads)
     if not ranks:
-        if not by_sql and not list(wording.failures(observations)):
+        if not by_sql and not wording.failures(goal, observations):
             yield "The goal compares: read the values that are compared, one for each."
         return
     subjects = {normalize(rank.subject) for rank in ranks}

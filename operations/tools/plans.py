@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from ..llm.answers import is_complete, read, without_nan
 from .base import Tool
@@ -18,6 +18,8 @@ from .expressions import MAX_LENGTH
 from .schema import for_model
 
 Json = dict[str, Any]
+Kind = Literal["any", "calls", "answer"]
+"""What the next reply may be."""
 
 MAX_CALLS: Final = 4
 """Calls of one step."""
@@ -44,18 +46,20 @@ class Plan:
     values: Sequence[tuple[str, str]] = ()
 
 
-def reply_schema(tools: Sequence[Tool], observations: Sequence[str], *, bounded: bool, answer: bool = True) -> Json:
-    """The JSON Schema of a reply: calls of tools, or, unless `answer` is false, an answer; without tools only that.
+def reply_schema(tools: Sequence[Tool], observations: Sequence[str], kind: Kind, *, bounded: bool) -> Json:
+    """The JSON Schema of a reply.
 
     `observations` are those that a part may name. `bounded` is for servers that support the lengths of strings.
     """
-    value = _object(name=_text(PART_LENGTH, bounded=bounded), expression=_text(MAX_LENGTH, bounded=bounded))
-    values: Json = {"type": "array", "items": value, "maxItems": MAX_VALUES}
-    forms = [_object(values=values, answer=_text(ANSWER_LENGTH, bounded=bounded))] if answer or not tools else []
-    if tools:
+    forms = []
+    if kind != "answer":
         calls = [_call_schema(tool, bounded=bounded) for tool in tools]
         items = calls[0] if len(calls) == 1 else {"anyOf": calls}
-        forms.insert(0, _object(calls={"type": "array", "items": items, "minItems": 1, "maxItems": MAX_CALLS}))
+        forms.append(_object(calls={"type": "array", "items": items, "minItems": 1, "maxItems": MAX_CALLS}))
+    if kind != "calls":
+        value = _object(name=_text(PART_LENGTH, bounded=bounded), expression=_text(MAX_LENGTH, bounded=bounded))
+        values: Json = {"type": "array", "items": value, "maxItems": MAX_VALUES}
+        forms.append(_object(values=values, answer=_text(ANSWER_LENGTH, bounded=bounded)))
     return _object(parts=_parts(observations, bounded=bounded), next={"anyOf": forms} if len(forms) > 1 else forms[0])
 
 

@@ -39,7 +39,8 @@ max(o1, key=lambda each: each["b"])["a"], convert(o1["a"], "g", "kg"), days_betw
 or words of a text in quotes.
 - Where nothing was found or a call failed, values is [] and the answer says so.
 Tools:
-{tools}"""
+{tools}
+"""
 
 TODAY: Final = """\
 Today is {today}. What stands between <files {tag}> and </files {tag}>, and between <observation {tag}> and \
@@ -51,23 +52,20 @@ HINT: Final = "The answer {answer!r} cannot be given: {hint} "
 AGAIN: Final = "That was not one JSON object of the form that was asked for. Reply with that and nothing else."
 
 
-def system(tools: Sequence[Tool]) -> str:
-    """The system message, which is the same for all runs with these tools."""
-    lines = "\n".join(f"- {signature(tool.name, tool.parameters)}: {tool.description}" for tool in tools)
-    return SYSTEM.format(tools=lines or "(none)")
+def system(tools: Sequence[Tool], today: date, tag: str) -> str:
+    """The system message: what all runs with these tools share, then the day and the random word of this run.
 
-
-def task(goal: str, files: Iterable[str], today: date, tag: str) -> str:
-    """The goal of a run and its files; `tag` is a random word, which no observation can contain.
-
-    Names of files and columns are the words of strangers.
+    `tag` stands in the marks around strangers' text, so that none of that can close them.
     """
-    lines = [
-        f"Goal: {goal}",
-        TODAY.format(today=f"{today:%A}, {today.day} {today:%B %Y}", tag=tag, no_orders=NO_ORDERS),
-    ]
+    lines = "\n".join(f"- {signature(tool.name, tool.parameters)}: {tool.description}" for tool in tools)
+    day = f"{today:%A}, {today.day} {today:%B %Y}"
+    return SYSTEM.format(tools=lines or "(none)") + TODAY.format(today=day, tag=tag, no_orders=NO_ORDERS)
+
+
+def task(goal: str, files: Iterable[str], tag: str) -> str:
+    """The goal of a run and its files: their names, and those of columns, are the words of strangers."""
     listed = [visible(file) for file in files]
-    return "\n".join([*lines, *([f"<files {tag}>", *listed, f"</files {tag}>"] if listed else [])])
+    return "\n".join([f"Goal: {goal}", *([f"<files {tag}>", *listed, f"</files {tag}>"] if listed else [])])
 
 
 def observation(call: Mapping[str, Any], name: str, size: int, tag: str) -> str:

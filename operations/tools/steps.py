@@ -70,6 +70,8 @@ class AgentRun:
         self._tables: list[str] = []
         self._texts: dict[str, str] = {}  # whole, while the model sees a part of each
         self._hints_left = HINTS
+        self._hint = ""
+        self._reached = False
         self._absent = 0
 
     def run(self) -> Generator[Event, Any, Result]:
@@ -79,14 +81,31 @@ class AgentRun:
             self._tables = data.describe(self.files)
         self.model = yield from connect()
         self.deadline = time.monotonic() + self.seconds
-        repeats = False
-        hint, may_answer = "", True
+        verdict, step = yield from self._steps()
+        if verdict is None:
+            yield progress("Answering with what is known", done=len(self.steps), unit="steps", step="steps")
+            verdict = self._judge((yield from self._plan("answer", self._hint + prompt.LAST)))
+        yield delta(verdict.text, "text")
+        supported: Support = "supported" if verdict.supported else "unsupported"
+        ended: EndReason = "answered" if self._reached else "gave_up"
+        yield event("final_answer", {"step": step, "text": verdict.text, "support": supported, "ended": ended})
+        return Result(
+            answer=verdict.text,
+            support=supported,
+            ended=ended,
+            steps=self.steps,
+            usage=self.usage,
+            model=self.model.name,
+        )
+
+    def _steps(self) -> Generator[Event, Any, tuple[support.Verdict | None, int]]:
+        """The verdict on the answer and its step; no verdict if the steps or the seconds run out before."""
+        kind: plans.Kind = "any"
         for step in range(1, self.max_steps + 1):
             # Without a total: the number of steps is not known, and an eta would be wrong.
             yield progress(f"Step {step}", done=step - 1, unit="steps", step="steps")
             try:
-                order = prompt.NEXT.format(seen=", ".join(self._observations()) or "none")
-                plan = yield from self._plan(self.tools, hint + order, may_answer=may_answer)
+                plan = yield from self._plan(kind, self._hint + self._order(kind))
             except _OutOfTime:
                 break
             calls = self._calls(step, plan)
@@ -94,28 +113,28 @@ class AgentRun:
             if plan.answer is not None:
                 verdict = self._judge(plan)
                 if verdict.supported or self._hints_left == 0:
-                    return (yield from self._finish(step, verdict, "answered"))
-                hint, may_answer = self._hint(verdict), not verdict.needs_call
+                    self._reached = verdict.supported or kind != "answer"
+                    return verdict, step
+                kind = self._advise(verdict, kind)
                 continue
             results = yield from self._make_calls(step, calls)
             self.steps.append(Step(step=step, parts=plan.parts, calls=results))
-            hint, may_answer = "", True
-            repeats = _has_only_repeats(results)  # the model has nothing else to look for
-            if repeats or time.monotonic() >= self.deadline:
+            repeats = all(call.code == "repeated" for call in results)
+            if (repeats and kind == "calls") or time.monotonic() >= self.deadline:
                 break
-        yield progress("Answering with what is known", done=len(self.steps), unit="steps", step="steps")
-        verdict = yield from self._last_answer(hint)
-        ended: EndReason = "answered" if repeats and verdict.supported else "gave_up"
-        return (yield from self._finish(len(self.steps) + 1, verdict, ended))
+            kind, self._hint = "answer" if repeats else "any", ""  # who repeats has nothing else to look for
+        return None, len(self.steps) + 1
 
-    def _last_answer(self, hint: str) -> Generator[Event, Any, support.Verdict]:
-        """The answer without further calls; with a second try if it has no support and there is time."""
-        plan = yield from self._plan((), hint + prompt.LAST)
-        verdict = self._judge(plan)
-        if verdict.supported or not self._hints_left or time.monotonic() >= self.deadline:
-            return verdict
-        plan = yield from self._plan((), self._hint(verdict) + prompt.LAST)
-        return self._judge(plan)
+    def _advise(self, verdict: support.Verdict, kind: plans.Kind) -> plans.Kind:
+        """Tells the model what its answer lacks; returns what it may reply."""
+        self._hints_left -= 1
+        self._hint = prompt.HINT.format(answer=verdict.text[:HINTED], hint=verdict.hint)
+        return "calls" if verdict.needs_call and self.tools else kind
+
+    def _order(self, kind: plans.Kind) -> str:
+        if kind == "answer":
+            return prompt.LAST
+        return prompt.NEXT.format(seen=", ".join(self._observations()) or "none")
 
     def _judge(self, plan: plans.Plan) -> support.Verdict:
         """Whether the observations support the answer of a plan. That there is none has to be said twice."""
@@ -128,59 +147,41 @@ class AgentRun:
         if not verdict.supported and not plan.values and observations.values and wording.denies(plan.answer or ""):
             self._absent += 1
             if self._absent > 1:
-                return support.absent(goal, observations) or verdict
+                return support.absent(goal, observations, self._tools_by_name) or verdict
         return verdict
-
-    def _hint(self, verdict: support.Verdict) -> str:
-        self._hints_left -= 1
-        return prompt.HINT.format(answer=verdict.text[:HINTED], hint=verdict.hint)
-
-    def _finish(self, step: int, verdict: support.Verdict, ended: EndReason) -> Generator[Event, Any, Result]:
-        yield delta(verdict.text, "text")
-        supported: Support = "supported" if verdict.supported else "unsupported"
-        yield event("final_answer", {"step": step, "text": verdict.text, "support": supported, "ended": ended})
-        return Result(
-            answer=verdict.text,
-            support=supported,
-            ended=ended,
-            steps=self.steps,
-            usage=self.usage,
-            model=self.model.name,
-        )
 
     # -- the model ----------------------------------------------------------------------------------------------------
 
-    def _plan(self, tools: Sequence[Tool], order: str, *, may_answer: bool = True) -> Generator[Event, Any, plans.Plan]:
+    def _plan(self, kind: plans.Kind, order: str) -> Generator[Event, Any, plans.Plan]:
         """The next plan of the model, which has a second try if its reply has the wrong form."""
+        kind = kind if self.tools else "answer"
         more: list[Json] = []
         for _ in range(2):
-            reply = yield from self._reply(tools, order, more, may_answer=may_answer)
+            reply = yield from self._reply(kind, order, more)
             plan = plans.parse(reply)
-            if plan is not None and (tools or plan.answer is not None):
+            if plan is not None and (kind != "answer" or plan.answer is not None):
                 return plan
             more = [prompt.message("assistant", reply or "{}"), prompt.message("user", prompt.AGAIN)]
         raise OperationError("model_unfit", "The model's reply does not have the form of a step.")
 
-    def _reply(
-        self, tools: Sequence[Tool], order: str, more: Sequence[Json], *, may_answer: bool
-    ) -> Generator[Event, Any, str]:
+    def _reply(self, kind: plans.Kind, order: str, more: Sequence[Json]) -> Generator[Event, Any, str]:
         """One reply. While the context is too small, the observations are shortened."""
         while True:
             try:
-                schema = plans.reply_schema(tools, self._observations(), bounded=self.model.embedded, answer=may_answer)
-                return (yield from self._call_model(tools, [*self._messages(order), *more], schema))
+                return (yield from self._call_model(kind, [*self._messages(order), *more]))
             except OperationError as error:
                 if error.code != "model_context_too_small" or self._observation_bytes <= MIN_SHOWN or not self.steps:
                     raise
                 self._observation_bytes = max(self._observation_bytes // 2, MIN_SHOWN)
 
-    def _call_model(self, tools: Sequence[Tool], messages: Sequence[Json], schema: Json) -> Generator[Event, Any, str]:
+    def _call_model(self, kind: plans.Kind, messages: Sequence[Json]) -> Generator[Event, Any, str]:
+        schema = plans.reply_schema(self.tools, self._observations(), kind, bounded=self.model.embedded)
         reply = plans.PartialReply()
         self.usage["calls"] += 1
         pieces = chat(self.model, messages, max_tokens=REPLY_TOKENS, temperature=0.0, schema=schema)
         with contextlib.closing(pieces):
             for piece in pieces:
-                if tools and time.monotonic() >= self.deadline:
+                if kind != "answer" and time.monotonic() >= self.deadline:
                     raise _OutOfTime
                 if isinstance(piece, Event):
                     yield piece
@@ -204,9 +205,9 @@ class AgentRun:
             prompt.observation(call.model_dump(), f"o{number}", self._observation_bytes, self._tag)
             for number, call in enumerate(self._observed_calls(), 1)
         )
-        task = prompt.task(self.goal, self._file_list(), datetime.now(UTC).date(), self._tag)
-        content = "\n".join([task, *observations, order])
-        return [prompt.message("system", prompt.system(self.tools)), prompt.message("user", content)]
+        content = "\n".join([prompt.task(self.goal, self._file_list(), self._tag), *observations, order])
+        system = prompt.system(self.tools, datetime.now(UTC).date(), self._tag)
+        return [prompt.message("system", system), prompt.message("user", content)]
 
     def _file_list(self) -> list[str]:
         """A line for each file of the run."""
@@ -289,10 +290,6 @@ class AgentRun:
                 f"This call has been made before: its observation is {previous.call}.\n{previous.text}", "repeated"
             )
         return None
-
-
-def _has_only_repeats(calls: Sequence[CallResult]) -> bool:
-    return all(call.code == "repeated" for call in calls)
 
 
 def _call_data(call: Call) -> Json:

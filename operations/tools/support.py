@@ -9,7 +9,7 @@ person), the entry of a list, the day, the direction of a comparison. What misse
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,7 +59,7 @@ def judge(goal: Goal, observations: Observations, values: Sequence[Named], text:
         return Verdict(text, False, NOT_YET)
     if not observations.values:
         missing = nothing_asked(goal, observations)
-        return Verdict(wording.nothing_found(observations), not missing, missing)
+        return Verdict(wording.nothing_found(goal, observations), not missing, missing)
     try:
         computed = [_compute(goal, observations, *each) for each in values]
     except ExpressionError as error:
@@ -111,16 +111,17 @@ def _judge_text(goal: Goal, observations: Observations, text: str) -> Verdict:
     return Verdict(text, problem is None, problem or "")
 
 
-def absent(goal: Goal, observations: Observations) -> Verdict | None:
+def absent(goal: Goal, observations: Observations, tools: Collection[str]) -> Verdict | None:
     """The verdict where the model says twice that the observations do not hold what the goal asks for.
 
-    `None` if a field bears the name of what is asked for, so that this is not so.
+    `None` if a field bears the name of what is asked for, so that this is not so, and while there are tools that were
+    not called: the answer may be elsewhere.
     """
-    if next(names_without_call(goal, observations, ()), None):
+    if next(names_without_call(goal, observations, ()), None) or {each.tool for each in observations.all} < set(tools):
         return None
     for path, leaf in observations.leaves():
         key = next((str(part) for part in reversed(path) if isinstance(part, str)), "")
         asked = is_named(key, goal) and not is_in_goal(leaf, goal)
         if len(path) > 1 and (asked or is_long(leaf)):
             return None
-    return Verdict(wording.fields_without_answer(observations), True)
+    return Verdict(wording.fields_without_answer(goal, observations), True)

@@ -6,7 +6,7 @@ A comparison is worded by the program: the values in their order, with the diffe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -71,26 +71,27 @@ def denies(text: str) -> bool:
 # --- nothing ---------------------------------------------------------------------------------------------------------
 
 
-def nothing_found(observations: Observations) -> str:
+def nothing_found(goal: Goal, observations: Observations) -> str:
     """What an answer says where all calls failed or had no result."""
-    return "\n".join(failures(observations, prefix=True))
+    return "\n".join(failures(goal, observations) or ["Not found: no call of a tool has succeeded."])
 
 
-def failures(observations: Observations, *, prefix: bool = False) -> Iterator[str]:
-    """A line for each call that had no result, or failed and did not succeed later."""
+def failures(goal: Goal, observations: Observations) -> list[str]:
+    """A line for each call that had no result, or failed and did not succeed later, unless nobody has asked for it."""
     done = {(each.tool, each.subject) for each in observations.all if each.is_useful}
+    known = set(words_of(" ".join(map(text_of, (goal.text, *observations.values.values())))))
     lines: dict[tuple[str, str], str] = {}
     for each in observations.all:
         key = (each.tool, each.subject)
         if each.is_useful or key in done or each.code in ("repeated", "invalid_arguments", "no_such_tool"):
             continue
+        if observations.values and not set(words_of(each.subject)) & known:
+            continue
         if each.is_empty:
             lines[key] = f"Not found: {each.title} has no result."
         else:
             lines[key] = f"Could not be found out: {each.title} failed. {each.text[:200]}"
-    if prefix and not lines:
-        yield "Not found: no call of a tool has succeeded."
-    yield from lines.values()
+    return list(lines.values())
 
 
 def what_there_is(observations: Observations) -> str:
@@ -99,10 +100,10 @@ def what_there_is(observations: Observations) -> str:
     return f"{'; '.join(fields)}. Give what the goal asks for as values, or say that it is not there."[:800]
 
 
-def fields_without_answer(observations: Observations) -> str:
+def fields_without_answer(goal: Goal, observations: Observations) -> str:
     """What an answer says where the observations do not hold what was asked for."""
     lines = [f"{each.title} has only {', '.join(_fields(each.value))}." for each in observations.all if each.is_useful]
-    return "\n".join(["Not found.", *lines, *failures(observations)])
+    return "\n".join(["Not found.", *lines, *failures(goal, observations)])
 
 
 def _fields(value: Any) -> list[str]:
@@ -130,7 +131,7 @@ def answer(
         )
         if ranks:
             sentence = f"{_in_words(ranks)}\n{sentence}"
-    return "\n".join([sentence, *failures(observations)])
+    return "\n".join([sentence, *failures(goal, observations)])
 
 
 def _filled(name: str, shown: Sequence[tuple[str, str]]) -> str:
