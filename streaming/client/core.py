@@ -177,7 +177,9 @@ class BaseClient(Generic[HttpT, HeadersT]):
 
     def _own_headers(self) -> dict[str, str]:
         """What the headers of the caller replace."""
-        key = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
+        # The caller's own `http` may say who asks: that wins over the environment.
+        chosen = self._options["api_key"] is not None or "Authorization" not in self._http.headers
+        key = {"Authorization": f"Bearer {self._api_key}"} if self._api_key and chosen else {}
         default = self._http.headers.get("User-Agent", "").startswith("python-httpx/")
         return {**key, "User-Agent": user_agent()} if default else key
 

@@ -73,9 +73,11 @@ def checked_key(key: str) -> str:
 
 
 def path_of(*parts: str) -> str:
-    """A path below the base URL, its parts quoted. Raises `ValueError` where the id of a run is empty."""
+    """A path below the base URL, its parts quoted. Raises `ValueError` where the id of a run is empty, or leads out."""
     if "" in parts:
         raise ValueError("this stream belongs to no run")
+    if not {".", ".."}.isdisjoint(parts):  # which every reader of a URL takes out of it (RFC 3986, section 5.2.4)
+        raise ValueError("`.` and `..` are no names of a service")
     return "".join(f"/{quote(part, safe='')}" for part in parts)
 
 

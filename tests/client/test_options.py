@@ -57,6 +57,16 @@ def test_the_key_of_the_environment(client_of: ClientOf, service: Service, monke
         assert key_sent(service) == key
 
 
+def test_the_callers_http_wins_over_the_environment(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A header of its own says who asks, unless the client is given a key."""
+    monkeypatch.setenv("HEADWAY_API_KEY", "of-the-environment")
+    http = httpx.Client(transport=httpx.MockTransport(service), headers={"Authorization": "Basic theirs"})
+    Client(URL, http=http).operations()
+    assert key_sent(service) == "Basic theirs"
+    Client(URL, http=http, api_key="mine").operations()
+    assert key_sent(service) == "Bearer mine"
+
+
 @pytest.mark.parametrize("kind", CLIENTS)
 @pytest.mark.parametrize("key", ["a key", "a\r\nX-Evil: 1", "sch\u00fcssel"])
 def test_a_key_that_no_header_carries(kind: Any, key: str) -> None:

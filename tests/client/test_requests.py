@@ -284,6 +284,12 @@ def test_ids_cannot_leave_their_path(client_of: ClientOf, service: Service) -> N
         with pytest.raises(NotAStream):
             run.snapshot()
     assert service.requests[-1].url.raw_path == b"/api/runs/r%2F1"
+    sent = len(service.requests)
+    with client_of(service) as headway:
+        for run in (".", "..", ""):
+            with pytest.raises(ValueError, match=r"no names of a service|belongs to no run"):
+                headway.cancel(run)
+    assert len(service.requests) == sent
 
 
 @pytest.mark.parametrize(

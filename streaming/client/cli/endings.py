@@ -55,10 +55,10 @@ def guarded(ctx: click.Context | None = None) -> Iterator[None]:
             verb = "result" if ctx.invoked_subcommand == "result" else "watch"
             say(f"to go on: {ctx.obj.going_on(ctx, verb, error.run, error.last_event_id)}")
         raise Exit(_code_of(error)) from None
-    except UnicodeError as error:
-        raise click.UsageError(f"a text cannot be sent: {printable(str(error))}") from None
     except OSError as error:
         raise Exit(_end_output(error)) from None
+    except ValueError as error:  # what no request can carry
+        raise click.UsageError(printable(str(error))) from None
 
 
 def reason_of(error: ClientError) -> str:
