@@ -94,17 +94,18 @@ class Channel(Source):
     def read(self, after: int, *, frames: int, merge: bool) -> Batch:
         # Not earlier: a stream that nobody reads (HEAD) does no work, and by now the view has done with its request.
         self.start()
-        if not self._frames:
-            return Batch(b"", self._last, self._over)
-        block = b"".join(self._frames[:frames])
-        del self._frames[:frames]
+        if len(self._frames) <= frames:
+            block, self._frames = b"".join(self._frames), []
+        else:
+            block = b"".join(self._frames[:frames])
+            del self._frames[:frames]
         self._size -= len(block)
         if self._size <= ROOM:
             self._room.set()
         return Batch(block, self._last - len(self._frames), self._over and not self._frames)
 
     def at_hand(self, after: int) -> bool:
-        return True
+        return bool(self._frames)
 
     def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
         self._notify = notify

@@ -47,7 +47,7 @@ class Source:
         raise NotImplementedError
 
     def at_hand(self, after: int) -> bool:
-        """Whether `read` returns at once, without a gap: a store may have to be asked first, which waits."""
+        """Whether there are more that `read` returns at once, without a gap: to ask a store would take a wait."""
         return False
 
     def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
@@ -236,11 +236,15 @@ class Viewer:
 
     def _pass_on(self) -> bool:
         """Sends what follows without waiting; false where the stream's own greenlet has to go on."""
+        sent = False
         while self.source.at_hand(self._after):
-            block = self._read_batch().block
-            if not (block and self._send(block)) or self._over:
-                return not (block or self._over)
-        return False
+            # Whoever is idle does not lag, and has no gap here.
+            batch = self.source.read(self._after, frames=self._frames_at_once, merge=False)
+            self._after, self._over = batch.last, batch.over
+            sent = self._send(batch.block)
+            if not sent or self._over:
+                return False
+        return sent
 
     def _send(self, block: bytes) -> bool:
         """Sends a block past the server, to a connection that is idle."""

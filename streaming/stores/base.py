@@ -205,7 +205,7 @@ class Store(ABC):
         """
 
     def at_hand(self, run: str, after: int) -> bool:
-        """Whether `read` returns at once what follows, with nothing missing before it; false where it may wait."""
+        """Whether there are frames after `after` that `read` returns at once, with nothing missing before them."""
         return False
 
     @abstractmethod

@@ -48,8 +48,8 @@ class RecentEvents:
         self._last_batch = None
 
     def has(self, after: int) -> bool:
-        """Whether the frames after number `after` are in memory, all that there are."""
-        return self.oldest - 1 <= after <= self.fold.last_event_id
+        """Whether there are frames after number `after`, and all of them are in memory."""
+        return self.oldest - 1 <= after < self.fold.last_event_id
 
     def read(self, after: int, frames: int, merge: bool) -> Batch:
         """The frames after number `after`, as far as they are in memory."""
