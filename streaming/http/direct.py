@@ -10,6 +10,7 @@ end of the response.
 from __future__ import annotations
 
 import errno
+import socket
 import sys
 from typing import Any
 
@@ -56,6 +57,13 @@ class Direct:
         if self._rest or not self.send(block):
             self._socket.sendall(self._rest)
             self._rest = b""
+
+    def end(self, last: bytes) -> None:
+        """Ends the response, and the output of the connection, in place of a greenlet that does not come back."""
+        if last:
+            self.write(last)
+        self._socket.sendall(b"0\r\n\r\n" if self._response.chunked else b"")
+        self._socket.shutdown(socket.SHUT_WR)
 
     def check_finished(self) -> None:
         """Raises `ConnectionResetError`, at which gunicorn closes the connection, where the response broke off."""

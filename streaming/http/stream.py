@@ -37,7 +37,19 @@ ROOM: Final = BLOCK_BYTES
 class Channel(Source):
     """The source of `stream()`: one producer, one viewer, and between them about as much as fits one write."""
 
-    __slots__ = ("_frames", "_last", "_notify", "_over", "_room", "_size", "_started", "broken", "preface", "producer")
+    __slots__ = (
+        "_frames",
+        "_last",
+        "_lent",
+        "_notify",
+        "_over",
+        "_room",
+        "_size",
+        "_started",
+        "broken",
+        "preface",
+        "producer",
+    )
 
     def __init__(self, events: Any, worker: Worker, call: CallContext, *, flush: FlushPolicy, lifecycle: bool) -> None:
         context = RunContext(worker, call=call)
@@ -59,12 +71,24 @@ class Channel(Source):
         self._over = False
         self._notify: Callable[[], None] = lambda: None
         self._room = GreenSignal()
-        self._started = False
+        self._started = self._lent = False
 
     def start(self) -> None:
         if not self._started:
             self._started = True
-            self.producer.start()
+            if self._lent:
+                self.producer.begin()
+            else:
+                self.producer.start()
+
+    def lend(self) -> None:
+        self._lent = True
+
+    def work(self) -> bool:
+        if self.producer.greenlet is not None:
+            return False
+        self.producer.work()
+        return True
 
     def put(self, block: Block, recorder: Recorder) -> None:
         self._frames.extend(block.frames)

@@ -18,6 +18,7 @@ from ..protocol.frames import BLOCK_BYTES, BLOCK_FRAMES, Batch
 from ..protocol.sse import HEARTBEAT, retry
 from ..runtime.worker import Worker
 from ..stores.base import Store
+from .direct import Direct
 from .heartbeat import Heartbeat
 from .seats import Seat
 from .transport import Transport
@@ -67,6 +68,13 @@ class Source:
 
     def start(self) -> None:
         """Starts the producer, unless it has started."""
+
+    def lend(self) -> None:
+        """Called before the first `read` by a viewer that does the work in its own greenlet (`work`)."""
+
+    def work(self) -> bool:
+        """Does the work of the producer, to its end; false where another greenlet does it."""
+        return False
 
     def stop(self) -> bool:
         """Stops the producer, which writes its last events; false where there is none."""
@@ -125,6 +133,8 @@ class Viewer:
         "_slow",
         "_unwatch",
         "_worker",
+        "_working",
+        "_writer",
         "checked",
         "heartbeat",
         "send_timeout",
@@ -154,7 +164,8 @@ class Viewer:
         self._signal = worker.signal()
         self._pending_comment = self._last_bytes = b""
         self._disconnected = self._over = self._ending = self._closed = False
-        self._slow = self._lagging = self._caught_up = self._idle = False
+        self._slow = self._lagging = self._caught_up = self._idle = self._working = False
+        self._writer: gevent.Greenlet[[], None] | None = None
         self._unwatch: Callable[[], None] = lambda: None
         self.transport: Transport = Transport(environ)
         self.heartbeat: float = heartbeat
@@ -183,6 +194,8 @@ class Viewer:
         """Called by the disconnect watch: the client has left."""
         self._disconnected = True
         self._wake()
+        if self._working:
+            self._close_soon()
 
     def send_heartbeat(self) -> None:
         """Writes a comment when there is nothing else to write."""
@@ -210,6 +223,8 @@ class Viewer:
         self._close_soon()
 
     def _open(self) -> None:
+        if self._sends:
+            self.source.lend()
         self._unwatch = self.source.watch(self._notified)
         self._worker.part(Heartbeat).add(self)
         self.transport.open(self._worker, self, self.send_timeout)
@@ -225,9 +240,11 @@ class Viewer:
         self.source.leave()
 
     def _wake(self) -> None:
-        """Resumes the stream's own greenlet, which writes on from here."""
+        """Resumes the stream's own greenlet, which writes on; while that does the work, another one does so."""
         self._idle = False
         self._signal.set()
+        if self._working and self._writer is None and not self._over:
+            self._writer = gevent.spawn(self._write_on)
 
     def _notified(self) -> None:
         """Called by the source: there may be more. Whoever has it sends it, if the connection takes it at once."""
@@ -251,6 +268,11 @@ class Viewer:
         self.writes += 1
         return self.transport.direct is not None and self.transport.direct.send(block)
 
+    @property
+    def _sends(self) -> bool:
+        """Whether what is new is sent at once, past the server and whatever the viewer's greenlet does."""
+        return self.transport.direct is not None and self._lens is None
+
     def frames(self) -> Generator[bytes, None, None]:
         """The pieces of the stream that the server writes: all, or, where the stream is `direct`, the first."""
         try:
@@ -259,22 +281,20 @@ class Viewer:
             block = self.source.preface + self._read()
             while True:
                 direct = self.transport.direct if self.writes else None
-                if block or (direct is not None and direct.unfinished):
-                    self.writing = True
-                    began = monotonic()
-                    if direct is None:
-                        yield block
-                    else:
-                        direct.write(block)
-                    self._slow = self._slow or monotonic() - began > SLOW
-                    self.writing = False
-                    self.writes += 1
+                if direct is not None:
+                    self._write(direct, block)
+                elif block:
+                    began = self._begin_write()
+                    yield block
+                    self._end_write(began)
                 if self._disconnected:
                     break
                 if self._over:
                     yield from self._end()
                     break
                 block = self._next()
+                if not block:
+                    self._wait()
         except GeneratorExit:
             # Closed by the server, or dropped: then perhaps by the garbage collector, in the middle of anything.
             self._close_soon()
@@ -287,16 +307,62 @@ class Viewer:
             direct.check_finished()
 
     def _next(self) -> bytes:
-        """What is to be written next; nothing after a wait."""
+        """What is to be written next, if there is anything."""
         self._signal.clear()
         block = self._read()
         self._over = self._over or (self._ending and not block)
-        if not block and not (self._disconnected or self._over):
+        if not block and not self._over:
             block, self._pending_comment = self._pending_comment, b""
-            if not block:
-                self._idle = self.transport.direct is not None and self._lens is None
-                self._signal.wait()
         return block
+
+    def _wait(self) -> None:
+        """Waits until there may be more; a source without a greenlet of its own works meanwhile."""
+        if self._disconnected or self._over:
+            return
+        self._idle = self._sends
+        self._working = True
+        try:
+            if not (self._idle and self.source.work()):
+                self._working = False
+                self._signal.wait()
+        finally:
+            self._idle = self._working = False
+        if self._writer is not None:
+            self._writer.join()
+
+    def _write_on(self) -> None:
+        """Writes while the stream's own greenlet does the work, until there is nothing left to write."""
+        direct = self.transport.direct
+        try:
+            block = b""
+            while direct is not None and not self._disconnected:
+                self._write(direct, block)
+                block = self._next()
+                if not block:
+                    break
+            if direct is not None and self._ending and not self._disconnected:  # the work ignores its cancel
+                direct.end(self._last_bytes)
+                self.abandon()
+        except OSError:
+            self.disconnected()
+        self._writer = None
+        self._idle = self._working and not (self._disconnected or self._over)
+
+    def _write(self, direct: Direct, block: bytes) -> None:
+        """Writes what is left of the last write, or a block."""
+        if block or direct.unfinished:
+            began = self._begin_write()
+            direct.write(block)
+            self._end_write(began)
+
+    def _begin_write(self) -> float:
+        self.writing = True
+        return monotonic()
+
+    def _end_write(self, began: float) -> None:
+        self._slow = self._slow or monotonic() - began > SLOW
+        self.writing = False
+        self.writes += 1
 
     def _end(self) -> Iterator[bytes]:
         if self._last_bytes:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import gevent
-from greenlet import GreenletExit
+from greenlet import GreenletExit, getcurrent
 
 from ..clock import Clock, Timer, rfc3339
 from ..errors import EncodeError, OperationError, Refused
@@ -57,6 +57,8 @@ class Producer:
         "_context",
         "_ended",
         "_failure",
+        "_killed",
+        "_lent",
         "_lifecycle",
         "_question",
         "_sink",
@@ -91,8 +93,7 @@ class Producer:
         self.recorder: Recorder = Recorder(clock, lifecycle=lifecycle, fold=fold)
         self.over: bool = False
         self.cancelled: Reason | None = None
-        self.greenlet: gevent.Greenlet[..., None] = gevent.Greenlet(self._drive)
-        self.greenlet.gr_context = context.variables()
+        self.greenlet: Any = None
         self._sink = sink
         self._batcher = Batcher(self.recorder, sink, context.worker, clock, flush)
         self._failure: Exception | None = None
@@ -104,7 +105,7 @@ class Producer:
         self._timeout = timeout
         self._ended = ended
         self._timers: list[Timer] = []
-        self._closing = False
+        self._closing = self._killed = self._lent = False
         self._answer: Any = None
         self._answered = GreenSignal()
         self._question: str | None = None
@@ -121,11 +122,30 @@ class Producer:
 
     def start(self, first: Event | None = None) -> None:
         """Writes `start`, or `first` in its place, and starts the work; a claimed run has its `start` already."""
+        self.begin(first)
+        self._spawn()
+
+    def begin(self, first: Event | None = None) -> None:
+        """Does the same without the work, which `work` does."""
         if self._lifecycle and (first is not None or not self.recorder.last):
             run = {} if self.run is None else {"run": self.run}
             self._batcher.write(first or make_event("start", {**run, "operation": self.name}))
         if self._timeout is not None:
             self._timers.append(self._clock.later(self._timeout, lambda: self.cancel("timeout")))
+
+    def work(self) -> None:
+        """Does the work in the calling greenlet, from which it may be interrupted; returns once it has ended.
+
+        Raises `GreenletExit` where somebody else has killed the greenlet.
+        """
+        self.greenlet, self._lent = getcurrent(), True
+        self._context.variables().run(self._drive)
+        if self._killed:
+            raise GreenletExit
+
+    def _spawn(self) -> None:
+        self.greenlet = gevent.Greenlet(self._drive)
+        self.greenlet.gr_context = self._context.variables()
         self.greenlet.start()
 
     def cancel(self, reason: Reason) -> None:
@@ -245,6 +265,8 @@ class Producer:
     # -- endings ------------------------------------------------------------------------------------------------
 
     def _finish_with_error(self, error: BaseException) -> None:
+        if self.cancelled is None and isinstance(error, GreenletExit) and self._lent:
+            self._killed, self.cancelled = True, "disconnected"
         if self.cancelled is None:
             self._finish("failed", self._error_event(error))
             return
@@ -320,10 +342,13 @@ class Producer:
 
     def _kill(self) -> None:
         self._context.cancel()  # before the greenlet, which removes the hooks of its `with` blocks as it ends
+        if self.greenlet is None:
+            self._spawn()  # it ends before it has begun
         gevent.get_hub().loop.run_callback(self._interrupt)
-        self.greenlet.join()
-        # A greenlet that had not started ends without an event.
-        self._finish_cancelled()
+        if not self._lent:
+            self.greenlet.join()
+            # A greenlet that had not started ends without an event.
+            self._finish_cancelled()
 
     def _interrupt(self) -> None:
         """Called in the hub. Does not interrupt a close: the `finally` blocks run before the last event."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from flask import Flask, Response, jsonify
@@ -49,6 +50,19 @@ Headway(app, operations=[listing])
 def streamed(count: int, size: int, pause: float) -> Response:
     """The same as a stream of its own."""
     return stream(items(count, size, pause), heartbeat=0.2)
+
+
+@app.get("/stubborn")
+def stubborn() -> Response:
+    """A stream whose generator does not let itself be stopped."""
+
+    def events() -> Iterator[Any]:
+        yield event("item", {"n": 0})
+        while True:
+            with suppress(BaseException):
+                sleep(60)
+
+    return stream(events())
 
 
 @app.get("/inside")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -116,3 +118,17 @@ def test_an_application_that_is_wrapped_later(tmp_path: Path) -> None:
             viewer.request("GET", PACED)
             assert numbers(viewer.until("done")) == list(range(20))
         assert sends(server) == []
+
+
+def test_a_stopping_worker_ends_the_stream_of_work_that_ignores_it() -> None:
+    """The work has the greenlet of the stream, so that the stream ends without it."""
+    args = ["--graceful-timeout", "4"]
+    with (
+        gunicorn("tests.apps.direct:app", env={"HEADWAY_DRAIN": "0"}, args=args) as server,
+        Connection(server) as viewer,
+    ):
+        viewer.request("GET", "/stubborn")
+        assert viewer.message().event == "start"
+        for pid in server.worker_pids():
+            os.kill(pid, signal.SIGTERM)
+        assert viewer.body().rstrip().rpartition(b"\n")[2].startswith(b"retry: ")
