@@ -19,8 +19,8 @@ from ..runs.runner import Runner
 from ..stores.base import Record
 from ..stores.partials import resolved
 from .inputs import refusals
+from .sources import RunSource
 from .tokens import Verb, Wish
-from .viewer import RunSource
 
 if TYPE_CHECKING:
     from .extension import Headway

@@ -14,8 +14,8 @@ import gevent
 from ..errors import Problem
 from ..runs.handshake import Handshake
 from ..runtime.worker import Worker
+from .sources import RunSource
 from .transport import Transport
-from .viewer import RunSource
 
 TIME_TO_FAIL: Final = 1.0
 """Seconds in which a refused run fails by itself; without a viewer and a linger it would be cancelled."""

@@ -9,7 +9,8 @@ from ..clock import Clock, SystemClock, Timer
 from ..runtime.worker import Worker
 
 if TYPE_CHECKING:
-    from .viewer import Source, Viewer
+    from .sources import Source
+    from .viewer import Viewer
 
 TICK: Final = 2.0
 """Seconds between two rounds over the open streams; fewer if an eighth of a heartbeat or send timeout is less."""

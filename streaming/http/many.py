@@ -19,7 +19,7 @@ from ..runs.runner import Runner
 from ..stores.base import Record, Store
 from .preferences import bad_field
 from .seats import Seat
-from .viewer import RunSource, Source
+from .sources import RunSource, Source
 
 T = TypeVar("T")
 

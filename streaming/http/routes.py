@@ -45,9 +45,10 @@ from .page_module import send_page_module
 from .preferences import Preferences
 from .problems import count_refusal, guarded, problem_response
 from .seats import current_seat, drop_seat, pass_seat, take_seat
+from .sources import RunSource, Source
 from .stream import head, respond
 from .tokens import Verb, keep_private, may, read_wish
-from .viewer import RunSource, Source, Viewer
+from .viewer import Viewer
 from .views import Lens, Opening, check_query, fragment, open_lens
 
 if TYPE_CHECKING:

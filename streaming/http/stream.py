@@ -24,7 +24,8 @@ from ..runtime.hub import GreenSignal
 from ..runtime.worker import Worker
 from .context import work_and_context
 from .problems import STREAM_HEADERS, problem_response
-from .viewer import RETRY, Body, Source, Viewer
+from .sources import RETRY, Source
+from .viewer import Body, Viewer
 from .views import Opening, open_lens
 
 UNSENT: Final = "headway.unsent"

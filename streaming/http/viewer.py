@@ -13,77 +13,17 @@ from typing import Any, Final
 
 import gevent
 
-from ..errors import StoreAway
 from ..protocol.frames import BLOCK_BYTES, BLOCK_FRAMES, Batch
-from ..protocol.sse import HEARTBEAT, retry
+from ..protocol.sse import HEARTBEAT
 from ..runtime.worker import Worker
-from ..stores.base import Store
 from .direct import Direct
 from .heartbeat import Heartbeat
-from .seats import Seat
+from .sources import Source
 from .transport import Transport
 from .views import Lens
 
-RETRY: Final = retry(2000)
-
 SLOW: Final = 0.1
 """A viewer is slow if one write takes it more seconds than that."""
-
-
-class Source:
-    """The frames of a viewer, used in the hub. `start`, `stop` and `producing` are for a producer with one viewer.
-
-    `preface` goes ahead of the frames, and is never empty; `run` is the id of the run, if there is one.
-    """
-
-    __slots__ = ()
-
-    preface: bytes = RETRY
-    run: str | None = None
-    broken: bool = False
-    """Whether the connection is to break once everything is sent, as that to an upstream did."""
-
-    def read(self, after: int, *, frames: int, merge: bool) -> Batch:
-        """The frames after number `after`."""
-        raise NotImplementedError
-
-    def at_hand(self, after: int) -> bool:
-        """Whether there are more that `read` returns at once, without a gap: to ask a store would take a wait."""
-        return False
-
-    def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
-        """Calls `notify` in the hub's thread whenever there are more; returns a function that ends this."""
-        raise NotImplementedError
-
-    def leave(self) -> None:
-        """Called once when the viewer has left, for whatever reason."""
-        raise NotImplementedError
-
-    def gap(self, batch: Batch) -> bytes:
-        """The frame that reports the events missing before `batch`."""
-        return b""
-
-    def expect_return(self) -> None:
-        """Called before `leave` for a viewer that the server sends to another worker."""
-
-    def start(self) -> None:
-        """Starts the producer, unless it has started."""
-
-    def lend(self) -> None:
-        """Called before the first `read` by a viewer that does the work in its own greenlet (`work`)."""
-
-    def work(self) -> bool:
-        """Does the work of the producer, to its end; false where another greenlet does it."""
-        return False
-
-    def stop(self) -> bool:
-        """Stops the producer, which writes its last events; false where there is none."""
-        return False
-
-    @property
-    def producing(self) -> bool:
-        """Whether the producer is at work."""
-        return False
 
 
 class Body:
@@ -408,58 +348,3 @@ class Viewer:
         if batch.last < before or (batch.oldest > before + 1 and batch.last > before):
             return batch._replace(block=self.source.gap(batch) + batch.block)
         return batch
-
-
-class RunSource(Source):
-    """The event log of a run; a viewer that `counts` does so for the run's linger.
-
-    `rewound` says that its viewer has seen events that the store has lost since: it begins with a `reset`. `seat` is
-    that of its client.
-    """
-
-    __slots__ = ("_counts", "_rewound", "_seat", "_store", "run")
-
-    run: str
-
-    def __init__(
-        self, store: Store, run: str, *, counts: bool = True, rewound: bool = False, seat: Seat | None = None
-    ) -> None:
-        self._store = store
-        self._seat = seat
-        self.run = run
-        self._counts = counts
-        self._rewound = rewound
-        if counts:
-            store.count(run, +1)
-
-    def read(self, after: int, *, frames: int, merge: bool) -> Batch:
-        try:
-            batch = self._store.read(self.run, after, frames=frames, merge=merge)
-        except StoreAway:
-            return Batch(b"", after, over=False)  # heartbeats continue, and the store wakes its watchers later
-        if self._rewound:
-            self._rewound = False
-            return batch._replace(block=self.gap(Batch(b"", after, False, after + 1)) + batch.block)
-        return batch
-
-    def at_hand(self, after: int) -> bool:
-        return not self._rewound and self._store.at_hand(self.run, after)
-
-    def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
-        return self._store.watch(self.run, notify)
-
-    def gap(self, batch: Batch) -> bytes:
-        record = self._store.recall(self.run)
-        snapshot = record.snapshot()
-        stamp = record.fold.updated.encode()
-        return b'id: %d\nevent: reset\ndata: {"timestamp":"%b","snapshot":%b}\n\n' % (batch.oldest - 1, stamp, snapshot)
-
-    def expect_return(self) -> None:
-        # It still counts, until the lease of this worker expires.
-        self._counts = False
-
-    def leave(self) -> None:
-        if self._seat is not None:
-            self._seat.free()
-        if self._counts:
-            self._store.count(self.run, -1)
