@@ -11,7 +11,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
 from bench.workloads import HOST
@@ -20,6 +20,8 @@ BLOCK = 1 << 18
 MARK = b"data: "
 SENT = re.compile(rb"sent (\d+) ns")
 TIMEOUT = 60.0
+SETTLE = 1.0
+"""Seconds that paced streams run before they are measured: until all of them have caught up."""
 NO_LINGER = struct.pack("ii", 1, 0)
 
 
@@ -165,6 +167,24 @@ def delays(viewers: Sequence[Viewer], seconds: float) -> list[float]:
         # Earlier events have waited in the socket for this function to be called.
         values += [(now - sent) / 1e6 for sent in map(int, SENT.findall(block)) if sent >= start]
     return values
+
+
+def paced(
+    port: int, request: bytes, streams: int, rate: float, seconds: float, cpu: Callable[[], float]
+) -> tuple[float, list[float]]:
+    """What `cpu` grows by while `streams` streams are read for `seconds`, and the delays of their events.
+
+    Raises:
+        RuntimeError: they sent fewer than nine tenths of `rate` events a second.
+    """
+    viewers = open_viewers(port, request, streams)
+    read_for(viewers, SETTLE)
+    before = cpu()
+    values = delays(viewers, seconds)
+    used = cpu() - before
+    if len(values) < 0.9 * streams * rate * seconds:
+        raise RuntimeError(f"{len(values)} events in {seconds:g} s")
+    return used, values
 
 
 def time_to_first_event(port: int, request: bytes) -> float:

@@ -52,9 +52,12 @@ FIGURES = {
     "json cpu": Figure("CPU time per million of them as JSON", "s"),
     "rate 100": Figure("throughput, 100 streams", "k events/s", 400, 300, more_is_better=True),
     "rate cpu 100": Figure("CPU time per million events, the same streams", "s"),
-    "delay p50": Figure("delivery delay p50, 200 streams of 50 events/s", "ms", 0.1),
-    "delay p99": Figure("delivery delay p99, 200 streams of 50 events/s", "ms"),
-    "delay cpu": Figure("CPU time per million events, the same streams", "s", 30),
+    "paced p50": Figure("delivery delay p50, 200 streams of 50 `progress()` events/s", "ms", 0.1),
+    "paced p99": Figure("delivery delay p99, the same streams", "ms"),
+    "paced cpu": Figure("CPU time per million events, the same streams", "s", 30),
+    "items p50": Figure("delivery delay p50, 200 streams of 50 `event()` events/s", "ms", 0.1),
+    "items p99": Figure("delivery delay p99, the same streams", "ms"),
+    "items cpu": Figure("CPU time per million events, the same streams", "s", 30),
     "idle memory 2000": Figure("memory of an idle stream, 2,000 open", "KB", 15, 20),
     "idle cpu 2000": Figure("CPU use, 2,000 idle streams", "%"),
     "idle memory 10000": Figure("memory of an idle stream, 10,000 open", "KB", 15, 20),
@@ -109,19 +112,18 @@ def rendered(server: Server, count: int = 20_000) -> Figures:
     return {"html cpu": cpu("&view=html"), "json cpu": cpu("")}
 
 
-def delivery(server: Server, streams: int = 200, seconds: float = 4.0) -> Figures:
+def delivery(workload: str, streams: int = 200, seconds: float = 4.0) -> Callable[[Server], Figures]:
     """The delay from the sending of an event to its arrival, and the CPU time of the worker."""
-    viewers = open_viewers(server.port, server.request("paced", rate=PACE), streams)
-    cpu = server.cpu()
-    delays = load.delays(viewers, seconds)
-    cpu = server.cpu() - cpu
-    if len(delays) < 0.9 * streams * PACE * seconds:
-        raise RuntimeError(f"{server.contender.name} sent {len(delays)} paced events in {seconds} s")
-    return {
-        "delay p50": percentile(delays, 0.5),
-        "delay p99": percentile(delays, 0.99),
-        "delay cpu": cpu / len(delays) * 1e6,
-    }
+
+    def measure(server: Server) -> Figures:
+        cpu, delays = load.paced(server.port, server.request(workload, rate=PACE), streams, PACE, seconds, server.cpu)
+        return {
+            f"{workload} p50": percentile(delays, 0.5),
+            f"{workload} p99": percentile(delays, 0.99),
+            f"{workload} cpu": cpu / len(delays) * 1e6,
+        }
+
+    return measure
 
 
 def idle(streams: int) -> Callable[[Server], Figures]:
@@ -262,7 +264,8 @@ MEASUREMENTS = (
     Measurement("throughput, 1 stream", throughput(1), CONTENDERS),
     Measurement("throughput, 100 streams", throughput(100), CONTENDERS),
     Measurement("a rendered event", rendered, (STREAM,)),
-    Measurement("delivery", delivery, CONTENDERS),
+    Measurement("delivery of progress()", delivery("paced"), CONTENDERS),
+    Measurement("delivery of event()", delivery("items"), CONTENDERS),
     Measurement("first event", first_event, CONTENDERS),
     Measurement("small streams", small, CONTENDERS),
     Measurement("disconnect", disconnect, ALL, repeat=2),

@@ -13,13 +13,11 @@ import statistics
 from collections.abc import Sequence
 
 from bench import load
-from bench.load import allow_descriptors, open_viewers
+from bench.load import allow_descriptors
 from bench.measurements import percentile
 from bench.servers import LOAD_CORE, NAIVE, REDIS, RUN, SQLITE, STREAM, Server
 
 CONTENDERS = {"naive": NAIVE, "stream": STREAM, "memory": RUN, "sqlite": SQLITE, "redis": REDIS}
-SETTLE = 1.0
-"""Seconds that the streams run before the measurement: all of them have caught up."""
 
 
 def main() -> None:
@@ -56,13 +54,8 @@ def measure(name: str, options: argparse.Namespace) -> Sequence[float]:
     Raises `RuntimeError` where the server did not send as many events as it should.
     """
     with Server(CONTENDERS[name]) as server:
-        viewers = open_viewers(server.port, server.request(options.workload, rate=options.rate), options.streams)
-        load.read_for(viewers, SETTLE)
-        cpu = server.cpu()
-        delays = load.delays(viewers, options.seconds)
-        cpu = server.cpu() - cpu
-    if len(delays) < 0.9 * options.streams * options.rate * options.seconds:
-        raise RuntimeError(f"{name} sent {len(delays)} events in {options.seconds} s")
+        request = server.request(options.workload, rate=options.rate)
+        cpu, delays = load.paced(server.port, request, options.streams, options.rate, options.seconds, server.cpu)
     return cpu / len(delays) * 1e6, percentile(delays, 0.5), percentile(delays, 0.99)
 
 

@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from bench.workloads import FOREVER, pace, page, report_stop, sent
+from bench.workloads import FOREVER, item, pace, page, report_stop, sent, stamped
 
 
-def frame(number: int, data: dict[str, Any]) -> dict[str, Any]:
+def frame(number: int, data: dict[str, Any], name: str = "progress") -> dict[str, Any]:
     """A frame of the stream."""
-    return {"id": str(number), "event": "progress", "data": json.dumps(data)}
+    return {"id": str(number), "event": name, "data": json.dumps(data)}
 
 
 async def pages(count: int) -> AsyncIterator[dict[str, Any]]:
@@ -34,6 +34,14 @@ async def paced(rate: float) -> AsyncIterator[dict[str, Any]]:
         yield frame(number, page(sent(), number, 10**6))
 
 
+async def items(rate: float) -> AsyncIterator[dict[str, Any]]:
+    """The same with events of another name."""
+    for number, wait in pace(rate):
+        if wait:
+            await asyncio.sleep(wait)
+        yield frame(number, stamped(item(number)), "item")
+
+
 async def quiet(viewer: int, port: int) -> AsyncIterator[dict[str, Any]]:
     """Yields one event, and reports when it is stopped."""
     try:
@@ -44,7 +52,8 @@ async def quiet(viewer: int, port: int) -> AsyncIterator[dict[str, Any]]:
             report_stop(viewer, port)
 
 
-WORKLOADS: dict[str, Callable[..., AsyncIterator[dict[str, Any]]]] = {"pages": pages, "paced": paced, "quiet": quiet}
+WORKLOADS: dict[str, Callable[..., AsyncIterator[dict[str, Any]]]]
+WORKLOADS = {"pages": pages, "paced": paced, "items": items, "quiet": quiet}
 
 
 async def event_stream(request: Request) -> EventSourceResponse:
