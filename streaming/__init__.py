@@ -28,7 +28,14 @@ from .runtime.network import certificate_problem, open_connection, proxy_for
 from .variables import BaseSettings, setting
 
 if typing.TYPE_CHECKING:
-    from .gateways.dialects import from_anthropic, from_openai
+    from .gateways.dialects import (
+        AnthropicReply,
+        LangChainReply,
+        OpenAIReply,
+        PydanticAIReply,
+        from_anthropic,
+        from_openai,
+    )
     from .gateways.gateway import gateway
     from .gateways.saving import save_events, save_result
     from .gateways.thinking import ThinkingSplitter
@@ -43,7 +50,14 @@ else:
         from importlib import import_module
 
         modules = {
-            "gateways.dialects": ("from_anthropic", "from_openai"),
+            "gateways.dialects": (
+                "AnthropicReply",
+                "LangChainReply",
+                "OpenAIReply",
+                "PydanticAIReply",
+                "from_anthropic",
+                "from_openai",
+            ),
             "gateways.gateway": ("gateway",),
             "gateways.saving": ("save_events", "save_result"),
             "gateways.thinking": ("ThinkingSplitter",),
@@ -63,6 +77,7 @@ else:
 __version__ = "0.2.0.dev0"
 
 __all__ = [
+    "AnthropicReply",
     "BaseSettings",
     "EncodeError",
     "Event",
@@ -71,16 +86,19 @@ __all__ = [
     "Headway",
     "HeadwayError",
     "JsonSchema",
+    "LangChainReply",
     "ManualClock",
     "MemoryLog",
     "MemoryStore",
     "Message",
     "Observer",
+    "OpenAIReply",
     "Operation",
     "OperationError",
     "Outage",
     "Parser",
     "Problem",
+    "PydanticAIReply",
     "RegistrationError",
     "RunCancelled",
     "RunFailed",

@@ -12,7 +12,8 @@ from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from streaming import OperationError, Parser, event
-from streaming.gateways.dialects import _REPEATED, from_anthropic, from_openai
+from streaming.gateways.dialects import from_anthropic, from_openai
+from streaming.gateways.dialects.openai import REPEATED
 from streaming.gateways.formats import StreamFormat
 from streaming.protocol.events import Event
 
@@ -148,7 +149,7 @@ def test_every_event_of_the_responses_is_known() -> None:
 
 def test_only_known_events_are_dropped() -> None:
     """What is dropped as a repetition is an event of that service, so that a new one never is."""
-    assert response_types() >= _REPEATED
+    assert response_types() >= REPEATED
 
 
 def response_types() -> set[str]:
