@@ -14,13 +14,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 from asyncio import base_subprocess
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from importlib.util import find_spec, module_from_spec
+from itertools import count
 from time import monotonic
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakValueDictionary
 
 import gevent
 from gevent import monkey
@@ -109,6 +113,7 @@ class EventLoop:
         self.watchdog = Watchdog(self.soon, native_ident(), BLOCKS_THE_LOOP)
         started.release()
         while not self._closing:
+            self.loop.call_soon(_gather_generators)
             try:
                 self.loop.run_forever()
             except BaseException:  # asyncio raises the SystemExit of a task here
@@ -119,6 +124,44 @@ class EventLoop:
         finally:
             discard_hub()
             self._worker.soon(self._ended.set)
+
+
+class Generators:
+    """The async generators that begin in one context, for whoever closes them at the end of it.
+
+    A loop over a generator that is left does not close it. Until the garbage collector does, what it holds stays open,
+    such as the connection to a model.
+    """
+
+    current: Final[ContextVar[Generators]] = ContextVar("generators")
+
+    def __init__(self) -> None:
+        self._begun: WeakValueDictionary[int, Any] = WeakValueDictionary()
+        self._numbers = count()
+        self.current.set(self)
+
+    def add(self, generator: Any) -> None:
+        """One that begins now."""
+        self._begun[next(self._numbers)] = generator
+
+    async def close(self) -> None:
+        """Closes them, those that began first at first: these close the ones that they read."""
+        for generator in list(self._begun.values()):
+            with suppress(Exception):  # another task may be in it; what its `finally` raises is nobody's
+                await generator.aclose()
+
+
+def _gather_generators() -> None:
+    """Has every generator that begins in this thread added to those of its context."""
+    begin, finalizer = sys.get_asyncgen_hooks()
+
+    def begun(generator: Any) -> None:
+        if begin is not None:
+            begin(generator)
+        if (generators := Generators.current.get(None)) is not None:
+            generators.add(generator)
+
+    sys.set_asyncgen_hooks(begun, finalizer)
 
 
 def _log_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

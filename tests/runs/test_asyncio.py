@@ -320,6 +320,38 @@ def test_hooks_are_called_by_a_cancel(world: World) -> None:
     stage.close()
 
 
+@pytest.mark.parametrize("ends", ["is cancelled", "returns"])
+def test_a_generator_that_is_left(world: World, ends: str) -> None:
+    """It is closed when the operation is over, although something still holds it; Python leaves it open."""
+    closed = threading.Event()
+    held: list[Any] = []
+
+    async def source() -> AsyncIterator[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            closed.set()
+
+    @operation
+    async def leaving() -> AsyncIterator[Event]:
+        held.append(source())
+        async for number in held[0]:
+            yield progress(done=number)
+            if ends == "returns":
+                break
+            await asyncio.sleep(0.001)
+
+    stage = Stage(world, leaving)
+    started = stage.start(leaving)
+    stage.until(started, "progress")
+    if ends == "is cancelled":
+        stage.cancel(started)
+    stage.events(started)
+    assert closed.wait(10)
+    stage.close()
+
+
 # What an operation cannot harm
 
 
@@ -376,7 +408,7 @@ def test_a_blocker_of_the_loop_is_named(
     @operation
     async def blocking() -> None:
         await asyncio.sleep(0)
-        native_sleep(0.3)
+        native_sleep(1.0)  # a watchdog that watches already, for the test before, may sleep for half a second yet
 
     stage = Stage(world, blocking)
     started = stage.start(blocking)

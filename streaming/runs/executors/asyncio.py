@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from ...errors import EncodeError, RegistrationError
 from ...protocol.events import Awaited, Event, value_of_result
-from ...runtime.event_loop import EventLoop
+from ...runtime.event_loop import EventLoop, Generators
 from ...runtime.worker import Worker
 from ..context import RunContext
 from ..operation import Operation
@@ -115,10 +115,14 @@ class AsyncioWork:
 
     async def _work(self) -> None:
         """Never raises: an exception such as `SystemExit` would leave the loop."""
+        generators = Generators()
         try:
             with self._context.scope():
                 work = self._begin()
-                value = await (self._iterate(work) if hasattr(work, "__aiter__") else _awaitable(work))
+                try:
+                    value = await (self._iterate(work) if hasattr(work, "__aiter__") else _awaitable(work))
+                finally:
+                    await generators.close()
             self._ending = StopIteration(value)
         except BaseException as error:  # noqa: BLE001  # raised again in the hub
             self._ending = error
