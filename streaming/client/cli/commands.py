@@ -28,7 +28,7 @@ from .exit_codes import ExitCode
 from .follow import Follower, json_or_text
 from .inputs import operation_named, read_input, read_typed
 from .output import Terminal, print_all, printable, write_bytes, write_line
-from .types import Seconds, UrlType
+from .types import NameType, Seconds, UrlType
 
 EPILOG: Final = """\b
 Exit codes: 0 succeeded, 1 failed, 2 wrong usage, 3 cancelled, 4 interrupted (the run may go on),
@@ -91,7 +91,7 @@ def operations(config: Config) -> None:
 @click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="[FILE]... [--FIELD VALUE]...")
 @click.option("--json", "document", metavar="JSON", help="The input as JSON; @FILE reads a file, - the standard input.")
 @click.option("--detach", is_flag=True, help="Start the run without watching it, and print its snapshot.")
-@click.option("--linger", type=Seconds(min=0), help="Seconds for which the run goes on without viewers.")
+@click.option("--linger", type=Seconds(min=0), help="Seconds for which the run goes on without viewers, at most 300.")
 @click.option("--here", is_flag=True, help="`flask headway` works on the run itself, and the run ends with it.")
 @click.option("--help", "wants_help", is_flag=True, help="Show this message, or that of the operation.")
 @common
@@ -191,7 +191,7 @@ def result(config: Config, run: str) -> None:
 
 @cli.command()
 @click.argument("run", type=RunType(), metavar="RUN")
-@click.argument("name", required=False)
+@click.argument("name", type=NameType(), required=False)
 @click.option("-o", "--to", metavar="PATH", help="Where to write it, - for the standard output. [default: NAME, here]")
 @common
 @click.pass_obj

@@ -24,7 +24,7 @@ from ..sync import Client
 from .doctor import Finding
 from .endings import reason_of
 from .output import JsonLines, Output, Screen, Terminal
-from .types import HeaderType, KeyType, Seconds, UrlType
+from .types import HeaderType, KeyType, NameType, Seconds, UrlType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -220,7 +220,7 @@ def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     config.given[name] = words.get(name, [f"--{name}", str(value)])
 
 
-class RunType(click.ParamType[str]):
+class RunType(NameType):
     """The id of a run, or a path or a URL of it, also that of the console. Of a URL, the service is asked, too."""
 
     name = "run"
@@ -236,4 +236,4 @@ class RunType(click.ParamType[str]):
             url = UrlType().convert(service, param, ctx)
             config = ctx.ensure_object(Config)
             config.url, config.given["url"] = url, ["--url", shown_url(url)]
-        return run
+        return super().convert(run, param, ctx)

@@ -12,11 +12,12 @@ Ctrl-C                                        130           none
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from io import TextIOWrapper
+from io import TextIOWrapper, UnsupportedOperation
 from typing import Final
 
 import click
@@ -33,6 +34,9 @@ CODES: Final[dict[type[ClientError], ExitCode]] = {
     RequestRefused: ExitCode.REFUSED,
     NotAStream: ExitCode.REFUSED,
 }
+
+WRITING: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+"""Why an output cannot be written."""
 
 REFUSALS: Final = {
     **dict.fromkeys(("too_many_runs", "too_many_streams", "too_many_answers", "store_full", "unavailable"), "is full"),
@@ -55,10 +59,12 @@ def guarded(ctx: click.Context | None = None) -> Iterator[None]:
             verb = "result" if ctx.invoked_subcommand == "result" else "watch"
             say(f"to go on: {ctx.obj.going_on(ctx, verb, error.run, error.last_event_id)}")
         raise Exit(_code_of(error)) from None
+    except UnicodeError as error:
+        raise click.UsageError(f"a text cannot be sent: {printable(str(error))}") from None
     except OSError as error:
+        if error.filename is None and error.errno not in WRITING and not isinstance(error, UnsupportedOperation):
+            raise  # of an application in this process
         raise Exit(_end_output(error)) from None
-    except ValueError as error:  # what no request can carry
-        raise click.UsageError(printable(str(error))) from None
 
 
 def reason_of(error: ClientError) -> str:

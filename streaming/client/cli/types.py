@@ -59,6 +59,16 @@ class HeaderType(click.ParamType[tuple[str, str]]):
         return found[1], found[2].strip()
 
 
+class NameType(click.ParamType[str]):
+    """A name within the URL of a service: of a run, or of one of its files."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name; `.` and `..` are none."""
+        return self.fail(f"{value!r} is no name", param, ctx) if value in ("", ".", "..") else str(value)
+
+
 class Seconds(click.FloatRange):
     """Seconds, up to a day."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import certifi
@@ -12,6 +14,8 @@ from flask.cli import ScriptInfo
 
 from streaming.client.cli.config import Config, RunType
 from streaming.http.command import typed_before
+from tests.command_line import CommandLine
+from tests.conftest import Certificate
 
 
 @pytest.mark.parametrize(
@@ -51,6 +55,41 @@ def test_certificates(tmp_path: Path) -> None:
     (tmp_path / "empty.pem").touch()
     with pytest.raises(click.UsageError, match="has no certificates"):
         _ = Config(url=None, cacert=str(tmp_path / "empty.pem")).tls
+
+
+class Empty(BaseHTTPRequestHandler):
+    """A service without operations."""
+
+    def do_GET(self) -> None:
+        body = b'{"operations": []}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Writes nothing."""
+
+
+def test_a_service_with_a_certificate_of_its_own(certificate: Certificate) -> None:
+    """It is refused, unless its authority is named, or any certificate will do."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Empty)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.certfile, certificate.keyfile)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        shell = CommandLine("python -m streaming", {"HEADWAY_URL": f"https://127.0.0.1:{server.server_port}"})
+        refused = shell.run("operations")
+        assert (refused.code, refused.err.count("\n")) == (6, 1)
+        assert "CERTIFICATE_VERIFY_FAILED" in refused.err
+        assert shell.run("operations", "--cacert", str(certificate.authority)).code == 0
+        assert shell.run("operations", "--insecure").code == 0
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.mark.parametrize(
