@@ -4,7 +4,8 @@
     python -m tests.suite --long   # what `make test-long` runs
 
 A test that fails and then passes by itself is flaky. One flaky test does not fail the run, because a machine may stand
-still for some seconds; two do, and so does a test that fails twice.
+still for some seconds; two do, and so does a test that fails twice. All temporary files of a run are in a folder of its
+own; what tests have left there is named at the end, and deleted.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests import figures, guarantees
@@ -29,6 +32,10 @@ HALVES = (
 
 FLAKY_ALLOWED = 1
 
+KEPT = ("pytest-of-", "headway-model-", "headway-turns-", "node-compile-cache", "headway-metrics-", "headway-files-")
+"""Beginnings of the names of folders that programs keep for the next time, one for each user, and of two kinds that the
+next server deletes where one was killed, as most of the tests do with theirs."""
+
 COMPLETE = (0, 1, 5)
 """The exit codes of a pytest that ran all it selected: all passed, some failed, none selected."""
 
@@ -41,6 +48,14 @@ def main(*, long: bool) -> int:
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C reaches pytest too, which stops the servers it has started
     # The tests start hundreds of processes, each of which would compile all modules that it imports.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    with temporary_folder() as folder:
+        passed, lines = verdict(*run_all(long=long), guarantees.documents(), left_in(folder), long=long)
+    print("", *lines, sep="\n")  # noqa: T201  the command's output
+    return 0 if passed else 1
+
+
+def run_all(*, long: bool) -> tuple[Outcomes, Outcomes]:
+    """The outcomes of all tests, and those of a second run of what failed."""
     form = ["--long"] if long else []
     first = Outcomes()
     for half, processes in HALVES:
@@ -48,10 +63,21 @@ def main(*, long: bool) -> int:
             files = live_files() if half == "live" else []
             first += run(["-m", f"{half} and long" if long else half, *processes, *form, *files])
     failed = first.of("failed")
-    rerun = run([*failed, *form]) if failed and first.complete else Outcomes()
-    passed, lines = verdict(first, rerun, guarantees.documents(), long=long)
-    print("", *lines, sep="\n")  # noqa: T201  the command's output
-    return 0 if passed else 1
+    return first, run([*failed, *form]) if failed and first.complete else Outcomes()
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder in which all processes of the run have their temporary files; it is deleted with what is left there."""
+    with tempfile.TemporaryDirectory(prefix="t-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)  # PostgreSQL runs as a user of its own
+        os.environ["TMPDIR"] = tempfile.tempdir = folder
+        yield Path(folder)
+
+
+def left_in(folder: Path) -> list[str]:
+    """What the tests have left there, but for what is kept on purpose (`KEPT`)."""
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith(KEPT))
 
 
 def live_files() -> list[str]:
@@ -69,8 +95,13 @@ def run(args: list[str]) -> Outcomes:
     return outcomes.model_copy(update={"complete": code in COMPLETE})
 
 
-def verdict(first: Outcomes, rerun: Outcomes, promises: str, *, long: bool) -> tuple[bool, list[str]]:
-    """Whether the run passed, and the lines to print; `rerun` has the second outcomes of what failed first."""
+def verdict(
+    first: Outcomes, rerun: Outcomes, promises: str, left: Sequence[str] = (), *, long: bool
+) -> tuple[bool, list[str]]:
+    """Whether the run passed, and the lines to print.
+
+    `rerun` has the second outcomes of what failed first, and `left` the names of files that the tests left behind.
+    """
     outcomes = first + rerun
     flaky = [test for test in first.of("failed") if test in rerun.of("passed")]
     failed = [test for test in first.of("failed") if test not in flaky]
@@ -83,8 +114,9 @@ def verdict(first: Outcomes, rerun: Outcomes, promises: str, *, long: bool) -> t
     complete = first.complete and bool(outcomes.results)
     passed = complete and len(flaky) <= FLAKY_ALLOWED and not any(faults.values())
     lines = [figures.table(outcomes.figures)]
-    for title, tests in {"Flaky: failed, then passed by itself": flaky, **faults}.items():
-        lines += ["", f"{title}:", *(f"  {test}" for test in tests)] if tests else []
+    notes = {"Left behind, and deleted": left, "Flaky: failed, then passed by itself": flaky}
+    for title, names in {**notes, **faults}.items():
+        lines += ["", f"{title}:", *(f"  {name}" for name in names)] if names else []
     counts = f"{len(outcomes.of('passed'))} passed, {len(outcomes.of('skipped'))} skipped, {len(failed)} failed"
     ending = "" if complete else ", and not all tests ran"
     return passed, [*lines, "", f"{'PASSED' if passed else 'FAILED'}: {counts}, {len(flaky)} flaky{ending}"]

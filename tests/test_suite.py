@@ -66,6 +66,13 @@ def test_a_verdict(first: Outcomes, rerun: Outcomes, passed: bool, last: str) ->
     assert (result, lines[-1]) == (passed, last)
 
 
+def test_files_that_tests_left_behind() -> None:
+    """They are named."""
+    passed, lines = verdict(PASSED, NONE, PROMISE, ["headway-analytics-x"], long=False)
+    assert passed
+    assert lines[-4:-1] == ["Left behind, and deleted:", "  headway-analytics-x", ""]
+
+
 def test_a_promise_whose_test_is_skipped() -> None:
     """A test that the guarantees name has to have passed."""
     passed, lines = verdict(outcomes(one="skipped"), NONE, PROMISE, long=False)
@@ -108,6 +115,12 @@ def run(folder: Path, tests: str, *, broken: str = "") -> tuple[int, str]:
 ONE = """
 def test_one(record_property):
     record_property("figure", ("the time of one", "1 ms"))
+"""
+LEFT = """
+import tempfile
+
+def test_that_leaves_a_file():
+    tempfile.mkstemp(prefix="left-")
 """
 FLAKY = """
 @pytest.mark.live
@@ -158,10 +171,11 @@ def test_that_crashes():
 @pytest.mark.timeout(180)
 def test_what_fails_the_run(tmp_path: Path) -> None:
     """A test or fixture that fails twice, a crash, a file that cannot be read, and a promise whose test is skipped."""
-    code, text = run(tmp_path, BAD, broken="import nothing_of_this_name\n")
+    code, text = run(tmp_path, BAD + LEFT, broken="import nothing_of_this_name\n")
     assert code == 1
     for test in ("test_that_fails", "test_whose_fixture_fails", "test_that_crashes"):
         assert f"  tests/test_it.py::{test}\n" in text
     assert "Could not be collected:\n  tests/test_broken.py\n" in text
     assert "Named in docs/guarantees.md or docs/security.md, but did not pass:\n  tests/test_it.py::test_one\n" in text
-    assert "FAILED: 0 passed, 1 skipped, 3 failed, 0 flaky\n" in text
+    assert "Left behind, and deleted:\n  left-" in text
+    assert "FAILED: 1 passed, 1 skipped, 3 failed, 0 flaky\n" in text

@@ -64,8 +64,11 @@ def server() -> Iterator[Shifted]:
             "DONT_FAKE_MONOTONIC": "1",
         }
         command = [program("redis-server"), "--port", str(address.port), "--bind", address.host, "--dir", str(folder)]
-        with launched("redis", [*command, "--save", ""], address, folder, ready=answers_redis, env=env):
+        with launched("redis", [*command, "--save", ""], address, folder, ready=answers_redis, env=env) as redis:
             yield shifted
+        # libfaketime deletes them where its process ends by itself, and this one is killed.
+        for shared in Path("/dev/shm").glob(f"*faketime_s[eh]m_{redis.pid}"):
+            shared.unlink()
 
 
 @pytest.fixture
