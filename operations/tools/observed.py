@@ -14,6 +14,8 @@ from .values import Path, leaves
 
 NOT_FOUND: Final = ("http_404", "http_410", "not_found")
 """Codes of failures that say that there is nothing."""
+ROUNDED: Final = 0.01
+"""How much a model may round a coordinate."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,13 @@ def _is_empty(value: Any) -> bool:
         parts = [each for key, each in value.items() if key != "columns" and isinstance(each, list | dict)]
         return not value or all(each is None for each in value.values()) or (bool(parts) and not any(map(bool, parts)))
     return value in (None, "", []) or value == [[]] or value == [{}]
+
+
+def _has_number(value: Any, number: float) -> bool:
+    """Whether a number stands in a value, about as exactly as it is given."""
+    if isinstance(value, dict | list):
+        return any(_has_number(each, number) for each in (value.values() if isinstance(value, dict) else value))
+    return isinstance(value, int | float) and abs(value - number) < ROUNDED
 
 
 def _short(value: Any) -> str:
@@ -117,7 +126,16 @@ class Observations:
             texts = [each for each in record.values() if isinstance(each, str)] if isinstance(record, dict) else []
             names = [record[key] for key in ("name", "title", "id", "city", "number") if key in record] if texts else []
             return str((names or texts or [f"{entry[-1]}"])[0])
-        return self.by_name[str(path[0])].subject
+        return self._subject(self.by_name[str(path[0])])
+
+    def _subject(self, observed: Observed) -> str:
+        """The words of a call; for one by numbers that another call has given, such as coordinates, those of that."""
+        given = [value for value in observed.arguments.values() if value not in (None, "")]
+        places = [value for value in given if isinstance(value, float)]
+        for other in self.all if places and not any(isinstance(value, str) for value in given) else ():
+            if other is not observed and other.is_useful and all(_has_number(other.value, each) for each in places):
+                return self._subject(other)
+        return observed.subject
 
 
 def words(text: str) -> frozenset[str]:

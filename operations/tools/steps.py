@@ -18,6 +18,7 @@ from ..hosts import AllowedHosts
 from ..llm import Finished, Text, chat, connect
 from ..llm.prompts import visible
 from . import data, documents, plans, prompt, support, wording
+from .advice import advice
 from .base import Tool
 from .calls import SECONDS, Call, Outcome, cut, run_concurrently
 from .context import CallContext
@@ -72,6 +73,8 @@ class AgentRun:
         self._hints_left = HINTS
         self._hint = ""
         self._reached = False
+        self._advised: set[str] = set()
+        self._goal = Goal(self.goal, datetime.now(UTC).date())
         self._absent = 0
 
     def run(self) -> Generator[Event, Any, Result]:
@@ -122,7 +125,7 @@ class AgentRun:
             repeats = all(call.code == "repeated" for call in results)
             if (repeats and kind == "calls") or time.monotonic() >= self.deadline:
                 break
-            kind, self._hint = "answer" if repeats else "any", ""  # who repeats has nothing else to look for
+            kind = self._next_kind(repeats)
         return None, len(self.steps) + 1
 
     def _advise(self, verdict: support.Verdict, kind: plans.Kind) -> plans.Kind:
@@ -136,13 +139,26 @@ class AgentRun:
             return prompt.LAST
         return prompt.NEXT.format(seen=", ".join(self._observations()) or "none")
 
-    def _judge(self, plan: plans.Plan) -> support.Verdict:
-        """Whether the observations support the answer of a plan. That there is none has to be said twice."""
-        goal = Goal(self.goal, datetime.now(UTC).date())
-        observations = Observations(
+    def _next_kind(self, repeats: bool) -> plans.Kind:
+        """What the model may reply after calls, with what it is told; each is told once."""
+        missing = (each for each in advice(self._goal, self._seen(), self.tools) if each.text not in self._advised)
+        first = next(missing, None)
+        if first is None:
+            self._hint = ""
+            return "answer" if repeats else "any"  # who repeats has nothing else to look for
+        self._advised.add(first.text)
+        self._hint = f"{first.text} "
+        return "calls" if first.needs_call else "any"
+
+    def _seen(self) -> Observations:
+        return Observations(
             Observed(f"o{number}", call.tool, call.arguments, call.code, self._texts[call.call])
             for number, call in enumerate(self._observed_calls(), 1)
         )
+
+    def _judge(self, plan: plans.Plan) -> support.Verdict:
+        """Whether the observations support the answer of a plan. That there is none has to be said twice."""
+        goal, observations = self._goal, self._seen()
         verdict = support.judge(goal, observations, plan.values, plan.answer or "")
         if not verdict.supported and not plan.values and observations.values and wording.denies(plan.answer or ""):
             self._absent += 1
@@ -206,7 +222,7 @@ class AgentRun:
             for number, call in enumerate(self._observed_calls(), 1)
         )
         content = "\n".join([prompt.task(self.goal, self._file_list(), self._tag), *observations, order])
-        system = prompt.system(self.tools, datetime.now(UTC).date(), self._tag)
+        system = prompt.system(self.tools, self._goal.today, self._tag)
         return [prompt.message("system", system), prompt.message("user", content)]
 
     def _file_list(self) -> list[str]:

@@ -57,6 +57,11 @@ def add(a: int, b: int = 1) -> int:
     return a + b
 
 
+def find_person(name: str) -> dict[str, str]:
+    """Where somebody lives."""
+    return {"name": name, "city": "Oslo"}
+
+
 @tool(name="publish", approve=True)
 def publish_note(text: str) -> dict[str, str]:
     """Publishes a note."""

@@ -182,7 +182,7 @@ def test_a_reply_has_calls_or_an_answer() -> None:
     call = {"for": "a sum", "tool": "add", "arguments": {"a": 1, "b": None}}
     parts = [{"part": "a sum", "observation": None}, {"part": "another", "observation": "1.1"}]
     assert valid({"parts": parts, "next": {"calls": [call, call]}})
-    assert valid({"parts": parts, "next": {"answer": "3"}})
+    assert valid({"parts": parts, "next": {"values": [], "answer": "3"}})
     assert not valid({"parts": parts, "next": {"calls": []}})
     assert not valid({"parts": parts, "next": {"calls": [call], "answer": "3"}})
     assert not valid({"parts": parts, "next": {"calls": [{**call, "tool": "subtract"}]}})
@@ -191,16 +191,16 @@ def test_a_reply_has_calls_or_an_answer() -> None:
 
 def test_a_part_names_an_existing_observation() -> None:
     """Without observations a part has none; without tools the reply is an answer."""
-    valid = Draft202012Validator(reply_schema([], [], bounded=True)).is_valid
+    valid = Draft202012Validator(reply_schema([], [], "answer", bounded=True)).is_valid
     without, with_one = {"part": "a sum", "observation": None}, {"part": "a sum", "observation": "1.1"}
-    assert valid({"parts": [without], "next": {"answer": "3"}})
-    assert not valid({"parts": [with_one], "next": {"answer": "3"}})
-    assert not valid({"parts": [], "next": {"answer": "3"}})
+    assert valid({"parts": [without], "next": {"values": [], "answer": "3"}})
+    assert not valid({"parts": [with_one], "next": {"values": [], "answer": "3"}})
+    assert not valid({"parts": [], "next": {"values": [], "answer": "3"}})
     assert not valid(
         {"parts": [without], "next": {"calls": [{"for": "", "tool": "add", "arguments": {"a": 1, "b": None}}]}}
     )
-    assert not Draft202012Validator(reply_schema([], ["1.1"], bounded=True)).is_valid(
-        {"parts": [{"part": "a sum", "observation": "1.2"}], "next": {"answer": "3"}}
+    assert not Draft202012Validator(reply_schema([], ["1.1"], "answer", bounded=True)).is_valid(
+        {"parts": [{"part": "a sum", "observation": "1.2"}], "next": {"values": [], "answer": "3"}}
     )
 
 

@@ -213,6 +213,18 @@ def test_nothing_found(calls: list[Call], text: str, expected: str) -> None:
     assert verdict.text.startswith(expected)
 
 
+def test_calls_by_coordinates_are_about_places() -> None:
+    """Two places are compared by their names, though the weather is called by what another tool gave for them."""
+    calls: list[Call] = []
+    for city, latitude in (("Oslo", 59.91273), ("Lisbon", 38.71667)):
+        calls.append(("geocode", {"place": city}, [{"name": city, "latitude": latitude, "longitude": 1.5}]))
+    calls.append(("weather", {"latitude": 59.91, "longitude": 1.5, "days": None}, {"now": {"temperature": "-2.1 °C"}}))
+    calls.append(("weather", {"latitude": 38.72, "longitude": 1.5, "days": None}, {"now": {"temperature": "17 °C"}}))
+    verdict = judge(WARMER, calls, "Oslo.", a="o3['now']['temperature']", b="o4['now']['temperature']")
+    assert verdict.supported
+    assert verdict.text.startswith("Lisbon: 17 °C, the highest; Oslo -2.1 °C.")
+
+
 def test_one_of_two_calls_failed() -> None:
     """The answer has the value of the other, and says what could not be found out."""
     calls: list[Call] = [OSLO, ("weather", {"city": "Lisbon"}, 503)]

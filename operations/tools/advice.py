@@ -1,0 +1,44 @@
+"""What a model is told before its next reply, so that it makes the call that is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from ..form.words import normalize
+from .base import Tool
+from .goal import Goal
+from .missing import LOOK_UP, is_named, names_without_call, nothing_asked
+from .observed import Observations, words_of
+
+
+class Advice(NamedTuple):
+    """What the model is told, and whether nothing but a call helps."""
+
+    text: str
+    needs_call: bool
+
+
+def advice(goal: Goal, observations: Observations, tools: Sequence[Tool]) -> Iterator[Advice]:
+    """What is known to be missing: a name that no call was about, and what a field has that the goal asks about."""
+    if not observations.values:
+        if text := nothing_asked(goal, observations):
+            yield Advice(text, True)
+        return
+    yield from (Advice(text, True) for text in names_without_call(goal, observations, ()))
+    called = {normalize(str(value)) for each in observations.all for value in each.arguments.values()}
+    subjects = {
+        word
+        for tool in tools
+        for name in (tool.name, *tool.parameters.get("properties", {}))
+        for word in words_of(name)
+    }
+    for path, leaf in observations.leaves():
+        key = str(path[-1])
+        if not isinstance(leaf, str) or normalize(leaf) in called or normalize(leaf) in goal.plain or len(leaf) > 60:
+            continue
+        words = words_of(key.replace("_", " "))
+        if words in [words_of(word) for word in goal.between]:
+            yield Advice(f"The {key} is {leaf!r}: {LOOK_UP}", True)
+        elif is_named(key, goal) and set(words) & subjects:
+            yield Advice(f"The {key} is {leaf!r}: look that up if the goal asks about it.", False)
