@@ -15,4 +15,5 @@
 - `icdar`: the score of tables, as in the competition of 2013.
 
 `python -m bench.listing` measures `GET /runs` beside 20,000 finished runs, in every store.
+`python -m bench.workers` measures two workers on one store: idle, and from an event on one to a viewer on the other.
 """

@@ -104,12 +104,15 @@ def store_in(kind: str, folder: Path) -> Iterator[str]:
 class Server:
     """The server of a contender while the `with` block runs: one worker, pinned to one core.
 
+    It has a store of its own, unless it shares that of another one: `store` is its URL.
+
     Raises:
         RuntimeError: it did not answer within 20 seconds; the message has its output.
     """
 
-    def __init__(self, contender: Contender) -> None:
+    def __init__(self, contender: Contender, store: str | None = None) -> None:
         self.contender = contender
+        self._store = store
         with closing(socket.create_server((HOST, 0))) as sock:
             self.port: int = sock.getsockname()[1]
 
@@ -117,7 +120,8 @@ class Server:
         with ExitStack() as stack:
             self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headway-bench-")))
             self._log = self._folder / "log"
-            self._process = self._start(stack.enter_context(store_in(self.contender.store, self._folder)))
+            own = store_in(self.contender.store, self._folder)
+            self._process = self._start(self._store or stack.enter_context(own))
             stack.callback(self._stop)
             self.worker = self._wait_for_pid()
             self._stack = stack.pop_all()

@@ -11,10 +11,10 @@ outcome. A run, a worker, a client are their ids. Frames, inputs, answers and ch
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 
 from ..errors import StoreAway
 from ..protocol.frames import Batch, Block, join, split
@@ -56,10 +56,14 @@ def check_version(stored: int, oldest: int, where: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Step(Generic[T]):
-    """A verb with its arguments. `call` is for the driver alone; `decode` makes the outcome of a reply."""
+    """A verb with its arguments. `call` is for the driver alone; `decode` makes the outcome of a reply.
+
+    `about` is the run that other workers are to read again, where the driver needs to know it.
+    """
 
     call: Any
     decode: Callable[[Any], T]
+    about: str | None = None
 
 
 class NotNow(Exception):
@@ -163,8 +167,13 @@ class Driver(ABC):
     """
 
     worker: str
-    idle: ClassVar[float] = 0.0
-    """Seconds between two calls of `wait` in a worker that has no runs, and looks for queued ones."""
+    here: Container[str] = ()
+    """The runs that this worker produces or follows; `SharedStore` sets it."""
+
+    @property
+    def idle(self) -> float:
+        """Seconds between two calls of `wait` in a worker that has no runs, and looks for queued ones."""
+        return 0.0
 
     # -- running steps ------------------------------------------------------------------------------------------
 

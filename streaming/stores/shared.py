@@ -152,6 +152,7 @@ class SharedStore(Store):
         self._store_bytes = store_bytes
         self._unfit: Unfit | None = None
         self._runs: dict[str, _Entry] = {}
+        driver.here = self._runs
         self._unwritten: dict[str, _Entry] = {}
         self._stale: set[str] = set()
         self._strangers: dict[str, float] = {}

@@ -110,6 +110,9 @@ def test_others_do_not_read_the_file(tmp_path: Path, older: bool) -> None:
             start_run(store, "r2").end()
             store.flush()
             modes = {each.name: each.stat().st_mode & 0o777 for each in file.parent.iterdir()}
+            sockets = file.with_name(".runs.db-workers")
+            assert [each.stat().st_mode & 0o777 for each in sockets.iterdir()] == [0o600]
+            assert modes.pop(sockets.name) == 0o700
     finally:
         os.umask(before)
     assert modes == dict.fromkeys(("runs.db", "runs.db-wal", "runs.db-shm"), 0o600)
@@ -121,6 +124,7 @@ def test_a_close_during_a_poll(
 ) -> None:
     """A store that is closed at any moment of a poll logs nothing."""
     monkeypatch.setattr(sqlite, "POLL", 0.0)
+    monkeypatch.setattr(sqlite, "SLOW_POLL", 0.0)
     for number in range(30):
         store = SqliteStore(tmp_path / "runs.db")
         store.create(run_info(f"r{number}"))

@@ -49,6 +49,9 @@ PAGE: Final = 100
 LIST_RUNS: Final = 500
 """How many runs one script puts into lists, or passes over."""
 
+REFRESH_ALL: Final = 5.0
+"""Seconds after which all live runs are asked for, whatever has come in the inbox: one of its entries may be lost."""
+
 RECOUNT: Final = 600.0
 """Seconds between two counts of the bytes of all runs by one worker."""
 
@@ -78,7 +81,8 @@ class RedisDriver(Driver):
         self._inbox, self._message = f"headway:inbox:{self.worker}", "0-0"
         self._listening_to: Collection[str] = ()
         self._wake_pending = False
-        self._recounted_at = float("-inf")
+        self._recounted_at = self._refreshed_at = float("-inf")
+        self._number, self._alive = 0, set[bytes]()
         self._skew = ClockSkew()
         self._writer, self._lease = Connection(url), Connection(url)
         self._listener = Connection(url, BLOCK_SECONDS + TIMEOUT)
@@ -129,6 +133,13 @@ class RedisDriver(Driver):
         return script("wake", self.worker)
 
     def refresh_due(self) -> bool:
+        number, alive = self.query(TimedStep(call("alive"), lambda reply: (reply[0], set(reply[1:]))))
+        lost, changed = number < self._number, alive != self._alive
+        self._number, self._alive = number, alive
+        now = time.monotonic()
+        if not (lost or changed or now - self._refreshed_at > REFRESH_ALL):
+            return False
+        self._refreshed_at = now
         return True
 
     @property

@@ -18,7 +18,8 @@ from ..driver import FULL, NO_ROOM, QUEUE, Adopted, Kept, PutFile, State, Stored
 from ..files import FileInfo
 from ..lists import list_of
 from . import room, rows
-from .file import SQL, Connection, SqliteFile, step
+from .file import SQL, Connection, SqliteFile, on_queue, on_run, step, telling
+from .hints import EVERYBODY
 
 PAGES: Final = {
     (of_operation, of_list): SQL[name].replace("*", rows.SUMMARY, 1)
@@ -35,6 +36,10 @@ NEWEST: Final = 2**63 - 1
 """The largest number that a run may have."""
 
 
+def _queued_run(info: RunInfo, worker: str, *_: object, **__: object) -> str | None:
+    return None if worker else EVERYBODY
+
+
 class SqliteDriver(SqliteFile):
     """The verbs. Raises `StoreAway` for a file that cannot be opened."""
 
@@ -49,7 +54,7 @@ class SqliteDriver(SqliteFile):
 
     # -- runs ---------------------------------------------------------------------------------------------------
 
-    @step
+    @telling(_queued_run)
     def create(
         self,
         db: Connection,
@@ -104,7 +109,7 @@ class SqliteDriver(SqliteFile):
 
     # -- events -------------------------------------------------------------------------------------------------
 
-    @step
+    @telling(on_run)
     def append(
         self,
         db: Connection,
@@ -156,11 +161,11 @@ class SqliteDriver(SqliteFile):
 
     # -- requests to the producer -------------------------------------------------------------------------------
 
-    @step
+    @telling(on_run)
     def cancel(self, db: Connection, run: str, reason: Reason) -> None:
         db.execute(SQL["cancel"], {"run": run, "reason": reason})
 
-    @step
+    @telling(on_run)
     def abandon(self, db: Connection, run: str, worker: str, reliable: bool) -> bool:
         values = {"run": run, "worker": worker, "reliable": reliable, "now": time.monotonic()}
         if db.execute(SQL["viewers_elsewhere"], values).fetchone():
@@ -168,20 +173,20 @@ class SqliteDriver(SqliteFile):
         db.execute(SQL["cancel"], {"run": run, "reason": "disconnected"})
         return True
 
-    @step
+    @telling(on_run)
     def answer(self, db: Connection, run: str, question: str, body: bytes) -> bool:
         first = db.execute(SQL["answer"], {"run": run, "question": question, "body": body}).rowcount > 0
         db.execute(SQL["asked"], {"run": run})
         return first
 
-    @step
+    @telling(on_run)
     def count(self, db: Connection, run: str, worker: str, count: int) -> None:
         values = {"run": run, "worker": worker, "count": count, "now": time.monotonic(), "lease": self._lease_seconds}
         for statement in ("count", "live_on") if count else ("no_viewers",):
             db.execute(SQL[statement], values)
         db.execute(SQL["watched"], values)
 
-    @step
+    @telling(on_run)
     def notify(self, db: Connection, run: str) -> None:
         db.execute(SQL["asked"], {"run": run})
 
@@ -191,7 +196,7 @@ class SqliteDriver(SqliteFile):
     def queued(self, db: Connection, operations: Collection[str]) -> bool:
         return bool(_queued(db, 1, operations, None))
 
-    @step
+    @telling(on_queue)
     def claim(
         self,
         db: Connection,
@@ -207,11 +212,11 @@ class SqliteDriver(SqliteFile):
                 db.execute(SQL[statement], {"run": row["id"], "worker": worker, "token": token})
         return [Adopted(replace(rows.record(row), queued=False), row["epoch"] + 1) for row in queued]
 
-    @step
+    @telling(on_queue)
     def unclaim(self, db: Connection, worker: str, token: str) -> None:
         db.execute(SQL["unclaim"], {"worker": worker, "token": token})
 
-    @step
+    @telling(on_queue)
     def requeue(self, db: Connection, run: str, worker: str, attempt: int) -> None:
         db.execute(SQL["open_queue"], {"now": time.monotonic()})
         db.execute(SQL["requeue"], {"run": run, "worker": worker, "attempt": attempt})
@@ -225,7 +230,7 @@ class SqliteDriver(SqliteFile):
         values = {"worker": worker, "now": time.monotonic()}
         return [(row["id"], row["worker"]) for row in db.execute(SQL["orphans"], values)]
 
-    @step
+    @telling(on_run)
     def adopt(self, db: Connection, run: str, dead: str, worker: str) -> Adopted | None:
         values = {"run": run, "dead": dead, "worker": worker, "now": time.monotonic()}
         row = db.execute(SQL["orphan"], values).fetchone()

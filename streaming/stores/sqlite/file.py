@@ -4,8 +4,9 @@ sqlite's calls block the hub, and its busy wait sleeps in C. So a worker has one
 as one transaction (`BEGIN IMMEDIATE`; write-ahead log), one that reads, and that of its lease. Leases are in the
 machine's monotonic time, which does not jump and is the same in every process.
 
-A worker checks `PRAGMA data_version` every `POLL` seconds to see whether others have committed something, and then the
-columns `appended` and `asked` to see which runs have changed.
+After a transaction a worker sends the others a hint (`hints`), who look at the columns `appended` and `asked` to see
+which runs have changed. Every `POLL` seconds, or every `SLOW_POLL` where hints are known to come, a worker checks
+`PRAGMA data_version` to see whether others have committed something.
 
 A crash of the processes loses nothing that was committed. A power failure may lose the last transactions
 (`synchronous=NORMAL`).
@@ -25,18 +26,20 @@ import secrets
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, ClassVar, Concatenate, Final, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar
 
 import gevent
 from gevent.threadpool import ThreadPool
 
 from ...errors import StoreAway
+from ...runtime.hub import GreenSignal
 from ..base import SECRET_BYTES
 from ..driver import OLDEST_VERSION, SCHEMA_VERSION, Driver, News, Step, T, Unfit, check_version
+from .hints import EVERYBODY, Hints
 
 log: Final = logging.getLogger("headway")
 
@@ -44,12 +47,19 @@ Connection: TypeAlias = sqlite3.Connection
 
 BUSY_MILLISECONDS: Final = 5000
 POLL: Final = 0.02
+SLOW_POLL: Final = 0.5
+
+GATHER: Final = 0.002
+"""Seconds between two looks after hints: what comes meanwhile is read with the next one."""
 
 REFUSALS: Final = (
     *(sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError, sqlite3.IntegrityError),
     *(ArithmeticError, LookupError, TypeError, ValueError),
 )
 """Errors of a value that sqlite can never keep, or of a row that cannot be read: text that UTF-8 cannot encode, too."""
+
+IDLE: Final = 0.1
+"""Seconds between two polls of a worker without runs, where hints are not known to come."""
 
 CHECK: Final = 0.1
 """Seconds between two looks at whether the file is still the same, while there is something to write."""
@@ -81,11 +91,35 @@ SQL: Final = _statements()
 
 def step(verb: Callable[Concatenate[Any, Connection, P], R]) -> Callable[Concatenate[Any, P], Step[R]]:
     """Makes a verb return a step, which calls it with the connection of the thread that runs it."""
+    return telling(lambda *_, **__: None)(verb)
 
-    def prepare(self: Any, /, *args: P.args, **options: P.kwargs) -> Step[R]:
-        return Step(lambda db: verb(self, db, *args, **options), lambda outcome: outcome)
 
-    return prepare
+def telling(
+    about: Callable[..., str | None],
+) -> Callable[[Callable[Concatenate[Any, Connection, P], R]], Callable[Concatenate[Any, P], Step[R]]]:
+    """`step` for a verb that changes something for other workers; `about` gives the run, from its arguments."""
+
+    def make(verb: Callable[Concatenate[Any, Connection, P], R]) -> Callable[Concatenate[Any, P], Step[R]]:
+        def prepare(self: Any, /, *args: P.args, **options: P.kwargs) -> Step[R]:
+            return Step(lambda db: verb(self, db, *args, **options), _same, about(*args, **options))
+
+        return prepare
+
+    return make
+
+
+def _same(outcome: T) -> T:
+    return outcome
+
+
+def on_run(run: str, *_: object, **__: object) -> str:
+    """For `telling`: the first argument."""
+    return run
+
+
+def on_queue(*_: object, **__: object) -> str:
+    """For `telling`: the queue, which concerns everybody."""
+    return EVERYBODY
 
 
 def open_file(path: str, *, create: bool = False) -> Connection:
@@ -186,8 +220,6 @@ def _complete(script: str) -> Iterator[str]:
 class SqliteFile(Driver):
     """The connections and threads of a worker. Raises `StoreAway` for a file that cannot be opened."""
 
-    idle: ClassVar[float] = 0.1
-
     def __init__(self, path: str, lease: float) -> None:
         self.worker: str = secrets.token_hex(8)
         self._path = path
@@ -205,11 +237,23 @@ class SqliteFile(Driver):
         self._write_pool, self._read_pool = ThreadPool(1), ThreadPool(1)
         self._data_version, self._last_transaction, self._alive = -1, 0, ""
         self._followed: Collection[str] = ()
+        self._news = GreenSignal()
+        self._looked_at = self._polled_at = float("-inf")
+        self._hints = Hints(path, self.worker, lambda run: run in self.here, self._news.set)
+
+    @property
+    def idle(self) -> float:
+        return 0.0 if self._hints.reliable else IDLE
 
     def write(self, batch: Sequence[Sequence[Step[Any]]]) -> list[Any]:
         if time.monotonic() - self._checked_at > CHECK:
             self.check()
-        return self._in(self._write_pool, partial(_transaction, self._writer, batch))
+        return self._in(self._write_pool, partial(self._write, batch))
+
+    def _write(self, batch: Sequence[Sequence[Step[Any]]]) -> list[Any]:
+        outcomes = _transaction(self._writer, batch)
+        self._hints.send(step.about for steps in batch for step in steps if step.about is not None)
+        return outcomes
 
     def check(self) -> None:
         if _identity(self._path) != self._identity:
@@ -247,36 +291,49 @@ class SqliteFile(Driver):
         return self._in(self._read_pool, partial(kept_secret, Path(f"{self._path}-secret")))
 
     def wait(self, followed: Mapping[str, int]) -> News:
-        gevent.sleep(POLL)
-        version, queue = self.query(self._version()), False
-        new = followed.keys() - self._followed
-        if version != self._data_version or new:
-            last, changed, queue = self.query(self._changed(self._last_transaction))
+        new, queue = followed.keys() - self._followed, False
+        if not new:
+            self._news.wait(SLOW_POLL if self._hints.reliable else POLL)
+            gevent.sleep(max(self._looked_at + GATHER - time.monotonic(), 0))
+        self._news.clear()
+        self._looked_at = time.monotonic()
+        if self._looked_at - self._polled_at >= SLOW_POLL:
+            self._hints.check(self.query(self._workers()))
+            self._polled_at = self._looked_at
+        version, found = self.query(self._look(bool(new)))
+        if found is not None:
+            last, changed, queue = found
             # Not before: where a read has failed, it is done again.
             self._data_version, self._last_transaction = version, last
             new |= changed
         self._followed = followed.keys()
         return News(runs=new, queue=queue)
 
-    @step
-    def _version(self, db: Connection) -> int:
-        return int(db.execute("PRAGMA data_version").fetchone()[0])
+    def wake(self, followed: Collection[str]) -> None:
+        self._news.set()
 
     @step
-    def _changed(self, db: Connection, since: int) -> tuple[int, set[str], bool]:
-        """The last transaction, the runs that have changed, and whether any are queued."""
+    def _look(self, db: Connection, always: bool) -> tuple[int, tuple[int, set[str], bool] | None]:
+        """The version of the data, and, `always` or where others have committed something since the last look:
+
+        the last transaction, the runs that have changed, and whether any are queued.
+        """
+        (version,) = db.execute("PRAGMA data_version").fetchone()
+        if version == self._data_version and not always:
+            return version, None
         (last,) = db.execute(SQL["transaction"]).fetchone()
-        changed = {row["id"] for row in db.execute(SQL["changed"], {"since": since, "worker": self.worker})}
-        return last, changed, bool(db.execute(SQL["has_queue"]).fetchone()[0])
+        values = {"since": self._last_transaction, "worker": self.worker}
+        changed = {row["id"] for row in db.execute(SQL["changed"], values)}
+        return version, (last, changed, bool(db.execute(SQL["has_queue"]).fetchone()[0]))
 
     def refresh_due(self) -> bool:
         """Whether the workers that are alive are others than before: viewers of a dead one no longer count."""
-        before, self._alive = self._alive, self.query(self._workers())
+        before, self._alive = self._alive, " ".join(self.query(self._workers()))
         return self._alive != before
 
     @step
-    def _workers(self, db: Connection) -> str:
-        return " ".join(sorted(row["id"] for row in db.execute(SQL["alive"], {"now": time.monotonic()})))
+    def _workers(self, db: Connection) -> Iterable[str]:
+        return sorted(row["id"] for row in db.execute(SQL["alive"], {"now": time.monotonic()}))
 
     def renew(self, seconds: float) -> None:
         values = {"worker": self.worker, "now": time.monotonic(), "seconds": seconds}
@@ -290,6 +347,7 @@ class SqliteFile(Driver):
         self._lease.close()
 
     def close(self) -> None:
+        self._hints.close()
         for pool, connection in ((self._write_pool, self._writer), (self._read_pool, self._reader)):
             pool.join()
             pool.kill()

@@ -69,9 +69,9 @@ local function viewers_alive(run)
   local _, living = viewers_elsewhere(run)
   return living
 end
--- The lists of runs (`headway:list`): those of an owner by operation, by how they are (LIVE, QUEUE, or how they have
+-- The lists of runs (`headway:list`): those of an owner by operation, by how they are (LIVE, QUEUED, or how they have
 -- ended), and by both. `headway:listed` has where a run is; its own keys may have expired before it is taken out.
-local LIVE = 'live'
+local LIVE, QUEUED = 'live', 'queued'
 local function list_key(owner, operation, how)
   return P .. 'list:' .. #owner .. ':' .. owner .. ':' .. how .. ':' .. operation
 end
@@ -91,7 +91,7 @@ end
 local function list(run)
   local row = redis.call('HMGET', run_key(run), 'owner', 'operation', 'ending', 'queued', 'cancel', 'number')
   if not row[1] then return forget_place(run) end
-  local place = {row[1], row[2], row[3] or (row[4] and not row[5] and QUEUE or LIVE)}
+  local place = {row[1], row[2], row[3] or (row[4] and not row[5] and QUEUED or LIVE)}
   local before, packed = redis.call('HGET', P .. 'listed', run), cmsgpack.pack(place)
   if before == packed then return end
   redis.call('HSET', P .. 'listed', run, packed)
