@@ -14,9 +14,9 @@ import httpx
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from streaming.client import Left
+from streaming.client import AsyncClient, Backoff, Left
 from tests.client.conftest import ClientOf
-from tests.client.service import STREAM, frame
+from tests.client.service import STREAM, URL, frame
 from tests.clients import PATIENCE
 
 
@@ -82,6 +82,34 @@ def test_a_result_that_is_not_there_in_time(client_of: ClientOf) -> None:
         assert run.result() == {"pages": 3, "day": "2026-11-23"}
         assert list(run) == []
     assert len(requests) == 1
+
+
+def test_a_timeout_without_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under trio no task outlives its block: the connection is closed, and the next call opens another one."""
+    bodies = [Body(), Body()]
+    bodies[1].goes_on.set()
+    seen: list[str | None] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers.get("last-event-id"))
+        return httpx.Response(200, headers={**STREAM, "Run-Id": "r1"}, stream=bodies[len(seen) - 1])
+
+    async def main() -> None:
+        http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+        backoff = Backoff(retry_delay=0, max_delay=0)
+        async with AsyncClient(URL, http=http, backoff=backoff) as headway, headway.start("x") as run:
+            assert (await anext(run)).type == "start"
+            with monkeypatch.context() as patch:
+                patch.setattr("asyncio.get_running_loop", no_loop)
+                with pytest.raises(TimeoutError):
+                    await run.result(timeout=0.01)
+            assert await run.result(type=Report) == Report(pages=3, day=date(2026, 11, 23))
+
+    def no_loop() -> None:
+        raise RuntimeError("no running event loop")
+
+    anyio.run(main)
+    assert seen == [None, "1"]
 
 
 def test_a_run_that_is_left_after_a_timeout(client_of: ClientOf) -> None:

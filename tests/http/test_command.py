@@ -104,6 +104,17 @@ def test_events_arrive_as_they_are_yielded() -> None:
         assert run.result() is True
 
 
+def test_a_path_in_text(tmp_path: Path) -> None:
+    """The client uploads the file where the operation takes one; the refusal that tells it so starts no run."""
+    (tmp_path / "a.txt").write_text("one")
+    here = local(make(operations=[reading]))
+    opened = (tmp_path / "a.txt").open("rb")
+    with opened, here.connect("") as http, Client(here.url, http=http) as client:
+        for value in (str(tmp_path / "a.txt"), b"one", opened):
+            assert client.start("reading", {"file": value}).result() == "one"
+        assert len(client.runs()) == 3
+
+
 def test_a_detached_run_is_worked_on_to_its_end() -> None:
     """The process of the command is the only one that can: it prints the snapshot at once, and stays."""
     app = make()
