@@ -43,6 +43,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     try:
         settings = configure(app.config)
         configure_logs(settings)
+        llm.check_model_file(settings)
         offered = operations(settings)
         registry()  # reads the agent's tools, whose settings may have errors too
         Headway(app, operations=offered, store=STORE, standalone=True, console=True)

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Iterator, Sequence
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal, NotRequired, cast
 
 import orjson
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
@@ -38,6 +38,7 @@ from .inputs import Input
 from .llm import connect, fill, place, user
 from .llm.prompts import fenced, visible
 from .long_results import MOST, reference, size
+from .model_info import ModelInfo
 from .turns import Turn
 
 MAX_ROWS: Final = 10_000
@@ -122,10 +123,11 @@ class Analysis(Input):
 
 
 class Result(Answer):
-    """The answer to the statement, with the question and, if one fits, a chart (Vega-Lite)."""
+    """The answer to the statement, with the question, its model and, if one fits, a chart (Vega-Lite)."""
 
     question: str | None
     chart: dict[str, Any] | None
+    model: NotRequired[ModelInfo]
 
 
 Work = Generator[Event, None, Result]
@@ -305,7 +307,8 @@ def _answer_question(engine: Engine, tables: list[Table], input: Analysis) -> Wo
             )
             sql = str(answer["sql"])
             yield partial("sql", sql)
-            return (yield from _run(engine, tables, sql, input, step=f"query-{attempt}"))
+            result = yield from _run(engine, tables, sql, input, step=f"query-{attempt}")
+            return {**result, "model": model.described}
         except OperationError as error:
             if error.code not in RETRYABLE:
                 raise

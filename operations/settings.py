@@ -40,6 +40,12 @@ def _above_zero(text: str) -> float:
     return float(text)
 
 
+def _count(text: str) -> int:
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
+
+
 def _switch(text: str) -> bool:
     word = text.strip().lower()
     if word not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
@@ -124,6 +130,24 @@ class ServiceSettings(BaseSettings):
     )
     llm_timeout: float = setting(
         120.0, _above_zero, "seconds above 0", "How long a model may be silent before its call is given up."
+    )
+    model_file: str | None = setting(
+        None,
+        str,
+        "a GGUF file",
+        "The model of the embedded server, where `HEADWAY_LLM_BASE_URL` names no other.",
+        unset="a small one, for demonstration",
+    )
+    model_context: int = setting(4096, _count, "a whole number above 0", "Tokens of prompt and answer together.")
+    model_threads: int | None = setting(
+        None, _count, "a whole number above 0", "Its threads.", unset="half of the cores, 4 at the most"
+    )
+    model_template: str | None = setting(
+        None,
+        str,
+        "a file in Jinja, or the name of a template that llama.cpp knows",
+        "The template of its chats.",
+        unset="that in its file",
     )
     turns: Mapping[str, int] | None = setting(
         None,

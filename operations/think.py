@@ -25,6 +25,7 @@ from streaming import Event, ThinkingSplitter, delta, operation, progress
 from .inputs import Input
 from .llm import Finished, Model, Piece, Text, Thinking, chat, connect, place, user
 from .llm import Message as ChatMessage
+from .model_info import ModelInfo
 
 MAX_TEXT: Final = 200_000
 """Characters of a prompt, and of a message."""
@@ -97,7 +98,7 @@ class Answer(TypedDict):
 
     text: str
     thinking: str
-    model: str
+    model: ModelInfo
     finish_reason: str
     usage: Tokens
 
@@ -140,7 +141,7 @@ class Thinker:
         return {
             "text": self._text("text"),
             "thinking": self._text("thinking"),
-            "model": self._model.name,
+            "model": self._model.described,
             "finish_reason": self._calls[-1].reason,
             "usage": {
                 "prompt_tokens": prompt,
@@ -154,8 +155,8 @@ class Thinker:
 
     @property
     def _mode(self) -> Mode | None:
-        """`None` if it is not known yet. The embedded model does not think by itself."""
-        return "two_calls" if self._model.embedded else modes.get(self._key)
+        """`None` if it is not known yet. The model for demonstration does not think by itself."""
+        return "two_calls" if self._model.demonstration else modes.get(self._key)
 
     @property
     def _key(self) -> tuple[str, str]:

@@ -23,6 +23,7 @@ CLIENTS: Final = {
 """The variables of the clients, and what they mean."""
 AGENT: Final = "HEADWAY_AGENT_"
 SERVICE: Final = {
+    *(f"HEADWAY_MODEL_{name}" for name in ("CONTEXT", "FILE", "TEMPLATE", "THREADS")),
     *(f"HEADWAY_LLM_{name}" for name in ("BASE_URL", "API_KEY", "MODEL", "TIMEOUT")),
     *(
         f"HEADWAY_{name}"

@@ -78,6 +78,10 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
             {"chat": GatewayEntry("http://a.example", "openai", "A_KEY", 300.0, 3600.0)},
         ),
     ],
+    "model_file": [("/models/qwen.gguf", "/models/qwen.gguf")],
+    "model_context": [("16384", 16384)],
+    "model_threads": [("8", 8)],
+    "model_template": [("chatml", "chatml")],
     "log": [("text", "text"), ("JSON", "json"), ("", "text")],
     "log_level": [("info", "INFO"), (" DEBUG ", "DEBUG"), ("", "INFO")],
     "simulate": [("1", True), ("0", False), ("true", True), ("OFF", False), ("", False), (True, True), (False, False)],
@@ -141,6 +145,8 @@ BAD: dict[str, list[Any]] = {
     "fetch_proxy": ["proxy.example:3128", "socks4://a.example"],
     "llm_base_url": ["localhost:8080", "file:///etc/passwd", "http://", "http://a.example:99999"],
     "gateway": ["chat", "chat=", "=http://a.example", "chat=a.example"],
+    "model_context": ["0", "-1", "4k"],
+    "model_threads": ["0", "many"],
     "log": ["xml", "text,json", "1"],
     "log_level": ["loud", "20", "NOTSET"],
     "simulate": ["2", "maybe", "yes please"],
@@ -154,7 +160,10 @@ BAD: dict[str, list[Any]] = {
 }
 
 SECRETS = {"api_keys", "fetch_proxy", "llm_api_key", "metrics_key", "secret"}
-ANY_TEXT = {"secret", "metrics_key", "llm_api_key", "llm_model", "agent_contact", "agent_tools_file"}
+ANY_TEXT = {"secret", "metrics_key", "llm_api_key", "llm_model", "agent_contact", "agent_tools_file"} | {
+    "model_file",
+    "model_template",
+}
 ANY_LIST = {"document_hosts", "agent_hosts", "agent_private_hosts", "agent_tools"}
 LISTS_OF_SECRETS = [["s3cret"], {"user": "s3cret"}]
 

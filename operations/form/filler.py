@@ -136,7 +136,7 @@ class FormFiller:
             "unverified": unverified(merged.evidence),
             "not_understood": merged.not_understood,
             "incomplete": sorted(self._cut | set(self._errors)),
-            "model": model.name,
+            "model": model.described,
             "usage": {name: sum(getattr(each, name) or 0 for each in usage) for name in Usage._fields},
         }
 

@@ -22,7 +22,7 @@ supervisor    the process that runs that server: nothing imports it
 
 from .client import Finished, Message, Model, Piece, Text, Thinking, Usage, chat, connect, fill, user
 from .connection import place
-from .embedded import hold
+from .embedded import check_model_file, hold
 
 __all__ = [
     "Finished",
@@ -33,6 +33,7 @@ __all__ = [
     "Thinking",
     "Usage",
     "chat",
+    "check_model_file",
     "connect",
     "fill",
     "hold",

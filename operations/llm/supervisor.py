@@ -1,6 +1,6 @@
 """Runs the server of the embedded model, and restarts it if it dies: a daemon process.
 
-    python supervisor.py FOLDER MODEL NAME SLOTS CONTEXT
+    python supervisor.py FOLDER MODEL NAME SLOTS CONTEXT THREADS TEMPLATE
 
 It is independent of the process that starts it: it has its own session, its parent exits, and it inherits no
 descriptor. Each process that uses the server holds a shared lock on FOLDER/users, which the kernel releases when the
@@ -112,7 +112,7 @@ class Supervisor:
             os.waitpid(self._server, 0)
 
 
-def serve(supervisor: int, pipe: int, key: str, model: str, name: str, slots: str, context: str) -> NoReturn:
+def serve(supervisor: int, pipe: int, key: str, *arguments: str) -> NoReturn:
     """The server's own process. It writes its URL to the pipe once the model is loaded."""
     try:
         die_with(supervisor)
@@ -120,7 +120,7 @@ def serve(supervisor: int, pipe: int, key: str, model: str, name: str, slots: st
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         import xllamacpp  # 100 MB, and threads, which the supervisor does not need
 
-        settings = configure(xllamacpp.CommonParams(), key, model, name, int(slots), int(context))
+        settings = configure(xllamacpp.CommonParams(), key, *arguments)
         server = xllamacpp.Server(settings)
         os.write(pipe, f"{server.listening_address}\n".encode())
         os.close(pipe)
@@ -132,8 +132,14 @@ def serve(supervisor: int, pipe: int, key: str, model: str, name: str, slots: st
         os._exit(1)
 
 
-def configure(settings: Any, key: str, model: str, name: str, slots: int, context: int) -> Any:
-    """Sets llama.cpp's parameters, for a loopback port that the kernel chooses and a secret key."""
+def configure(
+    settings: Any, key: str, model: str, name: str, slots: str, context: str, cores: str, template: str
+) -> Any:
+    """Sets llama.cpp's parameters, for a loopback port that the kernel chooses and a secret key.
+
+    `cores` is the number of threads, 0 for as many as suit this machine; `template` that of the chat, empty for the
+    model's own, else the name of one that llama.cpp knows, or a file in Jinja.
+    """
     settings.model.path = model
     settings.model_alias = {name}
     settings.hostnames = ["127.0.0.1"]
@@ -141,10 +147,13 @@ def configure(settings: Any, key: str, model: str, name: str, slots: int, contex
     settings.api_keys = [key]
     settings.cors_origins = ""
     settings.ui = False
-    settings.n_parallel = slots
-    settings.n_ctx = context * slots
+    settings.n_parallel = int(slots)
+    settings.n_ctx = int(context) * int(slots)
+    if template:
+        settings.chat_template = Path(template).read_text() if Path(template).is_file() else template
     settings.n_batch = settings.n_ubatch = BATCH
-    settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = threads(len(os.sched_getaffinity(0)))
+    number = int(cores) or threads(len(os.sched_getaffinity(0)))
+    settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = number
     settings.cache_ram_mib = 0  # the cache of past prompts would take gigabytes
     settings.endpoint_slots = settings.endpoint_metrics = True
     settings.verbosity = 1

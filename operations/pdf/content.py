@@ -6,6 +6,8 @@ from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict  # pydantic takes no other on Python 3.11
 
+from ..model_info import ModelInfo
+
 Box = list[float]
 """Left, top, right and bottom in points, from the top left corner of the page with its text upright."""
 
@@ -193,5 +195,5 @@ class ExtractResult(TypedDict):
     unverified: NotRequired[list[str]]
     not_understood: NotRequired[dict[str, str]]
     incomplete: NotRequired[list[int]]
-    model: NotRequired[str]
+    model: NotRequired[ModelInfo]
     usage: NotRequired[ModelUsage]

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from streaming import Event, partial
 
 from ..long_results import MOST, cut, reference, size
+from ..model_info import ModelInfo
 from .events import EndReason, GoalPart, Support
 
 Json = dict[str, Any]
@@ -49,7 +50,7 @@ class Result(BaseModel):
     ended: EndReason
     steps: list[Step]
     usage: dict[str, int]
-    model: str
+    model: ModelInfo
 
 
 def fitting(result: Result) -> Generator[Event, Any, Result]:

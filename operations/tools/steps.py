@@ -98,7 +98,7 @@ class AgentRun:
             ended=ended,
             steps=self.steps,
             usage=self.usage,
-            model=self.model.name,
+            model=self.model.described,
         )
 
     def _steps(self) -> Generator[Event, Any, tuple[support.Verdict | None, int]]:

@@ -56,7 +56,7 @@ def test_the_embedded_model_fills_in_a_form(embedded: tuple[Server, Embedded]) -
     assert keys == ["page-1", "fields-1"]
     result = messages[-2].json["result"]
     assert set(result["fields"]) == set(FIELDS["properties"])
-    assert result["model"] == "SmolLM2-135M-Instruct"
+    assert result["model"] == {"name": "SmolLM2-135M-Instruct", "demonstration": True}
     text = result["pages"][0]["text"]
     for pointer, evidence in result["evidence"].items():
         value = result["fields"][pointer[1:]]
@@ -95,7 +95,7 @@ def test_the_model_of_the_settings_fills_in_the_fields() -> None:
         with gunicorn(APP, env=env) as server:
             result = extracted(server, pdfs.invoice())[-2].json["result"]
         assert not Embedded(temporary).address()
-    assert (result["unverified"], result["model"]) == (["/date"], "theirs")
+    assert (result["unverified"], result["model"]) == (["/date"], {"name": "theirs", "demonstration": False})
     assert "Crate of green widgets" in fake.requests[0]["messages"][-1]["content"]
     assert "return_progress" not in fake.requests[0]
 

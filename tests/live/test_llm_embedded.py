@@ -217,7 +217,7 @@ def test_the_model_thinks_and_answers(two_workers: tuple[Server, Embedded]) -> N
         assert (
             "".join(delta["text"] for delta in deltas if delta["channel"] == channel).strip() == result[channel] != ""
         )
-    assert result["model"] == "SmolLM2-135M-Instruct"
+    assert result["model"] == {"name": "SmolLM2-135M-Instruct", "demonstration": True}
     assert result["finish_reason"] in ("length", "stop")
     assert result["usage"]["calls"] == 2
     assert 2 <= result["usage"]["completion_tokens"] <= 40

@@ -13,7 +13,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import gevent
@@ -30,6 +30,7 @@ from operations.analytics.queries import describe, run_sql
 from operations.analytics.sources import SAMPLE, sources
 from operations.analytics.sql import identifier
 from operations.analyze import Analysis, analyze
+from operations.llm import Model
 from streaming import Event, OperationError, Upload, partial, progress
 from streaming.runs.files import FileEvent
 from tests.clients import wait_until
@@ -784,11 +785,11 @@ class ScriptedModel:
         self._statements = list(statements)
         self.messages: list[Sequence[Any]] = []
 
-    def connect(self) -> Generator[Event, None, str]:
-        return "scripted"
+    def connect(self) -> Generator[Event, None, Model]:
+        return Model("scripted", cast("Any", None))
         yield
 
-    def fill(self, model: str, messages: Sequence[Any], schema: Any, **_: Any) -> Generator[Event, None, Any]:
+    def fill(self, model: Model, messages: Sequence[Any], schema: Any, **_: Any) -> Generator[Event, None, Any]:
         assert schema["required"] == ["sql"]
         self.messages.append(list(messages))
         yield progress("Reading the prompt", step="prompt")
@@ -825,6 +826,7 @@ def test_a_question_is_answered_by_sql() -> None:
     assert partials(events)["sql"] == result["sql"] == sql
     assert result["question"] == "Where are most orders from?"
     assert result["rows"][0]["city"] == "Amsterdam"
+    assert result["model"] == {"name": "scripted", "demonstration": False}
 
 
 def test_tables_are_strangers_text(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_the_result_has_usage_model_and_reason() -> None:
         assert ThinkRun(fake).result == {
             "text": "Four.",
             "thinking": "Two, and two.",
-            "model": "fake-1",
+            "model": {"name": "fake-1", "demonstration": False},
             "finish_reason": "stop",
             "usage": used,
         }

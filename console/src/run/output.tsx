@@ -43,6 +43,7 @@ export function Output({run}: {run: UseRun}) {
         <FieldsOf value={fields}>{hasPartials && <Partials partials={partials} live={live} />}</FieldsOf>
         <Files events={events} shown={pictures} />
       </FilesOf>
+      {result !== undefined && <Demonstration result={result} />}
       {result !== undefined && <Result run={run} />}
     </div>
   )
@@ -79,6 +80,18 @@ function Thinking({text, live}: {text: string; live: boolean}) {
         <Markdown text={text} />
       </div>
     </section>
+  )
+}
+
+/** Beside an answer of the model that comes with Headway: what it is, and the one line that connects a better one. */
+function Demonstration({result}: {result: unknown}) {
+  const model = isObject(result) && isObject(result.model) ? result.model : {}
+  if (model.demonstration !== true) return null
+  return (
+    <p className="demonstration" role="note">
+      {String(model.name)} is a model for demonstration: do not trust its answers. A better one:{' '}
+      <code>export HEADWAY_LLM_BASE_URL=http://127.0.0.1:11434/v1</code> (here Ollama)
+    </p>
   )
 }
 

@@ -38,7 +38,7 @@ export function Think() {
         </details>
       )}
       <p data-testid="answer">{run.text}</p>
-      {run.status === 'succeeded' && <p>{run.result.model}</p>}
+      {run.status === 'succeeded' && <p>{run.result.model.name}</p>}
     </section>
   )
 }

@@ -75,7 +75,7 @@ export interface ExtractResult {
     [k: string]: string;
   };
   incomplete?: number[];
-  model?: string;
+  model?: ExtractResultModelInfo;
   usage?: ExtractResultModelUsage;
 }
 /**
@@ -221,6 +221,13 @@ export interface ExtractResultOtherValue {
   boxes?: ExtractResultFieldBox[];
 }
 /**
+ * A model. One for `demonstration` shows that all works, and its answers are not to be trusted.
+ */
+export interface ExtractResultModelInfo {
+  name: string;
+  demonstration: boolean;
+}
+/**
  * The tokens of all calls of the model.
  */
 export interface ExtractResultModelUsage {
@@ -351,9 +358,16 @@ export interface ThinkInputMessage {
 export interface ThinkResult {
   text: string;
   thinking: string;
-  model: string;
+  model: ThinkResultModelInfo;
   finish_reason: string;
   usage: ThinkResultTokens;
+}
+/**
+ * A model. One for `demonstration` shows that all works, and its answers are not to be trusted.
+ */
+export interface ThinkResultModelInfo {
+  name: string;
+  demonstration: boolean;
 }
 /**
  * The tokens of all calls; `None` if the server does not report them.
@@ -372,6 +386,9 @@ export interface Agent {
   name: "agent";
   input: AgentInput;
   result: AgentResult;
+  partials: {
+    [k: string]: AgentPartial;
+  };
   events: {
     plan: AgentPlanEvent;
     tool_call: AgentToolCallEvent;
@@ -419,29 +436,33 @@ export interface AgentInput {
   answer_bytes?: number;
 }
 /**
- * The answer, and the steps to it. `ended` is why the steps ended: an answer, a limit, or only repeated calls.
+ * The answer, and the steps to it.
+ *
+ * `support` says whether the observations hold all of the answer. `ended` is `gave_up` if the steps or the seconds ran
+ * out before it, or the model only repeated calls and had no supported answer.
  */
 export interface AgentResult {
   answer: string;
-  ended: "answered" | "steps" | "seconds" | "repeated";
+  support: "supported" | "unsupported";
+  ended: "answered" | "gave_up";
   steps: AgentResultStep[];
   usage: {
     [k: string]: number;
   };
-  model: string;
+  model: AgentResultModelInfo;
 }
 /**
  * One reply of the model, and its calls.
  */
 export interface AgentResultStep {
   step: number;
-  parts: AgentResultPart[];
+  parts: AgentResultGoalPart[];
   calls: AgentResultCallResult[];
 }
 /**
- * A part of the goal in the model's words, and the call whose observation answers it.
+ * A part of the goal in the model's words, and the id of the call whose observation answers it.
  */
-export interface AgentResultPart {
+export interface AgentResultGoalPart {
   part: string;
   observation: string | null;
 }
@@ -449,6 +470,44 @@ export interface AgentResultPart {
  * A call with its outcome: `text` is the part that the model sees, `code` the kind of a failure.
  */
 export interface AgentResultCallResult {
+  call: string;
+  tool: string;
+  arguments: {
+    [k: string]: unknown;
+  };
+  ok: boolean;
+  code: string | null;
+  text: string;
+  bytes: number;
+  cut: boolean;
+  seconds: number;
+}
+/**
+ * A model. One for `demonstration` shows that all works, and its answers are not to be trusted.
+ */
+export interface AgentResultModelInfo {
+  name: string;
+  demonstration: boolean;
+}
+/**
+ * One reply of the model, and its calls.
+ */
+export interface AgentPartial {
+  step: number;
+  parts: AgentPartialGoalPart[];
+  calls: AgentPartialCallResult[];
+}
+/**
+ * A part of the goal in the model's words, and the id of the call whose observation answers it.
+ */
+export interface AgentPartialGoalPart {
+  part: string;
+  observation: string | null;
+}
+/**
+ * A call with its outcome: `text` is the part that the model sees, `code` the kind of a failure.
+ */
+export interface AgentPartialCallResult {
   call: string;
   tool: string;
   arguments: {
@@ -513,12 +572,13 @@ export interface AgentObservationEvent {
   seconds: number;
 }
 /**
- * The answer, and why the steps ended: with it, at a limit, or because the model only repeated calls.
+ * The answer, whether the observations support it, and whether the steps ended with it, or ran out before.
  */
 export interface AgentFinalAnswerEvent {
   step: number;
   text: string;
-  ended: "answered" | "steps" | "seconds" | "repeated";
+  support: "supported" | "unsupported";
+  ended: "answered" | "gave_up";
 }
 
 export type AnalyzePartial =
@@ -571,7 +631,7 @@ export interface AnalyzeInput {
   chart_file?: ("svg" | "png") | null;
 }
 /**
- * The answer to the statement, with the question and, if one fits, a chart (Vega-Lite).
+ * The answer to the statement, with the question, its model and, if one fits, a chart (Vega-Lite).
  */
 export interface AnalyzeResult {
   sql: string;
@@ -586,6 +646,7 @@ export interface AnalyzeResult {
   chart: {
     [k: string]: unknown;
   } | null;
+  model?: AnalyzeResultModelInfo;
 }
 /**
  * A table of a run, and its file; `part` is the sheet or the member of an archive, where there are several.
@@ -613,6 +674,13 @@ export interface AnalyzeResultWarned {
   rows?: number[];
 }
 /**
+ * A model. One for `demonstration` shows that all works, and its answers are not to be trusted.
+ */
+export interface AnalyzeResultModelInfo {
+  name: string;
+  demonstration: boolean;
+}
+/**
  * A table of a run, and its file; `part` is the sheet or the member of an archive, where there are several.
  */
 export interface AnalyzePartialTable {
@@ -630,60 +698,10 @@ export interface AnalyzePartialColumn {
   type: string;
 }
 
-/**
- * Reports its steps as progress, and does nothing else.
- */
-export interface Simulate {
-  name: "simulate";
-  input: SimulateInput;
-  result: SimulateResult;
-}
-/**
- * How the run looks from outside.
- */
-export interface SimulateInput {
-  /**
-   * How many steps it takes.
-   */
-  steps?: number;
-  /**
-   * Seconds from one step to the next.
-   */
-  interval?: number;
-  /**
-   * Seconds without any event, after the last step.
-   */
-  silent?: number;
-  /**
-   * Bytes of each step's message; 0 for a short one.
-   */
-  payload?: number;
-  /**
-   * Step at which it fails.
-   */
-  fail_at?: number | null;
-  /**
-   * Seconds of processor time of each step.
-   */
-  burn?: number;
-  /**
-   * Step before which it asks whether to go on.
-   */
-  ask_at?: number | null;
-  /**
-   * Where it runs.
-   */
-  runs_in?: "greenlet" | "thread" | "process";
-}
-export interface SimulateResult {
-  [k: string]: unknown;
-}
-
 /** `startRun<Operations['NAME']>(...)`, `useRun<Operations['NAME']>(...)`. */
 export interface Operations {
   "extract": Extract;
   "think": Think;
   "agent": Agent;
   "analyze": Analyze;
-  "simulate": Simulate;
 }

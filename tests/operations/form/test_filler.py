@@ -52,7 +52,7 @@ def test_pages_are_filled_one_by_one() -> None:
         "unverified": ["/total"],
         "not_understood": {},
         "incomplete": [],
-        "model": "fake-1",
+        "model": {"name": "fake-1", "demonstration": False},
         "usage": {"prompt_tokens": 200, "completion_tokens": 40},
     }
     assert ["No. 42" in request["messages"][-1]["content"] for request in fake.requests] == [True, False]
