@@ -8,6 +8,7 @@ import logging.config
 import re
 import sys
 import threading
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -150,6 +151,13 @@ def test_embedding(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     world.until(lambda: module.STATISTICS["succeeded"] == 1, "the observer has counted")
     module.test_count()
     module.headway.close()
+
+
+def test_the_extras_of_the_guide_to_embedding() -> None:
+    """They are those of the package."""
+    project = tomllib.loads((GUIDES.parents[1] / "pyproject.toml").read_text())["project"]
+    section = (GUIDES / "embedding.md").read_text().partition("| extra |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == project["optional-dependencies"].keys()
 
 
 def test_the_warning_that_the_guide_to_embedding_quotes(caplog: pytest.LogCaptureFixture) -> None:
