@@ -288,7 +288,7 @@ class _ChunkReader:
                 yield from self._read(chunk.to_dict(warnings=False))
         except openai.APIError as error:
             raise _failure(error, connection) from error
-        except (AttributeError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise errors.unfit(NOT_THE_API) from error
         if self._counts:
             yield event("usage", self._counts)
@@ -308,8 +308,10 @@ class _ChunkReader:
             # `reasoning_content`: DeepSeek, llama.cpp, vLLM, SGLang; `reasoning`: OpenRouter, Ollama, newer vLLM
             if thought := delta.get("reasoning_content") or delta.get("reasoning"):
                 yield Thinking(_text(thought))
-            if text := delta.get("content"):
-                yield Text(_text(text))
+            if isinstance(content := delta.get("content"), list):
+                yield from map(_part, content)
+            elif content:
+                yield Text(_text(content))
 
     def _finished(self) -> Finished:
         if self._refusal or self._reason == "content_filter":
@@ -317,6 +319,13 @@ class _ChunkReader:
         if self._reason is None:
             raise errors.away("The model's server closed the connection in the middle of its answer.")
         return Finished(self._reason, self._usage)
+
+
+def _part(part: dict[str, Any]) -> Piece:
+    """A part of a content, as Mistral's reasoning models send it."""
+    if part["type"] == "thinking":
+        return Thinking("".join(_text(each["text"]) for each in part["thinking"]))
+    return Text(_text(part["text"]))
 
 
 def _text(value: Any) -> str:
