@@ -19,6 +19,7 @@
     units, values       units of measurement; values of expressions
     expressions         computes the values of an answer
     support, missing    whether the observations support an answer, and what of the goal it leaves out
+    asked               what kind of value a goal asks for
     advice              what a model is told before its next reply
     wording             the words of an answer
     events              the data of the events of those steps

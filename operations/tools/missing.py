@@ -16,6 +16,7 @@ from ..form.currency import code_of
 from ..form.dates import date_of
 from ..form.words import normalize
 from . import wording
+from .asked import other_kind
 from .expressions import Evaluation
 from .goal import STARTS, Goal
 from .observed import Observations, has_words, text_of, words, words_of
@@ -60,11 +61,12 @@ def problems(
     yield from _other_days(goal, observations, computed, reads)
     yield from _unused_words(goal, observations, reads, literals)
     yield from _comparison(goal, observations, computed, reads)
+    yield from other_kind(goal, observations, [each.value for each in computed], reads)
 
 
 def _empty_values(computed: Sequence[Computed]) -> Iterator[str]:
     for each in computed:
-        if plain(each.value) in (None, ""):
+        if plain(each.value) in (None, "") and not each.value.path:
             yield f"{each.name} has no value."
         if isinstance(plain(each.value), dict):
             yield f"{each.name} is a whole object: read the field that the goal asks for."

@@ -70,6 +70,7 @@ def judge(goal: Goal, observations: Observations, values: Sequence[Named], text:
         return _judge_text(goal, observations, _without_braces(text))
     reads = {path for each in computed for path in each.evaluation.reads}
     literals = {literal for each in computed for literal in each.evaluation.literals}
+    reads |= {each.value.path for each in computed if each.value.path and each.value.data is None}
     reads |= {path for each in literals - {"0", "1", "2"} for path in texts_with(goal, observations, each)}
     problem = next(problems(goal, observations, computed, reads, literals), None)
     sentence = wording.answer(goal, observations, [(each.name, each.value) for each in computed], text, reads)

@@ -142,7 +142,12 @@ def _filled(name: str, shown: Sequence[tuple[str, str]]) -> str:
 
 def _is_of(sentence: str, shown: Sequence[tuple[str, str]], goal: Goal, ranks: Sequence[Rank]) -> bool:
     """Whether a sentence has all values and no other facts, and claims nothing that was not computed."""
-    if "{?}" in sentence or not sentence.strip() or not all(text in sentence for _, text in shown):
+    if (
+        "{?}" in sentence
+        or any(text == "not given" for _, text in shown)
+        or not sentence.strip()
+        or not all(text in sentence for _, text in shown)
+    ):
         return False
     values = normalize(" ; ".join(text for _, text in shown))
     if not all(stands_in(fact, values) or stands_in(fact, goal.plain) for fact in facts(sentence)):
@@ -167,6 +172,8 @@ def _names_first(sentence: str, shown: Sequence[tuple[str, str]], ranks: Sequenc
 def show(value: Value, goal: Goal) -> str:
     """A value for people, in the unit of the goal."""
     data = plain(value)
+    if data is None:
+        return "not given"
     if isinstance(data, bool):
         return "yes" if data else "no"
     if isinstance(data, list):
