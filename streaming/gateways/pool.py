@@ -204,6 +204,8 @@ class Exchange:
     def close(self) -> None:
         """Closes the connection, unless the response is over."""
         self._pieces.close()
+        if self._chunks is not None:
+            self._chunks.close()
         self._response.close()
 
     def release(self) -> None:
@@ -223,7 +225,8 @@ class Exchange:
 
     def _decode(self) -> Generator[bytes, None, None]:
         coding = str(self.headers.get("content-encoding", "identity")).strip().lower()
-        pieces = _in_turns(self._response.stream) if self._chunks is None else iter(self._chunks)
+        chunks = self._chunks
+        pieces = _in_turns(self._response.stream) if chunks is None else iter(chunks.read, b"")
         try:
             if coding == "identity":
                 yield from pieces
@@ -231,8 +234,8 @@ class Exchange:
                 yield from _decompress(pieces)
             else:
                 raise UpstreamFailed("upstream_failed", f"The upstream's stream is encoded as {coding!r}.")
-            if self._chunks is not None:
-                self._chunks.finish(self._response)
+            if chunks is not None:
+                chunks.finish(self._response)
         except ERRORS as error:
             raise _failure(error, self._request, answered=True) from error
 

@@ -13,7 +13,7 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 import gevent
@@ -203,9 +203,10 @@ class GeventBackend(httpcore.NetworkBackend):
 
 
 class ChunkedBody:
-    """The data of a chunked body, all of one read together, within `idle` seconds after the read before.
+    """The data of a chunked body, within `idle` seconds after the read before.
 
-    Raises httpcore's errors. After the end, `finish` gives h11 one.
+    Of short pieces, which are expected, each takes one wait and one system call. One timer notices silence: it is set
+    again only when it is due. After the end, `finish` gives h11 one. `close` it.
     """
 
     def __init__(self, stream: GeventStream, idle: float) -> None:
@@ -215,9 +216,18 @@ class ChunkedBody:
         self._ended = self._exceeded = False
         self._bodiless = 0
         self._failure: httpcore.RemoteProtocolError | None = None
+        self._hub: Any = gevent.get_hub()
+        self._waiting_since = 0.0
+        self._waiting: Any = None
+        self._watcher: Any = None
         self.on_body = self._data.append
         self._parser = HttpResponseParser(self)
         self._parser.feed_data(CHUNKED_HEAD)
+        if stream.socket.__class__ is gevent_socket.socket:  # not TLS, which has a buffer of its own
+            stream.socket.settimeout(0.0)
+            self._watcher = self._hub.loop.io(stream.socket.fileno(), 1)
+            self._timer = self._hub.loop.timer(idle)
+            self._timer.start(self._check_silence)
 
     def on_message_complete(self) -> None:
         """Called by the parser."""
@@ -227,68 +237,41 @@ class ChunkedBody:
         """Called by the parser; the first time for `CHUNKED_HEAD`."""
         self._exceeded = self._ended
 
-    def __iter__(self) -> Iterator[bytes]:
-        source = _Reads(self._stream, self._idle)
-        try:
-            while not self._ended:
-                received = source.read()
-                if not received:
-                    raise httpcore.RemoteProtocolError("the connection was closed before the last chunk")
-                self._feed(received)
-                if self._data:
-                    data = self._data[0] if len(self._data) == 1 else b"".join(self._data)
-                    self._data.clear()
-                    yield data
-                if self._failure is not None:
-                    raise self._failure
-        finally:
-            source.close()
-
-    def _feed(self, received: bytes) -> None:
-        try:
-            self._parser.feed_data(received)
-        except HttpParserError as error:
-            self._exceeded = True
-            if not self._ended:  # what came before it is passed on first
-                self._failure = httpcore.RemoteProtocolError(str(error))
-        self._bodiless = 0 if self._data else self._bodiless + len(received)
-        if self._bodiless > BODILESS_BYTES:
-            raise httpcore.RemoteProtocolError("the chunks have too many extensions")
-
-    def finish(self, response: httpcore.Response) -> None:
-        """Ends the response, so that its connection may be used again; closes it where more than the body came."""
-        if self._ended and not self._exceeded:
-            self._stream.rest = LAST_CHUNK
-            for _ in response.stream:  # type: ignore[union-attr]  # it is one of both kinds
-                pass
-        response.close()
-
-
-class _Reads:
-    """Reads a socket, of which short pieces are expected: one wait and one system call for each.
-
-    One timer notices silence: it is set again only when it is due.
-    """
-
-    def __init__(self, stream: GeventStream, idle: float) -> None:
-        self._stream, self._idle = stream, idle
-        self._hub: Any = gevent.get_hub()
-        self._at = self._hub.loop.now()
-        self._waiter: Any = None
-        self._greenlet: Any = None
-        self._watcher: Any = None
-        if stream.socket.__class__ is gevent_socket.socket:  # not TLS, which has a buffer of its own
-            stream.socket.settimeout(0.0)
-            self._watcher = self._hub.loop.io(stream.socket.fileno(), 1)
-            self._timer = self._hub.loop.timer(idle)
-            self._timer.start(self._check)
-
     def read(self) -> bytes:
+        """The data that the next read brings, all of it together; nothing at the end. Raises httpcore's errors."""
+        data = self._data
+        while not self._ended:
+            if self._failure is not None:
+                raise self._failure
+            received = self._receive()
+            if not received:
+                raise httpcore.RemoteProtocolError("the connection was closed before the last chunk")
+            try:
+                self._parser.feed_data(received)
+            except HttpParserError as error:
+                self._exceeded = True
+                self._failure = httpcore.RemoteProtocolError(str(error))  # what came before it is passed on first
+            if data:
+                self._bodiless = 0
+                whole = data[0] if len(data) == 1 else b"".join(data)
+                data.clear()
+                return whole
+            self._bodiless += len(received)
+            if self._bodiless > BODILESS_BYTES:
+                raise httpcore.RemoteProtocolError("the chunks have too many extensions")
+        return b""
+
+    def _receive(self) -> bytes:
         stream = self._stream
         if stream.rest or self._watcher is None:
             return stream.read(TURN_BYTES, self._idle)
         while True:
-            self._wait()
+            self._waiting_since = self._hub.loop.now()
+            self._waiting = gevent.getcurrent()
+            try:
+                self._hub.wait(self._watcher)
+            finally:
+                self._waiting = None
             try:
                 received: bytes = stream.socket.recv(TURN_BYTES)
             except BlockingIOError:
@@ -298,27 +281,32 @@ class _Reads:
             stream.take_turn(TURN_BYTES, len(received))
             return received
 
-    def _wait(self) -> None:
-        self._at = self._hub.loop.now()
-        self._greenlet = gevent.getcurrent()
-        try:
-            self._hub.wait(self._watcher)
-        finally:
-            self._greenlet = None
-
-    def _check(self) -> None:
+    def _check_silence(self) -> None:
         """Called by the timer."""
-        left = self._at + self._idle - self._hub.loop.now() if self._greenlet is not None else self._idle
+        left = self._idle
+        if self._waiting is not None:
+            left = self._waiting_since + self._idle - self._hub.loop.now()
         if left > 0.001:
             self._timer.stop()
             self._timer = self._hub.loop.timer(left)
-            self._timer.start(self._check)
+            self._timer.start(self._check_silence)
         else:
-            self._greenlet.throw(httpcore.ReadTimeout(f"nothing for {self._idle} s"))
+            self._waiting.throw(httpcore.ReadTimeout(f"nothing for {self._idle} s"))
+
+    def finish(self, response: httpcore.Response) -> None:
+        """Ends the response, so that its connection may be used again; closes it where more than the body came."""
+        self.close()
+        if self._ended and not self._exceeded:
+            self._stream.rest = LAST_CHUNK
+            for _ in response.stream:  # type: ignore[union-attr]  # it is one of both kinds
+                pass
+        response.close()
 
     def close(self) -> None:
+        """Ends the watch for more."""
         if self._watcher is not None:
             with contextlib.suppress(ValueError):  # the loop has been destroyed before
                 self._timer.stop()
                 self._timer.close()
                 self._watcher.close()
+            self._watcher = None

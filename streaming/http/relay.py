@@ -19,6 +19,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
+from weakref import ref
 
 from flask import Request, Response, request
 from werkzeug.exceptions import HTTPException
@@ -44,6 +45,7 @@ from .stream import Channel, head, stream
 if TYPE_CHECKING:
     from ..gateways.pool import Header
     from ..gateways.upstream import Content, Upstream
+    from .viewer import Viewer
 
 log: Final = logging.getLogger("headway")
 
@@ -85,11 +87,11 @@ def relay(
     except BodyConsumed as error:
         return problem_response(error)
     past_producer = flush == "ready" and not worker.native  # in a thread of its own nothing is written from there
-    relayed = _Relay(upstream, content, transforms, handshake, worker, past_producer=past_producer)
+    relayed = _Relay(upstream, content, transforms, handshake, past_producer=past_producer)
     response = stream(relayed.events(), heartbeat=heartbeat, send_timeout=send_timeout, flush=flush, lifecycle=False)
     channel: Channel = response.response.viewer.source  # type: ignore[union-attr]  # not its viewer, which must be freed with it
     channel.preface = HEARTBEAT
-    relayed.channel = channel
+    relayed.channel, relayed.viewer = channel, ref(response.response.viewer)  # type: ignore[union-attr]
     worker.call(channel.start)  # before its viewer reads: the upstream may refuse
     handshake.send_heartbeat = partial(worker.soon, worker.part(Heartbeat).send_to_viewers_of, channel)
     refusal_of(handshake, worker, request.environ)
@@ -116,6 +118,7 @@ class _Relay:
     """The stream of an upstream for the current request, or the answer that comes instead; used in the hub."""
 
     channel: Channel
+    viewer: ref[Viewer]
 
     def __init__(
         self,
@@ -123,7 +126,6 @@ class _Relay:
         content: Content,
         through: list[Transform],
         handshake: Handshake,
-        worker: Worker,
         *,
         past_producer: bool,
     ) -> None:
@@ -144,7 +146,6 @@ class _Relay:
             caller=_request(),
         )
         self._through = through
-        self._worker = worker
         self._past_producer = past_producer and not through
         self._handshake = handshake
         self._begun = self._made_here = False
@@ -203,10 +204,8 @@ class _Relay:
 
     def _write(self, frames: list[bytes]) -> None:
         if frames:
-            block = b"".join(frames)
+            self.channel.pass_on(frames[0] if len(frames) == 1 else b"".join(frames), self.viewer())
             frames.clear()
-            self._worker.turn.hand_over(partial(self.channel.pass_on, block))
-            self.channel.wait_for_room()
 
     def _report(self, failure: OperationError) -> Iterator[Event]:
         """The last events of a stream that has failed, in the words of its service; none where they are not known."""

@@ -47,6 +47,7 @@ class Channel(Source):
         "_room",
         "_size",
         "_started",
+        "_turn",
         "broken",
         "preface",
         "producer",
@@ -73,6 +74,7 @@ class Channel(Source):
         self._notify: Callable[[], None] = lambda: None
         self._room = GreenSignal()
         self._started = self._lent = False
+        self._turn = worker.turn
 
     def start(self) -> None:
         if not self._started:
@@ -98,12 +100,14 @@ class Channel(Source):
         self._over = recorder.fold.over
         self._notify()
 
-    def pass_on(self, frames: bytes) -> None:
-        """Takes whole frames past the producer, whose events all come after them."""
-        self._frames.append(frames)
-        self._size += len(frames)
+    def pass_on(self, frames: bytes, viewer: Viewer | None) -> None:
+        """Takes whole frames past the producer, whose events all come after them; waits as that does for room."""
         self._last += 1
-        self._notify()
+        if viewer is None or not viewer.take(frames):
+            self._frames.append(frames)
+            self._size += len(frames)
+            self._turn.hand_over(self._notify)
+            self.wait_for_room()
 
     def wait_for_room(self) -> None:
         while self._size > ROOM:

@@ -203,6 +203,15 @@ class Viewer:
                 return False
         return sent
 
+    def take(self, block: bytes) -> bool:
+        """Sends a block that follows all that it has read, and counts as one frame; false where it has to read it."""
+        if not self._idle:
+            return False
+        self._after += 1
+        if not self._send(block):
+            self._wake()
+        return True
+
     def _send(self, block: bytes) -> bool:
         """Sends a block past the server, to a connection that is idle."""
         self.writes += 1
