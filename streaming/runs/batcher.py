@@ -22,6 +22,9 @@ SLICE_MILLISECONDS: Final = 1
 LAG_MILLISECONDS: Final = 5
 """The same, from the hub's last round: part of that may have gone to other greenlets, or to this operation's work."""
 
+RESTLESS_BYTES: Final = 1024 * 1024
+"""What a producer yields without waiting once, before it has to heed how far its viewers are behind."""
+
 SLICE_BYTES: Final = 128 * 1024
 """The size of a batch that is written before the end of the slice."""
 
@@ -34,6 +37,9 @@ class Sink(Protocol):
 
     def wait_for_room(self) -> None:
         """Waits, in the producer's greenlet, while too much is unread."""
+
+    def wait_for_viewers(self) -> None:
+        """Waits for a moment, in the greenlet of a producer that never waits, while its viewers are far behind."""
 
     def check_references(self, body: bytes, last: int) -> None:
         """Raises where a result refers to partials that are gone; `last` is the number of the event before it."""
@@ -50,9 +56,11 @@ class Batcher:
 
     __slots__ = (
         "_clock",
+        "_cut_short",
         "_interval",
         "_last_turn",
         "_loop",
+        "_restless",
         "_scheduled",
         "_sink",
         "_slice_ends",
@@ -73,6 +81,8 @@ class Batcher:
         self._scheduled = False
         self._timer: Timer | None = None
         self._slice_ends = 0
+        self._restless = 0
+        self._cut_short = False
         self._last_turn = 0
 
     def add(self, event: Event) -> None:
@@ -102,6 +112,9 @@ class Batcher:
 
     def _schedule(self) -> None:
         self._scheduled = True
+        if not self._cut_short:  # the producer has waited since it was last here
+            self._restless = 0
+        self._cut_short = False
         self._slice_ends = max(self._slice_ends, int(self._loop.now() * 1000) + LAG_MILLISECONDS)
         if self._interval:
             self._timer = self._clock.later(self._interval, self.write)
@@ -110,6 +123,7 @@ class Batcher:
             # that, so the slice continues.
             self._turn.hand_over(self.write)
             self._last_turn = int(time.time() * 1000)
+            self._cut_short = True
         else:
             # Runs when the producer next waits: what it yields until then makes one batch.
             self._loop.run_callback(self.write)
@@ -117,9 +131,13 @@ class Batcher:
         self._sink.wait_for_room()
 
     def _end_slice(self) -> None:
+        self._restless += self.recorder.size
+        self._cut_short = True
         if not self._interval or self.recorder.size > SLICE_BYTES:
             self.write()
         give_way()
         self._sink.wait_for_room()
+        if self._restless > RESTLESS_BYTES:
+            self._sink.wait_for_viewers()
         self._last_turn = int(time.time() * 1000)
         self._slice_ends = self._last_turn + SLICE_MILLISECONDS

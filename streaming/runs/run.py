@@ -115,6 +115,9 @@ class Run:
     def wait_for_room(self) -> None:
         self._store.wait_for_room(self.info.id)
 
+    def wait_for_viewers(self) -> None:
+        self._store.wait_for_viewers(self.info.id)
+
     def keep_file(self, file: FileEvent) -> Event:
         """Keeps a file for as long as this run, also where the store is away for a while.
 

@@ -196,6 +196,9 @@ class Store(ABC):
     def wait_for_room(self, run: str) -> None:
         """Waits while much of the run is yet to be written."""
 
+    def wait_for_viewers(self, run: str) -> None:
+        """Waits for a moment where the run, which never waits itself, is far ahead of all its viewers."""
+
     @abstractmethod
     def read(self, run: str, after: int, *, frames: int = BLOCK_FRAMES, merge: bool = False) -> Batch:
         """The frames after number `after`, as many as fit into `BLOCK_BYTES`.

@@ -143,6 +143,11 @@ class MemoryStore(Store):
             gevent.spawn(self._make_more_room)
         recent.notify()
 
+    def wait_for_viewers(self, run: str) -> None:
+        recent = self._runs.get(run)
+        if recent is not None:
+            recent.wait_for_viewers(recent.taken)
+
     def _end(self, run: _Run) -> None:
         info = run.info
         self._lists.end(run)

@@ -7,17 +7,49 @@ from typing import Final
 
 from ..protocol.frames import Batch, Block, join
 from ..protocol.state import Fold
+from ..runtime.hub import GreenSignal
 from .base import Control, Record, RunInfo, handed_over
 from .files import FileInfo
 
 TRIM_FRAMES: Final = 4096
 """How many frames are dropped at once: some tenths of a millisecond."""
 
+AHEAD_BYTES: Final = 512 * 1024
+"""How far a run that never waits may be ahead of all of its viewers before it waits for them."""
+
+AHEAD_STEP: Final = 64 * 1024
+"""How much further it may go after each wait."""
+
+AHEAD_SECONDS: Final = 2.0
+"""How long the first wait is. The next ones are longer, in proportion to how far the run is ahead, up to `LONGEST`."""
+
+LONGEST: Final = 8.0
+
+SHORT_LOG: Final = 5_500_000
+"""Bytes up to which an event log may grow whatever its viewers read."""
+
 
 class RecentEvents:
-    """The frames from number `oldest` on, the fold over all events so far, and the watchers."""
+    """The frames from number `oldest` on, the fold over all events so far, and the watchers.
 
-    __slots__ = ("_last_batch", "_watchers", "attempt", "control", "files", "fold", "frames", "info", "oldest", "size")
+    `ahead` is about how many bytes have come since the furthest reader's last frame.
+    """
+
+    __slots__ = (
+        "_last_batch",
+        "_may_be_ahead",
+        "_read",
+        "_watchers",
+        "ahead",
+        "attempt",
+        "control",
+        "files",
+        "fold",
+        "frames",
+        "info",
+        "oldest",
+        "size",
+    )
 
     def __init__(self, info: RunInfo, fold: Fold | None = None, *, attempt: int = 1) -> None:
         self.info: RunInfo = info
@@ -27,6 +59,9 @@ class RecentEvents:
         self.frames: list[bytes] = []
         self.oldest: int = self.fold.last_event_id + 1
         self.size: int = 0
+        self.ahead: int = 0
+        self._may_be_ahead = AHEAD_BYTES
+        self._read: GreenSignal | None = None
         self.files: dict[str, FileInfo] = {}
         self._watchers: dict[Callable[[], None], None] = {}
         self._last_batch: tuple[tuple[int, int, int, bool], Batch] | None = None
@@ -35,6 +70,7 @@ class RecentEvents:
         """Adds frames that the store has kept, and drops the oldest beyond `keep` bytes."""
         self.frames.extend(block.frames)
         self.size += block.size
+        self.ahead += block.size
         self.fold = fold.copy()
         if self.size > keep:
             self.trim(keep)
@@ -56,13 +92,41 @@ class RecentEvents:
         start = max(after + 1 - self.oldest, 0)
         end = min(start + frames, len(self.frames))
         if start >= end:
+            self._note_read(0)
             return Batch(b"", max(after, self.oldest - 1), self.fold.over, self.oldest)
         key = (self.oldest, start, end, merge)
         # Viewers that keep up all read the same frames, which are joined once.
         if self._last_batch is None or self._last_batch[0] != key:
             over = self.fold.over and end == len(self.frames)
             self._last_batch = (key, join(self.frames[start:end], self.oldest + start, over, self.oldest, merge))
-        return self._last_batch[1]
+        batch = self._last_batch[1]
+        self._note_read(self.oldest + len(self.frames) - 1 - batch.last)
+        return batch
+
+    def _note_read(self, left: int) -> None:
+        """Notes that a reader has left so many frames unread."""
+        if not self.ahead:
+            return
+        self.ahead = min(self.ahead, left * self.size // len(self.frames)) if left else 0
+        if self.ahead <= AHEAD_BYTES // 2:
+            self._may_be_ahead = AHEAD_BYTES
+            if self._read is not None:
+                self._read.set()
+
+    def wait_for_viewers(self, size: int) -> None:
+        """Waits for a moment where a run of `size` bytes is far ahead of its viewers, in the producer's greenlet.
+
+        It goes on all the same, but at a pace that costs the worker next to nothing, and once it has no viewer any more
+        as before.
+        """
+        if self.ahead <= self._may_be_ahead or size <= SHORT_LOG or not self.control.viewers:
+            return
+        self._read = GreenSignal()
+        try:
+            self._read.wait(min(AHEAD_SECONDS * self.ahead / AHEAD_BYTES, LONGEST))
+        finally:
+            self._read = None
+        self._may_be_ahead = max(AHEAD_BYTES, self.ahead + AHEAD_STEP)
 
     def record(self) -> Record:
         """The run as it is now."""
@@ -89,6 +153,8 @@ class RecentEvents:
 
     def notify(self) -> None:
         """Calls the watchers."""
+        if self._read is not None and not self.control.viewers:
+            self._read.set()
         for callback in list(self._watchers):
             callback()
 

@@ -211,6 +211,11 @@ class SharedStore(Store):
             entry.room.clear()
             entry.room.wait(1.0)
 
+    def wait_for_viewers(self, run: str) -> None:
+        entry = self._runs.get(run)
+        if entry is not None and not entry.viewers_elsewhere:  # how far those have read is known on their workers alone
+            entry.recent.wait_for_viewers(entry.size)
+
     def control(self, run: str) -> Control:
         return self._runs[run].recent.control
 

@@ -449,6 +449,9 @@ class Frames(list[bytes]):
         """Appends frames."""
         self.extend(block.frames)
 
+    def wait_for_viewers(self) -> None:
+        """Nothing."""
+
     def wait_for_room(self) -> None:
         """There is always room."""
 

@@ -15,7 +15,7 @@ from streaming.errors import Unavailable
 from streaming.protocol.events import make_event
 from streaming.stores.base import EVICT_AFTER, RUN_BYTES, Store
 from streaming.stores.memory import SLICE_RUNS
-from streaming.stores.recent import TRIM_FRAMES
+from streaming.stores.recent import AHEAD_BYTES, AHEAD_STEP, SHORT_LOG, TRIM_FRAMES
 from tests.clients import parse_frames
 from tests.figures import Figures
 from tests.stores.contract import Producer, StoreContract, run_info, start_event, until
@@ -288,3 +288,52 @@ def test_a_large_run_is_freed_in_slices() -> None:
     assert store.find("r") is None
     assert len(frames) > 2 * TRIM_FRAMES
     assert turns(lambda: until(lambda: not frames, "all are freed")) >= 2
+
+
+# A run that is far ahead of its viewers
+
+
+def test_a_run_far_ahead_of_its_viewers_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits until the furthest one has read on, or for a moment, after which it may go a little further."""
+    monkeypatch.setattr("streaming.stores.recent.LONGEST", 600.0)
+    monkeypatch.setattr("streaming.stores.recent.AHEAD_SECONDS", 600.0)
+    store, clock, written = MemoryStore(), ManualClock(), 0
+    store.create(run_info("r"))
+    producer = Producer(store, "r", clock)
+    producer.append(start_event())
+
+    def produce() -> None:
+        nonlocal written
+        while True:
+            producer.append(event("tick", {"text": "x" * 10_000}))
+            written += 10_000
+            store.wait_for_viewers("r")
+            gevent.sleep(0)
+
+    work = gevent.spawn(produce)
+    until(lambda: written > SHORT_LOG, "without viewers nothing holds it up")
+    store.count("r", +1)
+    gevent.sleep(0.01)
+    stopped = written
+    assert turns(lambda: gevent.sleep(0.05)) > 10
+    assert written == stopped
+    after, reads = 0, 0
+    while after < producer.recorder.last - AHEAD_BYTES // 2 // 10_000:
+        assert written == stopped
+        after, reads = store.read("r", after).last, reads + 1
+    assert reads > 5
+    until(lambda: written > stopped, "it goes on")
+    stopped = 0
+    while stopped < written:
+        stopped = written
+        gevent.sleep(0.01)
+    assert store._runs["r"].ahead < AHEAD_BYTES + 20_000
+    monkeypatch.setattr("streaming.stores.recent.AHEAD_SECONDS", 0.01)
+    store._runs["r"]._read.set()  # type: ignore[union-attr]
+    until(lambda: written > stopped + 2 * AHEAD_STEP, "a viewer that never reads does not stop it")
+    stopped = written
+    monkeypatch.setattr("streaming.stores.recent.AHEAD_SECONDS", 600.0)
+    gevent.sleep(0.05)
+    store.count("r", -1)
+    until(lambda: written > stopped + 20 * AHEAD_BYTES, "once it has left, nothing does")
+    work.kill()
