@@ -13,7 +13,6 @@ from ..errors import Conflict, NotFound, RunCancelled, RunFailed
 from ..protocol.events import encode_json
 from ..protocol.frames import BLOCK_FRAMES, Batch
 from ..protocol.sse import Parser
-from ..protocol.typed import Done, RunEvent, read_event
 from ..runs import questions
 from ..runs.runner import Runner
 from ..stores.base import Record
@@ -23,6 +22,7 @@ from .sources import RunSource
 from .tokens import Verb, Wish
 
 if TYPE_CHECKING:
+    from ..protocol.typed import RunEvent
     from .extension import Headway
 
 
@@ -53,6 +53,8 @@ class RunHandle:
         With `watch` the loop is a viewer: the run lingers once it is left, and no other viewer is there. Otherwise it
         counts for nothing. Where events are no longer kept, a `reset` with the snapshot stands for them.
         """
+        from ..protocol.typed import read_event  # thirty classes, which take 25 ms, and most servers need none
+
         cursor = _Cursor(self._runner, self.id, after, counts=watch)
         parser = Parser(max_bytes=_UNBOUNDED, own_ids=True)
         try:
@@ -139,6 +141,8 @@ class RunHandle:
 
     def _reason(self, last: int) -> str:
         """The reason of the last event, which no snapshot has."""
+        from ..protocol.typed import Done
+
         (*_, done) = self.events(last - 1)
         return (done.reason if isinstance(done, Done) else None) or ""
 

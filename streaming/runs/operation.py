@@ -101,7 +101,7 @@ class Operation:
         self.headers = headers
         self.request_context = request_context
         self.input: type[BaseModel] = input_of(fn)
-        self.result: dict[str, Any] | None = result_of(fn)
+        self._returned = result_of(fn)
         self.partials: dict[str, Any] | None = None if partials is None else schema_of(partials)
         self.events: dict[str, dict[str, Any]] = {name: schema_of(data) for name, data in (events or {}).items()}
         self.__doc__ = fn.__doc__
@@ -144,6 +144,14 @@ class Operation:
     def is_async(self) -> bool:
         """Whether its function is written with `async def`, under whatever decorators."""
         return is_async(inspect.unwrap(self.fn))
+
+    @cached_property
+    def result(self) -> dict[str, Any] | None:
+        """The JSON Schema of the result, if its type has one; made when it is asked for, which takes time."""
+        try:
+            return None if self._returned in (Any, type(None)) else schema_of(self._returned)
+        except PydanticUserError:
+            return None
 
     @property
     def takes_input(self) -> bool:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, PydanticUserError, TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from ..errors import RegistrationError
 
@@ -30,18 +30,18 @@ def input_of(fn: Callable[..., Any]) -> type[BaseModel]:
     return model
 
 
-def result_of(fn: Callable[..., Any]) -> dict[str, Any] | None:
-    """The JSON Schema of the result, from the return annotation; of a generator, from its third type argument.
+def result_of(fn: Callable[..., Any]) -> Any:
+    """The type of the result, from the return annotation; of a generator, its third type argument.
 
-    `None` where there is no annotation, or it has no JSON Schema.
+    `Any` where there is no annotation.
     """
     try:
         returned = _hints(fn).get("return", Any)
-        if _is_iteration(returned):  # an async generator's type does not say what its result is
-            returned = get_args(returned)[2] if len(get_args(returned)) > 2 else Any
-        return None if returned in (Any, type(None)) else schema_of(returned)
-    except (PydanticUserError, RegistrationError):
-        return None
+    except RegistrationError:
+        return Any
+    if _is_iteration(returned):  # an async generator's type does not say what its result is
+        return get_args(returned)[2] if len(get_args(returned)) > 2 else Any
+    return returned
 
 
 def schema_of(declared: Any) -> dict[str, Any]:
