@@ -10,7 +10,7 @@ from .events import Event, Progress, Question, encode_json
 from .frames import Block
 from .pace import Pace, Paces
 from .sse import frame
-from .state import Fold
+from .state import FOLDED, OPEN, Fold
 
 
 class Recorder:
@@ -61,8 +61,8 @@ class Recorder:
         more = b""
         if event.__class__ is Progress:
             event, more = self._pace_progress(event)
-        elif self.lifecycle:
-            self._fold(event)
+        elif self.lifecycle and (event.name in FOLDED or self.fold.state not in OPEN):
+            self._fold(event)  # others leave an open run as it is
         self.last += 1
         encoded = frame(self.last, event, self._stamp, more)
         self._frames.append(encoded)

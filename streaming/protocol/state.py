@@ -53,6 +53,8 @@ NAME_LENGTH: Final = 64
 """Characters of a name of a count."""
 MOST: Final = 2**53 - 1
 """The greatest number that JavaScript holds."""
+OPEN: Final = frozenset(state for state, row in TABLE.items() if row.get(OTHER) == state)
+"""The states in which an event of any other name changes nothing."""
 OVER: Final = frozenset({"succeeded", "failed", "cancelled"})
 
 
@@ -181,3 +183,6 @@ _UPDATES: Final = {
     "usage": _add_usage,
     "done": _keep_ending,
 }
+
+FOLDED: Final = NAMED | frozenset(_UPDATES)
+"""The names of the events that change more than the number of the last one."""
