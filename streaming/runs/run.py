@@ -95,7 +95,7 @@ class Run:
     def start(self, first: Event | None = None) -> None:
         """Starts the work; with `first`, an `attempt`, after a lost producer."""
         try:
-            self._unwatch = self._store.watch(self.info.id, self._apply_control)
+            self._unwatch = self._store.watch(self.info.id, self._apply_control, events=False)
         except Exception as error:  # noqa: BLE001  # the run exists already, and its viewers see it fail
             self.producer.fail(error)  # no cancel would reach its work
         try:

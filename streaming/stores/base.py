@@ -301,8 +301,11 @@ class Store(ABC):
         return self.read(run, 0, frames=1).oldest
 
     @abstractmethod
-    def watch(self, run: str, callback: Callable[[], None]) -> Callable[[], None]:
-        """Calls `callback` in the hub whenever the run has changed. Returns a function that ends this."""
+    def watch(self, run: str, callback: Callable[[], None], *, events: bool = True) -> Callable[[], None]:
+        """Calls `callback` in the hub whenever the run has changed; returns a function that ends this.
+
+        Without `events` only for what others ask of the run: `control` may have changed.
+        """
 
     @abstractmethod
     def sweep(self) -> None:

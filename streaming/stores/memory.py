@@ -141,7 +141,7 @@ class MemoryStore(Store):
         if self.bytes_used > self._store_bytes and self._make_room() and not self._makes_room:
             self._makes_room = True
             gevent.spawn(self._make_more_room)
-        recent.notify()
+        recent.notify(appended=True)
 
     def wait_for_viewers(self, run: str) -> None:
         recent = self._runs.get(run)
@@ -235,8 +235,8 @@ class MemoryStore(Store):
             recent.files[UPLOADS] = FileInfo(UPLOADS, "", size, "")
             self._account(recent)
 
-    def watch(self, run: str, callback: Callable[[], None]) -> Callable[[], None]:
-        return self._runs[run].watch(callback)
+    def watch(self, run: str, callback: Callable[[], None], *, events: bool = True) -> Callable[[], None]:
+        return self._runs[run].watch(callback, events=events)
 
     def sweep(self) -> None:
         limit, kept = self._clock.monotonic() - self._retention, 0

@@ -63,7 +63,7 @@ class RecentEvents:
         self._may_be_ahead = AHEAD_BYTES
         self._read: GreenSignal | None = None
         self.files: dict[str, FileInfo] = {}
-        self._watchers: dict[Callable[[], None], None] = {}
+        self._watchers: dict[Callable[[], None], bool] = {}
         self._last_batch: tuple[tuple[int, int, int, bool], Batch] | None = None
 
     def extend(self, block: Block, fold: Fold, keep: int) -> None:
@@ -135,9 +135,9 @@ class RecentEvents:
         viewers = self.control.viewers
         return Record(self.info, self.fold, viewers, cancelling=cancelling, attempt=self.attempt, files=files)
 
-    def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Calls `callback` on every change. Returns a function that ends this."""
-        self._watchers[callback] = None
+    def watch(self, callback: Callable[[], None], *, events: bool = True) -> Callable[[], None]:
+        """Calls `callback` on every change; without `events` not for those. Returns a function that ends this."""
+        self._watchers[callback] = events
 
         def unwatch() -> None:
             self._watchers.pop(callback, None)
@@ -151,12 +151,13 @@ class RecentEvents:
         """Whether anybody waits for changes."""
         return bool(self._watchers)
 
-    def notify(self) -> None:
-        """Calls the watchers."""
+    def notify(self, *, appended: bool = False) -> None:
+        """Calls the watchers; where only events were appended, those who watch events."""
         if self._read is not None and not self.control.viewers:
             self._read.set()
-        for callback in list(self._watchers):
-            callback()
+        for callback, events in list(self._watchers.items()):
+            if events or not appended:
+                callback()
 
     def trim(self, keep: int) -> None:
         """Drops the oldest frames until an eighth of `keep` bytes is free, so that this is seldom done; one stays.

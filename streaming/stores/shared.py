@@ -336,9 +336,9 @@ class SharedStore(Store):
         stored = self.driver.query(self.driver.read(run, 0, 1))
         return 1 if stored is None else stored.oldest
 
-    def watch(self, run: str, callback: Callable[[], None]) -> Callable[[], None]:
+    def watch(self, run: str, callback: Callable[[], None], *, events: bool = True) -> Callable[[], None]:
         entry = self._runs.get(run) or self._follow(run)
-        unwatch = entry.recent.watch(callback)
+        unwatch = entry.recent.watch(callback, events=events)
 
         def leave() -> None:
             unwatch()
@@ -612,7 +612,7 @@ class SharedStore(Store):
             return
         for block in blocks:
             entry.recent.extend(block, fold, RECENT_BYTES)
-        entry.recent.notify()
+        entry.recent.notify(appended=True)
         if fold.over:
             self._forget(entry.recent.info.id)
 

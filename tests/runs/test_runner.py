@@ -141,10 +141,10 @@ class Faulty(MemoryStore):
         super().__init__(clock=clock)
         self._faults = {method: fault}
 
-    def watch(self, run: str, callback: Callable[[], None]) -> Callable[[], None]:
+    def watch(self, run: str, callback: Callable[[], None], *, events: bool = True) -> Callable[[], None]:
         """Raises, or watches."""
         self._fail("watch")
-        return super().watch(run, callback)
+        return super().watch(run, callback, events=events)
 
     def append(self, run: str, block: Block, fold: Fold) -> None:
         """Raises, or appends."""
