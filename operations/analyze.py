@@ -29,6 +29,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from streaming import Event, OperationError, Upload, event, file, operation, partial, progress
 
 from .analytics.charts import chart
+from .analytics.doubts import Doubt, doubts, not_in_data
 from .analytics.engine import Engine
 from .analytics.pictures import MEDIA_TYPES, NOT_INSTALLED, Kind, installed, picture
 from .analytics.queries import KIND, SECONDS, Answer, Column, Table, Warned, public_columns
@@ -156,7 +157,7 @@ def analyze(input: Analysis) -> Work:
                 result = yield from _answer_question(engine, tables, input)
         if input.chart_file is not None:
             warnings += yield from _draw(result["chart"], input.chart_file)
-        result["warnings"] = warnings
+        result["warnings"] = warnings + result["warnings"]
         return _encode((yield from _fitting(result)))
 
 
@@ -295,7 +296,8 @@ def _count(answer: _Rows) -> str:
 def _answer_question(engine: Engine, tables: list[Table], input: Analysis) -> Work:
     """Asks the model for the statement, and again with DuckDB's error message if it fails."""
     model = yield from connect()
-    messages = [user((yield from _prompt(engine, tables[:PROMPT_TABLES], input.question or "")))]
+    question = input.question or ""
+    messages = [user((yield from _prompt(engine, tables[:PROMPT_TABLES], question)))]
     message = ""
     for attempt in range(1, ATTEMPTS + 1):
         yield progress("Asking the model for SQL", step=f"model-{attempt}")
@@ -307,8 +309,12 @@ def _answer_question(engine: Engine, tables: list[Table], input: Analysis) -> Wo
             )
             sql = str(answer["sql"])
             yield partial("sql", sql)
-            result = yield from _run(engine, tables, sql, input, step=f"query-{attempt}")
-            return {**result, "model": model.described}
+            found = doubts(engine, tables, question, sql)
+            if attempt == ATTEMPTS or not any(doubt.retry for doubt in found):
+                result = yield from _run(engine, tables, sql, input, step=f"query-{attempt}")
+                warnings = yield from _warn([*found, *not_in_data(engine, tables, question)])
+                return {**result, "warnings": warnings, "model": model.described}
+            message = "\n".join(doubt.warning["message"] for doubt in found)
         except OperationError as error:
             if error.code not in RETRYABLE:
                 raise
@@ -320,6 +326,14 @@ def _answer_question(engine: Engine, tables: list[Table], input: Analysis) -> Wo
                 user(RETRY.format(fenced(message))),
             ]
     raise OperationError("no_answer", f"The model found no SQL that works. The error of the last try: {message}")
+
+
+def _warn(found: Sequence[Doubt]) -> Generator[Event, None, list[Warned]]:
+    """Says what may be wrong with an answer."""
+    warnings = [doubt.warning for number, doubt in enumerate(found) if doubt not in found[:number]]
+    for warning in warnings:
+        yield event("warning", warning)
+    return warnings
 
 
 SCHEMA: Final = {
@@ -341,11 +355,11 @@ Reply with JSON: {{"sql": "SELECT ..."}}
 
 Question: {question}"""
 
-RETRY: Final = """DuckDB refused that statement:
+RETRY: Final = """That statement does not work:
 
 {}
 
-Write one that works. Reply with JSON: {{"sql": "SELECT ..."}}"""
+Write one that answers the question. Reply with JSON: {{"sql": "SELECT ..."}}"""
 
 
 def _prompt(engine: Engine, tables: Sequence[Table], question: str) -> Generator[Event, None, str]:

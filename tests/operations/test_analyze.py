@@ -857,6 +857,25 @@ def test_the_model_sees_the_error_of_its_statement() -> None:
     assert any("That does not work" in event.data.get("message", "") for event in events)
 
 
+def test_a_doubtful_statement_is_tried_again() -> None:
+    """The model learns why; a value that only the question has is no reason, and a warning says so."""
+    with scripted_model("SELECT sum(price) AS n FROM orders WHERE city = 'porto'", "SELECT 1 AS n") as model:
+        _, result = run(question="What was sold in porto?")
+    assert "No row fulfils (city = 'porto'). The most similar values are 'Porto'" in model.messages[1][-1]["content"]
+    assert (result["rows"], result["warnings"]) == ([{"n": 1}], [])
+    with scripted_model("SELECT count(*) AS n FROM orders WHERE city = 'Lisbon'"):
+        events, result = run(question="Which customer in Lisbon ordered most?")
+    assert [warning["code"] for warning in result["warnings"]] == ["no_row", "not_in_data"]
+    assert [each.data["code"] for each in events if each.name == "warning"] == ["no_row", "not_in_data"]
+
+
+def test_the_last_doubtful_statement_is_run() -> None:
+    """With its warning."""
+    with scripted_model(*["SELECT count(*) AS n FROM orders WHERE rating = 9"] * 3):
+        _, result = run(question="How many orders are rated 9?")
+    assert (result["rows"], [warning["code"] for warning in result["warnings"]]) == ([{"n": 0}], ["no_row"])
+
+
 def test_an_answer_that_is_cut_off_counts_as_one_try() -> None:
     """The model gets the same messages again."""
     with scripted_model(CUT_OFF, "SELECT 1 AS one") as model:
