@@ -633,6 +633,8 @@ def test_think_with_the_embedded_model(browser: Browser, guarded: Server) -> Non
         page.fill("#root_max_tokens", 12)
         page.click(START)
         page.see(DONE)
+        page.see("text=/SmolLM2.* is a model for demonstration/")
+        page.see("text=export HEADWAY_LLM_BASE_URL")
         assert len(page.text(".output-text")) > 0
 
 

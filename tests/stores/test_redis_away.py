@@ -77,8 +77,13 @@ def responsive_hub() -> Iterator[None]:
 # Killed and restarted
 
 
-def test_a_restart_with_persistence(tmp_path: Path, worker: Callable[..., RedisStore]) -> None:
-    """While Redis is away starts are refused and no event is shown; once it is back, no event is missing."""
+def test_a_restart_with_persistence(
+    tmp_path: Path, worker: Callable[..., RedisStore], caplog: pytest.LogCaptureFixture
+) -> None:
+    """While Redis is away starts are refused and no event is shown; once it is back, no event is missing.
+
+    The log of each worker has one line when it goes, and one when it is back.
+    """
     port = free_port()
     with redis(persistent=True, folder=tmp_path, port=port) as first:
         store, other = worker(first.url), worker(first.url)
@@ -101,6 +106,8 @@ def test_a_restart_with_persistence(tmp_path: Path, worker: Callable[..., RedisS
                 store.create(run_info("r2"))
                 producer.end()
                 assert ids(read_all(worker(first.url), "r")) == list(range(1, 53))
+                recovers(lambda: caplog.text.count("the store of the runs is back") == 2, "the log says so")
+                assert caplog.text.count("the store of the runs is away") == 2
                 for each in (store, other):
                     each.close()
 
