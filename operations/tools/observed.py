@@ -97,6 +97,11 @@ class Observations:
         for name, value in self.values.items():
             yield from ((path, self.at(path)) for path in leaves(value, (name,)))
 
+    def mentions(self, arguments: Mapping[str, Any], goal: str) -> bool:
+        """Whether a word of the arguments of a call stands in the goal or in what was observed."""
+        known = set(words_of(" ".join(map(text_of, (goal, *self.values.values())))))
+        return any(set(words_of(str(value))) & known for value in arguments.values())
+
     def record(self, path: Path) -> Path:
         """The path of the innermost object around a leaf, or of the whole observation."""
         while len(path) > 1 and not isinstance(self.at(path[:-1]), dict):

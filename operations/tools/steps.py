@@ -24,7 +24,7 @@ from .calls import SECONDS, Call, Outcome, cut, run_concurrently
 from .context import CallContext
 from .events import EndReason, Support
 from .goal import Goal
-from .observed import Observations, Observed
+from .observed import NOT_FOUND, Observations, Observed
 from .results import CallResult, Result, Step
 from .web import Web
 
@@ -122,7 +122,7 @@ class AgentRun:
                 continue
             results = yield from self._make_calls(step, calls)
             self.steps.append(Step(step=step, parts=plan.parts, calls=results))
-            repeats = all(call.code == "repeated" for call in results)
+            repeats = all(call.code == "repeated" or self._is_invented(call) for call in results)
             if (repeats and kind == "calls") or time.monotonic() >= self.deadline:
                 break
             kind = self._next_kind(repeats)
@@ -149,6 +149,11 @@ class AgentRun:
         self._advised.add(first.text)
         self._hint = f"{first.text} "
         return "calls" if first.needs_call else "any"
+
+    def _is_invented(self, call: CallResult) -> bool:
+        """Whether a call had no result, and its arguments are of nobody: a model that knows all makes such calls."""
+        seen = self._seen()
+        return call.code in NOT_FOUND and bool(seen.values) and not seen.mentions(call.arguments, self.goal)
 
     def _seen(self) -> Observations:
         return Observations(

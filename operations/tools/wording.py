@@ -79,13 +79,12 @@ def nothing_found(goal: Goal, observations: Observations) -> str:
 def failures(goal: Goal, observations: Observations) -> list[str]:
     """A line for each call that had no result, or failed and did not succeed later, unless nobody has asked for it."""
     done = {(each.tool, each.subject) for each in observations.all if each.is_useful}
-    known = set(words_of(" ".join(map(text_of, (goal.text, *observations.values.values())))))
     lines: dict[tuple[str, str], str] = {}
     for each in observations.all:
         key = (each.tool, each.subject)
         if each.is_useful or key in done or each.code in ("repeated", "invalid_arguments", "no_such_tool"):
             continue
-        if observations.values and not set(words_of(each.subject)) & known:
+        if observations.values and not observations.mentions(each.arguments, goal.text):
             continue
         if each.is_empty:
             lines[key] = f"Not found: {each.title} has no result."

@@ -523,6 +523,18 @@ def test_a_chain_is_followed(run: Run) -> None:
     assert (done.result.support, done.result.ended) == ("supported", "answered")
 
 
+def test_an_invented_call_ends_the_calls(run: Run) -> None:
+    """One without a result, whose arguments are neither in the goal nor in an observation: the answer is next."""
+    done = run(
+        calls(("geocode", {"place": "Oslo"})),
+        calls(("encyclopedia", {"title": "Xyzzy"})),
+        answer("It is in {country}.", country="o1[0]['country']"),
+        goal="In which country is Oslo?",
+    )
+    assert kinds(done) == [(True, True), (True, True), (False, True)]
+    assert (done.result.answer, done.result.support) == ("It is in Norway.", "supported")
+
+
 def test_a_model_that_repeats_a_call_it_was_told_to_replace_gave_up(run: Run) -> None:
     """It has a last answer, with what was found."""
     again = Loose(calls(("geocode", {"place": "Oslo"})))

@@ -43,6 +43,7 @@ export function Output({run}: {run: UseRun}) {
         <FieldsOf value={fields}>{hasPartials && <Partials partials={partials} live={live} />}</FieldsOf>
         <Files events={events} shown={pictures} />
       </FilesOf>
+      {result !== undefined && <Support result={result} />}
       {result !== undefined && <Demonstration result={result} />}
       {result !== undefined && <Result run={run} />}
     </div>
@@ -91,6 +92,18 @@ function Demonstration({result}: {result: unknown}) {
     <p className="demonstration" role="note">
       {String(model.name)} is a model for demonstration: do not trust its answers. A better one:{' '}
       <code>export HEADWAY_LLM_BASE_URL=http://127.0.0.1:11434/v1</code> (here Ollama)
+    </p>
+  )
+}
+
+/** A note under an answer that the observations of its run do not support, or that is no more than what was found. */
+function Support({result}: {result: unknown}) {
+  const {support, ended} = isObject(result) ? result : {}
+  if (support !== 'unsupported' && ended !== 'gave_up') return null
+  return (
+    <p className="support" role="note">
+      {ended === 'gave_up' && 'The run gave up before it reached its goal. '}
+      {support === 'unsupported' && 'The observations do not support this answer: check it.'}
     </p>
   )
 }
