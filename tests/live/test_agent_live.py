@@ -95,7 +95,7 @@ def test_a_goal_is_reached(service: Service) -> None:
         calls(("weather", OSLO), ("whereabouts", {})), calls(("encyclopedia", {"title": "Mercury"})), answer("-2.1 °C")
     )
     messages = service.run()
-    names = [message.event for message in messages if message.event not in ("progress", "delta")]
+    names = [message.event for message in messages if message.event not in ("progress", "delta", "usage")]
     step = ["plan", "tool_call", "tool_call", "observation", "observation", "plan", "tool_call", "observation"]
     assert names == ["start", *step, "plan", "final_answer", "result", "done"]
     [result] = data(messages, "result")
