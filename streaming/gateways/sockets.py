@@ -8,6 +8,7 @@ h11 gets an end too, and httpcore may use the connection again. Any other body g
 from __future__ import annotations
 
 import contextlib
+import errno
 import re
 import select
 import socket
@@ -54,11 +55,13 @@ class GeventStream(httpcore.NetworkStream):
 
     From a request on until `head_is_read` it is at the head of a response, which comes in a bounded time and size:
     within `timeout` seconds after its first byte, however slowly its bytes drip. `rest` is what came after that head.
+    `watcher` is what a `ChunkedBody` waits with, which a close interrupts.
     """
 
     def __init__(self, sock: Any) -> None:
         self.rest = b""
         self.socket = sock
+        self.watcher: Any = None
         self._since_turn = 0
         self._head_bytes: int | None = None
         self._head_began = 0.0
@@ -135,6 +138,9 @@ class GeventStream(httpcore.NetworkStream):
             raise httpcore.WriteError(str(error)) from error
 
     def close(self) -> None:
+        if self.watcher is not None:
+            gevent.get_hub().cancel_wait(self.watcher, OSError(errno.EBADF, "closed"), close_watcher=True)
+            self.watcher = None
         self.socket.close()
 
     def start_tls(
@@ -219,13 +225,13 @@ class ChunkedBody:
         self._hub: Any = gevent.get_hub()
         self._waiting_since = 0.0
         self._waiting: Any = None
-        self._watcher: Any = None
+        self._timer: Any = None
         self.on_body = self._data.append
         self._parser = HttpResponseParser(self)
         self._parser.feed_data(CHUNKED_HEAD)
         if stream.socket.__class__ is gevent_socket.socket:  # not TLS, which has a buffer of its own
             stream.socket.settimeout(0.0)
-            self._watcher = self._hub.loop.io(stream.socket.fileno(), 1)
+            stream.watcher = self._hub.loop.io(stream.socket.fileno(), 1)
             self._timer = self._hub.loop.timer(idle)
             self._timer.start(self._check_silence)
 
@@ -263,35 +269,34 @@ class ChunkedBody:
 
     def _receive(self) -> bytes:
         stream = self._stream
-        if stream.rest or self._watcher is None:
+        if stream.rest or self._timer is None:
             return stream.read(TURN_BYTES, self._idle)
         while True:
             self._waiting_since = self._hub.loop.now()
             self._waiting = gevent.getcurrent()
             try:
-                self._hub.wait(self._watcher)
-            finally:
-                self._waiting = None
-            try:
+                self._hub.wait(stream.watcher)
                 received: bytes = stream.socket.recv(TURN_BYTES)
             except BlockingIOError:
                 continue
             except OSError as error:
                 raise httpcore.ReadError(str(error)) from error
+            finally:
+                self._waiting = None
             stream.take_turn(TURN_BYTES, len(received))
             return received
 
     def _check_silence(self) -> None:
         """Called by the timer."""
-        left = self._idle
-        if self._waiting is not None:
+        waiting, left = self._waiting, self._idle
+        if waiting is not None:
             left = self._waiting_since + self._idle - self._hub.loop.now()
-        if left > 0.001:
+        if waiting is None or left > 0.001:
             self._timer.stop()
             self._timer = self._hub.loop.timer(left)
             self._timer.start(self._check_silence)
         else:
-            self._waiting.throw(httpcore.ReadTimeout(f"nothing for {self._idle} s"))
+            waiting.throw(httpcore.ReadTimeout(f"nothing for {self._idle} s"))
 
     def finish(self, response: httpcore.Response) -> None:
         """Ends the response, so that its connection may be used again; closes it where more than the body came."""
@@ -304,9 +309,12 @@ class ChunkedBody:
 
     def close(self) -> None:
         """Ends the watch for more."""
-        if self._watcher is not None:
-            with contextlib.suppress(ValueError):  # the loop has been destroyed before
-                self._timer.stop()
-                self._timer.close()
-                self._watcher.close()
-            self._watcher = None
+        if self._timer is None:
+            return
+        watcher, self._stream.watcher = self._stream.watcher, None
+        with contextlib.suppress(ValueError):  # the loop has been destroyed before
+            self._timer.stop()
+            self._timer.close()
+            if watcher is not None:
+                watcher.close()
+        self._timer = None

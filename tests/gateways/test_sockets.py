@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 
 import gevent
+import gevent.socket
+import httpcore
 import pytest
 
-from streaming.gateways.sockets import BODILESS_BYTES
+from streaming.gateways.sockets import BODILESS_BYTES, ChunkedBody, GeventStream
 from tests.apps.gateway_upstream import Call, Upstream
 from tests.clients import PATIENCE
 from tests.gateways.test_gateway import GatewayRun
@@ -130,3 +132,16 @@ def test_silence_between_reads(world: World, upstream: Upstream) -> None:
         assert run.events() == EVENTS
         assert run.messages()[-2].json["message"] == "The upstream sent nothing for 0.5 seconds."
         assert 1.0 < run.messages()[-1].json["elapsed"] < PATIENCE
+
+
+def test_a_connection_that_is_closed_beside_its_reader() -> None:
+    """As by the end of a worker's pool: the reader does not wait on, whoever gets the number of the socket."""
+    ours, theirs = gevent.socket.socketpair()
+    stream = GeventStream(ours)
+    body = ChunkedBody(stream, 10 * PATIENCE)
+    reader = gevent.spawn(body.read)
+    gevent.sleep(0.01)
+    stream.close()
+    with theirs, pytest.raises(httpcore.ReadError), gevent.Timeout(PATIENCE):
+        reader.get()
+    body.close()
