@@ -14,6 +14,8 @@ from bench.report import Results, page, tables
 from bench.servers import LOAD_CORE, ROOT, Contender, Server
 
 PAGE = ROOT / "docs" / "benchmarks.md"
+BY_HAND = "\n## Paced streams"
+"""The heading from which on a page stays as it is: figures of commands of their own."""
 
 
 def main() -> None:
@@ -27,7 +29,8 @@ def main() -> None:
         measure(measurement, contender, results)
     print(*tables(results), sep="\n")
     if options.page:
-        options.page.write_text(page(results, ceiling(), load_average))
+        before = options.page.read_text() if options.page.exists() else ""
+        options.page.write_text(page(results, ceiling(), load_average) + "".join(before.partition(BY_HAND)[1:]))
 
 
 def arguments() -> argparse.Namespace:
