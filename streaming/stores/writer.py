@@ -139,6 +139,8 @@ class Writer:
                 gevent.sleep(RETRY[min(tries, len(RETRY) - 1)])
                 tries += 1
             tasks = [task for task in remaining if not task.cancelled]
+        if self.away:  # all that waited was given up: nothing else would notice that the store is back
+            self._set_away(None)
 
     def _write(self, tasks: list[Task]) -> tuple[list[Task], Exception | None]:
         """Writes one batch. Returns the tasks that are not done, and the error of a store that is away."""
