@@ -27,17 +27,24 @@ def advice(goal: Goal, observations: Observations, tools: Sequence[Tool]) -> Ite
         return
     yield from (Advice(text, True) for text in names_without_call(goal, observations, ()))
     called = {normalize(str(value)) for each in observations.all for value in each.arguments.values()}
+    numbers = [number for number in goal.numbers if number in called]
+    for number in goal.numbers if numbers else ():
+        if not any(number in argument for argument in called):
+            yield Advice(f"No call was made about {number}: make one if it is like {numbers[0]}.", False)
     subjects = {
         word
         for tool in tools
         for name in (tool.name, *tool.parameters.get("properties", {}))
         for word in words_of(name)
     }
+    followed = [str(path[-1]) for path, leaf in observations.leaves() if normalize(str(leaf)) in called]
     for path, leaf in observations.leaves():
         key = str(path[-1])
         if not isinstance(leaf, str) or normalize(leaf) in called or normalize(leaf) in goal.plain or len(leaf) > 60:
             continue
         words = words_of(key.replace("_", " "))
+        if followed.count(key) >= max((goal.words.count(word) for word in words), default=0):
+            continue
         if words in [words_of(word) for word in goal.between]:
             yield Advice(f"The {key} is {leaf!r}: {LOOK_UP}", True)
         elif is_named(key, goal) and set(words) & subjects:

@@ -16,6 +16,9 @@ from .observed import words, words_of
 from .units import Unit, unit_of, units_in
 
 _ENGLISH: Final = re.compile(r"\b(?:the|of|what|which|how|who|when|where|is|are|does|do)\b", re.IGNORECASE)
+_AFTER_SMALL_WORD: Final = re.compile(
+    r"\b(?:in|von|nach|aus|bei|und|oder|à|en|de|et|ou|di|a|e|o|y)\s+([A-ZÀ-Þ][\w.-]*(?: [A-ZÀ-Þ][\w.-]*)*)"
+)
 _WORD: Final = re.compile(r"[^\W\d_][\w'’-]*|\S")
 STARTS: Final = words("""
     a about add all am an and any are as at besides between both build but by calculate can check compare
@@ -86,9 +89,10 @@ class Goal:
 
     @cached_property
     def names(self) -> list[str]:
-        """Names, by their capitals; none in other languages than English, which write others so too."""
+        """Names, by their capitals; in other languages than English, which have more of those, after a small word."""
         if not _ENGLISH.search(self.text):
-            return []
+            found = _AFTER_SMALL_WORD.findall(self.text)
+            return [name for name in found if not _is_other(name) and code_of(name) is None]
         names: list[str] = []
         begins, joins = True, False
         for match in _WORD.finditer(self.text):

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from operations.tools import support
+from operations.tools.advice import advice
+from operations.tools.base import Tool
 from operations.tools.goal import Goal
 from operations.tools.observed import Observations, Observed
 from operations.tools.support import Verdict
@@ -95,6 +97,13 @@ FREE = "Which rooms are free on 3 May 2026 and have more than 10 seats?"
         ("What is Anna Keller's boss's phone?", [ANNA], "{x}", {"x": "o1['phone']"}, "not about the boss"),
         ("What is the phone of the boss of Anna Keller?", [ANNA], "{x}", {"x": "o1['phone']"}, "not about the boss"),
         (WARMER, [OSLO], "{oslo}", {"oslo": "o1['temperature_c']"}, "No call was made about Lisbon"),
+        (
+            "Wie warm ist es in Oslo und in Riga?",
+            [OSLO],
+            "{x}",
+            {"x": "o1['temperature_c']"},
+            "No call was made about Riga",
+        ),
         (WARMER, [OSLO, LISBON], "Oslo is warmer: -2 and 22.", {}, "o1 has city, temperature_c"),
         (
             WARMER,
@@ -219,6 +228,26 @@ def test_nothing_found(calls: list[Call], text: str, expected: str) -> None:
     verdict = judge("What is the extension of Tom Zapp?", calls, text)
     assert verdict.supported
     assert verdict.text.startswith(expected)
+
+
+def test_advice() -> None:
+    """What is known to be missing before an answer is tried; a field that another tool takes is only mentioned."""
+    tools = [Tool(name, "", {"properties": {name: {"type": "string"}}}, str) for name in ("person", "room")]
+
+    def texts(goal: str, *calls: Call) -> list[tuple[str, bool]]:
+        return [(each.text, each.needs_call) for each in advice(Goal(goal, TODAY), observations(*calls), tools)]
+
+    assert texts("How many seats has Anna Keller's room?", ANNA) == [
+        ("The room is 'B1': look that up if the goal asks about it.", False)
+    ]
+    assert texts(MANAGER, ANNA) == [("The manager is 'Bo Lind': look that up first.", True)]
+    assert texts(MANAGER, ANNA, BO) == []
+    assert texts(WARMER, OSLO) == [("No call was made about Lisbon: make one.", True)]
+    assert texts("Which of the orders 71 and 72 is cheaper?", order(71, 5.0)) == [
+        ("No call was made about 72: make one if it is like 71.", False)
+    ]
+    empty: Call = ("person", {"name": "Anna Keller's manager"}, [])
+    assert texts(MANAGER, empty) == [("No call was made about Anna Keller alone: make one.", True)]
 
 
 def test_calls_by_coordinates_are_about_places() -> None:
