@@ -55,7 +55,7 @@ def other_kind(goal: Goal, observations: Observations, values: Sequence[Value], 
         yield "The goal asks for a day or a time, and no value is one."
     if _WHO.search(goal.text) and not goal.compares and not any(map(_is_words, flat)):
         yield "The goal asks for somebody or something by its name, and no value is that."
-    if asked := _field(goal):
+    if not goal.compares and (asked := _field(goal)):
         fields = [path for value in values if value.path for path in [value.path]] or [*reads]
         known = {word for path in fields for key in path[1:] for word in _key_words(str(key))}
         known |= {word for path in fields for word in _key_words(observations.by_name[str(path[0])].tool)}

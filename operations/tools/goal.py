@@ -55,6 +55,7 @@ _LATE: Final = words("""
 _EARLY: Final = words("""
     earlier earliest older oldest sooner soonest
 """)
+_UNCLEAR: Final = words("faster fastest slower slowest better best worse worst")
 _EITHER: Final = re.compile(
     r"\b(?:which|who|what|whose)\b.*\b(?:or|faster|fastest|slower|slowest|better|best|worse|worst|than)\b|"
     r"\b(?:compare|ranked?|versus|vs)\b",
@@ -156,6 +157,16 @@ class Goal:
         """Whether it asks which of several comes first in some order."""
         words = _HIGH | _LOW | _LATE | _EARLY
         return bool(self._compared & words or _EITHER.search(_THRESHOLD.sub(" ", self.text)))
+
+    @property
+    def by_time(self) -> bool:
+        """Whether it asks for the earlier or the later, of dates or of years."""
+        return bool(self._compared & (_LATE | _EARLY)) and not self._compared & (_HIGH | _LOW)
+
+    @property
+    def is_unclear(self) -> bool:
+        """Whether it asks for one end of an order in words that do not tell which end that is."""
+        return bool(self._compared & _UNCLEAR)
 
     @cached_property
     def between(self) -> list[str]:

@@ -175,7 +175,11 @@ def is_named(key: str, goal: Goal) -> bool:
 def _times_named(key: str, goal: Goal) -> int:
     """How many times the goal names a field by all its words, without units; 0 for one that means little."""
     parts = words_of(re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", key))
-    telling = [part for part in parts if len(part) > 2 and unit_of(part) is None and code_of(part) is None]
+    telling = [
+        part
+        for part in parts
+        if len(part) > 2 and part not in STARTS and unit_of(part) is None and code_of(part) is None
+    ]
     if not set(telling) - _GENERIC:
         return 0
     return min(goal.words.count(part) for part in telling)
@@ -237,12 +241,15 @@ def _day_in(entry: Any) -> date | None:
 def _unused_words(goal: Goal, observations: Observations, reads: set[Path], literals: set[str]) -> Iterator[str]:
     """A word of the goal that tells entries of a list apart, such as `open`, and that does not choose among them."""
     chosen = normalize(" ".join(literals))
+    asked = " ".join(text_of(each.arguments) for each in observations.all)
     for name in {path[0] for path in reads}:
         entries = [observations.at(entry) for path in reads if path[0] == name and (entry := observations.entry(path))]
         texts = {each for entry in entries for each in _scalars(entry) if isinstance(each, str) and len(each) < 40}
         for text in texts:
             in_all = all(text in list(_scalars(entry)) for entry in entries)
             if in_all or len(entries) < 2 or not is_in_goal(text, goal) or normalize(text) in chosen:
+                continue
+            if has_words(text, asked):
                 continue
             if not all(any(is_in_goal(own, goal) for own in _scalars(entry)) for entry in entries):
                 yield f"The answer does not take {text!r} of the goal into account: choose the entries by it."
@@ -262,6 +269,8 @@ def _comparison(
         if not by_sql and not wording.failures(goal, observations):
             yield "The goal compares: read the values that are compared, one for each."
         return
+    if not ranks[0].direction and goal.is_unclear:
+        yield "It is not clear which end of the order the goal asks for."
     subjects = {normalize(rank.subject) for rank in ranks}
     direction = ranks[0].direction
     for each in computed:

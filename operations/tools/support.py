@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from ..form.words import normalize
@@ -30,7 +31,8 @@ from .missing import (
     texts_with,
 )
 from .observed import Observations, text_of
-from .values import ExpressionError
+from .units import convert, unit_of_field
+from .values import ExpressionError, Value, number_of
 
 NOT_YET: Final = "No tool has been called yet."
 
@@ -80,7 +82,25 @@ def judge(goal: Goal, observations: Observations, values: Sequence[Named], text:
 def _compute(goal: Goal, observations: Observations, name: str, expression: str) -> Computed:
     evaluation = Evaluation(observations.values, target=goal.unit)
     value = evaluation.value(expression)
-    return Computed(name, value, evaluation)
+    return Computed(name, _converted(observations, evaluation, value), evaluation)
+
+
+def _converted(observations: Observations, evaluation: Evaluation, value: Value) -> Value:
+    """A value of an observation in the unit of the goal, by whatever formula: its constants are no facts."""
+    target, number = evaluation.target, value.data
+    if target is None or len(evaluation.reads) != 1 or not isinstance(number, Decimal) or value.unit == target:
+        return value
+    [path] = evaluation.reads
+    leaf = Value(observations.at(path), path, unit_of_field(str(path[-1])))
+    try:
+        source = number_of(leaf)
+        found = convert(source.data, source.unit, target) if source.unit else None
+    except ValueError:
+        return value
+    if found is None or abs(found - number) > abs(found) / 1000:
+        return value
+    evaluation.literals.clear()
+    return Value(found, unit=target)
 
 
 def _without_braces(text: str) -> str:

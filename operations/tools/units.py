@@ -24,7 +24,7 @@ length: cm 0.01 centimetre centimetres centimeter centimeters
 length: mm 0.001 millimetre millimetres millimeter millimeters; mi 1609.344 mile miles
 length: ft 0.3048 foot feet; in 0.0254 inch inches; yd 0.9144 yard yards; nmi 1852
 time: s 1 sec second seconds sekunden; min 60 mins minute minutes minuten; h 3600 hr hrs hour hours stunden
-time: d 86400 day days tage; ms 0.001 millisecond milliseconds; week 604800 weeks wochen
+time: days 86400 d day tage; ms 0.001 millisecond milliseconds; week 604800 weeks wochen
 speed: m/s 1 mps ms-1; km/h 0.277777777777777777777777777778 kmh kph; mph 0.44704
 speed: kn 0.514444444444444444444444444444 knots
 volume: l 1 litre litres liter liters; ml 0.001 millilitre millilitres milliliter milliliters

@@ -233,9 +233,10 @@ def ranking(goal: Goal, observations: Observations, reads: set[Path]) -> list[Ra
     if len(complete) != 1:
         return []
     [group] = complete
-    direction = goal.direction(dates=any(each[2] for each in group.values()))
+    dates = any(each[2] for each in group.values()) or goal.by_time
+    direction = goal.direction(dates=dates)
     order = sorted(group.items(), key=lambda each: each[1][0], reverse=direction >= 0)
-    return [Rank(subject, shown, number, direction, is_date) for subject, (number, shown, is_date) in order]
+    return [Rank(subject, shown, number, direction, dates) for subject, (number, shown, _) in order]
 
 
 def _measure(data: Any, key: str) -> tuple[Decimal, str, bool] | None:

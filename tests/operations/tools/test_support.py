@@ -132,6 +132,13 @@ FREE = "Which rooms are free on 3 May 2026 and have more than 10 seats?"
         ("Is Gamma free?", [ROOMS], "{x}", {"x": "o1[2]['seats']"}, "The free is 'False'"),
         ("Is it freezing in Oslo?", [OSLO], "{x}", {"x": "o1['temperature_c']"}, "answered by yes or no"),
         ("What is Anna Keller's room?", [ANNA], "{x}", {"x": "o1['desk']"}, "there is no 'desk' there"),
+        (
+            "Which is faster, Oslo or Lisbon?",
+            [OSLO, LISBON],
+            "x",
+            {"a": "o1['temperature_c']", "b": "o2['temperature_c']"},
+            "not clear which end",
+        ),
         (MANAGER, [], "It is 117.", {}, "No tool has been called yet"),
         ("What is the phone number of Tom Zapp?", [("person", {"name": "Example"}, [])], "", {}, "about Tom Zapp"),
         (
@@ -191,6 +198,20 @@ def test_an_answer_without_support(goal: str, calls: list[Call], text: str, valu
         ),
         (WEIGHT, [PART], "They weigh {kg}.", {"kg": "o1['weight_g'] * 12"}, "They weigh 4.08 kg (4080 g)."),
         (WEIGHT, [PART], "They weigh 4 tons.", {"weight": "o1['weight_g'] * 12 / 1000"}, "weight: 4.08 kg"),
+        (
+            "How warm is it in Lisbon in Fahrenheit?",
+            [LISBON],
+            "{x}",
+            {"x": "o1['temperature_c'] * 9 / 5 + 32"},
+            "71.6 °F",
+        ),
+        (
+            "Which was founded earlier, Ada Ltd or Bix Ltd?",
+            [("firm", {"name": name}, {"founded": year}) for name, year in (("Ada Ltd", 1974), ("Bix Ltd", 1931))],
+            "Ada Ltd.",
+            {"a": "o1['founded']", "b": "o2['founded']"},
+            "Bix Ltd: 1931, the earliest; Ada Ltd 1974.\nfounded (Ada Ltd): 1974\nfounded (Bix Ltd): 1931",
+        ),
         ("What is the boss of Anna Keller?", [ANNA], "{x}.", {"x": "o1['manager']"}, "Bo Lind."),
         (
             "When was order 9 delivered?",
