@@ -76,7 +76,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 	@touch $@
 
 .venv/.installed-long: .venv/.installed requirements-long.txt
-	$(PIP_INSTALL) --requirement requirements-long.txt
+	$(PIP_INSTALL) --no-deps --requirement requirements-long.txt
 	@touch $@
 
 node_modules/.installed: package.json package-lock.json
