@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -391,6 +392,27 @@ def test_a_relay_that_is_dropped(server: Server, upstream: Upstream) -> None:
         viewer.request("GET", "/relay/x", {"X-Replace": "1"})
         assert viewer.body() == b"instead"
         wait_until(lambda: upstream.left_at, "the connection to the upstream is closed")
+
+
+def test_a_relay_to_a_viewer_that_reads_nothing(server: Server, upstream: Upstream) -> None:
+    """It reads no more of its upstream than the buffers on the way hold."""
+    block, sent = frame("tick", "x" * 6_500), [0]
+
+    def script(call: Call) -> None:
+        call.read().head()
+        call.socket.settimeout(1.0)
+        with contextlib.suppress(OSError):
+            for _ in range(15_000):
+                call.chunk(block)
+                sent[0] += len(block)
+        call.over = True
+        upstream.left_at.append(time.monotonic())
+
+    upstream.will(script)
+    with Connection(server) as viewer:
+        viewer.request("GET", "/relay/x")
+        wait_until(lambda: upstream.left_at, "the upstream can send no more")
+        assert sent[0] < 7_500 * len(block)
 
 
 def test_heartbeats_of_its_own(server: Server, upstream: Upstream) -> None:
