@@ -12,6 +12,7 @@ import atexit
 import contextlib
 import fcntl
 import logging
+import mmap
 import os
 import resource
 import runpy
@@ -118,6 +119,9 @@ def remove_metrics(folder: str, master: int) -> None:
 
 share_metrics()
 
+ACCEPTED = mmap.mmap(-1, mmap.PAGESIZE)
+"""Memory of all workers of this master: how many connections each has accepted of late."""
+
 
 def child_exit(server: Any, worker: Any) -> None:
     """Removes the live gauges of a dead worker; its counters stay."""
@@ -163,7 +167,12 @@ for name in ("gunicorn.access", "gunicorn.error"):
 
 
 def post_worker_init(worker: Any) -> None:
-    """Has the library drain a worker that stops; gunicorn by itself waits for open streams, and then cuts them."""
+    """Has the library drain a worker that stops; gunicorn by itself waits for open streams, and then cuts them.
+
+    And has the workers share new connections evenly.
+    """
     from streaming.http.gunicorn import drain_with
+    from streaming.http.sharing import share_connections
 
     drain_with(worker)
+    share_connections(worker, ACCEPTED)

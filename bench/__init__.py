@@ -16,5 +16,6 @@
 
 `python -m bench.listing` measures `GET /runs` beside 20,000 finished runs, in every store.
 `python -m bench.workers` measures two workers on one store: idle, and from an event on one to a viewer on the other.
+`python -m bench.sharing` measures how two workers share connections.
 `python -m bench.stalled` measures a viewer that reads nothing of a run that never waits, and its neighbours.
 """
