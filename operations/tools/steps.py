@@ -18,7 +18,7 @@ from ..hosts import AllowedHosts
 from ..llm import Finished, Text, chat, connect
 from ..llm.prompts import visible
 from . import data, documents, plans, prompt, support, wording
-from .advice import advice
+from .advice import advice, example
 from .base import Tool
 from .calls import SECONDS, Call, Outcome, cut, run_concurrently
 from .context import CallContext
@@ -147,7 +147,7 @@ class AgentRun:
             self._hint = ""
             return "answer" if repeats else "any"  # who repeats has nothing else to look for
         self._advised.add(first.text)
-        self._hint = f"{first.text} "
+        self._hint = f"{first.text} {example(first.about, self._goal, self._seen())}"
         return "calls" if first.needs_call else "any"
 
     def _is_invented(self, call: CallResult) -> bool:

@@ -504,7 +504,8 @@ def test_a_call_that_is_known_to_be_missing_comes_next(run: Run) -> None:
         tools=["geocode"],
     )
     assert kinds(done) == [(True, True), (True, False), (True, True)]
-    assert "No call was made about Lisbon: make one." in done.model.prompt(1)
+    example = 'For example {"tool": "geocode", "arguments": {"place": "Lisbon"}}.'
+    assert f"No call was made about Lisbon: make one. {example}" in done.model.prompt(1)
     assert (done.result.support, done.result.ended) == ("supported", "answered")
 
 
