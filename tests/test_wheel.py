@@ -220,9 +220,9 @@ APP = "app = flask.Flask('a')\nstreaming.Headway(app)\n"
 NEEDED = {
     "import streaming.client": ("streaming.client", ["anyio", "httpx"], "client"),
     "from streaming import save_events": ("saving", ["sqlalchemy"], "sql"),
-    "streaming.gateway('http://x.test/a')": ("a gateway", ["httpcore", "httpx"], "gateway"),
+    "streaming.gateway('http://x.test/a')": ("a gateway", ["httpcore", "httptools", "httpx"], "gateway"),
     "app = flask.Flask('a')\nwith app.test_request_context(): streaming.relay('http://x.test/a')": (
-        *("a relay", ["httpcore", "httpx"], "gateway"),
+        *("a relay", ["httpcore", "httptools", "httpx"], "gateway"),
     ),
     "streaming.Headway(flask.Flask('a'), store='redis://127.0.0.1:1/0')": (
         *("HEADWAY_STORE is in Redis, which", ["redis"], "redis"),
