@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-SYSTEM_PACKAGES := chromium curl debian-policy faketime iproute2 nginx-light postgresql redis-server
+SYSTEM_PACKAGES := chromium curl debian-policy faketime fonts-dejavu-core iproute2 nginx-light postgresql redis-server
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
