@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping
+from json import JSONDecoder
 from typing import Any, Final, Literal
 
 from pydantic_core import from_json
@@ -78,7 +79,16 @@ def _without_thoughts(answer: str) -> str:
     if _OPENING.match(text):
         return ""
     *_, last = (0, *(match.end() for match in _CLOSING.finditer(text)))
-    return text[last:] if "{" in text[last:] else text
+    return text[last:] if "{" in text[last:] and not _is_in_json(text, last) else text
+
+
+def _is_in_json(text: str, at: int) -> bool:
+    """Whether the first object of a text is strict JSON that goes on beyond a place: a tag there is one of its strings."""
+    start = text.find("{")
+    try:
+        return start < at < JSONDecoder().raw_decode(text, max(start, 0))[1]
+    except (ValueError, RecursionError):
+        return False
 
 
 def _search(text: str, partial: Partial, names: Collection[str]) -> Any:

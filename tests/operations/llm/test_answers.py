@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from operations.llm.answers import is_complete, read, without_nan
@@ -136,6 +136,7 @@ JSON = st.recursive(
 )
 
 
+@example({"</think>": {"a": 1}}, "The answer:\n")
 @given(st.dictionaries(st.text(), JSON, min_size=1), st.sampled_from(["", "The answer:\n", "```json\n"]))
 def test_json_is_read_as_it_is(value: dict[str, Any], before: str) -> None:
     """The tolerant reader and the strict one agree."""
