@@ -83,7 +83,7 @@ def _without_thoughts(answer: str) -> str:
 
 
 def _is_in_json(text: str, at: int) -> bool:
-    """Whether the first object of a text is strict JSON that goes on beyond a place: a tag there is one of its strings."""
+    """Whether the first object of a text is strict JSON that goes on beyond a place: what stands there is a string."""
     start = text.find("{")
     try:
         return start < at < JSONDecoder().raw_decode(text, max(start, 0))[1]

@@ -199,4 +199,5 @@ def test_others_notice_nothing(server: Server) -> None:
 def test_a_cut_is_no_error(server: Server) -> None:
     """The log does not mention the viewers that were cut above: a slow viewer is no error of the server."""
     assert "Traceback" not in server.log()
-    assert "error" not in server.log().lower()
+    log = server.log().replace("gunicorn.error", "gunicorn")  # the name of the logger of all that gunicorn says
+    assert "error" not in log.lower()
