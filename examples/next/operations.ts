@@ -698,10 +698,60 @@ export interface AnalyzePartialColumn {
   type: string;
 }
 
+/**
+ * Reports its steps as progress, and does nothing else.
+ */
+export interface Simulate {
+  name: "simulate";
+  input: SimulateInput;
+  result: SimulateResult;
+}
+/**
+ * How the run looks from outside.
+ */
+export interface SimulateInput {
+  /**
+   * How many steps it takes.
+   */
+  steps?: number;
+  /**
+   * Seconds from one step to the next.
+   */
+  interval?: number;
+  /**
+   * Seconds without any event, after the last step.
+   */
+  silent?: number;
+  /**
+   * Bytes of each step's message; 0 for a short one.
+   */
+  payload?: number;
+  /**
+   * Step at which it fails.
+   */
+  fail_at?: number | null;
+  /**
+   * Seconds of processor time of each step.
+   */
+  burn?: number;
+  /**
+   * Step before which it asks whether to go on.
+   */
+  ask_at?: number | null;
+  /**
+   * Where it runs.
+   */
+  runs_in?: "greenlet" | "thread" | "process";
+}
+export interface SimulateResult {
+  [k: string]: unknown;
+}
+
 /** `startRun<Operations['NAME']>(...)`, `useRun<Operations['NAME']>(...)`. */
 export interface Operations {
   "extract": Extract;
   "think": Think;
   "agent": Agent;
   "analyze": Analyze;
+  "simulate": Simulate;
 }
