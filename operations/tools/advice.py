@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..form.words import normalize
 from .base import Tool
@@ -59,11 +59,17 @@ def _unfollowed(goal: Goal, observations: Observations, tools: Sequence[Tool], c
             yield Advice(f"The {key} is {leaf!r}: look that up if the goal asks about it.", False)
 
 
-def example(about: str, goal: Goal, observations: Observations) -> str:
-    """A call about something, like one that was made about a name of the goal; empty if there was none."""
+def missing_call(about: str, goal: Goal, observations: Observations) -> tuple[str, dict[str, Any]] | None:
+    """A call about something, like one that was made about a name of the goal: its tool and arguments."""
     for each in observations.all if about else ():
         for parameter, value in each.arguments.items():
             if isinstance(value, str) and any(has_words(name, value) for name in goal.names):
-                call = {"tool": each.tool, "arguments": {**each.arguments, parameter: about}}
-                return f"For example {json.dumps(call, ensure_ascii=False)}. "
-    return ""
+                return each.tool, {**each.arguments, parameter: about}
+    return None
+
+
+def example(call: tuple[str, dict[str, Any]] | None) -> str:
+    """A call as the model writes it."""
+    if call is None:
+        return ""
+    return f"For example {json.dumps({'tool': call[0], 'arguments': call[1]}, ensure_ascii=False)}. "

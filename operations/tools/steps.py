@@ -18,7 +18,7 @@ from ..hosts import AllowedHosts
 from ..llm import Finished, Text, chat, connect
 from ..llm.prompts import visible
 from . import data, documents, plans, prompt, support, wording
-from .advice import advice, example
+from .advice import advice, example, missing_call
 from .base import Tool
 from .calls import SECONDS, Call, Outcome, cut, run_concurrently
 from .context import CallContext
@@ -74,6 +74,7 @@ class AgentRun:
         self._hint = ""
         self._reached = False
         self._advised: set[str] = set()
+        self._missing: tuple[str, Json] | None = None
         self._goal = Goal(self.goal, datetime.now(UTC).date())
         self._absent = 0
 
@@ -121,8 +122,11 @@ class AgentRun:
                 kind = self._advise(verdict, kind)
                 continue
             results = yield from self._make_calls(step, calls)
-            self.steps.append(Step(step=step, parts=plan.parts, calls=results))
             repeats = all(call.code == "repeated" or self._is_invented(call) for call in results)
+            if repeats and (missing := self._call_instead(step, len(calls) + 1)):
+                results += yield from self._make_calls(step, [missing])
+                repeats = False
+            self.steps.append(Step(step=step, parts=plan.parts, calls=results))
             if (repeats and kind == "calls") or time.monotonic() >= self.deadline:
                 break
             kind = self._next_kind(repeats)
@@ -143,12 +147,24 @@ class AgentRun:
         """What the model may reply after calls, with what it is told; each is told once."""
         missing = (each for each in advice(self._goal, self._seen(), self.tools) if each.text not in self._advised)
         first = next(missing, None)
+        self._missing = None
         if first is None:
             self._hint = ""
             return "answer" if repeats else "any"  # who repeats has nothing else to look for
         self._advised.add(first.text)
-        self._hint = f"{first.text} {example(first.about, self._goal, self._seen())}"
+        call = missing_call(first.about, self._goal, self._seen())
+        self._missing = call if first.needs_call else None
+        self._hint = f"{first.text} {example(call)}"
         return "calls" if first.needs_call else "any"
+
+    def _call_instead(self, step: int, number: int) -> Call | None:
+        """The call that the model was told to make, and that it has not made but repeated others."""
+        name, arguments = self._missing or ("", {})
+        tool = self._tools_by_name.get(name)
+        call = Call(f"{step}.{number}", name, tool, arguments)
+        if tool is None or self._needs_approval(call) or self._refusal(call) is not None:
+            return None
+        return call
 
     def _is_invented(self, call: CallResult) -> bool:
         """Whether a call had no result, and its arguments are of nobody: a model that knows all makes such calls."""

@@ -509,6 +509,15 @@ def test_a_call_that_is_known_to_be_missing_comes_next(run: Run) -> None:
     assert (done.result.support, done.result.ended) == ("supported", "answered")
 
 
+def test_the_missing_call_is_made_for_a_model_that_repeats(run: Run) -> None:
+    """It was told which one, and has made another again."""
+    again = Loose(calls(("geocode", {"place": "Oslo"})))
+    last = answer("{norway} and {country}.", norway="o1[0]['country']", country="o2[0]['country']")
+    done = run(again, again, last, goal="In which countries are Oslo and Lisbon?", tools=["geocode"])
+    assert [each["arguments"]["place"] for each in done.named("tool_call")] == ["Oslo", "Oslo", "Lisbon"]
+    assert (done.result.support, done.result.ended) == ("supported", "answered")
+
+
 def test_a_chain_is_followed(run: Run) -> None:
     """What a field of an observation has is looked up, if the goal asks for something of it."""
     goal = "What is the time zone of Ada Lovelace's city?"
@@ -540,7 +549,12 @@ def test_a_model_that_repeats_a_call_it_was_told_to_replace_gave_up(run: Run) ->
     """It has a last answer, with what was found."""
     again = Loose(calls(("geocode", {"place": "Oslo"})))
     last = answer("{country}.", country="o1[0]['country']")
-    done = run(again, again, last, goal="In which countries are Oslo and Lisbon?", tools=["geocode"])
+    options: dict[str, Any] = {
+        "tools": ["geocode"],
+        "approve": ["geocode"],
+        "says": [True],
+    }  # or the call is made for it
+    done = run(again, again, last, goal="In which countries are Oslo and Lisbon?", **options)
     assert kinds(done) == [(True, True), (True, False), (False, True)]
     assert (done.result.support, done.result.ended) == ("unsupported", "gave_up")
 
