@@ -65,6 +65,19 @@ def shown_url(url: str) -> str:
     return re.sub(r"//[^/?#]*@", "//", url)
 
 
+def is_same_origin(url: str, other: str) -> bool:
+    """Whether both URLs have one scheme, host and port."""
+
+    def origin_of(url: str) -> tuple[str, str, int | None]:
+        parts = httpx.URL(url)
+        return parts.scheme, parts.host, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+    try:
+        return origin_of(url) == origin_of(other)
+    except httpx.InvalidURL:
+        return False
+
+
 def checked_key(key: str) -> str:
     """An API key, "" for none. Raises `ValueError`, without the key, for what no header can carry."""
     if key and not KEY.fullmatch(key):

@@ -19,7 +19,7 @@ import httpx
 from ..environment import URL, key_of_environment, open_http
 from ..errors import ClientError, RequestRefused, Unreachable
 from ..reader import Backoff
-from ..requests import base_url, checked_key, shown_url
+from ..requests import base_url, checked_key, is_same_origin, shown_url
 from ..sync import Client
 from .doctor import Finding
 from .endings import reason_of
@@ -66,6 +66,8 @@ class Config:
     here: bool = False
     command: str | None = None
     """What is typed before a verb, where that is not what click knows of it."""
+    key_withheld: bool = False
+    """Whether the key of the environment is not for the service of a RUN's URL."""
     given: dict[str, list[str]] = field(default_factory=dict, repr=False)
     """The options on the command line, as another command repeats them."""
 
@@ -167,7 +169,11 @@ COMMON_OPTIONS: Final[dict[tuple[str, ...], dict[str, Any]]] = {
         "type": UrlType(),
         "help": f"The URL of the service; HEADWAY_URL. [default: {URL}; of `flask headway` the application itself]",
     },
-    ("--key",): {"metavar": "KEY", "type": KeyType(), "help": "The API key; HEADWAY_API_KEY."},
+    ("--key",): {
+        "metavar": "KEY",
+        "type": KeyType(),
+        "help": "The API key; HEADWAY_API_KEY, unless RUN is a URL of another service.",
+    },
     ("--owner",): {"metavar": "NAME", "help": "Whose runs, without a key, where `flask headway` asks the application."},
     ("-H", "--header", "headers"): {
         "metavar": "'NAME: VALUE'",
@@ -235,5 +241,7 @@ class RunType(NameType):
         if ctx is not None and ":" in service:
             url = UrlType().convert(service, param, ctx)
             config = ctx.ensure_object(Config)
+            if config.key and "key" not in config.given and not is_same_origin(url, config.url or URL):
+                config.key, config.key_withheld = None, True  # from a service that whoever sent the URL has chosen
             config.url, config.given["url"] = url, ["--url", shown_url(url)]
         return super().convert(run, param, ctx)

@@ -55,6 +55,8 @@ def guarded(ctx: click.Context | None = None) -> Iterator[None]:
         raise Exit(ExitCode.LEFT) from None
     except ClientError as error:
         say(reason_of(error))
+        if isinstance(error, RequestRefused) and error.status == 401 and ctx is not None and ctx.obj.key_withheld:
+            say("HEADWAY_API_KEY is for the service of HEADWAY_URL; --key gives a key to another")
         if isinstance(error, Interrupted) and error.run and ctx is not None:
             verb = "result" if ctx.invoked_subcommand == "result" else "watch"
             say(f"to go on: {ctx.obj.going_on(ctx, verb, error.run, error.last_event_id)}")

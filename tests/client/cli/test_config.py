@@ -10,9 +10,10 @@ from pathlib import Path
 import certifi
 import click
 import pytest
+from click.testing import CliRunner
 from flask.cli import ScriptInfo
 
-from streaming.client.cli.config import Config, RunType
+from streaming.client.cli.config import Config, RunType, common
 from streaming.http.command import typed_before
 from tests.command_line import CommandLine
 from tests.conftest import Certificate
@@ -41,6 +42,36 @@ def test_each_form_of_a_run(typed: str, run: str, service: str | None) -> None:
     ctx = click.Context(click.Command("watch"), obj=Config(url=None))
     assert RunType().convert(typed, None, ctx) == run
     assert ctx.obj.url == service
+
+
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        (["r1"], "a-key"),
+        (["http://mine.test/api/runs/r1"], "a-key"),
+        (["HTTP://MINE.test:80/runs/r1"], "a-key"),
+        (["http://mine.test:81/runs/r1"], None),
+        (["https://mine.test/runs/r1"], None),
+        (["http://other.test/runs/r1"], None),
+        (["http://mine.test@other.test/runs/r1"], None),
+        (["http://other.test/runs/r1", "--key", "its-key"], "its-key"),
+        (["--key", "its-key", "http://other.test/runs/r1"], "its-key"),
+        (["--url", "http://other.test", "http://other.test/runs/r1"], "a-key"),
+    ],
+)
+def test_whose_key_is_sent(words: list[str], key: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key of the environment is for its service: the URL of a run elsewhere does not get it."""
+    monkeypatch.setenv("HEADWAY_URL", "http://mine.test/api")
+    monkeypatch.setenv("HEADWAY_API_KEY", "a-key")
+
+    @common
+    @click.argument("run", type=RunType())
+    @click.command()
+    @click.pass_obj
+    def watch(config: Config, run: str) -> None:
+        assert config.key == key
+
+    CliRunner().invoke(watch, words, catch_exceptions=False)
 
 
 def test_certificates(tmp_path: Path) -> None:

@@ -101,6 +101,15 @@ def typed(shell: CommandLine, line: str) -> CompletedCommand:
     return CommandLine(shell.entry, {**shell.env, **env}).run(*words[words.index("headway") + 1 :])
 
 
+def test_a_key_that_was_not_sent(shell: CommandLine) -> None:
+    """The URL of a run on another service does not get the key of the environment; the refusal says what to do."""
+    other = f"HEADWAY_URL=http://example.org headway show {environment.URL}/runs/r1"
+    refused = typed(shell, other)
+    assert refused.code == 5
+    assert re.fullmatch(r"headway: 401 .*\nheadway: HEADWAY_API_KEY is for .* --key .*\n", refused.err)
+    assert "404 Not found" in typed(shell, f"{other} --key a-key").err
+
+
 @pytest.mark.parametrize(("line", "code", "told"), [row for row in ROWS if not DESCRIPTORS.search(row[0])])
 def test_an_odd_line(shell: CommandLine, line: str, code: str, told: str) -> None:
     """The exit code and the message are those of the table."""
