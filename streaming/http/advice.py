@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import SettingError
 from ..settings import Settings
-from ..variables import unknown_variables
+from ..variables import LATER, unknown_variables
 
 if TYPE_CHECKING:
     from .extension import Headway
@@ -47,9 +47,12 @@ def warn_of_unknown(config: Mapping[str, Any]) -> None:
     """Warns of variables of the environment and an application's `config` that look like settings and are none."""
     from .gunicorn import is_further_worker  # which imports this module
 
-    unknown = {} if is_further_worker() else unknown_variables(os.environ, config)
-    for name, near in unknown.items():
+    if is_further_worker():
+        return
+    for name, near in unknown_variables(os.environ, config).items():
         log.warning("there is no setting %s%s", name, f": do you mean {near}?" if near else "")
+    for name in LATER.keys() & {*os.environ, *config}:
+        log.warning("%s has no effect: %s", name, LATER[name])
 
 
 def _drain_seconds(mounted: list[Headway]) -> float:
