@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from operations.settings import GatewayEntry, ServiceSettings, configure, settin
 from streaming import BaseSettings, Headway, HeadwayError, SettingError
 from streaming.settings import Settings
 from streaming.stores.redis.store import RedisStore
-from streaming.variables import LATER, unknown_variables
+from streaming.variables import unknown_variables
 from tests.servers import ROOT, environment
 
 GOOD: dict[str, list[tuple[Any, Any]]] = {
@@ -535,13 +534,11 @@ def test_known_names_are_no_warning(monkeypatch: pytest.MonkeyPatch, caplog: pyt
 def test_a_setting_of_a_later_release_says_so(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is known, and has no effect; the reference has it too."""
+    """It is known, and has no effect."""
     monkeypatch.setenv("HEADWAY_CELERY_BROKER", "redis://:secret@127.0.0.1/0")
     Headway(Flask(__name__))
     reason = 'runs_in="celery" is for a later release'
     assert [record.getMessage() for record in caplog.records] == [f"HEADWAY_CELERY_BROKER has no effect: {reason}"]
-    page = Path("docs/reference/settings.md").read_text()
-    assert {name for name in LATER if f"`{name}`" not in page} == set()
 
 
 def test_further_workers_of_gunicorn_do_not_repeat_it(
