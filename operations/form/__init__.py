@@ -7,6 +7,7 @@
                   the `months` of many languages) and `currency`
     places        where on the page that is
     beside        how much what stands beside a value speaks for it: `labels`, whose words are in `label_words`
+    rivals        what else on the page may be meant, where no label decides
     kinds         values that can be checked by themselves, such as an IBAN
     merge         one instance of the caller's schema from the answers for all pages
     sums          net and tax make the total

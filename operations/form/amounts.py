@@ -29,7 +29,8 @@ _TIMES: Final = {
 _MULTIPLIED: Final = re.compile(
     " ?(?:({})(?![^\\W\\d_])|([千万萬만億亿억]))".format("|".join(word for word in _TIMES if len(word) > 1))
 )
-_MINUS_BEFORE: Final = ("-", "(", "- ")
+_MINUS_BEFORE: Final = re.compile(r"(?:[-(]|- )(?:[a-z]{0,3}[$€£¥]|(?:[a-z]{2,3}) ?)?\Z")
+"""`(12.50)`, `-12.50`, `($12.50)`, `- EUR 12.50`."""
 _MAX_DIGITS: Final = 40
 
 
@@ -70,7 +71,7 @@ def _meanings(text: str, match: re.Match[str], decimal: str | None) -> Iterator[
     times = _MULTIPLIED.match(text, end)
     for number in readings(match[0], decimal):
         yield Number(number, start, end)
-        if text[:start].endswith(_MINUS_BEFORE) or re.match(r" ?-(?![\w-])", text[end:]):
+        if _MINUS_BEFORE.search(text[max(0, start - 8) : start]) or re.match(r" ?-(?![\w-])", text[end:]):
             yield Number(-number, start, end)
         if re.match(" ?%", text[end:]):
             yield Number(number / 100, start, end)

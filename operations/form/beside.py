@@ -16,8 +16,8 @@ from .evidence import PageText, Span
 from .label_words import NOTHING
 from .labels import Label, Purpose, amount_concept, labels_in
 
-OWN, NONE, OTHER = 2, 1, 0
-"""What stands beside a value: the label of its field, none that tells, that of another."""
+OWN, ALIKE, NONE, OTHER = 3, 2, 1, 0
+"""What stands beside a value: the label of its field, one that may mean the same, none that tells, that of another."""
 
 MAX_HEAD: Final = 4
 """Words of a label that has several concepts: `Total incl. VAT`."""
@@ -28,22 +28,41 @@ _BASE: Final = re.compile(r"\b(?:on|auf|von|of|su|sur|de|sobre|from|di|van|op|fr
 _CODE_BEFORE: Final = re.compile(r"[a-z\d][-/_]\Z")
 _CODE_AFTER: Final = re.compile(r"[-/_][a-z\d]")
 """`RE-2026-0042` has no amount."""
+_LONG_WORD: Final = re.compile(r"[^\W\d_]{5}")
+"""Between the label of a number and the number there is at most `no.` or `is`."""
 _WORDS: Final = re.compile(r"[^\W\d_]{2,}")
 _NOTHING: Final = re.compile(NOTHING)
+_RANGE: Final = re.compile(r"\W*(?:-|bis|to|until|au|al?|hasta|tot|t/m|do)\W*")
+_OF_NUMBER: Final = re.compile(r"^\S* ?\(?(?:of|dated|vom|du|en date du|del?|van|z(?: dnia)?|,)(?: \w{2,4}\.?,)? $")
+_DATE_OF_NUMBER: Final = {
+    "order_number": "ordered",
+    "customer_number": "other",
+    "delivery_number": "delivered",
+    "invoice_number": "issued",
+    "credit_number": "issued",
+}
+_PERCENT: Final = re.compile(r"\d+(?:[.,]\d+)? ?%")
 _MAY_BE_NOTHING: Final = ("tax", "discount", "shipping", "paid")
 
 
 def support(page: PageText, span: Span, purpose: Purpose) -> int:
-    """`OWN`, `NONE` or `OTHER`, for a value of a field with this purpose."""
+    """`OWN`, `ALIKE`, `NONE` or `OTHER`, for a value of a field with this purpose."""
+    key = span, purpose
+    if key not in page.supports:
+        page.supports[key] = _support(page, span, purpose)
+    return page.supports[key]
+
+
+def _support(page: PageText, span: Span, purpose: Purpose) -> int:
     if purpose.group == "party":
         concept = _party(page, span)
-    elif purpose.group == "amount" and not _may_be_amount(page, span, purpose):
+    elif purpose.group in ("amount", "number") and not _may_be(page, span, purpose):
         return OTHER
     else:
         concept = _before(page, span, purpose.group) or _above(page, span, purpose.group)
     if concept is None:
         return NONE
-    return OWN if concept == purpose.concept else OTHER if purpose.contradicts(concept) else NONE
+    return OWN if purpose.names(concept) else OTHER if purpose.contradicts(concept) else ALIKE
 
 
 def says_nothing(page: PageText, purpose: Purpose) -> bool:
@@ -56,13 +75,20 @@ def says_nothing(page: PageText, purpose: Purpose) -> bool:
     return any(_NOTHING.search(text) or re.search(r"[-:] ?-+$", text) for text in named)
 
 
-def _may_be_amount(page: PageText, span: Span, purpose: Purpose) -> bool:
-    """Whether the number is no part of a date or a code, and no percentage unless the field is one."""
-    if any(found.start <= span[0] and span[1] <= found.end for found in page.dates):
+def _may_be(page: PageText, span: Span, purpose: Purpose) -> bool:
+    """Whether an amount or a code is no part of a date or a code, and no percentage unless the field is one."""
+    if _is_in_date(page, span) or _is_in_code(page, span):
         return False
-    if _CODE_BEFORE.search(page.text[: span[0]]) or _CODE_AFTER.match(page.text, span[1]):
-        return False
-    return purpose.rate or not re.match(" ?%", page.text[span[1] :])
+    return purpose.rate or not re.match(" ?%", page.text[span[1] : span[1] + 2])
+
+
+def _is_in_date(page: PageText, span: Span) -> bool:
+    return any(found.start <= span[0] and span[1] <= found.end for found in page.dates)
+
+
+def _is_in_code(page: PageText, span: Span) -> bool:
+    """Whether it is a part of a longer code."""
+    return bool(_CODE_BEFORE.search(page.text[max(0, span[0] - 2) : span[0]]) or _CODE_AFTER.match(page.text, span[1]))
 
 
 def _prefix(page: PageText, span: Span) -> str:
@@ -76,15 +102,49 @@ def _before(page: PageText, span: Span, group: str) -> str | None:
     start = span[0] - len(prefix)
     numbers = [end for _, end in _values(page, page.line_of(span[0])) if end <= span[0]]
     words = prefix[numbers[-1] - start :] if numbers else prefix
+    if group == "date":
+        return _date_label(page, span, prefix, words, bool(numbers))
     if group != "amount":
         labels = labels_in(group, words)
-        return labels[-1].concept if labels else None
-    if _BASE.search(words):
+        return labels[-1].concept if labels and not _LONG_WORD.search(words, labels[-1].end) else None
+    if _BASE.search(words) or _is_total_of_columns(page, span, prefix):
         return None
     concept = amount_concept(words, after_number=bool(numbers))
     is_last = numbers and _values(page, page.line_of(span[0]))[-1][1] <= span[1]
     return (
         amount_concept(prefix, after_number=False) if concept is None and is_last and _is_summary(prefix) else concept
+    )
+
+
+def _date_label(page: PageText, span: Span, prefix: str, words: str, after_value: bool) -> str | None:
+    """The concept of the last label before a date; "date" is one only by itself, right before it.
+
+    `to` and the like continue the date before, and `of` says of what number the date is: "Order 45 of 3 April".
+    """
+    labels = labels_in("date", words)
+    if labels and labels[-1].concept != "dated":
+        return labels[-1].concept
+    if labels:
+        rest = words[: labels[-1].start] + words[labels[-1].end :]
+        return None if re.search(r"[^\W\d_]", rest) else "dated"
+    if not after_value:
+        return None
+    if _RANGE.fullmatch(words):
+        before = [found for found in page.dates if 0 < span[0] - found.end <= len(words)]
+        return _before(page, (before[0].start, before[0].end), "date") if before else None
+    if not _OF_NUMBER.search(words):
+        return None
+    concepts = [(label.end, _DATE_OF_NUMBER[label.concept]) for label in labels_in("number", prefix)]
+    return max([*concepts, *((label.end, label.concept) for label in labels_in("date", prefix))], default=(0, None))[1]
+
+
+def _is_total_of_columns(page: PageText, span: Span, prefix: str) -> bool:
+    """Whether amounts in several columns have this one label, and this is not the last: net, tax and total."""
+    line = page.lines[page.line_of(span[0])]
+    after = [each for each in _values(page, page.line_of(span[0])) if each[0] >= span[1]]
+    kinds = {label.concept for label in labels_in("amount", prefix)}
+    return kinds == {"total"} and any(
+        not _without_units(line.text[span[1] - line.start : start - line.start]) for start, _ in after[:1]
     )
 
 
@@ -126,7 +186,7 @@ def _above(page: PageText, span: Span, group: str) -> str | None:
 def _label_lines(page: PageText, before: int) -> Iterator[str]:
     """The lines without values above a line, upwards."""
     for line in reversed(page.lines[:before]):
-        if re.search(r"\d", line.text):
+        if re.search(r"\d", _PERCENT.sub("", line.text)):
             return
         yield line.text
 
@@ -138,7 +198,11 @@ def _in_column(page: PageText, span: Span, group: str, heads: str) -> str | None
     for values in (_values(page, at, spaced=False), _values(page, at)):
         if len(labels) == len(values) > 1:
             return labels[max(0, sum(start <= span[0] for start, _ in values) - 1)].concept
-    if len(_values(page, at)) != 1 or not labels or (len(labels) > 1 and len(heads.split()) > MAX_HEAD):
+    if (
+        (len(_values(page, at)) != 1 and " " in page.lines[at].text)
+        or not labels
+        or (len(labels) > 1 and len(heads.split()) > MAX_HEAD)
+    ):
         return None
     return amount_concept(heads, after_number=False) if group == "amount" else labels[-1].concept
 
@@ -156,7 +220,7 @@ def _has_values_alone(page: PageText, at: int) -> bool:
         if line.start <= found.start < line.start + len(text):
             begin = found.start - line.start
             text = text[:begin] + " " * (found.end - found.start) + line.text[begin + found.end - found.start :]
-    return re.search(r"\d", line.text) is not None and not _without_units(text)
+    return re.search(r"\d", _PERCENT.sub("", line.text)) is not None and (" " not in text or not _without_units(text))
 
 
 # --- parties ---------------------------------------------------------------------------------------------------------

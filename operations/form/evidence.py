@@ -52,6 +52,8 @@ class PageText:
         self.number = number
         self.has_boxes = boxes is not None
         self._placed = boxes and (text, boxes)
+        self.supports: dict[tuple[Span, Any], int] = {}
+        """What `beside.support` has found for places and purposes."""
         self.lines: list[Line] = []
         self.text = ""
         for line in filter(None, map(normalize, text.splitlines())):

@@ -26,7 +26,8 @@ AMOUNTS: Final = {
     ),
     "net": (
         r"net(?:t|to)?(?: (?:total|amount|value|sum))?|nettobetrag|netto\w*|montant ht|total ht|\bht\b|"
-        r"hors taxes?|base imponible|base|imponibile|valor líquido|bedrag excl\w*|wartość netto|základ daně|"
+        r"hors taxes?|base imponible|base|imponibile|valor líquido|"
+        r"bedrag excl\w*\.?(?: btw)?|wartość netto|základ daně|"
         r"без ндс|сумма без|matrah|税抜\w*|不含税\w*|金额合计|공급가액|(?:excl(?:\.|uding|usive)?|exkl\.?|ohne|"
         r"before|senza|sem|sin)(?: of)?(?: \d+[.,]?\d* ?%)? (?:vat|tax|mwst|ust|tva|iva|btw|moms|gst|sales tax)|"
         r"taxable (?:amount|value)|umsatz netto|καθαρη αξια"
@@ -55,7 +56,7 @@ AMOUNTS: Final = {
         r"payable|owed)|amount to (?:pay|be paid)|to(?: be)? pa(?:y|id)|due now|gesamt(?:betrag|summe|preis)?|"
         r"(?:end|rechnungs|zahl)(?:betrag|summe)|brutto\w*|summe|zu zahlen\w*|à payer|net à payer|"
         r"montant (?:total|dû|ttc)|\bttc\b|importe(?: total)?|total a pagar|(?:totale )?da pagare|importo|a pagar|"
-        r"te betalen|totaalbedrag|razem|do zapłaty|suma|ogółem|celkem|k úhradě|att betala|summa|å betale|"
+        r"te betalen|totaal(?:bedrag)?|razem|do zapłaty|suma|ogółem|celkem|k úhradě|att betala|summa|å betale|"
         r"at betale|i alt|maksettava\w*|yhteensä|fizetendő|végösszeg|de plată|итого\w*|всего|к оплате|сумма|"
         r"усього|разом|общо|genel toplam|ödenecek\w*|toplam|συνολο|πληρωτεο|(?:价[税稅])?[合总總][计計額额]|"
         r"应付\w*|應付\w*|ご?請求(?:金)?額|お支払\w*|합계\w*|총액|총 금액|청구금액|الإجمالي|المجموع|اجمالي|"
@@ -80,11 +81,20 @@ DATES: Final = {
         r"deliver(?:y|ed)(?: date| on)?|shipp(?:ed|ing)(?: date| on)?|ship date|liefer(?:datum|ung|tag)?|"
         r"leistungs\w+|(?:date de )?livraison|consegna|entrega|leverd\w+|leverings?\w*|leverans\w*|dodan\w+|"
         r"dodávk\w+|data (?:sprzedaży|dostawy)|дата (?:поставки|отгрузки)|teslim\w*|sevk\w*|交货\w*|发货\w*|"
-        r"納品日|納期|납품일|service (?:date|period)|leistungszeitraum|supply date|tax point"
+        r"納品日|納期|납품일|(?:service|billing) (?:date|period)|period|leistungszeitraum|supply date|tax point|"
+        r"di?e?spatched(?: on)?|sent(?: on)?|período|période|periodo|periode|okres|zeitraum"
     ),
     "ordered": (
         r"order(?:ed)?(?: date| on)?|bestell(?:datum|ung|t)?|(?:date de )?commande|ordine|pedido|encomenda|"
         r"besteld\w*|zamówieni\w*|objednáv\w+|заказ\w*|sipariş\w*|订单\w*|注文日|주문일|po date"
+    ),
+    "discounted": (
+        r"bei zahlung(?: bis| innert| innerhalb)?|skonto(?: bis)?|if paid (?:by|before|within)|early payment|"
+        r"si (?:payé|paiement)\w*|se pagato|bij betaling|przy płatności"
+    ),
+    "original": (
+        r"original\w*|refers? to|relating to|corrected|ursprüngl\w*|origine|rettifica\w*|rectificad\w*|"
+        r"oorspronkelijk\w*|korygowan\w*|dotyczy"
     ),
     "born": (
         r"(?:date of )?birth|born|dob|geburts\w*|geboren|naissance|nacimiento|nascita|nascimento|geboorte\w*|"
@@ -101,9 +111,12 @@ DATES: Final = {
         r"выставления|документа)|fatura tarihi|düzenleme tarihi|data facturii|开票日期|開票日期|发票日期|請求日|"
         r"発行日|발행일|작성일자|تاريخ الفاتورة|ημερομηνια εκδοσησ"
     ),
+    "dated": r"date|dated|datum|fecha|data|dato|dátum|tarih|дата|日期|日付",
 }
 NUMBERS: Final = {
     "order_number": (
+        r"(?:your|our) order|purchase order|order|bestellung|auftrag|(?:bon de )?commande|ordine|pedido|zamówienie|"
+        r"(?:uw )?order|n° de bon de commande|numer zamówienia|bestelling|auftragsnummer|"
         r"(?:purchase )?order (?:no|num\w*|nr|id|ref\w*)\.?|p\.?o\.?(?: no| num\w*| nr)\.?|bestell?-?(?:nr|"
         r"nummer)\.?|auftrags-?(?:nr|nummer)\.?|n° (?:de )?commande|numéro de commande|numero (?:d')?ordine|"
         r"número de pedido|bestelnummer|numer zamówienia|номер заказа|sipariş no|订单(?:号|编号)|注文番号|주문번호"
@@ -112,13 +125,19 @@ NUMBERS: Final = {
         r"customer (?:no|num\w*|nr|id|ref\w*)\.?|client (?:no|num\w*|id)\.?|kunden-?(?:nr|nummer)\.?|"
         r"n° (?:de )?client|(?:numéro|code) client|codice cliente|número de cliente|klantnummer|numer klienta|"
         r"kundnummer|номер клиента|müşteri no|客户(?:号|编号)|顧客番号|お客様番号|고객번호|account (?:no|"
-        r"num\w*)\.?"
+        r"num\w*)\.?|réf\.? client|customer reference|numer klienta"
     ),
     "delivery_number": (
-        r"delivery note(?: no| num\w*)?\.?|lieferschein-?(?:nr|nummer)?\.?|bon de livraison|ddt|albarán|納品書番号"
+        r"delivery (?:note )?(?:no|num\w*)\.?|delivery note(?: no| num\w*)?\.?|"
+        r"lieferschein-?(?:nr|nummer)?\.?|bon de livraison|ddt|albarán|納品書番号"
+    ),
+    "credit_number": (
+        r"credit (?:note|memo) ?(?:no|num\w*|nr|id|#|ref\w*)?\.?|gutschrift(?:s-?(?:nr|nummer))?\.?|"
+        r"(?:n° )?d'?avoir(?: n°)?|nota di credito(?: n\.?)?|nota de crédito|creditnota|faktura korygująca(?: nr)?"
     ),
     "invoice_number": (
-        r"(?:tax )?(?:invoice|bill|receipt|document|credit note) ?(?:no|num\w*|nr|id|#|ref\w*)\.?|invoice|"
+        r"(?:tax )?(?:invoice|bill|receipt|document) ?(?:no|num\w*|nr|id|#|ref\w*)\.?|invoice|"
+        r"\w*rechnung|facture|fattura|factura|factuur|faktura|fatura|"
         r"rechnungs-?\s?(?:nr|nummer)\.?|rechnung (?:nr|no)\.?|(?:n°|numéro) (?:de )?(?:la )?facture|facture n°|"
         r"(?:numero|n\.) (?:di )?fattura|fattura n\.?|(?:número|n\.º|nº) (?:de )?(?:la )?factura|factura n\w?º?|"
         r"factuurnummer|numer faktury|faktura (?:nr|vat)|číslo faktury|fakturanummer|laskun numero|számlaszám|"
@@ -126,22 +145,29 @@ NUMBERS: Final = {
     ),
 }
 PARTIES: Final = {
+    "receiver": (
+        r"(?:deliver(?:ed|y)?|ship(?:ped)?) (?:to|address)|lieferadresse|lieferanschrift|warenempfänger(?:in)?|"
+        r"livr(?:é|er) à|adresse de livraison|luogo di consegna|destinazione(?: merce)?|entregar (?:a|en)|"
+        r"dirección de (?:entrega|envío)|afleveradres|adres dostawy|odbiorca|dodací adresa"
+    ),
     "buyer": (
         r"buyer|purchaser|customer|client|bill(?:ed)? to|invoice(?:d)? to|sold to|recipient|payer|to|"
-        r"käufer(?:in)?|kunde|auftraggeber(?:in)?|(?:rechnungs)?empfänger(?:in)?|rechnung an|rechnungsadresse|"
+        r"aan|an|cessionario|käufer(?:in)?s?|kunde|afnemer|"
+        r"auftraggeber(?:in)?|(?:rechnungs)?empfänger(?:in)?|rechnung an|rechnungsadresse|"
         r"besteller|acheteur|client|factur[ée]e? à|adressé à|destinataire|cliente|acquirente|committente|"
-        r"destinatario|comprador|adquirente|koper|klant|factuuradres|nabywca|kupujący|odběratel|kupující|köpare|"
-        r"kund|køber|kunde|kjøper|ostaja|asiakas|vevő|cumpărător|client|покупатель|заказчик|плательщик|покупець|"
+        r"destinatario|comprador|adquirente|koper|klant|factuuradres|nabywc\w+|kupując\w+|odběratel\w*|kupující|köpare|"
+        r"kund|køber|kunde|kjøper|ostaja|asiakas|vevő|cumpărător|client|покупател\w+|заказчик\w*|плательщик|покупець|"
         r"замовник|alici|müşteri|alıcı|αγοραστησ|πελατησ|购买方|買方|买方|需方|购货单位|客户|お客様|買主|買い手|"
         r"ご請求先|宛先|공급받는 ?자|구매자|고객|받는 사람|المشتري|العميل|הקונה|לקוח|लेने वाला|खरीदार|ผู้ซื้อ|"
         r"ลูกค้า|bên mua|người mua|khách hàng|pembeli|tenant|mieter"
     ),
     "seller": (
         r"seller|vendor|supplier|merchant|issuer|payee|bill(?:ed)? (?:by|from)|issued by|invoice from|sold by|"
-        r"from|remit to|verkäufer(?:in)?|lieferant|auftragnehmer(?:in)?|(?:rechnungs)?aussteller(?:in)?|absender|"
+        r"from|remit to|payable to|t\.?n\.?v\.?|verkäufer(?:in)?s?|lieferant(?:en)?|"
+        r"auftragnehmer(?:in)?|(?:rechnungs)?aussteller(?:in)?|absender|"
         r"rechnung von|vendeur|fournisseur|émetteur|prestataire|venditore|fornitore|cedente|emittente|vendedor|"
-        r"proveedor|emisor|fornecedor|emitente|verkoper|leverancier|sprzedawca|wystawca|dodavatel|prodávající|"
-        r"säljare|leverantör|sælger|selger|myyjä|toimittaja|eladó|szállító|vânzător|furnizor|продавец|поставщик|"
+        r"proveedor|emisor|fornecedor|emitente|verkoper|leverancier|sprzedawc\w+|wystawc\w+|dodavatel\w*|prodávající|"
+        r"säljare|leverantör|sælger|selger|myyjä|toimittaja|eladó|szállító|vânzător|furnizor|продав\w+|поставщик\w*|"
         r"исполнитель|продавець|постачальник|satici|satıcı|tedarikçi|πωλητησ|προμηθευτησ|销售方|銷售方|卖方|賣方|"
         r"供方|销货单位|売主|売り手|請求元|発行者|공급자|판매자|보내는 사람|البائع|المورد|המוכר|ספק|विक्रेता|"
         r"ผู้ขาย|bên bán|người bán|penjual|landlord|vermieter"

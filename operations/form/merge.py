@@ -7,21 +7,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from .amounts import amount_of, is_numeric
-from .beside import NONE, OTHER, has_own_block, says_nothing, support
+from .beside import NONE, OTHER, OWN, has_own_block, says_nothing, support
 from .convert import NotUnderstood
 from .dates import date_of
 from .evidence import PageText, Span
 from .kinds import misfit
-from .labels import Purpose, purpose_of
+from .labels import Purpose, purpose_of, spaced
 from .places import Place, boxes_of, bring_together
+from .rivals import is_ambiguous
 from .schema import Field, Json, ListField, ObjectField, ValueField
 from .sums import settle
 from .words import normalize
 
 MAX_OTHERS: Final = 5
 """Other values of a field that its evidence lists."""
+MAX_PLACES: Final = 10
+"""Places of a value that are compared with what else its page has."""
 LABEL: Final = "label"
 """The reason of a value that stands only beside the label of something else."""
+AMBIGUOUS: Final = "ambiguous"
+"""That of one that another value of its page may be as well."""
 
 Path = tuple[str, ...]
 
@@ -38,6 +43,7 @@ class _Found(NamedTuple):
 
     strength: int
     span: Span | None
+    ambiguous: bool = False
 
 
 class Merged(NamedTuple):
@@ -61,6 +67,8 @@ def merge(form: ObjectField, values: Sequence[PageValue]) -> Merged:
     for entry in merged.evidence.values():
         for each in (entry, *entry.get("others", ())):
             each.pop("support", None)
+            if each.pop("ambiguous", False) and each["verified"]:
+                each.update(verified=False, reason=AMBIGUOUS)
             if boxes := boxes_of(each.pop("places")):
                 each["boxes"] = boxes
     return merged
@@ -136,7 +144,10 @@ def _candidate(field: ValueField, group: list[PageValue], path: Path) -> Json:
     value = group[0].value
     purpose = None if "[]" in path else purpose_of(path, field.schema.get("description", ""), _kind(field, value))
     supports = [(each, _support(each, purpose, path)) for each in group]
-    best = max((found.strength for _, found in supports if found), default=None)
+    strengths = [found.strength for _, found in supports if found]
+    best = max(strengths, default=None)
+    if purpose is not None and purpose.group == "party" and OTHER in strengths and best != OWN:
+        best = OTHER  # one page has the party under a label, and this is not it
     reason = misfit(value, path, field.schema) or (LABEL if best == OTHER else None)
     verified = best is not None and reason is None
     shown = [(each, found) for each, found in supports if found and (found.strength > OTHER or not verified)]
@@ -148,6 +159,7 @@ def _candidate(field: ValueField, group: list[PageValue], path: Path) -> Json:
         "pages": pages,
         "verified": verified,
         "support": best or 0,
+        "ambiguous": bool(shown) and all(found.ambiguous for _, found in shown),
         "places": places,
     }
     return entry if verified or reason is None or (reason == LABEL and best is None) else {**entry, "reason": reason}
@@ -162,10 +174,17 @@ def _support(each: PageValue, purpose: Purpose | None, path: Path) -> _Found | N
     if not spans:
         is_nothing = each.value == 0 and not isinstance(each.value, bool) and says_nothing(each.page, purpose)
         return _Found(NONE, None) if is_nothing else None
-    best = max((_Found(support(each.page, span, purpose), span) for span in spans), key=lambda found: found.strength)
+    places = [_Found(support(each.page, span, purpose), span) for span in dict.fromkeys(spans)]
+    best = max(places, key=lambda found: found.strength)
     if best.strength == NONE and purpose.group == "party" and _is_name(path) and has_own_block(each.page, purpose):
         return best._replace(strength=OTHER)
-    return best
+    alike = [found for found in places if found.strength == best.strength][:MAX_PLACES]
+    return best._replace(ambiguous=all(_is_doubtful(each.page, found, purpose, path) for found in alike))
+
+
+def _is_doubtful(page: PageText, found: _Found, purpose: Purpose, path: Path) -> bool:
+    assert found.span is not None
+    return found.strength > OTHER and is_ambiguous(page, found.span, purpose, found.strength, spaced(path[-1]))
 
 
 def _is_name(path: Path) -> bool:

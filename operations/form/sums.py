@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import product
 from typing import Any, Final, NamedTuple
 
-from .beside import OWN
+from .beside import NONE, OWN
 from .evidence import PageText
 from .labels import purpose_of
 from .schema import Json, ListField, ObjectField, ValueField
@@ -67,6 +67,8 @@ def _agree(parts: list[_Choice], value: Json, evidence: dict[str, Json], path: s
         if abs(total - net - tax) <= TOLERANCE and (len(standing) == 3 or nothing):
             for part, index in zip(parts, indices, strict=True):
                 _choose(part, index, value, evidence, path)
+            for part in parts if tax else ():
+                evidence[f"{path}/{part.name}"]["ambiguous"] = False
             if nothing:
                 evidence[f"{path}/{parts[2].name}"]["verified"] = True
             return
@@ -79,6 +81,9 @@ def _doubt(parts: list[_Choice], evidence: dict[str, Json], path: str, pages: li
     total, net, tax = (Decimal(str(part.entries[0]["value"])) for part in parts)
     rest = abs(total - net - tax)
     if rest not in map(abs, (total, net, tax)) and any(each.value == rest for page in pages for each in page.numbers):
+        for part in parts:
+            entry = evidence[f"{path}/{part.name}"]
+            entry["ambiguous"] = entry["ambiguous"] and entry["support"] > NONE
         return
     for part in parts:
         entry = evidence[f"{path}/{part.name}"]
@@ -97,6 +102,7 @@ def _as_items(form: ObjectField, choice: _Choice, value: Json, evidence: dict[st
                 for index, entry in enumerate(choice.entries):
                     if entry["verified"] and Decimal(str(entry["value"])) == total:
                         _choose(choice, index, value, evidence, path)
+                        evidence[f"{path}/{choice.name}"]["ambiguous"] = False
                         return
 
 
