@@ -55,6 +55,6 @@ def misfit(value: Any, path: tuple[str, ...], schema: dict[str, Any]) -> str | N
         return None if _BIC.fullmatch(re.sub(r"\s", "", value).upper()) else OTHER_KIND
     if _CURRENCY.search(about):
         return None if code_of(value) else OTHER_KIND
-    if _TAX_NUMBER.search(about) and is_iban(value):
-        return OTHER_KIND
+    if _TAX_NUMBER.search(about):
+        return OTHER_KIND if is_iban(value) or not re.search(r"\d", normalize(value)) else None
     return None

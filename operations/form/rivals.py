@@ -55,6 +55,8 @@ def _is_any_amount(page: PageText, span: Span, purpose: Purpose, strength: int, 
 
     Without labels, a total is the last amount of its page.
     """
+    if any(start <= span[0] and span[1] <= end and span != (start, end) for start, end in _longest(page)):
+        return True  # the 652,00 of 2 652,00
     amounts = list(_amounts_like(page, span))
     if _is_named(page, span, name):
         amounts = [each for each in amounts if _is_named(page, each, name)]
@@ -75,9 +77,14 @@ def _is_named(page: PageText, span: Span, name: str) -> bool:
 def _amounts_like(page: PageText, span: Span) -> Iterator[Span]:
     """The numbers with as many decimals: a sum of money is no number of hours."""
     decimals = _decimals(page.text[slice(*span)])
+    yield from (each for each in _longest(page) if _decimals(page.text[slice(*each)]) == decimals)
+
+
+def _longest(page: PageText) -> Iterator[Span]:
+    """The numbers that are no part of a longer one."""
     last = 0
     for start, end in sorted({(each.start, each.end) for each in page.numbers}, key=lambda each: (each[0], -each[1])):
-        if end > last and _decimals(page.text[start:end]) == decimals:
+        if end > last:
             yield start, end
         last = max(last, end)
 

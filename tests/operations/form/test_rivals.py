@@ -67,6 +67,8 @@ DOUBTFUL: list[tuple[str, str, str, Any]] = [
     (VAT, "total_tva", "number", 494.4),
     (VAT, "total_ttc", "number", 2156.3),
     (VAT, "total_ht", "number", 3156.3),
+    (VAT, "total_ht", "number", 652),
+    (RAZEM, "do_zaplaty", "number", 8),
     (DISCOUNT, "nettobetrag", "number", 4061),
     (RAZEM, "do_zaplaty", "number", 7460),
     ("Widget 30.00\nTotal 45.00\nIBAN 4711", "total", "number", 30),
