@@ -41,6 +41,7 @@ _DATE_OF_NUMBER: Final = {
     "invoice_number": "issued",
     "credit_number": "issued",
 }
+_CELL: Final = re.compile(r"\S*\d\S*")
 _PERCENT: Final = re.compile(r"\d+(?:[.,]\d+)? ?%")
 _MAY_BE_NOTHING: Final = ("tax", "discount", "shipping", "paid")
 
@@ -193,8 +194,12 @@ def _label_lines(page: PageText, before: int) -> Iterator[str]:
 
 def _in_column(page: PageText, span: Span, group: str, heads: str) -> str | None:
     """The concept of one of the labels in a line, by the number of the value in its own."""
+    columns = _columns(heads)
     labels = labels_in(group, heads)
     at = page.line_of(span[0])
+    cells = _cells(page, at)
+    if len(columns) == len(cells) > 1:
+        return columns[max(0, sum(start <= span[0] for start, _ in cells) - 1)].concept
     for values in (_values(page, at, spaced=False), _values(page, at)):
         if len(labels) == len(values) > 1:
             return labels[max(0, sum(start <= span[0] for start, _ in values) - 1)].concept
@@ -205,6 +210,26 @@ def _in_column(page: PageText, span: Span, group: str, heads: str) -> str | None
     ):
         return None
     return amount_concept(heads, after_number=False) if group == "amount" else labels[-1].concept
+
+
+def _columns(heads: str) -> list[Label]:
+    """The labels of numbers, dates and amounts in a line, from left to right; the longest where several begin."""
+    labels: list[Label] = []
+    found = [label for group in ("number", "date", "amount") for label in labels_in(group, heads)]
+    for label in sorted(found, key=lambda each: (each.start, -each.end)):
+        if not labels or label.start >= labels[-1].end:
+            labels.append(label)
+    return labels
+
+
+def _cells(page: PageText, at: int) -> list[Span]:
+    """The dates of a line, and its other words that have digits."""
+    line = page.lines[at]
+    end = line.start + len(line.text)
+    dates = {(each.start, each.end) for each in page.dates if line.start <= each.start < end}
+    words = [match.span() for match in _CELL.finditer(page.text, line.start, end)]
+    free = [word for word in words if not any(word[0] < last and first < word[1] for first, last in dates)]
+    return sorted([*dates, *free])
 
 
 @lru_cache(maxsize=4096)
@@ -220,7 +245,7 @@ def _has_values_alone(page: PageText, at: int) -> bool:
         if line.start <= found.start < line.start + len(text):
             begin = found.start - line.start
             text = text[:begin] + " " * (found.end - found.start) + line.text[begin + found.end - found.start :]
-    return re.search(r"\d", _PERCENT.sub("", line.text)) is not None and (" " not in text or not _without_units(text))
+    return re.search(r"\d", _PERCENT.sub("", line.text)) is not None and not _without_units(_CELL.sub("", text))
 
 
 # --- parties ---------------------------------------------------------------------------------------------------------

@@ -30,8 +30,16 @@ RAZEM = "Razem 7 460,00 599,80 8 059,80\nDo zapłaty: 8 059,80 PLN"
 TWO_PARTIES = "Cedente/prestatore: Officine Ferri S.p.A.\nCessionario/committente: Comune di Carpi"
 POLISH = "Sprzedawca:\nDrukarnia Wisła\nNIP 5830001122\nNabywca:\nMuzeum Morza\nNIP 5831112233"
 
+ROW = (
+    "Invoice number Date of issue Due date\nINV-001 01/02/2026 15/02/2026\nOrder Customer no. Amount due\nB7 K-77 5.00"
+)
+
 CERTAIN: list[tuple[str, str, str, Any]] = [
     (VAT, "total_ttc", "number", 3156.3),
+    (ROW, "invoice_number", "text", "INV-001"),
+    (ROW, "issue_date", "date", "2026-02-01"),
+    (ROW, "customer_number", "text", "K-77"),
+    (ROW, "amount_due", "number", 5),
     (VAT, "total_ht", "number", 2652),
     (DISCOUNT, "gesamtbetrag", "number", 4590.96),
     (RAZEM, "do_zaplaty", "number", 8059.8),
@@ -63,6 +71,8 @@ CERTAIN: list[tuple[str, str, str, Any]] = [
     ("Zug, 30. Juni 2026\nTotal 5.00", "invoice_date", "date", "2026-06-30"),
 ]
 DOUBTFUL: list[tuple[str, str, str, Any]] = [
+    (ROW, "order_number", "text", "K-77"),
+    (ROW, "due_date", "date", "2026-02-01"),
     (VAT, "total_tva", "number", 9.9),
     (VAT, "total_tva", "number", 494.4),
     (VAT, "total_ttc", "number", 2156.3),
