@@ -65,16 +65,17 @@ class BaseSettings:
     def read(cls, *mappings: Mapping[str, Any], **defaults: Any) -> Self:
         """The settings in `mappings`, of which the last wins; `defaults` hold where none of them has a value.
 
-        A default is text, as in a mapping, or the value itself. Raises `SettingError` for a value that cannot be read.
+        A default is text, as in a mapping, or the value itself. Raises `SettingError` for a value that cannot be read,
+        and `TypeError` for a default that is no setting.
         """
+        for name in defaults.keys() - cls.__dataclass_fields__.keys():
+            near = "".join(f": do you mean {each!r}?" for each in get_close_matches(name, cls.__dataclass_fields__, 1))
+            raise TypeError(f"there is no setting {name!r}{near}")
         values = dict(defaults)
         texts = [(name, value) for name, value in defaults.items() if isinstance(value, str)]
         for name, value in [*texts, *(entry for mapping in mappings for entry in cls._values(mapping))]:
-            field = cls.__dataclass_fields__.get(name)
-            if field is None:
-                continue  # `cls` says what it does not take
             try:
-                values[name] = field.metadata["read"](_text(value))
+                values[name] = cls.__dataclass_fields__[name].metadata["read"](_text(value))
             except (ValueError, TypeError):
                 raise cls.error(name, value) from None
         return cls(**values)

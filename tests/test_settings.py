@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -529,6 +530,17 @@ def test_known_names_are_no_warning(monkeypatch: pytest.MonkeyPatch, caplog: pyt
     monkeypatch.setenv("HEADWAY_AGENT_HOSTS", "none")
     Headway(Flask(__name__))
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("retenton", "there is no setting 'retenton': do you mean 'retention'?"), ("zzz", "there is no setting 'zzz'")],
+)
+def test_a_keyword_that_is_no_setting(name: str, message: str) -> None:
+    """It stops the start, with the nearest that is one."""
+    misspelt: dict[str, Any] = {name: "5"}
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        Headway(Flask(__name__), **misspelt)
 
 
 def test_a_setting_of_a_later_release_says_so(
