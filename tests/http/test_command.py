@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from streaming.runs import runner
 from streaming.stores.base import Record
 from tests.clients import PATIENCE
 from tests.command_line import names, run_in
+from tests.servers import ROOT
 from tests.worlds import WORLDS, WorldName, entered
 
 gate: Final = threading.Event()
@@ -307,9 +309,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_doctor_of_an_application(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It checks the settings, the server, the store, and the streams as they leave the application."""
+    """It checks the settings, the server, the store, and the streams, with the `simulate` of the documents."""
     monkeypatch.setenv("HEADWAY_HEARTBEET", "5")
-    found = findings(make(operations=[simulate]))
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "clients.md").read_text(), re.DOTALL)
+    documented: dict[str, Any] = {"__name__": "documented"}
+    exec(next(block for block in blocks if "def simulate" in block), documented)
+    found = findings(make(operations=[documented["simulate"]]))
     assert {check: finding["outcome"] for check, finding in found.items()} == {
         "settings": "note",
         "keys": "note",

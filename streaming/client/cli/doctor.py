@@ -64,7 +64,10 @@ MIDDLEWARE: Final = (
     "no proxy is in between: a middleware or an `after_request` of the application changes the stream. Exclude what is"
     " `text/event-stream` there"
 )
-SIMULATE: Final = "set HEADWAY_SIMULATE=1: this check needs the operation `simulate`"
+SIMULATE: Final = (
+    "this check needs the operation `simulate`: set HEADWAY_SIMULATE=1 in the service, and see docs/clients.md in an"
+    " application of your own"
+)
 
 
 @dataclass(frozen=True)
