@@ -281,7 +281,7 @@ def has_own_block(page: PageText, purpose: Purpose) -> bool:
         if heads and {head.concept for head in heads} == {purpose.concept}:
             rest = page.lines[at].text[heads[-1].end :].strip(" :")
             following = page.lines[at + 1].text if at + 1 < len(page.lines) else ""
-            if len(_WORDS.findall(rest or following)) > 1:
+            if any(len(_WORDS.findall(text)) > 1 for text in (rest, following)):
                 return True
     return False
 

@@ -18,6 +18,8 @@ _CODE: Final = re.compile(r"(?<![\w/.\-])(?=[\w/.\-]{3})[\w/.\-]*\d[\w/.\-]*")
 _DECIMALS: Final = re.compile(r"[.,](\d{1,2})(?!\d)\D*$")
 _DATES_OF_EVENTS: Final = ("due", "delivered", "ordered", "discounted", "original", "printed")
 """A date without a label is none of these, whatever else the page has."""
+_ANY_AMOUNT: Final = ("amount", "sum", "value", "invoice", "betrag", "montant", "importo", "importe", "bedrag")
+"""Words of any amount's name."""
 _BANK: Final = re.compile("iban|bic|swift|bank|mail|phone|tel|web|url")
 
 
@@ -69,9 +71,11 @@ def _is_any_amount(page: PageText, span: Span, purpose: Purpose, strength: int, 
 
 
 def _is_named(page: PageText, span: Span, name: str) -> bool:
-    """Whether the words before the value on its line are the name of the field."""
+    """Whether the words before the value on its line are the name of the field: `total_amount` is beside "Total"."""
     line = page.lines[page.line_of(span[0])]
-    return re.findall(r"[^\W\d_]{2,}", line.text[: span[0] - line.start]) == name.split()
+    before = re.findall(r"[^\W\d_]{2,}", line.text[: span[0] - line.start])
+    words = [word for word in name.split() if word not in _ANY_AMOUNT]
+    return bool(words) and words == [word for word in before if word not in _ANY_AMOUNT]
 
 
 def _amounts_like(page: PageText, span: Span) -> Iterator[Span]:

@@ -33,10 +33,18 @@ POLISH = "Sprzedawca:\nDrukarnia Wisła\nNIP 5830001122\nNabywca:\nMuzeum Morza\
 ROW = (
     "Invoice number Date of issue Due date\nINV-001 01/02/2026 15/02/2026\nOrder Customer no. Amount due\nB7 K-77 5.00"
 )
+STUDIO = (
+    "BrightPixel Studio\n123 Market Street, Portland\nBill To: Invoice #: 1042\n"
+    "Oakwood Coffee Roasters Date: 05/14/2026\n55 Pine Ave Due Date: 06/13/2026\nTotal $1,475.60\nAmount Paid $500.00\nBalance Due $975.60"
+)
 
 CERTAIN: list[tuple[str, str, str, Any]] = [
     (VAT, "total_ttc", "number", 3156.3),
     (ROW, "invoice_number", "text", "INV-001"),
+    (STUDIO, "total_amount", "number", 1475.6),
+    (STUDIO, "balance_due", "number", 975.6),
+    (STUDIO, "vendor_address", "text", "123 Market Street, Portland"),
+    (STUDIO, "customer_name", "text", "Oakwood Coffee Roasters"),
     (ROW, "issue_date", "date", "2026-02-01"),
     (ROW, "customer_number", "text", "K-77"),
     (ROW, "amount_due", "number", 5),
@@ -72,6 +80,9 @@ CERTAIN: list[tuple[str, str, str, Any]] = [
 ]
 DOUBTFUL: list[tuple[str, str, str, Any]] = [
     (ROW, "order_number", "text", "K-77"),
+    (STUDIO, "total_amount", "number", 975.6),
+    (STUDIO, "vendor_name", "text", "Oakwood Coffee Roasters"),
+    (STUDIO, "customer_name", "text", "BrightPixel Studio"),
     (ROW, "due_date", "date", "2026-02-01"),
     (VAT, "total_tva", "number", 9.9),
     (VAT, "total_tva", "number", 494.4),
