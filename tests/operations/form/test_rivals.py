@@ -35,7 +35,8 @@ ROW = (
 )
 STUDIO = (
     "BrightPixel Studio\n123 Market Street, Portland\nBill To: Invoice #: 1042\n"
-    "Oakwood Coffee Roasters Date: 05/14/2026\n55 Pine Ave Due Date: 06/13/2026\nTotal $1,475.60\nAmount Paid $500.00\nBalance Due $975.60"
+    "Oakwood Coffee Roasters Date: 05/14/2026\n55 Pine Ave Due Date: 06/13/2026\n"
+    "Total $1,475.60\nAmount Paid $500.00\nBalance Due $975.60"
 )
 
 CERTAIN: list[tuple[str, str, str, Any]] = [
