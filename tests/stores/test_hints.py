@@ -150,14 +150,22 @@ def test_hints_that_find_no_room(make: Make) -> None:
     assert not hints._missed
 
 
+@contextlib.contextmanager
+def short(path: Path) -> Iterator[str]:
+    """A path that is short enough for a socket, wherever temporary files are."""
+    folder = os.open(path.parent, os.O_PATH)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
 def test_a_dead_workers_socket_is_removed(make: Make, tmp_path: Path) -> None:
     """By the next worker that starts."""
     dead = tmp_path / ".runs.db-workers" / NAMES[3]
     make(0)
-    folder = os.open(dead.parent, os.O_PATH)  # the path itself may be too long for a socket
-    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as left:
-        left.bind(f"/proc/self/fd/{folder}/{dead.name}")
-    os.close(folder)
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as left, short(dead) as path:
+        left.bind(path)
     assert dead.exists()
     hints, _ = make(1)
     assert not dead.exists()
@@ -181,9 +189,10 @@ def test_a_socket_that_somebody_removes(make: Make, tmp_path: Path) -> None:
 def test_what_is_no_hint(make: Make, tmp_path: Path) -> None:
     """Other datagrams are ignored, and name no file."""
     hints, got = make(0, "mine")
-    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as stranger:
+    own = tmp_path / ".runs.db-workers" / NAMES[0]
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as stranger, short(own) as path:
         for text in (b"", b"\xff", b"hello ../../x", b"runs", b"other mine", b"x" * 60_000):
-            stranger.sendto(text, str(tmp_path / ".runs.db-workers" / NAMES[0]))
+            stranger.sendto(text, path)
             gevent.sleep(0.001)
     assert not got
     assert not hints._peers
