@@ -273,6 +273,7 @@ def test_a_run_without_a_stream(api: Api, headers: dict[str, str]) -> None:
     assert list(snapshot) == SNAPSHOT
     assert (snapshot["operation"], snapshot["status"], snapshot["viewers"]) == ("scripted", "running", 0)
     assert response.headers["Run-Id"] == snapshot["id"]
+    assert re.fullmatch(r"r[\w-]{16,}", snapshot["id"]), "an id that begins with `-` is an option to a command line"
     assert response.headers["Location"] == f"/runs/{snapshot['id']}"
 
 
