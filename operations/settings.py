@@ -46,13 +46,6 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _switch(text: str) -> bool:
-    word = text.strip().lower()
-    if word not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
-        raise ValueError
-    return word in ("1", "true", "yes", "on")
-
-
 def _one_of(*words: str) -> Callable[[str], str]:
     """Reads one of these words, in any case."""
     known = {word.lower(): word for word in words}
@@ -193,7 +186,7 @@ class ServiceSettings(BaseSettings):
     )
     log: str = setting("text", _one_of(*FORMS), " or ".join(FORMS), "The form of the log's lines, gunicorn's too.")
     log_level: str = setting("INFO", _one_of(*LEVELS), ", ".join(LEVELS), "The least level of what is logged.")
-    simulate: bool = setting(False, _switch, "1 or 0", "Offers the operation `simulate`; `make run` does.")
+    simulate: bool = setting(False, bool, "1 or 0", "Offers the operation `simulate`; `make run` does.")
 
 
 def configure(config: Mapping[str, Any]) -> ServiceSettings:

@@ -75,13 +75,6 @@ def _files(text: str) -> str:
     return text
 
 
-def _switch(text: str) -> bool:
-    word = text.strip().lower()
-    if word not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
-        raise ValueError
-    return word in ("1", "true", "yes", "on")
-
-
 def _url(text: str) -> str:
     if urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).hostname:
         raise ValueError
@@ -249,7 +242,7 @@ class Settings(BaseSettings):
         "Origins whose pages may call from a browser; `*` is all.",
     )
     cors_credentials: bool = setting(
-        False, _switch, "1, for named origins alone, or 0", "Whether these pages may send cookies."
+        False, bool, "1, for named origins alone, or 0", "Whether these pages may send cookies."
     )
 
     def __post_init__(self) -> None:

@@ -47,10 +47,12 @@ def setting(
 ) -> Any:
     """A field of a class of settings, like `dataclasses.field`.
 
-    `read` turns a text into the value, or raises `ValueError`; an error says what the setting `takes`. `meaning` is its
-    line in the reference (`docs/reference/settings.md`), and `unset` stands there for a default that does not say it.
+    `read` turns a text into the value, or raises `ValueError`; `bool` reads 1, true, yes, on, 0, false, no and off.
+    An error says what the setting `takes`. `meaning` is its line in the reference (`docs/reference/settings.md`), and
+    `unset` stands there for a default that does not say it.
     `none` says that `None` is a value. The value of a `secret` one is never shown.
     """
+    read = _switch if read is bool else read  # any text but "" is true to Python
     metadata = {"read": read, "takes": takes, "meaning": meaning, "unset": unset, "none": none, "secret": secret}
     return field(default=default, repr=not secret, metadata=metadata)
 
@@ -130,6 +132,13 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 def _variable(name: str) -> str:
     return PREFIX + name.upper()
+
+
+def _switch(text: str) -> bool:
+    word = text.strip().lower()
+    if word not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
+        raise ValueError
+    return word in ("1", "true", "yes", "on")
 
 
 def _text(value: Any) -> str:

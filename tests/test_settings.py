@@ -8,14 +8,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, dataclass, fields
 from typing import Any
 
 import pytest
 from flask import Flask
 
 from operations.settings import GatewayEntry, ServiceSettings, configure, settings
-from streaming import BaseSettings, Headway, HeadwayError, SettingError
+from streaming import BaseSettings, Headway, HeadwayError, SettingError, setting
 from streaming.settings import Settings
 from streaming.stores.redis.store import RedisStore
 from streaming.variables import unknown_variables
@@ -530,6 +530,19 @@ def test_known_names_are_no_warning(monkeypatch: pytest.MonkeyPatch, caplog: pyt
     monkeypatch.setenv("HEADWAY_AGENT_HOSTS", "none")
     Headway(Flask(__name__))
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(("text", "value"), [("1", True), ("No", False), ("off", False), (" TRUE ", True)])
+def test_a_switch_of_an_application(text: str, value: bool) -> None:
+    """`bool` reads what Headway's own switches take: to Python any text is true, also "0"."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Own(BaseSettings):
+        fast: bool = setting(False, bool, "1 or 0")
+
+    assert Own.read({"HEADWAY_FAST": text}).fast is value
+    with pytest.raises(SettingError, match="HEADWAY_FAST is '2'; it takes 1 or 0"):
+        Own.read({"HEADWAY_FAST": "2"})
 
 
 @pytest.mark.parametrize(
