@@ -27,6 +27,8 @@ _TAX_NUMBER: Final = re.compile(
     r"\b(?:id|no|nr|num\w*|identif\w*|code|registration|reg)\b|\b(?:ust-?id|vatin|nif|cif|siren|siret|nip|dič|gstin|"
     r"ico|ein|abn|steuernummer|partita iva|codice fiscale)\b|税号|税務番号|登録番号|사업자등록번호"
 )
+_VAT: Final = re.compile(r"\b(?:vat|ust|tva|btw|iva|moms)\b")
+"""Of a sales tax: a number of the office for income tax has slashes in Germany."""
 _CURRENCY: Final = re.compile(
     r"\b(?:currency|währung|devise|moneda|valuta|moeda|waluta|měna|para birimi|валюта)\b|币种|通貨|통화"
 )
@@ -56,5 +58,6 @@ def misfit(value: Any, path: tuple[str, ...], schema: dict[str, Any]) -> str | N
     if _CURRENCY.search(about):
         return None if code_of(value) else OTHER_KIND
     if _TAX_NUMBER.search(about):
-        return OTHER_KIND if is_iban(value) or not re.search(r"\d", normalize(value)) else None
+        is_other = is_iban(value) or not re.search(r"\d", normalize(value)) or (_VAT.search(about) and "/" in value)
+        return OTHER_KIND if is_other else None
     return None

@@ -107,9 +107,14 @@ def _codes(page: PageText) -> Iterator[Span]:
 
 
 def _is_anybody(page: PageText, span: Span, purpose: Purpose, name: str) -> bool:
-    """Whether nothing tells whose name this is: the other party's label does, and the letterhead is the seller's."""
+    """Whether nothing tells whose it is: the other party's label does, and the letterhead is the seller's.
+
+    So are accounts and telephone numbers in no party's block.
+    """
+    if _BANK.search(name):
+        return purpose.concept != "seller"
     if has_own_block(page, purpose):
-        return not _BANK.search(name)
+        return True
     if purpose.concept not in ("seller", "buyer"):
         return True
     other = Purpose("party", "buyer" if purpose.concept == "seller" else "seller")

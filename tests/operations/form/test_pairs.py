@@ -157,6 +157,7 @@ WRONG: list[tuple[str, str, dict[str, Any], Any]] = [
     ("合計 5円", "currency", TEXT, "CNY"),
     ("USt-IdNr. DE136695976", "iban", TEXT, "DE136695976"),
     ("IBAN DE89 3704 0044 0532 0130 01", "iban", TEXT, "DE89370400440532013001"),
+    ("Steuernummer: 156/230/11223", "vat_id", TEXT, "156/230/11223"),
     ("Bill to: Fern Ltd, VAT IE6388047V", "buyer_vat_number", TEXT, "Fern Ltd"),
     ("IBAN DE89 3704 0044 0532 0130 00", "vat_id", TEXT, "DE89370400440532013000"),
     ("Total 100.00", "tax", NUMBER, 0),

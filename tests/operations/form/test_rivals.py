@@ -33,6 +33,7 @@ POLISH = "Sprzedawca:\nDrukarnia Wisła\nNIP 5830001122\nNabywca:\nMuzeum Morza\
 ROW = (
     "Invoice number Date of issue Due date\nINV-001 01/02/2026 15/02/2026\nOrder Customer no. Amount due\nB7 K-77 5.00"
 )
+BANK = LETTER + "\nZahlbar sofort\nIBAN DE89 3704 0044 0532 0130 00\nTel. +49 30 1234567"
 STUDIO = (
     "BrightPixel Studio\n123 Market Street, Portland\nBill To: Invoice #: 1042\n"
     "Oakwood Coffee Roasters Date: 05/14/2026\n55 Pine Ave Due Date: 06/13/2026\n"
@@ -40,6 +41,8 @@ STUDIO = (
 )
 
 CERTAIN: list[tuple[str, str, str, Any]] = [
+    (BANK, "seller_iban", "text", "DE89 3704 0044 0532 0130 00"),
+    (BANK, "vendor_phone", "text", "+49 30 1234567"),
     (VAT, "total_ttc", "number", 3156.3),
     (ROW, "invoice_number", "text", "INV-001"),
     (STUDIO, "total_amount", "number", 1475.6),
@@ -80,6 +83,8 @@ CERTAIN: list[tuple[str, str, str, Any]] = [
     ("Zug, 30. Juni 2026\nTotal 5.00", "invoice_date", "date", "2026-06-30"),
 ]
 DOUBTFUL: list[tuple[str, str, str, Any]] = [
+    (BANK, "buyer_iban", "text", "DE89 3704 0044 0532 0130 00"),
+    (BANK, "customer_phone", "text", "+49 30 1234567"),
     (ROW, "order_number", "text", "K-77"),
     (STUDIO, "total_amount", "number", 975.6),
     (STUDIO, "vendor_name", "text", "Oakwood Coffee Roasters"),
