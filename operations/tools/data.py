@@ -44,13 +44,12 @@ def _columns(columns: Sequence[queries.Column]) -> str:
 @tool
 def query(
     sql: Annotated[str, Field(min_length=1, max_length=800, description="one SELECT statement in DuckDB's SQL")],
-) -> dict[str, Any]:
+) -> Any:
     """Runs SQL over the tables that came with the goal."""
     context = call_context.get()
     try:
         answer = queries.run_sql(sql, tables(context.files), limit=MAX_ROWS, seconds=context.seconds_left)
     except OperationError as error:
         raise ToolError(error.code, error.message) from error
-    names = [column["name"] for column in answer["columns"]]
-    result = {"columns": names, "rows": [[row[name] for name in names] for row in answer["rows"]]}
-    return {**result, "note": f"There are more than {MAX_ROWS} rows."} if answer["truncated"] else result
+    rows = answer["rows"]
+    return {"rows": rows, "note": f"There are more than {MAX_ROWS} rows."} if answer["truncated"] else rows

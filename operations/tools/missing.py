@@ -19,7 +19,7 @@ from . import wording
 from .asked import other_kind
 from .expressions import Evaluation
 from .goal import STARTS, Goal
-from .observed import Observations, has_words, text_of, words, words_of
+from .observed import Observations, Observed, has_words, text_of, words, words_of
 from .units import unit_of
 from .values import Path, Value, plain
 
@@ -201,6 +201,11 @@ def _picked(goal: Goal, observations: Observations, computed: Sequence[Computed]
             entry for path in reads if (entry := observations.entry(path)) and len(observations.siblings(path)) > 1
         }
     for path in picks:
+        if order := _order(observations.by_name[str(path[0])], path):
+            direction = goal.direction(dates=False) or goal.direction(dates=True)
+            if direction and order != direction:
+                yield f"{path[0]} begins with the other end of the order that the goal asks for."
+            continue
         entry, siblings = observations.at(path), observations.siblings(path)
         own = [each for each in _scalars(entry) if not all(each in list(_scalars(other)) for other in siblings)]
         days = {date_of(str(each)) for each in own if _DAY.match(str(each))}
@@ -208,6 +213,15 @@ def _picked(goal: Goal, observations: Observations, computed: Sequence[Computed]
         if not (named or days & goal.days):
             place = "".join(f"[{key!r}]" for key in path[1:])
             yield f"Nothing in {path[0]}{place} is in the goal: find the entry by it."
+
+
+def _order(observed: Observed, path: Path) -> int:
+    """1 for the first row of a statement that puts the highest first, -1 for one with the lowest first; else 0."""
+    sql = str(observed.arguments.get("sql")) if observed.tool == "query" else ""
+    ordered = re.search(r"\border\s+by\s+(?:[^(),]|\([^()]*\))+", sql, re.IGNORECASE)
+    if ordered is None or 0 not in path:
+        return 0
+    return 1 if re.search(r"\bdesc\b", ordered[0], re.IGNORECASE) else -1
 
 
 def _scalars(value: Any) -> Iterator[Any]:

@@ -60,7 +60,7 @@ class Observed:
 
 def _is_empty(value: Any) -> bool:
     if isinstance(value, dict):
-        parts = [each for key, each in value.items() if key != "columns" and isinstance(each, list | dict)]
+        parts = [each for each in value.values() if isinstance(each, list | dict)]
         return not value or all(each is None for each in value.values()) or (bool(parts) and not any(map(bool, parts)))
     return value in (None, "", []) or value == [[]] or value == [{}]
 

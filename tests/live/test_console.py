@@ -251,7 +251,8 @@ def test_agent(browser: Browser, service: Server, model: ScriptedModel) -> None:
     """An agent's plan, and its tool calls with their observations, are listed; it asks before a call, and answers."""
     count = {"sql": "SELECT city, count(*) AS orders FROM orders GROUP BY city ORDER BY orders DESC"}
     queries = calls(("query", count), ("query", {"sql": "SELECT nothing"}))
-    model.unsent = [queries, answer("Most orders come from **Amsterdam**.")]
+    city = "max(o1, key=lambda each: each['orders'])['city']"
+    model.unsent = [queries, answer("It is **{city}**.", city=city)]
     with browser.open(service.url) as page:
         open_form(page, service, "agent")
         page.fill("#root_goal", "Which city orders the most?")

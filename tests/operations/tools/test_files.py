@@ -110,7 +110,7 @@ def test_sql(put: Put) -> None:
     files = [put("sales.csv", SALES), put("notes.txt", b"nothing")]
     assert tables(files) == files[:1]
     answer = call(query, files=files, sql="SELECT city, sum(pieces) AS pieces FROM sales GROUP BY city ORDER BY city")
-    assert answer == {"columns": ["city", "pieces"], "rows": [["Lisbon", 4], ["Oslo", 8]]}
+    assert answer == [{"city": "Lisbon", "pieces": 4}, {"city": "Oslo", "pieces": 8}]
 
 
 def test_the_rows_are_limited(put: Put) -> None:

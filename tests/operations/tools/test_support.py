@@ -318,3 +318,15 @@ def test_facts_of_a_text(text: str, values: dict[str, str], supported: bool) -> 
     read: list[Call] = [("read", {"file": "lease.txt"}, {"pages": [{"page": 1, "text": TEXT}]})]
     assert judge("How much is the rent in the lease?", read, text, **values).supported is supported
     assert not judge("How much is the deposit of the tenant for the keys?", read, "It is 2,340 francs.").supported
+
+
+@pytest.mark.parametrize(
+    ("order", "supported"),
+    [("ORDER BY n DESC", True), ("ORDER BY count(*) DESC LIMIT 2", True), ("ORDER BY n", False), ("", False)],
+)
+def test_the_first_row_of_a_statement(order: str, supported: bool) -> None:
+    """It is the one that the goal asks for, where the statement puts that first."""
+    rows = [{"city": "Porto", "n": 9}, {"city": "Ghent", "n": 4}]
+    query: Call = ("query", {"sql": f"SELECT city, count(*) AS n FROM orders GROUP BY city {order}"}, rows)
+    verdict = judge("Which city has the most orders?", [query], "It is {city}.", city="o1[0]['city']")
+    assert verdict.supported is supported
