@@ -7,7 +7,7 @@ Each sentence is a hint for the model: a name about which no call was made, a nu
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -104,17 +104,27 @@ def nothing_asked(goal: Goal, observations: Observations) -> str:
     """
     arguments = [str(value) for each in observations.all for value in each.arguments.values() if value is not None]
     terms = [*goal.names, *goal.numbers]
-    exact = [each for each in arguments if not any(_says_more(each, name) for name in goal.names)]
+    exact = [each for each in arguments if not any(_says_more(each, name, goal) for name in goal.names)]
     asked = " ".join(map(text_of, exact))
     if not terms or any(has_words(each, asked) or wording.stands_in(each, asked) for each in terms):
         return ""
     return f"No call was made about {terms[0]} alone: {MAKE_ONE}"
 
 
-def _says_more(argument: str, name: str) -> bool:
-    """Whether an argument has a name and words around it."""
+def _says_more(argument: str, name: str, goal: Goal) -> bool:
+    """Whether an argument has a name and words around it, which are no part of another name."""
     rest = [word for word in re.findall(r"[^\W\d_]{3,}", argument) if not has_words(word, name)]
-    return has_words(name, argument) and any(word[0].islower() for word in rest)
+    names = " ".join(goal.names)
+    return has_words(name, argument) and any(
+        word[0].islower() or (has_words(word, goal.text) and not has_words(word, names)) for word in rest
+    )
+
+
+def untried(goal: Goal, observations: Observations, tools: Collection[str]) -> str:
+    """The tool that was not called where a goal asks about something of somebody, and no call had a result."""
+    is_chain = goal.between or re.search(r"['’]s [a-z]", goal.text)
+    rest = sorted({*tools} - {each.tool for each in observations.all}) if is_chain else []
+    return f"No call of {rest[0]} was made, which may know more: {MAKE_ONE}" if rest else ""
 
 
 def _unused_numbers(goal: Goal, observations: Observations, reads: set[Path], literals: set[str]) -> Iterator[str]:

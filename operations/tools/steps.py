@@ -180,7 +180,7 @@ class AgentRun:
     def _judge(self, plan: plans.Plan) -> support.Verdict:
         """Whether the observations support the answer of a plan. That there is none has to be said twice."""
         goal, observations = self._goal, self._seen()
-        verdict = support.judge(goal, observations, plan.values, plan.answer or "")
+        verdict = support.judge(goal, observations, plan.values, plan.answer or "", self._tools_by_name)
         if not verdict.supported and not plan.values and observations.values and wording.denies(plan.answer or ""):
             self._absent += 1
             if self._absent > 1:

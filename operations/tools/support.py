@@ -29,6 +29,7 @@ from .missing import (
     nothing_asked,
     problems,
     texts_with,
+    untried,
 )
 from .observed import Observations, text_of
 from .units import convert, unit_of_field
@@ -55,12 +56,14 @@ Named = tuple[str, str]
 """A name and an expression."""
 
 
-def judge(goal: Goal, observations: Observations, values: Sequence[Named], text: str) -> Verdict:
+def judge(
+    goal: Goal, observations: Observations, values: Sequence[Named], text: str, tools: Collection[str] = ()
+) -> Verdict:
     """The verdict on an answer: values as names and expressions, and a sentence with `{name}` for each of them."""
     if not observations.all:
         return Verdict(text, False, NOT_YET)
     if not observations.values:
-        missing = nothing_asked(goal, observations)
+        missing = nothing_asked(goal, observations) or untried(goal, observations, tools)
         return Verdict(wording.nothing_found(goal, observations), not missing, missing)
     try:
         computed = [_compute(goal, observations, *each) for each in values]

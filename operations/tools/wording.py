@@ -265,4 +265,17 @@ def _in_words(ranks: Sequence[Rank]) -> str:
     high, low = ("latest", "earliest") if first.is_date else ("highest", "lowest")
     word = f"the {low if first.direction < 0 else high}"
     others = ", ".join(f"{rank.subject} {rank.shown}" for rank in ranks[1:MAX_ENTRIES])
-    return f"{first.subject}: {first.shown}, {word}; {others}."
+    return f"{first.subject}: {first.shown}, {word}; {others}.{_difference(first, second) if len(ranks) == 2 else ''}"
+
+
+def _difference(first: Rank, second: Rank) -> str:
+    """How far apart two values are, where they have the same unit."""
+    if first.is_date:
+        is_day = date_of(first.shown[:10]) and date_of(second.shown[:10])
+        return f" The difference is {abs(first.order - second.order)} days." if is_day else ""
+    one, other = units.quantity(first.shown), units.quantity(second.shown)
+    if one is None and other is None:
+        return f" The difference is {_number(abs(first.order - second.order))}."
+    if one is None or other is None or one[1] is None or one[1] != other[1]:
+        return ""
+    return f" The difference is {_number(abs(one[0] - other[0]))} {one[1].symbol}."

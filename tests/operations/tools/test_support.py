@@ -175,7 +175,7 @@ def test_an_answer_without_support(goal: str, calls: list[Call], text: str, valu
                 "by": "o2['temperature_c'] - o1['temperature_c']",
             },
             (
-                "Lisbon: 22 °C, the highest; Oslo -2 °C.\n"
+                "Lisbon: 22 °C, the highest; Oslo -2 °C. The difference is 24 °C.\n"
                 "temperature c (Oslo): -2 °C\ntemperature c (Lisbon): 22 °C\nby: 24"
             ),
         ),
@@ -330,3 +330,22 @@ def test_the_first_row_of_a_statement(order: str, supported: bool) -> None:
     query: Call = ("query", {"sql": f"SELECT city, count(*) AS n FROM orders GROUP BY city {order}"}, rows)
     verdict = judge("Which city has the most orders?", [query], "It is {city}.", city="o1[0]['city']")
     assert verdict.supported is supported
+
+
+def test_a_difference_is_computed() -> None:
+    """It stands in the words of a comparison of two."""
+    calls = [weather("Bergen", 4), weather("Riga", -6)]
+    verdict = judge("How much warmer is Bergen than Riga?", calls, a="o1['temperature_c']", b="o2['temperature_c']")
+    assert verdict.supported
+    assert "The difference is 10 °C." in verdict.text
+
+
+def test_a_chain_whose_beginning_was_not_looked_up() -> None:
+    """Nothing found by the wrong tool, or about a name with more words, is no answer."""
+    goal = Goal("In which city does Paul Egger's team sit?", TODAY)
+    seen = observations(("team", {"name": "Paul Egger"}, []))
+    assert support.judge(goal, seen, [], "Not found.", ["staff", "team"]).needs_call
+    assert not support.judge(goal, seen, [], "Not found.", ["team"]).hint
+    lead = Goal("When did the lead of the Logistics team join the company?", TODAY)
+    title = observations(("staff", {"name": "Logistics Team Lead"}, []))
+    assert "No call was made about Logistics alone" in support.judge(lead, title, [], "Not found.").hint
