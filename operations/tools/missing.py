@@ -98,17 +98,30 @@ def names_without_call(goal: Goal, observations: Observations, reads: set[Path] 
 
 
 def nothing_asked(goal: Goal, observations: Observations) -> str:
-    """What was not asked about where no call had a result; empty if one was about a name or a number of the goal.
+    """What was not asked about where no call had a result; empty if all were about a name or a number of the goal.
 
-    `Jane Doe's manager` as the name of somebody is not about Jane Doe.
+    `Jane Doe's manager` as the name of somebody is not about Jane Doe, and another tool does not know her for that one.
     """
-    arguments = [str(value) for each in observations.all for value in each.arguments.values() if value is not None]
+    exact: list[str] = []
+    for each in observations.all:
+        arguments = [str(value) for value in each.arguments.values() if value is not None]
+        exact += [value for value in arguments if not any(_says_more(value, name, goal) for name in goal.names)]
+        for name in goal.names:
+            if any(_says_more(value, name, goal) for value in arguments) and not _is_asked(
+                each.tool, name, observations
+            ):
+                return f"No call of {each.tool} was made about {name} alone: {MAKE_ONE}"
     terms = [*goal.names, *goal.numbers]
-    exact = [each for each in arguments if not any(_says_more(each, name, goal) for name in goal.names)]
     asked = " ".join(map(text_of, exact))
     if not terms or any(has_words(each, asked) or wording.stands_in(each, asked) for each in terms):
         return ""
-    return f"No call was made about {terms[0]} alone: {MAKE_ONE}"
+    return f"No call was made about {terms[0]}: {MAKE_ONE}"
+
+
+def _is_asked(tool: str, name: str, observations: Observations) -> bool:
+    """Whether a tool was called with a name as it stands in the goal."""
+    values = [value for each in observations.all if each.tool == tool for value in each.arguments.values()]
+    return any(isinstance(value, str) and normalize(value) == normalize(name) for value in values)
 
 
 def _says_more(argument: str, name: str, goal: Goal) -> bool:

@@ -146,7 +146,7 @@ FREE = "Which rooms are free on 3 May 2026 and have more than 10 seats?"
             [("person", {"name": "Anna Keller's manager"}, [])],
             "",
             {},
-            "No call was made about Anna Keller alone",
+            "No call of person was made about Anna Keller alone",
         ),
         ("What is Anna Keller's e-mail address?", [ANNA], "It is not known.", {}, "o1 has name, phone, manager, room"),
         ("What is Anna Keller's e-mail address?", [ANNA], "anna@x.org", {"x": "'anna@x.org'"}, "is in no observation"),
@@ -268,7 +268,7 @@ def test_advice() -> None:
         ("No call was made about 72: make one if it is like 71.", False)
     ]
     empty: Call = ("person", {"name": "Anna Keller's manager"}, [])
-    assert texts(MANAGER, empty) == [("No call was made about Anna Keller alone: make one.", True)]
+    assert texts(MANAGER, empty) == [("No call of person was made about Anna Keller alone: make one.", True)]
 
 
 def test_calls_by_coordinates_are_about_places() -> None:
@@ -348,4 +348,6 @@ def test_a_chain_whose_beginning_was_not_looked_up() -> None:
     assert not support.judge(goal, seen, [], "Not found.", ["team"]).hint
     lead = Goal("When did the lead of the Logistics team join the company?", TODAY)
     title = observations(("staff", {"name": "Logistics Team Lead"}, []))
-    assert "No call was made about Logistics alone" in support.judge(lead, title, [], "Not found.").hint
+    assert "No call of staff was made about Logistics alone" in support.judge(lead, title, [], "Not found.").hint
+    other = observations(("team", {"name": "Logistics Team"}, []), ("building", {"name": "Logistics"}, []))
+    assert "No call of team was made about Logistics alone" in support.judge(lead, other, [], "Not found.").hint
