@@ -7,15 +7,12 @@ the making to its viewer. Every round measures every contender, so that noise af
 """
 
 import argparse
-import gc
-import os
-import statistics
 from collections.abc import Sequence
 
 from bench import load
-from bench.load import allow_descriptors
 from bench.measurements import percentile
-from bench.servers import LOAD_CORE, NAIVE, REDIS, RUN, SQLITE, STREAM, Server
+from bench.servers import NAIVE, REDIS, RUN, SQLITE, STREAM, Server
+from bench.side_by_side import compare, parser
 
 CONTENDERS = {"naive": NAIVE, "stream": STREAM, "memory": RUN, "sqlite": SQLITE, "redis": REDIS}
 
@@ -23,29 +20,14 @@ CONTENDERS = {"naive": NAIVE, "stream": STREAM, "memory": RUN, "sqlite": SQLITE,
 def main() -> None:
     """Measures, and prints a table."""
     options = arguments()
-    os.sched_setaffinity(0, {LOAD_CORE})
-    allow_descriptors()
-    gc.disable()
-    names = ["naive", *options.only.split(",")]
-    rounds = [{name: measure(name, options) for name in names} for _ in range(options.rounds)]
-    print(f"{options.streams} streams of {options.rate:g} events/s ({options.workload}), median of {options.rounds}")
-    print(f"{'':8} {'x naive':>8} {'s/million':>10} {'p50 ms':>8} {'p99 ms':>8}")
-    for name in names:
-        cpu, p50, p99 = (statistics.median(each[name][at] for each in rounds) for at in range(3))
-        ratio = statistics.median(each[name][0] / each["naive"][0] for each in rounds)
-        print(f"{name:8} {ratio:8.2f} {cpu:10.1f} {p50:8.3f} {p99:8.3f}")
+    compare(f"streams ({options.workload})", options, lambda name: measure(name, options))
 
 
 def arguments() -> argparse.Namespace:
     """The options of the command line."""
-    parser = argparse.ArgumentParser(prog="python -m bench.paced", description=__doc__)
-    parser.add_argument("--only", default="stream,memory,sqlite,redis", help="the contenders beside naive Flask")
-    parser.add_argument("--streams", type=int, default=200)
-    parser.add_argument("--rate", type=float, default=50.0, help="events a second on each stream")
-    parser.add_argument("--seconds", type=float, default=8.0)
-    parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--workload", choices=["items", "paced"], default="items", help="event() or progress()")
-    return parser.parse_args()
+    options = parser("paced", __doc__, "stream,memory,sqlite,redis", 50.0)
+    options.add_argument("--workload", choices=["items", "paced"], default="items", help="event() or progress()")
+    return options.parse_args()
 
 
 def measure(name: str, options: argparse.Namespace) -> Sequence[float]:

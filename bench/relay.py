@@ -7,10 +7,7 @@ the service behind it to its viewer. Every round measures every contender, so th
 """
 
 import argparse
-import gc
-import os
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -18,9 +15,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
 from bench import load
-from bench.load import allow_descriptors, open_viewers
+from bench.load import open_viewers
 from bench.measurements import percentile
-from bench.servers import LOAD_CORE, ROOT, Contender, Server, gunicorn
+from bench.servers import ROOT, Contender, Server, gunicorn
+from bench.side_by_side import compare, parser
 from bench.workloads import HOST
 
 CONTENDERS = {
@@ -35,30 +33,9 @@ SETTLE = 1.0
 
 def main() -> None:
     """Measures, and prints a table."""
-    options = arguments()
-    os.sched_setaffinity(0, {LOAD_CORE})
-    allow_descriptors()
-    gc.disable()
-    names = ["naive", *options.only.split(",")]
+    options = parser("relay", __doc__, "relay,memory,sqlite", 20.0).parse_args()
     with service(options.rate) as port:
-        rounds = [{name: measure(name, port, options) for name in names} for _ in range(options.rounds)]
-    print(f"{options.streams} relayed streams of {options.rate:g} events/s, median of {options.rounds}")
-    print(f"{'':8} {'x naive':>8} {'s/million':>10} {'p50 ms':>8} {'p99 ms':>8}")
-    for name in names:
-        cpu, p50, p99 = (statistics.median(each[name][at] for each in rounds) for at in range(3))
-        ratio = statistics.median(each[name][0] / each["naive"][0] for each in rounds)
-        print(f"{name:8} {ratio:8.2f} {cpu:10.1f} {p50:8.3f} {p99:8.3f}")
-
-
-def arguments() -> argparse.Namespace:
-    """The options of the command line."""
-    parser = argparse.ArgumentParser(prog="python -m bench.relay", description=__doc__)
-    parser.add_argument("--only", default="relay,memory,sqlite", help="the contenders beside the proxy of `requests`")
-    parser.add_argument("--streams", type=int, default=200)
-    parser.add_argument("--rate", type=float, default=20.0, help="events a second on each stream")
-    parser.add_argument("--seconds", type=float, default=8.0)
-    parser.add_argument("--rounds", type=int, default=1)
-    return parser.parse_args()
+        compare("relayed streams", options, lambda name: measure(name, port, options))
 
 
 @contextmanager
