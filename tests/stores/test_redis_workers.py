@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import pytest
 
@@ -11,7 +12,8 @@ from streaming.stores.redis.connection import Connection
 from streaming.stores.redis.store import RedisStore
 from streaming.stores.shared import SharedStore
 from tests.servers import Server, redis
-from tests.stores.shared_contract import SharedStoreContract, start_run
+from tests.stores.redis_user import limited
+from tests.stores.shared_contract import MakeWorker, SharedStoreContract, start_run, workers
 
 pytestmark = pytest.mark.live
 
@@ -24,7 +26,13 @@ def server() -> Iterator[Server]:
 
 
 class TestRedisWorkers(SharedStoreContract):
-    """The contract."""
+    """The contract, kept by a user who may do no more than docs/stores.md says."""
+
+    @pytest.fixture
+    def worker(self, server: Server, direct: Connection) -> Iterator[MakeWorker]:
+        """Makes the store of a worker."""
+        with workers(partial(RedisStore, limited(server))) as make:
+            yield make
 
     @pytest.fixture(autouse=True)
     def use(self, direct: Connection) -> None:

@@ -22,8 +22,8 @@ from redis.exceptions import NoScriptError, ResponseError
 from ...errors import StoreAway
 from ...settings import Settings
 from ..driver import NotNow, Step, check_version
-from . import scripts
-from .scripts import Call
+from .scripts import Call, Scripts
+from .url import read_url
 
 TIMEOUT: Final = 2.0
 """Seconds after which Redis is away if it has not answered."""
@@ -99,13 +99,15 @@ class _Unix(UnixDomainSocketConnection):
 class Connection:
     """A connection for one greenlet at a time, which is opened, and opened again, when it is needed.
 
-    `url` is read by redis-py (`redis.connection.parse_url`); `timeout` is in seconds. Raises `SettingError` for a url
-    that cannot be read.
+    `url` is read by `read_url`, and redis-py (`redis.connection.parse_url`); `timeout` is in seconds. Raises
+    `SettingError` for a url that cannot be read.
     """
 
     def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
+        read = read_url(url)
+        self._scripts = Scripts(read.prefix)
         try:
-            options: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]
+            options: dict[str, Any] = parse_url(read.plain)  # type: ignore[no-untyped-call]
             kind = {SSLConnection: _Tls, UnixDomainSocketConnection: _Unix}.get(
                 options.pop("connection_class", TcpConnection), _Tcp
             )
@@ -142,13 +144,13 @@ class Connection:
     def _execute(self, calls: Sequence[Call]) -> list[Any]:
         if not self._connection.is_connected:
             self._connection.connect()  # type: ignore[no-untyped-call]
-            *_, version = self._send([*scripts.load(), scripts.call("version")])
+            *_, version = self._send([*self._scripts.load(), self._scripts.call("version")])
             if isinstance(version, list):  # not so where the server takes no writes for the time being
                 stored, oldest = version
                 check_version(stored, oldest, "Redis")
         replies = self._send(calls)
         if any(isinstance(reply, NoScriptError) for reply in replies):
-            self._send(scripts.load())
+            self._send(self._scripts.load())
             replies = self._send(calls)
         return replies
 

@@ -31,8 +31,9 @@ from ..lists import list_of
 from . import replies
 from .clock_skew import SLACK, ClockSkew
 from .connection import TIMEOUT, Connection, Pool, outcome
-from .policy import danger, read_info, split_option
-from .scripts import Call, TimedStep, call, script
+from .policy import danger, read_info
+from .scripts import Call, Scripts, TimedStep
+from .url import read_url
 
 BLOCK_SECONDS: Final = 2.0
 """How long one `XREAD` waits."""
@@ -55,8 +56,6 @@ REFRESH_ALL: Final = 5.0
 RECOUNT: Final = 600.0
 """Seconds between two counts of the bytes of all runs by one worker."""
 
-SECRET_KEY: Final = "headway:secret"  # noqa: S105  the name of the key
-
 KEEP_ALL: Final = 1 << 53
 """More bytes than a run may have."""
 
@@ -69,7 +68,9 @@ class RedisDriver(Driver):
     def __init__(
         self, url: str, *, retention: float, keep_bytes: int, store_bytes: int, lease: float, clock: Clock
     ) -> None:
-        url, self._accepts = split_option(url)
+        read = read_url(url)
+        self._scripts, self._accepts = Scripts(read.prefix), read.accepts_eviction
+        self._keys = f"{read.prefix}run:"
         self._checked_at, self._danger = float("-inf"), ""
         self.worker: str = secrets.token_hex(8)
         self._retention = int(retention * 1000)
@@ -78,7 +79,7 @@ class RedisDriver(Driver):
         self._lease_length = int(lease * 1000)
         self._clock = clock
         self._clock_offset = clock.monotonic() - time.monotonic()
-        self._inbox, self._message = f"headway:inbox:{self.worker}", "0-0"
+        self._inbox, self._message = f"{read.prefix}inbox:{self.worker}", "0-0"
         self._listening_to: Collection[str] = ()
         self._wake_pending = False
         self._recounted_at = self._refreshed_at = float("-inf")
@@ -111,7 +112,7 @@ class RedisDriver(Driver):
     def wait(self, followed: Mapping[str, int]) -> News:
         self._listening_to, self._wake_pending = followed.keys(), False
         streams = {self._inbox: self._message}
-        streams |= {f"headway:run:{run}:events": f"{last}-0" for run, last in followed.items()}
+        streams |= {f"{self._keys}{run}:events": f"{last}-0" for run, last in followed.items()}
         xread: Call = ("XREAD", "COUNT", 16, "BLOCK", int(BLOCK_SECONDS * 1000), "STREAMS", *streams, *streams.values())
         (reply,) = self._listener.execute([xread])
         if isinstance(reply, ResponseError):
@@ -123,17 +124,19 @@ class RedisDriver(Driver):
                 self._message = entries[-1][0].decode()
                 runs = {fields[1].decode() for _, fields in entries}
             else:
-                blocks += ((name.split(":")[2], *replies.block(entry)) for entry in entries)
+                blocks += (
+                    (name.removeprefix(self._keys).partition(":")[0], *replies.block(entry)) for entry in entries
+                )
         return News(blocks, runs, queue=QUEUE in runs)
 
     def wake(self, followed: Collection[str]) -> Step[None] | None:
         if self._wake_pending or set(followed) <= set(self._listening_to):
             return None
         self._wake_pending = True
-        return script("wake", self.worker)
+        return self._scripts.step("wake", self.worker)
 
     def refresh_due(self) -> bool:
-        number, alive = self.query(TimedStep(call("alive"), lambda reply: (reply[0], set(reply[1:]))))
+        number, alive = self.query(TimedStep(self._scripts.call("alive"), lambda reply: (reply[0], set(reply[1:]))))
         lost, changed = number < self._number, alive != self._alive
         self._number, self._alive = number, alive
         now = time.monotonic()
@@ -148,10 +151,10 @@ class RedisDriver(Driver):
 
     def renew(self, seconds: float) -> None:
         sent = time.monotonic()
-        self._skew.update(self._in_lease(call("renew", self.worker, int(seconds * 1000))), sent)
+        self._skew.update(self._in_lease(self._scripts.call("renew", self.worker, int(seconds * 1000))), sent)
 
     def release(self) -> None:
-        self._in_lease(call("release", self.worker))
+        self._in_lease(self._scripts.call("release", self.worker))
 
     def _in_lease(self, call: Call) -> Any:
         (reply,) = self._lease.execute([call])
@@ -169,10 +172,11 @@ class RedisDriver(Driver):
             raise Unfit(self._danger)
 
     def secret(self) -> bytes:
-        get: Step[bytes | None] = Step(("GET", SECRET_KEY), lambda reply: reply)
+        key = f"{self._scripts.prefix}secret"
+        get: Step[bytes | None] = Step(("GET", key), lambda reply: reply)
         kept = self.query(get)
         if kept is None:
-            self.query(Step(("SET", SECRET_KEY, secrets.token_bytes(SECRET_BYTES), "NX"), bool))
+            self.query(Step(("SET", key, secrets.token_bytes(SECRET_BYTES), "NX"), bool))
             kept = self.query(get)
         if not kept:
             raise StoreAway("Redis has not kept the secret of the run tokens")
@@ -196,7 +200,7 @@ class RedisDriver(Driver):
         worker = worker or QUEUE
         fields |= {"worker": worker, "epoch": 1, "attempt": 1, "last": 0, "oldest": 1, "size": 0, **(restored or {})}
         fields |= {"watched": fields.get("watched") or None}
-        return script(
+        return self._scripts.step(
             "create",
             *(info.id, worker, self._lease_length, info.owner, info.client, info.key or ""),
             *("1" if restored else "", "" if limit is None else limit),
@@ -206,15 +210,17 @@ class RedisDriver(Driver):
         )
 
     def find_by_key(self, owner: str, key: str) -> Step[RunInfo | None]:
-        return script("find_by_key", owner, key, decode=lambda row: replies.record(row).info if row else None)
+        return self._scripts.step(
+            "find_by_key", owner, key, decode=lambda row: replies.record(row).info if row else None
+        )
 
     def find(self, runs: Sequence[str]) -> Step[list[Record | None]]:
-        return script("find", *runs, decode=replies.records)
+        return self._scripts.step("find", *runs, decode=replies.records)
 
     def page(
         self, owner: str, operation: str | None, status: str | None, limit: int, before: str | None
     ) -> Step[tuple[list[Record], str | None]]:
-        return script(
+        return self._scripts.step(
             "page",
             *(owner, operation or "", status or "", list_of(status) or "", before or "", min(limit, PAGE), LIST_RUNS),
             *replies.SHOWN,
@@ -222,7 +228,7 @@ class RedisDriver(Driver):
         )
 
     def live(self, client: str) -> Step[int]:
-        return Step(("SCARD", f"headway:client:{client}"), int)
+        return Step(("SCARD", f"{self._scripts.prefix}client:{client}"), int)
 
     def ping(self) -> Step[Any]:
         return Step(("PING",), bool)
@@ -236,7 +242,7 @@ class RedisDriver(Driver):
         fields = [part for name, value in folded.items() if value is not None for part in (name, value)]
         unset = [name for name, value in folded.items() if value is None]
         keep = KEEP_ALL if fold.refers else self._keep_bytes
-        return script(
+        return self._scripts.step(
             "append",
             *(
                 run,
@@ -253,34 +259,36 @@ class RedisDriver(Driver):
         )
 
     def read(self, run: str, after: int, frames: int) -> Step[Stored | None]:
-        return script("read", run, after, frames, BLOCK_BYTES, decode=replies.stored)
+        return self._scripts.step("read", run, after, frames, BLOCK_BYTES, decode=replies.stored)
 
     def changes(self, worker: str, followed: Mapping[str, int | None]) -> Step[list[State | None]]:
-        return TimedStep(call("changes", worker, *followed), lambda rows: [replies.state(row) for row in rows])
+        return TimedStep(
+            self._scripts.call("changes", worker, *followed), lambda rows: [replies.state(row) for row in rows]
+        )
 
     # -- requests to the producer -------------------------------------------------------------------------------
 
     def cancel(self, run: str, reason: Reason) -> Step[Any]:
-        return script("cancel", run, reason)
+        return self._scripts.step("cancel", run, reason)
 
     def abandon(self, run: str, worker: str, reliable: bool) -> Step[bool]:
         # If the clock has jumped since, leases that have expired count too.
         expected = self._skew.expected if reliable else 0
-        return script("abandon", run, worker, expected, int(SLACK * 1000), decode=bool)
+        return self._scripts.step("abandon", run, worker, expected, int(SLACK * 1000), decode=bool)
 
     def answer(self, run: str, question: str, body: bytes) -> Step[bool]:
-        return script("answer", run, question, secrets.token_hex(8), body, decode=bool)
+        return self._scripts.step("answer", run, question, secrets.token_hex(8), body, decode=bool)
 
     def count(self, run: str, worker: str, count: int) -> Step[Any]:
-        return script("count", run, worker, count, self._lease_length)
+        return self._scripts.step("count", run, worker, count, self._lease_length)
 
     def notify(self, run: str) -> Step[Any]:
-        return script("notify", run)
+        return self._scripts.step("notify", run)
 
     # -- producers ----------------------------------------------------------------------------------------------
 
     def queued(self, operations: Collection[str]) -> Step[bool]:
-        return script("queued", *operations, decode=bool)
+        return self._scripts.step("queued", *operations, decode=bool)
 
     def claim(
         self,
@@ -291,7 +299,7 @@ class RedisDriver(Driver):
         run: str | None = None,
     ) -> Step[list[Adopted]]:
         which = ["run", run] if run is not None else ["any"] if operations is None else ["of", *operations]
-        return script(
+        return self._scripts.step(
             "claim",
             *(worker, limit, self._lease_length, token),
             *which,
@@ -299,29 +307,29 @@ class RedisDriver(Driver):
         )
 
     def unclaim(self, worker: str, token: str) -> Step[Any]:
-        return script("unclaim", worker, token)
+        return self._scripts.step("unclaim", worker, token)
 
     def requeue(self, run: str, worker: str, attempt: int) -> Step[Any]:
-        return script("requeue", run, worker, attempt)
+        return self._scripts.step("requeue", run, worker, attempt)
 
     def place(self, run: str) -> Step[int]:
-        return script("place", run, decode=int)
+        return self._scripts.step("place", run, decode=int)
 
     def orphans(self, worker: str) -> Step[list[tuple[str, str]]]:
         return TimedStep(
-            call("orphans", worker),
+            self._scripts.call("orphans", worker),
             lambda names: [(run.decode(), dead.decode()) for dead, run in replies.pairs(names)],
         )
 
     def adopt(self, run: str, dead: str, worker: str) -> Step[Adopted | None]:
         arguments = (run, dead, worker, self._lease_length, secrets.token_hex(8))
-        return script("adopt", *arguments, decode=replies.adopted)
+        return self._scripts.step("adopt", *arguments, decode=replies.adopted)
 
     def disown(self, run: str, worker: str) -> Step[Any]:
-        return script("disown", run, worker)
+        return self._scripts.step("disown", run, worker)
 
     def keep(self, run: str, worker: str, epoch: int, after: int, value: bytes) -> Step[bool]:
-        return script("keep", run, worker, epoch, after, value, decode=bool)
+        return self._scripts.step("keep", run, worker, epoch, after, value, decode=bool)
 
     # -- files and room -----------------------------------------------------------------------------------------
 
@@ -329,34 +337,36 @@ class RedisDriver(Driver):
         self, run: str, worker: str, epoch: int, info: FileInfo, body: bytes, limit: int
     ) -> Step[tuple[PutFile, FileInfo | None]]:
         row = orjson.dumps([time.time_ns() // 1000, info.size, info.type, info.sha256])
-        return script("put_file", run, worker, epoch, limit, info.name, row, info.size, body, decode=replies.put_file)
+        return self._scripts.step(
+            "put_file", run, worker, epoch, limit, info.name, row, info.size, body, decode=replies.put_file
+        )
 
     def get_file(self, run: str, name: str) -> Step[tuple[FileInfo, bytes] | None]:
-        return script("get_file", run, name, decode=lambda reply: replies.get_file(name, reply))
+        return self._scripts.step("get_file", run, name, decode=lambda reply: replies.get_file(name, reply))
 
     def known(self, runs: Collection[str]) -> Step[set[str]]:
-        return script("known", *runs, decode=lambda names: {name.decode() for name in names})
+        return self._scripts.step("known", *runs, decode=lambda names: {name.decode() for name in names})
 
     def part(self) -> Step[str]:
-        return script("part", secrets.token_hex(8), decode=lambda name: name.decode())
+        return self._scripts.step("part", secrets.token_hex(8), decode=lambda name: name.decode())
 
     def drop_file(self, run: str, name: str) -> Step[bool]:
-        return script("drop_file", run, name, decode=bool)
+        return self._scripts.step("drop_file", run, name, decode=bool)
 
     def erase(self, run: str) -> Step[bool]:
-        return script("erase", run, decode=bool)
+        return self._scripts.step("erase", run, decode=bool)
 
     def expire(self) -> Step[Any]:
-        return script("expire", self._ahead, decode=bool)
+        return self._scripts.step("expire", self._ahead, decode=bool)
 
     def room(self) -> Step[int]:
-        return script("room", decode=int)
+        return self._scripts.step("room", decode=int)
 
     def evict(self, most: int) -> Step[tuple[int, int]]:
-        return script("evict", most, EVICT_BYTES, self._ahead - int(EVICT_AFTER * 1000), decode=tuple)
+        return self._scripts.step("evict", most, EVICT_BYTES, self._ahead - int(EVICT_AFTER * 1000), decode=tuple)
 
     def recount(self) -> Step[Any] | None:
         if time.monotonic() - self._recounted_at < RECOUNT:
             return None
         self._recounted_at = time.monotonic()
-        return script("recount", self._retention)
+        return self._scripts.step("recount", self._retention)

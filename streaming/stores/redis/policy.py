@@ -10,7 +10,6 @@ import contextlib
 import logging
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
@@ -18,25 +17,12 @@ from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 from ...errors import SettingError
-from ...settings import Settings
+from .url import read_url
 
 log: Final = logging.getLogger("headway")
 
-OPTION: Final = "eviction"
 PATIENCE: Final = 1.0
 """Seconds that the start of an application waits for Redis."""
-
-
-def split_option(url: str) -> tuple[str, bool]:
-    """The URL without this module's option, and whether it accepts any policy. Raises `SettingError`."""
-    parts = urlsplit(url)
-    query = parse_qsl(parts.query, keep_blank_values=True)
-    values = {value for name, value in query if name == OPTION}
-    if not values <= {"accept"}:
-        raise Settings.error("store", url, "eviction=accept")
-    if not values:
-        return url, False
-    return parts._replace(query=urlencode([each for each in query if each[0] != OPTION])).geturl(), True
 
 
 def danger(memory: Mapping[str, Any]) -> str | None:
@@ -62,15 +48,18 @@ def check_at_start(url: str, store_bytes: int) -> None:
     Called when an application is made, perhaps in a process that forks its workers: over a connection of its own that
     blocks, and is closed again, without a hub.
     """
-    plain, accepts = split_option(url)
+    read = read_url(url)
     options: Any = {"socket_timeout": PATIENCE, "socket_connect_timeout": PATIENCE, "retry": Retry(NoBackoff(), 0)}
-    with contextlib.suppress(RedisError, OSError, ValueError, TypeError), Redis.from_url(plain, **options) as client:
+    with (
+        contextlib.suppress(RedisError, OSError, ValueError, TypeError),
+        Redis.from_url(read.plain, **options) as client,
+    ):
         memory = _memory_of(client)
         if memory is None:
             log.warning("the maxmemory-policy of Redis cannot be read; anything but noeviction loses live runs")
             return
         wrong = danger(memory)
-        if wrong is not None and not accepts:
+        if wrong is not None and not read.accepts_eviction:
             raise SettingError(f"HEADWAY_STORE: {wrong}")
         if wrong is not None:
             log.warning("HEADWAY_STORE has ?eviction=accept: %s", wrong.partition(";")[0])

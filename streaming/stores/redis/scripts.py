@@ -34,11 +34,13 @@ that a server without memory refuses, so that all of it is done or nothing. Time
     headway:runs:WORKER         set: live runs of a worker
     headway:inbox:WORKER        stream: runs whose requests the worker is to read again
 
-The scripts compute the keys, so a Redis Cluster, which needs to know them beforehand, is not supported.
+All of them begin with the prefix of the store (`url`), if it has one. The scripts compute the keys, so a Redis Cluster,
+which needs to know them beforehand, is not supported; an ACL checks each key when a script uses it.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha1
 from importlib.resources import files
@@ -55,41 +57,47 @@ Call: TypeAlias = Sequence[Argument]
 _PLAIN: Final[frozenset[type]] = frozenset({bytes, int})
 
 
-def _sources() -> Mapping[str, str]:
-    """The source of each script by its name."""
-    texts = {file.name.removesuffix(".lua"): file.read_text() for file in files(__package__).joinpath("lua").iterdir()}
-    constants = (
-        f"local VERSION, OLDEST, QUEUE, RUN_BYTES = {SCHEMA_VERSION}, {OLDEST_VERSION}, '{QUEUE}', {RUN_BYTES}\n"
-    )
-    prelude = constants + texts.pop("prelude")
-    return {name: prelude + text for name, text in texts.items()}
+class Scripts:
+    """The scripts of a store whose keys begin with `prefix`."""
 
+    __slots__ = ("_digests", "_sources", "prefix")
 
-SOURCES: Final = _sources()
-DIGESTS: Final = {name: sha1(text.encode(), usedforsecurity=False).hexdigest() for name, text in SOURCES.items()}
+    def __init__(self, prefix: str) -> None:
+        constants = f"local P, VERSION, OLDEST = '{prefix}', {SCHEMA_VERSION}, {OLDEST_VERSION}\n"
+        constants += f"local QUEUE, RUN_BYTES = '{QUEUE}', {RUN_BYTES}\n"
+        sources = _sources()
+        prelude = constants + sources["prelude"]
+        self.prefix: str = prefix
+        self._sources = {name: prelude + text for name, text in sources.items() if name != "prelude"}
+        self._digests = {
+            name: sha1(text.encode(), usedforsecurity=False).hexdigest() for name, text in self._sources.items()
+        }
 
+    def call(self, script: str, *arguments: Argument) -> Call:
+        """The call of a script that the server has loaded (`load`).
 
-def call(script: str, *arguments: Argument) -> Call:
-    """The call of a script that the server has loaded (`load`).
+        Raises here, and not in the writer, `UnicodeEncodeError` for text that UTF-8 cannot encode, and `TypeError` for
+        what is no argument of Redis.
+        """
+        encoded = [argument.encode() if type(argument) is str else argument for argument in arguments]
+        if not _PLAIN.issuperset(map(type, encoded)):
+            raise TypeError(f"the store cannot keep {[kind.__name__ for kind in {*map(type, encoded)} - _PLAIN]}")
+        return ("EVALSHA", self._digests[script], 0, *encoded)
 
-    Raises here, and not in the writer, `UnicodeEncodeError` for text that UTF-8 cannot encode, and `TypeError` for what
-    is no argument of Redis.
-    """
-    encoded = [argument.encode() if type(argument) is str else argument for argument in arguments]
-    if not _PLAIN.issuperset(map(type, encoded)):
-        raise TypeError(f"the store cannot keep {[kind.__name__ for kind in {*map(type, encoded)} - _PLAIN]}")
-    return ("EVALSHA", DIGESTS[script], 0, *encoded)
+    def step(self, name: str, *arguments: Argument, decode: Callable[[Any], T] = lambda reply: reply) -> Step[T]:
+        """The step that calls a script."""
+        return Step(self.call(name, *arguments), decode)
+
+    def load(self) -> list[Call]:
+        """The calls that load all scripts."""
+        return [("SCRIPT", "LOAD", source) for source in self._sources.values()]
 
 
 class TimedStep(Step[T]):
     """A step whose reply begins with Redis's time, which `decode` does not get."""
 
 
-def script(name: str, *arguments: Argument, decode: Callable[[Any], T] = lambda reply: reply) -> Step[T]:
-    """The step that calls a script."""
-    return Step(call(name, *arguments), decode)
-
-
-def load() -> list[Call]:
-    """The calls that load all scripts."""
-    return [("SCRIPT", "LOAD", source) for source in SOURCES.values()]
+@functools.cache
+def _sources() -> Mapping[str, str]:
+    """What is in `lua/`."""
+    return {file.name.removesuffix(".lua"): file.read_text() for file in files(__package__).joinpath("lua").iterdir()}

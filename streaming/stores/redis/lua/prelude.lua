@@ -1,4 +1,3 @@
-local P = 'headway:'
 local function run_key(run) return P .. 'run:' .. run end
 local function now()
   local time = redis.call('TIME')
