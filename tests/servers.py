@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import os
 import random
 import shutil
@@ -36,6 +37,9 @@ STARTUP = 30.0
 
 PORTS = range(20_000, 30_000)
 """They lie below the kernel's ephemeral ports (32768 and up): no outgoing connection of a test takes one meanwhile."""
+
+BLOCK = 100
+"""How many of them one process has for itself, as long as it runs: it keeps the first one bound."""
 
 HERMETIC = ("HEADWAY_", "GUNICORN_", "WEB_CONCURRENCY", "FLASK_", "PYTEST_")
 """Beginnings of the names of environment variables that no server here inherits."""
@@ -134,12 +138,37 @@ def children(pid: int) -> list[int]:
 
 
 def free_port() -> int:
-    """A loopback port on which no server listens."""
-    for port in random.sample(PORTS, 100):
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
+    """A loopback port on which no server listens.
+
+    No other process that runs tests gets it, and this one not soon again: a server that is killed may be restarted
+    on its port.
+    """
+    _, ports = _own_ports()
+    for port in itertools.islice(ports, BLOCK):
+        with contextlib.suppress(OSError):
+            bound_to(port).close()
             return port
-    raise RuntimeError(f"100 ports of {PORTS} are in use")
+    raise RuntimeError(f"all {BLOCK} ports of this process are in use")
+
+
+@functools.cache
+def _own_ports() -> tuple[socket.socket, Iterator[int]]:
+    """The ports of a block that no other process has, one after the other, and the socket that keeps the block."""
+    for first in random.sample(PORTS[::BLOCK], len(PORTS) // BLOCK):
+        with contextlib.suppress(OSError):
+            return bound_to(first), itertools.cycle(range(first + 1, first + BLOCK))
+    raise RuntimeError(f"all blocks of {PORTS} are in use")
+
+
+def bound_to(port: int) -> socket.socket:
+    """A socket that has this loopback port. Raises `OSError` where another one has."""
+    bound = socket.socket()
+    try:
+        bound.bind(("127.0.0.1", port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def program(name: str) -> str:
@@ -174,6 +203,7 @@ def launched(
 
     A test that needs a clean stop calls `Server.stop`; gunicorn takes at least a second for it.
     """
+    assert not address.is_open(), f"another server listens at {address}: it would answer in the place of {name}"
     log_path = folder / f"{name}.log"
     with log_path.open("ab") as log:
         process = subprocess.Popen(
@@ -240,6 +270,7 @@ def gunicorn(
         command = [sys.executable, "-m", "gunicorn", "-b", where, "-w", str(workers), "-k", worker_class]
         command += _configuration(conf, folder) + _tls(certfile, keyfile) + [*args, app]
         with launched("gunicorn", command, address, folder, ready=answers_http, env=env) as server:
+            wait_until(lambda: len(server.worker_pids()) >= workers, "all workers are forked", STARTUP)
             yield server
 
 

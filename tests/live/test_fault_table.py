@@ -414,7 +414,7 @@ def serving(fault: Fault) -> Iterator[Workers]:
         def start() -> Server:
             return stack.enter_context(workers("sqlite", number, env=env, folder=folder)).server
 
-        yield Service(start(), Notes(folder), folder, start_server=start)
+        yield Service(start(), number, Notes(folder), folder, start_server=start)
 
 
 def watch_through(fault: Fault) -> list[Witness]:

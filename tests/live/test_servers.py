@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import ssl
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -14,7 +16,19 @@ import httpx
 import pytest
 
 from tests.clients import Connection, Cut, request_bytes, wait_until
-from tests.servers import HTTP_1_1, Server, deployed, flask_run, gunicorn, nginx, program, pywsgi, redis, scratch
+from tests.servers import (
+    HTTP_1_1,
+    Server,
+    deployed,
+    flask_run,
+    free_port,
+    gunicorn,
+    nginx,
+    program,
+    pywsgi,
+    redis,
+    scratch,
+)
 
 if TYPE_CHECKING:
     from tests.conftest import Certificate
@@ -226,6 +240,20 @@ def test_redis_keeps_its_keys_if_persistent(persistent: bool) -> None:
         again = redis(persistent=persistent, folder=folder, port=first.port)
         with again as second, Redis.from_url(second.url) as client:
             assert client.exists("run") == int(persistent)
+
+
+def test_no_two_processes_get_the_same_port() -> None:
+    """Another process that runs tests gets others, also while a server is away that is restarted on its port."""
+    code = "from tests.servers import free_port; print(*(free_port() for _ in range(99)))"
+    theirs = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert len(set(theirs)) == 99
+    assert not set(map(int, theirs)) & {free_port() for _ in range(99)}
+
+
+def test_a_port_of_another_server_is_not_taken_for_ours() -> None:
+    """A server that would be answered for by another one on its port does not start."""
+    with redis() as first, pytest.raises(AssertionError, match="another server listens"), redis(port=first.port):
+        pass
 
 
 def test_a_missing_program_fails_in_ci_and_skips_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ class Workers:
     """The workers of one gunicorn, its environment, and the connections that a test has opened to them."""
 
     server: Server
+    number: int
     notes: Notes
     folder: Path
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -42,8 +43,15 @@ class Workers:
 
     @property
     def pids(self) -> list[int]:
-        """The process ids of the workers, oldest first."""
-        return self.server.worker_pids()
+        """The process ids of the workers, oldest first, once those that have gone are replaced."""
+        pids: list[int] = []
+
+        def are_complete() -> bool:
+            pids[:] = self.server.worker_pids()
+            return len(pids) >= self.number
+
+        wait_until(are_complete, f"there are {self.number} workers")
+        return pids
 
     def connect(self, pid: int | None = None, timeout: float = 10.0) -> Connection:
         """A kept-alive connection, to a certain worker or to any."""
@@ -122,9 +130,8 @@ class Workers:
 
     def kill(self, pid: int) -> None:
         """Kills a worker (SIGKILL), and waits until another one has taken its place."""
-        number = len(self.pids)
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: pid not in self.pids and len(self.pids) == number, "another worker has taken its place")
+        wait_until(lambda: pid not in self.pids, "another worker has taken its place")
 
 
 def ask(
@@ -168,7 +175,7 @@ def workers(
             **(env or {}),
         }
         server = stack.enter_context(gunicorn(app, workers=number, env=variables, args=args))
-        all_workers = Workers(server, Notes(home), home, variables)
+        all_workers = Workers(server, number, Notes(home), home, variables)
         stack.callback(all_workers.close_viewers)
         yield all_workers
 
