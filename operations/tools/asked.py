@@ -49,16 +49,16 @@ def other_kind(goal: Goal, observations: Observations, values: Sequence[Value], 
     flat = [each for value in data for each in (value if isinstance(value, list) else [value])]
     if not flat or None in flat:
         return
-    if _HOW_MUCH.search(goal.text) and not any(re.search(r"\d", str(each)) for each in flat):
+    if asks_for_number(goal) and not any(re.search(r"\d", str(each)) for each in flat):
         yield "The goal asks for a number, and no value is one."
-    if _WHEN.search(goal.text) and not any(re.search(r"\d", str(each)) for each in flat):
+    if asks_for_day(goal) and not any(re.search(r"\d", str(each)) for each in flat):
         yield "The goal asks for a day or a time, and no value is one."
     if _WHO.search(goal.text) and not goal.compares and not any(map(_is_words, flat)):
         yield "The goal asks for somebody or something by its name, and no value is that."
-    if not goal.compares and (asked := _field(goal)):
+    if not goal.compares and (asked := field_words(goal)):
         fields = [path for value in values if value.path for path in [value.path]] or [*reads]
-        known = {word for path in fields for key in path[1:] for word in _key_words(str(key))}
-        known |= {word for path in fields for word in _key_words(observations.by_name[str(path[0])].tool)}
+        known = {word for path in fields for key in path[1:] for word in key_words(str(key))}
+        known |= {word for path in fields for word in key_words(observations.by_name[str(path[0])].tool)}
         known |= {word for path in fields for word in words_of(str(observations.at(path)))}
         if all(value.path for value in values) and not known & asked:
             yield f"No value is in a field for {' '.join(sorted(_own_words(goal)))}: if there is none, say so."
@@ -75,12 +75,24 @@ def _own_words(goal: Goal) -> list[str]:
     return found[:-1] if len(found) > 1 and found[-1] in _LAST else found
 
 
-def _field(goal: Goal) -> set[str]:
+def asks_for_number(goal: Goal) -> bool:
+    """Whether a goal asks for a number."""
+    return _HOW_MUCH.search(goal.text) is not None
+
+
+def asks_for_day(goal: Goal) -> bool:
+    """Whether a goal asks for a day or a time."""
+    return _WHEN.search(goal.text) is not None
+
+
+def field_words(goal: Goal) -> set[str]:
+    """Words for the field that a goal asks for by its name; empty where it does not."""
     words = _own_words(goal)
     own = {*words, "".join(words)} - {""}
     return own.union(*(group for group in _SAME if group & own))
 
 
-def _key_words(key: str) -> list[str]:
+def key_words(key: str) -> list[str]:
+    """The words of the name of a field."""
     parts = words_of(re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", key))
     return [*parts, "".join(parts)]

@@ -57,6 +57,7 @@ def problems(
     yield from _unused_numbers(goal, observations, reads, literals)
     yield from _links(goal, observations, reads)
     yield from _chains(goal, observations, reads, literals)
+    yield from _other_subject(goal, observations, reads)
     yield from _picked(goal, observations, computed, reads)
     yield from _other_days(goal, observations, computed, reads)
     yield from _unused_words(goal, observations, reads, literals)
@@ -134,10 +135,16 @@ def _says_more(argument: str, name: str, goal: Goal) -> bool:
 
 
 def untried(goal: Goal, observations: Observations, tools: Collection[str]) -> str:
-    """The tool that was not called where a goal asks about something of somebody, and no call had a result."""
+    """The tool that was not called where no call had a result, and that may know more.
+
+    That is one that the goal names, if no call failed otherwise, or any where it asks about something of somebody.
+    """
+    rest = sorted({*tools} - {each.tool for each in observations.all})
+    may_know = all(each.is_empty for each in observations.all)
+    named = [tool for tool in rest if may_know and {*words_of(tool.replace("_", " "))} & {*goal.words}]
     is_chain = goal.between or re.search(r"['’]s [a-z]", goal.text)
-    rest = sorted({*tools} - {each.tool for each in observations.all}) if is_chain else []
-    return f"No call of {rest[0]} was made, which may know more: {MAKE_ONE}" if rest else ""
+    first = next(iter([*named, *(rest if is_chain else ())]), None)
+    return f"No call of {first} was made, which may know more: {MAKE_ONE}" if first else ""
 
 
 def _unused_numbers(goal: Goal, observations: Observations, reads: set[Path], literals: set[str]) -> Iterator[str]:
@@ -188,6 +195,30 @@ def _links(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator
         if not followed and not set(words_of(word)) <= {*known, *inside}:
             found = [str(observations.at(path)) for path, _ in seen if words_of(word) == words_of(str(path[-1]))]
             yield f"The answer is not about the {word}{f', {found[0]}' if found else ''}: {LOOK_UP}"
+
+
+def _other_subject(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator[str]:
+    """A field of what the goal does not name, though the same tool has shown that of what it does."""
+    own = {path: observations.by_name[str(path[0])] for path in reads}
+    if any(_is_of_goal(each, goal) for each in own.values()):
+        return
+    for path, read in own.items():
+        asked = {normalize(str(value)) for value in read.arguments.values()}
+        through = [
+            str(at[-1]) for at, leaf in observations.leaves() if at[0] != path[0] and normalize(str(leaf)) in asked
+        ]
+        if not through or any(is_named(key, goal) for key in through):
+            continue
+        for at, _ in observations.leaves():
+            other = observations.by_name[str(at[0])]
+            if other.tool == read.tool and at[1:] == path[1:] and _is_of_goal(other, goal):
+                yield f"{path[0]} is about {read.subject}, which the goal does not ask about: read {other.name}."
+
+
+def _is_of_goal(observed: Observed, goal: Goal) -> bool:
+    """Whether a call was made about a name of the goal."""
+    asked = text_of(observed.arguments)
+    return any(has_words(name, asked) for name in goal.names)
 
 
 def is_named(key: str, goal: Goal) -> bool:

@@ -18,11 +18,12 @@ from ..hosts import AllowedHosts
 from ..llm import Finished, Text, chat, connect
 from ..llm.prompts import visible
 from . import data, documents, plans, prompt, support, wording
-from .advice import advice, example, missing_call
+from .advice import advice, example
 from .base import Tool
 from .calls import SECONDS, Call, Outcome, cut, run_concurrently
 from .context import CallContext
 from .events import EndReason, Support
+from .found import found
 from .goal import Goal
 from .observed import NOT_FOUND, Observations, Observed
 from .results import CallResult, Result, Step
@@ -89,6 +90,9 @@ class AgentRun:
         if verdict is None:
             yield progress("Answering with what is known", done=len(self.steps), unit="steps", step="steps")
             verdict = self._judge((yield from self._plan("answer", self._hint + prompt.LAST)))
+        if not verdict.supported:
+            verdict = found(self._goal, self._seen(), self._tools_by_name) or verdict
+            self._reached = self._reached or verdict.supported
         yield delta(verdict.text, "text")
         supported: Support = "supported" if verdict.supported else "unsupported"
         ended: EndReason = "answered" if self._reached else "gave_up"
@@ -152,9 +156,8 @@ class AgentRun:
             self._hint = ""
             return "answer" if repeats else "any"  # who repeats has nothing else to look for
         self._advised.add(first.text)
-        call = missing_call(first.about, self._goal, self._seen())
-        self._missing = call if first.needs_call else None
-        self._hint = f"{first.text} {example(call)}"
+        self._missing = first.call if first.needs_call else None
+        self._hint = f"{first.text} {example(first.call)}"
         return "calls" if first.needs_call else "any"
 
     def _call_instead(self, step: int, number: int) -> Call | None:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from ..form.words import normalize
 from . import wording
 from .expressions import Evaluation
 from .goal import Goal
@@ -130,7 +129,7 @@ def _judge_text(goal: Goal, observations: Observations, text: str) -> Verdict:
     reads |= {path for each in own for path in texts_with(goal, observations, each)}
     if not reads or goal.compares or goal.is_yes_or_no or wording.denies(text):
         return Verdict(text, False, wording.what_there_is(observations))
-    literals = set(re.findall(r"\d[\d.,]*", normalize(text)))
+    literals = set(wording.numbers(text))
     problem = next(problems(goal, observations, (), reads, literals), None)
     return Verdict(text, problem is None, problem or "")
 

@@ -45,8 +45,13 @@ class Rank(NamedTuple):
 
 def facts(text: str) -> list[str]:
     """The numbers, dates and names of a text."""
-    numbers = [match[0].strip(" -/:") for match in _NUMBER.finditer(text)]
-    return [*numbers, *Goal(f"{text} the", date.min).names]
+    written = [match[0].strip(" -/:") for match in _NUMBER.finditer(text)]
+    return [*written, *Goal(f"{text} the", date.min).names]
+
+
+def numbers(text: str) -> list[str]:
+    """The numbers of a text, without those that are a part of a name, such as `A1`."""
+    return re.findall(r"(?<![^\W_])\d+(?:[.,]\d+)*", normalize(text))
 
 
 def stands_in(fact: str, text: str) -> bool:

@@ -559,6 +559,18 @@ def test_a_model_that_repeats_a_call_it_was_told_to_replace_gave_up(run: Run) ->
     assert (done.result.support, done.result.ended) == ("unsupported", "gave_up")
 
 
+def test_what_was_found_is_the_answer_of_a_model_that_does_not_see_it(run: Run) -> None:
+    """Its last answer has no support, and a field has what the goal asks for."""
+    done = run(
+        calls(("geocode", {"place": "Oslo"})),
+        answer("It is {zone}.", zone="o1[0]['name']"),
+        goal="In which country is Oslo?",
+        tools=["geocode"],
+    )
+    assert done.result.answer == "country (Oslo): Norway"
+    assert (done.result.support, done.result.ended) == ("supported", "answered")
+
+
 def test_a_loop_without_a_supported_answer_gave_up(run: Run) -> None:
     """The model is told twice what its answer lacks; then the run says that it has not reached its goal."""
     again = Loose(calls(("add", {"a": 20, "b": 3})))

@@ -11,6 +11,7 @@ import pytest
 from operations.tools import support
 from operations.tools.advice import advice
 from operations.tools.base import Tool
+from operations.tools.found import found
 from operations.tools.goal import Goal
 from operations.tools.observed import Observations, Observed
 from operations.tools.support import Verdict
@@ -351,3 +352,40 @@ def test_a_chain_whose_beginning_was_not_looked_up() -> None:
     assert "No call of staff was made about Logistics alone" in support.judge(lead, title, [], "Not found.").hint
     other = observations(("team", {"name": "Logistics Team"}, []), ("building", {"name": "Logistics"}, []))
     assert "No call of team was made about Logistics alone" in support.judge(lead, other, [], "Not found.").hint
+
+    assert (
+        "No call of team was made, which may know more"
+        in support.judge(
+            lead, observations(("staff", {"name": "Logistics"}, [])), [], "Not found.", ["staff", "team"]
+        ).hint
+    )
+    failed = observations(("staff", {"name": "Logistics"}, 503))
+    assert support.judge(lead, failed, [], "It failed.", ["staff", "team"]).supported
+
+
+def test_a_digit_in_a_name_is_no_number() -> None:
+    """An answer in words may name a building."""
+    team: Call = ("team", {"team": "Finance"}, {"team": "Finance", "building": "A1"})
+    assert judge("In which building does the Finance team sit?", [team], "It is A1, on the shore.").supported
+    assert not judge("In which building does the Finance team sit?", [team], "It is A1, on floor 3.").supported
+
+
+@pytest.mark.parametrize(
+    ("goal", "calls", "answer"),
+    [
+        ("What is the phone number of Anna Keller's manager?", [ANNA, BO], "phone (Bo Lind): 900"),
+        ("What is the phone number of Anna Keller's manager?", [ANNA], None),
+        ("What is the phone number of Anna Keller?", [ANNA, BO], "phone (Anna Keller): 117"),
+        ("What is the phone number and the room of Anna Keller?", [ANNA], None),
+        ("What is the e-mail address of Anna Keller?", [ANNA], "Not found.\nperson (Anna Keller) has only"),
+        ("What is the e-mail address of Bo Lind?", [ANNA], None),
+        ("What is the e-mail address of Anna Keller?", [ANNA, ("mail", {"of": "Anna Keller"}, 503)], None),
+        ("Which is warmer, Oslo or Lisbon?", [OSLO, LISBON], None),
+        ("How much do 3 pieces of P-77 weigh?", [PART], None),
+        ("Which rooms are free?", [ROOMS], None),
+    ],
+)
+def test_what_the_observations_say_by_themselves(goal: str, calls: list[Call], answer: str | None) -> None:
+    """A field that the goal asks for, or that there is none; nothing where that is not clear, or is computed."""
+    verdict = found(Goal(goal, TODAY), observations(*calls), [])
+    assert (verdict and verdict.text[: len(answer or "")]) == answer
