@@ -23,7 +23,7 @@ from ..runtime.worker import Worker
 from ..settings import Settings
 from ..stores import check_store, open_store
 from ..stores.base import Store, owner_text
-from . import uploads
+from ..stores.uploads import sweep
 from .advice import warn_of_unknown
 from .command import HeadwayCommand
 from .console import make_blueprint
@@ -341,7 +341,7 @@ class Headway:
                         *(self.most_streams, self.settings.max_streams),
                     )
                 store = self._store or open_store(self.settings)
-                uploads.sweep(store.files.folder)
+                sweep(store.files.folder)
                 self._runner = Runner(
                     self.operations,
                     store,

@@ -17,8 +17,8 @@ from werkzeug.datastructures import FileStorage
 from ..errors import InvalidInput, NotFound
 from ..runs.operation import Operation
 from ..stores.base import owner_text
+from ..stores.uploads import Uploads
 from .inputs import RunInput, refusals, save_files
-from .uploads import Uploads
 
 if TYPE_CHECKING:
     from .extension import Headway

@@ -22,7 +22,7 @@ from ..runs.upload import Upload
 from ..runtime.hub import give_way
 from ..runtime.worker import Worker
 from ..settings import Settings
-from .uploads import Uploads
+from ..stores.uploads import Uploads
 
 MULTIPART: Final = "multipart/form-data"
 FORMS: Final = (MULTIPART, "application/x-www-form-urlencoded")
@@ -311,4 +311,4 @@ def _spool(entry: FileStorage, path: Path, name: str, digest: Any) -> Upload:
             if (len(piece) == PIECE or path.name != "0") and Worker.current().here:
                 give_way()
     digest.update(f"{name}{content.hexdigest()}".encode())
-    return Upload(path, entry.filename or "", entry.mimetype, path.stat().st_size)
+    return Upload(path, entry.filename or "", entry.mimetype, path.stat().st_size, content.hexdigest())

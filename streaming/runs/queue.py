@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import gevent
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from ..errors import BadRequest, InvalidInput, Refused, StoreAway
+from ..errors import OperationError, Refused, StoreAway
 from ..logs import log_run
 from ..protocol.events import make_event
 from ..protocol.recorder import Recorder
 from ..stores.base import Record
-from .context import Headers
-from .kept import from_kept
-from .operation import Operation
+from ..stores.files import uploads_of
+from .kept import Reopened
 from .producer import error_event
-from .run import Run
-from .upload import uploads_in
 
 if TYPE_CHECKING:
     from .runner import Runner
@@ -89,17 +85,32 @@ class Queue:
                 for record in records:
                     runner.store.requeue(record)
             else:
-                self._begin_all(records)
+                self._begin_all([record for record in records if not uploads_of(record.info.input)])
+                for record in records:
+                    if uploads_of(record.info.input):
+                        self.begin_apart(self._begin_all, [record])
         finally:
             self.claimed -= room
         return len(records) == room
+
+    def begin_apart(self, step: Callable[..., None], *args: Any) -> None:
+        """Begins a run whose files have yet to come, in a greenlet: the others do not wait for it, and it counts."""
+
+        def begin() -> None:
+            try:
+                step(*args)
+            finally:
+                self.claimed -= 1
+
+        self.claimed += 1
+        gevent.spawn(begin)
 
     def _begin_all(self, records: Sequence[Record]) -> None:
         """Begins the runs of these records, whose first events are kept together."""
         checked = [(record, kept) for record in records if (kept := self._try(self._check, record)) is not None]
         waiting = [(record, kept) for record, kept in checked if self._try(self._write_start, record)]
         for record, kept in waiting:
-            self._try(self._begin, record, *kept)
+            self._try(self._begin, record, kept)
 
     def _try(self, step: Callable[..., T], record: Record, *args: Any) -> T | None:
         """Takes a step with one run, without which the others are to go on; a run that cannot begin ends."""
@@ -113,19 +124,21 @@ class Queue:
             self._runner.end(record, "failed", error_event("operation_failed", message, retryable=True))
         return None
 
-    def _check(self, record: Record) -> tuple[BaseModel, Headers] | None:
-        """The input of a run, and the headers of its start; `None` where the run has ended instead."""
+    def _check(self, record: Record) -> Reopened | None:
+        """The input of a run, with its files and the headers of its start; `None` where the run has ended instead."""
         runner = self._runner
         if record.cancelling:
             runner.end_cancelled(record)
             return None
         try:
-            return from_kept(runner.operations[record.info.operation], record.info.input or b"{}")
+            return Reopened(runner.operations[record.info.operation], runner.store, record.info)
         except ValidationError:
             log_run(logging.ERROR, record.info, "was queued, with an input that it no longer takes", exc_info=True)
             message = "The operation no longer takes the input of this run."
             runner.end(record, "failed", error_event("operation_failed", message))
-            return None
+        except OperationError as lost:
+            runner.end(record, "failed", error_event("operation_failed", lost.message, retryable=True))
+        return None
 
     def _write_start(self, record: Record) -> bool:
         recorder = Recorder(self._runner.clock, fold=record.fold)
@@ -150,44 +163,13 @@ class Queue:
         finally:
             unwatch()
 
-    def _begin(self, record: Record, checked: BaseModel, headers: Headers) -> None:
+    def _begin(self, record: Record, kept: Reopened) -> None:
         runner = self._runner
         if not self._wait_until_kept(record.info.id):
+            kept.discard()
             return
         if runner.store.control(record.info.id).cancel is not None:
+            kept.discard()
             runner.end_cancelled(record)
             return
-        operation = runner.operations[record.info.operation]
-        call = replace(runner.call, headers=headers)
-        run = runner.runs[record.info.id] = Run(
-            runner, operation, record.info, checked, call, fold=record.fold, attempt=record.attempt
-        )
-        run.start()
-
-
-def queued_input(operation: Operation, checked: BaseModel) -> bytes:
-    """An input as JSON, for the worker that takes the run.
-
-    Raises `InvalidInput` for one with files, and for one that would not be the same there, and `BadRequest` for an
-    operation that needs the request.
-    """
-    if operation.request_context:
-        raise BadRequest(f"{operation.name} works in the context of a request: start it from a process that serves")
-    errors: Any = [
-        {"loc": [name], "msg": "a file does not travel to the worker that takes the run"}
-        for name in dict.fromkeys(name for name, _ in uploads_in(checked))
-    ]
-    if errors:
-        raise InvalidInput(
-            "this process does not serve, and a queued run takes no file: start it from one that does",
-            code="file_not_queued",
-            errors=errors,
-        )
-    body = checked.model_dump_json(by_alias=True, round_trip=True).encode()
-    try:
-        same = operation.input.model_validate_json(body) == checked
-    except ValidationError:
-        same = False
-    if not same:
-        raise InvalidInput("this process does not serve, and JSON cannot hold this input of a queued run as it is")
-    return body
+        runner.reopen(record, kept, record.attempt).start()

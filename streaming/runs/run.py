@@ -24,6 +24,7 @@ from .context import CallContext, CurrentRun, RunContext
 from .executors.base import FailedWork
 from .executors.start import start_work
 from .files import FileEvent
+from .kept import FILE_TRIES
 from .observers import Observer, RunEnded, RunStarted
 from .operation import Operation
 from .producer import Producer
@@ -32,8 +33,6 @@ STORE_LOST: Final = "The store of the runs could not be reached for too long."
 KEPT_WAIT: Final = 0.01
 KEPT_TRIES: Final = 1_000
 """How often, and for how many seconds each, a result that refers to partials waits until the store has them."""
-FILE_TRIES: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds between the tries to keep a file while the store is away."""
 STORE_FULL: Final = "The live runs fill the store, and this one is the largest."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 import weakref
@@ -19,17 +20,18 @@ from ..errors import Conflict, NotFound, RegistrationError, StoreAway, Unavailab
 from ..logs import log_run
 from ..protocol.events import Event, make_event
 from ..protocol.recorder import Recorder
-from ..protocol.state import Ending
+from ..protocol.state import Ending, Fold
 from ..runtime.worker import Worker
 from ..settings import Settings
 from ..stores.base import Record, RunInfo, Store
+from ..stores.files import uploads_of
 from .context import CallContext
 from .executors.start import check_operation, warm_executors
-from .kept import from_kept, to_keep
+from .kept import FILE_TRIES, KeptInput, Reopened, queued_input, retried_input
 from .observers import Load, Observer
 from .operation import UNSET, Operation
 from .producer import error_event
-from .queue import Queue, queued_input
+from .queue import Queue
 from .run import Run
 from .shown import shown_input
 from .upload import uploads_in
@@ -124,6 +126,7 @@ class Runner:
         be queued.
         """
         try:
+            kept = self._to_keep(operation, checked, call or self.call, queued)
             least = self.linger_of(operation)
             info = RunInfo(
                 id=f"r{secrets.token_urlsafe(17)}",  # an id that began with `-` would look like an option
@@ -134,10 +137,11 @@ class Runner:
                 linger=None if least is None or linger is None else max(least, linger),
                 key=key,
                 digest=digest,
-                input=_kept_input(operation, checked, call or self.call, queued),
+                input=None if kept is None else kept.body,
                 shown=shown_input(operation, checked),
             )
-            stored = self._create_or_join(info, queued, None if client is None else self.settings.max_runs_per_client)
+            limit = None if client is None else self.settings.max_runs_per_client
+            stored = self._create_or_join(info, limit, kept if queued else None)
             if queued or stored.id != info.id:
                 cleanup()
                 if stored.id == info.id:
@@ -147,30 +151,85 @@ class Runner:
         except BaseException:
             cleanup()
             raise
-        run.cleanup.append(cleanup)
-        self._count_uploads(run, checked)
+        self._take_uploads(run, checked, cleanup)
         run.start()
+        if kept is not None and kept.has_files:
+            gevent.spawn(self._keep_files, run, kept)
         return info.id, True
 
-    def _count_uploads(self, run: Run, checked: BaseModel) -> None:
-        """Counts the files of an input among what the run takes, until they are deleted."""
+    def _to_keep(self, operation: Operation, checked: BaseModel, call: CallContext, queued: bool) -> KeptInput | None:
+        """What is kept for a run that begins elsewhere, or may start again."""
+        if queued:
+            return queued_input(operation, checked, call.headers, self.store.files.most)
+        if operation.retries and (self.store.shared or not operation.file_fields()):
+            return retried_input(operation, checked, call.headers, self.store.files.most)
+        return None
+
+    def _keep_files(self, run: Run, kept: KeptInput) -> None:
+        """Keeps the files of a run at work: until then it is not started again after its producer was lost."""
+        for seconds in FILE_TRIES:
+            try:
+                kept.keep_files(self.store, run.info.id)
+            except Exception as error:  # noqa: BLE001  # logged
+                if run.info.id not in self.runs:  # over meanwhile, and its files deleted
+                    return
+                if not isinstance(error, StoreAway):
+                    log_run(logging.WARNING, run.info, "could not be kept with its files: %s", type(error).__name__)
+                    return
+                gevent.sleep(seconds)
+            else:
+                return
+        log_run(logging.WARNING, run.info, "could not be kept with its files: the store is away")
+
+    def reopen(self, record: Record, kept: Reopened, attempt: int) -> Run:
+        """The run that another worker has kept, to be started here."""
+        operation, call = self.operations[record.info.operation], replace(self.call, headers=kept.headers)
+        try:
+            run = Run(self, operation, record.info, kept.checked, call, fold=record.fold, attempt=attempt)
+        except BaseException:
+            kept.discard()
+            raise
+        self.runs[record.info.id] = run
+        self._take_uploads(run, kept.checked, kept.discard)
+        return run
+
+    def _take_uploads(self, run: Run, checked: BaseModel, discard: Callable[[], None]) -> None:
+        """Counts the files of an input among what the run takes, until `discard` deletes them at its end."""
+        run.cleanup.append(discard)
         size = sum(upload.size for _, upload in uploads_in(checked))
         if size:
             self.store.count_upload(run.info.id, size)
             run.cleanup.append(partial(self.store.count_upload, run.info.id, 0))
 
-    def _create_or_join(self, info: RunInfo, queued: bool, limit: int | None) -> RunInfo:
+    def _create_or_join(self, info: RunInfo, limit: int | None, queued: KeptInput | None) -> RunInfo:
         joined = self.store.find_by_key(info)
         if joined is not None:
             return joined
-        if queued:
-            return self.store.create(info, limit=limit, queued=True)
+        if queued is not None:
+            return self._queue(info, limit, queued)
         self._check_room()
         self._starting += 1
         try:
             return self.store.create(info, limit=limit)
         finally:
             self._starting -= 1
+
+    def _queue(self, info: RunInfo, limit: int | None, kept: KeptInput) -> RunInfo:
+        """Creates a queued run; one with files is this worker's until they are kept."""
+        stored = self.store.create(info, limit=limit, queued=not kept.has_files)
+        if not kept.has_files or stored.id != info.id:
+            return stored
+        record = Record(info, Fold())
+        try:
+            kept.keep_files(self.store, info.id)
+            self.store.requeue(record)
+        except BaseException:
+            self.end(record, "cancelled", reason="shutdown")
+            with contextlib.suppress(StoreAway):
+                self.store.flush()
+                self.store.erase(info.id)  # nobody knows of it
+            raise
+        return stored
 
     def find(self, run: str, owner: str | None) -> Record:
         """The record of a run. Raises `NotFound`, also for those of others than `owner`, if there is one."""
@@ -236,7 +295,10 @@ class Runner:
             try:
                 if self.serving() and not self.draining:
                     for orphan in self.store.adopt_orphans(self.operations):
-                        self._adopt_or_end(orphan)
+                        if uploads_of(orphan.info.input):
+                            self.queue.begin_apart(self._adopt_or_end, orphan)
+                        else:
+                            self._adopt_or_end(orphan)
                 self.store.sweep()
                 self.store.outage.back("maintenance")
             except StoreAway as away:
@@ -273,13 +335,10 @@ class Runner:
         if operation is None or orphan.info.input is None or attempt > operation.retries + 1 or orphan.cancelling:
             self._end_lost(orphan)
             return
-        checked, headers = from_kept(operation, orphan.info.input)
+        kept = Reopened(operation, self.store, orphan.info)
         # Without a stored event it starts for the first time.
         is_new = orphan.fold.last_event_id == 0
-        call = replace(self.call, headers=headers)
-        run = self.runs[orphan.info.id] = Run(
-            self, operation, orphan.info, checked, call, fold=orphan.fold, attempt=1 if is_new else attempt
-        )
+        run = self.reopen(orphan, kept, 1 if is_new else attempt)
         run.start(None if is_new else make_event("attempt", {"attempt": attempt, "reason": "producer_lost"}))
 
     def _end_lost(self, orphan: Record) -> None:
@@ -317,12 +376,3 @@ class Runner:
 def missing() -> NotFound:
     """The error for a run that does not exist, or belongs to somebody else."""
     return NotFound("there is no such run", code="run_not_found")
-
-
-def _kept_input(operation: Operation, checked: BaseModel, call: CallContext, queued: bool) -> bytes | None:
-    """What is kept for a run that begins elsewhere, or may start again."""
-    if queued:
-        return to_keep(queued_input(operation, checked), call.headers)
-    if operation.retries and not operation.file_fields():
-        return to_keep(checked.model_dump_json().encode(), call.headers)
-    return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -23,7 +23,7 @@ from ..logs import Outage
 from ..protocol.frames import BLOCK_FRAMES, Batch, Block
 from ..protocol.state import Fold, Reason, Status
 from ..runtime.hub import in_thread
-from .files import MAX_FILES, UPLOADS, FileInfo, Files
+from .files import MAX_FILES, FileInfo, Files, upload_row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,6 +292,17 @@ class Store(ABC):
     def find_file(self, run: str, name: str) -> tuple[FileInfo, bytes] | None:
         """A file of a run, and what `Files.open` takes of its row."""
 
+    def keep_upload(self, run: str, digest: str, source: Path) -> None:
+        """Keeps a file of the request of a run of this worker, for the worker that begins the run later, or again.
+
+        It is deleted once the run has ended. Raises as `put_file` does.
+        """
+        self.put_file(run, upload_row(digest), "", source)
+
+    @abstractmethod
+    def find_upload(self, run: str, digest: str) -> tuple[FileInfo, bytes] | None:
+        """A file of the request of a run, and what `Files.open` takes of its row."""
+
     @abstractmethod
     def count_upload(self, run: str, size: int) -> None:
         """Counts the bytes of the files that a new run of this worker has from its request; 0 once they are deleted."""
@@ -357,11 +368,6 @@ class Store(ABC):
 
         Viewers of this worker that are still counted go on counting on other workers for the length of a lease.
         """
-
-
-def handed_over(files: Iterable[FileInfo]) -> list[FileInfo]:
-    """The files of a run without the row that counts those of its request."""
-    return [file for file in files if file.name != UPLOADS]
 
 
 def too_many_files() -> OperationError:

@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 from urllib.parse import quote, unquote
 
+import orjson
+
 from ..errors import OperationError
 from .folders import LockedFolder, sweep_folders
 
@@ -38,7 +40,12 @@ PIECE: Final = 1024 * 1024
 """Bytes that are copied at once."""
 
 UPLOADS: Final = "/uploads"
-"""The name of the row that counts a request's files: no file of a run has a name with a slash."""
+"""The name of the row that counts a request's files, and what those of kept ones begin with: no file that a run hands
+over has a name with a slash.
+"""
+
+LINE_END: Final = b"\n"
+"""What begins and ends the head of a kept input (`runs.kept`)."""
 
 TEMPORARY: Final = "headway-files-"
 RUN: Final = "run-"
@@ -52,6 +59,35 @@ class FileInfo(NamedTuple):
     type: str
     size: int
     sha256: str
+
+
+def upload_row(digest: str) -> str:
+    """The name of the row of a request's file that is kept, by the digest of its content."""
+    return f"{UPLOADS}/{digest}"
+
+
+def is_handed_over(name: str) -> bool:
+    """Whether a row is that of a file that the run has handed over, and not of its request."""
+    return not name.startswith(UPLOADS)
+
+
+def handed_over(files: Iterable[FileInfo]) -> list[FileInfo]:
+    """The files that a run has handed over."""
+    return [file for file in files if is_handed_over(file.name)]
+
+
+def head_of(kept: bytes | None) -> tuple[dict[str, Any], bytes]:
+    """The head of a kept input, and the input itself (`runs.kept`)."""
+    if not kept or not kept.startswith(LINE_END):
+        return {}, kept or b"{}"
+    _, head, body = kept.split(LINE_END, 2)
+    return orjson.loads(head), body
+
+
+def uploads_of(kept: bytes | None) -> list[str]:
+    """The digests of the files that a kept input refers to, in its order."""
+    digests: list[str] = head_of(kept)[0].get(UPLOADS, [])
+    return digests
 
 
 class Files(ABC):

@@ -23,13 +23,12 @@ from .base import (
     Record,
     RunInfo,
     Store,
-    handed_over,
     same_request,
     store_full,
     too_many_files,
     too_many_runs,
 )
-from .files import MAX_FILES, UPLOADS, FileInfo, Files, TemporaryFolder
+from .files import MAX_FILES, UPLOADS, FileInfo, Files, TemporaryFolder, is_handed_over, upload_row, uploads_of
 from .lists import RunLists
 from .recent import TRIM_FRAMES, RecentEvents
 
@@ -155,6 +154,10 @@ class MemoryStore(Store):
         self._live[info.client] -= 1
         if not self._live[info.client]:
             del self._live[info.client]
+        for digest in set(uploads_of(info.input)):
+            if upload := run.files.pop(upload_row(digest), None):
+                run.extra -= upload.size
+                gevent.spawn(in_thread, self.files.drop, info.id, upload)
 
     def read(self, run: str, after: int, *, frames: int = BLOCK_FRAMES, merge: bool = False) -> Batch:
         return self._runs[run].read(after, frames, merge)
@@ -224,9 +227,15 @@ class MemoryStore(Store):
         return replaced
 
     def find_file(self, run: str, name: str) -> tuple[FileInfo, bytes] | None:
+        return self._find_row(run, name) if is_handed_over(name) else None
+
+    def find_upload(self, run: str, digest: str) -> tuple[FileInfo, bytes] | None:
+        return self._find_row(run, upload_row(digest))
+
+    def _find_row(self, run: str, name: str) -> tuple[FileInfo, bytes] | None:
         recent = self._runs.get(run)
         info = None if recent is None else recent.files.get(name)
-        return None if info is None or name == UPLOADS else (info, b"")
+        return None if info is None else (info, b"")
 
     def count_upload(self, run: str, size: int) -> None:
         recent = self._runs.get(run)
@@ -268,7 +277,7 @@ class MemoryStore(Store):
         self.bytes_used -= deleted.taken
         if len(deleted.frames) > TRIM_FRAMES:
             gevent.spawn(_free, deleted.frames)
-        if handed_over(deleted.files.values()):
+        if deleted.files.keys() - {UPLOADS}:
             gevent.spawn(in_thread, self.files.erase, [run])
         info = deleted.info
         if info.key is not None:

@@ -8,8 +8,8 @@ from typing import Final
 from ..protocol.frames import Batch, Block, join
 from ..protocol.state import Fold
 from ..runtime.hub import GreenSignal
-from .base import Control, Record, RunInfo, handed_over
-from .files import FileInfo
+from .base import Control, Record, RunInfo
+from .files import FileInfo, handed_over
 
 TRIM_FRAMES: Final = 4096
 """How many frames are dropped at once: some tenths of a millisecond."""

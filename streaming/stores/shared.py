@@ -45,7 +45,7 @@ from .base import (
     too_many_runs,
 )
 from .driver import FULL, NO_ROOM, Adopted, Driver, State, Step, Unfit, sizes
-from .files import MAX_FILES, UPLOADS, FileInfo, Files
+from .files import MAX_FILES, UPLOADS, FileInfo, Files, is_handed_over, upload_row, uploads_of
 from .lease import Lease
 from .recent import RecentEvents
 from .writer import AWAY, RETRY, WRITE_TIMEOUT, Command, Writer
@@ -390,8 +390,21 @@ class SharedStore(Store):
         return replaced
 
     def find_file(self, run: str, name: str) -> tuple[FileInfo, bytes] | None:
+        return self._find_row(run, name) if is_handed_over(name) else None
+
+    def find_upload(self, run: str, digest: str) -> tuple[FileInfo, bytes] | None:
+        return self._find_row(run, upload_row(digest))
+
+    def _find_row(self, run: str, name: str) -> tuple[FileInfo, bytes] | None:
         self._name_part()
-        return None if name == UPLOADS else self.driver.query(self.driver.get_file(run, name))
+        return self.driver.query(self.driver.get_file(run, name))
+
+    def _drop_uploads(self, info: RunInfo) -> None:
+        """Deletes the files of the request of a run that has ended; what is left of them goes with the run."""
+        for digest in set(uploads_of(info.input)):
+            with contextlib.suppress(StoreAway):
+                self._execute(self.driver.drop_file(info.id, upload_row(digest)))
+                in_thread(self.files.drop, info.id, FileInfo(upload_row(digest), "", 0, digest))
 
     def count_upload(self, run: str, size: int) -> None:
         entry = self._runs.get(run)
@@ -615,6 +628,8 @@ class SharedStore(Store):
         entry.recent.notify(appended=True)
         if fold.over:
             self._forget(entry.recent.info.id)
+            if uploads_of(entry.recent.info.input):
+                gevent.spawn(self._drop_uploads, entry.recent.info)
 
     def mark_lost(self, entry: _Entry, error: Fenced | StoreAway | StoreFull) -> None:
         """Notifies the producer that its run can take no more events."""

@@ -15,7 +15,7 @@ import pytest
 from pydantic import BaseModel
 
 from streaming import Headway, Upload, ask, operation, progress
-from streaming.http.uploads import Uploads, sweep
+from streaming.stores.uploads import Uploads, sweep
 from tests.apps.serving import create_app
 from tests.stores.contract import until
 
@@ -28,7 +28,7 @@ class Sized(BaseModel):
 
 LEAVE = """
 import sys, time
-from streaming.http.uploads import Uploads
+from streaming.stores.uploads import Uploads
 uploads = Uploads()
 (uploads.path / "0").write_bytes(b"content")
 print(uploads.path, flush=True)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 import streaming.runs.queue
 from streaming import Operation, Upload, current_run, operation, progress
-from streaming.errors import BadRequest, InvalidInput, TooMany
+from streaming.errors import BadRequest, InvalidInput, TooLarge, TooMany
 from streaming.runs.context import CallContext, Headers
 from streaming.runs.run import Run
 from streaming.runs.runner import Runner
@@ -264,7 +264,7 @@ def test_one_that_cannot_begin_stops_no_other(make: MakeRunner, monkeypatch: pyt
             raise RuntimeError("this one cannot begin")
         return begin(*args, **options)
 
-    monkeypatch.setattr(streaming.runs.queue, "Run", fail)
+    monkeypatch.setattr(streaming.runs.runner, "Run", fail)
     make()
     until(lambda: [status(starter, run) for run in (wrong, right)] == ["failed", "succeeded"], "both have ended")
 
@@ -322,12 +322,12 @@ def personal() -> Any:
 
 
 def test_what_cannot_be_queued(make: MakeRunner, tmp_path: Path) -> None:
-    """Is refused at once: files, what JSON does not hold, and an operation that needs the request."""
+    """Is refused at once: files that are too large for the place, what JSON does not hold, what needs the request."""
     starter = make(reading, secretive, personal, serving=False)
-    upload = Upload(tmp_path / "a", "a", "text/plain", 1)
-    with pytest.raises(InvalidInput) as refused:
+    upload = Upload(tmp_path / "a", "a", "text/plain", 256 * 1024 * 1024 + 1)
+    with pytest.raises(TooLarge) as refused:
         queue(starter, reading, File(file=upload, more=[upload]))
-    assert refused.value.code == "file_not_queued"
+    assert refused.value.code == "too_large"
     assert [error["loc"] for error in refused.value.errors] == [["file"], ["more"]]
     with pytest.raises(InvalidInput, match="JSON cannot hold"):
         queue(starter, secretive, Secret(password=SecretStr("s")))

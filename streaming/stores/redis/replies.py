@@ -10,9 +10,9 @@ import orjson
 
 from ...protocol.frames import BLOCK_BYTES, Block, split
 from ...protocol.state import Fold
-from ..base import Record, RunInfo, handed_over
+from ..base import Record, RunInfo
 from ..driver import FULL, NO_ROOM, Adopted, PutFile, State, Stored, sizes
-from ..files import FileInfo
+from ..files import FileInfo, handed_over
 from .scripts import Argument
 
 BODIES: Final = frozenset({"input", "shown", "progress", "result", "error", "question", "usage"})

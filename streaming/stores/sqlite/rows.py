@@ -8,9 +8,9 @@ from typing import Any
 
 from ...protocol.frames import Block, split
 from ...protocol.state import Fold
-from ..base import Record, RunInfo, handed_over
+from ..base import Record, RunInfo
 from ..driver import Kept, State, sizes
-from ..files import FileInfo
+from ..files import FileInfo, handed_over
 from .file import SQL, Connection
 
 COLUMNS = {name: "last" if name == "last_event_id" else name for name in Fold.__slots__}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from ..stores.folders import LockedFolder, sweep_folders
+from .folders import LockedFolder, sweep_folders
 
 PREFIX: Final = "uploads-"
 
