@@ -31,9 +31,9 @@ class Source:
         """The frames after number `after`."""
         raise NotImplementedError
 
-    def at_hand(self, after: int) -> bool:
-        """Whether there are more that `read` returns at once, without a gap: to ask a store would take a wait."""
-        return False
+    def at_hand(self, after: int, frames: int) -> Batch | None:
+        """What `read` returns, if there is more and no gap before it: to ask a store would take a wait."""
+        return None
 
     def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
         """Calls `notify` in the hub's thread whenever there are more; returns a function that ends this."""
@@ -53,8 +53,11 @@ class Source:
     def start(self) -> None:
         """Starts the producer, unless it has started."""
 
-    def lend(self) -> None:
-        """Called before the first `read` by a viewer that does the work in its own greenlet (`work`)."""
+    def lend(self, take: Callable[[bytes], bool]) -> None:
+        """Called before the first `read` by a viewer that does the work in its own greenlet (`work`).
+
+        `take` sends a frame that follows all that were read; false where the viewer has to read it.
+        """
 
     def work(self) -> bool:
         """Does the work of the producer, to its end; false where another greenlet does it."""
@@ -102,8 +105,8 @@ class RunSource(Source):
             return batch._replace(block=self.gap(Batch(b"", after, False, after + 1)) + batch.block)
         return batch
 
-    def at_hand(self, after: int) -> bool:
-        return not self._rewound and self._store.at_hand(self.run, after)
+    def at_hand(self, after: int, frames: int) -> Batch | None:
+        return None if self._rewound else self._store.at_hand(self.run, after, frames)
 
     def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
         return self._store.watch(self.run, notify)

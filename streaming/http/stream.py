@@ -41,12 +41,12 @@ class Channel(Source):
     __slots__ = (
         "_frames",
         "_last",
-        "_lent",
         "_notify",
         "_over",
         "_room",
         "_size",
         "_started",
+        "_take",
         "_turn",
         "broken",
         "preface",
@@ -71,21 +71,22 @@ class Channel(Source):
         self._last = 0
         self._size = 0
         self._over = False
-        self._notify: Callable[[], None] = lambda: None
+        self._notify: Callable[[], None] = _nothing
+        self._take: Callable[[bytes], bool] | None = None
         self._room = GreenSignal()
-        self._started = self._lent = False
+        self._started = False
         self._turn = worker.turn
 
     def start(self) -> None:
         if not self._started:
             self._started = True
-            if self._lent:
+            if self._take is not None:
                 self.producer.begin()
             else:
                 self.producer.start()
 
-    def lend(self) -> None:
-        self._lent = True
+    def lend(self, take: Callable[[bytes], bool]) -> None:
+        self._take = take
 
     def work(self) -> bool:
         if self.producer.greenlet is not None:
@@ -94,10 +95,12 @@ class Channel(Source):
         return True
 
     def put(self, block: Block, recorder: Recorder) -> None:
-        self._frames.extend(block.frames)
+        frames, self._over = block.frames, recorder.fold.over
+        self._last += len(frames)
+        if len(frames) == 1 and not (self._over or self._frames or self._take is None) and self._take(frames[0]):
+            return
+        self._frames.extend(frames)
         self._size += block.size
-        self._last += len(block.frames)
-        self._over = recorder.fold.over
         self._notify()
 
     def pass_on(self, frames: bytes, viewer: Viewer | None) -> None:
@@ -136,8 +139,8 @@ class Channel(Source):
             self._room.set()
         return Batch(block, self._last - len(self._frames), self._over and not self._frames)
 
-    def at_hand(self, after: int) -> bool:
-        return bool(self._frames)
+    def at_hand(self, after: int, frames: int) -> Batch | None:
+        return self.read(after, frames=frames, merge=False) if self._frames else None
 
     def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
         self._notify = notify
@@ -159,6 +162,10 @@ class Channel(Source):
         """Called when the producer has ended, with a last event or without."""
         self._over = True
         self._notify()
+
+
+def _nothing() -> None:
+    """In the place of a viewer that is not there yet."""
 
 
 class StreamResponse(Response):

@@ -164,7 +164,7 @@ class Viewer:
 
     def _open(self) -> None:
         if self._sends:
-            self.source.lend()
+            self.source.lend(self.take)
         self._unwatch = self.source.watch(self._notified)
         self._worker.part(Heartbeat).add(self)
         self.transport.open(self._worker, self, self.send_timeout)
@@ -193,15 +193,18 @@ class Viewer:
 
     def _pass_on(self) -> bool:
         """Sends what follows without waiting; false where the stream's own greenlet has to go on."""
-        sent = False
-        while self.source.at_hand(self._after):
-            # Whoever is idle does not lag, and has no gap here.
-            batch = self.source.read(self._after, frames=self._frames_at_once, merge=False)
-            self._after, self._over = batch.last, batch.over
-            sent = self._send(batch.block)
-            if not sent or self._over:
+        # Whoever is idle does not lag, and has no gap here.
+        batch = self.source.at_hand(self._after, self._frames_at_once)
+        if batch is None:
+            return False
+        while batch is not None:
+            count, self._after, self._over = batch.last - self._after, batch.last, batch.over
+            if not self._send(batch.block) or self._over:
                 return False
-        return sent
+            if count < self._frames_at_once and len(batch.block) < BLOCK_BYTES // 2:
+                break  # that was all
+            batch = self.source.at_hand(self._after, self._frames_at_once)
+        return True
 
     def take(self, block: bytes) -> bool:
         """Sends a block that follows all that it has read, and counts as one frame; false where it has to read it."""

@@ -48,6 +48,8 @@ def join(frames: Sequence[bytes], first: int, over: bool, oldest: int, merge: bo
 
     `first` is the number of the first frame; `over` says whether the last one ends the run.
     """
+    if len(frames) == 1:
+        return Batch(frames[0], first, over, oldest)
     count = count_fitting(frames)
     complete = count == len(frames)
     fitting: Sequence[bytes] = frames if complete else frames[:count]

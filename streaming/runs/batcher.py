@@ -19,8 +19,8 @@ from .operation import FlushPolicy
 SLICE_MILLISECONDS: Final = 1
 """How long a producer that never waits may run before other greenlets do."""
 
-LAG_MILLISECONDS: Final = 5
-"""The same, from the hub's last round: part of that may have gone to other greenlets, or to this operation's work."""
+FIRST_MILLISECONDS: Final = 5
+"""The same after a wait, from the first event on."""
 
 RESTLESS_BYTES: Final = 1024 * 1024
 """What a producer yields without waiting once, before it has to heed how far its viewers are behind."""
@@ -61,6 +61,7 @@ class Batcher:
         "_last_turn",
         "_loop",
         "_restless",
+        "_round",
         "_scheduled",
         "_sink",
         "_slice_ends",
@@ -82,6 +83,7 @@ class Batcher:
         self._timer: Timer | None = None
         self._slice_ends = 0
         self._restless = 0
+        self._round = 0.0
         self._cut_short = False
         self._last_turn = 0
 
@@ -115,7 +117,10 @@ class Batcher:
         if not self._cut_short:  # the producer has waited since it was last here
             self._restless = 0
         self._cut_short = False
-        self._slice_ends = max(self._slice_ends, int(self._loop.now() * 1000) + LAG_MILLISECONDS)
+        if (round_of_hub := self._loop.now()) != self._round:
+            # The others have had their turn since the last event. This round may be long over that, with many streams.
+            self._round = round_of_hub
+            self._slice_ends = self.recorder.millisecond + FIRST_MILLISECONDS
         if self._interval:
             self._timer = self._clock.later(self._interval, self.write)
         elif self.recorder.millisecond > self._last_turn:

@@ -207,9 +207,9 @@ class Store(ABC):
         `KeyError` for a run that the store does not have.
         """
 
-    def at_hand(self, run: str, after: int) -> bool:
-        """Whether there are frames after `after` that `read` returns at once, with nothing missing before them."""
-        return False
+    def at_hand(self, run: str, after: int, frames: int) -> Batch | None:
+        """What `read` returns, if it does so at once: `None` where there is nothing new, or something is missing."""
+        return None
 
     @abstractmethod
     def find(self, run: str) -> Record | None:

@@ -162,9 +162,9 @@ class MemoryStore(Store):
     def read(self, run: str, after: int, *, frames: int = BLOCK_FRAMES, merge: bool = False) -> Batch:
         return self._runs[run].read(after, frames, merge)
 
-    def at_hand(self, run: str, after: int) -> bool:
+    def at_hand(self, run: str, after: int, frames: int) -> Batch | None:
         recent = self._runs.get(run)
-        return recent is not None and recent.has(after)
+        return None if recent is None else recent.at_hand(after, frames)
 
     def find(self, run: str) -> Record | None:
         recent = self._runs.get(run)

@@ -36,6 +36,7 @@ class RecentEvents:
     """
 
     __slots__ = (
+        "_followers",
         "_last_batch",
         "_may_be_ahead",
         "_read",
@@ -64,6 +65,7 @@ class RecentEvents:
         self._read: GreenSignal | None = None
         self.files: dict[str, FileInfo] = {}
         self._watchers: dict[Callable[[], None], bool] = {}
+        self._followers: tuple[Callable[[], None], ...] = ()
         self._last_batch: tuple[tuple[int, int, int, bool], Batch] | None = None
 
     def extend(self, block: Block, fold: Fold, keep: int) -> None:
@@ -83,9 +85,13 @@ class RecentEvents:
         self.oldest = fold.last_event_id + 1
         self._last_batch = None
 
-    def has(self, after: int) -> bool:
-        """Whether there are frames after number `after`, and all of them are in memory."""
-        return self.oldest - 1 <= after < self.fold.last_event_id
+    def at_hand(self, after: int, frames: int) -> Batch | None:
+        """The frames after number `after`, where there are any, and all of them are in memory."""
+        left = self.fold.last_event_id - after
+        if left == 1 and self.frames:  # most viewers have seen all but the newest
+            self._note_read(0)
+            return Batch(self.frames[-1], after + 1, self.fold.over, self.oldest)
+        return self.read(after, frames, merge=False) if left > 0 and after >= self.oldest - 1 else None
 
     def read(self, after: int, frames: int, merge: bool) -> Batch:
         """The frames after number `after`, as far as they are in memory."""
@@ -138,9 +144,11 @@ class RecentEvents:
     def watch(self, callback: Callable[[], None], *, events: bool = True) -> Callable[[], None]:
         """Calls `callback` on every change; without `events` not for those. Returns a function that ends this."""
         self._watchers[callback] = events
+        self._list_followers()
 
         def unwatch() -> None:
             self._watchers.pop(callback, None)
+            self._list_followers()
             if not self._watchers:
                 self._last_batch = None  # nobody shares it any more
 
@@ -151,13 +159,15 @@ class RecentEvents:
         """Whether anybody waits for changes."""
         return bool(self._watchers)
 
+    def _list_followers(self) -> None:
+        self._followers = tuple(callback for callback, events in self._watchers.items() if events)
+
     def notify(self, *, appended: bool = False) -> None:
         """Calls the watchers; where only events were appended, those who watch events."""
         if self._read is not None and not self.control.viewers:
             self._read.set()
-        for callback, events in list(self._watchers.items()):
-            if events or not appended:
-                callback()
+        for callback in self._followers if appended else list(self._watchers):
+            callback()
 
     def trim(self, keep: int) -> None:
         """Drops the oldest frames until an eighth of `keep` bytes is free, so that this is seldom done; one stays.

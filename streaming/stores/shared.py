@@ -327,9 +327,9 @@ class SharedStore(Store):
         entry.missing_since = entry.missing_since or time.monotonic()  # its producer will write it again
         return Batch(b"", after, over=False)
 
-    def at_hand(self, run: str, after: int) -> bool:
+    def at_hand(self, run: str, after: int, frames: int) -> Batch | None:
         entry = self._runs.get(run)
-        return entry is not None and not (entry.rewound or entry.lost) and entry.recent.has(after)
+        return None if entry is None or entry.rewound or entry.lost else entry.recent.at_hand(after, frames)
 
     def oldest_kept(self, run: str) -> int:
         # Not from memory, which may have what the store has trimmed.
