@@ -75,6 +75,12 @@ def _files(text: str) -> str:
     return text
 
 
+def _broker(text: str) -> str:
+    if not re.match(r"[a-z][a-z0-9+.-]*://", text):
+        raise ValueError
+    return text
+
+
 def _url(text: str) -> str:
     if urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).hostname:
         raise ValueError
@@ -196,6 +202,13 @@ class Settings(BaseSettings):
         _above_zero,
         "seconds above 0",
         "How long the body of a request may take to come; then 408 `body_timeout`.",
+    )
+    celery_broker: str | None = setting(
+        None,
+        _broker,
+        "a broker's URL as Celery takes it, such as redis://HOST:PORT/DB or amqp://USER:PASSWORD@HOST:PORT/VHOST",
+        'Where workers of Celery are told of the runs of operations with `runs_in="celery"`, without a Celery '
+        "application of yours.",
     )
     api_keys: Mapping[str, str] | None = setting(
         None,

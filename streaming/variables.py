@@ -21,8 +21,6 @@ CLIENTS: Final = {
     "HEADWAY_API_KEY": "The key with which they ask.",
 }
 """The variables of the clients, and what they mean."""
-LATER: Final = {"HEADWAY_CELERY_BROKER": 'runs_in="celery" is for a later release'}
-"""Those that have no effect so far, and why."""
 AGENT: Final = "HEADWAY_AGENT_"
 SERVICE: Final = {
     *(f"HEADWAY_MODEL_{name}" for name in ("CONTEXT", "FILE", "TEMPLATE", "THREADS")),
@@ -115,7 +113,7 @@ def unknown_variables(*mappings: Mapping[str, Any]) -> dict[str, str]:
     value of another one is known: that of the variable with a gateway's key.
     """
     classes = (getattr(each, "__dataclass_fields__", {}) for each in BaseSettings.__subclasses__())
-    known = {*CLIENTS, *LATER, *SERVICE, *(_variable(name) for names in classes for name in names)}
+    known = {*CLIENTS, *SERVICE, *(_variable(name) for names in classes for name in names)}
     given = {
         name: str(value) for mapping in mappings for name, value in mapping.items() if str(name).startswith(PREFIX)
     }

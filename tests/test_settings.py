@@ -37,6 +37,11 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
         ("file:///srv/files", "file:///srv/files"),
         ("file:///srv/a%20b", "file:///srv/a%20b"),
     ],
+    "celery_broker": [
+        ("redis://h:6379/1", "redis://h:6379/1"),
+        ("amqp://u:p@h:5672/v", "amqp://u:p@h:5672/v"),
+        ("sqs://", "sqs://"),
+    ],
     "store_bytes": [("268435456", 268_435_456), (1, 1)],
     "send_timeout": [("30", 30.0)],
     "max_runs": [("1", 1), (7, 7), (" 9 ", 9)],
@@ -122,6 +127,7 @@ BAD: dict[str, list[Any]] = {
     "linger": ["-1", "x", "nan", "inf", "never"],
     "retention": ["-1", "x", "nan"],
     "files": ["store", "file:", "file:///", "file://host/path", "s3://bucket/prefix", "/srv/files", 5],
+    "celery_broker": ["redis", "127.0.0.1:6379", "://h", "Redis: h", 5],
     "store_bytes": [*COUNTS, "1GB"],
     "send_timeout": ["0", "-5", "x"],
     "max_runs": COUNTS,
@@ -554,16 +560,6 @@ def test_a_keyword_that_is_no_setting(name: str, message: str) -> None:
     misspelt: dict[str, Any] = {name: "5"}
     with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
         Headway(Flask(__name__), **misspelt)
-
-
-def test_a_setting_of_a_later_release_says_so(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """It is known, and has no effect."""
-    monkeypatch.setenv("HEADWAY_CELERY_BROKER", "redis://:secret@127.0.0.1/0")
-    Headway(Flask(__name__))
-    reason = 'runs_in="celery" is for a later release'
-    assert [record.getMessage() for record in caplog.records] == [f"HEADWAY_CELERY_BROKER has no effect: {reason}"]
 
 
 def test_further_workers_of_gunicorn_do_not_repeat_it(

@@ -29,7 +29,7 @@ from streaming.http.openapi import QUERIES, describe
 from streaming.http.views import CHOICES
 from streaming.runtime.worker import Worker
 from streaming.settings import Settings
-from streaming.variables import CLIENTS, LATER
+from streaming.variables import CLIENTS
 from tools.codes import codes
 from tools.pages import part_of, table, write_part
 
@@ -73,15 +73,11 @@ def pages() -> dict[str, str]:
 
 
 def settings() -> dict[str, list[str]]:
-    """The tables of the library, the service, the clients, and what has no effect so far."""
+    """The tables of the library, the service and the clients."""
     header = ("variable", "default", "what it does", "what it takes")
     classes: dict[str, type[BaseSettings]] = {"library": Settings, "service": ServiceSettings}
     tables = {part: table(*header, rows=[_setting(each) for each in fields(of)]) for part, of in classes.items()}
-    others = {"clients": CLIENTS, "later": LATER}
-    return tables | {
-        part: table("variable", "", rows=[(f"`{name}`", text) for name, text in names.items()])
-        for part, names in others.items()
-    }
+    return tables | {"clients": table("variable", "", rows=[(f"`{name}`", text) for name, text in CLIENTS.items()])}
 
 
 def _setting(field: Field[Any]) -> tuple[str, str, str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import SettingError
 from ..settings import Settings
-from ..variables import LATER, unknown_variables
+from ..variables import unknown_variables
 
 if TYPE_CHECKING:
     from .extension import Headway
@@ -51,8 +51,6 @@ def warn_of_unknown(config: Mapping[str, Any]) -> None:
         return
     for name, near in unknown_variables(os.environ, config).items():
         log.warning("there is no setting %s%s", name, f": do you mean {near}?" if near else "")
-    for name in LATER.keys() & {*os.environ, *config}:
-        log.warning("%s has no effect: %s", name, LATER[name])
 
 
 def _drain_seconds(mounted: list[Headway]) -> float:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from ..errors import HeadwayError
 from ..settings import Settings
 from ..stores.memory import MemoryStore
-from ..variables import LATER, PREFIX, unknown_variables
+from ..variables import PREFIX, unknown_variables
 from .heartbeat import FILES
 from .transport import native_epoll
 
@@ -40,8 +40,6 @@ def _check_variables() -> Iterator[Check]:
     unknown = unknown_variables(os.environ)
     for name, near in unknown.items():
         yield "settings", "note", f"{name} is no setting of this application", f"{near}?" if near else ""
-    for name in LATER.keys() & os.environ.keys():
-        yield "settings", "note", f"{name} has no effect", LATER[name]
     if not unknown:
         given = sorted(name for name in os.environ if name.startswith(PREFIX))
         yield "settings", "ok", f"of the environment: {', '.join(given) or 'none'}", ""

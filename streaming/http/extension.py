@@ -25,6 +25,9 @@ from ..stores import check_store, open_store
 from ..stores.base import Store, owner_text
 from ..stores.uploads import sweep
 from .advice import warn_of_unknown
+from .celery.application import celery_for, let_command_find
+from .celery.host import Host
+from .celery.publisher import Publisher
 from .command import HeadwayCommand
 from .console import make_blueprint
 from .context import call_context, check_process_app
@@ -58,7 +61,8 @@ class Headway:
     or a UUID, which are kept as text (`stores.base.owner_text`); it returns `None`, or raises a `Problem`, to refuse
     the request. `log` and `clock` replace the store of the settings and the system's clock, in tests. `observers` are
     notified of runs, streams and refusals. `process_app` says where the process of an operation finds the application,
-    as `module:create_app` or `module:app`. `standalone` says that the application is nothing else (`http/gate.py`).
+    as `module:create_app` or `module:app`. `celery` is the Celery application whose workers run the operations that
+    say `runs_in="celery"`. `standalone` says that the application is nothing else (`http/gate.py`).
     `console=True` serves the console at `/`, below the prefix (`http/console.py`). `serving` decides whether this
     process works on runs, which it finds out itself otherwise. Further keywords are defaults of settings.
     """
@@ -78,6 +82,7 @@ class Headway:
         clock: Clock | None = None,
         observers: Iterable[Observer] = (),
         process_app: str | None = None,
+        celery: Any = None,
         standalone: bool = False,
         console: bool = False,
         serving: bool | None = None,
@@ -100,6 +105,8 @@ class Headway:
         self._store = log
         self._clock = clock
         self._process_app = check_process_app(process_app)
+        self.celery = self._celery = celery
+        self._host: Host | None = None
         self._defaults = defaults
         self._app: Flask | None = None
         self._lock = Semaphore()
@@ -145,6 +152,11 @@ class Headway:
             check_store(self.settings)
         Runner.check(self.operations)
         self._app = app
+        self.celery = celery_for(self._celery, self.settings, self.operations, in_memory=not self._is_shared)
+        if self.celery is not None:
+            self._host = Host.of(self.celery)
+            self._host.add(self)
+            let_command_find(self)
         named = self._name != "headway" and "headway" in app.extensions
         key = free_name(f"headway-{self._name}" if named else "headway", app.extensions)
         app.extensions[key] = self
@@ -168,6 +180,7 @@ class Headway:
             clock=self._clock,
             observers=self.observers,
             process_app=self._process_app,
+            celery=self._celery,
             standalone=self.standalone,
             console=self.console,
             serving=self.decided,
@@ -209,7 +222,7 @@ class Headway:
         processes start, such as commands and cron jobs, waits in a shared store for one that serves. Setting this
         decides it; `None` returns to the default.
         """
-        return self._found_serving if self.decided is None else self.decided
+        return self._found_serving and not self.in_celery if self.decided is None else self.decided
 
     @serving.setter
     def serving(self, value: bool | None) -> None:
@@ -232,9 +245,14 @@ class Headway:
         return 0 if self._runner is None else self._runner.live
 
     @property
-    def queues(self) -> bool:
-        """Whether a run that this process starts waits for another one."""
-        return not self.serving and self.runner.store.shared
+    def in_celery(self) -> bool:
+        """Whether this process belongs to a worker of Celery, and works on the operations that run there."""
+        return self._host is not None and self._host.is_worker
+
+    def queues(self, operation: Operation) -> bool:
+        """Whether a run of this operation that this process starts waits for a worker, or another process."""
+        runs_in_celery = operation.runs_in == "celery"
+        return (runs_in_celery or not self.serving) and self.runner.store.shared
 
     def start(
         self,
@@ -304,6 +322,10 @@ class Headway:
         return Observers([*self.observers, *prometheus])
 
     @property
+    def _is_shared(self) -> bool:
+        return not self.in_memory if self._store is None else self._store.shared
+
+    @property
     def in_memory(self) -> bool:
         """Whether its runs are kept in the memory of each worker."""
         return self._store is None and self.settings.store.startswith("memory:")
@@ -353,6 +375,8 @@ class Headway:
                     serving=serving_of(self),
                     call=CallContext(context_of(self.app), process_app=self._process_app),
                     cut=heartbeat.take_cut,
+                    messages=None if self.celery is None else Publisher(self.celery),
+                    in_celery=self.in_celery,
                 )
                 self._finalizer = close_with(self, self._runner)
                 kind = self.settings.store.partition(":")[0] if self._store is None else type(store).__name__

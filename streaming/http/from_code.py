@@ -36,11 +36,12 @@ def start_run(
     key: str | None,
 ) -> str:
     """Starts a run, and gives its id; the arguments are those of `Headway.start`."""
-    runner, queued = headway.runner, headway.queues
+    runner = headway.runner
     name = operation.name if isinstance(operation, Operation) else operation
     known = runner.operations.get(name)
     if known is None:
         raise NotFound(f"there is no operation {name!r}", code="operation_not_found")
+    queued = headway.queues(known)
     text = "" if owner is None or owner == "" else owner_text(owner)
     call = headway.call_context(known)
     read = _read(known, input, runner.store.files.folder)

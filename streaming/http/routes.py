@@ -271,7 +271,9 @@ class Routes:
         self, operation: Operation, run_input: RunInput, preferences: Preferences
     ) -> tuple[str, RunSource | None]:
         """The id of the run, and the source of its stream unless the caller is detached. Raises `Problem`."""
-        runner, queued = self._headway.runner, self._headway.queues and LOCAL_WORK not in request.environ
+        runner, queued = self._headway.runner, self._headway.queues(operation)
+        if LOCAL_WORK in request.environ:
+            queued = operation.runs_in == "celery"
         value = run_input.value if queued else operation.with_headers(run_input.value, request.headers.get)
         handshake = None if queued else operation.handshake(value, runner.worker)
         # Read here: `start` may run in another thread, which has no request.

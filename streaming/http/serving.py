@@ -59,7 +59,7 @@ def open_store_of(headway: Headway) -> None:
 
 def close_at_exit(headway: Headway) -> None:
     """Has a process that does not serve wait for the runs in its memory before it ends, and close its store."""
-    if not headway.serving and not headway.closes_at_exit:
+    if not headway.serving and not headway.in_celery and not headway.closes_at_exit:
         headway.closes_at_exit = True
         atexit.register(_close, weakref.ref(headway), os.getpid())
 

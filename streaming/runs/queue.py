@@ -1,4 +1,4 @@
-"""Queued runs: a process that does not serve starts them, and a worker that serves takes them and works on them.
+"""Queued runs: a process that does not work on them starts them, and a worker takes them and works on them.
 
 A run is in the queue as its input, as JSON. The worker that claims it writes its first event, and begins the work once
 the store has kept that: so a run without events has not begun, and goes back into the queue if its worker dies.
@@ -21,6 +21,7 @@ from ..stores.base import Record
 from ..stores.files import uploads_of
 from .kept import Reopened
 from .producer import error_event
+from .run import Run
 
 if TYPE_CHECKING:
     from .runner import Runner
@@ -44,7 +45,8 @@ class Queue:
         self._runner = runner
         self._signal = runner.worker.signal()
         self._watching = False
-        self._greenlet: gevent.Greenlet[..., None] = gevent.spawn(self._serve)
+        # In a worker of Celery each run has a task, which asks for it.
+        self._greenlet = None if runner.in_celery else gevent.spawn(self._serve)
 
     def look(self) -> None:
         """Looks for queued runs, in the next round of the hub."""
@@ -52,7 +54,19 @@ class Queue:
 
     def close(self) -> None:
         """Claims no more."""
-        self._greenlet.kill(block=False)
+        if self._greenlet is not None:
+            self._greenlet.kill(block=False)
+
+    def take(self) -> Run | None:
+        """Claims and begins the next run; `None` where there is none. Raises `StoreAway`."""
+        runner = self._runner
+        if runner.draining or not runner.own:
+            return None
+        self.claimed += 1
+        try:
+            return next(iter(self._begin_all(runner.store.claim(1, runner.own))), None)
+        finally:
+            self.claimed -= 1
 
     def _serve(self) -> None:
         while True:
@@ -76,24 +90,20 @@ class Queue:
             self._watching = True
             runner.store.watch_queue(self.look)
         # Asked first: each claim is a write, of which other workers take note.
-        if not runner.store.has_queued(runner.operations):
+        if not runner.store.queued(runner.own, 1):
             return False
         self.claimed += room
         try:
-            records = runner.store.claim(room, runner.operations)
-            if runner.draining:
-                for record in records:
-                    runner.store.requeue(record)
-            else:
-                self._begin_all([record for record in records if not uploads_of(record.info.input)])
-                for record in records:
-                    if uploads_of(record.info.input):
-                        self.begin_apart(self._begin_all, [record])
+            records = runner.store.claim(room, runner.own)
+            self._begin_all([record for record in records if not uploads_of(record.info.input)])
+            for record in records:
+                if uploads_of(record.info.input):
+                    self.begin_apart(self._begin_all, [record])
         finally:
             self.claimed -= room
         return len(records) == room
 
-    def begin_apart(self, step: Callable[..., None], *args: Any) -> None:
+    def begin_apart(self, step: Callable[..., Any], *args: Any) -> None:
         """Begins a run whose files have yet to come, in a greenlet: the others do not wait for it, and it counts."""
 
         def begin() -> None:
@@ -105,12 +115,16 @@ class Queue:
         self.claimed += 1
         gevent.spawn(begin)
 
-    def _begin_all(self, records: Sequence[Record]) -> None:
+    def _begin_all(self, records: Sequence[Record]) -> list[Run]:
         """Begins the runs of these records, whose first events are kept together."""
+        if self._runner.draining:
+            for record in records:
+                self._runner.requeue(record)
+            return []
         checked = [(record, kept) for record in records if (kept := self._try(self._check, record)) is not None]
         waiting = [(record, kept) for record, kept in checked if self._try(self._write_start, record)]
-        for record, kept in waiting:
-            self._try(self._begin, record, kept)
+        begun = [self._try(self._begin, record, kept) for record, kept in waiting]
+        return [run for run in begun if run is not None]
 
     def _try(self, step: Callable[..., T], record: Record, *args: Any) -> T | None:
         """Takes a step with one run, without which the others are to go on; a run that cannot begin ends."""
@@ -141,6 +155,8 @@ class Queue:
         return None
 
     def _write_start(self, record: Record) -> bool:
+        if record.fold.last_event_id:  # its producer was lost
+            return True
         recorder = Recorder(self._runner.clock, fold=record.fold)
         recorder.add(make_event("start", {"run": record.info.id, "operation": record.info.operation}))
         self._runner.store.append(record.info.id, recorder.take(), recorder.fold)
@@ -163,13 +179,13 @@ class Queue:
         finally:
             unwatch()
 
-    def _begin(self, record: Record, kept: Reopened) -> None:
+    def _begin(self, record: Record, kept: Reopened) -> Run | None:
         runner = self._runner
         if not self._wait_until_kept(record.info.id):
             kept.discard()
-            return
+            return None
         if runner.store.control(record.info.id).cancel is not None:
             kept.discard()
             runner.end_cancelled(record)
-            return
-        runner.reopen(record, kept, record.attempt).start()
+            return None
+        return runner.begin(record, kept)

@@ -28,6 +28,7 @@ from ..stores.files import uploads_of
 from .context import CallContext
 from .executors.start import check_operation, warm_executors
 from .kept import FILE_TRIES, KeptInput, Reopened, queued_input, retried_input
+from .messages import Delivery, Messages
 from .observers import Load, Observer
 from .operation import UNSET, Operation
 from .producer import error_event
@@ -55,7 +56,11 @@ class Runners:
 
 
 class Runner:
-    """The runs of one worker and one extension. Its methods are called in the hub (`Worker.call`)."""
+    """The runs of one worker and one extension. Its methods are called in the hub (`Worker.call`).
+
+    `operations` are all that the application has, and `own` those that this process works on: in a worker of Celery
+    (`in_celery`) those that run there, elsewhere the others. `messages` are sent for runs of the former.
+    """
 
     def __init__(
         self,
@@ -69,8 +74,13 @@ class Runner:
         cut: Callable[[], int] = lambda: 0,
         serving: Callable[[], bool] = lambda: True,
         call: CallContext | None = None,
+        messages: Messages | None = None,
+        in_celery: bool = False,
     ) -> None:
         self.operations: dict[str, Operation] = self.check(operations)
+        self.in_celery = in_celery
+        self.delivery: Delivery = Delivery(self.operations, store, messages)
+        self.own: dict[str, Operation] = self.delivery.own(in_celery)
         self.observer: Observer = observer or Observer()
         self._streams = streams
         self._cut = cut
@@ -85,8 +95,8 @@ class Runner:
         self.runs: dict[str, Run] = {}
         self._starting = self._evicted = self._store_errors = 0
         worker.part(Runners).all.add(self)
-        if serving():
-            warm_executors(self.operations.values(), worker, self.call.process_app)
+        if serving() or in_celery:
+            warm_executors(self.own.values(), worker, self.call.process_app)
         self._maintenance: gevent.Greenlet[..., None] = gevent.spawn(self._maintain)
         self.queue: Queue = Queue(self)
 
@@ -146,6 +156,7 @@ class Runner:
                 cleanup()
                 if stored.id == info.id:
                     log_run(logging.INFO, info, "is queued")
+                    self.delivery.send(info)
                 return stored.id, stored.id == info.id
             run = self.runs[info.id] = Run(self, operation, info, checked, call or self.call)
         except BaseException:
@@ -180,18 +191,6 @@ class Runner:
             else:
                 return
         log_run(logging.WARNING, run.info, "could not be kept with its files: the store is away")
-
-    def reopen(self, record: Record, kept: Reopened, attempt: int) -> Run:
-        """The run that another worker has kept, to be started here."""
-        operation, call = self.operations[record.info.operation], replace(self.call, headers=kept.headers)
-        try:
-            run = Run(self, operation, record.info, kept.checked, call, fold=record.fold, attempt=attempt)
-        except BaseException:
-            kept.discard()
-            raise
-        self.runs[record.info.id] = run
-        self._take_uploads(run, kept.checked, kept.discard)
-        return run
 
     def _take_uploads(self, run: Run, checked: BaseModel, discard: Callable[[], None]) -> None:
         """Counts the files of an input among what the run takes, until `discard` deletes them at its end."""
@@ -286,6 +285,7 @@ class Runner:
         self.queue.close()
         self._maintenance.kill(block=False)
         self.store.close()
+        self.delivery.close()
 
     def _maintain(self) -> None:
         """Adopts or ends orphans, and removes expired runs from the store."""
@@ -293,12 +293,14 @@ class Runner:
             gevent.sleep(MAINTENANCE)
             self.observer.load(self._load())
             try:
-                if self.serving() and not self.draining:
-                    for orphan in self.store.adopt_orphans(self.operations):
-                        if uploads_of(orphan.info.input):
+                if (self.serving() or self.in_celery) and not self.draining:
+                    # A worker of Celery leaves the others to those that serve, which may start them again at once.
+                    for orphan in self.store.adopt_orphans(self.own if self.in_celery else self.operations):
+                        if uploads_of(orphan.info.input) and self.own.get(orphan.info.operation):
                             self.queue.begin_apart(self._adopt_or_end, orphan)
                         else:
                             self._adopt_or_end(orphan)
+                    self.delivery.send_again()
                 self.store.sweep()
                 self.store.outage.back("maintenance")
             except StoreAway as away:
@@ -323,23 +325,44 @@ class Runner:
     def _adopt(self, orphan: Record) -> None:
         """Starts a run again whose producer was lost, if its operation allows that; ends it as failed otherwise.
 
-        One that was claimed, and has not begun, goes back into the queue.
+        One that was claimed, and has not begun, goes back into the queue, and so does one that runs in other processes
+        than this one, or in a task of Celery.
         """
         operation = self.operations.get(orphan.info.operation)
         attempt = orphan.attempt + 1
         may_have_begun = orphan.fold.last_event_id or (operation is not None and operation.retries)
         if orphan.info.input is not None and not may_have_begun:
-            log_run(logging.WARNING, orphan.info, "is queued again, after its worker has died")
-            self.store.requeue(orphan)
+            self.requeue(orphan)
             return
         if operation is None or orphan.info.input is None or attempt > operation.retries + 1 or orphan.cancelling:
             self._end_lost(orphan)
             return
-        kept = Reopened(operation, self.store, orphan.info)
         # Without a stored event it starts for the first time.
-        is_new = orphan.fold.last_event_id == 0
-        run = self.reopen(orphan, kept, 1 if is_new else attempt)
-        run.start(None if is_new else make_event("attempt", {"attempt": attempt, "reason": "producer_lost"}))
+        again = replace(orphan, attempt=attempt if orphan.fold.last_event_id else 1)
+        if self.in_celery or operation.name not in self.own:
+            self.requeue(again)
+        else:
+            self.begin(again, Reopened(operation, self.store, orphan.info))
+
+    def begin(self, record: Record, kept: Reopened) -> Run:
+        """Begins a run of this worker, or begins it again after a lost producer."""
+        operation, again = self.operations[record.info.operation], record.attempt > 1
+        call = replace(self.call, headers=kept.headers)
+        try:
+            run = Run(self, operation, record.info, kept.checked, call, fold=record.fold, attempt=record.attempt)
+        except BaseException:
+            kept.discard()
+            raise
+        self.runs[record.info.id] = run
+        self._take_uploads(run, kept.checked, kept.discard)
+        run.start(make_event("attempt", {"attempt": record.attempt, "reason": "producer_lost"}) if again else None)
+        return run
+
+    def requeue(self, record: Record) -> None:
+        """Puts a run of this worker back into the queue."""
+        log_run(logging.WARNING, record.info, "is queued again, after its worker has died or stopped")
+        self.store.requeue(record)
+        self.delivery.send(record.info)
 
     def _end_lost(self, orphan: Record) -> None:
         self.end(orphan, "failed", error_event("producer_lost", "The worker that ran this has died.", retryable=True))

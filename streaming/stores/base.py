@@ -330,9 +330,9 @@ class Store(ABC):
         """
         return ()
 
-    def has_queued(self, operations: Collection[str]) -> bool:
-        """Whether there is a queued run of one of these operations."""
-        return False
+    def queued(self, operations: Collection[str], limit: int) -> Sequence[str]:
+        """The oldest queued runs of these operations that may be claimed, `limit` at the most."""
+        return ()
 
     def claim(self, limit: int, operations: Collection[str]) -> Sequence[Record]:
         """Takes the oldest queued runs of these operations, `limit` at the most; no other worker gets them."""
@@ -343,7 +343,7 @@ class Store(ABC):
         return None
 
     def requeue(self, record: Record) -> None:
-        """Puts a run of this worker that has no events back into the queue, where it was."""
+        """Puts a run of this worker back into the queue, where it was; `attempt` is that of its next producer."""
         raise NotImplementedError
 
     def watch_queue(self, callback: Callable[[], None]) -> None:

@@ -316,8 +316,8 @@ class Driver(ABC):
     # -- producers ----------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def queued(self, operations: Collection[str]) -> Step[bool]:
-        """Whether there is a queued run of one of these operations."""
+    def queued(self, operations: Collection[str], limit: int) -> Step[list[str]]:
+        """The oldest queued runs of these operations that may be claimed, `limit` at the most."""
 
     @abstractmethod
     def claim(

@@ -274,8 +274,10 @@ class SharedStore(Store):
         if entry.rewound:
             entry.recent.notify()
 
-    def has_queued(self, operations: Collection[str]) -> bool:
-        return not self._closed and self.driver.query(self.driver.queued(operations))
+    def queued(self, operations: Collection[str], limit: int) -> Sequence[str]:
+        if self._closed:
+            return ()
+        return self.driver.query(self.driver.queued(operations, limit))
 
     def claim(self, limit: int, operations: Collection[str]) -> Sequence[Record]:
         return self._claim(limit, operations)

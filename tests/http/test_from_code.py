@@ -386,9 +386,9 @@ def test_a_process_serves_from_its_first_request_on(make: Callable[..., Headway]
     script, server = make(), make()
     server.app.add_url_rule("/", view_func=lambda: "here")
     queued = script.start("count")
-    assert (server.serving, server.queues) == (False, True)
+    assert (server.serving, server.queues(count)) == (False, True)
     assert server.app.test_client().get("/").text == "here"
-    assert (server.serving, server.queues) == (True, False)
+    assert (server.serving, server.queues(count)) == (True, False)
     own = server.start("waits")
     assert own.snapshot()["status"] == "running"
     assert queued.result(SECONDS) == {"pages": 3}
@@ -464,4 +464,4 @@ def test_memory_is_the_starter_s_own(headway: Headway) -> None:
     """Nobody else could claim a run there: the process that starts it works on it."""
     assert not headway.serving
     assert headway.start("waits").cancel()["status"] in ("cancelling", "cancelled")
-    assert not headway.queues
+    assert not headway.queues(count)

@@ -409,9 +409,9 @@ def test_an_operation_whose_where_or_timeout_fails(stage: Stage, operation: Oper
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ("cloud", "nowhere: its `where` gives one of greenlet, thread, process, asyncio, not 'cloud'"),
-        (None, "nowhere: its `where` gives one of greenlet, thread, process, asyncio, not None"),
-        ("celery", 'nowhere: runs_in="celery" needs Headway(app, celery=...)'),
+        ("cloud", "nowhere: its `where` gives one of greenlet, thread, process, asyncio, celery, not 'cloud'"),
+        (None, "nowhere: its `where` gives one of greenlet, thread, process, asyncio, celery, not None"),
+        ("celery", 'nowhere: its `where` gives "celery", where only operations with runs_in="celery" are sent to'),
         ("process", "nowhere: a process finds its operation by the name of its function"),
     ],
     ids=str,

@@ -215,7 +215,7 @@ def test_an_async_function_runs_in_asyncio(function: Any) -> None:
 @pytest.mark.parametrize(
     ("runs_in", "way_out"),
     [
-        ("celery", r'needs Headway\(app, celery=...\) and the extra `celery`, .* use runs_in="process"'),
+        ("celery", r"needs Headway\(app, celery=...\) with your Celery application, or HEADWAY_CELERY_BROKER"),
         ("asyncio", 'runs_in="asyncio" is for `async def`'),
     ],
 )

@@ -10,7 +10,7 @@ import gevent
 import pytest
 from pydantic import BaseModel, Field, SecretStr
 
-import streaming.runs.queue
+import streaming.runs.runner
 from streaming import Operation, Upload, current_run, operation, progress
 from streaming.errors import BadRequest, InvalidInput, TooLarge, TooMany
 from streaming.runs.context import CallContext, Headers

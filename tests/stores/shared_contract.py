@@ -690,9 +690,9 @@ class SharedStoreContract:
             store.create(run_info(f"o{number}", operation="other"), queued=True)
         for number in range(3):
             store.create(run_info(f"r{number}"), queued=True)
-        assert not other.has_queued(["nothing"])
+        assert not other.queued(["nothing"], 1)
         assert other.claim(9, ["nothing"]) == []
-        assert other.has_queued(["nothing", "count"])
+        assert len(other.queued(["nothing", "count"], 1)) == 1
         assert [record.info.id for record in other.claim(2, ["count", "nothing"])] == ["r0", "r1"]
         assert [record.info.id for record in store.claim(9, ["count"])] == ["r2"]
         producer = Producer(other, "r0", ManualClock())

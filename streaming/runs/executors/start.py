@@ -16,6 +16,7 @@ from ..context import RunContext
 from ..operation import Operation, Where
 from .asyncio import AsyncioExecutor
 from .base import Executor, Work
+from .celery import CeleryExecutor
 from .greenlet import GreenletExecutor
 from .process.fork_server import ForkServer
 from .process.work import ProcessExecutor
@@ -26,16 +27,9 @@ EXECUTORS: Final[dict[Where, Executor]] = {
     "thread": ThreadExecutor(),
     "process": ProcessExecutor(),
     "asyncio": AsyncioExecutor(),
+    "celery": CeleryExecutor(),
 }
 """The executors, by their names in `runs_in`."""
-
-MISSING: Final[dict[Where, str]] = {
-    "celery": (
-        'runs_in="celery" needs Headway(app, celery=...) and the extra `celery`, which this release does not '
-        'have: use runs_in="process"'
-    ),
-}
-"""What to do without the executors that are not in the table yet."""
 
 
 def check_operation(operation: Operation) -> None:
@@ -70,6 +64,5 @@ def start_work(operation: Operation, checked: BaseModel, context: RunContext) ->
 
 def _executor_for(operation: Operation, where: Where) -> Executor:
     if where not in EXECUTORS:
-        problem = MISSING.get(where, f"its `where` gives one of {', '.join(EXECUTORS)}, not {where!r}")
-        raise RegistrationError(f"{operation.name}: {problem}")
+        raise RegistrationError(f"{operation.name}: its `where` gives one of {', '.join(EXECUTORS)}, not {where!r}")
     return EXECUTORS[where]

@@ -287,8 +287,8 @@ class RedisDriver(Driver):
 
     # -- producers ----------------------------------------------------------------------------------------------
 
-    def queued(self, operations: Collection[str]) -> Step[bool]:
-        return self._scripts.step("queued", *operations, decode=bool)
+    def queued(self, operations: Collection[str], limit: int) -> Step[list[str]]:
+        return self._scripts.step("queued", limit, *operations, decode=lambda runs: [run.decode() for run in runs])
 
     def claim(
         self,

@@ -193,8 +193,8 @@ class SqliteDriver(SqliteFile):
     # -- producers ----------------------------------------------------------------------------------------------
 
     @step
-    def queued(self, db: Connection, operations: Collection[str]) -> bool:
-        return bool(_queued(db, 1, operations, None))
+    def queued(self, db: Connection, operations: Collection[str], limit: int) -> list[str]:
+        return [row["id"] for row in _queued(db, limit, operations, None)]
 
     @telling(on_queue)
     def claim(

@@ -1,1 +1,1 @@
-return #queued_of(1, 1)
+return queued_of(2, tonumber(ARGV[1]))
