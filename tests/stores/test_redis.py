@@ -63,7 +63,7 @@ def test_stores_with_different_prefixes(server: Server, worker: Callable[..., Re
         soon(lambda: ids(seen) == [1, 2, 3, 4, 5], "the viewer of one store sees what its producer writes")
     assert [len(read_all(store, "r")) for store in (plain, one, two)] == [2, 3, 5]
     assert [store.live("ann") for store in (plain, one, two)] == [2, 1, 1]
-    assert [store.has_queued(["count"]) for store in (plain, one, two)] == [True, False, False]
+    assert [store.queued(["count"], 1) for store in (plain, one, two)] == [["queued"], [], []]
     assert one.find("queued") is None
     assert len({store.secret() for store in (plain, one, two)}) == 3
     crash(one)
