@@ -19,6 +19,8 @@ STORES: Final = {
     "sqlite": "sqlite:///PATH",
     "redis": "redis://HOST:PORT/DB",
     "rediss": "rediss://USER:PASSWORD@HOST:PORT/DB (TLS)",
+    "redis+sentinel": "redis+sentinel://HOST:PORT,HOST:PORT/SERVICE/DB",
+    "rediss+sentinel": "rediss+sentinel:// (TLS)",
     "unix": "unix://PATH?db=DB",
 }
 
@@ -63,9 +65,14 @@ def _store(text: str) -> str:
         parts.hostname and parts.port != 0 and re.fullmatch(r"/?[0-9]*", parts.path)
     ):
         raise ValueError
+    if parts.scheme.endswith("+sentinel") and not _SENTINELS.fullmatch(text):
+        raise ValueError
     if parts.scheme == "unix" and len(parts.path) < 2:
         raise ValueError
     return text
+
+
+_SENTINELS: Final = re.compile(r"[a-z+]+://([^/?#]*@)?[^@/?#,]+(,[^@/?#,]+)*/[^/?#]+(/[0-9]*)?([?#].*)?")
 
 
 def _files(text: str) -> str:

@@ -83,9 +83,9 @@ NO_ROOM: Final = "no room"
 PutFile = Literal["kept", "fenced", "full"]
 """The outcome of `put_file`: another worker has the run, or it is over or gone; it has as many files as it may."""
 
-Kept = Literal["kept", "fenced", "gone", "behind"]
-"""The outcome of `append`: kept; another worker has the run, or it is over; the store has lost the run, or its latest
-events."""
+Kept = Literal["kept", "fenced", "gone", "behind", "older"]
+"""The outcome of `append`: kept; another worker has the run, or it is over; the store has lost the run, its latest
+events, or that this worker took it over."""
 
 
 class Adopted(NamedTuple):
@@ -170,6 +170,9 @@ class Driver(ABC):
     here: Container[str] = ()
     """The runs that this worker produces or follows; `SharedStore` sets it."""
 
+    unsettled: float = 0.0
+    """Seconds for which the store may still lose what it has acknowledged."""
+
     @property
     def idle(self) -> float:
         """Seconds between two calls of `wait` in a worker that has no runs, and looks for queued ones."""
@@ -203,6 +206,14 @@ class Driver(ABC):
     @abstractmethod
     def refresh_due(self) -> bool:
         """Whether all live runs are to be asked for: a worker may have died, or news be lost. Raises `StoreAway`."""
+
+    def may_have_lost(self) -> bool:
+        """Whether the store may have lost what it has acknowledged, since this was asked last."""
+        return False
+
+    def retake(self, run: str, worker: str, epoch: int, attempt: int, after: int) -> Step[Any]:
+        """Takes a run over again, with events after number `after`, where the store knows of an older epoch only."""
+        raise NotImplementedError
 
     @property
     def jumped_at(self) -> float:

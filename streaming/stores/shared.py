@@ -44,7 +44,7 @@ from .base import (
     too_many_files,
     too_many_runs,
 )
-from .driver import FULL, NO_ROOM, Adopted, Driver, State, Step, Unfit, sizes
+from .driver import FULL, NO_ROOM, Adopted, Driver, Kept, State, Step, Unfit, sizes
 from .files import MAX_FILES, UPLOADS, FileInfo, Files, is_handed_over, upload_row, uploads_of
 from .lease import Lease
 from .recent import RecentEvents
@@ -68,6 +68,9 @@ AWAY_BYTES: Final = 4 * 1024 * 1024
 """How much of one run may wait while the store is away; a run with more is ended."""
 
 
+ENDED_BYTES: Final = 16 * 1024 * 1024
+"""How much of the runs that have ended a moment ago stays in memory, where the store may still lose their end."""
+
 OVERFULL: Final = 2
 """How many times the bytes of the setting the live runs may take before the largest of a worker is ended."""
 
@@ -78,8 +81,9 @@ class _Entry:
 
     `closed` is set once the run takes no more events from this worker; `backlog` and `size` (of all that was written
     here) are in bytes. `missing_since` is when the store was first seen not to have the run (monotonic seconds), `lost`
-    whether it has stayed away. `seen_last` was the last event that was seen here of the producer of `seen_epoch`;
-    `rewound` says that the next one began before it.
+    whether it has stayed away. `seen_last` was the last event that was seen here of the producer `seen_worker` with
+    `seen_epoch`; `rewound` says that the next one began before it. `began` is the last event before this worker took
+    the run over.
     """
 
     recent: RecentEvents
@@ -92,7 +96,9 @@ class _Entry:
     lost: bool = False
     rewound: bool = False
     seen_epoch: int = 0
+    seen_worker: str = ""
     seen_last: int = 0
+    began: int = 0
     blocks: list[Block] = field(default_factory=list)
     fold: Fold | None = None
     backlog: int = 0
@@ -127,8 +133,9 @@ class _Append:
             self._store.mark_lost(self.entry, StoreAway(f"{AWAY}: {outcome}"))
             return True
         kept, last = outcome
-        if kept in ("gone", "behind"):
-            self._restore = self._store.restore_steps(self.entry, last, gone=kept == "gone")
+        erased = kept == "gone" and self._restore and self.fold.over
+        if kept in ("gone", "behind", "older") and not erased:
+            self._restore = self._store.restore_steps(self.entry, last, kept)
             return False
         self._store.publish(self.entry, self.blocks, self.fold, fenced=kept == "fenced")
         return True
@@ -154,6 +161,8 @@ class SharedStore(Store):
         self._runs: dict[str, _Entry] = {}
         driver.here = self._runs
         self._unwritten: dict[str, _Entry] = {}
+        self._ended: dict[str, tuple[float, int]] = {}
+        self._ended_bytes = 0
         self._stale: set[str] = set()
         self._strangers: dict[str, float] = {}
         self._closed = self._reliable = False
@@ -267,7 +276,7 @@ class SharedStore(Store):
         # may have lost what they have seen.
         entry.rewound = entry.rewound or record.fold.last_event_id < entry.recent.fold.last_event_id
         entry.recent.skip_to(record.fold)
-        entry.recent.attempt, entry.epoch = attempt, epoch
+        entry.recent.attempt, entry.epoch, entry.began = attempt, epoch, record.fold.last_event_id
         # It may have been this worker's before.
         entry.fold, entry.closed, entry.recent.control.lost = None, False, None
         self._add(record.info.id, entry)
@@ -497,6 +506,7 @@ class SharedStore(Store):
     # -- upkeep -------------------------------------------------------------------------------------------------
 
     def sweep(self) -> None:
+        self._forget_ended()
         self._check()
         if self._unfit is not None:
             return
@@ -552,6 +562,8 @@ class SharedStore(Store):
     def erase(self, run: str) -> bool:
         erased = bool(self._execute(self.driver.erase(run)))
         if erased:
+            self._ended_bytes -= self._ended.pop(run, (0.0, 0))[1]
+            self._forget(run)
             self._name_part()
             in_thread(self.files.erase, [run])
         return erased
@@ -602,16 +614,20 @@ class SharedStore(Store):
         """Appends `blocks`; events before number `gap` are lost."""
         return self.driver.append(entry.recent.info.id, self.worker, entry.epoch, blocks, fold, gap)
 
-    def restore_steps(self, entry: _Entry, last: int, *, gone: bool) -> tuple[Step[Any], ...]:
-        """Writes again what a store has lost: the events after number `last`, or, with `gone`, all of the run."""
+    def restore_steps(self, entry: _Entry, last: int, lost: Kept) -> tuple[Step[Any], ...]:
+        """Writes again what a store has lost: the events after number `last`, or all of a run that is gone."""
         self._failed_at = time.monotonic()
+        last = min(last, entry.began) if lost == "older" else last
         recent, first = entry.recent, max(last + 1, entry.recent.oldest)
         why = "writes events after number %d again, which the store has lost"
         log_run(logging.WARNING, recent.info, why, last)
         blocks = pieces(first, recent.frames[first - recent.oldest :])
         append = self.append_step(entry, blocks, recent.fold, first if first > last + 1 else None)
-        if not gone:
+        if lost == "behind":
             return (append,)
+        if lost == "older":
+            run = recent.info.id
+            return (self.driver.retake(run, self.worker, entry.epoch, recent.attempt, entry.began), append)
         restored: dict[str, Any] = {"epoch": entry.epoch, "attempt": recent.attempt, "cancel": recent.control.cancel}
         restored["watched"] = int(recent.control.watched)
         create = self.driver.create(recent.info, self.worker, restored=restored)
@@ -629,9 +645,30 @@ class SharedStore(Store):
             entry.recent.extend(block, fold, RECENT_BYTES)
         entry.recent.notify(appended=True)
         if fold.over:
-            self._forget(entry.recent.info.id)
+            run, size = entry.recent.info.id, entry.recent.size
+            self._ended_bytes += size - self._ended.pop(run, (0.0, 0))[1]
+            self._ended[run] = self._clock.monotonic(), size
+            self._forget_ended()
             if uploads_of(entry.recent.info.input):
                 gevent.spawn(self._drop_uploads, entry.recent.info)
+
+    def _forget_ended(self) -> None:
+        """Drops the runs that have ended here, once the store does not lose their end any more."""
+        away = self._writer.away or self._lease.failing
+        settled = float("-inf") if away else self._clock.monotonic() - self.driver.unsettled
+        for run, (ended, size) in list(self._ended.items()):
+            if ended > settled and self._ended_bytes <= ENDED_BYTES:
+                break
+            self._ended_bytes -= size
+            del self._ended[run]
+            self._forget(run)
+
+    def _write_again(self) -> None:
+        """Lets the writer compare what the store has of the runs that are produced here, and write what it has lost."""
+        for run, entry in self._runs.items():
+            if entry.produced_here and entry.recent.control.lost is None:
+                self._unwritten.setdefault(run, entry)
+        self._writer.wake()
 
     def mark_lost(self, entry: _Entry, error: Fenced | StoreAway | StoreFull) -> None:
         """Notifies the producer that its run can take no more events."""
@@ -672,7 +709,7 @@ class SharedStore(Store):
         entry = self._runs.get(run)
         if entry is None or entry.recent.has_watchers or entry.viewers or run in self._unwritten or entry.backlog:
             return
-        if entry.recent.fold.over or not entry.produced_here:
+        if (entry.recent.fold.over or not entry.produced_here) and run not in self._ended:
             del self._runs[run]
 
     def _followed(self) -> dict[str, int]:
@@ -722,6 +759,8 @@ class SharedStore(Store):
     def _refresh_all(self) -> None:
         while True:
             gevent.sleep(REFRESH)
+            if self.driver.may_have_lost():
+                self._write_again()
             try:
                 # Once leases may be relied upon again, the viewers of dead workers no longer count.
                 reliable, self._reliable = self._reliable, self._leases_reliable
@@ -766,13 +805,17 @@ class SharedStore(Store):
         """
         if last is None or entry.produced_here:
             return
-        if state.epoch > entry.seen_epoch > 0 and state.adopted is not None and state.adopted < entry.seen_last:
+        # A store that has forgotten an epoch gives it again, to another worker.
+        another = state.epoch > entry.seen_epoch or (
+            state.epoch == entry.seen_epoch and state.worker != entry.seen_worker
+        )
+        if entry.seen_epoch and another and state.adopted is not None and state.adopted < entry.seen_last:
             log_run(logging.WARNING, entry.recent.info, "has lost its last events with its producer")
             entry.recent.skip_to(replace(entry.recent.fold, last_event_id=state.adopted))
             entry.rewound = True
             self._stale.add(entry.recent.info.id)
             entry.recent.notify()
-        entry.seen_epoch, entry.seen_last = state.epoch, last
+        entry.seen_epoch, entry.seen_worker, entry.seen_last = state.epoch, state.worker, last
 
     def _handle_missing(self, run: str, entry: _Entry) -> None:
         """The store has lost the run: its producer writes it again, and viewers elsewhere wait for that for a while."""

@@ -23,7 +23,7 @@ from streaming import ManualClock
 from streaming.errors import StoreAway
 from streaming.stores.base import Record
 from streaming.stores.driver import OLDEST_VERSION, SCHEMA_VERSION, check_version
-from streaming.stores.redis.connection import Connection
+from streaming.stores.redis.primary import Primary, call
 from streaming.stores.redis.store import RedisStore
 from streaming.stores.sqlite.store import SqliteStore
 from tests.live.workers import STORES, store_in
@@ -297,8 +297,7 @@ def sqlite_does(url: str, statement: str, *values: Any) -> list[Any]:
 
 def redis_does(url: str, *command: str | bytes) -> Any:
     """The reply to a command, whatever version is in Redis."""
-    connection = Connection(url)
-    connection._connection.connect()  # type: ignore[no-untyped-call]
-    (reply,) = connection._send([command])
-    connection.close()
+    connection, _ = Primary(url).connect(2.0)
+    reply = call(connection, *command)
+    connection.disconnect()  # type: ignore[no-untyped-call]
     return reply

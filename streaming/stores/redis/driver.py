@@ -32,8 +32,8 @@ from . import replies
 from .clock_skew import SLACK, ClockSkew
 from .connection import TIMEOUT, Connection, Pool, outcome
 from .policy import danger, read_info
-from .scripts import Call, Scripts, TimedStep
-from .url import read_url
+from .primary import Primary
+from .scripts import Call, TimedStep
 
 BLOCK_SECONDS: Final = 2.0
 """How long one `XREAD` waits."""
@@ -59,7 +59,7 @@ RECOUNT: Final = 600.0
 KEEP_ALL: Final = 1 << 53
 """More bytes than a run may have."""
 
-KEPT: Final[Mapping[int, Kept]] = {1: "kept", 0: "fenced", -1: "gone", -2: "behind"}
+KEPT: Final[Mapping[int, Kept]] = {1: "kept", 0: "fenced", -1: "gone", -2: "behind", -3: "older"}
 
 
 class RedisDriver(Driver):
@@ -68,9 +68,9 @@ class RedisDriver(Driver):
     def __init__(
         self, url: str, *, retention: float, keep_bytes: int, store_bytes: int, lease: float, clock: Clock
     ) -> None:
-        read = read_url(url)
-        self._scripts, self._accepts = Scripts(read.prefix), read.accepts_eviction
-        self._keys = f"{read.prefix}run:"
+        self._primary = Primary(url)
+        self._scripts, self._accepts = self._primary.scripts, self._primary.url.accepts_eviction
+        self._keys = f"{self._scripts.prefix}run:"
         self._checked_at, self._danger = float("-inf"), ""
         self.worker: str = secrets.token_hex(8)
         self._retention = int(retention * 1000)
@@ -79,15 +79,15 @@ class RedisDriver(Driver):
         self._lease_length = int(lease * 1000)
         self._clock = clock
         self._clock_offset = clock.monotonic() - time.monotonic()
-        self._inbox, self._message = f"{read.prefix}inbox:{self.worker}", "0-0"
+        self._inbox, self._message = f"{self._scripts.prefix}inbox:{self.worker}", "0-0"
         self._listening_to: Collection[str] = ()
         self._wake_pending = False
         self._recounted_at = self._refreshed_at = float("-inf")
-        self._number, self._alive = 0, set[bytes]()
+        self._number, self._alive, self._reopened = 0, set[bytes](), 0
         self._skew = ClockSkew()
-        self._writer, self._lease = Connection(url), Connection(url)
-        self._listener = Connection(url, BLOCK_SECONDS + TIMEOUT)
-        self._pool = Pool(url)
+        self._writer, self._lease = Connection(self._primary), Connection(self._primary)
+        self._listener = Connection(self._primary, BLOCK_SECONDS + TIMEOUT)
+        self._pool = Pool(self._primary)
 
     @property
     def _ahead(self) -> int:
@@ -145,11 +145,22 @@ class RedisDriver(Driver):
         self._refreshed_at = now
         return True
 
+    unsettled = EVICT_AFTER
+    """A replica that becomes the primary may lack the latest writes; what is not yet evicted is written again."""
+
+    def may_have_lost(self) -> bool:
+        before, self._reopened = self._reopened, self._primary.reopened
+        return before != self._reopened
+
+    def retake(self, run: str, worker: str, epoch: int, attempt: int, after: int) -> Step[Any]:
+        return self._scripts.step("retake", run, worker, epoch, attempt, after, self._lease_length)
+
     @property
     def jumped_at(self) -> float:
         return self._skew.jumped_at
 
     def renew(self, seconds: float) -> None:
+        self._primary.look()
         sent = time.monotonic()
         self._skew.update(self._in_lease(self._scripts.call("renew", self.worker, int(seconds * 1000))), sent)
 

@@ -24,6 +24,7 @@ that a server without memory refuses, so that all of it is done or nothing. Time
     headway:extras              set: runs that may have a checkpoint or files
     headway:queue               sorted set: queued runs by their numbers
     headway:claim:TOKEN         list: the runs that one request has claimed
+    headway:erased:RUN          exists for a minute after the run was erased: its producer does not write it again
     headway:part                the name of this store, where files of several stores lie in one place
     headway:ended               sorted set: "RUN OWNER" by the time of the end, in milliseconds
     headway:expires             sorted set: "RUN OWNER" by the time at which its retention ends
@@ -41,6 +42,7 @@ which needs to know them beforehand, is not supported; an ACL checks each key wh
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha1
 from importlib.resources import files
@@ -53,6 +55,8 @@ Argument: TypeAlias = str | bytes | int
 Call: TypeAlias = Sequence[Argument]
 """A Redis command: its name and its arguments."""
 
+
+COMMAND: Final = re.compile(r"redis\.p?call\('([A-Z]+)'")
 
 _PLAIN: Final[frozenset[type]] = frozenset({bytes, int})
 
@@ -87,6 +91,10 @@ class Scripts:
     def step(self, name: str, *arguments: Argument, decode: Callable[[Any], T] = lambda reply: reply) -> Step[T]:
         """The step that calls a script."""
         return Step(self.call(name, *arguments), decode)
+
+    def commands(self) -> list[str]:
+        """The commands that the scripts use."""
+        return sorted({name for source in self._sources.values() for name in COMMAND.findall(source)})
 
     def load(self) -> list[Call]:
         """The calls that load all scripts."""

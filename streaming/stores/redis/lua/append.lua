@@ -2,6 +2,7 @@ local run, worker, epoch, retention, ahead, keep, gap, goal, ending, fields, uns
 local key, events = run_key(run), run_key(run) .. ':events'
 local row = redis.call('HMGET', key, 'worker', 'epoch', 'ending', 'last', 'size', 'owner', 'client', 'key')
 if not row[1] then return {-1, 0} end
+if tonumber(row[2]) < tonumber(epoch) and not row[3] then return {-3, tonumber(row[4])} end
 if row[1] ~= worker or row[2] ~= epoch then return {0, 0} end
 local last, size = tonumber(row[4]), tonumber(row[5])
 local before = size
@@ -9,7 +10,7 @@ if row[3] then return {last >= tonumber(goal) and 1 or 0, last} end
 local entries = 12 + fields + unset
 if gap ~= '' then
   last = gap - 1
-elseif ARGV[entries] and tonumber(ARGV[entries + 1]) > last + 1 then
+elseif (ARGV[entries + 1] or goal + 1) - 1 > last then
   return {-2, last}
 end
 if gap ~= '' then size = 0 end

@@ -11,7 +11,7 @@ if #runs == 0 then
   live_on(worker, lease)
   redis.call('SADD', P .. 'workers', worker)
   for _, run in ipairs(runs) do
-    redis.call('HSET', run_key(run), 'worker', worker)
+    redis.call('HSET', run_key(run), 'worker', worker, 'adopted', redis.call('HGET', run_key(run), 'last'))
     redis.call('HINCRBY', run_key(run), 'epoch', 1)
     redis.call('HDEL', run_key(run), 'queued')
     list(run)

@@ -1,5 +1,6 @@
 local run, worker, lease, owner, client, key, restored, limit, most, extra = unpack(ARGV, 1, 10)
 if redis.call('EXISTS', run_key(run)) == 1 then return false end
+if restored ~= '' and redis.call('EXISTS', P .. 'erased:' .. run) == 1 then return false end
 local named = key ~= '' and key_of(owner, key)
 if named and restored == '' then
   local existing = redis.call('GET', named)
