@@ -15,7 +15,7 @@ from .errors import (
     SettingError,
 )
 from .logs import Outage
-from .protocol.events import Event, ask, delta, event, flush, partial, progress, result
+from .protocol.events import Event, ask, checkpoint, delta, event, flush, partial, progress, result
 from .protocol.retry_after import parse_retry_after
 from .protocol.sse import Message, Parser, comment, encode
 from .runs.context import RunFilter, current_run, on_cancel
@@ -108,6 +108,7 @@ __all__ = [
     "Upload",
     "ask",
     "certificate_problem",
+    "checkpoint",
     "comment",
     "current_run",
     "delta",

@@ -123,6 +123,12 @@ class Channel(Source):
     def check_references(self, body: bytes, last: int) -> None:
         """Its one viewer has had them all."""
 
+    def keep_checkpoint(self, body: bytes, recorder: Recorder) -> None:
+        """Nothing: there is no other attempt."""
+
+    def hand_over(self) -> bool:
+        return False
+
     def keep_file(self, file: FileEvent) -> Event:
         raise EncodeError("stream() has no run that could keep a file: start an operation")
 

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal
 import orjson
 from pydantic import BaseModel
 
-from ..errors import EncodeError
+from ..errors import EncodeError, OperationError
 
 LIFECYCLE: Final = frozenset({"start", "question", "answer", "result", "error", "done", "attempt", "reset"})
 """Names that only the library writes: from an operation they would break the grammar of its run."""
@@ -33,6 +33,9 @@ PROGRESS_KEYS: Final = frozenset({"message", "done", "total", "unit", "step", "e
 LINE_SEPARATORS: Final = tuple((c.encode(), b"\\u%04x" % ord(c)) for c in "\x85\u2028\u2029")
 """Allowed raw in JSON and in event streams, but many clients split lines with a `splitlines` that breaks on them."""
 
+
+CHECKPOINT_BYTES: Final = 1024 * 1024
+"""Bytes of a checkpoint: it is written anew each time, and a store serves nobody else meanwhile. More is for a file."""
 
 MAX_NAMES: Final = 1024
 """How many names of `event` are remembered as valid: an application has a few, and checks each again that is new."""
@@ -115,6 +118,15 @@ class Question(Awaited):
         super().__init__("question", body)
         self.schema: Mapping[str, Any] = schema
         self.within: float | None = within
+
+
+class Checkpoint(Awaited):
+    """A value for the next attempt, as JSON: its yield returns once the store has kept it. Viewers get no event."""
+
+    __slots__ = ()
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__("checkpoint", body)
 
 
 class RawEvent(Event):
@@ -206,6 +218,18 @@ def ask(prompt: str, *, schema: Mapping[str, Any] | None = None, within: float |
     body = encode_json({"prompt": _string("prompt", prompt), "schema": dict(schema or {})})
     # Decoded from the body, so that answers are checked by exactly the schema that the viewers see.
     return Question(body, json.loads(body)["schema"], None if within is None else _number("within", within))
+
+
+def checkpoint(value: Any) -> Checkpoint:
+    """`yield checkpoint(value)` keeps any JSON value for the next attempt, in place of the last one.
+
+    It finds it in `current_run().checkpoint`. The yield returns once the store has the value, and all events before it.
+    Raises `EncodeError` for what is no JSON, and `OperationError` for more than `CHECKPOINT_BYTES` of it.
+    """
+    body = encode_json(value)
+    if len(body) > CHECKPOINT_BYTES:
+        raise OperationError("too_large", f"A checkpoint has more than {CHECKPOINT_BYTES:,} bytes.")
+    return Checkpoint(body)
 
 
 def event(name: str, data: Mapping[str, Any] | str | None = None) -> Event:

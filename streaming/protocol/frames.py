@@ -15,10 +15,17 @@ BLOCK_BYTES: Final = 256 * 1024
 PROGRESS: Final = b"\nevent: progress\ndata: "
 """What follows the id in the frame of a progress."""
 
+MARK: Final = b" "
+"""What ends the JSON of the first event after a checkpoint, before its brace: nothing is merged across it.
+
+An attempt that begins at the checkpoint drops what came after it, and keeps what came before.
+"""
+MARKED: Final = MARK + b"}\n\n"
+
 DELTA: Final = re.compile(
     rb'(?m)^(?P<head>id: (?P<run>[^\n:]*:)?\d[^\n]*\nevent: delta\ndata: {"timestamp":"[^"]*","text":")'
     rb'(?P<text>[^"\\]*(?:\\.[^"\\]*)*)'
-    rb'(?P<tail>","channel":"(?P<channel>\w+)"}\n\n)'
+    rb'(?P<tail>","channel":"(?P<channel>\w+)"(?P<mark> ?)}\n\n)'
 )
 """The frame of a delta; on a stream of several runs its id begins with its run."""
 
@@ -71,16 +78,18 @@ def count_fitting(frames: Sequence[bytes]) -> int:
 
 
 def merge_progress(frames: Sequence[bytes]) -> list[bytes]:
-    """`frames` without each progress that is followed by a later one of the same step; order stays."""
+    """`frames` without each progress that is followed by a later one of the same step, up to the next mark."""
     steps: set[Any] = set()
     merged: list[bytes] = []
     for frame in reversed(frames):
         head, separator, data = frame.partition(PROGRESS)
         if separator and b"\n" not in head:
             step = _step_of(data)
-            if step in steps:
+            if step in steps and not frame.endswith(MARKED):
                 continue
             steps.add(step)
+        if frame.endswith(MARKED):
+            steps.clear()
         merged.append(frame)
     merged.reverse()
     return merged
@@ -102,7 +111,7 @@ def merge_deltas(block: bytes) -> bytes:
     end = 0
     last: re.Match[bytes] | None = None
     for found in DELTA.finditer(block):
-        if last is not None and (found.start() != end or found.group("run", "channel") != last.group("run", "channel")):
+        if last is not None and (found.start() != end or found["mark"] or _stream(found) != _stream(last)):
             merged.append(_joined(last, texts))
             texts.clear()
         merged.append(block[end : found.start()])
@@ -112,6 +121,10 @@ def merge_deltas(block: bytes) -> bytes:
         return block
     merged += (_joined(last, texts), block[end:])
     return b"".join(merged)
+
+
+def _stream(found: re.Match[bytes]) -> Any:
+    return found.group("run", "channel")
 
 
 def _joined(last: re.Match[bytes], texts: list[bytes]) -> bytes:

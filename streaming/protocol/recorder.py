@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..clock import Clock, stamp
 from .events import Event, Progress, Question, encode_json
-from .frames import Block
+from .frames import MARK, Block
 from .pace import Pace, Paces
 from .sse import frame
 from .state import FOLDED, OPEN, Fold
@@ -16,13 +16,16 @@ from .state import FOLDED, OPEN, Fold
 class Recorder:
     """Takes events one by one, and returns them as blocks of frames.
 
-    With a `fold` it continues the event log of an earlier producer. `lifecycle=False` is for a stream without a run,
+    With a `fold` it continues the event log of an earlier producer; `kept_progress` is then what the fold had at its
+    checkpoint, which an `attempt` goes back to. `lifecycle=False` is for a stream without a run,
     whose events have no grammar.
     """
 
     __slots__ = (
         "_clock",
         "_frames",
+        "_kept_progress",
+        "_mark",
         "_pace",
         "_paces",
         "_progress",
@@ -34,7 +37,9 @@ class Recorder:
         "size",
     )
 
-    def __init__(self, clock: Clock, *, lifecycle: bool = True, fold: Fold | None = None) -> None:
+    def __init__(
+        self, clock: Clock, *, lifecycle: bool = True, fold: Fold | None = None, kept_progress: bytes | None = None
+    ) -> None:
         self.fold: Fold = fold or Fold()
         self.last: int = self.fold.last_event_id
         self.size: int = 0
@@ -42,6 +47,8 @@ class Recorder:
         self.millisecond: int = -1
         self._clock = clock
         self._frames: list[bytes] = []
+        self._mark = b""
+        self._kept_progress = kept_progress
         self._stamp = b""
         self._pace: Pace | None = None
         self._paces = Paces(clock.monotonic())
@@ -63,10 +70,16 @@ class Recorder:
             event, more = self._pace_progress(event)
         elif self.lifecycle and (event.name in FOLDED or self.fold.state not in OPEN):
             self._fold(event)  # others leave an open run as it is
+        if self._mark and not event.text:
+            more, self._mark = more + self._mark, b""
         self.last += 1
         encoded = frame(self.last, event, self._stamp, more)
         self._frames.append(encoded)
         self.size += len(encoded)
+
+    def mark(self) -> None:
+        """Notes a checkpoint: nothing from before it is merged with what follows, which a later attempt may drop."""
+        self._mark = MARK
 
     def take(self) -> Block:
         """Returns the frames since the last call, and updates `fold` to them."""
@@ -87,6 +100,8 @@ class Recorder:
         if event.name == "attempt":
             self._pace = self._progress = None
             self._paces.clear()
+            self.fold.progress = self._kept_progress
+            self.mark()
 
     def _pace_progress(self, event: Progress) -> tuple[Progress, bytes]:
         """`event` with a `done` that does not fall within its step, and the eta to add, encoded."""

@@ -35,7 +35,7 @@ def encode(event: Event, *, id: str | int | None = None, timestamp: str | None =
 def frame(number: int, event: Event, timestamp: bytes, more: bytes = b"") -> bytes:
     """`encode` without the checks, for the event log of a run, whose events have been checked by their makers.
 
-    `more` are further members of the JSON object, encoded, with a comma before each.
+    `more` is what comes before the last brace of the JSON object: further members, encoded, with a comma before each.
     """
     body = event.body
     if event.text:
@@ -43,7 +43,7 @@ def frame(number: int, event: Event, timestamp: bytes, more: bytes = b"") -> byt
             return body  # a whole frame, which a relay has encoded
         return b"id: %d\nevent: %b\ndata: %b\n\n" % (number, event.name.encode(), _lines(body))
     if len(body) == 2:
-        return b'id: %d\nevent: %b\ndata: {"timestamp":"%b"}\n\n' % (number, event.name.encode(), timestamp)
+        return b'id: %d\nevent: %b\ndata: {"timestamp":"%b"%b}\n\n' % (number, event.name.encode(), timestamp, more)
     if more:
         line = (number, event.name.encode(), timestamp, body[1:-1], more)
         return b'id: %d\nevent: %b\ndata: {"timestamp":"%b",%b%b}\n\n' % line

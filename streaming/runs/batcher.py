@@ -44,6 +44,15 @@ class Sink(Protocol):
     def check_references(self, body: bytes, last: int) -> None:
         """Raises where a result refers to partials that are gone; `last` is the number of the event before it."""
 
+    def keep_checkpoint(self, body: bytes, recorder: Recorder) -> None:
+        """Keeps a checkpoint after all that was put; waits in the producer's greenlet until the store has it.
+
+        Raises `Refused` where another worker has the run.
+        """
+
+    def hand_over(self) -> bool:
+        """Leaves a run of a worker that stops to another one, if it may go on there; then nothing more is put."""
+
     def keep_file(self, file: FileEvent) -> Event:
         """Keeps a file, and gives the event that says so; waits in the producer's greenlet."""
 

@@ -18,7 +18,7 @@ from greenlet import GreenletExit, getcurrent
 from ..clock import Clock, Timer, rfc3339
 from ..errors import EncodeError, OperationError, Refused
 from ..logs import Lines, of_run
-from ..protocol.events import FLUSH, LIFECYCLE, Event, Question, RawEvent, encode_json, make_event
+from ..protocol.events import FLUSH, LIFECYCLE, Awaited, Checkpoint, Event, Question, RawEvent, encode_json, make_event
 from ..protocol.partials import MARK
 from ..protocol.recorder import Recorder, question
 from ..protocol.state import Ending, Fold, Reason
@@ -86,11 +86,12 @@ class Producer:
         lifecycle: bool = True,
         timeout: float | None = None,
         fold: Fold | None = None,
+        kept_progress: bytes | None = None,
         ended: Callable[[], None] = lambda: None,
     ) -> None:
         self.name: str = name
         self.run: str | None = context.run
-        self.recorder: Recorder = Recorder(clock, lifecycle=lifecycle, fold=fold)
+        self.recorder: Recorder = Recorder(clock, lifecycle=lifecycle, fold=fold, kept_progress=kept_progress)
         self.over: bool = False
         self.cancelled: Reason | None = None
         self.greenlet: Any = None
@@ -215,15 +216,12 @@ class Producer:
                 answer = None
                 if self.cancelled is not None:
                     raise GreenletExit
-                if isinstance(item, Event):
-                    if item.__class__ is Question:
-                        answer = self._ask(item)
-                    elif item.__class__ is FileEvent:
-                        self._batcher.add(self._sink.keep_file(item))
-                    elif item.name in LIFECYCLE and self._lifecycle and item.__class__ is not RawEvent:
+                if isinstance(item, Awaited):
+                    answer = self._handle(item)
+                elif isinstance(item, Event):
+                    if item.name in LIFECYCLE and self._lifecycle and item.__class__ is not RawEvent:
                         raise EncodeError(f"an operation yields no {item.name!r}: it returns, raises, or asks")
-                    else:
-                        self._batcher.add(item)
+                    self._batcher.add(item)
                 elif item is FLUSH:
                     self._batcher.flush()
                 else:
@@ -231,6 +229,18 @@ class Producer:
         finally:
             self._closing = True
             self._close_work()
+
+    def _handle(self, item: Awaited) -> Any:
+        """Does what the work waits for; gives the answer to a question."""
+        if isinstance(item, Question):
+            return self._ask(item)
+        if isinstance(item, FileEvent):
+            self._batcher.add(self._sink.keep_file(item))
+        elif isinstance(item, Checkpoint):
+            self._batcher.write()
+            self._sink.keep_checkpoint(item.body, self.recorder)
+            self.recorder.mark()
+        return None
 
     def _ask(self, unnumbered: Question) -> Any:
         """Writes a question, waits for its answer, and writes that too. Raises `OperationError` when it expires."""
@@ -270,7 +280,7 @@ class Producer:
         if self.cancelled is None:
             self._finish("failed", self._error_event(error))
             return
-        if not isinstance(error, GreenletExit | OperationError):
+        if not isinstance(error, GreenletExit | OperationError | Refused):
             self._log_failure(error, "failed while it was being stopped")
         self._finish_cancelled()
 
@@ -302,11 +312,21 @@ class Producer:
         reason = self.cancelled or "shutdown"
         if self._failure is not None:
             self._finish("failed", self._error_event(self._failure))
+        elif reason == "shutdown" and self._hand_over():
+            self._settle()
         elif reason == "timeout":
             message = f"The work took longer than the {self._timeout:g} seconds it may take."
             self._finish("cancelled", error_event("timeout", message))
         else:
             self._finish("cancelled")
+
+    def _hand_over(self) -> bool:
+        """Writes what is pending, and leaves the run to another worker; false where it ends here."""
+        self._batcher.write()
+        if not self._sink.hand_over():
+            return False
+        log.info("%s is left to another worker", self._named(), extra=self._fields())
+        return True
 
     def _finish(self, status: Ending, *events: Event) -> None:
         """Writes the last events, `done` after them; the first call counts."""

@@ -20,6 +20,7 @@ from ..protocol.state import Fold
 from ..runtime.worker import Worker
 from ..stores.base import RunInfo, Store
 from ..stores.partials import lost_partials
+from .checkpoints import BEGINNING, KeptCheckpoint, checkpoint_to_keep
 from .context import CallContext, CurrentRun, RunContext
 from .executors.base import FailedWork
 from .executors.start import start_work
@@ -43,6 +44,7 @@ class Host(Protocol):
     store: Store
     clock: Clock
     observer: Observer
+    stopping: bool
 
     def forget(self, run: Run) -> None:
         """Removes a run that has ended."""
@@ -61,8 +63,12 @@ class Run:
         *,
         fold: Fold | None = None,
         attempt: int = 1,
+        kept: KeptCheckpoint = BEGINNING,
     ) -> None:
         self.info = info
+        retries = 0 if info.input is None else operation.retries
+        self._may_start_again = retries > 0
+        self._is_last = attempt > retries
         self._attempt = attempt
         self.cleanup: list[Callable[[], None]] = []
         self._host = host
@@ -70,7 +76,7 @@ class Run:
         self._unwatch: Callable[[], None] = lambda: None
         self._linger_timer: Timer | None = None
         current = CurrentRun(
-            info.id, operation.name, info.owner, attempt, operation.checked_input(checked), call.headers
+            *(info.id, operation.name, info.owner, attempt, operation.checked_input(checked), call.headers, kept.value)
         )
         context = RunContext(host.worker, current, call, host.store.files)
         timeout: float | None = None
@@ -88,6 +94,7 @@ class Run:
             flush=operation.flush,
             timeout=timeout,
             fold=fold,
+            kept_progress=kept.progress,
             ended=self._ended,
         )
 
@@ -105,17 +112,32 @@ class Run:
         if self._attempt == 1:
             log_run(logging.INFO, self.info, "started")
         else:
-            log_run(logging.WARNING, self.info, "starts again, after its worker has died", attempt=self._attempt)
+            log_run(
+                logging.WARNING, self.info, "starts again, after its worker has died or stopped", attempt=self._attempt
+            )
         self._host.observer.run_started(RunStarted(self.info.id, self.info.operation, self._attempt))
 
     def put(self, block: Block, recorder: Recorder) -> None:
         self._store.append(self.info.id, block, recorder.fold)
 
     def wait_for_room(self) -> None:
+        if self._may_start_again:
+            self._store.confirm(self.info.id)
         self._store.wait_for_room(self.info.id)
 
     def wait_for_viewers(self) -> None:
         self._store.wait_for_viewers(self.info.id)
+
+    def keep_checkpoint(self, body: bytes, recorder: Recorder) -> None:
+        if self._may_start_again:
+            kept = checkpoint_to_keep(body, recorder.fold.progress)
+            self._store.keep(self.info.id, recorder.last, kept)
+            self._store.confirm(self.info.id)
+
+    def hand_over(self) -> bool:
+        if not (self._host.stopping and not self._is_last) or self._store.control(self.info.id).cancel is not None:
+            return False
+        return self._store.release(self.info.id)
 
     def keep_file(self, file: FileEvent) -> Event:
         """Keeps a file for as long as this run, also where the store is away for a while.

@@ -25,6 +25,7 @@ from ..runtime.worker import Worker
 from ..settings import Settings
 from ..stores.base import Record, RunInfo, Store
 from ..stores.files import uploads_of
+from .checkpoints import checkpoint_from_kept
 from .context import CallContext
 from .executors.start import check_operation, warm_executors
 from .kept import FILE_TRIES, KeptInput, Reopened, queued_input, retried_input
@@ -97,7 +98,7 @@ class Runner:
         worker.part(Runners).all.add(self)
         if serving() or in_celery:
             warm_executors(self.own.values(), worker, self.call.process_app)
-        self._maintenance: gevent.Greenlet[..., None] = gevent.spawn(self._maintain)
+        self._greenlets = [gevent.spawn(self._maintain), gevent.spawn(self._take_over)]
         self.queue: Queue = Queue(self)
 
     @staticmethod
@@ -283,30 +284,43 @@ class Runner:
         """Stops the live runs, and closes the store."""
         self.stop()
         self.queue.close()
-        self._maintenance.kill(block=False)
+        gevent.killall(self._greenlets, block=False)
         self.store.close()
         self.delivery.close()
 
     def _maintain(self) -> None:
-        """Adopts or ends orphans, and removes expired runs from the store."""
+        """Removes expired runs from the store."""
         while True:
             gevent.sleep(MAINTENANCE)
             self.observer.load(self._load())
-            try:
-                if (self.serving() or self.in_celery) and not self.draining:
-                    # A worker of Celery leaves the others to those that serve, which may start them again at once.
-                    for orphan in self.store.adopt_orphans(self.own if self.in_celery else self.operations):
-                        if uploads_of(orphan.info.input) and self.own.get(orphan.info.operation):
-                            self.queue.begin_apart(self._adopt_or_end, orphan)
-                        else:
-                            self._adopt_or_end(orphan)
-                    self.delivery.send_again()
-                self.store.sweep()
-                self.store.outage.back("maintenance")
-            except StoreAway as away:
-                self.store.outage.gone(away, "maintenance")
-            except Exception:
-                log.exception("the maintenance of the runs failed")
+            self._try(self.store.sweep, "maintenance")
+
+    def _take_over(self) -> None:
+        """Adopts or ends orphans: apart from the maintenance, so that no run waits for the removal of others."""
+        while True:
+            gevent.sleep(MAINTENANCE)
+            if (self.serving() or self.in_celery) and not self.draining:
+                self._try(self._adopt_all, "orphans")
+                self._try(self.delivery.send_again, "messages")
+
+    def _try(self, work: Callable[[], None], name: str) -> None:
+        try:
+            work()
+            self.store.outage.back(name)
+        except StoreAway as away:
+            self.store.outage.gone(away, name)
+        except Exception:
+            log.exception("the maintenance of the runs failed")
+
+    def _adopt_all(self) -> None:
+        # A worker of Celery leaves the others to those that serve, which may start them again at once.
+        operations = self.own if self.in_celery else self.operations
+        while not self.draining and (orphans := self.store.adopt_orphans(operations)):
+            for orphan in orphans:
+                if uploads_of(orphan.info.input) and self.own.get(orphan.info.operation):
+                    self.queue.begin_apart(self._adopt_or_end, orphan)
+                else:
+                    self._adopt_or_end(orphan)
 
     def _load(self) -> Load:
         evicted, self._evicted = self.store.evicted - self._evicted, self.store.evicted
@@ -349,13 +363,21 @@ class Runner:
         operation, again = self.operations[record.info.operation], record.attempt > 1
         call = replace(self.call, headers=kept.headers)
         try:
-            run = Run(self, operation, record.info, kept.checked, call, fold=record.fold, attempt=record.attempt)
+            checkpoint = checkpoint_from_kept(record.checkpoint)
+            run = Run(
+                *(self, operation, record.info, kept.checked, call),
+                fold=record.fold,
+                attempt=record.attempt,
+                kept=checkpoint,
+            )
         except BaseException:
             kept.discard()
             raise
         self.runs[record.info.id] = run
         self._take_uploads(run, kept.checked, kept.discard)
-        run.start(make_event("attempt", {"attempt": record.attempt, "reason": "producer_lost"}) if again else None)
+        reason = "shutdown" if record.left else "producer_lost"
+        attempt = {"attempt": record.attempt, "reason": reason, "after": checkpoint.after}
+        run.start(make_event("attempt", attempt) if again else None)
         return run
 
     def requeue(self, record: Record) -> None:

@@ -101,7 +101,8 @@ class Control:
 class Record:
     """The state of one run at a moment.
 
-    `checkpoint` is the number of the last event before it, and the value that was kept. `files` are those that were
+    `checkpoint` is the number of the last event before it, and the value that was kept. `left` says that a worker that
+    stopped has left the run to this one. `files` are those that were
     handed over, in this order.
     """
 
@@ -112,6 +113,7 @@ class Record:
     cancelling: bool = False
     attempt: int = 1
     checkpoint: tuple[int, bytes] | None = None
+    left: bool = False
     files: Sequence[FileInfo] = ()
 
     @property
@@ -139,6 +141,7 @@ class Record:
                 "error": _json(fold.error),
                 "question": _json(fold.question),
                 "viewers": self.viewers,
+                "attempt": self.attempt,
                 "input": _json(self.info.shown),
                 "usage": _json(fold.usage or b"{}"),
                 "files": [file._asdict() for file in self.files],
@@ -263,6 +266,20 @@ class Store(ABC):
     @abstractmethod
     def control(self, run: str) -> Control:
         """The current requests to the run's producer."""
+
+    def keep(self, run: str, after: int, value: bytes) -> None:
+        """Keeps a checkpoint of a run of this worker: `after` is the number of the last event before it.
+
+        Returns once the store has it, and all events before it, however long it is away meanwhile. Here it does
+        nothing: the runs of a memory end with their producer. Raises `Fenced` where another worker has the run.
+        """
+
+    def confirm(self, run: str) -> None:
+        """Waits while another worker may have taken over a run of this one; raises `Fenced` where it has."""
+
+    def release(self, run: str) -> bool:
+        """Leaves a run of this worker to another one, at once and with all its events; false where there is none."""
+        return False
 
     def put_file(self, run: str, name: str, type: str, source: bytes | Path) -> FileInfo:
         """Keeps a file of a run of this worker, in place of one of its name, as long as the run.

@@ -35,6 +35,9 @@ OLDEST_VERSION: Final = 1
 QUEUE: Final = "queue"
 """The worker of queued runs. It seems alive to the code of version 1, which would adopt runs without a worker."""
 
+DISOWNED: Final = ""
+"""The worker of runs that were disowned."""
+
 T = TypeVar("T")
 
 
@@ -371,10 +374,16 @@ class Driver(ABC):
 
     @abstractmethod
     def keep(self, run: str, worker: str, epoch: int, after: int, value: bytes) -> Step[bool]:
-        """Keeps a checkpoint: a value, and the number of the last event before it. False where `append` is not kept.
+        """Keeps a checkpoint: a value, and the number of the last event before it.
 
-        `adopt` gives it back. It is gone once the run ends.
+        False where `append` is not kept, and where the store has not kept that event.
+
+        `adopt` and `checkpoint` give it back. It is gone once the run ends.
         """
+
+    @abstractmethod
+    def checkpoint(self, run: str) -> Step[tuple[int, bytes] | None]:
+        """The checkpoint of a run: the number of the last event before it, and the value."""
 
     # -- files --------------------------------------------------------------------------------------------------
 

@@ -26,12 +26,16 @@ STOP_TIMEOUT: Final = 2.0
 
 
 class Lease(ABC):
-    """Renews a lease of `seconds` every third of that time, from `start` to `stop`."""
+    """Renews a lease of `seconds` every third of that time, from `start` to `stop`.
+
+    `lapses` counts how often it was renewed too late: others may have taken over the runs of this worker meanwhile.
+    """
 
     def __init__(self, seconds: float, outage: Outage) -> None:
         self._outage = outage
         self.failing: bool = False
         self.seconds = seconds
+        self.lapses: int = 0
         self._renewed = time.monotonic()
         self._reliable_from = 0.0
         self._release_at_end = True
@@ -50,6 +54,11 @@ class Lease(ABC):
     @abstractmethod
     def close(self) -> None:
         """Closes the connection, in the thread."""
+
+    @property
+    def lapsed(self) -> bool:
+        """Whether the lease may have expired since it was last renewed."""
+        return time.monotonic() - self._renewed >= self.seconds
 
     @property
     def reliable(self) -> bool:
@@ -86,6 +95,7 @@ class Lease(ABC):
 
     def attempt(self, write: Callable[[], None]) -> None:
         """Calls `renew` or `release`, and notes whether the store has accepted it."""
+        began = time.monotonic()
         try:
             write()
             error = None
@@ -95,7 +105,9 @@ class Lease(ABC):
         if error is None:
             if now - self._renewed > self.seconds / 2:
                 self._reliable_from = now + self.seconds
-            self._renewed = now
+            if now - self._renewed >= self.seconds:
+                self.lapses += 1
+            self._renewed = began  # this process may have been stopped since
             self._outage.back("lease")
         else:
             self._outage.gone(error, "lease")

@@ -44,7 +44,7 @@ from .base import (
     too_many_files,
     too_many_runs,
 )
-from .driver import FULL, NO_ROOM, Adopted, Driver, Kept, State, Step, Unfit, sizes
+from .driver import DISOWNED, FULL, NO_ROOM, Adopted, Driver, Kept, State, Step, Unfit, sizes
 from .files import MAX_FILES, UPLOADS, FileInfo, Files, is_handed_over, upload_row, uploads_of
 from .lease import Lease
 from .recent import RecentEvents
@@ -81,7 +81,8 @@ class _Entry:
 
     `closed` is set once the run takes no more events from this worker; `backlog` and `size` (of all that was written
     here) are in bytes. `missing_since` is when the store was first seen not to have the run (monotonic seconds), `lost`
-    whether it has stayed away. `seen_last` was the last event that was seen here of the producer `seen_worker` with
+    whether it has stayed away. `kept` is its checkpoint, `lapses` are those of the lease as of when the store last
+    took events here. `seen_last` was the last event that was seen here of the producer `seen_worker` with
     `seen_epoch`; `rewound` says that the next one began before it. `began` is the last event before this worker took
     the run over.
     """
@@ -94,6 +95,8 @@ class _Entry:
     size: int = 0
     missing_since: float | None = None
     lost: bool = False
+    lapses: int = 0
+    kept: tuple[int, bytes] | None = None
     rewound: bool = False
     seen_epoch: int = 0
     seen_worker: str = ""
@@ -119,6 +122,7 @@ class _Append:
         self.entry = entry
         self.blocks, entry.blocks = entry.blocks, []
         self.fold = entry.fold or entry.recent.fold
+        self.lapses = store.lapses
         self._store = store
         self._restore: tuple[Step[Any], ...] = ()
         self._append = store.append_step(entry, self.blocks, self.fold)
@@ -138,6 +142,7 @@ class _Append:
             self._restore = self._store.restore_steps(self.entry, last, kept)
             return False
         self._store.publish(self.entry, self.blocks, self.fold, fenced=kept == "fenced")
+        self.entry.lapses = self.lapses
         return True
 
 
@@ -225,6 +230,51 @@ class SharedStore(Store):
         if entry is not None and not entry.viewers_elsewhere:  # how far those have read is known on their workers alone
             entry.recent.wait_for_viewers(entry.size)
 
+    def keep(self, run: str, after: int, value: bytes) -> None:
+        entry = self._runs[run]
+        while entry.recent.control.lost is None:
+            self._compare(entry)  # ahead of the checkpoint, in one batch: what the store has lost comes back
+            command = self._writer.submit(Command(self.driver.keep(run, self.worker, entry.epoch, after, value)))
+            try:
+                outcome = command.outcome.get()
+            finally:
+                command.cancelled = True
+            if outcome is True:
+                entry.kept = (after, value)
+                return
+            gevent.sleep(RETRY[0])
+        raise entry.recent.control.lost
+
+    def confirm(self, run: str) -> None:
+        entry = self._runs.get(run)
+        while entry is not None and entry.recent.control.lost is None:
+            if not self._lease.lapsed and entry.lapses == self._lease.lapses:
+                return
+            entry.room.clear()
+            self._compare(entry)
+            entry.room.wait(RETRY[-1])
+        if entry is not None and entry.recent.control.lost is not None:
+            raise entry.recent.control.lost
+
+    @property
+    def lapses(self) -> int:
+        """How often other workers may have taken over runs of this one."""
+        return self._lease.lapses
+
+    def release(self, run: str) -> bool:
+        with contextlib.suppress(StoreAway):  # then the run waits until the lease has expired
+            self._execute(self.driver.disown(run, self.worker))
+        self._give_up(run)
+        return True
+
+    def _give_up(self, run: str) -> None:
+        """Notes that a run has another producer from now on, which its viewers here follow."""
+        entry = self._runs.get(run)
+        if entry is not None:
+            entry.epoch = 0
+            self._wake_listener()
+            self._forget(run)
+
     def control(self, run: str) -> Control:
         return self._runs[run].recent.control
 
@@ -262,11 +312,12 @@ class SharedStore(Store):
         if adopted is None:
             return []
         self._take_over(adopted, adopted.record.attempt + 1)
+        self._runs[run].kept = adopted.record.checkpoint
         with contextlib.suppress(StoreAway):
             self._refresh([run])
             (record,) = self.driver.query(self.driver.find([run]))
             self._runs[run].recent.files = {file.name: file for file in record.files} if record else {}
-        return [adopted.record]
+        return [replace(adopted.record, left=dead == DISOWNED)]
 
     def _take_over(self, adopted: Adopted, attempt: int) -> None:
         """Makes this worker the producer of a run."""
@@ -302,16 +353,21 @@ class SharedStore(Store):
             self._take_over(each, each.record.attempt)
         with contextlib.suppress(StoreAway):
             self._refresh([each.record.info.id for each in claimed])
-        return [each.record for each in claimed]
+        return [self._with_checkpoint(each.record) for each in claimed]
+
+    def _with_checkpoint(self, record: Record) -> Record:
+        """A claimed run with the checkpoint of its last attempt, however long the store is away meanwhile."""
+        while record.attempt > 1:
+            with contextlib.suppress(StoreAway):
+                kept = self._runs[record.info.id].kept = self.driver.query(self.driver.checkpoint(record.info.id))
+                return replace(record, checkpoint=kept)
+            gevent.sleep(RETRY[-1])
+        return record
 
     def requeue(self, record: Record) -> None:
         run = record.info.id
         self._execute(self.driver.requeue(run, self.worker, record.attempt))
-        entry = self._runs.get(run)
-        if entry is not None:
-            entry.epoch = 0
-            self._wake_listener()  # its viewers here follow the next producer
-            self._forget(run)
+        self._give_up(run)
 
     def watch_queue(self, callback: Callable[[], None]) -> None:
         self._on_queue = callback
@@ -624,14 +680,22 @@ class SharedStore(Store):
         blocks = pieces(first, recent.frames[first - recent.oldest :])
         append = self.append_step(entry, blocks, recent.fold, first if first > last + 1 else None)
         if lost == "behind":
-            return (append,)
+            return (append, *self._kept_step(entry))
         if lost == "older":
             run = recent.info.id
-            return (self.driver.retake(run, self.worker, entry.epoch, recent.attempt, entry.began), append)
+            retake = self.driver.retake(run, self.worker, entry.epoch, recent.attempt, entry.began)
+            return (retake, append, *self._kept_step(entry))
         restored: dict[str, Any] = {"epoch": entry.epoch, "attempt": recent.attempt, "cancel": recent.control.cancel}
         restored["watched"] = int(recent.control.watched)
         create = self.driver.create(recent.info, self.worker, restored=restored)
-        return (create, append, self.driver.count(recent.info.id, self.worker, entry.viewers))
+        count = self.driver.count(recent.info.id, self.worker, entry.viewers)
+        return (create, append, count, *self._kept_step(entry))
+
+    def _kept_step(self, entry: _Entry) -> tuple[Step[Any], ...]:
+        """Keeps the checkpoint again."""
+        if entry.kept is None:
+            return ()
+        return (self.driver.keep(entry.recent.info.id, self.worker, entry.epoch, *entry.kept),)
 
     def publish(self, entry: _Entry, blocks: Sequence[Block], fold: Fold, *, fenced: bool) -> None:
         """Shows viewers what the store has kept."""
@@ -665,9 +729,13 @@ class SharedStore(Store):
 
     def _write_again(self) -> None:
         """Lets the writer compare what the store has of the runs that are produced here, and write what it has lost."""
-        for run, entry in self._runs.items():
+        for entry in self._runs.values():
             if entry.produced_here and entry.recent.control.lost is None:
-                self._unwritten.setdefault(run, entry)
+                self._compare(entry)
+
+    def _compare(self, entry: _Entry) -> None:
+        """Lets the writer append to one of them, if nothing but to learn whether the store has it as it is here."""
+        self._unwritten.setdefault(entry.recent.info.id, entry)
         self._writer.wake()
 
     def mark_lost(self, entry: _Entry, error: Fenced | StoreAway | StoreFull) -> None:

@@ -120,8 +120,8 @@ class Writer:
         """Writes batches until its greenlet is killed."""
         while True:
             self._wake.clear()
-            tasks: list[Task] = [command for command in self._commands if not command.cancelled]
-            tasks += self._gather()
+            tasks: list[Task] = list(self._gather())  # first: a checkpoint comes after the events before it
+            tasks += [command for command in self._commands if not command.cancelled]
             self._commands = []
             if not tasks:
                 self._busy = False

@@ -14,7 +14,7 @@ from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 
-from streaming import Headway, ask, current_run, delta, operation, progress
+from streaming import Headway, ask, checkpoint, current_run, delta, operation, partial, progress
 from streaming.http.heartbeat import Heartbeat
 from streaming.runtime.worker import Worker
 from streaming.stores.base import Store
@@ -122,6 +122,20 @@ def stubborn(input: Count) -> Work:
     return silently(input)
 
 
+@operation(linger=None, retries=1)
+def paged(input: Count) -> Work:
+    """Pages, with a checkpoint after each; in its first attempt it waits after one more event."""
+    run = current_run()
+    first = run.checkpoint or 1
+    for page in range(first, input.count + 1):
+        yield partial(f"page-{page}", page)
+        yield checkpoint(page + 1)
+        if page == 2 and run.attempt == 1:
+            yield delta("comes too late")
+            gevent.sleep(HOUR)
+    return {"first": first, "pages": [{"$partial": f"page-{page}"} for page in range(1, input.count + 1)]}
+
+
 @operation(linger=None)
 def curious(input: Question) -> Work:
     """Asks for a colour, which is its result."""
@@ -138,7 +152,7 @@ def tallied(input: Count) -> Work:
     return numbers(input.model_copy(update={"note": ""}))
 
 
-OPERATIONS: Final = [counting, fleeting, lingering, silent, watched, again, stubborn, curious, tallied]
+OPERATIONS: Final = [counting, fleeting, lingering, silent, watched, again, stubborn, paged, curious, tallied]
 
 
 def special_log() -> Store | None:

@@ -61,10 +61,13 @@ def test_a_killed_worker(store: str, figures: Figures) -> None:
         ]
         unwatched = shared.start_unwatched("silent", dying)
         repeated = shared.start_unwatched("again", dying, note=next(note_names))
+        resumed = shared.start_unwatched("paged", dying, count=4)
         viewers = [shared.watch(run, pid, timeout=BOUND) for run in runs for pid in others]
         witness = shared.watch(repeated, others[0], timeout=BOUND)
+        reader = shared.watch(resumed, others[1], timeout=BOUND)
         for viewer in (*viewers, witness):
             assert viewer.message().event == "start"
+        before = reader.until("delta")
         killed = time.monotonic()
         shared.kill(dying)
         with ThreadPoolExecutor(len(viewers)) as pool:
@@ -81,6 +84,44 @@ def test_a_killed_worker(store: str, figures: Figures) -> None:
         assert (messages[1].json["attempt"], messages[1].json["reason"]) == (2, "producer_lost")
         check_numbers(messages, 2)
         assert outcome(shared, repeated, shared.pids[-1])["result"] == "the second time"
+        check_resumed([*before, *reader.until("done")], outcome(shared, resumed))
+
+
+def check_resumed(messages: list[Message], snapshot: dict[str, Any]) -> None:
+    """A run of `paged` went on at its checkpoint: it read no page twice, and its result has them all."""
+    names = ["start", "partial", "partial", "delta", "attempt", "partial", "partial", "result", "done"]
+    assert [message.event for message in messages] == names
+    assert [message.id for message in messages] == list(range(1, len(names) + 1))
+    assert messages[4].json.items() >= {"attempt": 2, "reason": "producer_lost", "after": 3}.items()
+    assert snapshot["result"] == {"first": 3, "pages": [1, 2, 3, 4]}
+    assert snapshot["attempt"] == 2
+
+
+@pytest.mark.long
+@every_store
+def test_takeovers(store: str, figures: Figures) -> None:
+    """Half of all runs go on within seven seconds of the SIGKILL of their worker, and 99 of 100 within ten."""
+    times: list[float] = []
+    with workers(store, 3) as shared:
+        for number in range(20):
+            producer = shared.pids[number % 3]
+            runs = [shared.start_unwatched("paged", producer, count=4) for _ in range(5)]
+            viewers = [shared.watch(run, shared.other(producer), timeout=2 * BOUND) for run in runs]
+            for viewer in viewers:
+                viewer.until("delta")
+            killed = time.monotonic()
+            shared.kill(producer)
+            with ThreadPoolExecutor(len(viewers)) as pool:
+                times += [when - killed for when in pool.map(resumed_at, viewers)]
+    figures.times("from SIGKILL of a worker to the next attempt of its runs", times)
+    assert sorted(times)[len(times) // 2] < 7
+    assert sorted(times)[len(times) * 99 // 100] < BOUND
+
+
+def resumed_at(viewer: Connection) -> float:
+    """When a viewer gets the next attempt."""
+    viewer.until("attempt")
+    return time.monotonic()
 
 
 @every_store

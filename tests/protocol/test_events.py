@@ -16,13 +16,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.errors import EncodeError, HeadwayError
+from streaming.errors import EncodeError, HeadwayError, OperationError
 from streaming.protocol.events import (
+    CHECKPOINT_BYTES,
     LIFECYCLE,
     Event,
     Progress,
     Question,
     ask,
+    checkpoint,
     delta,
     event,
     flush,
@@ -90,6 +92,16 @@ def test_ask_keeps_its_schema() -> None:
     assert made.data == {"prompt": "Go on?", "schema": {"type": "boolean"}}
     assert (made.schema, made.within) == ({"type": "boolean"}, 600)
     assert (ask("").schema, ask("").within) == ({}, None)
+
+
+def test_a_checkpoint_is_json_of_bounded_size() -> None:
+    """Of any kind, but no more than a store keeps in one go."""
+    assert checkpoint(None).body == b"null"
+    assert checkpoint("x" * (CHECKPOINT_BYTES - 2)).data
+    with pytest.raises(OperationError, match="too_large"):
+        checkpoint("x" * (CHECKPOINT_BYTES - 1))
+    with pytest.raises(EncodeError):
+        checkpoint(object())
 
 
 def test_event_carries_an_object_or_text() -> None:

@@ -157,6 +157,15 @@ def test_an_attempt_resets_done(recording: Recording) -> None:
     assert recording.add(progress(done=1))[0].json["done"] == 1
 
 
+def test_an_attempt_goes_back_to_the_progress_of_its_checkpoint() -> None:
+    """In whatever batch it comes."""
+    recording = Recording(kept_progress=b'{"done":2}').started()
+    recording.recorder.add(progress(done=5))
+    recording.add(make_event("attempt", {"attempt": 2, "after": 1}))
+    assert recording.recorder.fold.progress == b'{"done":2}'
+    assert recording.add(progress(done=3))[0].json["done"] == 3
+
+
 def test_many_steps_take_little_memory(recording: Recording) -> None:
     """Of a run with very many steps the latest are remembered, and those before are forgotten."""
     recording.add(*(progress(step=number, done=2) for number in range(3 * MAX_STEPS)))

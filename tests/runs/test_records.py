@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from streaming import EncodeError, OperationError, ask, delta, event, file, flush, partial, progress
+from streaming import EncodeError, OperationError, ask, checkpoint, delta, event, file, flush, partial, progress
 from streaming.protocol.events import Awaited, Event, RawEvent, encode_json
 from streaming.runs.executors.base import WorkFailed
 from streaming.runs.executors.records import Record, decode, encode, encode_failure, encode_result, split
@@ -22,6 +22,7 @@ EVENTS = [
     event("größe", "no JSON,\nin two lines"),
     ask("Go on?", schema={"type": "boolean"}, within=0.1),
     ask("And now?"),
+    checkpoint({"page": 2}),
     RawEvent("done", b"[DONE]", "größe 7"),
     RawEvent("message", b"two\nlines"),
     file("größe.bin", b"\0\n"),

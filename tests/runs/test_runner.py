@@ -458,6 +458,12 @@ class Frames(list[bytes]):
     def check_references(self, body: bytes, last: int) -> None:
         """There are no partials."""
 
+    def keep_checkpoint(self, body: bytes, recorder: Recorder) -> None:
+        raise AssertionError("no operation here keeps any")
+
+    def hand_over(self) -> bool:
+        return False
+
     def keep_file(self, file: FileEvent) -> Event:
         """There are no files."""
         raise NotImplementedError

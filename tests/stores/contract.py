@@ -287,6 +287,7 @@ class StoreContract:
             "error": None,
             "question": None,
             "viewers": 1,
+            "attempt": 1,
             "input": None,
             "usage": {},
             "files": [],

@@ -806,14 +806,63 @@ class SharedStoreContract:
     def test_a_checkpoint_is_given_back(self, worker: MakeWorker) -> None:
         """The worker that adopts a run gets the last one; a worker that was fenced keeps none."""
         store, other = worker(), worker()
-        start_run(store)
+        start_run(store).write(event("tick"), event("tick"))
         for after, value in ((1, b"one"), (3, b"two")):
             assert written(store, store.driver.keep("r", store.worker, 1, after, value))
         lapse(store)
         (record,) = other.adopt_orphans()
         assert record.checkpoint == (3, b"two")
-        assert not written(store, store.driver.keep("r", store.worker, 1, 4, b"late"))
-        assert written(other, other.driver.keep("r", other.worker, 2, 4, b"three"))
+        assert not written(store, store.driver.keep("r", store.worker, 1, 3, b"late"))
+        assert written(other, other.driver.keep("r", other.worker, 2, 3, b"three"))
+
+    def test_a_checkpoint_comes_after_its_events(self, worker: MakeWorker) -> None:
+        """A store that has not kept these keeps no checkpoint; `keep` returns once it has both."""
+        store, other = worker(), worker()
+        producer = start_run(store)
+        assert not written(store, store.driver.keep("r", store.worker, 1, 2, b"early"))
+        producer.append(event("tick"))
+        store.keep("r", 2, b"kept")
+        lapse(store)
+        (record,) = other.adopt_orphans()
+        assert (record.checkpoint, record.fold.last_event_id, record.left) == ((2, b"kept"), 2, False)
+
+    def test_a_fenced_worker_is_told_by_its_checkpoint(self, worker: MakeWorker) -> None:
+        """Whether there are events before it or none; what the next one has kept stays."""
+        store, other = worker(), worker()
+        start_run(store)
+        lapse(store)
+        assert other.adopt_orphans()
+        other.keep("r", 1, b"mine")
+        for _ in range(2):
+            with pytest.raises(Fenced):
+                store.keep("r", 1, b"late")
+        with pytest.raises(Fenced):
+            store.confirm("r")
+        lapse(other)
+        (record,) = worker().adopt_orphans()
+        assert record.checkpoint == (1, b"mine")
+
+    def test_a_run_that_is_queued_again_keeps_its_checkpoint(self, worker: MakeWorker) -> None:
+        """The worker that claims it gets it back."""
+        store, other = worker(), worker()
+        start_run(store)
+        store.keep("r", 1, b"value")
+        store.release("r")
+        (record,) = other.adopt_orphans()
+        other.requeue(replace(record, attempt=2))
+        (claimed,) = store.claim(1, ["count"])
+        assert (claimed.attempt, claimed.checkpoint) == (2, (1, b"value"))
+
+    def test_a_run_is_left_to_another_worker(self, worker: MakeWorker) -> None:
+        """With all its events and its checkpoint, at once: nobody waits for the end of a lease."""
+        store, other = worker(), worker()
+        producer = start_run(store)
+        store.keep("r", 1, b"value")
+        producer.append(event("tick"))
+        assert store.release("r")
+        (record,) = other.adopt_orphans()
+        assert (record.checkpoint, record.fold.last_event_id, record.left) == ((1, b"value"), 2, True)
+        assert not other.adopt_orphans()
 
     def test_a_finished_run_is_erased(self, worker: MakeWorker) -> None:
         """With all that belongs to it, once; a live run is not, and the key is free again."""

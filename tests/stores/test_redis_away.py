@@ -19,6 +19,7 @@ from streaming.errors import SettingError, StoreAway
 from streaming.protocol.events import make_event
 from streaming.settings import Settings
 from streaming.stores import open_store
+from streaming.stores.base import Record
 from streaming.stores.redis.connection import Connection
 from streaming.stores.redis.store import RedisStore
 from tests.clients import Address
@@ -163,6 +164,26 @@ def test_a_failover_that_lost_the_last_moments(direct: Connection, worker: Calla
     producer.write(event("tick"))
     batch = worker().read("r", 0)
     assert (batch.block, batch.last) == (b"".join(producer.frames), 9)
+
+
+def test_a_checkpoint_that_was_lost(direct: Connection, worker: Callable[..., RedisStore]) -> None:
+    """A producer that writes its run again writes its checkpoint too."""
+    store, other = worker(lease=1.0), worker(lease=1.0)
+    producer = start_run(store)
+    producer.write(event("tick"))
+    store.keep("r", 2, b"kept")
+    direct.execute([("FLUSHALL",)])
+    producer.append(event("tick"))
+    recovers(lambda: other.find("r"), "the run is written again")
+    store.release("r")
+    adopted: list[Record] = []
+
+    def adopt() -> bool:
+        adopted.extend(other.adopt_orphans())
+        return bool(adopted)
+
+    recovers(adopt, "it is adopted")
+    assert (adopted[0].checkpoint, adopted[0].fold.last_event_id) == ((2, b"kept"), 3)
 
 
 def test_connections_that_are_cut(direct: Connection, worker: Callable[..., RedisStore]) -> None:

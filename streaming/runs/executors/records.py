@@ -20,7 +20,7 @@ from typing import Any, Final
 import orjson
 
 from ...errors import OperationError
-from ...protocol.events import FLUSH, Event, Flush, Progress, Question, RawEvent, encode_json
+from ...protocol.events import FLUSH, Checkpoint, Event, Flush, Progress, Question, RawEvent, encode_json
 from ..files import FileEvent
 from .base import WorkFailed
 
@@ -28,7 +28,7 @@ Record = tuple[bytes, bytes, bytes]
 
 HEAD: Final = struct.Struct("<cII")
 EVENT, TEXT, RAW, PROGRESS, QUESTION, FLUSHED = (b"e", b"t", b"w", b"p", b"q", b"f")
-FILE, PATH = (b"b", b"d")
+FILE, PATH, CHECKPOINT = (b"b", b"d", b"c")
 RESULT, FAILED, CRASHED = (b"r", b"o", b"x")
 TOO_LARGE: Final = "The work needs more memory than it may have."
 
@@ -42,6 +42,8 @@ def encode(item: Any) -> bytes:
     if isinstance(item, FileEvent):
         kind, source = (FILE, item.source) if isinstance(item.source, bytes) else (PATH, bytes(item.source))
         return _pack(kind, source, json.dumps([item.filename, item.type]).encode())
+    if isinstance(item, Checkpoint):
+        return _pack(CHECKPOINT, item.body)
     if isinstance(item, RawEvent):
         return _pack(RAW, item.body, f"{item.name}\n{item.id}".encode())  # neither holds a line end
     if isinstance(item, Event):
@@ -104,6 +106,8 @@ def decode(record: Record) -> Event | Flush:
     if kind in (FILE, PATH):
         name, media_type = json.loads(more)
         return FileEvent(name, body if kind == FILE else Path(os.fsdecode(body)), media_type)
+    if kind == CHECKPOINT:
+        return Checkpoint(body)
     if kind == FLUSHED:
         return FLUSH
     if kind == RESULT:

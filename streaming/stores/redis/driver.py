@@ -342,6 +342,9 @@ class RedisDriver(Driver):
     def keep(self, run: str, worker: str, epoch: int, after: int, value: bytes) -> Step[bool]:
         return self._scripts.step("keep", run, worker, epoch, after, value, decode=bool)
 
+    def checkpoint(self, run: str) -> Step[tuple[int, bytes] | None]:
+        return Step(("HMGET", f"{self._keys}{run}:checkpoint", "after", "value"), replies.checkpoint)
+
     # -- files and room -----------------------------------------------------------------------------------------
 
     def put_file(

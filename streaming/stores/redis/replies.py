@@ -85,10 +85,15 @@ def adopted(reply: Sequence[Any] | None) -> Adopted | None:
     """A run as its last producer left it, and its new epoch."""
     if not reply:
         return None
-    row, (after, value) = reply
+    row, kept = reply
     now, epoch = claimed(row)
-    checkpoint = None if value is None else (int(after), value)
-    return Adopted(replace(now, attempt=now.attempt - 1, checkpoint=checkpoint), epoch)
+    return Adopted(replace(now, attempt=now.attempt - 1, checkpoint=checkpoint(kept)), epoch)
+
+
+def checkpoint(fields: Sequence[Any]) -> tuple[int, bytes] | None:
+    """A checkpoint, by its number and value."""
+    after, value = fields
+    return None if value is None else (int(after), value)
 
 
 def stored(reply: Sequence[Any] | None) -> Stored | None:

@@ -237,8 +237,7 @@ class SqliteDriver(SqliteFile):
         if row is None:
             return None
         db.execute(SQL["adopt"], values)
-        kept = db.execute(SQL["checkpoint"], values).fetchone()
-        return Adopted(replace(rows.record(row), checkpoint=kept and tuple(kept)), row["epoch"] + 1)
+        return Adopted(replace(rows.record(row), checkpoint=_checkpoint(db, run)), row["epoch"] + 1)
 
     @step
     def disown(self, db: Connection, run: str, worker: str) -> None:
@@ -248,6 +247,10 @@ class SqliteDriver(SqliteFile):
     def keep(self, db: Connection, run: str, worker: str, epoch: int, after: int, value: bytes) -> bool:
         values = {"run": run, "worker": worker, "epoch": epoch, "after": after, "value": value}
         return db.execute(SQL["keep"], values).rowcount > 0
+
+    @step
+    def checkpoint(self, db: Connection, run: str) -> tuple[int, bytes] | None:
+        return _checkpoint(db, run)
 
     # -- files and room -----------------------------------------------------------------------------------------
 
@@ -309,6 +312,11 @@ class SqliteDriver(SqliteFile):
             count += room.erase_some(db, row)
             total = room.total(db)
         return total, count
+
+
+def _checkpoint(db: Connection, run: str) -> tuple[int, bytes] | None:
+    kept = db.execute(SQL["checkpoint"], {"run": run}).fetchone()
+    return kept and tuple(kept)
 
 
 def _queued(db: Connection, limit: int, operations: Collection[str] | None, run: str | None) -> list[sqlite3.Row]:

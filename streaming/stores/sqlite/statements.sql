@@ -177,6 +177,7 @@ UPDATE runs SET worker = '' WHERE id = :run AND worker = :worker AND ending IS N
 -- name: keep
 INSERT INTO checkpoints (run, after, value)
   SELECT id, :after, :value FROM runs WHERE id = :run AND worker = :worker AND epoch = :epoch AND ending IS NULL
+  AND last >= :after
   ON CONFLICT (run) DO UPDATE SET after = excluded.after, value = excluded.value
 
 -- name: checkpoint
