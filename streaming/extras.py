@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -20,10 +21,15 @@ EXTRAS: Final[dict[str, tuple[str, ...]]] = {
 """The packages of each, as pyproject.toml has them. A command names these: Headway itself is in no registry."""
 
 
+def is_installed(module: str) -> bool:
+    """Whether a module is there. One that is imported may have no spec: kombu replaces itself."""
+    return sys.modules.get(module) is not None or find_spec(module) is not None
+
+
 def not_installed(extra: str, needed_by: str, module: str = "") -> str:
     """The line for an extra whose packages are missing; `module` is what was missed, if it is none of them."""
     packages = [requirement.partition(">=")[0] for requirement in EXTRAS[extra]]
-    missing = [package for package in packages if find_spec(package.replace("-", "_")) is None] or [module]
+    missing = [package for package in packages if not is_installed(package.replace("-", "_"))] or [module]
     command = " ".join(map(shlex.quote, EXTRAS[extra]))
     return f"{needed_by} needs {' and '.join(missing)}, of Headway's extra `{extra}`: pip install {command}"
 

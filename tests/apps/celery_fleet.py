@@ -23,7 +23,7 @@ cast(dict[str, Any], RedisStore.__init__.__kwdefaults__)["lease"] = float(os.env
 
 
 class Steps(BaseModel):
-    """`steps` steps, with `pause` seconds before each; the work leaves the notes NOTE-begun-ATTEMPT and NOTE-ended."""
+    """`steps` steps, with `pause` seconds before each; the work leaves NOTE-begun-ATTEMPT, NOTE-ended and NOTE-pid."""
 
     steps: int = 3
     pause: float = 0.02
@@ -46,6 +46,7 @@ def work(input: Steps) -> Events:
 def leave(input: Steps, what: str) -> None:
     """Leaves a note, unless its name is empty."""
     if input.note:
+        (notes.of_this_process().folder / f"{input.note}-pid").write_text(str(os.getpid()))
         notes.of_this_process().leave(f"{input.note}-{what}")
 
 

@@ -45,7 +45,7 @@ class Publisher:
         self._runs = SimpleQueue()
         self._outage = Outage("the broker of Celery")
         self._connection: Any = None
-        self._started = self._closed = False
+        self._started = self._closed = self.ended = False
 
     def send(self, run: str) -> None:
         """Sends a message for a run, soon; never waits."""
@@ -70,6 +70,7 @@ class Publisher:
             self._disconnect()
         finally:
             discard_hub()
+            self.ended = True
 
     def _try(self, run: str) -> None:
         try:

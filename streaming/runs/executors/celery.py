@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from ...errors import RegistrationError
-from ...extras import not_installed
+from ...extras import is_installed, not_installed
 from ..operation import Operation
 from .greenlet import GreenletExecutor
 
@@ -22,6 +20,6 @@ class CeleryExecutor(GreenletExecutor):
             raise RegistrationError(
                 f'{operation.name}: its `where` gives "celery", where only operations with runs_in="celery" are sent to'
             )
-        if find_spec("celery") is None:
+        if not is_installed("celery"):
             missing = not_installed("celery", 'runs_in="celery"')
             raise RegistrationError(f"{operation.name}: {missing}")
