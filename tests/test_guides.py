@@ -102,6 +102,16 @@ def test_the_shared_weights(blocks: Blocks) -> None:
     assert module.score(module.Sample()) == 1.0
 
 
+def test_the_operation_in_celery(blocks: Blocks, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is offered, and runs nowhere without a worker."""
+    monkeypatch.setenv("HEADWAY_STORE", f"sqlite:///{tmp_path}/runs.db")
+    monkeypatch.setenv("HEADWAY_CELERY_BROKER", "redis://127.0.0.1:1/0")
+    (module,) = blocks("celery.md")
+    answer = module.app.test_client().post("/operations/count", headers={"Prefer": "respond-async"})
+    assert answer.get_json()["status"] == "queued"
+    module.app.extensions["headway"].close()
+
+
 def test_the_tests_of_the_guide_to_testing(world: World, blocks: Blocks) -> None:
     """They pass."""
     (module,) = blocks("testing.md")

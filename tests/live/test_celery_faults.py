@@ -44,7 +44,7 @@ def test_a_worker_that_is_killed(service: Fleet, long: bool) -> None:
 def test_a_warm_shutdown(service: Fleet, long: bool) -> None:
     """The runs of a worker have HEADWAY_DRAIN seconds to end, and end as `shutdown` then; the worker goes with them."""
     for pool in (*POOLS, "solo") if long else ("threads",):
-        with service.celery(pool) as worker:  # type: ignore[arg-type]
+        with service.celery(pool) as worker:
             run, _ = begun(service, "talks", steps=10_000)
             began = time.monotonic()
             assert worker.stop(STOP) == 0
