@@ -13,8 +13,8 @@ from typing import Any, Final
 from gevent.lock import BoundedSemaphore
 from redis import RedisError
 from redis.connection import AbstractConnection
+from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, ResponseError
 from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import NoScriptError, ResponseError
 
 from ...errors import StoreAway
 from ..driver import NotNow, Step, check_version
@@ -81,7 +81,8 @@ class Connection:
             raise StoreAway(str(error)) from None
         except (RedisError, OSError) as error:
             self.close()
-            raise StoreAway(f"the store does not answer: {error}") from error
+            refuses = isinstance(error, AuthenticationError | NoPermissionError)
+            raise StoreAway(f"the store {'refuses its user' if refuses else 'does not answer'}: {error}") from error
         if any(isinstance(reply, ResponseError) and _text(reply).startswith(MOVED) for reply in replies):
             self.close()
             self._primary.doubt()
@@ -99,7 +100,9 @@ class Connection:
             self._connection, self._address = self._primary.connect(self._timeout)
             self._primary.reopened += self._opened
             self._opened = True
-            *_, version = self._send([*scripts.load(), scripts.call("version")])
+            *loaded, version = self._send([*scripts.load(), scripts.call("version")])
+            if isinstance(loaded[0], NoPermissionError):
+                raise loaded[0]
             if isinstance(version, list):  # not so where the server takes no writes for the time being
                 stored, oldest = version
                 check_version(stored, oldest, "Redis")

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from redis import RedisError
 from redis.connection import AbstractConnection
+from redis.exceptions import AuthenticationError
 from redis.exceptions import ConnectionError as Disconnected
 
 from .scripts import Scripts
@@ -81,7 +82,18 @@ class Primary:
         times = {"socket_timeout": timeout, "socket_connect_timeout": connect_timeout}
         connection = self._kinds[node.scheme](**{**node.options, **times})
         connection.connect()  # type: ignore[no-untyped-call]
+        if node.scheme == "rediss" and "ssl_certfile" not in node.options:
+            self._greet(connection)
         return connection
+
+    def _greet(self, connection: AbstractConnection) -> None:
+        """A server that wants a certificate accepts a connection without one, and then cuts it, with a word or none."""
+        try:
+            call(connection, "PING")
+        except AuthenticationError:
+            raise
+        except Disconnected as error:
+            raise Disconnected(f"{error}; it may want a certificate of its clients (ssl_certfile=)") from error
 
     def _ask(self, sentinel: Node) -> Node:
         connection = self._open(sentinel, SENTINEL_TIMEOUT, SENTINEL_TIMEOUT)
