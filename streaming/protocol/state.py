@@ -170,7 +170,7 @@ def _add_usage(fold: Fold, body: bytes) -> None:
         is_count = type(count) in (int, float) and count >= 0
         if is_count and len(name) <= NAME_LENGTH and (name in used or len(used) < MOST_COUNTS):
             used[name] = min(used.get(name, 0) + count, MOST)
-    fold.usage = orjson.dumps(used)
+    fold.usage = _copy(orjson.dumps(used))
 
 
 _UPDATES: Final = {

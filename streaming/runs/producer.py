@@ -139,8 +139,14 @@ class Producer:
 
         Raises `GreenletExit` where somebody else has killed the greenlet.
         """
-        self.greenlet, self._lent = getcurrent(), True
-        self._context.variables().run(self._drive)
+        greenlet = self.greenlet = getcurrent()
+        self._lent = True
+        # Not `Context.run`: while the work waits, its C frame would be kept with the greenlet's stack.
+        before, greenlet.gr_context = greenlet.gr_context, self._context.variables()
+        try:
+            self._drive()
+        finally:
+            greenlet.gr_context = before
         if self._killed:
             raise GreenletExit
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -113,3 +114,16 @@ def test_what_json_cannot_hold() -> None:
     """It is not shown, and starts all the same."""
     assert shown_input(take, Anything(value=object())) is None
     assert shown_input(take, Anything(value="\ud800")) is None
+
+
+def test_what_is_kept_of_an_input_takes_little_more_than_its_bytes() -> None:
+    """Each of the bytes that orjson returns holds four kilobytes, however few they are."""
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        kept = [shown_input(take, Anything(value=number)) for number in range(1000)]
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert kept[-1] == b'{"value":999}'
+    assert grown < 1000 * 1000
