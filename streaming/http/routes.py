@@ -132,7 +132,7 @@ class Routes:
         headers = {"Location": self._url(".snapshot", run=run), "Run-Id": run, **preferences.applied()}
         if source is None:
             return self._snapshot(self._find(run), 202, headers)
-        return self._stream(source, {run: (operation.name, 0)}, open_lens(self._opening(run)), headers)
+        return self._stream(source, {run: (operation.name, 0)}, self._lens(run), headers)
 
     def snapshot(self, run: str) -> Response:
         return self._snapshot(self._find(run))
@@ -158,7 +158,7 @@ class Routes:
             )
         )
         pass_seat()
-        return self._stream(source, {run: (record.info.operation, after)}, open_lens(self._opening(run)))
+        return self._stream(source, {run: (record.info.operation, after)}, self._lens(run))
 
     def many(self) -> Response:
         runner, runs = self._headway.runner, read_runs(request.args.getlist("run"))
@@ -338,6 +338,9 @@ class Routes:
     def _opening(self, run: str) -> Opening:
         url = self._url(".snapshot", run=run)
         return Opening.of_run(self._headway.app, self._headway.worker, request.args, run, url, g.headway_owner)
+
+    def _lens(self, run: str) -> Lens | None:
+        return open_lens(self._opening(run)) if request.args else None
 
     def _json(self, value: Any) -> Response:
         return self._answer(orjson.dumps(value))

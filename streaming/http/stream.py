@@ -150,7 +150,10 @@ class Channel(Source):
 
     def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
         self._notify = notify
-        return lambda: None
+        return self._unwatch
+
+    def _unwatch(self) -> None:
+        self._notify, self._take = _nothing, _refuse
 
     def leave(self) -> None:
         if self._started:
@@ -171,7 +174,12 @@ class Channel(Source):
 
 
 def _nothing() -> None:
-    """In the place of a viewer that is not there yet."""
+    """In the place of a viewer that is not there yet, or no more."""
+
+
+def _refuse(frame: bytes) -> bool:
+    """In the place of one that has left."""
+    return False
 
 
 class StreamResponse(Response):

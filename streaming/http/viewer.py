@@ -174,7 +174,8 @@ class Viewer:
             self._worker.soon(gevent.spawn, self.close)
 
     def _release(self) -> None:
-        self._unwatch()
+        unwatch, self._unwatch = self._unwatch, lambda: None  # which refers to this viewer
+        unwatch()
         self._worker.part(Heartbeat).remove(self)
         self.transport.close(self._worker)
         self.source.leave()

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 import gevent
 
 from ..clock import Clock, Timer
+from ..errors import RunClosed
 from ..protocol.events import Event
 from ..protocol.frames import Block
 from ..protocol.recorder import Recorder
@@ -57,6 +58,39 @@ class Sink(Protocol):
         """Keeps a file, and gives the event that says so; waits in the producer's greenlet."""
 
 
+class Closed:
+    """The sink of a producer that is over, which takes nothing.
+
+    The run or stream refers to its producer. Were it the other way round as well, all that a request has made would
+    stay in memory until Python looks for cycles among all objects of the process, which takes tens of milliseconds.
+    """
+
+    def put(self, block: Block, recorder: Recorder) -> None:
+        """Drops the block."""
+
+    def wait_for_room(self) -> None:
+        """Does not wait."""
+
+    wait_for_viewers = wait_for_room
+
+    def check_references(self, body: bytes, last: int) -> None:
+        """Does not check."""
+
+    def keep_checkpoint(self, body: bytes, recorder: Recorder) -> None:
+        """Keeps nothing."""
+
+    def hand_over(self) -> bool:
+        """There is nothing to leave to another worker."""
+        return False
+
+    def keep_file(self, file: FileEvent) -> Event:
+        """Raises `RunClosed`."""
+        raise RunClosed("the run is over")
+
+
+CLOSED: Final = Closed()
+
+
 class Batcher:
     """Writes what a recorder holds into a sink, as the flush policy says.
 
@@ -83,7 +117,7 @@ class Batcher:
     def __init__(self, recorder: Recorder, sink: Sink, worker: Worker, clock: Clock, flush: FlushPolicy) -> None:
         self.recorder: Recorder = recorder
         self.open: bool = True
-        self._sink = sink
+        self._sink: Sink = sink
         self._turn = worker.turn
         self._clock = clock
         self._interval = flush if isinstance(flush, int | float) else 0.0
@@ -104,6 +138,11 @@ class Batcher:
             self._schedule()
         if recorder.millisecond > self._slice_ends or recorder.size > SLICE_BYTES:
             self._end_slice()
+
+    def close(self) -> None:
+        """Leaves the sink: the last event is written."""
+        self.open = False
+        self._sink = CLOSED
 
     def flush(self) -> None:
         """Writes what is pending, and lets other greenlets run."""

@@ -24,7 +24,7 @@ from ..protocol.recorder import Recorder, question
 from ..protocol.state import Ending, Fold, Reason
 from ..runtime.hub import GreenSignal
 from ..runtime.watchdog import is_running, stack_of
-from .batcher import Batcher, Sink
+from .batcher import CLOSED, Batcher, Sink
 from .context import RunContext
 from .executors.base import Work, WorkFailed
 from .files import FileEvent
@@ -43,6 +43,10 @@ IGNORED: Final = "generator ignored "
 """In Python's message about a generator that yields when it is closed, and in that of the asyncio executor."""
 
 FAILED: Final = "The operation failed. The reference {} stands beside the details in the server's log."
+
+
+def _nothing() -> None:
+    """Does nothing."""
 
 
 class Producer:
@@ -87,7 +91,7 @@ class Producer:
         timeout: float | None = None,
         fold: Fold | None = None,
         kept_progress: bytes | None = None,
-        ended: Callable[[], None] = lambda: None,
+        ended: Callable[[], None] = _nothing,
     ) -> None:
         self.name: str = name
         self.run: str | None = context.run
@@ -95,7 +99,7 @@ class Producer:
         self.over: bool = False
         self.cancelled: Reason | None = None
         self.greenlet: Any = None
-        self._sink = sink
+        self._sink: Sink = sink
         self._batcher = Batcher(self.recorder, sink, context.worker, clock, flush)
         self._failure: Exception | None = None
         self._work = work
@@ -359,10 +363,12 @@ class Producer:
 
     def _settle(self) -> None:
         self.over = True
-        self._batcher.open = False
+        self._batcher.close()
+        self._sink = CLOSED
         for timer in self._timers:
             timer.cancel()
-        self._ended()
+        ended, self._ended = self._ended, _nothing
+        ended()
 
     # -- cancel -------------------------------------------------------------------------------------------------
 

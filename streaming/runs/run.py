@@ -208,10 +208,11 @@ class Run:
             self._apply_control()
 
     def _ended(self) -> None:
-        self._unwatch()
+        unwatch, self._unwatch = self._unwatch, lambda: None  # which refers to this run
+        unwatch()
         self._stop_linger()
-        for clean_up in self.cleanup:
-            clean_up()
+        while self.cleanup:
+            self.cleanup.pop(0)()
         self._host.forget(self)
         producer, fold = self.producer, self.producer.recorder.fold
         status = fold.ending
