@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Final
 
-from ..protocol.partials import fill, keys_in
+from ..protocol.partials import fill, keys_in, versions_until
 from ..protocol.typed import Partial
 
 HELD_BYTES: Final = 64 * 1024 * 1024
@@ -13,7 +13,7 @@ HELD_BYTES: Final = 64 * 1024 * 1024
 
 
 class HeldPartials:
-    """The newest partial of each key, or only those of `keys`, then however much they are.
+    """The partials of all keys, or only those of `keys`, then however much they are; the newest of a key counts.
 
     `whole` says whether the reader has seen all partials of the run so far: what refers to another one is data.
     """
@@ -21,7 +21,7 @@ class HeldPartials:
     def __init__(self, *, whole: bool = True, keys: Collection[str] | None = None) -> None:
         self.whole: bool = whole
         self._keys = keys
-        self._held: dict[str, tuple[int, Any]] = {}
+        self._held: dict[str, list[tuple[int, Any]]] = {}
         self._size = 0
 
     def add(self, event: Partial, size: int) -> None:
@@ -34,7 +34,7 @@ class HeldPartials:
                 return
         elif event.key not in self._keys:
             return
-        self._held[event.key] = (event.id, event.value)
+        self._held.setdefault(event.key, []).append((event.id, event.value))
 
     def add_all(self, other: HeldPartials) -> None:
         """Takes what another one holds; nothing is missing any more."""
@@ -43,7 +43,7 @@ class HeldPartials:
 
     def drop_after(self, last: int) -> None:
         """Drops those after the checkpoint of a new attempt."""
-        self._held = {key: each for key, each in self._held.items() if each[0] <= last}
+        self._held = versions_until(last, self._held)
 
     def missing(self, result: Any) -> set[str]:
         """The keys that `result` refers to, and that the stream may have."""
@@ -53,4 +53,4 @@ class HeldPartials:
         """`result` with the values of partials in place of references, as far as they are held."""
         if not self._held:
             return result
-        return fill(result, lambda key, reference: self._held[key][1] if key in self._held else reference)
+        return fill(result, lambda key, reference: self._held[key][-1][1] if key in self._held else reference)

@@ -5,10 +5,12 @@ So no event of a long result is long. What refers to no partial of the run is da
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, Final, TypeVar
 
 import orjson
+
+V = TypeVar("V")
 
 NAME: Final = "$partial"
 """The one member of an object that is a reference."""
@@ -45,7 +47,7 @@ class PartialValues(dict[str, bytes]):
     def __init__(self, keys: Collection[str]) -> None:
         super().__init__()
         self._keys = keys
-        self._numbers: dict[str, int] = {}
+        self._versions: dict[str, list[tuple[int, bytes]]] = {}
 
     def read(self, frames: bytes) -> None:
         """Takes the partials in the next frames; an attempt drops those that its checkpoint does not have."""
@@ -56,15 +58,23 @@ class PartialValues(dict[str, bytes]):
             if separator and b"\n" not in head:
                 for key, value in _partial_in(data):
                     if key in self._keys:
-                        self[key], self._numbers[key] = value, int(head.removeprefix(b"id: "))
+                        self._versions.setdefault(key, []).append((int(head.removeprefix(b"id: ")), value))
+                        self[key] = value
                 continue
             head, separator, data = frame.partition(_ATTEMPT)
             if separator and b"\n" not in head:
                 self._drop_after(int((_decoded(data) or {}).get("after") or 0))
 
     def _drop_after(self, last: int) -> None:
-        for key in [key for key, number in self._numbers.items() if number > last]:
-            del self[key], self._numbers[key]
+        self._versions = versions_until(last, self._versions)
+        self.clear()
+        self.update({key: versions[-1][1] for key, versions in self._versions.items()})
+
+
+def versions_until(last: int, versions: Mapping[str, list[tuple[int, V]]]) -> dict[str, list[tuple[int, V]]]:
+    """The values of each key up to event number `last`, each with its number; without the keys that have none."""
+    until = ((key, [each for each in of_key if each[0] <= last]) for key, of_key in versions.items())
+    return {key: of_key for key, of_key in until if of_key}
 
 
 def _partial_in(data: bytes) -> Iterator[tuple[str, bytes]]:

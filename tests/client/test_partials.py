@@ -76,6 +76,14 @@ def test_a_gap(client_of: ClientOf) -> None:
     assert service.asked == [0, 0]
 
 
+def test_a_partial_that_a_lost_attempt_has_replaced(client_of: ClientOf) -> None:
+    """The value of the checkpoint counts again."""
+    late = ("partial", {"key": "a", "value": "late"})
+    service = Service(A, B, late, ("attempt", {"attempt": 2, "reason": "producer_lost", "after": 3}))
+    with client_of(service) as headway:
+        assert headway.start("x").result() == WHOLE
+
+
 def test_another_attempt(client_of: ClientOf) -> None:
     """Partials after its checkpoint no longer count."""
     late = ("partial", {"key": "b", "value": "late"})

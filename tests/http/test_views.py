@@ -19,8 +19,12 @@ from streaming.errors import StoreAway
 from streaming.http import page_module
 from streaming.http.heartbeat import Heartbeat
 from streaming.http.views.base import SharedViews
+from streaming.http.views.html import Html, RunUrls
+from streaming.protocol.events import make_event
 from streaming.protocol.frames import merge_deltas
+from streaming.protocol.sse import frame
 from streaming.runs.observers import Observer, Refused
+from streaming.runtime.worker import Worker
 from streaming.stores.base import Store
 from tests.figures import Figures
 from tests.worlds import World
@@ -608,3 +612,21 @@ def test_an_event_source_whose_store_is_away(site: Site, monkeypatch: pytest.Mon
     monkeypatch.setitem(vars(site.headway), "most_streams", 0)
     assert site.client.get(f"/runs/{run}/events", headers=STOCK).text.endswith(": unavailable\n\n")
     assert site.client.post("/operations/report", headers=STOCK).status_code == 503
+
+
+@pytest.mark.parametrize("names", [True, False])
+def test_an_attempt_removes_the_text_after_its_checkpoint(names: bool) -> None:
+    """Only that; without a checkpoint all of it."""
+    app = Flask("attempts")
+    run = RunUrls("r1", "/runs/r1", "/page", "/events", "/answer")
+    with app.test_request_context():
+        view = Html(app, Worker.current(), run, names=names, owner="")
+        text = view(frame(4, delta("text"), b"")).decode()
+        later = view(frame(7, make_event("attempt", {"attempt": 2, "after": 4}), b"")).decode()
+        all_of_it = view(frame(8, make_event("attempt", {"attempt": 3, "after": 0}), b"")).decode()
+    assert 'id="headway-r1-4"' in text
+    assert [number for number in range(10) if f"headway-r1-{number}" in later] == [5, 6]
+    assert "delete" in later
+    assert ".headway-text" not in later
+    assert "headway-r1-" not in all_of_it
+    assert ".headway-text" in all_of_it

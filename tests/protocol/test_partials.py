@@ -81,3 +81,11 @@ def test_an_attempt_drops_partials() -> None:
     assert values == {"a": b"1"}
     values.read(recorded(make_event("attempt", {"attempt": 3, "reason": "producer_lost"})))
     assert values == {}
+
+
+def test_an_attempt_goes_back_to_the_partials_of_its_checkpoint() -> None:
+    """A key that was sent again after it has the value from before it."""
+    values = PartialValues({"a", "b"})
+    values.read(recorded(partial("a", 1), partial("a", 2), partial("b", 3)))
+    values.read(recorded(make_event("attempt", {"attempt": 2, "after": 2})))
+    assert values == {"a": b"1"}

@@ -1,6 +1,7 @@
 /** References in a result: `{"$partial": KEY}` stands for the value of the partial KEY, which was sent before. */
 
 import type {RunEvent} from './events.ts'
+import {createVersions} from './rewind.ts'
 
 /** The most partials that are kept unless told otherwise. */
 export const MAX_PARTIALS = 10_000
@@ -34,18 +35,16 @@ export interface KeptPartials {
   fill(result: unknown): unknown
 }
 
-/**
- * The newest `most` partials that the events of a run give, or those with these keys. Those of an attempt that was lost
- * are among them: a result refers to none of them, or to a checkpoint's, and where one was sent again, that counts.
- */
+/** The newest `most` partials that the events of a run give, or those with these keys. */
 export function keepPartials(most = MAX_PARTIALS, keys?: ReadonlySet<string>): KeptPartials {
-  const kept = new Map<string, unknown>()
+  const kept = createVersions()
 
   return {
-    add({type, data}) {
+    add({id, type, data}) {
+      if (type === 'attempt') kept.dropAfter(data.after ?? 0)
       if (type !== 'partial' || keys?.has(data.key) === false) return
-      kept.set(data.key, data.value)
-      if (!keys && kept.size > most) kept.delete(kept.keys().next().value as string)
+      kept.set(data.key, id, data.value)
+      if (!keys) kept.limit(most)
     },
     has: (key) => kept.has(key),
     fill: (result) => replaceReferences(result, (key, value) => (kept.has(key) ? kept.get(key) : value)),

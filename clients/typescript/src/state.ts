@@ -3,6 +3,7 @@
 import {type HeadwayError, NO_ERROR, RunFailed} from './errors.ts'
 import type {Failure, Operation, Partials, Progress, Question, Reason, RunEvent, Snapshot, Status} from './events.ts'
 import {MAX_PARTIALS} from './partials.ts'
+import {createText, createVersions} from './rewind.ts'
 
 /** The state of a run so far. What has not arrived yet is `undefined`; `status` narrows the rest. */
 export type RunState<Op extends Operation = Operation> = RunFields<Op> & RunPhase<Op>
@@ -53,7 +54,7 @@ export interface RunFields<Op extends Operation = Operation> {
   readonly elapsed: number | undefined
   /** Why the run was cancelled. */
   readonly reason: Reason | undefined
-  /** 1, or 2, 3 ... after its producer was lost; the output of earlier attempts is dropped. */
+  /** 1, or 2, 3 ... after its producer was lost; what came after the checkpoint that it begins at is dropped. */
   readonly attempt: number
   /** True after a `reset`: `partials` and `events` lack some, and `text` and `thinking` begin after it. */
   readonly incomplete: boolean
@@ -84,7 +85,9 @@ export function createStateBuilder(
 ): StateBuilder {
   const draft: Draft = emptyState(status)
   let events: RunEvent[] = []
-  let partials = new Map<string, unknown>()
+  const partials = createVersions()
+  const progress = createVersions()
+  let texts = {text: createText(), thinking: createText()}
   let changed = {events: false, partials: false}
 
   return {
@@ -106,23 +109,33 @@ export function createStateBuilder(
 
   function state(): RunState {
     if (changed.events) draft.events = events.slice(-maxEvents())
-    if (changed.partials) draft.partials = Object.fromEntries(newestPartials())
+    if (changed.partials) draft.partials = Object.fromEntries(partials.newest(mostPartials()))
     changed = {events: false, partials: false}
     return {...draft} as RunState
   }
 
   function apply(event: RunEvent): void {
-    const {type, data} = event
-    if (type === 'progress') setProgress(data)
-    else if (type === 'delta') draft[data.channel === 'thinking' ? 'thinking' : 'text'] += data.text
-    else if (type === 'partial') setPartial(data.key, data.value)
+    const {id, type, data} = event
+    if (type === 'progress') addProgress(id, data)
+    else if (type === 'delta') addText(id, data.channel === 'thinking' ? 'thinking' : 'text', data.text)
+    else if (type === 'partial') setPartial(id, data.key, data.value)
     else if (type === 'question') openQuestion(data)
     else if (type === 'answer') closeQuestion()
     else if (type === 'error') fail(data)
     else if (type === 'start') Object.assign(draft, {operation: data.operation, startedAt: data.timestamp})
-    else if (type === 'attempt') startAttempt(data.attempt)
+    else if (type === 'attempt') startAttempt(data.attempt, data.after ?? 0)
     else if (type === 'reset') applySnapshot(data.snapshot)
     else if (type === 'done') end(data.status, data)
+  }
+
+  function addProgress(id: number, data: Progress): void {
+    progress.set('', id, data)
+    setProgress(data)
+  }
+
+  function addText(id: number, channel: 'text' | 'thinking', text: string): void {
+    texts[channel].add(id, text)
+    draft[channel] = texts[channel].value
   }
 
   function setProgress(progress: Progress): void {
@@ -133,17 +146,13 @@ export function createStateBuilder(
     draft.progress = progress
   }
 
-  function setPartial(key: string, value: unknown): void {
-    partials.set(key, value)
-    if (partials.size > 2 * mostPartials()) partials = new Map(newestPartials())
+  function setPartial(id: number, key: string, value: unknown): void {
+    partials.set(key, id, value)
+    if (partials.size > 2 * mostPartials()) partials.limit(mostPartials())
     changed.partials = true
   }
 
   /** Each state has a copy of them, so that their number bounds the time that a frame takes. */
-  function newestPartials(): Iterable<[string, unknown]> {
-    return partials.size > mostPartials() ? [...partials].slice(-mostPartials()) : partials
-  }
-
   function mostPartials(): number {
     return Math.max(1, maxPartials() ?? MAX_PARTIALS)
   }
@@ -168,15 +177,19 @@ export function createStateBuilder(
     draft.question = undefined
   }
 
-  function startAttempt(attempt: number): void {
-    partials = new Map()
+  /** Drops what came after the checkpoint, which is the event `after`. */
+  function startAttempt(attempt: number, after: number): void {
+    for (const each of [partials, progress, texts.text, texts.thinking]) each.dropAfter(after)
     changed.partials = true
-    Object.assign(draft, {attempt, text: '', thinking: '', progress: undefined, percent: undefined, eta: undefined})
+    const [text, thinking] = [texts.text.value, texts.thinking.value]
+    Object.assign(draft, {attempt, text, thinking, progress: undefined, percent: undefined, eta: undefined})
+    if (progress.has('')) setProgress(progress.get('') as Progress)
     closeQuestion()
   }
 
   /** Takes what the snapshot has; drops the texts, since text with a hole in it would read as if it had none. */
   function applySnapshot(snapshot: Snapshot): void {
+    texts = {text: createText(), thinking: createText()}
     if (snapshot.progress) setProgress(snapshot.progress)
     if (snapshot.error) fail(snapshot.error)
     Object.assign(draft, {text: '', thinking: '', incomplete: true, operation: snapshot.operation})

@@ -108,3 +108,13 @@ test('a state that has the partials takes them', async () => {
   expect(store.getState().result).toEqual(whole)
   expect(service.requests.slice(before)).toEqual(['POST /operations/extract'])
 })
+
+test('a partial that a lost attempt has replaced has the value of the checkpoint again', () => {
+  const kept = keepPartials()
+  const add = (id: number, type: string, data: object) => kept.add({id, type, data} as unknown as RunEvent)
+  add(2, 'partial', {key: 'sum', value: 1})
+  add(4, 'partial', {key: 'sum', value: 2})
+  add(5, 'partial', {key: 'late', value: 3})
+  add(6, 'attempt', {attempt: 2, after: 3})
+  expect(kept.fill([{$partial: 'sum'}, {$partial: 'late'}])).toEqual([1, {$partial: 'late'}])
+})

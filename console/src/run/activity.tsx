@@ -50,7 +50,9 @@ interface CustomEvent {
 interface Entry {
   event: CustomEvent
   data: JsonObject | string
-  observation?: JsonObject
+  observation?: JsonObject | undefined
+  /** The id of the event that gave the observation. */
+  observed?: number
 }
 
 /** Whether an event is a custom one of the operation. */
@@ -210,28 +212,33 @@ function parseJson(text: unknown): unknown {
 const isEmpty = (value: unknown): boolean =>
   value === null || value === '' || value === false || (Array.isArray(value) && value.length === 0)
 
-/** The newest `MAX_EVENTS` entries of the current attempt. */
-function foldEntries(): Fold<readonly Entry[]> {
-  let entries = new Map<number, Entry>() // by the ids of their events
-  let calls = new Map<string, number>()
+/** The newest `MAX_EVENTS` entries, without those of an attempt that was lost, after its checkpoint. */
+export function foldEntries(): Fold<readonly Entry[]> {
+  const entries = new Map<number, Entry>() // by the ids of their events
+  const calls = new Map<string, number>()
   return {add, value: () => [...entries.values()]}
 
   function add(event: CustomEvent): void {
-    if (event.type === 'attempt') {
-      entries = new Map()
-      calls = new Map()
-    }
+    if (event.type === 'attempt') goBack((event.data as {after?: number}).after ?? 0)
     if (!isCustom(event)) return
     const data = event.data as JsonObject | string
     const call = isObject(data) && data.call !== undefined ? `${String(data.step)} ${String(data.call)}` : undefined
     const id = call === undefined ? undefined : calls.get(call)
     const earlier = id === undefined ? undefined : entries.get(id)
     if (id !== undefined && earlier && isObject(data) && event.type === 'observation')
-      entries.set(id, {...earlier, observation: data})
+      entries.set(id, {...earlier, observation: data, observed: event.id})
     else {
       if (call !== undefined) calls.set(call, event.id)
       entries.set(event.id, {event, data})
       if (entries.size > MAX_EVENTS) entries.delete(entries.keys().next().value as number)
     }
+  }
+
+  function goBack(after: number): void {
+    for (const [id, entry] of entries) {
+      if (id > after) entries.delete(id)
+      else if ((entry.observed ?? 0) > after) entries.set(id, {event: entry.event, data: entry.data})
+    }
+    for (const [call, id] of calls) if (id > after) calls.delete(call)
   }
 }

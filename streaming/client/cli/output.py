@@ -185,7 +185,8 @@ class Screen:
             case Partial():
                 self._print(f"[green]●[/] {escape(event.key)}  [dim]{escape(self._shorten(event.value, event.key))}[/]")
             case Attempt():
-                self._start_over(f"attempt {event.attempt} starts: {event.reason or 'no reason was given'}")
+                begins = f"goes on after event {event.after}" if event.after else "starts"
+                self._start_over(f"attempt {event.attempt} {begins}: {event.reason or 'no reason was given'}")
             case Reset():
                 self._start_over(f"earlier events are not shown; the status of the run is {_status_in(event.snapshot)}")
             case Result():
