@@ -16,7 +16,7 @@ from typing import Any, Final
 from flask import Flask
 from pydantic import BaseModel
 
-from streaming import Headway, current_run, delta, on_cancel, operation, progress
+from streaming import Headway, checkpoint, current_run, delta, on_cancel, operation, progress
 
 RECORD: Final = "FLEET_RECORD"
 RUNS_IN: Final = "FLEET_RUNS_IN"
@@ -52,12 +52,14 @@ def record(what: str, step: int = 0) -> None:
 
 @operation(linger=None, retries=1000, runs_in=where)
 def steps(input: Steps) -> Generator[Any, Any, Any]:
-    """Steps with an effect each."""
+    """Steps with an effect each, after which a checkpoint is kept."""
     done = current_run().checkpoint or 0
     record("begin", done)
     for step in range(done + 1, input.count + 1):
         record("effect", step)
         yield delta(f"{step} ")
+        yield checkpoint(step)
+        record("kept", step)
         time.sleep(input.pause)
     return {"steps": input.count}
 

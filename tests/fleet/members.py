@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from tests.apps.fleet import RECORD, RUNS_IN
 from tests.clients import Address, wait_until
@@ -111,6 +111,14 @@ class Fleet:
 
     folder: Path
     members: dict[str, list[Member]] = field(default_factory=dict)
+    sentinel: Member | None = None
+    """It has no faults of its own: `tests/stores/test_redis_sentinel.py` is about several."""
+
+    def may_lose(self, kind: str) -> bool:
+        """Whether the fleet is to survive the loss of one of these: a replica that is not in step is no replica."""
+        if kind != "store" or self.sentinel is None:
+            return True
+        return b"master-link-status\r\n$2\r\nok\r\n" in told(self.sentinel.address, "SENTINEL REPLICAS runs")
 
     @property
     def record(self) -> Path:
@@ -138,55 +146,96 @@ class Fleet:
 
     def close(self) -> None:
         """Ends all members."""
-        for members in self.members.values():
+        for members in [*self.members.values(), [self.sentinel] if self.sentinel else []]:
             for member in members:
                 for way in member.ways:
                     way.close()
                 member.stop()
 
 
-def redis(fleet: Fleet, kind: str) -> Member:
+def redis(fleet: Fleet, kind: str, *options: str) -> Member:
     """A Redis that writes every command to disk before it answers."""
-    address, folder = Address(port=free_port()), fleet.folder / kind
+    address, number = Address(port=free_port()), len(fleet.members.get(kind, ()))
+    folder = fleet.folder / f"{kind}-{number}"
     folder.mkdir()
-    command = [program("redis-server"), "--port", str(address.port), "--bind", address.host, "--dir", str(folder)]
-    command += ["--save", "", "--appendonly", "yes", "--appendfsync", "always"]
-    member = fleet.add(Member(kind, 0, command, {}, folder / "log", address, answers_redis))
+    # A file, into which Sentinels have it write who its primary is.
+    settings = [f"port {address.port}", f"bind {address.host}", f"dir {folder}", 'save ""', "appendonly yes"]
+    (folder / "redis.conf").write_text("\n".join([*settings, "appendfsync always", *options, ""]))
+    command = [program("redis-server"), str(folder / "redis.conf")]
+    member = fleet.add(Member(kind, number, command, {}, folder / "log", address, answers_redis))
     member.wait()
     return member
 
 
-def url(way: Way, database: int = 0) -> str:
+def failover(fleet: Fleet) -> str:
+    """A primary, a replica and a Sentinel; gives the URL of the store. What goes to a Redis goes over one way."""
+    first = 0
+    for _ in range(2):
+        way = Way()
+        announced = ["replica-announce-ip 127.0.0.1", f"replica-announce-port {way.port}"]
+        node = redis(fleet, "store", *announced, *([f"replicaof 127.0.0.1 {first}"] if first else ()))
+        way.target, node.ways = node.address.port, [way]
+        first = first or way.port
+    watched = [f"sentinel monitor runs 127.0.0.1 {first} 1", "sentinel down-after-milliseconds runs 1000"]
+    watched += ["sentinel failover-timeout runs 5000"]
+    address, folder = Address(port=free_port()), fleet.folder / "sentinel"
+    folder.mkdir()
+    settings = [f"port {address.port}", f"bind {address.host}", f"dir {folder}", *watched, ""]
+    (folder / "sentinel.conf").write_text("\n".join(settings))
+    command = [program("redis-server"), str(folder / "sentinel.conf"), "--sentinel"]
+    fleet.sentinel = Member("sentinel", 0, command, {}, folder / "log", address, answers_redis)
+    fleet.sentinel.wait()
+    return f"redis+sentinel://127.0.0.1:{address.port}/runs/0"
+
+
+def told(address: Address, command: str) -> bytes:
+    """The beginning of a Redis's reply; nothing where it does not answer."""
+    with contextlib.suppress(OSError), address.connect(timeout=5) as connection:
+        connection.sendall(f"{command}\r\n".encode())
+        return connection.recv(65536)
+    return b""
+
+
+def url(way: Way) -> str:
     """The URL of a Redis at the end of a way."""
-    return f"redis://127.0.0.1:{way.port}/{database}"
+    return f"redis://127.0.0.1:{way.port}/0"
 
 
-def web(fleet: Fleet, number: int, store: Member, broker: Member | None = None) -> Member:
+class Places(NamedTuple):
+    """Where a process finds what it needs: the settings, and the ways that they name."""
+
+    env: dict[str, str]
+    ways: list[Way]
+
+
+def places(store: Member | str, broker: Member | None) -> Places:
+    """Those of a new process, which has ways of its own; a store behind Sentinels has its own instead."""
+    to_store = [] if isinstance(store, str) else [Way(store.address.port)]
+    to_broker = [] if broker is None else [Way(broker.address.port)]
+    env = {"HEADWAY_STORE": store if isinstance(store, str) else url(to_store[0])}
+    if to_broker:
+        env |= {"HEADWAY_CELERY_BROKER": url(to_broker[0]), RUNS_IN: "celery"}
+    return Places({**env, **LIMITS}, to_store + to_broker)
+
+
+LIMITS: Final = {"HEADWAY_MAX_RUNS_PER_CLIENT": "10000", "HEADWAY_MAX_RUNS": "1000", "HEADWAY_HEARTBEAT": "2"}
+"""Settings that let one client have all runs of a test, and viewers notice soon that nobody is there."""
+
+
+def web(fleet: Fleet, number: int, found: Places) -> Member:
     """A gunicorn of one worker; without a broker it runs its operations itself."""
-    address, ways = Address(port=free_port()), [Way(store.address.port)]
-    env = {"HEADWAY_STORE": url(ways[0])}
-    if broker is not None:
-        ways.append(Way(broker.address.port))
-        env = celery(*ways)
+    address = Address(port=free_port())
     command = [sys.executable, "-m", "gunicorn", f"{APP}:app", "-w", "1", "-b", f"{address.host}:{address.port}"]
-    env |= {RECORD: str(fleet.record), **limits()}
-    log = fleet.folder / f"web-{number}.log"
-    return fleet.add(Member("web", number, command, env, log, address, answers_http, ways, supervised=True))
+    env, log = {**found.env, RECORD: str(fleet.record)}, fleet.folder / f"web-{number}.log"
+    return fleet.add(Member("web", number, command, env, log, address, answers_http, found.ways, supervised=True))
 
 
-def limits() -> dict[str, str]:
-    """Settings that let one client have all runs of a test."""
-    return {"HEADWAY_MAX_RUNS_PER_CLIENT": "10000", "HEADWAY_MAX_RUNS": "1000", "HEADWAY_HEARTBEAT": "2"}
-
-
-def worker(fleet: Fleet, number: int, store: Member, broker: Member, pool: str, slots: int) -> Member:
+def worker(fleet: Fleet, number: int, found: Places, pool: str, slots: int) -> Member:
     """A worker of Celery."""
-    ways = [Way(store.address.port), Way(broker.address.port)]
     command = [sys.executable, "-m", "celery", "-A", APP, "worker", "-P", pool, "-c", str(slots), "-l", "INFO"]
-    env = celery(*ways) | {RECORD: str(fleet.record), **limits()}
-    log = fleet.folder / f"worker-{number}.log"
+    env, log = {**found.env, RECORD: str(fleet.record)}, fleet.folder / f"worker-{number}.log"
     name = ["-n", f"{number}@fleet"]
-    return fleet.add(Member("worker", number, command + name, env, log, Address(), lambda _: is_ready(log), ways))
+    return fleet.add(Member("worker", number, command + name, env, log, Address(), lambda _: is_ready(log), found.ways))
 
 
 def is_ready(log: Path) -> bool:
@@ -194,30 +243,21 @@ def is_ready(log: Path) -> bool:
     return " ready." in log.read_text(errors="replace")
 
 
-def celery(store: Way, broker: Way) -> dict[str, str]:
-    """The settings of a process that runs its operations in the workers of Celery, or is one of them."""
-    return {"HEADWAY_STORE": url(store), "HEADWAY_CELERY_BROKER": url(broker), RUNS_IN: "celery"}
-
-
 @contextlib.contextmanager
 def fleet_of(kind: str, folder: Path, runs: int) -> Iterator[Fleet]:
-    """Two web workers on one Redis: they run the operations (`web`), or three workers of Celery do (`celery`).
+    """Two web workers that run the operations themselves (`web`), or for which three workers of Celery do (`celery`).
 
-    Celery's broker is a Redis of its own, and its workers have a pool each: gevent, threads and prefork. Each of
-    the first two has room for all `runs`.
+    The store is a Redis, with `failover` a primary and a replica with a Sentinel. Celery's broker is a Redis of its
+    own, and its workers have a pool each: gevent, threads and prefork. The first two have room for all `runs`.
     """
     fleet = Fleet(folder)
     try:
-        store = redis(fleet, "store")
-        if kind == "web":
-            for number in range(2):
-                web(fleet, number, store)
-        else:
-            broker = redis(fleet, "broker")
-            for number in range(2):
-                web(fleet, number, store, broker)
-            for number, pool in enumerate(POOLS):
-                worker(fleet, number, store, broker, pool, 4 if pool == "prefork" else runs)
+        store = failover(fleet) if kind == "failover" else redis(fleet, "store")
+        broker = None if kind == "web" else redis(fleet, "broker")
+        for number in range(2):
+            web(fleet, number, places(store, broker))
+        for number, pool in enumerate(() if broker is None else POOLS):
+            worker(fleet, number, places(store, broker), pool, 4 if pool == "prefork" else runs)
         fleet.mend()
         yield fleet
     finally:

@@ -15,10 +15,10 @@ BLOCK: Final = 65536
 
 
 class Way:
-    """Connections to `port` here go on to `target`, until `close`."""
+    """Connections to `port` here go on to port `target`, until `close`; it may be set later."""
 
-    def __init__(self, target: int) -> None:
-        self._target = target
+    def __init__(self, target: int = 0) -> None:
+        self.target = target
         self._server = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port: int = self._server.getsockname()[1]
         self._open = threading.Event()
@@ -62,7 +62,7 @@ class Way:
         far = socket.socket()
         far.settimeout(5.0)
         try:
-            far.connect(("127.0.0.1", self._target))
+            far.connect(("127.0.0.1", self.target))
         except OSError:
             near.close()
             far.close()

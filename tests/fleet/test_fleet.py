@@ -96,6 +96,7 @@ class Siege:
 
     def _do(self, fault: Fault) -> None:
         member = self.fleet.members[fault.kind][fault.number]
+        wait_until(lambda: self.fleet.may_lose(fault.kind), "the replica is in step", 60)
         began, pids = time.monotonic(), frozenset(member.pids)
         getattr(member, fault.action)()
         if fault.action != "kill":
@@ -121,7 +122,10 @@ def watched(runs: list[str], webs: list[Member]) -> Iterator[list[Witness]]:
             thread.join(30)
 
 
-@pytest.mark.parametrize("kind", ["web", "celery"])
+LONG_ALONE: Final = [pytest.param(kind, marks=pytest.mark.long) for kind in ("web", "failover")]
+
+
+@pytest.mark.parametrize("kind", ["celery", *LONG_ALONE])
 def test_a_fleet(kind: str, long: bool, figures: Figures) -> None:
     """Web workers that run their operations themselves, and those whose operations run in three workers of Celery."""
     form = LONG if long else SHORT

@@ -11,6 +11,7 @@ counted apart, as *late*; more than one of an attempt would be doubled.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -123,12 +124,19 @@ def counted(log: Iterable[Message]) -> Iterator[int]:
 
 
 def judge_view(run: str, seen: Sequence[Message], log: Sequence[Message], verdict: Verdict) -> None:
-    """A viewer that came back has seen what the log has, each event once; a `reset` says that some are gone."""
-    numbers = [message.id for message in seen if message.event != "reset"]
-    if len(set(numbers)) < len(numbers):
-        verdict.doubled.append(f"{run}: a viewer has seen numbers twice: {numbers}")
-    if not any(message.event == "reset" for message in seen) and list(seen) != list(log):
-        different = next((pair for pair in zip(seen, log, strict=False) if pair[0] != pair[1]), (len(seen), len(log)))
+    """A viewer that came back has seen what the log has, each event once.
+
+    A `reset` says that the store has lost what came before it, with its producer; the log is then what comes after.
+    """
+    resets = [at for at, message in enumerate(seen) if message.event == "reset"]
+    for first, last in itertools.pairwise([0, *resets, len(seen)]):
+        numbers = [message.id for message in seen[first:last] if message.event != "reset"]
+        if len(set(numbers)) < len(numbers):
+            verdict.doubled.append(f"{run}: a viewer has seen numbers twice: {numbers}")
+    kept = list(seen[resets[-1] + 1 :]) if resets else list(seen)
+    expected = list(log)[len(log) - len(kept) :] if resets else list(log)
+    if kept != expected:
+        different = next((pair for pair in zip(kept, expected, strict=False) if pair[0] != pair[1]), "their lengths")
         verdict.lost.append(f"{run}: a viewer has seen something else than the log: {different}")
 
 
