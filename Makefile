@@ -6,7 +6,7 @@ SYSTEM_PACKAGES := chromium curl debian-policy faketime fonts-dejavu-core iprout
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-long check format bench wheel requirements
+.PHONY: help setup run fleet test test-long check format bench wheel requirements
 
 help:
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|'
@@ -15,6 +15,10 @@ setup: .venv/.installed node_modules/.installed clients/typescript/dist/.built s
 
 run: setup  ## serve on http://127.0.0.1:8000, with every operation
 	HEADWAY_SIMULATE=$${HEADWAY_SIMULATE:-1} exec $(BIN)/gunicorn app:app
+
+fleet: setup  ## two web workers, three Celery workers and Redis on this machine, with a demonstration
+	tools/system-packages redis-server
+	exec $(BIN)/python -m tools.fleet
 
 # CI=true: what a test needs and does not find is a failure, never a skip.
 test: setup  ## run every test in its short form, against real servers, proxies and stores too
