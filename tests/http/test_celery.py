@@ -16,8 +16,9 @@ from celery.bin.celery import celery as command
 from flask import Flask
 
 from streaming import Event, Headway, Operation, RegistrationError, SettingError, operation, progress
+from streaming.errors import StoreAway
 from streaming.http.celery.host import NEVER, Host
-from streaming.http.celery.publisher import BOUND, TASK, Publisher
+from streaming.http.celery.publisher import TASK, Publisher
 from streaming.runs.messages import AGAIN, Unclaimed
 from tests.clients import wait_until
 
@@ -134,16 +135,31 @@ def test_a_start(store: str, sends: list[tuple[Any, ...]]) -> None:
         headway.close()
 
 
-def test_a_silent_broker_holds_nobody_up(silent_broker: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_start_while_the_store_is_away(store: str, sends: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused, and no message is sent: there is no run."""
+    app = Flask(__name__)
+    headway = Headway(app, operations=[works], store=store, celery_broker="redis://h/1", serving=True)
+    try:
+        monkeypatch.setattr(headway.runner.store, "create", _raise(StoreAway("the store is away")))
+        assert app.test_client().post("/operations/works").status_code == 503
+        assert sends == []
+    finally:
+        headway.close()
+
+
+def test_a_silent_broker_holds_nobody_up(
+    silent_broker: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A send returns at once, and a broker that says nothing costs its own thread a bounded time and a line."""
+    monkeypatch.setattr("streaming.http.celery.publisher.BOUND", 0.5)
     publisher = Publisher(Celery(broker=silent_broker, set_as_current=False))
     began = time.monotonic()
     for number in range(1000):
         publisher.send(f"r{number}")
-    assert time.monotonic() - began < BOUND / 2
-    wait_until(lambda: "the broker of Celery is away" in caplog.text, "the log says so", 20 * BOUND)
+    assert time.monotonic() - began < 10  # one wait after the other would take 500 s
+    wait_until(lambda: "the broker of Celery is away" in caplog.text, "the log says so")
     publisher.close()
-    wait_until(lambda: publisher.ended, "its thread ends, whatever waited", 20 * BOUND)
+    wait_until(lambda: publisher.ended, "its thread ends, whatever waited")
 
 
 def test_no_result_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,6 +206,13 @@ def test_the_command_finds_the_application(store: str, monkeypatch: pytest.Monke
     with pytest.raises(AttributeError):  # the command goes on with what it was given: here with nothing
         command.main(["-A", "found_by_celery", "report"], standalone_mode=False)
     assert [type(app) for app in seen] == [Celery]
+
+
+def _raise(error: Exception) -> Any:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
 
 
 def _keep(seen: list[Any]) -> Any:

@@ -80,6 +80,21 @@ def test_the_last_viewer_takes_the_run_along(service: Fleet, worker: Server) -> 
     assert ended(service, run)["reason"] == "disconnected"
 
 
+def test_the_pool_bounds_the_runs(service: Fleet, worker: Server) -> None:
+    """A run at work takes one slot; the next one begins as a slot is free."""
+    runs = [begun(service, "talks", steps=10_000)[0] for _ in range(4)]
+    note = next(note_names)
+    waits = service.web.start_unwatched("talks", note=note)
+    assert service.status(waits) == ("queued", None)
+    service.web.ask("DELETE", f"/runs/{runs.pop()}")
+    service.web.notes.when(f"{note}-ended")
+    assert ended(service, waits)["status"] == "succeeded"
+    for run in runs:
+        assert service.status(run) == ("running", None)
+        service.web.ask("DELETE", f"/runs/{run}")
+        assert ended(service, run)["status"] == "cancelled"
+
+
 def test_a_doubled_message(service: Fleet, worker: Server) -> None:
     """A task that finds no run to claim ends: each run begins once, whatever messages come."""
     from celery import Celery

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import weakref
 from collections.abc import Callable
@@ -100,8 +101,21 @@ class Host:
         """In the main process, once it consumes."""
         from celery.concurrency.prefork import TaskPool
 
-        if self.is_worker and not isinstance(sender.pool, TaskPool):
-            self._open()
+        if self.is_worker:
+            self._shut_down_cold_first()
+            if not isinstance(sender.pool, TaskPool):
+                self._open()
+
+    def _shut_down_cold_first(self) -> None:
+        """Has the tasks return before Celery's own handler waits for them, or, in the thread pool, fails on them."""
+        handle = signal.getsignal(signal.SIGQUIT)
+
+        def shut_down(number: int, frame: Any) -> None:
+            self._shut_down("Cold")
+            if callable(handle):
+                handle(number, frame)
+
+        signal.signal(signal.SIGQUIT, shut_down)
 
     def _begin_process(self, **_: Any) -> None:
         """In a process that the main one has forked, which kills it where this takes more than four seconds.

@@ -25,11 +25,8 @@ TASK: Final = "headway.run"
 BOUND: Final = 3.0
 """Seconds for which one call waits for the broker."""
 
-OPTIONS: Final[dict[str, dict[str, Any]]] = {
-    "redis": {"socket_timeout": BOUND, "socket_connect_timeout": BOUND, "retry_on_timeout": False},
-    "amqp": {"read_timeout": BOUND, "write_timeout": BOUND},
-}
-"""What bounds the waits, by the driver of a transport."""
+TIMEOUTS: Final = {"redis": ("socket_timeout", "socket_connect_timeout"), "amqp": ("read_timeout", "write_timeout")}
+"""The options that bound the waits, by the driver of a transport."""
 
 SimpleQueue: Final[Any] = monkey.get_original("queue", "SimpleQueue")
 
@@ -98,8 +95,8 @@ class Publisher:
         celery = self._celery
         if self._connection is None:
             connection = celery.connection_for_write(connect_timeout=BOUND)
-            options = OPTIONS.get(connection.transport.driver_type, {})
-            connection.transport_options = {**connection.transport_options, **options, "max_retries": 1}
+            bounds = dict.fromkeys(TIMEOUTS.get(connection.transport.driver_type, ()), BOUND)
+            connection.transport_options = {**connection.transport_options, **bounds, "max_retries": 1}
             self._connection = connection
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=BOUND)
         celery.send_task(
