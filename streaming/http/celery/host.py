@@ -128,6 +128,9 @@ class Host:
 
     def _open(self) -> None:
         """Opens the stores before the first task: interrupted runs wait for a worker."""
+        operations = [operation for headway in list(self._headways) for operation in headway.operations]
+        if not any(operation.runs_in == "celery" for operation in operations):
+            log.warning('no operation here says runs_in="celery": this worker will have no runs')
         for headway in list(self._headways):
             open_store_of(headway)
         worker = Worker.current()
