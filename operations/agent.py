@@ -15,6 +15,8 @@ A result that is too long for an event refers to its steps, which are `partial`s
 the run. A run fails if its model does (`operations.llm.errors`), if the model's replies have the wrong form
 (`model_unfit`), and if nobody answers a question about a call in time (`timeout`).
 
+A run whose worker has died goes on in another one (`tools.resume`), and makes no call twice that changes something.
+
 Each run has its own process: a tool may be any function, and code such as DuckDB and PDFium neither waits like a
 greenlet nor stops on request. Everything that a run has started ends with its process.
 """
@@ -29,6 +31,7 @@ from pydantic import AfterValidator, Field
 
 from streaming import Event, SettingError, Upload, operation
 
+from .attempts import kept
 from .inputs import Input
 from .tools import data, documents
 from .tools.base import Tool
@@ -39,6 +42,9 @@ from .tools.steps import MIN_SHOWN, AgentRun
 
 TIMEOUT: Final = 3600.0
 """Seconds of a whole run, with the time that it waits for people."""
+
+RETRIES: Final = 2
+"""How often another worker goes on with a run, from its last step."""
 
 
 def tool_names() -> list[str]:
@@ -118,7 +124,7 @@ class Agent(Input):
     )
 
 
-@operation(title="Run an agent", runs_in="process", timeout=TIMEOUT, partials=Step, events=EVENTS)
+@operation(title="Run an agent", runs_in="process", timeout=TIMEOUT, retries=RETRIES, partials=Step, events=EVENTS)
 def agent(input: Agent) -> Generator[Event, Any, Result]:
     """Reaches a goal with tools: weather, holidays, money, articles, documents, tables, and custom tools."""
     run = AgentRun(
@@ -131,7 +137,7 @@ def agent(input: Agent) -> Generator[Event, Any, Result]:
         seconds=input.seconds,
         shown=input.answer_bytes,
     )
-    return (yield from fitting((yield from run.run())))
+    return (yield from fitting((yield from run.run(kept()))))
 
 
 def tools_for(input: Agent) -> list[Tool]:

@@ -40,7 +40,7 @@ def server(name: str) -> str:
 PLACE: Final = ("name", "country", "country_code", "admin1", "latitude", "longitude", "timezone", "population")
 
 
-@tool
+@tool(repeatable=True)
 def geocode(
     place: Annotated[
         str, Field(min_length=2, max_length=100, description="a city or postal code, without its country")
@@ -104,7 +104,7 @@ DAILY: Final = {
 }
 
 
-@tool
+@tool(repeatable=True)
 def weather(
     latitude: Annotated[float, Field(ge=-90, le=90)],
     longitude: Annotated[float, Field(ge=-180, le=180)],
@@ -146,7 +146,7 @@ def _values(values: Mapping[str, Any], units: Mapping[str, str], names: Mapping[
 # --- holidays --------------------------------------------------------------------------------------------------------
 
 
-@tool
+@tool(repeatable=True)
 def holidays(
     country_code: Annotated[
         str, Field(pattern="^[A-Za-z]{2}$", min_length=2, max_length=2, description="ISO 3166-1, as in DE")
@@ -172,7 +172,7 @@ def holidays(
 Currency = Annotated[str, Field(pattern="^[A-Za-z]{3}$", min_length=3, max_length=3)]
 
 
-@tool
+@tool(repeatable=True)
 def exchange_rate(
     base: Annotated[Currency, Field(description="the currency to convert from, ISO 4217, as in EUR")],
     target: Annotated[Currency, Field(description="the currency to convert to")],
@@ -196,7 +196,7 @@ def exchange_rate(
 # --- articles --------------------------------------------------------------------------------------------------------
 
 
-@tool
+@tool(repeatable=True)
 def encyclopedia(
     title: Annotated[
         str, Field(min_length=1, max_length=200, description="the title of an article, as in Ada Lovelace")

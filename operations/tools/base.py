@@ -28,7 +28,9 @@ class Tool:
 
     `parameters` is the JSON Schema of the arguments, an object. `invoke` checks the arguments of the model, and returns
     any JSON or raises `ToolError`. With `approve`, a person has to approve each call, whatever the input of the run
-    says. `url` is the address to which a tool sends its arguments; the host must be allowed.
+    says. One that changes nothing is `repeatable`: any other is never called twice with the same arguments, also where
+    another worker goes on with the run. `url` is the address to which a tool sends its arguments; the host must be
+    allowed.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Tool:
     invoke: Callable[[Json], Any]
     approve: bool = False
     url: str = ""
+    repeatable: bool = False
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -46,7 +49,9 @@ class Tool:
 @overload
 def tool(fn: Callable[..., Any], /) -> Tool: ...
 @overload
-def tool(*, name: str | None = None, approve: bool = False) -> Callable[[Callable[..., Any]], Tool]: ...
+def tool(
+    *, name: str | None = None, approve: bool = False, repeatable: bool = False
+) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Makes a tool of a function: the docstring is its description, the annotated parameters are its schema.
 
@@ -56,7 +61,9 @@ def tool(fn: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     return _tool_of(fn) if fn is not None else lambda function: _tool_of(function, **options)
 
 
-def _tool_of(fn: Callable[..., Any], name: str | None = None, *, approve: bool = False) -> Tool:
+def _tool_of(
+    fn: Callable[..., Any], name: str | None = None, *, approve: bool = False, repeatable: bool = False
+) -> Tool:
     if inspect.iscoroutinefunction(fn):
         raise ValueError(f"a tool is a function without `async`, not {fn!r}")
     model = _arguments_of(fn)
@@ -66,7 +73,7 @@ def _tool_of(fn: Callable[..., Any], name: str | None = None, *, approve: bool =
         return fn(**{field: getattr(values, field) for field in type(values).model_fields})
 
     description = " ".join((inspect.getdoc(fn) or "").split("\n\n")[0].split())
-    return Tool(name or fn.__name__, description, model.model_json_schema(), invoke, approve)
+    return Tool(name or fn.__name__, description, model.model_json_schema(), invoke, approve, repeatable=repeatable)
 
 
 def _arguments_of(fn: Callable[..., Any]) -> type[BaseModel]:

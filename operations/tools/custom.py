@@ -13,7 +13,9 @@
 
 Arguments fill the placeholders of the URL; the others go into the query, or as JSON into the body if the method has
 one. `${NAME}` in a header is an environment variable. A person has to approve each request that changes something (any
-method but GET), unless the entry says `approve = false`.
+method but GET), unless the entry says `approve = false`. Such a request is never made twice with the same arguments,
+also where another worker goes on with the run, unless the entry says `repeatable = true`; a function of Python says so
+by `@tool(repeatable=True)`.
 """
 
 from __future__ import annotations
@@ -77,6 +79,7 @@ class Entry(BaseModel):
     parameters: Json = {"type": "object", "properties": {}}
     headers: dict[str, str] = {}
     approve: bool | None = None
+    repeatable: bool | None = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Entry:
@@ -139,6 +142,7 @@ def _tool_of(entry: Entry) -> Tool:
         lambda arguments: _call(entry, arguments),
         approve=entry.method not in SAFE if entry.approve is None else entry.approve,
         url=entry.url,
+        repeatable=entry.method in SAFE if entry.repeatable is None else entry.repeatable,
     )
 
 

@@ -41,7 +41,7 @@ def _columns(columns: Sequence[queries.Column]) -> str:
     return ", ".join(f"{column['name']} {column['type']}" for column in columns[:MAX_COLUMNS])
 
 
-@tool
+@tool(repeatable=True)
 def query(
     sql: Annotated[str, Field(min_length=1, max_length=800, description="one SELECT statement in DuckDB's SQL")],
 ) -> Any:

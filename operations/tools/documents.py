@@ -35,7 +35,7 @@ def documents(files: Sequence[Upload]) -> list[Upload]:
     return [file for file in files if file.filename.lower().endswith(SUFFIXES)]
 
 
-@tool
+@tool(repeatable=True)
 def read(
     file: Annotated[str | None, Field(description="the document's name; may be left out where there is one")] = None,
     pages: Annotated[str | None, Field(max_length=20, description="as in 3 or 2-5")] = None,

@@ -27,6 +27,7 @@ from .found import found
 from .goal import Goal
 from .observed import NOT_FOUND, Observations, Observed
 from .results import CallResult, Result, Step
+from .resume import UNKNOWN, OpenStep, restore, state_to_keep
 from .web import Web
 
 APPROVAL_SECONDS: Final = 600.0
@@ -41,6 +42,8 @@ HINTED: Final = 200
 """Characters of the answer that it is told about."""
 TRANSIENT: Final = ("timeout", "unreachable", "failed", "http_5", "http_429", "http_408")
 """Prefixes of the codes of failures after which the same call may be repeated."""
+NOT_MADE: Final = ("http_429",)
+"""The same for a call that changes something, which may have done so all the same after the others."""
 
 Json = dict[str, Any]
 
@@ -78,15 +81,17 @@ class AgentRun:
         self._missing: tuple[str, Json] | None = None
         self._goal = Goal(self.goal, datetime.now(UTC).date())
         self._absent = 0
+        self.kind: plans.Kind = "any"
 
-    def run(self) -> Generator[Event, Any, Result]:
-        """Runs the steps until there is an answer."""
+    def run(self, kept: str | None = None) -> Generator[Event, Any, Result]:
+        """Runs the steps until there is an answer, from the checkpoint of the last attempt on."""
         if "query" in self._tools_by_name:
             yield progress("Looking at the tables", step="tables")
             self._tables = data.describe(self.files)
         self.model = yield from connect()
         self.deadline = time.monotonic() + self.seconds
-        verdict, step = yield from self._steps()
+        first, opened = (1, None) if kept is None else restore(self, kept)
+        verdict, step = yield from self._steps(first, opened)
         if verdict is None:
             yield progress("Answering with what is known", done=len(self.steps), unit="steps", step="steps")
             verdict = self._judge((yield from self._plan("answer", self._hint + prompt.LAST)))
@@ -106,10 +111,16 @@ class AgentRun:
             model=self.model.described,
         )
 
-    def _steps(self) -> Generator[Event, Any, tuple[support.Verdict | None, int]]:
+    def _steps(self, first: int, opened: OpenStep | None) -> Generator[Event, Any, tuple[support.Verdict | None, int]]:
         """The verdict on the answer and its step; no verdict if the steps or the seconds run out before."""
-        kind: plans.Kind = "any"
-        for step in range(1, self.max_steps + 1):
+        if opened is not None:
+            if (yield from self._take_step(opened)):
+                return None, len(self.steps) + 1
+            first += 1
+        for step in range(first, self.max_steps + 1):
+            if step > 1:
+                yield state_to_keep(self, step)
+            kind = self.kind
             # Without a total: the number of steps is not known, and an eta would be wrong.
             yield progress(f"Step {step}", done=step - 1, unit="steps", step="steps")
             try:
@@ -123,18 +134,27 @@ class AgentRun:
                 if verdict.supported or self._hints_left == 0:
                     self._reached = verdict.supported or kind != "answer"
                     return verdict, step
-                kind = self._advise(verdict, kind)
+                self.kind = self._advise(verdict, kind)
                 continue
-            results = yield from self._make_calls(step, calls)
-            repeats = all(call.code == "repeated" or self._is_invented(call) for call in results)
-            if repeats and (missing := self._call_instead(step, len(calls) + 1)):
-                results += yield from self._make_calls(step, [missing])
-                repeats = False
-            self.steps.append(Step(step=step, parts=plan.parts, calls=results))
-            if (repeats and kind == "calls") or time.monotonic() >= self.deadline:
+            if (yield from self._take_step(OpenStep(step, plan.parts, calls))):
                 break
-            kind = self._next_kind(repeats)
         return None, len(self.steps) + 1
+
+    def _take_step(self, opened: OpenStep) -> Generator[Event, Any, bool]:
+        """Makes the calls of a step; whether it is the last one."""
+        yield from self._make_calls(opened)
+        results = [opened.results[call.id] for call in opened.calls]
+        repeats = all(call.code == "repeated" or self._is_invented(call) for call in results)
+        if repeats and (missing := self._call_instead(opened.step, len(results) + 1)):
+            opened.calls = [*opened.calls, missing]
+            yield from self._make_calls(opened)
+            results.append(opened.results[missing.id])
+            repeats = False
+        self.steps.append(Step(step=opened.step, parts=opened.parts, calls=results))
+        if (repeats and self.kind == "calls") or time.monotonic() >= self.deadline:
+            return True
+        self.kind = self._next_kind(repeats)
+        return False
 
     def _advise(self, verdict: support.Verdict, kind: plans.Kind) -> plans.Kind:
         """Tells the model what its answer lacks; returns what it may reply."""
@@ -264,35 +284,42 @@ class AgentRun:
             for number, (name, arguments) in enumerate(calls, 1)
         ]
 
-    def _make_calls(self, step: int, calls: Sequence[Call]) -> Generator[Event, Any, list[CallResult]]:
-        """Makes the calls of a step, except those that are refused; yields an observation for each."""
-        results: dict[str, CallResult] = {}
+    def _make_calls(self, opened: OpenStep) -> Generator[Event, Any, None]:
+        """Makes the calls of a step that have no result yet, except those that are refused."""
         ready: list[Call] = []
-        for call in calls:
+        for call in opened.calls:
+            if call.id in opened.results:
+                continue
+            if opened.unknown(call):
+                yield from self._observe(opened, call, UNKNOWN)
+                continue
             approve = self._needs_approval(call)
-            yield event("tool_call", {"step": step, **_call_data(call), "approve": approve})
+            yield event("tool_call", {"step": opened.step, **_call_data(call), "approve": approve})
             refusal = self._refusal(call)
-            if refusal is None and approve and not (yield from self._ask_for_approval(call)):
+            asks = approve and call.id not in opened.begun
+            if refusal is None and asks and not (yield from self._ask_for_approval(call)):
                 refusal = Outcome("A person said no to this call.", "not_approved")
             if refusal is None:
                 ready.append(call)
             else:
-                results[call.id] = yield from self._observe(step, call, refusal)
-        yield from self._run_calls(step, ready, results)
-        return [results[call.id] for call in calls]
+                yield from self._observe(opened, call, refusal)
+        yield from self._run_calls(opened, ready)
 
-    def _run_calls(
-        self, step: int, calls: Sequence[Call], results: dict[str, CallResult]
-    ) -> Generator[Event, Any, None]:
+    def _run_calls(self, opened: OpenStep, calls: Sequence[Call]) -> Generator[Event, Any, None]:
+        if any(_changes(call) for call in calls):
+            opened.begun += [call.id for call in calls]
+            yield state_to_keep(self, opened.step, opened)
         context = CallContext(self.files, Web(self.hosts), min(self.deadline, time.monotonic() + SECONDS))
-        report = bound(progress, total=len(calls), unit="calls", step=f"calls-{step}")
+        report = bound(progress, total=len(calls), unit="calls", step=f"calls-{opened.step}")
         if calls:
             yield report(f"Calling {', '.join(call.name for call in calls)}", done=0)
         for done, (call, outcome) in enumerate(run_concurrently(calls, context), 1):
-            results[call.id] = yield from self._observe(step, call, outcome)
+            yield from self._observe(opened, call, outcome)
+            if _changes(call):
+                yield state_to_keep(self, opened.step, opened)
             yield report(f"{call.name} has answered", done=done)
 
-    def _observe(self, step: int, call: Call, outcome: Outcome) -> Generator[Event, Any, CallResult]:
+    def _observe(self, opened: OpenStep, call: Call, outcome: Outcome) -> Generator[Event, Any, None]:
         text = cut(outcome.text, self.shown)
         size = len(outcome.text.encode(errors="replace"))
         result = CallResult(
@@ -304,11 +331,17 @@ class AgentRun:
             cut=len(text.encode()) < size,
             seconds=outcome.seconds,
         )
-        if not (outcome.code or "").startswith(TRANSIENT):
-            self._previous_calls.setdefault(_key(call.name, call.arguments), result)
-        self._texts[call.id] = outcome.text
-        yield event("observation", {"step": step, **result.model_dump(exclude={"arguments"})})
-        return result
+        self.remember(result, outcome.text)
+        opened.results[call.id] = result
+        yield event("observation", {"step": opened.step, **result.model_dump(exclude={"arguments"})})
+
+    def remember(self, result: CallResult, text: str) -> None:
+        """Notes a result and its whole text; the same call is refused from now on, unless it may be repeated."""
+        tool = self._tools_by_name.get(result.tool)
+        again = TRANSIENT if tool is None or tool.repeatable else NOT_MADE
+        if not (result.code or "").startswith(again):
+            self._previous_calls.setdefault(_key(result.tool, result.arguments), result)
+        self._texts[result.call] = text
 
     def _needs_approval(self, call: Call) -> bool:
         return call.tool is not None and (call.tool.approve or call.name in self.approve)
@@ -330,6 +363,11 @@ class AgentRun:
                 f"This call has been made before: its observation is {previous.call}.\n{previous.text}", "repeated"
             )
         return None
+
+
+def _changes(call: Call) -> bool:
+    """Whether a call may change something, so that it must not be made twice."""
+    return call.tool is not None and not call.tool.repeatable
 
 
 def _call_data(call: Call) -> Json:

@@ -48,6 +48,9 @@ def code_of(tool: Tool, **arguments: Any) -> str:
 
 # Tools that tests name in HEADWAY_AGENT_TOOLS.
 
+published: list[str] = []
+"""The notes that were published."""
+
 
 def add(a: int, b: int = 1) -> int:
     """Adds two numbers.
@@ -65,6 +68,7 @@ def find_person(name: str) -> dict[str, str]:
 @tool(name="publish", approve=True)
 def publish_note(text: str) -> dict[str, str]:
     """Publishes a note."""
+    published.append(text)
     return {"published": text}
 
 

@@ -20,14 +20,16 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+import operations.agent
 from operations import turns
 from operations.agent import Agent, agent
 from operations.tools import prompt, results, steps
 from operations.tools.steps import MIN_SHOWN
 from operations.turns import Turn
 from streaming import Event, OperationError, Upload
-from streaming.protocol.events import LIFECYCLE, TYPED
+from streaming.protocol.events import LIFECYCLE, TYPED, Checkpoint
 from tests import pdfs
+from tests.apps import agent_calls
 from tests.apps.agent_model import Loose, Refusal, Reply, ScriptedModel, answer, calls
 from tests.apps.apis import Apis, Fault
 from tests.operations.declared import undeclared
@@ -43,6 +45,7 @@ class Outcome:
 
     model: ScriptedModel
     events: list[Event] = field(default_factory=list)
+    kept: list[Any] = field(default_factory=list)
     result: Any = None
 
     def named(self, *names: str) -> list[Json]:
@@ -73,11 +76,20 @@ def apis(monkeypatch: pytest.MonkeyPatch) -> Iterator[Apis]:
 def run(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Runs the agent with these replies of its model; `says` are the answers to its questions, in order.
 
-    `hints` is how many times the model is told what its answer lacks: few of these answers have support.
+    `hints` is how many times the model is told what its answer lacks: few of these answers have support. It goes on
+    `after` a checkpoint, and `dies` once that says so.
     """
 
-    def run(*replies: Reply, says: Sequence[Any] = (), hints: int = 0, **input: Any) -> Outcome:
+    def run(
+        *replies: Reply,
+        says: Sequence[Any] = (),
+        hints: int = 0,
+        after: Any = None,
+        dies: Callable[[Outcome], bool] = lambda _: False,
+        **input: Any,
+    ) -> Outcome:
         monkeypatch.setattr(steps, "HINTS", hints)
+        monkeypatch.setattr(operations.agent, "kept", lambda: after)
         model = stack.enter_context(ScriptedModel(*replies))
         for name, value in model.settings().items():
             monkeypatch.setenv(name, value)
@@ -91,7 +103,12 @@ def run(apis: Apis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
                 outcome.result = end.value
                 return outcome
             reply = answers.pop(0) if event.name == "question" else None
-            outcome.events.append(event)
+            if isinstance(event, Checkpoint):
+                outcome.kept.append(event.data)
+            else:
+                outcome.events.append(event)
+            if dies(outcome):
+                return outcome
 
     with contextlib.ExitStack() as stack:
         yield run
@@ -106,6 +123,59 @@ def error_of(run: Run, *replies: Reply, **input: Any) -> OperationError:
 
 OSLO = {"latitude": 59.91, "longitude": 10.75, "days": None}
 LISBON = {"latitude": 38.72, "longitude": -9.13, "days": None}
+
+
+# --- another attempt ------------------------------------------------------------------------------------------------
+
+
+def note(text: str) -> Reply:
+    """A call of the tool that publishes a note: it has effects."""
+    return calls(("publish", {"text": text}))
+
+
+@pytest.fixture
+def notes() -> list[str]:
+    """The notes that are published."""
+    agent_calls.published.clear()
+    return agent_calls.published
+
+
+def test_another_attempt_takes_up_the_next_step(run: Run, apis: Apis) -> None:
+    """The steps before it are not taken again, and the model sees their observations."""
+    lost = run(calls(("geocode", {"place": "Oslo"})), dies=lambda outcome: len(outcome.kept) == 1)
+    done = run(answer("Oslo is in Norway."), after=lost.kept[-1])
+    assert [event.name for event in done.events if event.name in ("plan", "tool_call")] == ["plan"]
+    assert len(done.result.steps) == 1
+    assert done.result.usage["calls"] == 2
+    assert "Norway" in done.model.prompt(0)
+
+
+def test_a_call_with_effects_is_not_made_again(run: Run, apis: Apis, notes: list[str]) -> None:
+    """Its observation is kept first: another attempt has it, and refuses the same call."""
+    lost = run(note("hello"), says=[True], dies=lambda outcome: len(outcome.kept) == 2)
+    assert (notes, len(lost.observations)) == (["hello"], 1)
+    done = run(note("hello"), answer("It is published."), after=lost.kept[-1])
+    assert notes == ["hello"]
+    assert [each["code"] for each in done.observations] == ["repeated"]
+    assert [[call.code for call in step.calls] for step in done.result.steps] == [[None], ["repeated"]]
+
+
+def test_a_call_that_had_begun_is_not_made_again(run: Run, apis: Apis, notes: list[str]) -> None:
+    """Where its observation was lost, nobody knows whether it was made: the model is told so, and no one is asked."""
+    lost = run(note("hello"), says=[True], dies=lambda outcome: len(outcome.kept) == 1)
+    assert lost.observations == []
+    done = run(note("hello"), answer("I do not know."), after=lost.kept[-1])
+    assert notes == []
+    assert [each["code"] for each in done.observations] == ["unknown", "repeated"]
+    assert "unknown whether this call was made" in done.model.prompt(0)
+
+
+def test_a_call_without_effects_is_made_again(run: Run, apis: Apis, notes: list[str]) -> None:
+    """Where it had begun beside one with effects."""
+    both = calls(("publish", {"text": "hello"}), ("geocode", {"place": "Oslo"}))
+    lost = run(both, says=[True], dies=lambda outcome: len(outcome.kept) == 1)
+    done = run(answer("Oslo is in Norway."), after=lost.kept[-1])
+    assert {each["tool"]: each["code"] for each in done.observations} == {"publish": "unknown", "geocode": None}
 
 
 # --- the steps -------------------------------------------------------------------------------------------------------
