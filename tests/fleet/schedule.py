@@ -11,6 +11,9 @@ from typing import Final, Literal
 Action = Literal["kill", "pause", "part"]
 ACTIONS: Final[tuple[Action, ...]] = ("kill", "pause", "part")
 
+HOSTS: Final = ("web", "worker")
+"""What may have the producers of runs; all others are needed by every worker."""
+
 SHORT: Final = 2.0
 """Seconds of a pause or a partition within a lease."""
 
@@ -36,9 +39,9 @@ class Fault:
 def schedule(kinds: dict[str, int], faults: int, every: float, seed: int) -> list[Fault]:
     """So many faults, one each `every` seconds; `kinds` has how many processes there are of each kind.
 
-    Each round has every action on every kind once. What all workers need (a kind with one process) is away for a short
-    time only, and in the first round after the others: while it is, nobody can take anything over. That round begins
-    with the kills, whose takeovers it has time for.
+    Each round has every action on every kind once. A process without a second one of its kind is away for a short time
+    only. The first round begins with the kills of what may have producers, and ends with what every worker needs: while
+    that is away, nobody can take anything over.
     """
     chance = random.Random(seed)
     found: list[Fault] = []
@@ -46,7 +49,7 @@ def schedule(kinds: dict[str, int], faults: int, every: float, seed: int) -> lis
         pairs = list(itertools.product(kinds, ACTIONS))
         chance.shuffle(pairs)
         if not rounds:
-            pairs.sort(key=lambda pair: (kinds[pair[0]] == 1, pair[1] != "kill"))
+            pairs.sort(key=lambda pair: (pair[0] not in HOSTS, pair[1] != "kill", pair[0]))
         for kind, action in pairs:
             if len(found) == faults:
                 return found

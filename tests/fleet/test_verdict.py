@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
+from dataclasses import replace
 
 import pytest
 
 from tests.clients import Message
 from tests.fleet.partition import Way
 from tests.fleet.schedule import ACTIONS, Fault, schedule
-from tests.fleet.verdict import Entry, Verdict, judge, judge_view, takeovers
+from tests.fleet.verdict import Done, Entry, Takeovers, Verdict, judge, judge_view, takeovers
 
 KINDS = {"web": 2, "worker": 3, "broker": 1, "store": 1}
 
@@ -89,12 +90,15 @@ def test_a_viewer_that_sees_something_else(view: list[Message]) -> None:
 
 
 def test_takeovers_are_timed() -> None:
-    """From the fault to the next attempt of the runs that the process had, and apart where the store was away."""
-    kill = (3.5, 3.5, Fault(0, "web", 0, "kill", 0), frozenset({1}))
-    store = (3.6, 3.7, Fault(0, "store", 0, "kill", 0), frozenset({9}))
-    assert takeovers([kill], RECORD, {"store"}, 6).alone == [0.5]
-    assert takeovers([kill, store], RECORD, {"store"}, 6).apart == [0.5]
-    assert takeovers([(*kill[:3], frozenset({2}))], RECORD, {"store"}, 6).alone == []
+    """From the fault to the next attempt of the runs that the process had; those amid other faults are apart."""
+    kill = Done(Fault(0, "web", 0, "kill", 0), 3.5, 3.5, frozenset({1}))
+    store = Done(Fault(0, "store", 0, "kill", 0), 3.6, 3.7, frozenset({9}))
+    short = Done(Fault(0, "web", 0, "pause", 2), 3.5, 5.5, frozenset({1}))
+    assert takeovers([kill], RECORD, "web", 6) == Takeovers([0.5], [])
+    assert takeovers([kill, store], RECORD, "web", 6) == Takeovers([], [0.5])
+    assert takeovers([kill, store], RECORD, "worker", 6) == Takeovers([], [])
+    assert takeovers([short], RECORD, "web", 6) == Takeovers([], [])
+    assert takeovers([replace(kill, pids=frozenset({2}))], RECORD, "web", 6) == Takeovers([], [])
 
 
 def test_the_schedule() -> None:

@@ -141,35 +141,37 @@ def judge_view(run: str, seen: Sequence[Message], log: Sequence[Message], verdic
 
 
 @dataclass(frozen=True)
-class Takeovers:
-    """Seconds from the loss of a process to the next attempt of each of its runs.
+class Done:
+    """A fault as it was: its beginning and end in monotonic seconds, and the process ids that it was for."""
 
-    `apart` are those during which something that all workers need was away too.
-    """
+    fault: Fault
+    began: float
+    ended: float
+    pids: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Takeovers:
+    """Seconds from the loss of a process to the next attempt of each of its runs; `amid` further faults are apart."""
 
     alone: list[float]
-    apart: list[float]
+    amid: list[float]
 
 
-def takeovers(
-    faults: Sequence[tuple[float, float, Fault, frozenset[int]]],
-    record: Sequence[Entry],
-    needed: set[str],
-    lease: float,
-) -> Takeovers:
-    """Of the faults that outlast a lease, on the processes of producers.
+def takeovers(faults: Sequence[Done], record: Sequence[Entry], kind: str, lease: float) -> Takeovers:
+    """Of the faults that outlast a lease, on processes of the kind that has the producers.
 
-    A fault is given with the moments at which it began and ended, and the process ids that it was for; `needed` are the
-    kinds that all workers need.
+    Others count where they have an effect on a takeover: on any process but a web worker that produces nothing, and for
+    a lease afterwards, while nobody is declared dead.
     """
     found = Takeovers([], [])
-    away = [(began, ended + lease) for began, ended, fault, _ in faults if fault.kind in needed]
-    for began, _, fault, pids in faults:
-        if fault.kind in needed or (fault.action != "kill" and fault.seconds < LONG):
+    for one in faults:
+        if one.fault.kind != kind or (one.fault.action != "kill" and one.fault.seconds < LONG):
             continue
-        for moment in _next_attempts(record, began, pids):
-            both = any(first < moment and began < last for first, last in away)
-            (found.apart if both else found.alone).append(moment - began)
+        others = [other for other in faults if other is not one and other.fault.kind in {kind, "store", "broker"}]
+        for moment in _next_attempts(record, one.began, one.pids):
+            amid = any(other.began < moment and one.began < other.ended + lease for other in others)
+            (found.amid if amid else found.alone).append(moment - one.began)
     return found
 
 
