@@ -11,10 +11,11 @@ from collections.abc import Sequence
 
 from bench import load
 from bench.measurements import percentile
-from bench.servers import NAIVE, REDIS, RUN, SQLITE, STREAM, Server
+from bench.servers import FASTAPI, GO, NAIVE, NODE, REDIS, RUN, SQLITE, SSE_STARLETTE, STREAM, Server
 from bench.side_by_side import compare, parser
 
 CONTENDERS = {"naive": NAIVE, "stream": STREAM, "memory": RUN, "sqlite": SQLITE, "redis": REDIS}
+PEERS = {"sse-starlette": SSE_STARLETTE, "fastapi": FASTAPI, "node": NODE, "go": GO}
 
 
 def main() -> None:
@@ -35,7 +36,7 @@ def measure(name: str, options: argparse.Namespace) -> Sequence[float]:
 
     Raises `RuntimeError` where the server did not send as many events as it should.
     """
-    with Server(CONTENDERS[name]) as server:
+    with Server((CONTENDERS | PEERS)[name]) as server:
         request = server.request(options.workload, rate=options.rate)
         cpu, delays = load.paced(server.port, request, options.streams, options.rate, options.seconds, server.cpu)
     return cpu / len(delays) * 1e6, percentile(delays, 0.5), percentile(delays, 0.99)

@@ -62,12 +62,25 @@ def uvicorn(app: str) -> Callable[[int], list[str]]:
     return lambda port: [*command, "--port", str(port)]
 
 
+def node(port: int) -> list[str]:
+    """The command line of Node, by port."""
+    return ["node", str(ROOT / "bench" / "apps" / "node.mjs"), str(port)]
+
+
+def go(port: int) -> list[str]:
+    """The command line of Go, by port; it has one thread, as the others have one worker on one core."""
+    return ["env", "GOMAXPROCS=1", "go", "run", str(ROOT / "bench" / "apps" / "go" / "main.go"), str(port)]
+
+
 STREAM = Contender("stream()", gunicorn("headway:app"))
 RUN = Contender("run", gunicorn("headway:app"), as_runs=True)
 SQLITE = Contender("run in sqlite", gunicorn("headway:app"), as_runs=True, store="sqlite")
 REDIS = Contender("run in Redis", gunicorn("headway:app"), as_runs=True, store="redis")
 NAIVE = Contender("naive Flask", gunicorn("naive:app"))
 SSE_STARLETTE = Contender("sse-starlette", uvicorn("sse_starlette:app"))
+FASTAPI = Contender("FastAPI", uvicorn("fastapi_sse:app"))
+NODE = Contender("Node", node)
+GO = Contender("Go", go)
 
 
 def in_front_of(server: "Server", *, as_runs: bool) -> Contender:

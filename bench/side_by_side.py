@@ -6,6 +6,7 @@ import argparse
 import gc
 import os
 import statistics
+import sys
 from collections.abc import Callable, Sequence
 
 from bench.load import allow_descriptors
@@ -33,10 +34,21 @@ def compare(what: str, options: argparse.Namespace, measure: Callable[[str], Seq
     allow_descriptors()
     gc.disable()
     names = ["naive", *options.only.split(",")]
-    rounds = [{name: measure(name) for name in names} for _ in range(options.rounds)]
+    rounds = [{name: _measured(name, measure) for name in names} for _ in range(options.rounds)]
     print(f"{options.streams} {what} of {options.rate:g} events/s, median of {options.rounds}")
-    print(f"{'':8} {'x naive':>8} {'s/million':>10} {'p50 ms':>8} {'p99 ms':>8}")
+    print(f"{'':13} {'x naive':>8} {'s/million':>10} {'p50 ms':>8} {'p99 ms':>8}")
     for name in names:
+        if not all(each[name] and each["naive"] for each in rounds):
+            continue
         cpu, p50, p99 = (statistics.median(each[name][at] for each in rounds) for at in range(3))
         ratio = statistics.median(each[name][0] / each["naive"][0] for each in rounds)
-        print(f"{name:8} {ratio:8.2f} {cpu:10.1f} {p50:8.3f} {p99:8.3f}")
+        print(f"{name:13} {ratio:8.2f} {cpu:10.1f} {p50:8.3f} {p99:8.3f}")
+
+
+def _measured(name: str, measure: Callable[[str], Sequence[float]]) -> Sequence[float]:
+    """What was measured; nothing for a contender that is not installed, or too slow for these streams."""
+    try:
+        return measure(name)
+    except (OSError, RuntimeError) as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return ()
