@@ -278,6 +278,25 @@ def test_a_generator_does_not_run_away(own_hub: World) -> None:
     work.close()
 
 
+def test_a_generator_does_not_run_away_with_large_events(own_hub: World) -> None:
+    """It is ahead by 4 MB, and one event."""
+    produced: list[int] = []
+
+    async def pouring() -> AsyncIterator[Event]:
+        for number in range(20):
+            produced.append(number)
+            yield Event("page", b"x" * (1 << 20), text=True)
+
+    work = AsyncioWork(pouring, RunContext(own_hub.worker))
+    taken = [work.send(None)]
+    wait_until(lambda: len(produced) >= 5, "it gets as far ahead as it may")
+    gevent.sleep(0.05)
+    assert len(produced) <= 6
+    taken += [work.send(None) for _ in range(19)]
+    assert len(taken) == 20
+    work.close()
+
+
 @pytest.mark.parametrize("started", [False, True])
 def test_a_close_before_the_first_event(own_hub: World, started: bool) -> None:
     """The function is not called, even where its task is there already."""

@@ -149,6 +149,20 @@ def test_a_thread_does_not_run_away(own_hub: World) -> None:
     work.close()
 
 
+def test_a_thread_does_not_run_away_with_large_events(own_hub: World) -> None:
+    """It is ahead by 4 MB, and one event, however large that is."""
+    produced: list[Any] = []
+    text = Event("page", b"x" * (1 << 20), text=True)
+    huge = Event("page", b"x" * (8 << 20), text=True)
+    work = ThreadWork(works(*[text] * 20, huge, huge, log=produced), RunContext(own_hub.worker))
+    work.send(None)
+    wait_until(lambda: len(produced) >= 5, "it gets as far ahead as it may")
+    gevent.sleep(0.05)
+    assert len(produced) <= 6
+    assert len(items_of(work)) == 21
+    work.close()
+
+
 def test_a_thread_is_a_thread_of_its_own(own_hub: World) -> None:
     """The operation does not run in the thread of the hub."""
     threads: list[int] = []

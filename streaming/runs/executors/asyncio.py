@@ -92,7 +92,7 @@ class AsyncioWork:
     def _next(self) -> Any:
         item = self._crossing.take()
         self._ended = item is END
-        if self._room is not None and len(self._crossing) <= AHEAD // 2:
+        if self._room is not None and self._crossing.ahead <= AHEAD // 2:
             room, self._room = self._room, None
             self._loop.soon(_settle, room, None)
         return item
@@ -153,7 +153,7 @@ class AsyncioWork:
     async def _pass_on(self, item: Any) -> Any:
         if isinstance(item, Awaited):
             return await self._wait_for_answer(item)
-        if len(self._crossing) >= AHEAD:
+        if self._crossing.ahead >= AHEAD:
             self._room = room = asyncio.get_running_loop().create_future()
             self._crossing.put(item)
             await room

@@ -17,7 +17,7 @@ from ...runtime.hub import discard_hub, start_native_thread
 from ..context import RunContext
 from ..operation import Operation
 from .base import Executor, Interruptible, Work, run_work
-from .crossing import AHEAD, END, Crossing
+from .crossing import AHEAD, END, Crossing, cost_of
 
 SimpleQueue: Final[Any] = monkey.get_original("queue", "SimpleQueue")
 
@@ -32,9 +32,9 @@ class ThreadExecutor(Executor):
 class ThreadWork:
     """A generator in a native thread of its own.
 
-    The thread takes a credit for each event it hands over and stops when it is out of them, so that it cannot run
-    away from a hub that is busy. A cancel reaches it through its `on_cancel` hooks, where it waits in gevent or in a
-    call that gevent has patched, and at its next yield.
+    The thread takes a credit for each event it hands over, or several for a large one, and stops when it is out of
+    them, so that it cannot run away from a hub that is busy. A cancel reaches it through its `on_cancel` hooks, where
+    it waits in gevent or in a call that gevent has patched, and at its next yield.
     """
 
     def __init__(self, begin: Callable[[], Iterator[Any]], context: RunContext) -> None:
@@ -82,7 +82,8 @@ class ThreadWork:
     def _next(self) -> Any:
         item = self._crossing.take()
         self._ended = item is END
-        self._credits.put(None)
+        for _ in range(cost_of(item)):
+            self._credits.put(None)
         return item
 
     def _interrupt(self) -> None:
@@ -108,5 +109,6 @@ class ThreadWork:
 
     def _pass_on(self, item: Any) -> Any:
         self._crossing.put(item)
-        self._credits.get()
+        for _ in range(cost_of(item)):
+            self._credits.get()
         return self._answers.get() if isinstance(item, Awaited) else None
