@@ -123,6 +123,10 @@ class Gateway(Operation):
     def checked_input(self, checked: BaseModel) -> BaseModel:
         return checked.input if isinstance(checked, GatewayInput) else checked
 
+    def portable(self, checked: BaseModel) -> BaseModel | None:
+        # What the caller's headers say stays in the worker that has them: they may hold credentials.
+        return None if isinstance(checked, GatewayInput) and checked.headers else self.checked_input(checked)
+
     def handshake(self, checked: BaseModel, worker: Worker) -> Handshake | None:
         assert isinstance(checked, GatewayInput)
         checked.handshake = Handshake(worker, self.patience)

@@ -245,6 +245,11 @@ class Headway:
         return 0 if self._runner is None else self._runner.live
 
     @property
+    def unfinished(self) -> int:
+        """How many runs this process has at work, or keeps while they are queued."""
+        return 0 if self._runner is None else self._runner.live + len(self._runner.queue.kept)
+
+    @property
     def in_celery(self) -> bool:
         """Whether this process belongs to a worker of Celery, and works on the operations that run there."""
         return self._host is not None and self._host.is_worker

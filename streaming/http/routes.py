@@ -299,7 +299,7 @@ class Routes:
 
         run, new, source = runner.worker.call(start)
         pass_seat()
-        if new and handshake is not None:
+        if new and handshake is not None and run not in runner.queue.kept:
             self._wait_for(handshake, run, source)
         return run, source
 

@@ -69,9 +69,9 @@ def _close(reference: weakref.ref[Headway], pid: int) -> None:
     if headway is None or headway.serving or os.getpid() != pid:  # a server closes its stores itself
         return
     try:
-        if headway.live:
-            log.warning("this process waits for %d runs, which are in its memory alone", headway.live)
-        while headway.live:
+        if headway.unfinished:
+            log.warning("this process waits for %d runs, which are in its memory alone", headway.unfinished)
+        while headway.unfinished:
             headway.worker.signal().wait(WAKE)
     finally:
         headway.close()

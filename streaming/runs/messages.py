@@ -20,7 +20,7 @@ AGAIN: Final = (5.0, 10.0, 20.0, 40.0, 60.0)
 """Seconds for which a run stays unclaimed before it is sent again; the last ones repeat."""
 
 AT_ONCE: Final = 100
-"""How many queued runs are looked at: a message is for whichever run is next, so the oldest are enough."""
+"""How many queued runs are looked at: a message is for whichever run is next, so the next ones are enough."""
 
 
 class Messages(Protocol):
@@ -61,7 +61,8 @@ class Delivery:
 
     def send_again(self) -> None:
         """Sends messages for the runs whose turn has come, and which nobody claims. Raises `StoreAway`."""
-        due = self._unclaimed.due(self._store.queued(self._names, AT_ONCE)) if self._messages and self._names else []
+        limits = {name: self._operations[name].limits for name in self._names}
+        due = self._unclaimed.due(self._store.queued(limits, AT_ONCE)) if limits else []
         if self._messages and due:
             log.warning("%d queued runs wait for a worker of Celery: their messages are sent again", len(due))
             for run in due:

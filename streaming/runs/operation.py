@@ -35,6 +35,7 @@ from pydantic import BaseModel, PydanticUserError
 
 from ..errors import RegistrationError
 from ..protocol.events import Event, Flush
+from ..stores.queues import Limits
 from .signature import NoInput, input_of, is_async, result_of, schema_of, types_in
 from .upload import Upload
 
@@ -64,7 +65,9 @@ class Operation:
     `where` selects the executor by the input, for the rare operation that runs in several; the catalogue shows
     `runs_in`, which is `"asyncio"` for an `async def`. `timeout` is in seconds, or selects them by the input, and
     `memory` is in bytes of the child of a process operation; `None` sets no limit. `retries` is how often a run starts
-    again after its producer was lost. `headers` names those of the start's request that `current_run()` gives, and
+    again after its producer was lost. `concurrency` is how many runs are at work at a time over all workers of the
+    store, `concurrency_per_owner` how many of one owner; others wait, and of several operations those of a higher
+    `priority` begin first. `headers` names those of the start's request that `current_run()` gives, and
     `request_context=True` copies that request's context for the work. `partials` is the type of the values of its
     partials, and `events` has those of the data of its own events by their names: both are for the catalogue alone.
     """
@@ -82,6 +85,9 @@ class Operation:
         timeout: float | Callable[[Any], float] | None = None,
         memory: int | None = None,
         retries: int = 0,
+        concurrency: int | None = None,
+        concurrency_per_owner: int | None = None,
+        priority: int = 0,
         headers: Sequence[str] = (),
         request_context: bool = False,
         partials: Any = None,
@@ -98,6 +104,7 @@ class Operation:
         self.timeout = timeout
         self.memory = memory
         self.retries = retries
+        self.limits: Limits = Limits(concurrency, concurrency_per_owner, priority)
         self.headers = headers
         self.request_context = request_context
         self.input: type[BaseModel] = input_of(fn)
@@ -135,6 +142,10 @@ class Operation:
     def checked_input(self, checked: BaseModel) -> BaseModel:
         """The input that the function declares, of what `with_headers` gives."""
         return checked
+
+    def portable(self, checked: BaseModel) -> BaseModel | None:
+        """The input for a worker that has not the start's request; `None` where no other worker could begin the run."""
+        return None if self.request_context else checked
 
     def handshake(self, checked: BaseModel, worker: Worker) -> Handshake | None:
         """What the answer to a start waits for; a gateway waits for its upstream's answer."""
@@ -204,10 +215,19 @@ class Operation:
         for field, number in (("memory", 0 if self.memory is None else self.memory), ("retries", self.retries)):
             if not _is_amount(number, int):
                 raise RegistrationError(f"{self.name}: {field} is a whole number of 0 or more, not {number!r}")
+        self._check_limits()
         try:
             self.input.model_json_schema()
         except PydanticUserError as error:
             raise RegistrationError(f"{self.name}: its input has no JSON Schema: {error}") from error
+
+    def _check_limits(self) -> None:
+        limits = self.limits
+        for field, limit in (("concurrency", limits.concurrency), ("concurrency_per_owner", limits.per_client)):
+            if limit is not None and not (_is_amount(limit, int) and limit > 0):
+                raise RegistrationError(f"{self.name}: {field} is a whole number of 1 or more, or None, not {limit!r}")
+        if not isinstance(limits.priority, int) or isinstance(limits.priority, bool):
+            raise RegistrationError(f"{self.name}: priority is a whole number, not {limits.priority!r}")
 
     def _check_where(self) -> None:
         if self.runs_in not in get_args(Where):

@@ -10,7 +10,7 @@ import gevent
 import orjson
 from pydantic import BaseModel
 
-from ..clock import Clock, Timer
+from ..clock import Clock
 from ..errors import OperationError, Refused, StoreAway, StoreFull
 from ..logs import log_run
 from ..protocol.events import Event, make_event
@@ -26,6 +26,7 @@ from .executors.base import FailedWork
 from .executors.start import start_work
 from .files import FileEvent
 from .kept import FILE_TRIES
+from .linger import Linger
 from .observers import Observer, RunEnded, RunStarted
 from .operation import Operation
 from .producer import Producer
@@ -74,7 +75,8 @@ class Run:
         self._host = host
         self._store = host.store
         self._unwatch: Callable[[], None] = lambda: None
-        self._linger_timer: Timer | None = None
+        self._linger = Linger(host.clock, info.linger, self._abandon)
+        self._measured = operation.limits.any or operation.runs_in == "celery"
         current = CurrentRun(
             *(info.id, operation.name, info.owner, attempt, operation.checked_input(checked), call.headers, kept.value)
         )
@@ -186,31 +188,17 @@ class Run:
             self.producer.cancel(control.cancel)
         for question, body in control.answers.items():
             self.producer.answer(question, orjson.loads(body))
-        self._update_linger(control.viewers, control.watched)
-
-    def _update_linger(self, viewers: int, watched: bool) -> None:
-        if viewers or not watched or self.info.linger is None:
-            self._stop_linger()
-        elif self._linger_timer is None:
-            self._linger_timer = self._host.clock.later(self.info.linger, self._linger_is_over)
-
-    def _stop_linger(self) -> None:
-        if self._linger_timer is not None:
-            self._linger_timer.cancel()
-            self._linger_timer = None
-
-    def _linger_is_over(self) -> None:
-        gevent.spawn(self._abandon)  # a timer must not wait
+        self._linger.update(control.viewers, control.watched)
 
     def _abandon(self) -> None:
         if not self.producer.over and not self._store.abandon(self.info.id):
-            self._linger_timer = None
+            self._linger.restart()
             self._apply_control()
 
     def _ended(self) -> None:
         unwatch, self._unwatch = self._unwatch, lambda: None  # which refers to this run
         unwatch()
-        self._stop_linger()
+        self._linger.stop()
         while self.cleanup:
             self.cleanup.pop(0)()
         self._host.forget(self)
@@ -219,5 +207,7 @@ class Run:
         reason = producer.cancelled if status == "cancelled" else None
         usage = orjson.loads(fold.usage) if fold.usage and status else {}
         name, seconds, events = self.info.operation, producer.elapsed, producer.recorder.last
+        if self._measured and status != "cancelled" and status is not None:
+            self._store.measure(name, seconds)
         record = RunEnded(self.info.id, name, status, reason, seconds, events, usage)
         self._host.observer.run_ended(record)

@@ -16,15 +16,16 @@ import gevent
 from pydantic import BaseModel
 
 from ..clock import Clock, SystemClock, rfc3339
-from ..errors import Conflict, NotFound, RegistrationError, StoreAway, Unavailable
+from ..errors import Conflict, InvalidInput, NotFound, RegistrationError, StoreAway, TooLarge, Unavailable
 from ..logs import log_run
 from ..protocol.events import Event, make_event
 from ..protocol.recorder import Recorder
 from ..protocol.state import Ending, Fold
 from ..runtime.worker import Worker
 from ..settings import Settings
-from ..stores.base import Record, RunInfo, Store
+from ..stores.base import Record, RunInfo, Store, worker_full
 from ..stores.files import uploads_of
+from ..stores.queues import NO_LIMITS, Limits
 from .checkpoints import checkpoint_from_kept
 from .context import CallContext
 from .executors.start import check_operation, warm_executors
@@ -34,6 +35,7 @@ from .observers import Load, Observer
 from .operation import UNSET, Operation
 from .producer import error_event
 from .queue import Queue
+from .queued import QueuedRun
 from .run import Run
 from .shown import shown_input
 from .upload import uploads_in
@@ -82,6 +84,7 @@ class Runner:
         self.in_celery = in_celery
         self.delivery: Delivery = Delivery(self.operations, store, messages)
         self.own: dict[str, Operation] = self.delivery.own(in_celery)
+        self.limits: dict[str, Limits] = {name: each.limits for name, each in self.own.items()}
         self.observer: Observer = observer or Observer()
         self._streams = streams
         self._cut = cut
@@ -131,13 +134,13 @@ class Runner:
         """Starts a run, or joins the one that the same owner and key started; gives its id, and whether it is new.
 
         It lingers for `linger` seconds at least, `None` is for ever; it counts towards the limit of `client`, if there
-        is one. One that is `queued` waits in a shared store for a worker that serves. `cleanup` is called when the run
-        has ended, or at once where none was started here. `call` is what a request hands on; without it, and queued,
-        the run has the runner's. Raises `Unavailable`, `TooMany`, `Conflict`, and `InvalidInput` where the input cannot
-        be queued.
+        is one. It may have to wait, by the limits of its operation. One that is `queued` waits in a shared store for
+        another process. `cleanup` is called when the run has ended, or at once where none was started here. `call` is
+        what a request hands on; without it, and queued, the run has the runner's. Raises `Unavailable`, `TooMany`,
+        `Conflict`, and `InvalidInput` where the input cannot be queued.
         """
         try:
-            kept = self._to_keep(operation, checked, call or self.call, queued)
+            kept = self._to_keep(operation, checked, call or self.call, queued=queued)
             least = self.linger_of(operation)
             info = RunInfo(
                 id=f"r{secrets.token_urlsafe(17)}",  # an id that began with `-` would look like an option
@@ -152,6 +155,19 @@ class Runner:
                 shown=shown_input(operation, checked),
             )
             limit = None if client is None else self.settings.max_runs_per_client
+
+            def begin(fold: Fold | None = None) -> Run:
+                try:
+                    run = self.runs[info.id] = Run(self, operation, info, checked, call or self.call, fold=fold)
+                except BaseException:
+                    cleanup()
+                    raise
+                self._take_uploads(run, checked, cleanup)
+                run.start()
+                return run
+
+            if (queued and self.serving()) or (operation.limits.any and not queued):
+                return self._start_or_wait(QueuedRun(self, info, None, begin, cleanup), limit, queued, kept)
             stored = self._create_or_join(info, limit, kept if queued else None)
             if queued or stored.id != info.id:
                 cleanup()
@@ -159,39 +175,82 @@ class Runner:
                     log_run(logging.INFO, info, "is queued")
                     self.delivery.send(info)
                 return stored.id, stored.id == info.id
-            run = self.runs[info.id] = Run(self, operation, info, checked, call or self.call)
         except BaseException:
             cleanup()
             raise
-        self._take_uploads(run, checked, cleanup)
-        run.start()
-        if kept is not None and kept.has_files:
-            gevent.spawn(self._keep_files, run, kept)
+        begin()
+        self._keep_files_soon(info, kept)
         return info.id, True
 
-    def _to_keep(self, operation: Operation, checked: BaseModel, call: CallContext, queued: bool) -> KeptInput | None:
-        """What is kept for a run that begins elsewhere, or may start again."""
+    def _start_or_wait(
+        self, queued: QueuedRun, limit: int | None, wait: bool, kept: KeptInput | None
+    ) -> tuple[str, bool]:
+        """Starts a run that may have to wait; gives its id, and whether it is new."""
+        info, waiting = queued.info, self.queue.kept
+        limits = self.operations[info.operation].limits
+        waiting[info.id] = queued  # a claim may come before the store has answered
+        try:
+            stored = self._create_or_join(info, limit, None, limits, wait)
+        except BaseException:
+            waiting.pop(info.id, None)
+            raise
+        if stored.id != info.id:
+            self.queue.lose(queued)
+        elif info.id in waiting:
+            record = self.store.find(info.id)
+            if record is not None and record.queued:
+                log_run(logging.INFO, info, "is queued")
+                self.queue.keep(queued)
+                if kept is None or not kept.has_files:
+                    self.delivery.send(info)
+                self._keep_files_soon(info, kept)
+            elif self.store.control(info.id).lost is not None:
+                self.queue.lose(queued)
+            else:
+                del waiting[info.id]
+                assert queued.begin is not None
+                queued.begin(Fold())
+                self._keep_files_soon(info, kept)
+        return stored.id, stored.id == info.id
+
+    def _to_keep(
+        self, operation: Operation, checked: BaseModel, call: CallContext, *, queued: bool
+    ) -> KeptInput | None:
+        """What is kept for a run that begins elsewhere, or may start again; `None` where only this worker can."""
+        most = self.store.files.most
         if queued:
-            return queued_input(operation, checked, call.headers, self.store.files.most)
-        if operation.retries and (self.store.shared or not operation.file_fields()):
-            return retried_input(operation, checked, call.headers, self.store.files.most)
+            return queued_input(operation, checked, call.headers, most)
+        if operation.limits.any and self.store.shared:
+            own = operation.portable(checked)
+            with contextlib.suppress(InvalidInput, TooLarge):
+                return None if own is None else queued_input(operation, own, call.headers, most)
+        elif operation.retries and (self.store.shared or not operation.file_fields()):
+            return retried_input(operation, checked, call.headers, most)
         return None
 
-    def _keep_files(self, run: Run, kept: KeptInput) -> None:
-        """Keeps the files of a run at work: until then it is not started again after its producer was lost."""
+    def _keep_files_soon(self, info: RunInfo, kept: KeptInput | None) -> None:
+        if kept is not None and kept.has_files:
+            gevent.spawn(self._keep_files, info, kept)
+
+    def _keep_files(self, info: RunInfo, kept: KeptInput) -> None:
+        """Keeps the files of a run: until then only this worker can begin it, or start it again."""
         for seconds in FILE_TRIES:
             try:
-                kept.keep_files(self.store, run.info.id)
+                kept.keep_files(self.store, info.id)
+                if (queued := self.queue.kept.get(info.id)) is not None:
+                    self.store.share(info.id)
+                    queued.shared = True
+                    self.delivery.send(info)
             except Exception as error:  # noqa: BLE001  # logged
-                if run.info.id not in self.runs:  # over meanwhile, and its files deleted
+                if info.id not in self.runs and info.id not in self.queue.kept:  # over, and its files deleted
                     return
                 if not isinstance(error, StoreAway):
-                    log_run(logging.WARNING, run.info, "could not be kept with its files: %s", type(error).__name__)
+                    log_run(logging.WARNING, info, "could not be kept with its files: %s", type(error).__name__)
                     return
                 gevent.sleep(seconds)
             else:
                 return
-        log_run(logging.WARNING, run.info, "could not be kept with its files: the store is away")
+        log_run(logging.WARNING, info, "could not be kept with its files: the store is away")
 
     def _take_uploads(self, run: Run, checked: BaseModel, discard: Callable[[], None]) -> None:
         """Counts the files of an input among what the run takes, until `discard` deletes them at its end."""
@@ -201,16 +260,22 @@ class Runner:
             self.store.count_upload(run.info.id, size)
             run.cleanup.append(partial(self.store.count_upload, run.info.id, 0))
 
-    def _create_or_join(self, info: RunInfo, limit: int | None, queued: KeptInput | None) -> RunInfo:
+    def _create_or_join(
+        self, info: RunInfo, limit: int | None, queued: KeptInput | None, limits: Limits = NO_LIMITS, wait: bool = False
+    ) -> RunInfo:
         joined = self.store.find_by_key(info)
         if joined is not None:
             return joined
         if queued is not None:
             return self._queue(info, limit, queued)
-        self._check_room()
+        if self.draining:
+            raise Unavailable("this worker is stopping; come back in a moment", code="draining", retry_after=1)
+        full = self.room <= 0
+        if full and not (limits.any or wait):
+            raise worker_full()
         self._starting += 1
         try:
-            return self.store.create(info, limit=limit)
+            return self.store.create(info, limit=limit, limits=limits, wait=wait, full=full)
         finally:
             self._starting -= 1
 
@@ -243,12 +308,10 @@ class Runner:
         record = self.find(run, owner)
         if record.fold.over:
             return record, False
-        queued = self.store.claim_run(run) if record.queued else None
-        if queued is None:
-            self.store.cancel(run, "requested")
-        else:  # nobody else would end it before a worker has room
-            self.end_cancelled(queued)
+        if record.queued and self.queue.end(run, "requested"):
             self.store.flush()
+        else:
+            self.store.cancel(run, "requested")
         return self.find(run, owner), True
 
     def erase(self, run: str, owner: str | None) -> None:
@@ -273,8 +336,9 @@ class Runner:
         return self.settings.max_runs - self.live - self._starting
 
     def stop(self) -> None:
-        """Cancels the live runs, and waits for their ends."""
+        """Leaves queued runs to others, cancels the live ones, and waits for their ends."""
         self.draining = self.stopping = True
+        self.queue.give_away()
         while self.live:
             for run in list(self.runs.values()):
                 run.producer.cancel("shutdown")
@@ -344,8 +408,10 @@ class Runner:
         """
         operation = self.operations.get(orphan.info.operation)
         attempt = orphan.attempt + 1
-        may_have_begun = orphan.fold.last_event_id or (operation is not None and operation.retries)
-        if orphan.info.input is not None and not may_have_begun:
+        if orphan.queued:
+            self._adopt_queued(orphan)
+            return
+        if orphan.info.input is not None and not orphan.begun:
             self.requeue(orphan)
             return
         if operation is None or orphan.info.input is None or attempt > operation.retries + 1 or orphan.cancelling:
@@ -386,12 +452,21 @@ class Runner:
         self.store.requeue(record)
         self.delivery.send(record.info)
 
+    def _adopt_queued(self, orphan: Record) -> None:
+        """Keeps a queued run whose worker has died; ends one that only that worker could have begun."""
+        if orphan.info.input is not None and self.in_celery:
+            self.requeue(orphan)
+        elif orphan.info.input is not None:
+            self.queue.keep(QueuedRun(self, orphan.info, orphan.fold))
+        elif (record := self.store.claim_run(orphan.info.id)) is not None:
+            self._end_lost(record)
+
     def _end_lost(self, orphan: Record) -> None:
         self.end(orphan, "failed", error_event("producer_lost", "The worker that ran this has died.", retryable=True))
 
     def end_cancelled(self, record: Record) -> None:
         """Ends a run of this worker that was cancelled before it began."""
-        self.end(record, "cancelled", reason="requested")
+        self.end(record, "cancelled", reason=self.store.control(record.info.id).cancel or "requested")
 
     def end(self, record: Record, status: Ending, *events: Event, **more: Any) -> None:
         """Writes the last events of a run of this worker that has no producer; `done` has what is in `more`."""
@@ -406,12 +481,6 @@ class Runner:
         code = next((event.data["code"] for event in events if event.name == "error"), None)
         level, why = (logging.INFO, more.get("reason")) if code is None else (logging.WARNING, code)
         log_run(level, record.info, "ended without a producer: %s, %s", status, why, status=status, code=code)
-
-    def _check_room(self) -> None:
-        if self.draining:
-            raise Unavailable("this worker is stopping; come back in a moment", code="draining", retry_after=1)
-        if self.room <= 0:
-            raise Unavailable("this worker has as many live runs as it may have", code="too_many_runs", retry_after=5)
 
     def linger_of(self, operation: Operation) -> float | None:
         """The linger of an operation in seconds, `None` for ever."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Container, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -24,6 +24,7 @@ from ..protocol.frames import BLOCK_FRAMES, Batch, Block
 from ..protocol.state import Fold, Reason, Status
 from ..runtime.hub import in_thread
 from .files import MAX_FILES, FileInfo, Files, upload_row
+from .queues import NO_LIMITS, Limits, Waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +103,8 @@ class Record:
     """The state of one run at a moment.
 
     `checkpoint` is the number of the last event before it, and the value that was kept. `left` says that a worker that
-    stopped has left the run to this one. `files` are those that were
-    handed over, in this order.
+    stopped has left the run to this one. `files` are those that were handed over, in this order. `begun` is false where
+    it was claimed, and its work may not have begun.
     """
 
     info: RunInfo
@@ -115,6 +116,7 @@ class Record:
     checkpoint: tuple[int, bytes] | None = None
     left: bool = False
     files: Sequence[FileInfo] = ()
+    begun: bool = True
 
     @property
     def status(self) -> Status:
@@ -172,13 +174,25 @@ class Store(ABC):
         self.outage: Outage = Outage("the store of the runs", logging.ERROR)
 
     @abstractmethod
-    def create(self, info: RunInfo, *, limit: int | None = None, queued: bool = False) -> RunInfo:
+    def create(
+        self,
+        info: RunInfo,
+        *,
+        limit: int | None = None,
+        limits: Limits = NO_LIMITS,
+        wait: bool = False,
+        full: bool = False,
+        queued: bool = False,
+    ) -> RunInfo:
         """Creates a run and returns `info`, or returns the info of the run that its owner and key have created before.
 
-        A run that is `queued` has no producer until a worker claims it. The limit is checked in the same step,
-        whichever workers create runs at that moment. Raises `Conflict` where the run of the key has another digest,
-        `TooMany` where the client has `limit` live runs, `Unavailable` where all runs take as many bytes as they may
-        and none of them has finished, `StoreAway` where the store does not answer.
+        The run is at work, or waits as queued where the `limits` of its operation allow no more, or others wait before
+        it; with `wait` in any case. Until a worker claims it, this one writes its events. A run that is `queued` is
+        nobody's until then. All is checked in the same step, whichever workers create runs at that moment.
+
+        Raises `Conflict` where the run of the key has another digest, `TooMany` where the client has `limit` live and
+        queued runs, `Unavailable` where all runs take as many bytes as they may and none of them has finished, and
+        where this worker is `full` and the run has not to wait, `StoreAway` where the store does not answer.
         """
 
     def find_by_key(self, info: RunInfo) -> RunInfo | None:
@@ -347,20 +361,39 @@ class Store(ABC):
         """
         return ()
 
-    def queued(self, operations: Collection[str], limit: int) -> Sequence[str]:
-        """The oldest queued runs of these operations that may be claimed, `limit` at the most."""
-        return ()
+    @abstractmethod
+    def queued(self, operations: Mapping[str, Limits], most: int) -> Sequence[str]:
+        """The next queued runs of these operations, as `claim` would take them, `most` at the most."""
 
-    def claim(self, limit: int, operations: Collection[str]) -> Sequence[Record]:
-        """Takes the oldest queued runs of these operations, `limit` at the most; no other worker gets them."""
-        return ()
+    @abstractmethod
+    def claim(self, limit: int, operations: Mapping[str, Limits]) -> Sequence[Record]:
+        """Takes the next queued runs of these operations, `limit` at the most; no other worker gets them.
 
+        Never more than their limits allow, over all workers. Those of a higher priority come first, then clients take
+        turns, and of one client they come in the order of their starts. A run whose input is not kept, or its
+        files, is taken by the worker that has created it.
+        """
+
+    @abstractmethod
     def claim_run(self, run: str) -> Record | None:
         """Takes a queued run, to end it; `None` where it is not queued any more."""
-        return None
+
+    @abstractmethod
+    def waiting(self, operation: str, runs: Collection[str]) -> Waiting:
+        """The queued runs of an operation, with the positions of some."""
+
+    @abstractmethod
+    def measure(self, operation: str, seconds: float) -> None:
+        """Notes how long a run of an operation was at work. Does not wait."""
+
+    def share(self, run: str) -> None:
+        """Lets other workers take a queued run of this one, whose files are kept."""
 
     def requeue(self, record: Record) -> None:
-        """Puts a run of this worker back into the queue, where it was; `attempt` is that of its next producer."""
+        """Puts a run of this worker back into the queue, where it was; it is nobody's then.
+
+        `attempt` is that of its next producer.
+        """
         raise NotImplementedError
 
     def watch_queue(self, callback: Callable[[], None]) -> None:
@@ -402,6 +435,11 @@ def same_request(existing: RunInfo, info: RunInfo) -> RunInfo:
 def too_many_runs() -> TooMany:
     """The error of `create` for a client that has its `limit` of live runs."""
     return TooMany("this client has as many live runs as it may have", retry_after=5)
+
+
+def worker_full() -> Unavailable:
+    """The error of a start in a worker that has as many runs at work as it may have."""
+    return Unavailable("this worker has as many live runs as it may have", code="too_many_runs", retry_after=5)
 
 
 def store_full() -> Unavailable:

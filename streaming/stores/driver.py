@@ -20,7 +20,8 @@ from ..errors import StoreAway
 from ..protocol.frames import Batch, Block, join, split
 from ..protocol.state import Fold, Reason
 from .base import Record, RunInfo
-from .files import FileInfo
+from .files import FileInfo, uploads_of
+from .queues import NO_LIMITS, Limits, Waiting
 
 SCHEMA_VERSION: Final = 2
 """What the stores keep, and how.
@@ -39,6 +40,13 @@ DISOWNED: Final = ""
 """The worker of runs that were disowned."""
 
 T = TypeVar("T")
+
+
+def is_bound(info: RunInfo, worker: str) -> bool:
+    """Whether only `worker` can begin a run: its input is not kept, or its files are not yet."""
+    if not isinstance(info.input, bytes):
+        return bool(worker)
+    return bool(worker) and bool(uploads_of(info.input))
 
 
 def check_version(stored: int, oldest: int, where: str) -> None:
@@ -82,6 +90,12 @@ FULL: Final = "full"
 
 NO_ROOM: Final = "no room"
 """The outcome of `create` where all runs take as many bytes as they may."""
+
+QUEUED: Final = "queued"
+"""The outcome of `create` where the run has been created, and has to wait."""
+
+BUSY: Final = "busy"
+"""The outcome of `create` for a worker that is full, where the run would not have to wait."""
 
 PutFile = Literal["kept", "fenced", "full"]
 """The outcome of `put_file`: another worker has the run, or it is over or gone; it has as many files as it may."""
@@ -214,8 +228,11 @@ class Driver(ABC):
         """Whether the store may have lost what it has acknowledged, since this was asked last."""
         return False
 
-    def retake(self, run: str, worker: str, epoch: int, attempt: int, after: int) -> Step[Any]:
-        """Takes a run over again, with events after number `after`, where the store knows of an older epoch only."""
+    def retake(self, run: str, worker: str, epoch: int, attempt: int, after: int, *, queued: bool = False) -> Step[Any]:
+        """Takes a run over again, with events after number `after`, where the store knows of an older epoch only.
+
+        One that is `queued` stays so.
+        """
         raise NotImplementedError
 
     @property
@@ -250,12 +267,22 @@ class Driver(ABC):
 
     @abstractmethod
     def create(
-        self, info: RunInfo, worker: str, limit: int | None = None, restored: Mapping[str, Any] | None = None
+        self,
+        info: RunInfo,
+        worker: str,
+        limit: int | None = None,
+        restored: Mapping[str, Any] | None = None,
+        *,
+        limits: Limits = NO_LIMITS,
+        wait: bool = False,
+        full: bool = False,
     ) -> Step[RunInfo | str | None]:
-        """Creates a run. The outcome is `None`, the run that the same owner and key have created, `FULL` or `NO_ROOM`.
+        """Creates a run. The outcome is `None`, the run that the same owner and key have created, or one of the others.
 
-        Without a worker (`""`), the run waits as queued to be claimed: `QUEUE` has it. `restored` are `epoch`,
-        `attempt`, `cancel` and `watched` of a run that the store has lost: it is created whatever its key is.
+        These are `FULL`, `NO_ROOM`, and, by the `limits` of its operation, `QUEUED` and, for a worker that is `full`,
+        `BUSY`. Without a worker (`""`) or with `wait` the run waits as queued, and the outcome is `None`; `QUEUE` has
+        one without a worker. `restored` are `epoch`, `attempt`, `cancel` and `watched` of a run that the store has
+        lost: it is created whatever its key is.
         """
 
     @abstractmethod
@@ -330,23 +357,23 @@ class Driver(ABC):
     # -- producers ----------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def queued(self, operations: Collection[str], limit: int) -> Step[list[str]]:
-        """The oldest queued runs of these operations that may be claimed, `limit` at the most."""
+    def queued(self, worker: str, operations: Mapping[str, Limits], most: int) -> Step[list[str]]:
+        """The next queued runs of these operations that a worker may claim, `most` at the most."""
 
     @abstractmethod
     def claim(
-        self,
-        worker: str,
-        limit: int,
-        token: str,
-        operations: Collection[str] | None = None,
-        run: str | None = None,
+        self, worker: str, most: int, token: str, operations: Mapping[str, Limits], run: str | None = None
     ) -> Step[list[Adopted]]:
-        """Gives a worker the oldest queued runs, `limit` at the most; no other worker gets them.
+        """Gives a worker the next queued runs of these operations, `most` at the most; no other worker gets them.
 
-        With `operations` it takes the runs of these alone, with `run` only this one. `token` names the claim, for
-        `unclaim`. Epochs go up by one.
+        Their order and limits are those of `queues.next_runs`; with `run` it takes only this one, whatever they are. A
+        run that is bound (`is_bound`) is for the worker that has it. `token` names the claim, for `unclaim`. Epochs go
+        up by one, but for runs that are the worker's already.
         """
+
+    @abstractmethod
+    def share(self, run: str, worker: str) -> Step[Any]:
+        """Lets other workers claim a run of this one, whose files are kept."""
 
     @abstractmethod
     def unclaim(self, worker: str, token: str) -> Step[Any]:
@@ -354,19 +381,29 @@ class Driver(ABC):
 
     @abstractmethod
     def requeue(self, run: str, worker: str, attempt: int) -> Step[Any]:
-        """Puts a live run of a worker back into the queue, with the number of its next attempt."""
+        """Puts a live run of a worker back into the queue, with the number of its next attempt; it is nobody's then."""
 
     @abstractmethod
-    def place(self, run: str) -> Step[int]:
-        """How many queued runs are before this one; 0 for a run that is not queued."""
+    def waiting(self, operation: str, runs: Collection[str]) -> Step[Waiting]:
+        """The queued runs of an operation, with the positions of some."""
+
+    @abstractmethod
+    def measure(self, operation: str, seconds: float) -> Step[Any]:
+        """Notes how long a run of an operation was at work."""
 
     @abstractmethod
     def orphans(self, worker: str) -> Step[list[tuple[str, str]]]:
-        """Some live runs whose worker's lease has expired, each with that worker."""
+        """Some live and queued runs whose worker's lease has expired, each with that worker.
+
+        So are queued ones of nobody that are cancelled.
+        """
 
     @abstractmethod
     def adopt(self, run: str, dead: str, worker: str) -> Step[Adopted | None]:
-        """Gives a run of a dead worker to `worker`, with the next epoch; `None` where it is no orphan any more."""
+        """Gives a run of a dead worker to `worker`, with the next epoch; `None` where it is no orphan any more.
+
+        A queued run stays queued; one that is nobody's (`QUEUE`) can be adopted, too.
+        """
 
     @abstractmethod
     def disown(self, run: str, worker: str) -> Step[Any]:

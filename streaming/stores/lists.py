@@ -28,6 +28,7 @@ class Listed(Protocol):
     number: int
     info: RunInfo
     fold: Fold
+    queued: bool
 
 
 R = TypeVar("R", bound=Listed)
@@ -40,11 +41,16 @@ class RunLists(Generic[R]):
         self._lists: dict[tuple[str, str | None, str | None], list[R]] = {}
 
     def add(self, run: R) -> None:
-        """Adds a live run."""
-        self._put(run, (None, LIVE))
+        """Adds a live or queued run."""
+        self._put(run, (None, QUEUED if run.queued else LIVE))
+
+    def begin(self, run: R) -> None:
+        """Notes that a queued run is no longer queued."""
+        self._take(run, (QUEUED,))
+        self._put(run, (LIVE,))
 
     def end(self, run: R) -> None:
-        """Notes that a run has ended."""
+        """Notes that a run has ended; it is not `queued` any more where it was."""
         self._take(run, (LIVE,))
         self._put(run, (run.fold.ending,))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import islice
 from time import perf_counter
 from typing import Final
@@ -27,9 +27,11 @@ from .base import (
     store_full,
     too_many_files,
     too_many_runs,
+    worker_full,
 )
 from .files import MAX_FILES, UPLOADS, FileInfo, Files, TemporaryFolder, is_handed_over, upload_row, uploads_of
 from .lists import RunLists
+from .queues import NO_LIMITS, Limits, MemoryQueue, Waiting
 from .recent import TRIM_FRAMES, RecentEvents
 
 KEEP_BYTES: Final = 64 * 1024 * 1024
@@ -86,6 +88,8 @@ class MemoryStore(Store):
         self._clock: Clock = clock or SystemClock()
         self._runs: dict[str, _Run] = {}
         self._lists: RunLists[_Run] = RunLists()
+        self._queue = MemoryQueue()
+        self._on_queue: Callable[[], None] = lambda: None
         self._created = 0
         self._makes_room = False
         self._ended: dict[str, float] = {}
@@ -93,7 +97,16 @@ class MemoryStore(Store):
         self._live: dict[str, int] = {}
         self._secret = secrets.token_bytes(SECRET_BYTES)
 
-    def create(self, info: RunInfo, *, limit: int | None = None, queued: bool = False) -> RunInfo:
+    def create(
+        self,
+        info: RunInfo,
+        *,
+        limit: int | None = None,
+        limits: Limits = NO_LIMITS,
+        wait: bool = False,
+        full: bool = False,
+        queued: bool = False,
+    ) -> RunInfo:
         assert not queued  # nobody else could claim it
         size, more = size_of(info), True
         while True:
@@ -109,12 +122,20 @@ class MemoryStore(Store):
             more = self._make_room(size)
             if more:
                 give_way()  # others may create runs meanwhile
+        waits = wait or self._queue.must_wait(info, limits)
+        if full and not waits:
+            raise worker_full()
         self._created += 1
         run = _Run(info, self._created)
+        run.queued = waits
         if info.key is not None:
             self._keys[info.owner, info.key] = info.id
         self._runs[info.id] = run
         self._lists.add(run)
+        if waits:
+            self._queue.add(info, run.number)
+        else:
+            self._queue.begin(info)
         self._account(run)
         self._live[info.client] = self._live.get(info.client, 0) + 1
         return info
@@ -149,7 +170,12 @@ class MemoryStore(Store):
 
     def _end(self, run: _Run) -> None:
         info = run.info
+        if run.queued:
+            self._claim(run)
         self._lists.end(run)
+        self._queue.end(info)
+        if self._queue:
+            self._on_queue()  # another may begin in its place
         self._ended[info.id] = self._clock.monotonic()
         self._live[info.client] -= 1
         if not self._live[info.client]:
@@ -209,6 +235,31 @@ class MemoryStore(Store):
     def control(self, run: str) -> Control:
         return self._runs[run].control
 
+    def queued(self, operations: Mapping[str, Limits], most: int) -> Sequence[str]:
+        return self._queue.next(most, operations)
+
+    def claim(self, limit: int, operations: Mapping[str, Limits]) -> Sequence[Record]:
+        return [self._claim(self._runs[run]) for run in self._queue.next(limit, operations)]
+
+    def claim_run(self, run: str) -> Record | None:
+        return self._claim(self._runs[run]) if run in self._runs and self._runs[run].queued else None
+
+    def _claim(self, run: _Run) -> Record:
+        self._queue.remove(run.info)
+        self._queue.begin(run.info)
+        self._lists.begin(run)
+        run.queued = False
+        return run.record()
+
+    def waiting(self, operation: str, runs: Collection[str]) -> Waiting:
+        return self._queue.waiting(operation, runs)
+
+    def measure(self, operation: str, seconds: float) -> None:
+        self._queue.measure(operation, seconds)
+
+    def watch_queue(self, callback: Callable[[], None]) -> None:
+        self._on_queue = callback
+
     def _room_for(self, size: int) -> int:
         while self.bytes_used + size > self._store_bytes and self._make_room(size, live=False):
             give_way()
@@ -248,6 +299,7 @@ class MemoryStore(Store):
         return self._runs[run].watch(callback, events=events)
 
     def sweep(self) -> None:
+        self._queue.forget()
         limit, kept = self._clock.monotonic() - self._retention, 0
         while old := [run for run, ended in islice(self._ended.items(), kept, kept + SLICE_RUNS) if ended <= limit]:
             for run in old:

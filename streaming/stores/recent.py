@@ -49,6 +49,7 @@ class RecentEvents:
         "frames",
         "info",
         "oldest",
+        "queued",
         "size",
     )
 
@@ -56,6 +57,7 @@ class RecentEvents:
         self.info: RunInfo = info
         self.fold: Fold = fold.copy() if fold else Fold(updated=info.created)
         self.attempt: int = attempt
+        self.queued: bool = False
         self.control: Control = Control()
         self.frames: list[bytes] = []
         self.oldest: int = self.fold.last_event_id + 1
@@ -138,8 +140,7 @@ class RecentEvents:
         """The run as it is now."""
         cancelling = self.control.cancel is not None
         files = handed_over(self.files.values())
-        viewers = self.control.viewers
-        return Record(self.info, self.fold, viewers, cancelling=cancelling, attempt=self.attempt, files=files)
+        return Record(self.info, self.fold, self.control.viewers, self.queued, cancelling, self.attempt, files=files)
 
     def watch(self, callback: Callable[[], None], *, events: bool = True) -> Callable[[], None]:
         """Calls `callback` on every change; without `events` not for those. Returns a function that ends this."""

@@ -21,7 +21,7 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Collection, Container, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -43,10 +43,12 @@ from .base import (
     store_full,
     too_many_files,
     too_many_runs,
+    worker_full,
 )
-from .driver import DISOWNED, FULL, NO_ROOM, Adopted, Driver, Kept, State, Step, Unfit, sizes
+from .driver import BUSY, DISOWNED, FULL, NO_ROOM, QUEUE, QUEUED, Adopted, Driver, Kept, State, Step, Unfit, sizes
 from .files import MAX_FILES, UPLOADS, FileInfo, Files, is_handed_over, upload_row, uploads_of
 from .lease import Lease
+from .queues import NO_LIMITS, Limits, Waiting
 from .recent import RecentEvents
 from .writer import AWAY, RETRY, WRITE_TIMEOUT, Command, Writer
 
@@ -70,6 +72,9 @@ AWAY_BYTES: Final = 4 * 1024 * 1024
 
 ENDED_BYTES: Final = 16 * 1024 * 1024
 """How much of the runs that have ended a moment ago stays in memory, where the store may still lose their end."""
+
+REFUSALS: Final = {FULL: too_many_runs, NO_ROOM: store_full, BUSY: worker_full}
+"""The errors of `create`, by its outcomes."""
 
 OVERFULL: Final = 2
 """How many times the bytes of the setting the live runs may take before the largest of a worker is ended."""
@@ -170,6 +175,7 @@ class SharedStore(Store):
         self._ended_bytes = 0
         self._stale: set[str] = set()
         self._strangers: dict[str, float] = {}
+        self._unkept: set[str] = set()
         self._closed = self._reliable = False
         self._failed_at = self._swept_at = float("-inf")
         self._sweep_files = True
@@ -181,22 +187,32 @@ class SharedStore(Store):
 
     # -- the producer's side ------------------------------------------------------------------------------------
 
-    def create(self, info: RunInfo, *, limit: int | None = None, queued: bool = False) -> RunInfo:
+    def create(
+        self,
+        info: RunInfo,
+        *,
+        limit: int | None = None,
+        limits: Limits = NO_LIMITS,
+        wait: bool = False,
+        full: bool = False,
+        queued: bool = False,
+    ) -> RunInfo:
         if self._unfit is not None:
             raise StoreAway(str(self._unfit))
-        step = self.driver.create(info, "" if queued else self.worker, limit)
+        step = self.driver.create(info, "" if queued else self.worker, limit, limits=limits, wait=wait, full=full)
         undo = self.driver.cancel(info.id, "shutdown") if queued else self.driver.disown(info.id, self.worker)
         outcome = self._execute(step, undo=undo)
         if outcome == NO_ROOM and self._make_room():
             outcome = self._execute(step, undo=undo)
-        if outcome == FULL:
-            raise too_many_runs()
-        if outcome == NO_ROOM:
-            raise store_full()
-        if outcome is not None:
+        if outcome in REFUSALS:
+            error = REFUSALS[outcome]
+            raise error()
+        if isinstance(outcome, RunInfo):
             return same_request(outcome, info)
         if not queued:
-            self._add(info.id, _Entry(RecentEvents(info), epoch=1))
+            entry = _Entry(RecentEvents(info), epoch=1)
+            entry.recent.queued = wait or outcome == QUEUED
+            self._add(info.id, entry)
         return info
 
     def find_by_key(self, info: RunInfo) -> RunInfo | None:
@@ -271,7 +287,7 @@ class SharedStore(Store):
         """Notes that a run has another producer from now on, which its viewers here follow."""
         entry = self._runs.get(run)
         if entry is not None:
-            entry.epoch = 0
+            entry.epoch, entry.recent.queued = 0, False
             self._wake_listener()
             self._forget(run)
 
@@ -282,6 +298,11 @@ class SharedStore(Store):
         if not self._leases_reliable or self._unfit is not None:
             return ()
         orphans = self._without_strangers(self.driver.query(self.driver.orphans(self.worker)), operations)
+        orphans += [
+            (run, QUEUE)
+            for run in self._unkept
+            if operations is None or self._runs[run].recent.info.operation in operations
+        ]
         if not self._leases_reliable:  # the reply may tell of a jump of the clock
             return ()
         adopted: list[Record] = []
@@ -311,8 +332,9 @@ class SharedStore(Store):
         adopted = self._execute(step, undo=self.driver.disown(run, self.worker))
         if adopted is None:
             return []
-        self._take_over(adopted, adopted.record.attempt + 1)
+        self._take_over(adopted, adopted.record.attempt + (not adopted.record.queued))
         self._runs[run].kept = adopted.record.checkpoint
+        self._unkept.discard(run)
         with contextlib.suppress(StoreAway):
             self._refresh([run])
             (record,) = self.driver.query(self.driver.find([run]))
@@ -327,30 +349,35 @@ class SharedStore(Store):
         # may have lost what they have seen.
         entry.rewound = entry.rewound or record.fold.last_event_id < entry.recent.fold.last_event_id
         entry.recent.skip_to(record.fold)
-        entry.recent.attempt, entry.epoch, entry.began = attempt, epoch, record.fold.last_event_id
+        entry.recent.attempt, entry.recent.queued = attempt, record.queued
+        entry.epoch, entry.began = epoch, record.fold.last_event_id
         # It may have been this worker's before.
         entry.fold, entry.closed, entry.recent.control.lost = None, False, None
         self._add(record.info.id, entry)
         if entry.rewound:
             entry.recent.notify()
 
-    def queued(self, operations: Collection[str], limit: int) -> Sequence[str]:
-        if self._closed:
-            return ()
-        return self.driver.query(self.driver.queued(operations, limit))
+    def queued(self, operations: Mapping[str, Limits], most: int) -> Sequence[str]:
+        step = self.driver.queued(self.worker, operations, most)
+        runs: list[str] = [] if self._closed else self.driver.query(step)
+        return runs
 
-    def claim(self, limit: int, operations: Collection[str]) -> Sequence[Record]:
+    def claim(self, limit: int, operations: Mapping[str, Limits]) -> Sequence[Record]:
         return self._claim(limit, operations)
 
     def claim_run(self, run: str) -> Record | None:
-        return next(iter(self._claim(1, run=run)), None)
+        return next(iter(self._claim(1, {}, run)), None)
 
-    def _claim(self, limit: int, operations: Collection[str] | None = None, run: str | None = None) -> list[Record]:
+    def _claim(self, most: int, operations: Mapping[str, Limits], run: str | None = None) -> list[Record]:
         token = secrets.token_hex(8)
-        step = self.driver.claim(self.worker, limit, token, operations, run)
-        claimed = self._execute(step, undo=self.driver.unclaim(self.worker, token))
+        step = self.driver.claim(self.worker, most, token, operations, run)
+        claimed: list[Adopted] = self._execute(step, undo=self.driver.unclaim(self.worker, token))
         for each in claimed:
-            self._take_over(each, each.record.attempt)
+            entry = self._runs.get(each.record.info.id)
+            if entry is not None and entry.epoch == each.epoch:
+                entry.recent.queued = False  # it was this worker's already, which has more of it than the store
+            else:
+                self._take_over(each, each.record.attempt)
         with contextlib.suppress(StoreAway):
             self._refresh([each.record.info.id for each in claimed])
         return [self._with_checkpoint(each.record) for each in claimed]
@@ -363,6 +390,15 @@ class SharedStore(Store):
                 return replace(record, checkpoint=kept)
             gevent.sleep(RETRY[-1])
         return record
+
+    def share(self, run: str) -> None:
+        self._execute(self.driver.share(run, self.worker))
+
+    def waiting(self, operation: str, runs: Collection[str]) -> Waiting:
+        return self.driver.query(self.driver.waiting(operation, runs))
+
+    def measure(self, operation: str, seconds: float) -> None:
+        self._writer.submit(Command(self.driver.measure(operation, seconds)))
 
     def requeue(self, record: Record) -> None:
         run = record.info.id
@@ -683,11 +719,12 @@ class SharedStore(Store):
             return (append, *self._kept_step(entry))
         if lost == "older":
             run = recent.info.id
-            retake = self.driver.retake(run, self.worker, entry.epoch, recent.attempt, entry.began)
+            at = (entry.epoch, recent.attempt, entry.began)
+            retake = self.driver.retake(run, self.worker, *at, queued=recent.queued)
             return (retake, append, *self._kept_step(entry))
         restored: dict[str, Any] = {"epoch": entry.epoch, "attempt": recent.attempt, "cancel": recent.control.cancel}
         restored["watched"] = int(recent.control.watched)
-        create = self.driver.create(recent.info, self.worker, restored=restored)
+        create = self.driver.create(recent.info, self.worker, restored=restored, wait=recent.queued)
         count = self.driver.count(recent.info.id, self.worker, entry.viewers)
         return (create, append, count, *self._kept_step(entry))
 
@@ -715,6 +752,8 @@ class SharedStore(Store):
             self._forget_ended()
             if uploads_of(entry.recent.info.input):
                 gevent.spawn(self._drop_uploads, entry.recent.info)
+            if self._on_queue is not None:
+                self._on_queue()  # another may begin in its place
 
     def _forget_ended(self) -> None:
         """Drops the runs that have ended here, once the store does not lose their end any more."""
@@ -744,6 +783,7 @@ class SharedStore(Store):
         if isinstance(error, Fenced):
             entry.epoch = 0
             entry.closed = True
+            entry.recent.queued = False
             self._wake_listener()  # its viewers here are to see what the other worker has written
         entry.recent.notify()
 
@@ -779,6 +819,7 @@ class SharedStore(Store):
             return
         if (entry.recent.fold.over or not entry.produced_here) and run not in self._ended:
             del self._runs[run]
+            self._unkept.discard(run)
 
     def _followed(self) -> dict[str, int]:
         """The live runs of other workers that are followed here, each with the number of its last event here."""
@@ -911,6 +952,8 @@ class SharedStore(Store):
         was_missing, entry.missing_since = entry.missing_since is not None, None
         if state.viewers_here != entry.viewers:
             self._write_viewers(run, entry)
+        # Somebody has to write the events of a queued run that is watched.
+        (self._unkept.add if state.worker == QUEUE and entry.viewers else self._unkept.discard)(run)
         # A state that was read before this worker took the run over has an older epoch.
         taken_over = state.epoch >= entry.epoch and (state.worker, state.epoch) != (self.worker, entry.epoch)
         if entry.produced_here and not entry.closed and taken_over:

@@ -42,7 +42,17 @@ def take_stock() -> str:
     return "all there"
 
 
-@operation(runs_in="process", timeout=60, memory=10**9, flush="each", retries=2, name="heavy-work")
+@operation(
+    runs_in="process",
+    timeout=60,
+    memory=10**9,
+    flush="each",
+    retries=2,
+    concurrency=4,
+    concurrency_per_owner=1,
+    priority=-1,
+    name="heavy-work",
+)
 def heavy(input: Pages) -> int:
     """Has every option."""
     return input.pages
@@ -257,6 +267,15 @@ def test_an_executor_that_is_not_there(runs_in: Any, way_out: str) -> None:
         {"retries": -1},
         {"retries": 1.5},
         {"retries": None},
+        {"concurrency": 0},
+        {"concurrency": 1.5},
+        {"concurrency": True},
+        {"concurrency": "4"},
+        {"concurrency_per_owner": 0},
+        {"concurrency_per_owner": -1},
+        {"priority": 1.5},
+        {"priority": None},
+        {"priority": True},
     ],
     ids=str,
 )

@@ -3,3 +3,4 @@
 import pytest
 
 pytest.register_assert_rewrite("tests.stores.contract")
+pytest.register_assert_rewrite("tests.stores.queue_contract")

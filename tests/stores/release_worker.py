@@ -55,7 +55,9 @@ class ReleaseWorker:
 
     def claim(self, operation: str) -> list[str]:
         """The queued runs of an operation that it takes."""
-        return [record.info.id for record in self.store.claim(9, [operation])]
+        from streaming.stores.queues import NO_LIMITS  # which the release before does not have
+
+        return [record.info.id for record in self.store.claim(9, {operation: NO_LIMITS})]
 
     def adoptions(self, seconds: float) -> list[str]:
         """The runs that it takes over within so many seconds."""

@@ -29,12 +29,16 @@ from streaming.settings import Settings
 from streaming.stores.base import EVICT_AFTER, RUN_BYTES, Record, Store
 from streaming.stores.driver import Step
 from streaming.stores.files import FileInfo
+from streaming.stores.queues import NO_LIMITS, Limits
 from streaming.stores.shared import AWAY_BYTES, SharedStore
 from tests.clients import Message, parse_frames
 from tests.stores.contract import Producer, last_shown, run_info, start_event, until
 
 SOON = 1.0
 """Seconds: ten times what an event takes to another worker, and less than a refresh takes to come."""
+
+COUNT = {"count": NO_LIMITS}
+"""The operation of most runs here, without limits."""
 
 MakeWorker: TypeAlias = Callable[..., SharedStore]
 T = TypeVar("T")
@@ -131,6 +135,11 @@ def put_file(store: SharedStore, run: str, name: str, type: str, body: bytes, *,
     """The outcome of keeping a file of a run of this worker."""
     info = FileInfo(name, type, len(body), sha256(body).hexdigest())
     return written(store, store.driver.put_file(run, store.worker, epoch, info, body, 4))
+
+
+def named(*operations: str) -> dict[str, Limits]:
+    """Operations without limits."""
+    return dict.fromkeys(operations, NO_LIMITS)
 
 
 def room(store: SharedStore) -> int:
@@ -659,15 +668,16 @@ class SharedStoreContract:
         record = other.find("r0")
         assert record is not None
         assert record.status == "queued"
-        assert [store.driver.query(store.driver.place(f"r{number}")) for number in range(5)] == [0, 1, 2, 3, 4]
+        runs = [f"r{number}" for number in range(5)]
+        assert store.waiting("count", runs).places() == {run: place for place, run in enumerate(runs, 1)}
         until(lambda: store._leases_reliable, "leases are reliable")
         assert not store.adopt_orphans()
-        first = written(store, store.driver.claim(store.worker, 2, "first"))
-        second = written(other, other.driver.claim(other.worker, 9, "second"))
+        first = written(store, store.driver.claim(store.worker, 2, "first", COUNT))
+        second = written(other, other.driver.claim(other.worker, 9, "second", COUNT))
         assert [adopted.record.info.id for adopted in first] == ["r0", "r1"]
         assert [adopted.record.info.id for adopted in second] == ["r2", "r3", "r4"]
-        assert written(store, store.driver.claim(store.worker, 1, "third")) == []
-        assert store.driver.query(store.driver.place("r4")) == 0
+        assert written(store, store.driver.claim(store.worker, 1, "third", COUNT)) == []
+        assert store.waiting("count", runs).places() == {}
         record = other.find("r0")
         assert record is not None
         assert (record.status, record.attempt) == ("running", 1)
@@ -677,9 +687,9 @@ class SharedStoreContract:
         store, other = worker(), worker()
         for number in range(3):
             written(store, store.driver.create(run_info(f"r{number}"), ""))
-        written(store, store.driver.claim(store.worker, 2, "late"))
+        written(store, store.driver.claim(store.worker, 2, "late", COUNT))
         written(store, store.driver.unclaim(store.worker, "late"))
-        claimed = written(other, other.driver.claim(other.worker, 9, "again"))
+        claimed = written(other, other.driver.claim(other.worker, 9, "again", COUNT))
         assert [adopted.record.info.id for adopted in claimed] == ["r0", "r1", "r2"]
         assert [adopted.epoch for adopted in claimed] == [3, 3, 2]
 
@@ -690,11 +700,11 @@ class SharedStoreContract:
             store.create(run_info(f"o{number}", operation="other"), queued=True)
         for number in range(3):
             store.create(run_info(f"r{number}"), queued=True)
-        assert not other.queued(["nothing"], 1)
-        assert other.claim(9, ["nothing"]) == []
-        assert len(other.queued(["nothing", "count"], 1)) == 1
-        assert [record.info.id for record in other.claim(2, ["count", "nothing"])] == ["r0", "r1"]
-        assert [record.info.id for record in store.claim(9, ["count"])] == ["r2"]
+        assert not other.queued(named("nothing"), 1)
+        assert other.claim(9, named("nothing")) == []
+        assert len(other.queued(named("nothing", "count"), 1)) == 1
+        assert [record.info.id for record in other.claim(2, named("count", "nothing"))] == ["r0", "r1"]
+        assert [record.info.id for record in store.claim(9, COUNT)] == ["r2"]
         producer = Producer(other, "r0", ManualClock())
         producer.write(start_event(run="r0"))
         producer.end()
@@ -711,14 +721,14 @@ class SharedStoreContract:
         assert taken is not None
         assert taken.info.id == "r1"
         assert store.claim_run("r1") is None
-        assert [record.info.id for record in store.claim(9, ["count"])] == ["r0", "r2"]
+        assert [record.info.id for record in store.claim(9, COUNT)] == ["r0", "r2"]
 
     def test_a_run_is_put_back(self, worker: MakeWorker) -> None:
         """It keeps its place, and the number of its attempts; a viewer here follows its next producer."""
         store, other = worker(lease=0.3), worker(lease=0.3)
         for number in range(2):
             store.create(run_info(f"r{number}"), queued=True)
-        (record,) = store.claim(1, ["count"])
+        (record,) = store.claim(1, COUNT)
         crash(store)
         adopted: list[Record] = []
 
@@ -733,7 +743,7 @@ class SharedStoreContract:
             assert found is not None
             assert found.status == "queued"
             third = worker()
-            assert [record.info.id for record in third.claim(2, ["count"])] == ["r0", "r1"]
+            assert [record.info.id for record in third.claim(2, COUNT)] == ["r0", "r1"]
             assert third.control("r0").lost is None
             producer = Producer(third, "r0", ManualClock())
             producer.write(start_event(run="r0"))
@@ -759,7 +769,7 @@ class SharedStoreContract:
         assert other.create(run_info("r2", "c", key="k", digest="d"), limit=1, queued=True).id == "r"
         with pytest.raises(TooMany):
             other.create(run_info("r3", "c"), limit=1, queued=True)
-        (record,) = other.claim(1, ["count"])
+        (record,) = other.claim(1, COUNT)
         assert record.info.input == b"{}"
 
     def test_queued_runs_are_listed(self, worker: MakeWorker) -> None:
@@ -767,7 +777,7 @@ class SharedStoreContract:
         store, other = worker(), worker()
         for number in range(2):
             store.create(run_info(f"r{number}"), queued=True)
-        store.claim(1, ["count"])
+        store.claim(1, COUNT)
         start_run(store, "r2")
         page = other.page(owner="", operation=None, status="queued", limit=9, before=None)
         assert [(record.info.id, record.status) for record in page] == [("r1", "queued")]
@@ -787,11 +797,11 @@ class SharedStoreContract:
 
         store.create(run_info("r"), queued=True)
         assert statuses() == ["queued"] * 2
-        (record,) = store.claim(1, ["count"])
+        (record,) = store.claim(1, COUNT)
         assert statuses() == ["running"] * 2
         store.requeue(record)
         assert statuses() == ["queued"] * 2
-        written(store, store.driver.claim(store.worker, 1, "token", ["count"]))
+        written(store, store.driver.claim(store.worker, 1, "token", COUNT))
         written(store, store.driver.unclaim(store.worker, "token"))
         assert statuses() == ["queued"] * 2
         other.cancel("r", "requested")
@@ -850,7 +860,7 @@ class SharedStoreContract:
         store.release("r")
         (record,) = other.adopt_orphans()
         other.requeue(replace(record, attempt=2))
-        (claimed,) = store.claim(1, ["count"])
+        (claimed,) = store.claim(1, COUNT)
         assert (claimed.attempt, claimed.checkpoint) == (2, (1, b"value"))
 
     def test_a_run_is_left_to_another_worker(self, worker: MakeWorker) -> None:

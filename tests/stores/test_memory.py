@@ -19,9 +19,10 @@ from streaming.stores.recent import AHEAD_BYTES, AHEAD_STEP, SHORT_LOG, TRIM_FRA
 from tests.clients import parse_frames
 from tests.figures import Figures
 from tests.stores.contract import Producer, StoreContract, run_info, start_event, until
+from tests.stores.queue_contract import QueueContract
 
 
-class TestMemoryStore(StoreContract):
+class TestMemoryStore(StoreContract, QueueContract):
     """The contract."""
 
     def make(self, **options: Any) -> Store:

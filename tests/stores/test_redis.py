@@ -15,8 +15,9 @@ from streaming.stores.redis.store import RedisStore
 from streaming.stores.redis.url import read_url
 from tests.servers import Server, redis
 from tests.stores.contract import StoreContract, run_info, until
+from tests.stores.queue_contract import QueueContract
 from tests.stores.redis_user import limited
-from tests.stores.shared_contract import crash, ids, read_all, soon, start_run, watching
+from tests.stores.shared_contract import COUNT, crash, ids, read_all, soon, start_run, watching
 
 pytestmark = pytest.mark.live
 
@@ -30,7 +31,7 @@ def server() -> Iterator[Server]:
         yield server
 
 
-class TestRedisStore(StoreContract):
+class TestRedisStore(StoreContract, QueueContract):
     """The contract, kept by a user who may use no key outside the prefix."""
 
     @pytest.fixture(autouse=True)
@@ -63,7 +64,7 @@ def test_stores_with_different_prefixes(server: Server, worker: Callable[..., Re
         soon(lambda: ids(seen) == [1, 2, 3, 4, 5], "the viewer of one store sees what its producer writes")
     assert [len(read_all(store, "r")) for store in (plain, one, two)] == [2, 3, 5]
     assert [store.live("ann") for store in (plain, one, two)] == [2, 1, 1]
-    assert [store.queued(["count"], 1) for store in (plain, one, two)] == [["queued"], [], []]
+    assert [store.queued(COUNT, 1) for store in (plain, one, two)] == [["queued"], [], []]
     assert one.find("queued") is None
     assert len({store.secret() for store in (plain, one, two)}) == 3
     crash(one)

@@ -15,7 +15,7 @@ from streaming.stores.redis.connection import Connection
 from streaming.stores.redis.store import RedisStore
 from tests.servers import Server, redis
 from tests.stores.contract import Producer, run_info, until
-from tests.stores.shared_contract import Reader, crash, ids, read_all, soon, start_run, watching
+from tests.stores.shared_contract import COUNT, Reader, crash, ids, read_all, soon, start_run, watching
 
 pytestmark = pytest.mark.live
 
@@ -147,13 +147,13 @@ def test_a_lost_claim(direct: Connection, worker: Make) -> None:
     store = worker()
     store.create(run_info("q"), queued=True)
     replica = Replica(direct)
-    (record,) = store.claim(1, ["count"])
+    (record,) = store.claim(1, COUNT)
     assert record.info.id == "q"
     producer = taken_over(store, "q")
     producer.write(make_event("start", {}), event("tick"))
     replica.lead()
     has(worker(), "q", 2)
-    assert not store.claim(1, ["count"])
+    assert not store.claim(1, COUNT)
     assert store.find("q").status == "running"
     done(producer)
 

@@ -12,6 +12,7 @@ from streaming.stores.redis.connection import Connection
 from streaming.stores.redis.store import RedisStore
 from streaming.stores.shared import SharedStore
 from tests.servers import Server, redis
+from tests.stores.queue_contract import SharedQueueContract
 from tests.stores.redis_user import limited
 from tests.stores.shared_contract import MakeWorker, SharedStoreContract, start_run, workers
 
@@ -25,7 +26,7 @@ def server() -> Iterator[Server]:
         yield server
 
 
-class TestRedisWorkers(SharedStoreContract):
+class TestRedisWorkers(SharedStoreContract, SharedQueueContract):
     """The contract, kept by a user who may do no more than docs/stores.md says."""
 
     @pytest.fixture

@@ -22,10 +22,11 @@ from streaming.stores.sqlite import file as sqlite
 from streaming.stores.sqlite.driver import PAGES
 from streaming.stores.sqlite.store import SqliteStore
 from tests.stores.contract import StoreContract, last_shown, run_info, until
+from tests.stores.queue_contract import QueueContract, SharedQueueContract
 from tests.stores.shared_contract import MakeWorker, SharedStoreContract, ids, read_all, room, start_run, workers
 
 
-class TestSqliteStore(StoreContract):
+class TestSqliteStore(StoreContract, QueueContract):
     """The contract."""
 
     @pytest.fixture(autouse=True)
@@ -40,7 +41,7 @@ class TestSqliteStore(StoreContract):
         return SqliteStore(self.tmp_path / f"{self.files}.db", **options)
 
 
-class TestSqliteWorkers(SharedStoreContract):
+class TestSqliteWorkers(SharedStoreContract, SharedQueueContract):
     """The contract of several workers."""
 
     @pytest.fixture
@@ -86,8 +87,10 @@ def test_a_file_without_lists(tmp_path: Path) -> None:
         start_run(store, "live")
         store.create(run_info("queued"), queued=True)
         store.flush()
-    indexes = ("runs_of_operation", "runs_of_list", "runs_of_operation_and_list")
-    does(tmp_path / "runs.db", "DROP TRIGGER runs_listed", *(f"DROP INDEX {name}" for name in indexes))
+    indexes = ("runs_of_operation", "runs_of_list", "runs_of_operation_and_list", "runs_at_work", "runs_in_line")
+    triggers = ("runs_listed", "queue_longer", "queue_changed")
+    does(tmp_path / "runs.db", *(f"DROP TRIGGER {name}" for name in triggers))
+    does(tmp_path / "runs.db", *(f"DROP INDEX {name}" for name in indexes))
     does(tmp_path / "runs.db", "ALTER TABLE runs DROP COLUMN list")
     with contextlib.closing(SqliteStore(tmp_path / "runs.db")) as store:
         for status, run in {"succeeded": "over", "running": "live", "queued": "queued"}.items():
@@ -197,7 +200,7 @@ def test_a_file_without_what_was_added_to_its_version(tmp_path: Path) -> None:
         before = room(store)
     triggers = does(file, "SELECT name FROM sqlite_master WHERE name LIKE 'room_%'")
     does(file, *(f"DROP TRIGGER {name}" for (name,) in triggers), "DROP TABLE room", "DROP INDEX runs_expires")
-    does(file, "ALTER TABLE runs DROP COLUMN expires", "DROP INDEX runs_waiting")
+    does(file, "ALTER TABLE runs DROP COLUMN expires")
     does(file, "CREATE INDEX runs_queued ON runs (number) WHERE queued AND ending IS NULL")
     for _ in range(2):
         with contextlib.closing(SqliteStore(file)) as store:

@@ -25,15 +25,16 @@ from ...errors import StoreAway
 from ...protocol.frames import BLOCK_BYTES, Block
 from ...protocol.state import Fold, Reason
 from ..base import EVICT_AFTER, RUN_BYTES, SECRET_BYTES, Record, RunInfo
-from ..driver import QUEUE, Adopted, Driver, Kept, News, PutFile, State, Step, Stored, T, Unfit
+from ..driver import QUEUE, Adopted, Driver, Kept, News, PutFile, State, Step, Stored, T, Unfit, is_bound
 from ..files import FileInfo
 from ..lists import list_of
+from ..queues import NO_LIMITS, WEIGHT, Limits, Waiting
 from . import replies
 from .clock_skew import SLACK, ClockSkew
 from .connection import TIMEOUT, Connection, Pool, outcome
 from .policy import danger, read_info
 from .primary import Primary
-from .scripts import Call, TimedStep
+from .scripts import Argument, Call, TimedStep
 
 BLOCK_SECONDS: Final = 2.0
 """How long one `XREAD` waits."""
@@ -152,8 +153,9 @@ class RedisDriver(Driver):
         before, self._reopened = self._reopened, self._primary.reopened
         return before != self._reopened
 
-    def retake(self, run: str, worker: str, epoch: int, attempt: int, after: int) -> Step[Any]:
-        return self._scripts.step("retake", run, worker, epoch, attempt, after, self._lease_length)
+    def retake(self, run: str, worker: str, epoch: int, attempt: int, after: int, *, queued: bool = False) -> Step[Any]:
+        kept = "1" if queued else ""
+        return self._scripts.step("retake", run, worker, epoch, attempt, after, self._lease_length, kept)
 
     @property
     def jumped_at(self) -> float:
@@ -203,11 +205,19 @@ class RedisDriver(Driver):
     # -- runs ---------------------------------------------------------------------------------------------------
 
     def create(
-        self, info: RunInfo, worker: str, limit: int | None = None, restored: Mapping[str, Any] | None = None
+        self,
+        info: RunInfo,
+        worker: str,
+        limit: int | None = None,
+        restored: Mapping[str, Any] | None = None,
+        *,
+        limits: Limits = NO_LIMITS,
+        wait: bool = False,
+        full: bool = False,
     ) -> Step[RunInfo | str | None]:
         fields: dict[str, Any] = {name: getattr(info, name) for name in RunInfo.__slots__}
         fields |= {"linger": None if info.linger is None else repr(info.linger), "updated": info.created}
-        fields |= {"queued": None if worker else 1}
+        fields |= {"bound": 1 if is_bound(info, worker) else None}
         worker = worker or QUEUE
         fields |= {"worker": worker, "epoch": 1, "attempt": 1, "last": 0, "oldest": 1, "size": 0, **(restored or {})}
         fields |= {"watched": fields.get("watched") or None}
@@ -216,6 +226,8 @@ class RedisDriver(Driver):
             *(info.id, worker, self._lease_length, info.owner, info.client, info.key or ""),
             *("1" if restored else "", "" if limit is None else limit),
             *(self._store_bytes, RUN_BYTES + len(info.input or b"") + len(info.shown or b"")),
+            *_limits(info.operation, limits)[:3],
+            *("1" if wait else "", "1" if full else ""),
             *(part for name, value in fields.items() if value is not None for part in (name, value)),
             decode=replies.created,
         )
@@ -298,24 +310,22 @@ class RedisDriver(Driver):
 
     # -- producers ----------------------------------------------------------------------------------------------
 
-    def queued(self, operations: Collection[str], limit: int) -> Step[list[str]]:
-        return self._scripts.step("queued", limit, *operations, decode=lambda runs: [run.decode() for run in runs])
+    def queued(self, worker: str, operations: Mapping[str, Limits], most: int) -> Step[list[str]]:
+        arguments = (most, worker, *_all_limits(operations))
+        return self._scripts.step("queued", *arguments, decode=lambda runs: [run.decode() for run in runs])
 
     def claim(
-        self,
-        worker: str,
-        limit: int,
-        token: str,
-        operations: Collection[str] | None = None,
-        run: str | None = None,
+        self, worker: str, most: int, token: str, operations: Mapping[str, Limits], run: str | None = None
     ) -> Step[list[Adopted]]:
-        which = ["run", run] if run is not None else ["any"] if operations is None else ["of", *operations]
         return self._scripts.step(
             "claim",
-            *(worker, limit, self._lease_length, token),
-            *which,
+            *(worker, most, self._lease_length, token, run or ""),
+            *_all_limits(operations),
             decode=lambda rows: [replies.claimed(row) for row in rows],
         )
+
+    def share(self, run: str, worker: str) -> Step[Any]:
+        return self._scripts.step("share", run, worker)
 
     def unclaim(self, worker: str, token: str) -> Step[Any]:
         return self._scripts.step("unclaim", worker, token)
@@ -323,8 +333,11 @@ class RedisDriver(Driver):
     def requeue(self, run: str, worker: str, attempt: int) -> Step[Any]:
         return self._scripts.step("requeue", run, worker, attempt)
 
-    def place(self, run: str) -> Step[int]:
-        return self._scripts.step("place", run, decode=int)
+    def waiting(self, operation: str, runs: Collection[str]) -> Step[Waiting]:
+        return self._scripts.step("waiting", operation, *runs, decode=replies.waiting)
+
+    def measure(self, operation: str, seconds: float) -> Step[Any]:
+        return self._scripts.step("measure", operation, repr(seconds), repr(WEIGHT))
 
     def orphans(self, worker: str) -> Step[list[tuple[str, str]]]:
         return TimedStep(
@@ -384,3 +397,13 @@ class RedisDriver(Driver):
             return None
         self._recounted_at = time.monotonic()
         return self._scripts.step("recount", self._retention)
+
+
+def _limits(operation: str, limits: Limits) -> list[Argument]:
+    """An operation with its limits, as arguments of a script."""
+    numbers = (limits.concurrency, limits.per_client, limits.priority)
+    return [operation, *("" if number is None else number for number in numbers)]
+
+
+def _all_limits(operations: Mapping[str, Limits]) -> list[Argument]:
+    return [argument for name, limits in operations.items() for argument in _limits(name, limits)]

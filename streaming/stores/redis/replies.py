@@ -11,18 +11,22 @@ import orjson
 from ...protocol.frames import BLOCK_BYTES, Block, split
 from ...protocol.state import Fold
 from ..base import Record, RunInfo
-from ..driver import FULL, NO_ROOM, Adopted, PutFile, State, Stored, sizes
+from ..driver import BUSY, FULL, NO_ROOM, QUEUED, Adopted, PutFile, State, Stored, sizes
 from ..files import FileInfo, handed_over
+from ..queues import Waiting
 from .scripts import Argument
 
 BODIES: Final = frozenset({"input", "shown", "progress", "result", "error", "question", "usage"})
 """The fields that are bytes."""
 
-FIELDS: Final = {*RunInfo.__slots__, *Fold.__slots__, "last", "queued", "cancel", "attempt"}
+FIELDS: Final = {*RunInfo.__slots__, *Fold.__slots__, "last", "queued", "cancel", "attempt", "claimed"}
 """The fields that make a record; a later version may add others, whatever is in them."""
 
 SHOWN: Final = sorted(FIELDS - {"result", "input", "last_event_id"})
 """The fields of the runs in a page."""
+
+CREATED: Final = {-1: FULL, -2: NO_ROOM, -3: QUEUED, -4: BUSY}
+"""The outcomes of `create` that are no run."""
 
 OUTCOMES: Final[Mapping[int, PutFile]] = {1: "kept", 0: "fenced", -1: "full"}
 
@@ -49,6 +53,7 @@ def record(row: Sequence[bytes], viewers: int = 0, kept: Sequence[bytes] = ()) -
         "cancel" in fields,
         int(fields["attempt"]),
         files=files(kept),
+        begun="claimed" not in fields or int(fields["last"]) > int(fields["claimed"]),
     )
 
 
@@ -71,8 +76,8 @@ def _named(values: Sequence[bytes | None]) -> list[bytes]:
 
 def created(reply: Any) -> RunInfo | str | None:
     """The outcome of `create`, and of `find_by_key`."""
-    if reply in (-1, -2):
-        return FULL if reply == -1 else NO_ROOM
+    if isinstance(reply, int):
+        return CREATED[reply]
     return record(reply).info if reply else None
 
 
@@ -87,13 +92,24 @@ def adopted(reply: Sequence[Any] | None) -> Adopted | None:
         return None
     row, kept = reply
     now, epoch = claimed(row)
-    return Adopted(replace(now, attempt=now.attempt - 1, checkpoint=checkpoint(kept)), epoch)
+    return Adopted(replace(now, attempt=now.attempt - (not now.queued), checkpoint=checkpoint(kept)), epoch)
 
 
 def checkpoint(fields: Sequence[Any]) -> tuple[int, bytes] | None:
     """A checkpoint, by its number and value."""
     after, value = fields
     return None if value is None else (int(after), value)
+
+
+def waiting(reply: Sequence[Any]) -> Waiting:
+    """The queued runs of an operation."""
+    lines, positions, at_work, seconds = reply
+    return Waiting(
+        {client.decode(): count for client, count, *_ in lines},
+        {run.decode(): (client.decode(), before) for run, client, before in positions},
+        at_work,
+        None if seconds is None else float(seconds),
+    )
 
 
 def stored(reply: Sequence[Any] | None) -> Stored | None:

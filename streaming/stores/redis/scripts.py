@@ -23,6 +23,12 @@ that a server without memory refuses, so that all of it is done or nothing. Time
     headway:key:N:OWNER:KEY     the run that was started with an Idempotency-Key; N is the length of the owner's name
     headway:extras              set: runs that may have a checkpoint or files
     headway:queue               sorted set: queued runs by their numbers
+    headway:operations          set: operations with clients in the next one
+    headway:lines:OP            sorted set: the clients of an operation by when a run of theirs last began
+    headway:line:N:OP:CLIENT    sorted set: queued runs of an operation and a client by their numbers
+    headway:work:N:OP:CLIENT    set: those at work, if they are counted; without the client those of all
+    headway:served              counts the runs that have begun and are counted
+    headway:durations           hash: an operation -> about how many seconds a run of it takes
     headway:claim:TOKEN         list: the runs that one request has claimed
     headway:erased:RUN          exists for a minute after the run was erased: its producer does not write it again
     headway:part                the name of this store, where files of several stores lie in one place
@@ -33,6 +39,7 @@ that a server without memory refuses, so that all of it is done or nothing. Time
     headway:workers             set: the workers that may hold live runs
     headway:lease:WORKER        exists while the worker is alive; its length in milliseconds
     headway:runs:WORKER         set: live runs of a worker
+    headway:kept:WORKER         set: queued runs whose events a worker writes
     headway:inbox:WORKER        stream: runs whose requests the worker is to read again
 
 All of them begin with the prefix of the store (`url`), if it has one. The scripts compute the keys, so a Redis Cluster,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -14,10 +13,11 @@ from ...clock import Clock
 from ...protocol.frames import BLOCK_BYTES, Block
 from ...protocol.state import Fold, Reason
 from ..base import EVICT_AFTER, Record, RunInfo
-from ..driver import FULL, NO_ROOM, QUEUE, Adopted, Kept, PutFile, State, Stored
+from ..driver import BUSY, FULL, NO_ROOM, QUEUE, QUEUED, Adopted, Kept, PutFile, State, Stored, is_bound
 from ..files import FileInfo
 from ..lists import list_of
-from . import room, rows
+from ..queues import NO_LIMITS, WEIGHT, Limits, Waiting
+from . import queue, room, rows
 from .file import SQL, Connection, SqliteFile, on_queue, on_run, step, telling
 from .hints import EVERYBODY
 
@@ -36,8 +36,8 @@ NEWEST: Final = 2**63 - 1
 """The largest number that a run may have."""
 
 
-def _queued_run(info: RunInfo, worker: str, *_: object, **__: object) -> str | None:
-    return None if worker else EVERYBODY
+def _queued_run(info: RunInfo, worker: str, *_: object, wait: bool = False, **__: object) -> str | None:
+    return None if worker and not wait else EVERYBODY
 
 
 class SqliteDriver(SqliteFile):
@@ -62,6 +62,10 @@ class SqliteDriver(SqliteFile):
         worker: str,
         limit: int | None = None,
         restored: Mapping[str, Any] | None = None,
+        *,
+        limits: Limits = NO_LIMITS,
+        wait: bool = False,
+        full: bool = False,
     ) -> RunInfo | str | None:
         values = {name: getattr(info, name) for name in RunInfo.__slots__}
         existing = db.execute(SQL["find_by_key"], values).fetchone()  # without a key nothing: NULL equals nothing
@@ -73,11 +77,22 @@ class SqliteDriver(SqliteFile):
             return FULL
         if restored is None and db.execute(SQL["room"]).fetchone()[0] >= self._store_bytes:
             return NO_ROOM
+        asked = wait or not worker
+        queued = asked or (restored is None and queue.must_wait(db, info, limits))
+        if full and not queued:
+            return BUSY
         state = {"epoch": 1, "attempt": 1, "cancel": None, "watched": 0, **(restored or {})}
         if not worker:
             db.execute(SQL["open_queue"], {"now": time.monotonic()})
-        db.execute(SQL["create"], {**values, **state, "worker": worker or QUEUE})
-        return None
+        db.execute(
+            SQL["create"],
+            {**values, **state, "worker": worker or QUEUE, "queued": queued, "bound": is_bound(info, worker)},
+        )
+        if queued:
+            db.execute(SQL["add_line"], values)
+        elif limits.any:
+            queue.serve(db, info.operation, info.client)
+        return QUEUED if queued and not asked else None
 
     @step
     def find_by_key(self, db: Connection, owner: str, key: str) -> RunInfo | None:
@@ -193,24 +208,36 @@ class SqliteDriver(SqliteFile):
     # -- producers ----------------------------------------------------------------------------------------------
 
     @step
-    def queued(self, db: Connection, operations: Collection[str], limit: int) -> list[str]:
-        return [row["id"] for row in _queued(db, limit, operations, None)]
+    def queued(self, db: Connection, worker: str, operations: Mapping[str, Limits], most: int) -> list[str]:
+        return [row["id"] for row in queue.next_of(db, worker, most, operations)]
 
     @telling(on_queue)
     def claim(
         self,
         db: Connection,
         worker: str,
-        limit: int,
+        most: int,
         token: str,
-        operations: Collection[str] | None = None,
+        operations: Mapping[str, Limits],
         run: str | None = None,
     ) -> list[Adopted]:
-        queued = _queued(db, limit, operations, run)
-        for row in queued:
-            for statement in ("claim", "name_claim"):
+        if run is None:
+            claimed = queue.next_of(db, worker, most, operations)
+        else:
+            claimed = db.execute(SQL["queued"], {"run": run}).fetchall()
+        for row in claimed:
+            for statement in ("name_claim", "claim"):
                 db.execute(SQL[statement], {"run": row["id"], "worker": worker, "token": token})
-        return [Adopted(replace(rows.record(row), queued=False), row["epoch"] + 1) for row in queued]
+            queue.serve(db, row["operation"], row["client"])
+        epochs = [row["epoch"] + (row["worker"] != worker) for row in claimed]
+        return [
+            Adopted(replace(rows.record(row), queued=False), epoch) for row, epoch in zip(claimed, epochs, strict=True)
+        ]
+
+    @telling(on_queue)
+    def share(self, db: Connection, run: str, worker: str) -> None:
+        db.execute(SQL["share"], {"run": run, "worker": worker})
+        db.execute(SQL["queue_changed"])
 
     @telling(on_queue)
     def unclaim(self, db: Connection, worker: str, token: str) -> None:
@@ -220,10 +247,15 @@ class SqliteDriver(SqliteFile):
     def requeue(self, db: Connection, run: str, worker: str, attempt: int) -> None:
         db.execute(SQL["open_queue"], {"now": time.monotonic()})
         db.execute(SQL["requeue"], {"run": run, "worker": worker, "attempt": attempt})
+        db.execute(SQL["add_line_of"], {"run": run})
 
     @step
-    def place(self, db: Connection, run: str) -> int:
-        return int(db.execute(SQL["place"], {"run": run}).fetchone()[0])
+    def waiting(self, db: Connection, operation: str, runs: Collection[str]) -> Waiting:
+        return queue.waiting(db, operation, runs)
+
+    @step
+    def measure(self, db: Connection, operation: str, seconds: float) -> None:
+        db.execute(SQL["measure"], {"operation": operation, "seconds": seconds, "weight": WEIGHT})
 
     @step
     def orphans(self, db: Connection, worker: str) -> list[tuple[str, str]]:
@@ -291,6 +323,7 @@ class SqliteDriver(SqliteFile):
     def expire(self, db: Connection) -> bool:
         now = self._clock.now()
         db.execute(SQL["forget_workers"], {"now": time.monotonic()})
+        db.execute(SQL["forget_lines"])
         goal = room.total(db) - room.SLICE_BYTES
         for row in db.execute(SQL["expired"], {"now": now, "before": now - self._retention}).fetchall():
             if room.total(db) <= goal or not room.erase_some(db, row):
@@ -317,9 +350,3 @@ class SqliteDriver(SqliteFile):
 def _checkpoint(db: Connection, run: str) -> tuple[int, bytes] | None:
     kept = db.execute(SQL["checkpoint"], {"run": run}).fetchone()
     return kept and tuple(kept)
-
-
-def _queued(db: Connection, limit: int, operations: Collection[str] | None, run: str | None) -> list[sqlite3.Row]:
-    """The oldest queued runs."""
-    names = None if operations is None else orjson.dumps(list(operations)).decode()
-    return db.execute(SQL["queued"], {"limit": limit, "operations": names, "run": run}).fetchall()

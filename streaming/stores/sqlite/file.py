@@ -316,15 +316,16 @@ class SqliteFile(Driver):
     def _look(self, db: Connection, always: bool) -> tuple[int, tuple[int, set[str], bool] | None]:
         """The version of the data, and, `always` or where others have committed something since the last look:
 
-        the last transaction, the runs that have changed, and whether any are queued.
+        the last transaction, the runs that have changed, and whether others may begin of those that are queued.
         """
         (version,) = db.execute("PRAGMA data_version").fetchone()
         if version == self._data_version and not always:
             return version, None
-        (last,) = db.execute(SQL["transaction"]).fetchone()
+        last, changed_at = db.execute("SELECT number, changed FROM turn, queue").fetchone()
         values = {"since": self._last_transaction, "worker": self.worker}
         changed = {row["id"] for row in db.execute(SQL["changed"], values)}
-        return version, (last, changed, bool(db.execute(SQL["has_queue"]).fetchone()[0]))
+        queue_changed = changed_at > self._last_transaction and bool(db.execute(SQL["has_queue"]).fetchone()[0])
+        return version, (last, changed, queue_changed)
 
     def refresh_due(self) -> bool:
         """Whether the workers that are alive are others than before: viewers of a dead one no longer count."""

@@ -18,7 +18,7 @@ COLUMNS = {name: "last" if name == "last_event_id" else name for name in Fold.__
 
 SUMMARY = ", ".join(
     "NULL AS result" if name == "result" else name
-    for name in (*RunInfo.__slots__, *COLUMNS.values(), "queued", "cancel", "attempt")
+    for name in (*RunInfo.__slots__, *COLUMNS.values(), "queued", "cancel", "attempt", "claimed")
 )
 """What `record` reads of a row, but for the result."""
 
@@ -47,7 +47,8 @@ def record(row: sqlite3.Row, viewers: int = 0, files: Sequence[FileInfo] = ()) -
     """A run as it is now."""
     fold = Fold(**{name: row[column] for name, column in COLUMNS.items()})
     cancelling = row["cancel"] is not None
-    return Record(info(row), fold, viewers, bool(row["queued"]), cancelling, row["attempt"], files=files)
+    begun = row["claimed"] is None or row["last"] > row["claimed"]
+    return Record(info(row), fold, viewers, bool(row["queued"]), cancelling, row["attempt"], files=files, begun=begun)
 
 
 def file(row: sqlite3.Row) -> FileInfo:

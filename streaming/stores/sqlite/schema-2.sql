@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS files (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS claims (run TEXT PRIMARY KEY, token TEXT NOT NULL) WITHOUT ROWID;
 DROP INDEX IF EXISTS runs_queued;
-CREATE INDEX IF NOT EXISTS runs_waiting ON runs (number) WHERE queued AND ending IS NULL;
+DROP INDEX IF EXISTS runs_waiting;
 CREATE TRIGGER IF NOT EXISTS runs_erased AFTER DELETE ON runs BEGIN
   DELETE FROM blocks WHERE run = old.id;  -- also for the code of version 1, which knows half of these tables
   DELETE FROM answers WHERE run = old.id;
@@ -15,9 +15,12 @@ CREATE TRIGGER IF NOT EXISTS runs_erased AFTER DELETE ON runs BEGIN
   DELETE FROM files WHERE run = old.id;
   DELETE FROM claims WHERE run = old.id;
 END;
-CREATE TRIGGER IF NOT EXISTS runs_queued_only_claimed BEFORE UPDATE OF worker ON runs
-WHEN old.queued AND old.worker = 'queue' AND new.queued BEGIN
-  SELECT RAISE(IGNORE);  -- the code of version 1 adopts runs; once no worker of version 2 lives, the queue seems dead
+-- How often a run was adopted, by code of this version.
+ALTER TABLE runs ADD COLUMN adoptions INTEGER NOT NULL DEFAULT 0;
+DROP TRIGGER IF EXISTS runs_queued_only_claimed;
+CREATE TRIGGER IF NOT EXISTS runs_queued_stay BEFORE UPDATE OF worker ON runs
+WHEN old.queued AND new.queued AND new.adoptions = old.adoptions BEGIN
+  SELECT RAISE(IGNORE);  -- the code of version 1 adopts the runs of a dead worker, queued ones too, which it would end
 END;
 CREATE TABLE IF NOT EXISTS schema (version INTEGER NOT NULL, oldest INTEGER NOT NULL);
 -- When the retention of a finished run ends; unset for one that the code of version 1 has ended.
@@ -90,3 +93,27 @@ WHEN new.list <> ifnull(new.ending, iif(new.queued AND new.cancel IS NULL, 'queu
 END;
 -- What calls of language models have taken.
 ALTER TABLE runs ADD COLUMN usage BLOB;
+-- The last event when a worker claimed the run from the queue: its work has begun once there is a later one.
+ALTER TABLE runs ADD COLUMN claimed INTEGER;
+-- Whether only the worker that has the run can begin it: others have not its input, or not its files yet.
+ALTER TABLE runs ADD COLUMN bound INTEGER NOT NULL DEFAULT 0;
+-- Whether a claim is of a run that was the worker's already.
+ALTER TABLE claims ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;
+-- The transaction in which a run was last queued, claimed or ended, so that others may begin, and how many have begun.
+CREATE TABLE IF NOT EXISTS queue (changed INTEGER NOT NULL, served INTEGER NOT NULL);
+INSERT INTO queue SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM queue);
+-- When a run of an operation and a client began last, by that counter.
+CREATE TABLE IF NOT EXISTS lines (
+  operation TEXT NOT NULL, client TEXT NOT NULL, served INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (operation, client)
+) WITHOUT ROWID;
+INSERT OR IGNORE INTO lines (operation, client) SELECT operation, client FROM runs WHERE list = 'queued';
+CREATE INDEX IF NOT EXISTS runs_at_work ON runs (operation, client) WHERE list = 'live';
+CREATE INDEX IF NOT EXISTS runs_in_line ON runs (operation, client, number) WHERE list = 'queued';
+-- About how long a run of an operation takes, in seconds.
+CREATE TABLE IF NOT EXISTS durations (operation TEXT PRIMARY KEY, seconds REAL NOT NULL) WITHOUT ROWID;
+CREATE TRIGGER IF NOT EXISTS queue_longer AFTER INSERT ON runs WHEN new.list = 'queued' BEGIN
+  UPDATE queue SET changed = (SELECT number FROM turn);
+END;
+CREATE TRIGGER IF NOT EXISTS queue_changed AFTER UPDATE OF list ON runs WHEN new.list <> old.list BEGIN
+  UPDATE queue SET changed = (SELECT number FROM turn);
+END;

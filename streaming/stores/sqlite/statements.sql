@@ -21,10 +21,10 @@ SELECT total(count) FROM viewers WHERE viewers.run = runs.id AND viewers.worker 
 -- name: create
 INSERT INTO runs (
   id, operation, owner, client, created, updated, linger, key, digest, input, shown, worker, queued,
-  epoch, attempt, cancel, watched, list
+  epoch, attempt, cancel, watched, list, bound
 ) VALUES (
-  :id, :operation, :owner, :client, :created, :created, :linger, :key, :digest, :input, :shown, :worker, :worker = 'queue',
-  :epoch, :attempt, :cancel, :watched, iif(:worker = 'queue', 'queued', 'live')
+  :id, :operation, :owner, :client, :created, :created, :linger, :key, :digest, :input, :shown, :worker, :queued,
+  :epoch, :attempt, :cancel, :watched, iif(:queued, 'queued', 'live'), :bound
 )
 
 -- name: find_by_key
@@ -136,43 +136,100 @@ INSERT INTO workers (id, expires) VALUES (:worker, :now + :lease)
 DELETE FROM viewers WHERE run = :run AND worker = :worker
 
 -- name: queued
-SELECT * FROM runs WHERE queued AND worker = 'queue' AND ending IS NULL AND (:run IS NULL OR id = :run)
-  AND (:operations IS NULL OR operation IN (SELECT value FROM json_each(:operations))) ORDER BY number LIMIT :limit
+SELECT * FROM runs WHERE id = :run AND queued AND ending IS NULL
+
+-- name: at_work
+SELECT count(*) FROM runs WHERE list = 'live' AND operation = :operation AND NOT queued
+
+-- name: at_work_of_client
+SELECT count(*) FROM runs WHERE list = 'live' AND operation = :operation AND client = :client AND NOT queued
+
+-- name: lines
+SELECT operation, client, served, first FROM (
+  SELECT operation, client, served, (
+    SELECT number FROM runs WHERE runs.list = 'queued' AND runs.operation = lines.operation AND runs.client = lines.client
+      ORDER BY number LIMIT 1
+  ) AS first FROM lines WHERE operation IN (SELECT value FROM json_each(:operations))
+) WHERE first IS NOT NULL
+
+-- name: line
+SELECT * FROM runs WHERE list = 'queued' AND operation = :operation AND client = :client
+  AND (:worker IS NULL OR worker = :worker OR NOT bound) ORDER BY number
+
+-- name: clients
+SELECT lines.client, count(*) AS count FROM lines JOIN runs
+  ON runs.list = 'queued' AND runs.operation = lines.operation AND runs.client = lines.client
+  WHERE lines.operation = :operation GROUP BY lines.client ORDER BY min(served), min(number)
+
+-- name: positions
+SELECT id, client, (
+  SELECT count(*) FROM runs AS other WHERE other.list = 'queued' AND other.operation = runs.operation
+    AND other.client = runs.client AND other.number < runs.number
+) AS before FROM runs WHERE id IN (SELECT value FROM json_each(:runs)) AND list = 'queued' AND operation = :operation
+
+-- name: add_line
+INSERT OR IGNORE INTO lines (operation, client) VALUES (:operation, :client)
+
+-- name: queue_changed
+UPDATE queue SET changed = {transaction}
+
+-- name: add_line_of
+INSERT OR IGNORE INTO lines (operation, client) SELECT operation, client FROM runs WHERE id = :run
+
+-- name: count_served
+UPDATE queue SET served = served + 1
+
+-- name: serve
+INSERT INTO lines (operation, client, served) VALUES (:operation, :client, (SELECT served FROM queue))
+  ON CONFLICT (operation, client) DO UPDATE SET served = excluded.served
+
+-- name: forget_lines
+DELETE FROM lines WHERE NOT EXISTS (
+  SELECT 1 FROM runs WHERE list = 'queued' AND operation = lines.operation AND client = lines.client
+) AND NOT EXISTS (SELECT 1 FROM runs WHERE list = 'live' AND operation = lines.operation AND client = lines.client)
+
+-- name: duration
+SELECT seconds FROM durations WHERE operation = :operation
+
+-- name: measure
+INSERT INTO durations (operation, seconds) VALUES (:operation, :seconds)
+  ON CONFLICT (operation) DO UPDATE SET seconds = seconds + (excluded.seconds - seconds) * :weight
 
 -- name: has_queue
-SELECT EXISTS (SELECT 1 FROM runs WHERE queued AND ending IS NULL)
-
--- name: place
-SELECT count(*) FROM runs AS other, runs WHERE runs.id = :run AND runs.queued AND runs.worker = 'queue'
-  AND other.queued AND other.worker = 'queue' AND other.ending IS NULL AND other.number < runs.number
+SELECT EXISTS (SELECT 1 FROM runs WHERE list = 'queued')
 
 -- name: claim
-UPDATE runs SET worker = :worker, queued = 0, epoch = epoch + 1, appended = {transaction} WHERE id = :run
+UPDATE runs SET epoch = epoch + (worker <> :worker), worker = :worker, queued = 0, claimed = last,
+  appended = {transaction} WHERE id = :run
 
 -- name: name_claim
-INSERT OR REPLACE INTO claims (run, token) VALUES (:run, :token)
+INSERT OR REPLACE INTO claims (run, token, kept) SELECT id, :token, worker = :worker FROM runs WHERE id = :run
+
+-- name: share
+UPDATE runs SET bound = 0 WHERE id = :run AND worker = :worker
 
 -- name: unclaim
-UPDATE runs SET worker = 'queue', queued = 1 WHERE worker = :worker AND ending IS NULL
-  AND id IN (SELECT run FROM claims WHERE token = :token)
+UPDATE runs SET queued = 1, worker = iif((SELECT kept FROM claims WHERE run = runs.id), worker, 'queue')
+  WHERE worker = :worker AND ending IS NULL AND id IN (SELECT run FROM claims WHERE token = :token)
 
 -- name: requeue
-UPDATE runs SET worker = 'queue', queued = 1, attempt = :attempt WHERE id = :run AND worker = :worker AND ending IS NULL
+UPDATE runs SET worker = 'queue', queued = 1, bound = 0, attempt = :attempt, adoptions = adoptions + 1, appended = {transaction}
+  WHERE id = :run AND worker = :worker AND ending IS NULL
 
 -- name: orphans
-SELECT id, worker FROM runs WHERE ending IS NULL AND worker <> :worker AND worker <> 'queue'
+SELECT id, worker FROM runs WHERE ending IS NULL AND worker <> :worker AND (worker <> 'queue' OR cancel IS NOT NULL)
   AND worker NOT IN {alive} LIMIT 100
 
 -- name: orphan
-SELECT * FROM runs WHERE id = :run AND ending IS NULL AND worker = :dead AND worker <> :worker
-  AND worker <> 'queue' AND worker NOT IN {alive}
+SELECT * FROM runs WHERE id = :run AND ending IS NULL AND worker = :dead AND worker <> :worker AND worker NOT IN {alive}
 
 -- name: adopt
-UPDATE runs SET worker = :worker, epoch = epoch + 1, attempt = attempt + 1, adopted = last, appended = {transaction}
+UPDATE runs SET worker = :worker, epoch = epoch + 1, attempt = attempt + NOT queued, adoptions = adoptions + 1,
+  adopted = last, appended = {transaction}
   WHERE id = :run
 
 -- name: disown
-UPDATE runs SET worker = '' WHERE id = :run AND worker = :worker AND ending IS NULL
+UPDATE runs SET worker = '', adoptions = adoptions + 1 WHERE id = :run AND worker = :worker AND ending IS NULL
 
 -- name: keep
 INSERT INTO checkpoints (run, after, value)

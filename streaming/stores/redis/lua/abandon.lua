@@ -5,5 +5,5 @@ if owner ~= worker then return owner and 0 or 1 end
 local _, living, all = viewers_elsewhere(run, worker)
 local sure = math.abs(now() - expected) <= tonumber(slack)
 if not redis.call('HGET', run_key(run), 'cancel') and (sure and living or all) > 0 then return 0 end
-redis.call('HSETNX', run_key(run), 'cancel', 'disconnected')
+cancel(run, 'disconnected')
 return 1

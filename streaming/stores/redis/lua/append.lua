@@ -1,6 +1,6 @@
 local run, worker, epoch, retention, ahead, keep, gap, goal, ending, fields, unset = unpack(ARGV, 1, 11)
 local key, events = run_key(run), run_key(run) .. ':events'
-local row = redis.call('HMGET', key, 'worker', 'epoch', 'ending', 'last', 'size', 'owner', 'client', 'key')
+local row = redis.call('HMGET', key, 'worker', 'epoch', 'ending', 'last', 'size', 'owner', 'client', 'key', 'counted', 'operation')
 if not row[1] then return {-1, 0} end
 if tonumber(row[2]) < tonumber(epoch) and not row[3] then return {-3, tonumber(row[4])} end
 if row[1] ~= worker or row[2] ~= epoch then return {0, 0} end
@@ -56,7 +56,11 @@ if ending ~= '' then
   redis.call('HSET', key, 'ended', moment)
   list(run)
   redis.call('SREM', P .. 'client:' .. row[7], run)
-  redis.call('SREM', P .. 'runs:' .. worker, run)
+  redis.call('SREM', runs_of(worker), run)
+  if row[9] then
+    for _, key in ipairs({work_key(row[10]), work_key(row[10], row[7])}) do redis.call('SREM', key, run) end
+    if redis.call('EXISTS', P .. 'queue') == 1 then notify_of_queue() end
+  end
   redis.call('ZADD', P .. 'ended', moment, run .. ' ' .. row[6])
   redis.call('DEL', key .. ':checkpoint')
   for _, name in ipairs(parts(run)) do redis.call('PEXPIRE', name, retention) end

@@ -16,4 +16,13 @@ for _, run in ipairs(redis.call('SRANDMEMBER', P .. 'extras', 100)) do
     redis.call('SREM', P .. 'extras', run)
   end
 end
+-- Clients of an operation without a run of it.
+for _, operation in ipairs(redis.call('SMEMBERS', P .. 'operations')) do
+  for _, client in ipairs(redis.call('ZRANGE', lines_key(operation), 0, -1)) do
+    if redis.call('EXISTS', line_key(operation, client), work_key(operation, client)) == 0 then
+      redis.call('ZREM', lines_key(operation), client)
+    end
+  end
+  if redis.call('EXISTS', lines_key(operation)) == 0 then redis.call('SREM', P .. 'operations', operation) end
+end
 return #ended == 500 and 1 or 0

@@ -26,18 +26,83 @@ local function notify_of_queue()
     if alive(worker) then notify(worker, QUEUE) end
   end
 end
--- The oldest queued runs of the operations that are named from argument `first` on.
-local function queued_of(first, limit)
-  local known, runs, from = {}, {}, 0
-  for at = first, #ARGV do known[ARGV[at]] = true end
-  repeat
-    local chunk = redis.call('ZRANGE', P .. 'queue', from, from + 99)
-    for _, run in ipairs(chunk) do
-      if #runs < limit and known[redis.call('HGET', run_key(run), 'operation')] then runs[#runs + 1] = run end
+-- The clients of an operation by when they were served, the queued runs of one by their numbers, and the runs at work.
+local function lines_key(operation) return P .. 'lines:' .. operation end
+local function line_key(operation, client) return P .. 'line:' .. #operation .. ':' .. operation .. ':' .. client end
+local function work_key(operation, client)
+  return P .. 'work:' .. #operation .. ':' .. operation .. (client and ':' .. client or '')
+end
+-- How many runs are at work; the code of version 1 leaves those in the set that it has ended.
+local function at_work(operation, client, limit)
+  local key = work_key(operation, client)
+  if redis.call('SCARD', key) >= limit then
+    for _, run in ipairs(redis.call('SMEMBERS', key)) do
+      local row = redis.call('HMGET', run_key(run), 'worker', 'ending')
+      if not row[1] or row[2] then redis.call('SREM', key, run) end
     end
-    from = from + 100
-  until #chunk < 100 or #runs == limit
-  return runs
+  end
+  return redis.call('SCARD', key)
+end
+-- How many more runs may begin, for an operation or a client with this limit ('' for none).
+local function room_for(operation, client, limit)
+  return limit == '' and math.huge or limit - at_work(operation, client, tonumber(limit))
+end
+-- Operations with their limits, from argument `first` on: name, concurrency, that of a client, priority.
+local function operations_from(first)
+  local operations = {}
+  for at = first, #ARGV, 4 do
+    operations[#operations + 1] =
+      {name = ARGV[at], all = ARGV[at + 1], client = ARGV[at + 2], priority = tonumber(ARGV[at + 3])}
+  end
+  return operations
+end
+-- The next run of a line that a worker can begin: one that is bound is for the worker that has it; any for no worker.
+local function next_in(line, worker)
+  while true do
+    local run = redis.call('ZRANGE', line.key, line.at, line.at)[1]
+    line.at = line.at + 1
+    if not run or not worker then return run end
+    local row = redis.call('HMGET', run_key(run), 'worker', 'bound')
+    if row[1] == worker or not row[2] then return run end
+  end
+end
+-- The next runs to begin: by priority, then clients take turns, and of one client in the order of their starts.
+local function next_runs(most, worker, operations)
+  local lines, found, rooms = {}, {}, {}
+  for _, operation in ipairs(operations) do
+    local clients = redis.call('ZRANGE', lines_key(operation.name), 0, -1, 'WITHSCORES')
+    for at = 1, #clients, 2 do
+      local key = line_key(operation.name, clients[at])
+      local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
+      if first then
+        lines[#lines + 1] = {operation = operation, client = clients[at], served = tonumber(clients[at + 1]),
+          first = tonumber(first), key = key, at = 0}
+      end
+    end
+    rooms[operation.name] = #lines > 0 and room_for(operation.name, nil, operation.all) or 0
+  end
+  table.sort(lines, function(a, b)
+    if a.operation.priority ~= b.operation.priority then return a.operation.priority > b.operation.priority end
+    if a.served ~= b.served then return a.served < b.served end
+    return a.first < b.first
+  end)
+  -- A line that was served goes to the end of those of its priority.
+  local at, again = 1, {}
+  while #found < most and (at <= #lines or #again > 0) do
+    local line = lines[at]
+    if #again > 0 and (not line or line.operation.priority < again[1].operation.priority) then
+      line = table.remove(again, 1)
+    else at = at + 1 end
+    local name = line.operation.name
+    line.room = line.room or room_for(name, line.client, line.operation.client)
+    local run = rooms[name] > 0 and line.room > 0 and next_in(line, worker)
+    if run then
+      found[#found + 1] = run
+      rooms[name], line.room = rooms[name] - 1, line.room - 1
+      again[#again + 1] = line
+    end
+  end
+  return found
 end
 local function key_of(owner, key) return P .. 'key:' .. #owner .. ':' .. owner .. ':' .. key end
 local function parts(run)
@@ -64,6 +129,8 @@ local function live(run)
   local row = redis.call('HMGET', run_key(run), 'worker', 'ending')
   return row[1] and not row[2] and row[1]
 end
+-- The set of live runs of a worker, or that of queued ones, which the code of version 1 does not know: it would end them.
+local function runs_of(worker, queued) return P .. (queued and 'kept:' or 'runs:') .. worker end
 local function viewers_alive(run)
   local _, living = viewers_elsewhere(run)
   return living
@@ -110,4 +177,39 @@ local function erase(run, owner)
   redis.call('ZREM', P .. 'ended', run .. ' ' .. row[1])
   redis.call('SREM', P .. 'extras', run)
   if row[2] and redis.call('GET', key_of(row[1], row[2])) == run then redis.call('DEL', key_of(row[1], row[2])) end
+end
+-- Cancels a run, unless it was; a queued one is no longer next.
+local function cancel(run, reason)
+  if redis.call('HSETNX', run_key(run), 'cancel', reason) == 0 then return false end
+  local row = redis.call('HMGET', run_key(run), 'queued', 'operation', 'client', 'worker')
+  if row[1] then
+    if row[4] == QUEUE then  -- somebody has to end it
+      redis.call('HSET', run_key(run), 'worker', '')
+      redis.call('SADD', runs_of('', true), run)
+      redis.call('SADD', P .. 'workers', '')
+    end
+    redis.call('ZREM', line_key(row[2], row[3]), run)
+    list(run)
+  end
+  return true
+end
+-- Puts a run into the queue. A worker that keeps it writes its events.
+local function enqueue(run)
+  local row = redis.call('HMGET', run_key(run), 'operation', 'client', 'number', 'cancel', 'worker')
+  redis.call('HSET', run_key(run), 'queued', 1)
+  redis.call('ZADD', P .. 'queue', row[3], run)
+  redis.call('SADD', P .. 'operations', row[1])
+  redis.call('ZADD', lines_key(row[1]), 'NX', 0, row[2])
+  if not row[4] then redis.call('ZADD', line_key(row[1], row[2]), row[3], run) end
+  if row[5] ~= QUEUE then redis.call('SADD', runs_of(row[5], true), run) end
+  for _, key in ipairs({work_key(row[1]), work_key(row[1], row[2])}) do redis.call('SREM', key, run) end
+  list(run)
+end
+-- Counts a run as one at work; it is the turn of other clients.
+local function count_work(run)
+  local row = redis.call('HMGET', run_key(run), 'operation', 'client')
+  redis.call('HSET', run_key(run), 'counted', 1)
+  for _, key in ipairs({work_key(row[1]), work_key(row[1], row[2])}) do redis.call('SADD', key, run) end
+  redis.call('SADD', P .. 'operations', row[1])
+  redis.call('ZADD', lines_key(row[1]), redis.call('INCR', P .. 'served'), row[2])
 end

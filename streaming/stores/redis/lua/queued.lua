@@ -1,1 +1,1 @@
-return queued_of(2, tonumber(ARGV[1]))
+return next_runs(tonumber(ARGV[1]), ARGV[2], operations_from(3))

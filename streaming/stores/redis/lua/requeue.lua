@@ -1,7 +1,8 @@
 local run, worker, attempt = unpack(ARGV)
 if live(run) ~= worker then return end
-redis.call('HSET', run_key(run), 'worker', QUEUE, 'queued', 1, 'attempt', attempt)
-list(run)
-redis.call('ZADD', P .. 'queue', redis.call('HGET', run_key(run), 'number'), run)
-redis.call('SREM', P .. 'runs:' .. worker, run)
+redis.call('HSET', run_key(run), 'worker', QUEUE, 'attempt', attempt)
+redis.call('HDEL', run_key(run), 'bound')
+redis.call('SREM', runs_of(worker), run)
+redis.call('SREM', runs_of(worker, true), run)
+enqueue(run)
 notify_of_queue()
