@@ -82,6 +82,18 @@ def silent(input: Steps) -> Events:
         leave(input, "ended")
 
 
+@operation(runs_in="celery", linger=None, where=lambda _: "process")
+def computes(input: Steps) -> Events:
+    """Computes in a process of its own, and says nothing."""
+    leave(input, "begun-1")
+    try:
+        while True:
+            sum(range(1000))
+        yield
+    finally:
+        leave(input, "ended")
+
+
 @operation(runs_in="celery", linger=None)
 def asks() -> Events:
     """Asks for a boolean, which is its result."""
@@ -94,7 +106,7 @@ def here(input: Steps) -> Events:
     return work(input)
 
 
-OPERATIONS: Final = [talks, watched, retried, silent, asks, here]
+OPERATIONS: Final = [talks, watched, retried, silent, computes, asks, here]
 
 app = Flask(__name__)
 headway = Headway(app, operations=OPERATIONS)

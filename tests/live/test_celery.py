@@ -50,9 +50,9 @@ def test_what_does_not_say_so_runs_in_the_web_worker(service: Fleet, worker: Ser
     assert pid in service.web.pids
 
 
-@pytest.mark.parametrize("operation", ["talks", "silent"])
+@pytest.mark.parametrize("operation", ["talks", "silent", "computes"])
 def test_a_cancel(service: Fleet, worker: Server, operation: str) -> None:
-    """It reaches a run that talks at its next event, and one that waits in C code by its hook."""
+    """It reaches what talks at its next event, what waits in C code by its hook, and ends a process of its own."""
     run, note = begun(service, operation, steps=10_000)
     service.web.ask("DELETE", f"/runs/{run}")
     service.web.notes.when(f"{note}-ended")
