@@ -107,6 +107,13 @@ class StoreContract:
         """Makes an empty store; the options are `retention`, `keep_bytes` and `clock`."""
         raise NotImplementedError
 
+    def opened(self, **options: Any) -> contextlib.closing[Store]:
+        """An empty store that keeps finished runs for an hour, closed at the end of a block.
+
+        A test that fails closes it too: left open it would go on writing into what is the next test's.
+        """
+        return contextlib.closing(self.make(retention=3600.0, **options))
+
     @pytest.fixture
     def clock(self) -> ManualClock:
         """The clock of the store and of the recorders."""
@@ -115,9 +122,8 @@ class StoreContract:
     @pytest.fixture
     def store(self, clock: ManualClock) -> Iterator[Store]:
         """An empty store that keeps finished runs for an hour."""
-        store = self.make(retention=3600.0, clock=clock)
-        yield store
-        store.close()
+        with self.opened(clock=clock) as store:
+            yield store
 
     @pytest.fixture
     def producer(self, store: Store, clock: ManualClock) -> Producer:
@@ -209,35 +215,34 @@ class StoreContract:
 
     def test_a_partial_that_a_result_refers_to(self, clock: ManualClock) -> None:
         """It is kept as long as its run, however much that is: a result is whole, or it is none."""
-        store = self.make(retention=3600.0, clock=clock, keep_bytes=20_000)
-        store.create(run_info("r"))
-        producer = Producer(store, "r", clock)
-        producer.write(start_event(run="r"))
-        for number in range(9):
-            producer.write(partial(f"p{number}", "x" * 2_000))
-        result = {"pages": [{"$partial": f"p{number}"} for number in range(9)], "n": 2**70, "other": {"$partial": "q"}}
-        assert lost_partials(store, "r", json.dumps(result).encode()) == set()
-        producer.write(make_event("result", {"result": result}))
-        producer.end()
-        record = store.find("r")
-        assert record is not None
-        filled = json.loads(resolved(store, record).snapshot())["result"]
-        assert filled == {"pages": ["x" * 2_000] * 9, "n": 2**70, "other": {"$partial": "q"}}
-        assert json.loads(resolved(store, record, most=17_000).snapshot())["result"] == result
-        store.close()
+        with self.opened(clock=clock, keep_bytes=20_000) as store:
+            store.create(run_info("r"))
+            producer = Producer(store, "r", clock)
+            producer.write(start_event(run="r"))
+            for number in range(9):
+                producer.write(partial(f"p{number}", "x" * 2_000))
+            pages = [{"$partial": f"p{number}"} for number in range(9)]
+            result = {"pages": pages, "n": 2**70, "other": {"$partial": "q"}}
+            assert lost_partials(store, "r", json.dumps(result).encode()) == set()
+            producer.write(make_event("result", {"result": result}))
+            producer.end()
+            record = store.find("r")
+            assert record is not None
+            filled = json.loads(resolved(store, record).snapshot())["result"]
+            assert filled == {"pages": ["x" * 2_000] * 9, "n": 2**70, "other": {"$partial": "q"}}
+            assert json.loads(resolved(store, record, most=17_000).snapshot())["result"] == result
 
     def test_a_partial_that_was_trimmed(self, clock: ManualClock) -> None:
         """It is told before the result is written."""
-        store = self.make(retention=3600.0, clock=clock, keep_bytes=20_000)
-        store.create(run_info("r"))
-        producer = Producer(store, "r", clock)
-        producer.write(start_event(run="r"))
-        for number in range(30):
-            producer.write(partial(f"p{number}", "x" * 2_000))
-        result = json.dumps([{"$partial": "p0"}, {"$partial": "p29"}]).encode()
-        assert lost_partials(store, "r", result) == {"p0"}
-        assert lost_partials(store, "r", b'[{"a": "p0"}]') == set()
-        store.close()
+        with self.opened(clock=clock, keep_bytes=20_000) as store:
+            store.create(run_info("r"))
+            producer = Producer(store, "r", clock)
+            producer.write(start_event(run="r"))
+            for number in range(30):
+                producer.write(partial(f"p{number}", "x" * 2_000))
+            result = json.dumps([{"$partial": "p0"}, {"$partial": "p29"}]).encode()
+            assert lost_partials(store, "r", result) == {"p0"}
+            assert lost_partials(store, "r", b'[{"a": "p0"}]') == set()
 
     # A run and its record
 
@@ -396,7 +401,7 @@ class StoreContract:
     def test_any_reader(self, clock: ManualClock, blocks: list[int], ended: bool, data: st.DataObject) -> None:
         """In whatever blocks frames came, a reader gets some after its number, and the end with the last one."""
         # Closed however an example ends: another store with the run would write it again for the next test.
-        with contextlib.closing(self.make(retention=3600.0, clock=clock)) as store:
+        with self.opened(clock=clock) as store:
             store.create(run_info("r"))
             producer = Producer(store, "r", clock)
             producer.write(start_event())
@@ -761,18 +766,17 @@ class StoreContract:
 
     def test_the_oldest_frames_are_dropped(self, clock: ManualClock) -> None:
         """A run keeps `keep_bytes` of frames: the newest ones, without a gap."""
-        store = self.make(retention=3600.0, keep_bytes=4000, clock=clock)
-        store.create(run_info("r"))
-        producer = Producer(store, "r", clock)
-        producer.write(start_event())
-        for number in range(100):
-            producer.write(event("tick", {"n": number}))
-        batch = store.read("r", 0)
-        messages = parse_frames(batch.block)
-        assert [message.id for message in messages] == list(range(batch.oldest, 102))
-        assert store.read("r", 100).block == producer.frames[100]
-        assert last_shown(store, "r") == 101
-        store.close()
+        with self.opened(keep_bytes=4000, clock=clock) as store:
+            store.create(run_info("r"))
+            producer = Producer(store, "r", clock)
+            producer.write(start_event())
+            for number in range(100):
+                producer.write(event("tick", {"n": number}))
+            batch = store.read("r", 0)
+            messages = parse_frames(batch.block)
+            assert [message.id for message in messages] == list(range(batch.oldest, 102))
+            assert store.read("r", 100).block == producer.frames[100]
+            assert last_shown(store, "r") == 101
 
     # Upkeep
 

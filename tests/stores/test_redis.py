@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,6 +24,8 @@ pytestmark = pytest.mark.live
 
 PREFIX = "staging:"
 
+store_numbers = itertools.count()
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
@@ -38,15 +41,15 @@ class TestRedisStore(StoreContract, QueueContract):
     def use(self, server: Server) -> Iterator[None]:
         """The server of all tests."""
         self.url, self.admin = limited(server, PREFIX), Connection(server.url)
+        self.admin.execute([("FLUSHALL",)])  # the key that a connection without the prefix leaves
         yield
         (keys,) = self.admin.execute([("KEYS", "*")])
         self.admin.close()
         assert not [key for key in keys if not key.startswith(PREFIX.encode())]
 
     def make(self, **options: Any) -> Store:
-        """Makes a store in an empty Redis."""
-        self.admin.execute([("FLUSHALL",)])
-        return RedisStore(self.url, **options)
+        """Makes a store with a prefix of its own, so that it is empty, whatever another one is still writing."""
+        return RedisStore(f"{self.url}{next(store_numbers)}:", **options)
 
 
 # Prefixes
