@@ -183,8 +183,11 @@ def program(name: str) -> str:
 
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
-    """A temporary folder for the files of a server; the paths of pytest's own are too long for unix sockets."""
-    with tempfile.TemporaryDirectory(prefix="headway-") as folder:
+    """A temporary folder for the files of a server; the paths of pytest's own are too long for unix sockets.
+
+    A process that still ends may write there as it is deleted: `tests.suite` names what is left of it.
+    """
+    with tempfile.TemporaryDirectory(prefix="headway-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 

@@ -180,7 +180,7 @@ def test_in_a_browser(built: Path, long: bool) -> None:
             service = stack.enter_context(gunicorn("app:app", env={**env, **model.settings()}))
             written = operations_in(node(built / "headway-types.js", service.url))
             assert all(operations_in((ROOT / path).read_text()) == written for path in GENERATED)
-            more = {"HEADWAY_URL": service.url, "CHROMIUM": program("chromium"), "PDF": str(pdf)}
+            more = {"HEADWAY_URL": service.url, "CHROMIUM": program("chromium"), "PDF": str(pdf), "TMPDIR": str(folder)}
             if long:
                 more |= {"LONG": "1", "BURST_URL": stack.enter_context(gunicorn("tests.apps.burst:app")).url}
             vitest("browser", **more)

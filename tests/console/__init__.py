@@ -19,7 +19,7 @@ from typing import Any, Literal, Self
 
 import pytest
 
-from tests.servers import program
+from tests.servers import program, scratch
 
 DRIVER = Path(__file__).with_name("driver.mjs")
 PACKAGE = Path(__file__).parents[2] / "node_modules" / "playwright-core"
@@ -52,11 +52,16 @@ class Browser:
         if node is None or not PACKAGE.is_dir():
             pytest.fail("Node.js 20 or newer and the npm package playwright-core are needed here: run `make setup`")
         command = [node, str(DRIVER), program("chromium"), str(TIMEOUT * 1000), *self._arguments]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._scratch = scratch()  # what Chromium leaves there goes with it
+        env = {**os.environ, "TMPDIR": str(self._scratch.__enter__())}
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._process.communicate(timeout=30)  # closes its input: the browser and the process end
+        try:
+            self._process.communicate(timeout=60)  # closes its input: the browser and the process end
+        finally:
+            self._scratch.__exit__(None, None, None)
 
     def open(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,8 @@ def browser(url: str) -> Iterator[subprocess.Popen[bytes]]:
     quiet += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
     with scratch() as folder, folder.joinpath("log").open("wb") as log:
         command = [program("chromium"), *quiet, f"--user-data-dir={folder}/profile", url]
-        process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        env = {**os.environ, "TMPDIR": str(folder)}  # where it leaves a folder for its profile's lock
+        process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=env)
         try:
             yield process
         finally:

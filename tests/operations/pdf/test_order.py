@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from operations.pdf import bidi
 from tests import pdfs
 from tests.operations.documents import Run
 from tests.operations.pdf.test_tables import put
-from tests.servers import program
+from tests.servers import program, scratch
 
 LEFT = [
     "The left column tells how the",
@@ -212,7 +213,9 @@ def test_a_page_that_chromium_printed(run: Run, tmp_path: Path) -> None:
         "--disable-gpu",
         f"--user-data-dir={tmp_path}/profile",
     ]
-    subprocess.run([*command, "--no-pdf-header-footer", f"--print-to-pdf={printed}", source.as_uri()], check=True)
+    with scratch() as folder:  # where it leaves a folder for its profile's lock
+        command += ["--no-pdf-header-footer", f"--print-to-pdf={printed}", source.as_uri()]
+        subprocess.run(command, check=True, env={**os.environ, "TMPDIR": str(folder)})
     page = run(printed.read_bytes()).page(1)
     assert " ".join(page["text"].splitlines()[:-3]) == (
         "هذه فاتورة من شركة المثال بتاريخ 12 مارس 2026 إلى العميل Example Works Ltd في مدينة القاهرة. "
