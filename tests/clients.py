@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds that tests wait for anything unless they say otherwise; only a test that fails waits for so long."""
 
 

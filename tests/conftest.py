@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -55,6 +56,19 @@ def place(request: pytest.FixtureRequest) -> Place:
 def figures(record_property: Callable[[str, object], None], request: pytest.FixtureRequest) -> Figures:
     """Takes what a test measures, for the table at the end."""
     return Figures(record_property, "".join(request.node.name.partition("[")[1:]))
+
+
+def pytest_sessionstart() -> None:
+    """Collects no garbage while tests are collected, which makes none: thousands of objects that all stay."""
+    gc.disable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Leaves what is there by now out of what the collector looks at, which took a fifth of the time of a run."""
+    gc.freeze()
+    gc.set_threshold(10_000)
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)

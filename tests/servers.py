@@ -32,7 +32,7 @@ from tests.clients import Address, Reachable, request_bytes, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 
-STARTUP = 30.0
+STARTUP = 60.0
 """Seconds until a server has to answer for the first time: enough for a cold start on a busy machine."""
 
 PORTS = range(20_000, 30_000)

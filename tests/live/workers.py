@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.apps.notes import VARIABLE, Notes
-from tests.clients import Connection, Head, Message, wait_until
+from tests.clients import PATIENCE, Connection, Head, Message, wait_until
 from tests.servers import Server, gunicorn, redis, scratch
 
 APP: Final = "tests.apps.durable:app"
@@ -53,7 +53,7 @@ class Workers:
         wait_until(are_complete, f"there are {self.number} workers")
         return pids
 
-    def connect(self, pid: int | None = None, timeout: float = 10.0) -> Connection:
+    def connect(self, pid: int | None = None, timeout: float = PATIENCE) -> Connection:
         """A kept-alive connection, to a certain worker or to any."""
         accepted: list[Connection] = []
         wait_until(lambda: self._try_to_connect(pid, timeout, accepted), f"worker {pid} accepts a connection")
@@ -100,7 +100,9 @@ class Workers:
         assert head.status == 200, viewer.body()
         return viewer
 
-    def watch(self, run: str, pid: int | None = None, after: int | None = None, timeout: float = 10.0) -> Connection:
+    def watch(
+        self, run: str, pid: int | None = None, after: int | None = None, timeout: float = PATIENCE
+    ) -> Connection:
         """A viewer of a run, after event `after`."""
         viewer = self.connect(pid, timeout)
         headers = {} if after is None else {"Last-Event-ID": str(after)}
