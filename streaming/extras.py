@@ -15,6 +15,7 @@ EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "gateway": ("httpcore>=1.0", "httptools>=0.6", "httpx>=0.28"),
     "redis": ("redis>=8.0",),
     "celery": ("celery>=5.7", "kombu>=5.7"),
+    "s3": ("obstore>=0.12",),
     "client": ("anyio>=4.9", "httpx>=0.28"),
     "cli": ("anyio>=4.9", "click>=8.1", "httpx>=0.28", "referencing>=0.36", "rich>=14.0"),
 }

@@ -77,7 +77,9 @@ _SENTINELS: Final = re.compile(r"[a-z+]+://([^/?#]*@)?[^@/?#,]+(,[^@/?#,]+)*/[^/
 
 def _files(text: str) -> str:
     parts = urlsplit(text)
-    if text != "store:" and (parts.scheme != "file" or parts.netloc or len(parts.path) < 2 or "?" in text):
+    is_folder = parts.scheme == "file" and not parts.netloc and len(parts.path) > 1
+    is_bucket = parts.scheme == "s3" and re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]", parts.netloc)
+    if text != "store:" and (not (is_folder or is_bucket) or "?" in text or "#" in text):
         raise ValueError
     return text
 
@@ -149,8 +151,9 @@ class Settings(BaseSettings):
     files: str = setting(
         "store:",
         _files,
-        "store: or file:///SHARED/PATH; s3:// is for a later release",
-        "Where the files of runs and uploads lie: beside the store, or in a folder that all workers see.",
+        "store: or file:///SHARED/PATH or s3://BUCKET/PREFIX",
+        "Where the files of runs and uploads lie: beside the store, in a folder that all workers see, or in an object "
+        "store, whose endpoint and credentials are in AWS's variables.",
     )
     retention: float = setting(3600.0, _seconds, "seconds of 0 or more", "How long a finished run stays readable.")
     linger: float | None = setting(

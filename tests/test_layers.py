@@ -29,7 +29,7 @@ FLOORS: dict[str, tuple[set[str], set[str] | None]] = {
     "http": ({"gateways", "runs", "stores", "runtime", "protocol"}, ALL),
     "gateways": ({"runs", "runtime", "protocol"}, ALL),
     "runs": ({"stores", "runtime", "protocol"}, {*GREEN, "jsonschema", "referencing"}),
-    "stores": ({"runtime", "protocol"}, {*GREEN, "redis"}),
+    "stores": ({"runtime", "protocol"}, {*GREEN, "obstore", "redis"}),
     "runtime": ({"protocol"}, GREEN),
     "protocol": (set(), PURE),
 }

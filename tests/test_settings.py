@@ -126,7 +126,7 @@ BAD: dict[str, list[Any]] = {
     "heartbeat": ["0", "-1", "x", "nan", "inf", [], {}],
     "linger": ["-1", "x", "nan", "inf", "never"],
     "retention": ["-1", "x", "nan"],
-    "files": ["store", "file:", "file:///", "file://host/path", "s3://bucket/prefix", "/srv/files", 5],
+    "files": ["store", "file:", "file:///", "file://host/path", "s3://", "/srv/files", 5],
     "celery_broker": ["redis", "127.0.0.1:6379", "://h", "Redis: h", 5],
     "store_bytes": [*COUNTS, "1GB"],
     "send_timeout": ["0", "-5", "x"],

@@ -368,7 +368,8 @@ class Headway:
                         *(self.most_streams, self.settings.max_streams),
                     )
                 store = self._store or open_store(self.settings)
-                sweep(store.files.folder)
+                if not store.files.shared:
+                    sweep(store.files.folder)
                 self._runner = Runner(
                     self.operations,
                     store,

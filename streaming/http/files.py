@@ -16,9 +16,8 @@ from flask import Response, request
 from werkzeug.http import parse_range_header
 
 from ..errors import NotFound
-from ..runtime.hub import in_thread
 from ..runtime.worker import Worker
-from ..stores.files import FileInfo
+from ..stores.files import FileInfo, Files
 from .answers import Answer
 from .tokens import may
 
@@ -47,7 +46,7 @@ def send_file(headway: Headway, run: str, name: str) -> Response:
     """
     info, file = _open(headway, run, name)
     try:
-        response = _response(info, file)
+        response = _response(info, file, headway.runner.store.files)
     except BaseException:
         file.close()
         raise
@@ -64,13 +63,13 @@ def _open(headway: Headway, run: str, name: str) -> tuple[FileInfo, BinaryIO]:
             break
         info, body = found
         try:
-            return info, runner.worker.call(in_thread, runner.store.files.open, run, info, body)
+            return info, runner.worker.call(runner.store.in_place, runner.store.files.open, run, info, body)
         except FileNotFoundError:
             continue  # it was replaced meanwhile, or is lost
     raise NotFound("this run has no such file", code="file_not_found")
 
 
-def _response(info: FileInfo, file: BinaryIO) -> Answer:
+def _response(info: FileInfo, file: BinaryIO, files: Files) -> Answer:
     tag = f'"{info.sha256}"'
     headers = {**SAFE, "ETag": tag, "Content-Disposition": disposition(info.name)}
     if request.if_none_match.contains_weak(info.sha256):
@@ -85,7 +84,7 @@ def _response(info: FileInfo, file: BinaryIO) -> Answer:
             return Answer(status=416, headers={**SAFE, "Content-Range": f"bytes */{info.size}"})
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{info.size}"
         status = 206
-    answer = Answer(_Pieces(file, start, end), status, headers=headers)
+    answer = Answer(_Pieces(files, file, start, end), status, headers=headers)
     answer.content_length = end - start
     answer.call_on_close(file.close)  # a client that has gone early reads nothing
     if request.method == "HEAD":
@@ -122,7 +121,8 @@ def disposition(name: str) -> str:
 class _Pieces:
     """The bytes of a file from `start` to `end`, read in threads, piece by piece."""
 
-    def __init__(self, file: BinaryIO, start: int, end: int) -> None:
+    def __init__(self, files: Files, file: BinaryIO, start: int, end: int) -> None:
+        self._call = files.call
         self._file = file
         self._start = start
         self._end = end
@@ -131,7 +131,7 @@ class _Pieces:
         left = self._end - self._start
         read = self._file.read
         if Worker.current().here:
-            read = partial(in_thread, self._file.read)
+            read = partial(self._call, self._file.read)
         try:
             self._file.seek(self._start)
             while left > 0 and (piece := read(min(PIECE, left))):

@@ -17,7 +17,7 @@ from werkzeug.datastructures import FileStorage
 from ..errors import InvalidInput, NotFound
 from ..runs.operation import Operation
 from ..stores.base import owner_text
-from ..stores.uploads import Uploads
+from ..stores.files import Files
 from .inputs import RunInput, refusals, save_files
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def start_run(
     queued = headway.queues(known)
     text = "" if owner is None or owner == "" else owner_text(owner)
     call = headway.call_context(known)
-    read = _read(known, input, runner.store.files.folder)
+    read = _read(known, input, runner.store.files)
     value = read.value if queued else known.with_headers(read.value, _header)
 
     def start() -> str:
@@ -70,14 +70,14 @@ def _header(name: str) -> str | None:
     return request.headers.get(name) if has_request_context() else None
 
 
-def _read(operation: Operation, input: Input, uploads: Path | None) -> RunInput:
+def _read(operation: Operation, input: Input, place: Files) -> RunInput:
     """The checked input, with copies of its files. Raises `InvalidInput`."""
     digest = hashlib.sha256(f"{operation.name}\0code".encode())
     with ExitStack() as stack:
         data = dict(input) if isinstance(input, Mapping) else {}
         fields = operation.file_fields()
         files = {name: entries for name in data if name in fields and (entries := _files(name, data[name], stack))}
-        folder = Uploads(uploads) if files else None
+        folder = place.call(place.new_folder) if files else None
         try:
             if folder is not None:
                 save_files(files.items(), operation, folder.path, data, digest)

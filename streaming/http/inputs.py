@@ -22,7 +22,7 @@ from ..runs.upload import Upload
 from ..runtime.hub import give_way
 from ..runtime.worker import Worker
 from ..settings import Settings
-from ..stores.uploads import Uploads
+from ..stores.files import Files, InStore, UploadFolder
 
 MULTIPART: Final = "multipart/form-data"
 FORMS: Final = (MULTIPART, "application/x-www-form-urlencoded")
@@ -50,7 +50,7 @@ EMPTY_FORM = 8
 class RunInput:
     """A checked input, the digest of its body, and the folder of its files."""
 
-    def __init__(self, value: BaseModel, digest: str, folder: Uploads | None) -> None:
+    def __init__(self, value: BaseModel, digest: str, folder: UploadFolder | None) -> None:
         self.value = value
         self.digest = digest
         self._folder = folder
@@ -97,17 +97,17 @@ def limit_body(request: Request, settings: Settings) -> None:
         request.environ["wsgi.input"] = _SharedBody(request.environ["wsgi.input"])
 
 
-def read_input(request: Request, operation: Operation, settings: Settings, uploads: Path | None = None) -> RunInput:
+def read_input(request: Request, operation: Operation, settings: Settings, files: Files | None = None) -> RunInput:
     """The input of `operation` in `request`, within the limits of the settings and of `json_limits`.
 
-    Its files go into a folder in `uploads`, or into a temporary one.
+    Its files go into a new folder of `files`, or into a temporary one.
 
     Raises `BadRequest`, `TooLarge`, `UnsupportedMedia`, `InvalidInput` and `BodyConsumed`.
     """
     if request.mimetype not in FORMS:
         return _from_json(request, operation, read_body(request, settings))
-    fields, files = read_form(request, settings)
-    return _from_form(fields, files, operation, settings.max_json, uploads)
+    fields, sent = read_form(request, settings)
+    return _from_form(fields, sent, operation, settings.max_json, files or InStore())
 
 
 def read_form(request: Request, settings: Settings) -> tuple[MultiDict[str, str], MultiDict[str, FileStorage]]:
@@ -249,12 +249,12 @@ def _from_json(request: Request, operation: Operation, body: bytes) -> RunInput:
 
 def _from_form(
     fields: MultiDict[str, str],
-    files: MultiDict[str, FileStorage],
+    sent: MultiDict[str, FileStorage],
     operation: Operation,
     max_text: int,
-    uploads: Path | None,
+    files: Files,
 ) -> RunInput:
-    if None in fields or None in files:
+    if None in fields or None in sent:
         raise BadRequest("a part of the form has no name")
     digest, size = hashlib.sha256(operation.name.encode()), 0
     for name, value in sorted(fields.items(multi=True)):
@@ -264,10 +264,10 @@ def _from_form(
     if size > max_text:
         raise TooLarge(f"the texts of a form have at most {max_text} bytes")
     data = _values(fields, operation)
-    folder = Uploads(uploads) if files else None
+    folder = files.call(files.new_folder) if sent else None
     try:
         if folder is not None:
-            save_files(files.lists(), operation, folder.path, data, digest)
+            save_files(sent.lists(), operation, folder.path, data, digest)
         with refusals():
             return RunInput(operation.input.model_validate(data), digest.hexdigest(), folder)
     except BaseException:

@@ -125,7 +125,7 @@ class Routes:
         preferences = Preferences(request)
         if not preferences.detached:
             self._check_streams()
-        run_input = read_input(request, operation, self._headway.settings, self._headway.runner.store.files.folder)
+        run_input = read_input(request, operation, self._headway.settings, self._headway.runner.store.files)
         end_body()
         run, source = self._start_run(operation, run_input, preferences)
         request.environ[RUN] = run

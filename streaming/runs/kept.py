@@ -21,8 +21,7 @@ from pydantic import BaseModel, ValidationError
 from ..errors import BadRequest, InvalidInput, OperationError, StoreAway, TooLarge
 from ..runtime.hub import in_thread
 from ..stores.base import RunInfo, Store, store_full
-from ..stores.files import LINE_END, PIECE, UPLOADS, FileInfo, head_of, uploads_of
-from ..stores.uploads import Uploads
+from ..stores.files import LINE_END, PIECE, UPLOADS, FileInfo, UploadFolder, head_of, uploads_of
 from .context import Headers
 from .operation import Operation
 from .upload import Upload, at_paths, by_digest, uploads_in
@@ -122,7 +121,7 @@ class Reopened:
         Raises `pydantic.ValidationError`, `OperationError` where a file is lost or the store stays away, and `OSError`.
         """
         digests = uploads_of(info.input)
-        self.folder: Uploads | None = in_thread(Uploads, store.files.folder) if digests else None
+        self.folder: UploadFolder | None = store.in_place(store.files.new_folder) if digests else None
         try:
             paths = {} if self.folder is None else _fetch_all(store, info.id, digests, self.folder.path)
             self.checked, self.headers = _read(operation, info.input, paths)
@@ -170,6 +169,6 @@ def _fetch(store: Store, run: str, digest: str, path: Path) -> bool:
         return _digest(path)
 
     try:
-        return found is not None and in_thread(copy, *found) == digest
+        return found is not None and store.in_place(copy, *found) == digest
     except FileNotFoundError:
         return False

@@ -14,6 +14,7 @@ import gevent
 from gevent import monkey
 from gevent._hub_local import get_hub_if_exists
 from gevent.hub import Hub
+from gevent.threadpool import ThreadPool
 from greenlet import GreenletExit, getcurrent
 
 T = TypeVar("T")
@@ -132,8 +133,13 @@ def in_thread(function: Callable[..., T], *args: Any) -> T:
     hub = get_hub_if_exists()
     if hub is None or getcurrent() is hub:
         return function(*args)
+    return in_pool(hub.threadpool, function, *args)
+
+
+def in_pool(pool: ThreadPool, function: Callable[..., T], *args: Any) -> T:
+    """What `function(*args)` returns, or raises, in a thread of a pool."""
     # Errors are returned: gevent prints the traceback of each that is raised in a thread of its pool.
-    value, error = hub.threadpool.apply(_outcome, (function, args))
+    value, error = pool.apply(_outcome, (function, args))
     if error is not None:
         raise error
     return cast(T, value)

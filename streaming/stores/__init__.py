@@ -13,7 +13,7 @@ from ..errors import SettingError
 from ..extras import needs
 from ..settings import Settings
 from .base import Store
-from .files import Folder, TemporaryFolder
+from .files import Files, SharedFolder
 from .memory import MemoryStore
 from .sqlite.store import SqliteStore
 
@@ -25,12 +25,11 @@ def open_store(settings: Settings) -> Store:
     options: dict[str, Any] = {"retention": settings.retention}
     if settings.store_bytes is not None:
         options["store_bytes"] = settings.store_bytes
-    path = _shared_path(settings)
+    if settings.files != "store:":
+        options["files"] = _open_files(settings)
     if settings.store.startswith("memory:"):
         log.info("runs are kept in memory: other workers do not see them, and they end with this process")
-        return MemoryStore(**options, files=TemporaryFolder(path))
-    if path is not None:
-        options["files"] = Folder(path, shared=True)
+        return MemoryStore(**options)
     if settings.store.startswith("sqlite:///"):
         return SqliteStore(settings.store.removeprefix("sqlite:///"), **options)
     with needs("redis", "HEADWAY_STORE is in Redis, which", SettingError):
@@ -38,15 +37,23 @@ def open_store(settings: Settings) -> Store:
     return RedisStore(settings.store, **options)
 
 
-def _shared_path(settings: Settings) -> Path | None:
-    """The folder of `settings.files`, if it is one."""
-    return None if settings.files == "store:" else Path(url2pathname(urlsplit(settings.files).path))
+def _open_files(settings: Settings) -> Files:
+    """The place of `settings.files` that is not the store's own. Raises `SettingError`."""
+    parts = urlsplit(settings.files)
+    if parts.scheme == "file":
+        return SharedFolder(Path(url2pathname(parts.path)))
+    with needs("s3", "HEADWAY_FILES is in S3, which", SettingError):
+        from .s3 import S3Files
+    try:
+        return S3Files(settings.files)
+    except Exception:  # noqa: BLE001  # obstore's errors of AWS's variables, whose text may have their values
+        raise settings.error("files", settings.files, "AWS's variables cannot be read") from None
 
 
 def check_store(settings: Settings) -> None:
     """Refuses a store that would lose runs or files, when an application is made. Raises `SettingError`."""
-    path = _shared_path(settings)
-    if path is not None:
+    files = None if settings.files == "store:" else _open_files(settings)
+    if isinstance(files, SharedFolder) and (path := files.folder):
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=path).close()

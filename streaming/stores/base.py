@@ -7,24 +7,26 @@ there, but never block it. `read` and `find` show only what is kept.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 from unicodedata import category
 from uuid import UUID
 
 import orjson
 
-from ..errors import Conflict, OperationError, OwnerError, Refused, TooMany, Unavailable
+from ..errors import Conflict, OperationError, OwnerError, Refused, StoreAway, TooMany, Unavailable
 from ..logs import Outage
 from ..protocol.frames import BLOCK_FRAMES, Batch, Block
 from ..protocol.state import Fold, Reason, Status
-from ..runtime.hub import in_thread
 from .files import MAX_FILES, FileInfo, Files, upload_row
 from .queues import NO_LIMITS, Limits, Waiting
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +174,7 @@ class Store(ABC):
 
     def __init__(self) -> None:
         self.outage: Outage = Outage("the store of the runs", logging.ERROR)
+        self.files_outage: Outage = Outage("the place of the files", logging.ERROR)
 
     @abstractmethod
     def create(
@@ -305,11 +308,22 @@ class Store(ABC):
         room = self._room_for(size)
         if room < size <= self.files.most:
             raise OperationError("too_large", f"The store has no room for the {size:,} bytes of the file {name!r}.")
-        info, body = in_thread(self.files.write, run, name, type, source, min(self.files.most, room))
+        info, body = self.in_place(self.files.write, run, name, type, source, min(self.files.most, room))
         replaced = self._add_file(run, info, body)
         if replaced is not None and replaced.sha256 != info.sha256:
-            in_thread(self.files.drop, run, replaced)
+            with contextlib.suppress(StoreAway):  # it goes with the run
+                self.in_place(self.files.drop, run, replaced)
         return info
+
+    def in_place(self, function: Callable[..., T], *args: Any) -> T:
+        """What a method of `files` returns, or raises; logs where the place goes away, or is back."""
+        try:
+            value = self.files.call(function, *args)
+        except StoreAway as away:
+            self.files_outage.gone(away, "files")
+            raise
+        self.files_outage.back("files")
+        return value
 
     @abstractmethod
     def _room_for(self, size: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import islice
@@ -11,10 +12,10 @@ from typing import Final
 import gevent
 
 from ..clock import Clock, SystemClock
-from ..errors import RunClosed
+from ..errors import RunClosed, StoreAway
 from ..protocol.frames import BLOCK_FRAMES, Batch, Block
 from ..protocol.state import Fold, Reason
-from ..runtime.hub import give_way, in_thread
+from ..runtime.hub import give_way
 from .base import (
     EVICT_AFTER,
     RUN_BYTES,
@@ -95,6 +96,8 @@ class MemoryStore(Store):
         self._ended: dict[str, float] = {}
         self._keys: dict[tuple[str, str], str] = {}
         self._live: dict[str, int] = {}
+        self._without_run: list[str] = []
+        self._caring = False
         self._secret = secrets.token_bytes(SECRET_BYTES)
 
     def create(
@@ -183,7 +186,7 @@ class MemoryStore(Store):
         for digest in set(uploads_of(info.input)):
             if upload := run.files.pop(upload_row(digest), None):
                 run.extra -= upload.size
-                gevent.spawn(in_thread, self.files.drop, info.id, upload)
+                gevent.spawn(self._drop, info.id, upload)
 
     def read(self, run: str, after: int, *, frames: int = BLOCK_FRAMES, merge: bool = False) -> Batch:
         return self._runs[run].read(after, frames, merge)
@@ -309,6 +312,9 @@ class MemoryStore(Store):
                 else:
                     self._delete(run)
             give_way()
+        if not self._caring and (self._without_run or self.files.shared):
+            self._caring = True
+            gevent.spawn(self._erase_files)
 
     def erase(self, run: str) -> bool:
         if run not in self._ended:
@@ -320,7 +326,25 @@ class MemoryStore(Store):
         return self._secret
 
     def close(self) -> None:
-        in_thread(self.files.close)
+        with contextlib.suppress(StoreAway):
+            self.in_place(self.files.close)
+
+    def _drop(self, run: str, file: FileInfo) -> None:
+        with contextlib.suppress(StoreAway):  # it goes with the run
+            self.in_place(self.files.drop, run, file)
+
+    def _erase_files(self) -> None:
+        """Deletes the files of runs that are gone; those of which that fails are left to the next sweep."""
+        runs, self._without_run = self._without_run, []
+        try:
+            if self.files.shared:
+                self.in_place(self.files.show_life)
+            if runs:
+                self.in_place(self.files.erase, runs)
+        except StoreAway:
+            self._without_run += runs
+        finally:
+            self._caring = False
 
     def _delete(self, run: str) -> None:
         del self._ended[run]
@@ -330,7 +354,8 @@ class MemoryStore(Store):
         if len(deleted.frames) > TRIM_FRAMES:
             gevent.spawn(_free, deleted.frames)
         if deleted.files.keys() - {UPLOADS}:
-            gevent.spawn(in_thread, self.files.erase, [run])
+            self._without_run.append(run)
+            gevent.spawn(self._erase_files)
         info = deleted.info
         if info.key is not None:
             self._keys.pop((info.owner, info.key), None)

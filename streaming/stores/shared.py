@@ -32,7 +32,7 @@ from ..errors import Fenced, RunClosed, StoreAway, StoreFull
 from ..logs import Outage, log_run
 from ..protocol.frames import BLOCK_BYTES, BLOCK_FRAMES, Batch, Block
 from ..protocol.state import Fold, Reason
-from ..runtime.hub import GreenSignal, in_thread
+from ..runtime.hub import GreenSignal
 from .base import (
     ABANDON_TRIES,
     Control,
@@ -176,7 +176,7 @@ class SharedStore(Store):
         self._stale: set[str] = set()
         self._strangers: dict[str, float] = {}
         self._unkept: set[str] = set()
-        self._closed = self._reliable = False
+        self._closed = self._reliable = self._caring = False
         self._failed_at = self._swept_at = float("-inf")
         self._sweep_files = True
         self._followed_anything = GreenSignal()
@@ -507,7 +507,7 @@ class SharedStore(Store):
         for digest in set(uploads_of(info.input)):
             with contextlib.suppress(StoreAway):
                 self._execute(self.driver.drop_file(info.id, upload_row(digest)))
-                in_thread(self.files.drop, info.id, FileInfo(upload_row(digest), "", 0, digest))
+                self.in_place(self.files.drop, info.id, FileInfo(upload_row(digest), "", 0, digest))
 
     def count_upload(self, run: str, size: int) -> None:
         entry = self._runs.get(run)
@@ -517,14 +517,24 @@ class SharedStore(Store):
         elif not size:
             self._writer.submit(Command(self.driver.drop_file(run, UPLOADS)))
 
-    def _delete_files(self) -> None:
+    def _care_for_files(self) -> None:
         """Deletes the files of runs that are gone: expired, evicted, erased, or lost with their store."""
-        self._name_part()
-        self._sweep_files = False
-        runs = in_thread(self.files.runs)
-        if runs:
-            known: set[str] = self.driver.query(self.driver.known(runs))
-            in_thread(self.files.erase, runs - known)
+        try:
+            if self.files.shared:
+                self.in_place(self.files.show_life)
+            if not self._sweep_files:
+                return
+            self._name_part()
+            runs = self.in_place(self.files.runs)
+            if runs:
+                known: set[str] = self.driver.query(self.driver.known(runs))
+                self.in_place(self.files.erase, runs - known)
+            self._sweep_files = self.files.more
+        except StoreAway:
+            if not self.files.remote:
+                raise
+        finally:
+            self._caring = False
 
     def find(self, run: str) -> Record | None:
         entry = self._runs.get(run)
@@ -615,8 +625,11 @@ class SharedStore(Store):
             self._make_room()
         if self.bytes_used > OVERFULL * self._store_bytes:
             self._end_largest()
-        if self._sweep_files:
-            self._delete_files()
+        if not self.files.remote:
+            self._care_for_files()
+        elif not self._caring:  # this one may take long, and what comes after a sweep must not wait
+            self._caring = True
+            gevent.spawn(self._care_for_files)
         self.driver.give_back()
 
     def _check(self) -> None:
@@ -657,7 +670,10 @@ class SharedStore(Store):
             self._ended_bytes -= self._ended.pop(run, (0.0, 0))[1]
             self._forget(run)
             self._name_part()
-            in_thread(self.files.erase, [run])
+            try:
+                self.in_place(self.files.erase, [run])
+            except StoreAway:
+                self._sweep_files = True
         return erased
 
     def secret(self) -> bytes:
@@ -682,7 +698,8 @@ class SharedStore(Store):
         has_viewers = any(entry.viewers and not entry.recent.fold.over for entry in self._runs.values())
         self._lease.stop(release=not has_viewers)
         self.driver.close()
-        in_thread(self.files.close)
+        with contextlib.suppress(StoreAway):
+            self.in_place(self.files.close)
 
     # -- writing ------------------------------------------------------------------------------------------------
 

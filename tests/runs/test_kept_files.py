@@ -22,8 +22,8 @@ from streaming.stores.redis.connection import Connection
 from streaming.stores.redis.store import RedisStore
 from streaming.stores.shared import SharedStore
 from streaming.stores.sqlite.store import SqliteStore
-from streaming.stores.uploads import Uploads
 from tests.live.workers import STORES
+from tests.object_store import BUCKET, ObjectStore, object_store
 from tests.servers import Server, redis
 from tests.stores.contract import bytes_used, until
 from tests.stores.shared_contract import crash
@@ -94,10 +94,27 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
-@pytest.fixture(params=["store:", "file:"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The value of `HEADWAY_FILES`."""
-    return (tmp_path / "shared").as_uri() if request.param == "file:" else str(request.param)
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[ObjectStore]:
+    """An object store for all tests."""
+    with object_store() as store:
+        yield store
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The value of `HEADWAY_FILES`: `store:`, unless a test is `in_each_place`."""
+    kind: str = getattr(request, "param", "store:")
+    if kind == "s3:":
+        store: ObjectStore = request.getfixturevalue("bucket")
+        store.empty()
+        for name, value in store.variables.items():
+            monkeypatch.setenv(name, value)
+        return f"s3://{BUCKET}"
+    return (tmp_path / "shared").as_uri() if kind == "file:" else kind
+
+
+in_each_place = pytest.mark.parametrize("place", ["store:", "file:", "s3:"], indirect=True)
 
 
 @pytest.fixture
@@ -123,7 +140,7 @@ class Started:
     """A run that a test has started, with the folder of its request."""
 
     def __init__(self, runner: Runner, what: Operation, *contents: bytes, **options: Any) -> None:
-        self.folder = Uploads(runner.store.files.folder)
+        self.folder = runner.store.files.new_folder()
         uploads = []
         for number, content in enumerate(contents):
             (path := self.folder.path / str(number)).write_bytes(content)
@@ -140,10 +157,11 @@ def status(runner: Runner, run: str) -> str:
 
 def in_place(store: Any) -> set[str]:
     """The runs with files in the place, other than in rows."""
-    runs: set[str] = store.files.runs()
+    runs: set[str] = store.in_place(store.files.runs)
     return runs
 
 
+@in_each_place
 def test_a_queued_run_with_files(make: MakeRunner) -> None:
     """The worker that takes it sees what was sent; its files are deleted with its end, and nothing else is left."""
     starter = make(serving=False)
@@ -165,12 +183,14 @@ def test_a_queued_run_with_files(make: MakeRunner) -> None:
             ("2.txt", "text/plain", 5, b"first"),
         ]
     ]
-    until(lambda: bytes_used(server.store) < empty + 6_000, "its files are deleted")
-    assert all(store.find_upload(run.id, sha256(each).hexdigest()) is None for each in (b"first", b"second" * 1000))
+    digests = [sha256(each).hexdigest() for each in (b"first", b"second" * 1000)]
+    until(lambda: not any(store.find_upload(run.id, digest) for digest in digests), "its files are deleted")
+    assert bytes_used(server.store) < empty + 6_000
     starter.erase(run.id, None)
     assert in_place(store) == set()
 
 
+@in_each_place
 def test_a_run_that_starts_again_with_its_file(make: MakeRunner) -> None:
     """The worker that takes it over reads the same; nothing is left of it there, either."""
     dying = make(again)
@@ -210,6 +230,7 @@ def test_a_file_that_was_changed(make: MakeRunner, monkeypatch: pytest.MonkeyPat
     assert seen == []
 
 
+@in_each_place
 def test_a_queued_run_with_files_is_cancelled(make: MakeRunner) -> None:
     """Its files go."""
     starter = make(serving=False)
@@ -248,6 +269,7 @@ def test_a_start_whose_files_cannot_be_kept(
     assert Started(starter, read, b"content", queued=True, key="k", digest="d").new
 
 
+@in_each_place
 def test_a_file_that_no_other_worker_would_reach(make: MakeRunner, url: str, place: str) -> None:
     """In Redis itself files have at most 1 MiB: a larger one is refused, and a run with one has one try."""
     starter = make()

@@ -100,8 +100,8 @@ def start_event(**data: Any) -> Event:
     return make_event("start", {"operation": "count", **data})
 
 
-class StoreContract:
-    """The tests; `store` is an empty store."""
+class FilesContract:
+    """The tests of files, in whichever place they lie; `store` is an empty store."""
 
     def make(self, **options: Any) -> Store:
         """Makes an empty store; the options are `retention`, `keep_bytes` and `clock`."""
@@ -210,6 +210,10 @@ class StoreContract:
         assert store.find_file("old", "a") is None
         until(lambda: store.files.runs() <= {"new"}, "its files are deleted")
         assert read_file(store, "new", "a") == b"text"
+
+
+class StoreContract(FilesContract):
+    """All tests."""
 
     # Partials that a result refers to
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from streaming import ManualClock, MemoryStore, OperationError, SettingError
 from streaming.settings import Settings
 from streaming.stores import check_store, open_store
 from streaming.stores.base import EVICT_AFTER, Store
-from streaming.stores.files import Folder, InStore, TemporaryFolder
+from streaming.stores.files import DEAD_AFTER, SIGN, Folder, InStore, SharedFolder, TemporaryFolder
 from streaming.stores.sqlite.store import SqliteStore
 from tests.stores.contract import Producer, read_file, run_info, start_event, until
 
@@ -188,12 +189,41 @@ def test_one_folder_for_several_stores(tmp_path: Path) -> None:
     assert len(list((tmp_path / "files").iterdir())) == 2
 
 
-@pytest.mark.parametrize("value", ["s3://bucket/prefix", "file:", "file://host/path", "file:///a?b", "folder", "store"])
+@pytest.mark.parametrize("value", ["file:", "file://host/path", "file:///a?b", "folder", "store"])
 def test_a_setting_that_cannot_be_read(value: str) -> None:
-    """It stops the start with one line, an object store too, which this release does not have."""
+    """It stops the start with one line."""
     with pytest.raises(SettingError, match=r"HEADWAY_FILES is .*; it takes store: or file:///SHARED/PATH") as caught:
         Settings.read({"HEADWAY_FILES": value})
     assert "\n" not in str(caught.value)
+
+
+def test_a_shared_folder_after_a_death(tmp_path: Path) -> None:
+    """What a process has alone is deleted once that shows no sign of life, on whatever machine: no lock says so."""
+    dead, living, third = (SharedFolder(tmp_path / "shared") for _ in range(3))
+    for files in (dead, living):
+        files.write("r", "a", "text/plain", b"text", 100)  # of a run in memory
+        (files.new_folder().path / "0").write_bytes(b"upload")
+    own = tmp_path / "shared" / dead.own()
+    long_ago = time.time() - DEAD_AFTER - 1
+    os.utime(own / SIGN, (long_ago, long_ago))
+    living.show_life()
+    assert not own.exists()
+    assert living.runs() == {"r"}
+    living.show_life()  # looks once a minute
+    third.show_life()
+    third.close()
+    living.close()
+    assert not list((tmp_path / "shared").iterdir())
+
+
+def test_a_process_shows_that_it_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the time of a file, which the file system of all machines sets."""
+    files = SharedFolder(tmp_path / "shared")
+    sign = tmp_path / "shared" / files.own() / SIGN
+    os.utime(sign, (0, 0))
+    files.show_life()
+    assert sign.stat().st_mtime > time.time() - DEAD_AFTER
+    assert sign.parent.stat().st_mode & 0o077 == 0
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
