@@ -314,11 +314,19 @@ class Driver(ABC):
 
     @abstractmethod
     def append(
-        self, run: str, worker: str, epoch: int, blocks: Sequence[Block], fold: Fold, gap: int | None = None
+        self,
+        run: str,
+        worker: str,
+        epoch: int,
+        blocks: Sequence[Block],
+        fold: Fold,
+        gap: int | None = None,
+        known: Fold | None = None,
     ) -> Step[tuple[Kept, int]]:
         """Appends blocks with the fold over all events; drops the oldest blocks of a run that has grown too large.
 
         The outcome has the number of the last event in the store. With `gap`, all events before this number are lost.
+        `known` is the fold that the store has, unless it has lost the latest events.
         """
 
     @abstractmethod

@@ -130,7 +130,8 @@ class _Append:
         self.lapses = store.lapses
         self._store = store
         self._restore: tuple[Step[Any], ...] = ()
-        self._append = store.append_step(entry, self.blocks, self.fold)
+        shown = entry.recent.fold
+        self._append = store.append_step(entry, self.blocks, self.fold, known=shown if shown.last_event_id else None)
 
     @property
     def steps(self) -> tuple[Step[Any], ...]:
@@ -719,9 +720,11 @@ class SharedStore(Store):
             for entry in list(self._runs.values()):
                 entry.recent.notify()
 
-    def append_step(self, entry: _Entry, blocks: Sequence[Block], fold: Fold, gap: int | None = None) -> Step[Any]:
-        """Appends `blocks`; events before number `gap` are lost."""
-        return self.driver.append(entry.recent.info.id, self.worker, entry.epoch, blocks, fold, gap)
+    def append_step(
+        self, entry: _Entry, blocks: Sequence[Block], fold: Fold, gap: int | None = None, known: Fold | None = None
+    ) -> Step[Any]:
+        """Appends `blocks`; events before number `gap` are lost, and the store has the fold `known`."""
+        return self.driver.append(entry.recent.info.id, self.worker, entry.epoch, blocks, fold, gap, known)
 
     def restore_steps(self, entry: _Entry, last: int, lost: Kept) -> tuple[Step[Any], ...]:
         """Writes again what a store has lost: the events after number `last`, or all of a run that is gone."""

@@ -19,7 +19,7 @@ from redis.exceptions import ConnectionError as Disconnected
 from ...errors import StoreAway
 from ..driver import NotNow, Step, check_version
 from .primary import Primary
-from .scripts import Call
+from .scripts import Call, pack
 
 TIMEOUT: Final = 2.0
 """Seconds after which Redis is away if it has not answered."""
@@ -114,7 +114,7 @@ class Connection:
 
     def _send(self, calls: Sequence[Call]) -> list[Any]:
         connection: Any = self._connection
-        connection.send_packed_command(connection.pack_commands(calls))
+        connection.send_packed_command([pack(calls)])
         return [self._read_reply(connection) for _ in calls]
 
     def _read_reply(self, connection: Any) -> Any:

@@ -259,26 +259,32 @@ class RedisDriver(Driver):
     # -- events -------------------------------------------------------------------------------------------------
 
     def append(
-        self, run: str, worker: str, epoch: int, blocks: Sequence[Block], fold: Fold, gap: int | None = None
+        self,
+        run: str,
+        worker: str,
+        epoch: int,
+        blocks: Sequence[Block],
+        fold: Fold,
+        gap: int | None = None,
+        known: Fold | None = None,
     ) -> Step[tuple[Kept, int]]:
-        folded = {"last" if name == "last_event_id" else name: getattr(fold, name) for name in Fold.__slots__}
-        fields = [part for name, value in folded.items() if value is not None for part in (name, value)]
-        unset = [name for name, value in folded.items() if value is None]
+        fields, unset = list[Any](), list[str]()
+        for name in Fold.__slots__:
+            value = getattr(fold, name)
+            if known is not None and value == getattr(known, name):
+                continue
+            name = "last" if name == "last_event_id" else name  # noqa: PLW2901
+            if value is None:
+                unset.append(name)
+            else:
+                fields += (name, value)
         keep = KEEP_ALL if fold.refers else self._keep_bytes
         return self._scripts.step(
             "append",
-            *(
-                run,
-                worker,
-                epoch,
-                self._retention,
-                self._ahead,
-                keep,
-                gap or "",
-            ),
+            *(run, worker, epoch, self._retention, self._ahead, keep, gap or ""),
             *(fold.last_event_id, fold.ending or "", len(fields), len(unset), *fields, *unset),
             *replies.entries(blocks),
-            decode=lambda reply: (KEPT[reply[0]], reply[1]),
+            decode=_kept,
         )
 
     def read(self, run: str, after: int, frames: int) -> Step[Stored | None]:
@@ -407,3 +413,7 @@ def _limits(operation: str, limits: Limits) -> list[Argument]:
 
 def _all_limits(operations: Mapping[str, Limits]) -> list[Argument]:
     return [argument for name, limits in operations.items() for argument in _limits(name, limits)]
+
+
+def _kept(reply: Any) -> tuple[Kept, int]:
+    return ("kept", reply) if type(reply) is int else (KEPT[reply[0]], reply[1])

@@ -68,6 +68,21 @@ COMMAND: Final = re.compile(r"redis\.p?call\('([A-Z]+)'")
 _PLAIN: Final[frozenset[type]] = frozenset({bytes, int})
 
 
+def pack(calls: Sequence[Call]) -> bytes:
+    """The calls as Redis reads them: https://redis.io/docs/latest/develop/reference/protocol-spec/#arrays.
+
+    redis-py's `pack_commands` took a third of what a small append cost a worker.
+    """
+    parts: list[bytes] = []
+    for each in calls:
+        parts.append(b"*%d\r\n" % len(each))
+        for argument in each:
+            if type(argument) is not bytes:
+                argument = str(argument).encode()  # noqa: PLW2901
+            parts.append(b"$%d\r\n%b\r\n" % (len(argument), argument))
+    return b"".join(parts)
+
+
 class Scripts:
     """The scripts of a store whose keys begin with `prefix`."""
 
@@ -81,7 +96,8 @@ class Scripts:
         self.prefix: str = prefix
         self._sources = {name: prelude + text for name, text in sources.items() if name != "prelude"}
         self._digests = {
-            name: sha1(text.encode(), usedforsecurity=False).hexdigest() for name, text in self._sources.items()
+            name: sha1(text.encode(), usedforsecurity=False).hexdigest().encode()
+            for name, text in self._sources.items()
         }
 
     def call(self, script: str, *arguments: Argument) -> Call:
@@ -93,7 +109,7 @@ class Scripts:
         encoded = [argument.encode() if type(argument) is str else argument for argument in arguments]
         if not _PLAIN.issuperset(map(type, encoded)):
             raise TypeError(f"the store cannot keep {[kind.__name__ for kind in {*map(type, encoded)} - _PLAIN]}")
-        return ("EVALSHA", self._digests[script], 0, *encoded)
+        return (b"EVALSHA", self._digests[script], b"0", *encoded)
 
     def step(self, name: str, *arguments: Argument, decode: Callable[[Any], T] = lambda reply: reply) -> Step[T]:
         """The step that calls a script."""

@@ -134,6 +134,7 @@ class SqliteDriver(SqliteFile):
         blocks: Sequence[Block],
         fold: Fold,
         gap: int | None = None,
+        known: Fold | None = None,
     ) -> tuple[Kept, int]:
         frames = b"".join([frame for block in blocks for frame in block.frames])
         values = rows.values_of(fold)

@@ -66,4 +66,4 @@ if ending ~= '' then
   for _, name in ipairs(parts(run)) do redis.call('PEXPIRE', name, retention) end
   if row[8] then redis.call('PEXPIRE', key_of(row[6], row[8]), retention) end
 end
-return {1, last}
+return last
