@@ -201,8 +201,11 @@ def launched(
     ready: Callable[[Address], bool],
     env: Mapping[str, str] | None = None,
     url: str = "",
+    within: float = STARTUP,
 ) -> Iterator[Server]:
     """Starts a command that listens at `address`, waits until `ready` is true of it, and kills it afterwards.
+
+    It is ready `within` seconds.
 
     A test that needs a clean stop calls `Server.stop`; gunicorn takes at least a second for it.
     """
@@ -220,7 +223,7 @@ def launched(
         )
     server = Server(name, address, process, log_path, url)
     try:
-        wait_until(lambda: not server.running or ready(address), f"{name} answers", STARTUP)
+        wait_until(lambda: not server.running or ready(address), f"{name} answers", within)
         assert server.running, f"{name} ended with {process.returncode} before it answered:\n{server.log()}"
         yield server
     finally:

@@ -6,12 +6,17 @@ nobody claims is sent again.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Final, Protocol
 
+import gevent
+
+from ..errors import StoreAway
 from ..stores.base import RunInfo, Store
+from ..stores.queues import Limits
 from .operation import Operation
 
 log: Final = logging.getLogger("headway")
@@ -21,6 +26,10 @@ AGAIN: Final = (5.0, 10.0, 20.0, 40.0, 60.0)
 
 AT_ONCE: Final = 100
 """How many queued runs are looked at: a message is for whichever run is next, so the next ones are enough."""
+
+
+KEPT: Final = 0.02
+"""Seconds between two looks whether the store has kept the end of a run."""
 
 
 class Messages(Protocol):
@@ -58,6 +67,19 @@ class Delivery:
         record = self._store.find(run)
         if self._messages and record is not None and record.queued:
             self._messages.send(run)
+
+    def run_ended(self, info: RunInfo) -> None:
+        """Sends a message for a run that has waited for this one: its own came too early, and is used up."""
+        limits = self._operations[info.operation].limits
+        if self._messages and info.operation in self._names and limits.any:
+            gevent.spawn(self._send_for_next, info, limits, self._messages)
+
+    def _send_for_next(self, info: RunInfo, limits: Limits, messages: Messages) -> None:
+        with contextlib.suppress(StoreAway):
+            while (record := self._store.find(info.id)) is not None and not record.fold.over:
+                gevent.sleep(KEPT)
+            for run in self._store.queued({info.operation: limits}, 1):
+                messages.send(run)
 
     def send_again(self) -> None:
         """Sends messages for the runs whose turn has come, and which nobody claims. Raises `StoreAway`."""

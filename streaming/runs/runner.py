@@ -324,6 +324,7 @@ class Runner:
     def forget(self, run: Run) -> None:
         self.runs.pop(run.info.id, None)
         self.queue.look()
+        self.delivery.run_ended(run.info)
 
     @property
     def live(self) -> int:

@@ -68,6 +68,12 @@ def retried(input: Steps) -> Events:
     return work(input)
 
 
+@operation(runs_in="celery", linger=None, concurrency=1)
+def limited(input: Steps) -> Events:
+    """Is at work once at a time, over all workers."""
+    return work(input)
+
+
 @operation(runs_in="celery", linger=None)
 def silent(input: Steps) -> Events:
     """Says nothing, and waits for a socket that its hook shuts down."""
@@ -106,7 +112,7 @@ def here(input: Steps) -> Events:
     return work(input)
 
 
-OPERATIONS: Final = [talks, watched, retried, silent, computes, asks, here]
+OPERATIONS: Final = [talks, watched, retried, limited, silent, computes, asks, here]
 
 app = Flask(__name__)
 headway = Headway(app, operations=OPERATIONS)

@@ -24,6 +24,9 @@ POOLS: Final[tuple[Pool, ...]] = ("gevent", "prefork", "threads")
 LEASE: Final = 1.5
 """Seconds; short, so that the tests need not wait long for a lost worker."""
 
+START: Final = 100.0
+"""Seconds in which a worker is ready; on a machine that does nothing else it takes two or three."""
+
 STOP: Final = 30.0
 """Seconds in which a stopped worker has gone; Celery itself takes one."""
 
@@ -46,7 +49,9 @@ class Fleet:
             command += ["-c", str(concurrency), "-l", "INFO", "--without-mingle", "--without-gossip"]
             log, env = folder / f"{name}.log", {**self.web.variables, **variables}
             ready = lambda _: "ready." in _read(log)  # noqa: E731
-            with launched(name, command, Address(port=free_port()), folder, ready=ready, env=env) as server:
+            with launched(
+                name, command, Address(port=free_port()), folder, ready=ready, env=env, within=START
+            ) as server:
                 yield server
 
     def messages(self) -> int:

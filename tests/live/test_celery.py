@@ -35,7 +35,8 @@ def test_a_run(service: Fleet, worker: Server) -> None:
     with service.web.connect() as viewer:
         viewer.request("POST", "/operations/talks", {"Content-Type": "application/json", "X-Colour": "red"}, b"{}")
         events = viewer.until("done")
-    assert [event.event for event in events] == ["start", *["progress"] * 3, "result", "done"]
+    own = [event for event in events if event.event != "progress" or "place" not in event.json]
+    assert [event.event for event in own] == ["start", *["progress"] * 3, "result", "done"]
     result = events[-2].json["result"]
     assert belongs_to(worker, result.pop("pid"))
     assert result == {"app": APP, "attempt": 1, "headers": {"X-Colour": "red"}}
@@ -50,7 +51,7 @@ def test_what_does_not_say_so_runs_in_the_web_worker(service: Fleet, worker: Ser
     assert pid in service.web.pids
 
 
-@pytest.mark.parametrize("operation", ["talks", "silent", "computes"])
+@pytest.mark.parametrize("operation", ["talks", "silent", pytest.param("computes", marks=pytest.mark.long)])
 def test_a_cancel(service: Fleet, worker: Server, operation: str) -> None:
     """It reaches what talks at its next event, what waits in C code by its hook, and ends a process of its own."""
     run, note = begun(service, operation, steps=10_000)
@@ -73,8 +74,8 @@ def test_the_last_viewer_takes_the_run_along(service: Fleet, worker: Server) -> 
     """The worker counts the viewers of web workers."""
     note = next(note_names)
     viewer = service.web.start("watched", steps=10_000, note=note)
-    viewer.until("progress")
     run = run_of(viewer.head)
+    service.web.notes.when(f"{note}-begun-1")
     viewer.close()
     service.web.notes.when(f"{note}-ended")
     assert ended(service, run)["reason"] == "disconnected"
@@ -93,6 +94,19 @@ def test_the_pool_bounds_the_runs(service: Fleet, worker: Server) -> None:
         assert service.status(run) == ("running", None)
         service.web.ask("DELETE", f"/runs/{run}")
         assert ended(service, run)["status"] == "cancelled"
+
+
+def test_a_run_that_waits_for_its_turn(service: Fleet, worker: Server) -> None:
+    """It begins as soon as another one ends, also where a message for it has come before."""
+    running, _ = begun(service, "limited", steps=10_000)
+    note = next(note_names)
+    waits = service.web.start_unwatched("limited", note=note)
+    wait_until(lambda: not service.messages(), "the message for it has been taken")
+    assert service.status(waits) == ("queued", None)
+    sent = worker.log().count("sent again") + service.web.server.log().count("sent again")
+    service.web.ask("DELETE", f"/runs/{running}")
+    assert ended(service, waits)["status"] == "succeeded"
+    assert worker.log().count("sent again") + service.web.server.log().count("sent again") == sent
 
 
 def test_a_doubled_message(service: Fleet, worker: Server) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -25,20 +26,21 @@ def service() -> Iterator[Fleet]:
 def test_a_worker_that_is_killed(service: Fleet, long: bool) -> None:
     """With retries another one takes the run over, and its viewer stays; without them it ends as lost."""
     for pool in POOLS if long else ("prefork",):
-        with (
-            service.celery(pool, 2) as lost,
-            service.web.start("retried", steps=200, pause=0.05) as again,
-            service.web.start("talks", steps=200, pause=0.05) as once,
-        ):
-            again.until("progress")
-            once.until("progress")
-            with service.celery(pool, 1) as other:
+        with service.celery(pool, 2) as lost:
+            again, note = begun(service, "retried", steps=10_000)
+            once, _ = begun(service, "talks", steps=10_000)
+            with service.web.watch(again) as viewer, service.celery(pool, 1) as other:
                 lost.kill()
-                events = again.until("done")
-                assert [event.json["attempt"] for event in events if event.event == "attempt"] == [2]
-                assert belongs_to(other, events[-2].json["result"]["pid"])
-                *_, error, done = once.until("done")
-                assert (error.json["code"], done.json["status"]) == ("producer_lost", "failed")
+                service.web.notes.when(f"{note}-begun-2")
+                assert belongs_to(other, int((service.web.notes.folder / f"{note}-pid").read_text()))
+                service.web.ask("DELETE", f"/runs/{again}")
+                events = viewer.until("done")
+        assert [event.json["attempt"] for event in events if event.event == "attempt"] == [2]
+        wait_until(partial(_is_lost, service, once), "the other one is lost")
+
+
+def _is_lost(service: Fleet, run: str) -> bool:
+    return service.status(run) == ("failed", "producer_lost")
 
 
 def test_a_warm_shutdown(service: Fleet, long: bool) -> None:
