@@ -15,6 +15,9 @@ A run without a result ends with one of these codes:
     model_...                                              with `fields`, an error of the model (`llm.errors`)
 
 With `fields` the pages, once they are all read, go to a model one by one (`form`); without it no model is asked.
+
+Its checkpoints have what was read so far, about once a second, and with `fields` what was found on each page: another
+attempt reads and asks for the rest.
 """
 
 from __future__ import annotations
@@ -29,8 +32,9 @@ from urllib.parse import unquote
 
 from pydantic import BeforeValidator, Field, HttpUrl, SecretStr, ValidationInfo, field_validator
 
-from streaming import Event, JsonSchema, OperationError, Upload, event, file, operation, partial, progress
+from streaming import Event, JsonSchema, OperationError, Upload, checkpoint, event, file, operation, partial, progress
 
+from .attempts import kept, packed, unpacked
 from .form.schema import form_of
 from .inputs import Input
 from .long_results import cut, reference, shortened
@@ -49,9 +53,13 @@ OCR_SHARE = 0.6
 """The share of them in which text in pictures may be recognised."""
 MEMORY = 1 << 30
 """Bytes of address space, for each of the two processes."""
+RETRIES = 2
+"""How often another worker goes on with a run."""
 MAX_PAGES = 2_000
 """Pages of one run."""
 
+MOST_KEPT = 1_000_000
+"""Bytes of a checkpoint."""
 MAX_NAME = 100
 """Characters of the name of a form's field."""
 
@@ -149,28 +157,40 @@ def _seconds(input: Extract) -> float:
     return TIMEOUT if input.fields is None else TIMEOUT_WITH_FIELDS
 
 
-@operation(title="Extract a PDF", runs_in="process", timeout=_seconds, memory=MEMORY, partials=PageContent | PageFields)
+@operation(
+    title="Extract a PDF",
+    runs_in="process",
+    timeout=_seconds,
+    memory=MEMORY,
+    retries=RETRIES,
+    partials=PageContent | PageFields,
+)
 def extract(input: Extract) -> Generator[Event, None, ExtractResult]:
     """Reads a PDF page by page: text, headings, tables and key-value pairs, and with a model the fields you name."""
     source = (yield from _fetch(str(input.document_url))) if input.document_url else _upload(input).path
     yield progress("Opening the document", step="open")
     password = input.password.get_secret_value() if input.password else None
+    before: dict[str, Any] = kept() or {}
     with _operation_errors(), PdfProcess() as document:
         yield from document.wait()
         numbers = page_numbers(input.pages, document.open(source, password))
         boxes: dict[int, WordBoxes] = {}
-        result = {"filename": _filename(input), **(yield from _read(document, numbers, input, boxes))}
-    filled = {} if input.fields is None else (yield from _fill(input.fields, result["pages"], boxes))
+        result = {"filename": _filename(input), **(yield from _read(document, numbers, input, boxes, before))}
+    filled = {} if input.fields is None else (yield from _fill(input.fields, result["pages"], boxes, before))
     pages = [reference(f"page-{page['page']}") for page in result["pages"]]
     return cast("ExtractResult", (yield from shortened(result | filled, {"pages": pages})))
 
 
 def _read(
-    document: PdfProcess, numbers: list[int], input: Extract, boxes: dict[int, WordBoxes]
+    document: PdfProcess, numbers: list[int], input: Extract, boxes: dict[int, WordBoxes], before: dict[str, Any]
 ) -> Generator[Event, None, dict[str, Any]]:
-    """The content of these pages, each sent as it is read; the `boxes` of their words, if there are fields, are not."""
+    """The content of these pages, each sent as it is read; the `boxes` of their words, if there are fields, are not.
+
+    `before` is the checkpoint of the last attempt, which has sent those of its `state`. The newest state replaces it.
+    """
     total = len(numbers)
-    yield progress(f"Pages to read: {total}", done=0, total=total, unit="pages", step="pages")
+    if not before:
+        yield progress(f"Pages to read: {total}", done=0, total=total, unit="pages", step="pages")
     pages: list[dict[str, Any]] = []
     too_long: list[int] = []
     for message in document.content(
@@ -179,40 +199,55 @@ def _read(
         thumbnails=input.render,
         word_boxes=input.fields is not None,
         ocr_seconds=_ocr_seconds(input),
+        state=before.get("state"),
     ):
         if "result" in message:
+            before["state"] = message["state"]
             cut_off = {"code": "page_cut", "message": PAGE_CUT, "pages": too_long}
             warnings = [*message["result"]["warnings"], *([cut_off] if too_long else [])]
-            for warning in warnings:
+            for warning in warnings if "filled" not in before else ():
                 yield event("warning", warning)
             return {**message["result"], "warnings": warnings, "pages": pages}
         if packed := message["page"].pop("word_boxes", None):
             boxes[message["page"]["page"]] = WordBoxes(*packed)
-        whole = yield from _handed_over(message["page"])
+        whole = yield from _handed_over(message["page"], sent=message["before"])
         page = cut(whole)
         pages.append(page)
         if page is not whole:
             too_long.append(page["page"])
+        if message["before"]:
+            continue
         yield partial(f"page-{page['page']}", page)
         yield progress(f"Page {page['page']}", done=len(pages), total=total, unit="pages", step="pages")
+        if message["state"] is not None:
+            yield checkpoint({"state": message["state"]})
     raise AssertionError("the result is the last message")
 
 
-def _handed_over(page: dict[str, Any]) -> Generator[Event, None, dict[str, Any]]:
-    """The page as its partial has it: its picture is a file."""
+def _handed_over(page: dict[str, Any], *, sent: bool) -> Generator[Event, None, dict[str, Any]]:
+    """The page as its partial has it: its picture is a file, which another attempt may have `sent`."""
     if page.get("thumbnail") is not None:
         name = f"page-{page['page']}.jpg"
-        yield file(name, base64.b64decode(page["thumbnail"]), type="image/jpeg")
+        if not sent:
+            yield file(name, base64.b64decode(page["thumbnail"]), type="image/jpeg")
         page = {**page, "thumbnail": name}
     return page
 
 
 def _fill(
-    fields: dict[str, Any], pages: list[dict[str, Any]], boxes: dict[int, WordBoxes]
+    fields: dict[str, Any], pages: list[dict[str, Any]], boxes: dict[int, WordBoxes], before: dict[str, Any]
 ) -> Generator[Event, None, dict[str, Any]]:
     from .form.filler import FormFiller  # importing the model's client takes longer than reading most documents
 
-    return (yield from FormFiller(fields).fill(((page["page"], model_text(page)) for page in pages), boxes))
+    def keep(filled: dict[str, Any]) -> Iterator[Event]:
+        """What is found is kept where all of it, with what was read, fits into a checkpoint."""
+        value = {"state": before["state"], "filled": packed(filled)}
+        if value["state"] is not None and sum(map(len, value.values())) < MOST_KEPT:
+            yield checkpoint(value)
+
+    filled = None if "filled" not in before else unpacked(before["filled"])
+    texts = ((page["page"], model_text(page)) for page in pages)
+    return (yield from FormFiller(fields).fill(texts, boxes, filled, keep))
 
 
 def model_text(page: dict[str, Any]) -> str:

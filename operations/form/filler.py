@@ -9,13 +9,13 @@ no page has an answer, the run fails with the error of the last page.
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import Any, Final
 
 from streaming import Event, OperationError, partial, progress
 
-from ..llm import Finished, Model, Usage, connect, fill
+from ..llm import Model, Usage, connect, fill
 from ..llm.errors import PromptCutError
 from ..pdf.word_boxes import WordBoxes
 from .convert import NotUnderstood, clean
@@ -49,29 +49,60 @@ class FormFiller:
         self._errors: dict[int, OperationError] = {}
         self._cut: set[int] = set()
         self._size: int | None = None
-        self._answers: list[Finished] = []
+        self._usage: list[Usage] = []
         self._boxes: Mapping[int, WordBoxes] = {}
 
     def fill(
-        self, pages: Iterable[tuple[int, str]], boxes: Mapping[int, WordBoxes] | None = None
+        self,
+        pages: Iterable[tuple[int, str]],
+        boxes: Mapping[int, WordBoxes] | None = None,
+        kept: Json | None = None,
+        keep: Callable[[Json], Iterator[Event]] = lambda _: iter(()),
     ) -> Generator[Event, None, Json]:
         """The fields of `pages`, each a number and a text: `fields`, `evidence`, `unverified`, `incomplete` ...
 
         With the `boxes` of the words of a page, by its number, the evidence tells where on it the values stand.
 
-        Raises `OperationError` with a code of `llm.errors`.
+        After each page it yields what `keep` makes of its state, and goes on from one that was `kept`. Raises
+        `OperationError` with a code of `llm.errors`.
         """
         model = yield from connect()
         self._boxes = boxes or {}
         with_text = [(number, text) for number, text in pages if text.strip()]
         total = len(with_text)
-        for done, (number, text) in enumerate(with_text):
+        first = 0 if kept is None else self._restore(kept, dict(with_text))
+        for done, (number, text) in enumerate(with_text[first:], first):
             yield progress(f"Looking for the fields on page {number}", done=done, total=total, unit="pages", step=STEP)
             yield from self._fill_page(model, number, text, done, total)
+            yield from keep(self._state(done + 1))
         yield progress("The fields are filled in", done=total, total=total, unit="pages", step=STEP)
         if self._errors and len(self._errors) == total:
             raise self._errors[with_text[-1][0]]
         return self._result(model)
+
+    def _state(self, done: int) -> Json:
+        """What was found on the first pages with a text, of which so many are done."""
+        errors = {str(number): [error.code, error.message, error.retryable] for number, error in self._errors.items()}
+        return {
+            "done": done,
+            "values": [[value.page.number, value.value] for value in self._values],
+            "errors": errors,
+            "cut": sorted(self._cut),
+            "size": self._size,
+            "usage": [list(each) for each in self._usage],
+        }
+
+    def _restore(self, state: Json, texts: Mapping[int, str]) -> int:
+        """Goes back to a state; gives how many pages are done."""
+        pages = {number: PageText(number, text, self._boxes.get(number)) for number, text in texts.items()}
+        self._values = [PageValue(pages[number], value) for number, value in state["values"]]
+        self._errors = {
+            int(number): OperationError(code, message, retryable=retryable)
+            for number, (code, message, retryable) in state["errors"].items()
+        }
+        self._cut, self._size = set(state["cut"]), state["size"]
+        self._usage = [Usage(*each) for each in state["usage"]]
+        return int(state["done"])
 
     def _fill_page(self, model: Model, number: int, text: str, done: int, total: int) -> Generator[Event, None, None]:
         page = PageText(number, text, self._boxes.get(number))
@@ -107,7 +138,7 @@ class FormFiller:
             lenient=True,  # `clean` checks the values one by one
         )
         value, finished = yield from _within_page(call, done, total)
-        self._answers.append(finished)
+        self._usage.append(finished.usage)
         if finished.reason == "length":
             self._cut.add(number)
         values = clean(self._form, value)
@@ -129,7 +160,6 @@ class FormFiller:
 
     def _result(self, model: Model) -> Json:
         merged = merge(self._form, self._values)
-        usage = [answer.usage for answer in self._answers]
         return {
             "fields": merged.value,
             "evidence": merged.evidence,
@@ -137,7 +167,7 @@ class FormFiller:
             "not_understood": merged.not_understood,
             "incomplete": sorted(self._cut | set(self._errors)),
             "model": model.described,
-            "usage": {name: sum(getattr(each, name) or 0 for each in usage) for name in Usage._fields},
+            "usage": {name: sum(getattr(each, name) or 0 for each in self._usage) for name in Usage._fields},
         }
 
 

@@ -5,7 +5,9 @@ its memory, little of either, and no more priority than anybody else. It answers
 
     {"path": PATH, "password": PASSWORD}                     -> {"page_count": N}
     {"numbers": [...], "tables": BOOL, "thumbnails": BOOL, "word_boxes": BOOL, "ocr_seconds": SECONDS}
-                                                             -> {"page": {...}} for each, {"result": {...}}
+                                                             -> {"page": {...}} for each, {"result": {...}}; both
+                                                                with `state`, where there is one: a command with that
+                                                                goes on after it, with the pages `before` it first
     {"texts": {"pages": N, "characters": N}}                 -> {"pages": [TEXT, ...]}
 
 or with `{"code": CODE, "message": MESSAGE}`, its last line then.
@@ -13,20 +15,31 @@ or with `{"code": CODE, "message": MESSAGE}`, its last line then.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import resource
 import sys
+import time
+import zlib
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..processes import limit_process
 from . import ocr
 from .errors import Unreadable
 
+if TYPE_CHECKING:
+    from .reader import Reader
+
 MEMORY: Final = 1 << 30
 """Bytes of address space: 100 MB for the process itself, and the decompressed images of a page."""
+KEEP_AFTER: Final = 1.0
+KEEP_SHARE: Final = 20
+"""A state is made a second after the last one, or after so many times as long as that has taken."""
+STATE_BYTES: Final = 600_000
+"""Bytes of a state: some five times as many of text."""
 OUT_OF_MEMORY: Final = 3
 """The exit status after a MemoryError."""
 
@@ -77,6 +90,7 @@ def _content(
     thumbnails: bool,
     word_boxes: bool = False,
     ocr_seconds: float = 0.0,
+    state: str | None = None,
 ) -> Iterator[Json]:
     from .reader import Reader
     from .recogniser import Recogniser, is_installed
@@ -93,9 +107,40 @@ def _content(
             recogniser=recogniser if ocr_seconds and installed else None,
             why_unread=NOT_INSTALLED if ocr_seconds and not installed else "",
         )
-        for page in reader.pages():
-            yield {"page": page}
-    yield {"result": {**reader.result(), "pages": None}}  # which have been sent
+        if state is not None:
+            reader.restore(zlib.decompress(base64.b64decode(state)))
+        keeper = Keeper(reader)
+        for number, page in enumerate(reader.pages()):
+            before = number < reader.before
+            yield {"page": page, "before": before, "state": None if before else keeper.due()}
+    final = keeper.state() if word_boxes else None
+    yield {"result": {**reader.result(), "pages": None}, "state": final}  # which have been sent
+
+
+class Keeper:
+    """The states of a reader, for checkpoints: as many as cost little beside the reading, and none that is too large.
+
+    So another attempt reads again what took a second or so.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._next = time.monotonic() + KEEP_AFTER
+        self._fits = True
+
+    def due(self) -> str | None:
+        """The state, where it is time for one."""
+        return self.state() if time.monotonic() >= self._next else None
+
+    def state(self) -> str | None:
+        """The state; `None` where it is too large for a checkpoint."""
+        if not self._fits:
+            return None
+        began = time.monotonic()
+        packed = base64.b64encode(zlib.compress(self._reader.state())).decode()
+        self._fits = len(packed) <= STATE_BYTES
+        self._next = time.monotonic() + max(KEEP_AFTER, KEEP_SHARE * (time.monotonic() - began))
+        return packed if self._fits else None
 
 
 def _texts(document: Any, pages: int, characters: int) -> Iterator[Json]:

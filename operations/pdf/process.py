@@ -83,14 +83,22 @@ class PdfProcess:
         thumbnails: bool,
         word_boxes: bool = False,
         ocr_seconds: float = 0.0,
+        state: str | None = None,
     ) -> Iterator[Json]:
         """`{"page": {...}}` for each of the pages, then `{"result": {...}}` without them.
+
+        A message may have a `state`, with which another process goes on after it; the pages `before` it come first.
 
         With `word_boxes` a page has the fields of `WordBoxes`, which are for this service and not for its callers.
         The text in pictures is recognised for up to `ocr_seconds`, if the extra `ocr` is installed.
         """
-        wanted = {"tables": tables, "thumbnails": thumbnails, "word_boxes": word_boxes, "ocr_seconds": ocr_seconds}
-        self._send({"numbers": numbers, **wanted})
+        wanted: Json = {
+            "tables": tables,
+            "thumbnails": thumbnails,
+            "word_boxes": word_boxes,
+            "ocr_seconds": ocr_seconds,
+        }
+        self._send({"numbers": numbers, **wanted, "state": state})
         for _ in range(len(numbers) + 1):
             yield self._receive()
 

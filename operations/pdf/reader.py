@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import pickle
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -60,18 +61,32 @@ class Reader:
         self._warnings.say_why_unread(why_unread)
         self._pages: list[Json] = []
         self._over_pages = OverPages()
+        self.before: int = 0
+
+    def state(self) -> bytes:
+        """What was read so far, for `restore`, without the pictures of the pages."""
+        pages = [{**page, "thumbnail": ""} if page.get("thumbnail") else page for page in self._pages]
+        return pickle.dumps((pages, self._warnings, self._over_pages, self._words_left))
+
+    def restore(self, state: bytes) -> None:
+        """Goes on after the pages of a state, which `pages` yields first: there are so many `before`."""
+        # From a process like this one, which no other code of the service trusts either.
+        self._pages, self._warnings, self._over_pages, self._words_left = pickle.loads(state)  # noqa: S301
+        self.before = len(self._pages)
 
     def pages(self) -> Iterator[Json]:
         """Each page, as `content.PageContent`; `thumbnail`, if it is wanted, is the JPEG in Base64.
 
         `word_boxes`, if they are wanted, are `WordBoxes`, unless the pages until then have `MAX_WORD_BOXES`.
         """
-        samples = {number: self._page(number) for number in self._samples()}
+        yield from self._pages[:]
+        left = self._numbers[self.before :]
+        samples = {number: self._page(number) for number in self._samples()} if left else {}
         profile = headings.learn(list(samples.values()), [(e.title, e.level, e.page) for e in self._outline])
-        characters = 0
-        for number in self._numbers:
+        characters = sum(map(_characters, self._pages))
+        for number in left:
             page = self._content(samples.pop(number) if number in samples else self._page(number), profile)
-            characters += len(page["text"]) + sum(len(hidden["text"]) for hidden in page["hidden"])
+            characters += _characters(page)
             if characters > MAX_TEXT:
                 raise Unreadable("too_large", f"The text is longer than {MAX_TEXT:,} characters: choose fewer `pages`.")
             self._pages.append(page)
@@ -185,3 +200,7 @@ class Reader:
             "characters": sum(map(len, texts)),
             **{kind: sum(len(page[kind]) for page in self._pages) for kind in ("headings", "tables", "pairs")},
         }
+
+
+def _characters(page: Json) -> int:
+    return len(page["text"]) + sum(len(hidden["text"]) for hidden in page["hidden"])

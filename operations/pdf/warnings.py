@@ -40,7 +40,9 @@ class Warnings:
 
     def add(self, code: str, page: int) -> None:
         """Adds a page to the warning with this code."""
-        self._pages.setdefault(code, []).append(page)
+        pages = self._pages.setdefault(code, [])
+        if page not in pages:  # another attempt looks at its samples once more
+            pages.append(page)
 
     def look_at(self, page: Page, *, recognised: bool = False) -> None:
         """Adds the page to all warnings that it needs; `recognised` says whether its pictures were read."""

@@ -20,6 +20,7 @@ from operations.pdf import child
 from operations.pdf.content import ExtractResult, PageContent
 from operations.pdf.process import PdfProcess, as_path
 from streaming import Event, OperationError, Upload
+from streaming.protocol.events import Checkpoint
 from streaming.protocol.partials import fill
 from streaming.runs.files import FileEvent
 
@@ -58,7 +59,8 @@ def yield_to(events: list[Event], work: Generator[Event, None, Any]) -> Any:
     """Collects the events of a generator; returns its result."""
     while True:
         try:
-            events.append(next(work))
+            if not isinstance(item := next(work), Checkpoint):  # which no viewer gets
+                events.append(item)
         except StopIteration as end:
             return end.value
 
