@@ -63,6 +63,7 @@ from ..runs.questions import check_schema
 from ..runs.upload import Upload
 from .files import handed_over
 from .formats import StreamFormat, UpstreamFailed
+from .numbers import Numbers
 from .options import UpstreamOptions
 
 if TYPE_CHECKING:
@@ -254,12 +255,17 @@ def transformed(source: Iterator[Event], through: Sequence[Transform], run: str 
 def _as_operation(events: Iterator[Any], stream: UpstreamStream) -> Generator[Event | Flush, Any, Any]:
     """Yields and returns the output of the transforms as an operation does."""
     value: Any = None
+    numbers = Numbers()
     for event in events:
         if not isinstance(event, Event):
             if not isinstance(event, Flush):
                 raise TypeError(f"a transform yields events, not {type(event).__name__}")
             yield event
-        elif event.name == "result":
+            continue
+        if event.name == "attempt":
+            event = numbers.attempt(event)  # noqa: PLW2901  # of this run from here on
+        numbers.count(stream.last_id, 2 if event.__class__ is Event and event.name == "question" else 1)
+        if event.name == "result":
             value = value_of_result(event)
         elif event.name == "question" and event.__class__ is Event:
             question = _question(event.data)

@@ -350,6 +350,11 @@ class UpstreamStream:
         stream_format.check_end()
         self._release()
 
+    @property
+    def last_id(self) -> str:
+        """The id of the upstream's last event."""
+        return self._last_id
+
     def _repeats(self, number: str) -> bool:
         """Whether a resumed run sends an event again. A new id shows that the stream goes on.
 
