@@ -47,7 +47,7 @@ class QueuedRun:
         self.recorder: Recorder = Recorder(runner.clock, fold=fold)
         self._runner = runner
         self._store = runner.store
-        self._linger = Linger(runner.clock, info.linger, self._abandon)
+        self._linger = Linger(runner.clock, info.linger)
         self._unwatch: Callable[[], None] = lambda: None
         self.shared = False
         self._place: int | None = None
@@ -96,7 +96,7 @@ class QueuedRun:
             self.close()
             gevent.spawn(self._end)
         else:
-            self._linger.update(control.viewers, control.watched)
+            self._linger.update(control.viewers, control.watched, self._abandon)
 
     def _end(self) -> None:
         while True:

@@ -75,7 +75,7 @@ class Run:
         self._host = host
         self._store = host.store
         self._unwatch: Callable[[], None] = lambda: None
-        self._linger = Linger(host.clock, info.linger, self._abandon)
+        self._linger = Linger(host.clock, info.linger)
         self._measured = operation.limits.any or operation.runs_in == "celery"
         current = CurrentRun(
             *(info.id, operation.name, info.owner, attempt, operation.checked_input(checked), call.headers, kept.value)
@@ -188,7 +188,7 @@ class Run:
             self.producer.cancel(control.cancel)
         for question, body in control.answers.items():
             self.producer.answer(question, orjson.loads(body))
-        self._linger.update(control.viewers, control.watched)
+        self._linger.update(control.viewers, control.watched, self._abandon)
 
     def _abandon(self) -> None:
         if not self.producer.over and not self._store.abandon(self.info.id):
