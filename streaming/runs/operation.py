@@ -35,7 +35,7 @@ from pydantic import BaseModel, PydanticUserError
 
 from ..errors import RegistrationError
 from ..protocol.events import Event, Flush
-from ..stores.queues import Limits
+from ..protocol.limits import Limits
 from .signature import NoInput, input_of, is_async, result_of, schema_of, types_in
 from .upload import Upload
 

@@ -19,13 +19,13 @@ from ..clock import Clock, SystemClock, rfc3339
 from ..errors import Conflict, InvalidInput, NotFound, RegistrationError, StoreAway, TooLarge, Unavailable
 from ..logs import log_run
 from ..protocol.events import Event, make_event
+from ..protocol.limits import NO_LIMITS, Limits
 from ..protocol.recorder import Recorder
 from ..protocol.state import Ending, Fold
 from ..runtime.worker import Worker
 from ..settings import Settings
 from ..stores.base import Record, RunInfo, Store, worker_full
 from ..stores.files import uploads_of
-from ..stores.queues import NO_LIMITS, Limits
 from .checkpoints import checkpoint_from_kept
 from .context import CallContext
 from .executors.start import check_operation, warm_executors

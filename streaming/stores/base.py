@@ -22,9 +22,10 @@ import orjson
 from ..errors import Conflict, OperationError, OwnerError, Refused, StoreAway, TooMany, Unavailable
 from ..logs import Outage
 from ..protocol.frames import BLOCK_FRAMES, Batch, Block
+from ..protocol.limits import NO_LIMITS, Limits
 from ..protocol.state import Fold, Reason, Status
 from .files import MAX_FILES, FileInfo, Files, upload_row
-from .queues import NO_LIMITS, Limits, Waiting
+from .queues import Waiting
 
 T = TypeVar("T")
 

@@ -18,10 +18,11 @@ from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 
 from ..errors import StoreAway
 from ..protocol.frames import Batch, Block, join, split
+from ..protocol.limits import NO_LIMITS, Limits
 from ..protocol.state import Fold, Reason
 from .base import Record, RunInfo
 from .files import FileInfo, uploads_of
-from .queues import NO_LIMITS, Limits, Waiting
+from .queues import Waiting
 
 SCHEMA_VERSION: Final = 2
 """What the stores keep, and how.

@@ -14,6 +14,7 @@ import gevent
 from ..clock import Clock, SystemClock
 from ..errors import RunClosed, StoreAway
 from ..protocol.frames import BLOCK_FRAMES, Batch, Block
+from ..protocol.limits import NO_LIMITS, Limits
 from ..protocol.state import Fold, Reason
 from ..runtime.hub import give_way
 from .base import (
@@ -32,7 +33,7 @@ from .base import (
 )
 from .files import MAX_FILES, UPLOADS, FileInfo, Files, TemporaryFolder, is_handed_over, upload_row, uploads_of
 from .lists import RunLists
-from .queues import NO_LIMITS, Limits, MemoryQueue, Waiting
+from .queues import MemoryQueue, Waiting
 from .recent import TRIM_FRAMES, RecentEvents
 
 KEEP_BYTES: Final = 64 * 1024 * 1024

@@ -8,32 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
+from ..protocol.limits import Limits
+
 if TYPE_CHECKING:
     from .base import RunInfo
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How many runs of an operation are at work at a time over all workers, and how many of one client.
-
-    `None` sets no limit. Queued runs of a higher priority begin first.
-    """
-
-    concurrency: int | None = None
-    per_client: int | None = None
-    priority: int = 0
-
-    @property
-    def any(self) -> bool:
-        """Whether a start may have to wait."""
-        return self.concurrency is not None or self.per_client is not None
-
-
-NO_LIMITS: Final = Limits()
 
 
 class Waiting(NamedTuple):

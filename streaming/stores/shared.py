@@ -31,6 +31,7 @@ from ..clock import Clock
 from ..errors import Fenced, RunClosed, StoreAway, StoreFull
 from ..logs import Outage, log_run
 from ..protocol.frames import BLOCK_BYTES, BLOCK_FRAMES, Batch, Block
+from ..protocol.limits import NO_LIMITS, Limits
 from ..protocol.state import Fold, Reason
 from ..runtime.hub import GreenSignal
 from .base import (
@@ -48,7 +49,7 @@ from .base import (
 from .driver import BUSY, DISOWNED, FULL, NO_ROOM, QUEUE, QUEUED, Adopted, Driver, Kept, State, Step, Unfit, sizes
 from .files import MAX_FILES, UPLOADS, FileInfo, Files, is_handed_over, upload_row, uploads_of
 from .lease import Lease
-from .queues import NO_LIMITS, Limits, Waiting
+from .queues import Waiting
 from .recent import RecentEvents
 from .writer import AWAY, RETRY, WRITE_TIMEOUT, Command, Writer
 

@@ -44,6 +44,7 @@ SNAPSHOT = [
     "error",
     "question",
     "viewers",
+    "attempt",
     "input",
     "usage",
     "files",

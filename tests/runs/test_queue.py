@@ -13,12 +13,12 @@ from pydantic import BaseModel, Field, SecretStr
 import streaming.runs.runner
 from streaming import Operation, Upload, current_run, operation, progress
 from streaming.errors import BadRequest, InvalidInput, TooLarge, TooMany
+from streaming.protocol.limits import NO_LIMITS
 from streaming.runs.context import CallContext, Headers
 from streaming.runs.run import Run
 from streaming.runs.runner import Runner
 from streaming.runs.signature import NoInput
 from streaming.settings import Settings
-from streaming.stores.queues import NO_LIMITS
 from streaming.stores.redis.store import RedisStore
 from streaming.stores.shared import SharedStore
 from streaming.stores.sqlite.store import SqliteStore

@@ -14,8 +14,8 @@ import pytest
 from streaming import ManualClock
 from streaming.errors import TooMany, Unavailable
 from streaming.protocol.events import make_event
+from streaming.protocol.limits import NO_LIMITS, Limits
 from streaming.stores.base import Record, Store
-from streaming.stores.queues import NO_LIMITS, Limits
 from streaming.stores.shared import SharedStore
 from tests.stores.contract import Producer, run_info, start_event, until
 

@@ -55,7 +55,7 @@ class ReleaseWorker:
 
     def claim(self, operation: str) -> list[str]:
         """The queued runs of an operation that it takes."""
-        from streaming.stores.queues import NO_LIMITS  # which the release before does not have
+        from streaming.protocol.limits import NO_LIMITS  # which the release before does not have
 
         return [record.info.id for record in self.store.claim(9, {operation: NO_LIMITS})]
 

@@ -22,6 +22,7 @@ import pytest
 from streaming import Event, ManualClock, event, operation
 from streaming.errors import Fenced, StoreAway, StoreFull, TooMany, Unavailable
 from streaming.protocol.events import make_event
+from streaming.protocol.limits import NO_LIMITS, Limits
 from streaming.runs.runner import Runner
 from streaming.runs.signature import NoInput
 from streaming.runtime.worker import Worker
@@ -29,7 +30,6 @@ from streaming.settings import Settings
 from streaming.stores.base import EVICT_AFTER, RUN_BYTES, Record, Store
 from streaming.stores.driver import Step
 from streaming.stores.files import FileInfo
-from streaming.stores.queues import NO_LIMITS, Limits
 from streaming.stores.shared import AWAY_BYTES, SharedStore
 from tests.clients import Message, parse_frames
 from tests.stores.contract import Producer, last_shown, run_info, start_event, until

@@ -23,12 +23,13 @@ from redis.exceptions import ResponseError
 from ...clock import Clock
 from ...errors import StoreAway
 from ...protocol.frames import BLOCK_BYTES, Block
+from ...protocol.limits import NO_LIMITS, Limits
 from ...protocol.state import Fold, Reason
 from ..base import EVICT_AFTER, RUN_BYTES, SECRET_BYTES, Record, RunInfo
 from ..driver import QUEUE, Adopted, Driver, Kept, News, PutFile, State, Step, Stored, T, Unfit, is_bound
 from ..files import FileInfo
 from ..lists import list_of
-from ..queues import NO_LIMITS, WEIGHT, Limits, Waiting
+from ..queues import WEIGHT, Waiting
 from . import replies
 from .clock_skew import SLACK, ClockSkew
 from .connection import TIMEOUT, Connection, Pool, outcome

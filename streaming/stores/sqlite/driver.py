@@ -11,12 +11,13 @@ import orjson
 
 from ...clock import Clock
 from ...protocol.frames import BLOCK_BYTES, Block
+from ...protocol.limits import NO_LIMITS, Limits
 from ...protocol.state import Fold, Reason
 from ..base import EVICT_AFTER, Record, RunInfo
 from ..driver import BUSY, FULL, NO_ROOM, QUEUE, QUEUED, Adopted, Kept, PutFile, State, Stored, is_bound
 from ..files import FileInfo
 from ..lists import list_of
-from ..queues import NO_LIMITS, WEIGHT, Limits, Waiting
+from ..queues import WEIGHT, Waiting
 from . import queue, room, rows
 from .file import SQL, Connection, SqliteFile, on_queue, on_run, step, telling
 from .hints import EVERYBODY

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterator, Mapping
 
 import orjson
 
+from ...protocol.limits import Limits
 from ..base import RunInfo
-from ..queues import Limits, Line, Waiting, is_over, next_runs
+from ..queues import Line, Waiting, is_over, next_runs
 from .file import SQL, Connection
 
 
