@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -77,7 +79,17 @@ def operations(settings: ServiceSettings) -> list[Operation]:
             )
         except RegistrationError as error:
             raise settings.error("gateway", f"{name}={entry.url}", str(error)) from None
-    return offered
+    return [_limited(operation, settings) for operation in offered]
+
+
+def _limited(operation: Operation, settings: ServiceSettings) -> Operation:
+    """The operation with the concurrency that the settings name, if they do."""
+    number = (settings.concurrency or {}).get(operation.name)
+    if number is None:
+        return operation
+    limited = copy(operation)
+    limited.limits = replace(operation.limits, concurrency=number)
+    return limited
 
 
 def _auth(settings: ServiceSettings, entry: GatewayEntry) -> Callable[[], Mapping[str, str]] | None:

@@ -124,7 +124,15 @@ class Agent(Input):
     )
 
 
-@operation(title="Run an agent", runs_in="process", timeout=TIMEOUT, retries=RETRIES, partials=Step, events=EVENTS)
+@operation(
+    title="Run an agent",
+    runs_in="process",
+    timeout=TIMEOUT,
+    retries=RETRIES,
+    concurrency=8,
+    partials=Step,
+    events=EVENTS,
+)
 def agent(input: Agent) -> Generator[Event, Any, Result]:
     """Reaches a goal with tools: weather, holidays, money, articles, documents, tables, and custom tools."""
     run = AgentRun(

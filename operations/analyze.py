@@ -32,7 +32,7 @@ from .analytics.charts import chart
 from .analytics.doubts import Doubt, doubts, not_in_data
 from .analytics.engine import Engine
 from .analytics.pictures import MEDIA_TYPES, NOT_INSTALLED, Kind, installed, picture
-from .analytics.queries import KIND, SECONDS, Answer, Column, Table, Warned, public_columns
+from .analytics.queries import SECONDS, Answer, Column, Table, Warned, public_columns
 from .analytics.sources import SAMPLE, Source, sources
 from .analytics.sql import identifier
 from .inputs import Input
@@ -40,7 +40,6 @@ from .llm import connect, fill, place, user
 from .llm.prompts import fenced, visible
 from .long_results import MOST, reference, size
 from .model_info import ModelInfo
-from .turns import Turn
 
 MAX_ROWS: Final = 10_000
 MAX_BYTES: Final = 4 << 20
@@ -143,22 +142,20 @@ Partials = list[Table] | list[Column] | list[dict[str, Any]] | dict[str, Any] | 
 """Of the keys `tables`, `columns`, `rows-1` and on, `chart` (Vega-Lite), and `sql`."""
 
 
-@operation(title="Analyze data", runs_in="thread", where=_place, partials=Partials)
+@operation(title="Analyze data", runs_in="thread", where=_place, concurrency=2, partials=Partials)
 def analyze(input: Analysis) -> Work:
     """Answers SQL, or a question, over CSV, JSON, Parquet and spreadsheets, with a chart if one fits."""
     files = sources(input.file or SAMPLE)
-    with Turn(KIND) as turn:
-        yield from turn.wait()
-        with Engine() as engine:
-            tables, warnings = yield from _load(engine, files)
-            if input.sql is not None:
-                result = yield from _run(engine, tables, input.sql, input)
-            else:
-                result = yield from _answer_question(engine, tables, input)
-        if input.chart_file is not None:
-            warnings += yield from _draw(result["chart"], input.chart_file)
-        result["warnings"] = warnings + result["warnings"]
-        return _encode((yield from _fitting(result)))
+    with Engine() as engine:
+        tables, warnings = yield from _load(engine, files)
+        if input.sql is not None:
+            result = yield from _run(engine, tables, input.sql, input)
+        else:
+            result = yield from _answer_question(engine, tables, input)
+    if input.chart_file is not None:
+        warnings += yield from _draw(result["chart"], input.chart_file)
+    result["warnings"] = warnings + result["warnings"]
+    return _encode((yield from _fitting(result)))
 
 
 def _draw(drawing: dict[str, Any] | None, kind: Kind) -> Generator[Event, None, list[Warned]]:

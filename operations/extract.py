@@ -43,6 +43,7 @@ from .pdf.errors import Unreadable
 from .pdf.process import PdfProcess
 from .pdf.text import one_line
 from .pdf.word_boxes import WordBoxes
+from .processes import processors
 from .settings import settings
 
 TIMEOUT = 300.0
@@ -163,6 +164,7 @@ def _seconds(input: Extract) -> float:
     timeout=_seconds,
     memory=MEMORY,
     retries=RETRIES,
+    concurrency=processors(),
     partials=PageContent | PageFields,
 )
 def extract(input: Extract) -> Generator[Event, None, ExtractResult]:
@@ -172,7 +174,6 @@ def extract(input: Extract) -> Generator[Event, None, ExtractResult]:
     password = input.password.get_secret_value() if input.password else None
     before: dict[str, Any] = kept() or {}
     with _operation_errors(), PdfProcess() as document:
-        yield from document.wait()
         numbers = page_numbers(input.pages, document.open(source, password))
         boxes: dict[int, WordBoxes] = {}
         result = {"filename": _filename(input), **(yield from _read(document, numbers, input, boxes, before))}

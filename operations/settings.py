@@ -18,9 +18,8 @@ from streaming import BaseSettings, setting
 
 from .logs import FORMS, LEVELS
 
-KIND: Final = re.compile(r"[a-zA-Z0-9-]{1,64}")
-"""The name of a kind of work that takes turns."""
-MOST_TURNS: Final = 10_000
+OPERATION: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,63}")
+MOST_RUNS: Final = 10_000
 
 
 def _url(text: str) -> str:
@@ -88,9 +87,9 @@ def _gateway(entry: str) -> GatewayEntry:
     return GatewayEntry(_url(url), **values)
 
 
-def _turns(text: str) -> Mapping[str, int]:
-    limits = {kind: int(number) for kind, number in _pairs(text).items()}
-    if not all(KIND.fullmatch(kind) and 1 <= limit <= MOST_TURNS for kind, limit in limits.items()):
+def _concurrency(text: str) -> Mapping[str, int]:
+    limits = {name: int(number) for name, number in _pairs(text).items()}
+    if not all(OPERATION.fullmatch(name) and 1 <= limit <= MOST_RUNS for name, limit in limits.items()):
         raise ValueError
     return limits
 
@@ -142,12 +141,12 @@ class ServiceSettings(BaseSettings):
         "The template of its chats.",
         unset="that in its file",
     )
-    turns: Mapping[str, int] | None = setting(
+    concurrency: Mapping[str, int] | None = setting(
         None,
-        _turns,
-        "KIND=NUMBER,KIND=NUMBER, as in model=8,analytics=4",
-        "How many runs of one user do a kind of work at a time on a machine.",
-        unset="by the kind of work",
+        _concurrency,
+        "OPERATION=NUMBER,OPERATION=NUMBER, as in think=8,analyze=4",
+        "How many runs of an operation are at work at a time, over all workers; others wait.",
+        unset="`analyze` 2, `think` 4, `agent` 8, `extract` as many as there are processors",
     )
     fetch_proxy: str | None = setting(
         None,

@@ -103,7 +103,7 @@ class Answer(TypedDict):
     usage: Tokens
 
 
-@operation(title="Think", where=place)
+@operation(title="Think", where=place, concurrency=4)
 def think(input: ThinkInput) -> Generator[Event, None, Answer]:
     """Thinks about a question before answering it, and streams both."""
     thinker = Thinker(input, (yield from connect()))

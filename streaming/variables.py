@@ -27,7 +27,7 @@ SERVICE: Final = {
     *(f"HEADWAY_LLM_{name}" for name in ("BASE_URL", "API_KEY", "MODEL", "TIMEOUT")),
     *(
         f"HEADWAY_{name}"
-        for name in ("DOCUMENT_HOSTS", "FETCH_PROXY", "GATEWAY", "LOG", "LOG_LEVEL", "SIMULATE", "TURNS")
+        for name in ("CONCURRENCY", "DOCUMENT_HOSTS", "FETCH_PROXY", "GATEWAY", "LOG", "LOG_LEVEL", "SIMULATE")
     ),
 }
 """Those of the service, besides its agent's: an application that does not know them may share its environment."""

@@ -9,8 +9,7 @@ and stops with its run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NotRequired
 
@@ -19,12 +18,8 @@ from typing_extensions import TypedDict  # pydantic takes no other on Python 3.1
 
 from streaming import Upload
 
-from ..turns import Turn
 from .engine import Engine
 from .sources import SAMPLE, sources
-
-KIND: Final = "analytics"
-"""The kind of turn that a database takes."""
 
 SECONDS: Final = 60.0
 """Time limit of a statement."""
@@ -79,7 +74,7 @@ def run_sql(sql: str, files: Sequence[Upload | Path] = (), *, limit: int = 200, 
     columns: list[Column] = []
     rows: list[dict[str, Any]] = []
     size = 0
-    with _database() as engine:
+    with Engine() as engine:
         tables, warnings = _tables(engine, files)
         for message in engine.ask(sql, limit + 1, seconds):
             columns = public_columns(message.get("columns", ())) or columns
@@ -103,17 +98,8 @@ def describe(files: Sequence[Upload | Path] = ()) -> tuple[list[Table], list[War
 
     Raises `OperationError` with `empty_file`, `not_a_table`, `unreadable_file`, `too_large` or `timeout`.
     """
-    with _database() as engine:
+    with Engine() as engine:
         return _tables(engine, files)
-
-
-@contextmanager
-def _database() -> Iterator[Engine]:
-    """A database, after the wait for a turn."""
-    with Turn(KIND) as turn:
-        turn.acquire()
-        with Engine() as engine:
-            yield engine
 
 
 def _tables(engine: Engine, files: Sequence[Upload | Path]) -> tuple[list[Table], list[Warned]]:

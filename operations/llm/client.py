@@ -21,7 +21,6 @@ from streaming import Event, SettingError, event, progress
 
 from ..model_info import ModelInfo
 from ..settings import ServiceSettings, settings
-from ..turns import Turn
 from . import embedded, errors, ladder
 from .answers import read
 from .connection import Connection, cancellable, client, sdk, use
@@ -132,8 +131,7 @@ def chat(
     """
     options = {"max_tokens": max_tokens, "temperature": temperature, "stop": list(stop) if stop else None}
     request = _request_body(model, messages, schema, options)
-    with _turn(model) as turn, cancellable() as connection:
-        yield from turn.wait()
+    with cancellable() as connection:
         stream = yield from _open(model, request, connection)
         with closing(stream):
             yield from _ChunkReader(step).pieces(stream, connection)
@@ -223,10 +221,6 @@ def _first_model(server: openai.OpenAI) -> str:
     if not names:
         raise errors.missing("The model's server lists no models: set HEADWAY_LLM_MODEL.")
     return str(names[0])
-
-
-def _turn(model: Model) -> Turn:
-    return Turn("embedded-model", embedded.SLOTS) if model.embedded else Turn("model")
 
 
 def _open(model: Model, request: dict[str, Any], connection: Connection) -> Generator[Event, None, Any]:

@@ -1,46 +1,33 @@
-"""Starts the process that reads a PDF (`child`), no more of them at once than there are processors, and talks to it."""
+"""Starts the process that reads a PDF (`child`), and talks to it."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, Self
-
-from streaming import Event
+from typing import Any, Self
 
 from ..processes import clean_environment, python_command
-from ..turns import Turn
 from . import child
 from .errors import Unreadable
 
-KIND: Final = "pdf"
-"""The kind of turn that such a process takes; `HEADWAY_TURNS=pdf=1` sets another limit."""
-
 Json = dict[str, Any]
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class PdfProcess:
     """One open PDF, in a process of its own: a context manager. Use it where blocking is right, as in a child process.
 
-    The first calls, in this order, are `wait`, or `acquire`, and `open`. They and the others raise `Unreadable`, and
+    The first call is `open`. It and the others raise `Unreadable`, and
     `MemoryError` if the process needs more memory than it may have.
     """
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
-        self._turn = self._stack.enter_context(Turn(KIND, processors()))
         self._late = False
 
     def __enter__(self) -> Self:
@@ -53,14 +40,6 @@ class PdfProcess:
     def pid(self) -> int:
         """The id of the process, once it is open."""
         return self._process.pid
-
-    def wait(self) -> Generator[Event, None, None]:
-        """Waits for the turn, with progress."""
-        yield from self._turn.wait()
-
-    def acquire(self) -> None:
-        """Waits for the turn without progress."""
-        self._turn.acquire()
 
     def open(self, source: Path | bytes, password: str | None = None) -> int:
         """Starts the process, which opens the document; returns the number of its pages."""

@@ -69,7 +69,6 @@ def _read(path: Path) -> dict[str, Any]:
             return {"page_count": 1, "pages": [file.read(4 * MAX_TEXT).decode(errors="replace")[:MAX_TEXT]]}
     try:
         with PdfProcess() as document:
-            document.acquire()
             count = document.open(path)
             document.end_after(call_context.get().seconds_left)
             return {"page_count": count, "pages": document.texts(MAX_PAGES, MAX_TEXT)}

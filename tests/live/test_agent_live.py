@@ -72,7 +72,7 @@ def service(request: pytest.FixtureRequest) -> Iterator[Service]:
         apis, model = stack.enter_context(Apis()), stack.enter_context(ScriptedModel())
         env = {
             "HEADWAY_STORE": "memory:",
-            "HEADWAY_TURNS": "model=100,analytics=100",
+            "HEADWAY_CONCURRENCY": "agent=100",
             "HEADWAY_AGENT_TOOLS": ",".join(f"tests.apps.agent_calls:{name}" for name in CUSTOM),
             **apis.settings(),
             **model.settings(),

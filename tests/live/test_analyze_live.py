@@ -37,10 +37,10 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def service(temporary: Path) -> Iterator[Server]:
-    """The service as it is deployed, with two workers and one turn."""
+    """The service as it is deployed, with two workers and one run at a time."""
     env = {
         "HEADWAY_STORE": f"sqlite:///{temporary}/runs.db",
-        "HEADWAY_TURNS": "analytics=1",
+        "HEADWAY_CONCURRENCY": "analyze=1",
         "HEADWAY_LINGER": "0",
         "TMPDIR": str(temporary),
     }
@@ -176,20 +176,19 @@ def test_the_model_answers_a_question(temporary: Path) -> None:
 
 
 def test_places_in_the_queue_over_all_workers(service: Server, temporary: Path) -> None:
-    """Runs of both workers wait for one turn, report their places, and move up when others leave or end."""
+    """Runs of both workers wait for one, report their places, and move up when others leave or end."""
     with (
         running(service) as (_, first),
         Connection(service, PATIENCE) as second,
         Connection(service, PATIENCE) as third,
     ):
         cancelled = begin(service, second, "SELECT 1")
-        assert at_step(second, "queue").json["message"] == "Waiting for a turn: place 1 in the queue."
+        assert at_step(second, "queue").json["message"] == "Waiting: place 1 in the queue."
         begin(service, third, "SELECT 3 AS three")
-        waiting = at_step(third, "queue").json
-        assert (waiting["done"], waiting["total"]) == (0, 2)
+        assert at_step(third, "queue").json["place"] == 2
         httpx.delete(cancelled)
         assert second.until("done")[-1].json["reason"] == "requested"
-        assert at_step(third, "queue").json["done"] == 1
+        assert at_step(third, "queue").json["place"] == 1
         httpx.delete(first)
         assert third.until("result")[-1].json["result"]["rows"] == [{"three": 3}]
     wait_until(lambda: is_clean(temporary), "nothing remains of the runs")
@@ -280,11 +279,11 @@ def test_it_works_without_gevents_patching(temporary: Path) -> None:
     wait_until(lambda: is_clean(temporary), "nothing remains of the runs")
 
 
-def test_turns_that_cannot_be_read_stop_the_start() -> None:
+def test_a_concurrency_that_cannot_be_read_stops_the_start() -> None:
     """One line names the variable, its value and what it takes."""
-    env = environment({"HEADWAY_TURNS": "analytics=many"})
+    env = environment({"HEADWAY_CONCURRENCY": "analyze=many"})
     done = subprocess.run([sys.executable, "-c", "import app"], cwd=ROOT, env=env, capture_output=True, text=True)
     assert done.returncode == 3
     [line] = done.stderr.splitlines()
-    takes = "KIND=NUMBER,KIND=NUMBER, as in model=8,analytics=4"
-    assert line == f"headway: HEADWAY_TURNS is 'analytics=many'; it takes {takes}"
+    takes = "OPERATION=NUMBER,OPERATION=NUMBER, as in think=8,analyze=4"
+    assert line == f"headway: HEADWAY_CONCURRENCY is 'analyze=many'; it takes {takes}"

@@ -57,14 +57,14 @@ def test_the_model_stops_with_the_last_viewer() -> None:
 def test_a_run_waits_for_its_turn() -> None:
     """Runs beyond the limit wait, and report their place in the queue."""
     replies = [Reply(THOUGHT, text("Four."), silence=60), Reply(THOUGHT, text("Four."), finish())]
-    with fake_model(*replies) as fake, service(fake, HEADWAY_TURNS="model=1") as server:
+    with fake_model(*replies) as fake, service(fake, HEADWAY_CONCURRENCY="think=1") as server:
         with Connection(server, PATIENCE) as first:
             first.request("POST", "/operations/think", JSON, INPUT)
             first.until("delta")
             second = Connection(server, PATIENCE)
             second.request("POST", "/operations/think", JSON, INPUT)
             waiting = second.until("progress")[-1].json
-            assert (waiting["step"], waiting["total"]) == ("queue", 1)
+            assert (waiting["step"], waiting["place"]) == ("queue", 1)
             assert len(fake.requests) == 1
         with second:
             assert second.until("done")[-1].json["status"] == "succeeded"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,11 +20,9 @@ import pytest
 from pydantic import ValidationError
 
 import operations.agent
-from operations import turns
 from operations.agent import Agent, agent
 from operations.tools import prompt, results, steps
 from operations.tools.steps import MIN_SHOWN
-from operations.turns import Turn
 from streaming import Event, OperationError, Upload
 from streaming.protocol.events import LIFECYCLE, TYPED, Checkpoint
 from tests import pdfs
@@ -64,7 +61,6 @@ Run = Callable[..., Outcome]
 @pytest.fixture
 def apis(monkeypatch: pytest.MonkeyPatch) -> Iterator[Apis]:
     """A server that answers as the five APIs do, and the custom tools of these tests."""
-    monkeypatch.setenv("HEADWAY_TURNS", "model=100,analytics=100")
     monkeypatch.setenv("HEADWAY_AGENT_TOOLS", ",".join(f"tests.apps.agent_calls:{name}" for name in CUSTOM))
     with Apis() as server:
         for name, value in server.settings().items():
@@ -456,19 +452,6 @@ def test_a_model_that_cannot_be_reached(run: Run) -> None:
             patch.setattr(ScriptedModel, "settings", lambda _: {})
             error = error_of(run)
     assert (error.code, error.retryable) == ("model_away", True)
-
-
-def test_a_run_reports_its_place_in_the_queue(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """While all turns of the model are taken, the progress has the place in the queue."""
-    monkeypatch.setenv("HEADWAY_TURNS", "model=1")
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # a separate queue: others are the machine's
-    other = Turn("model").__enter__()
-    other.acquire()
-    monkeypatch.setattr(turns, "sleep", lambda seconds: other.__exit__())  # the other leaves once the run waits
-    done = run(answer("At last."))
-    places = [event for event in done.named("progress") if event.get("step") == "queue"]
-    assert "place 1" in places[0]["message"]
-    assert done.result.answer == "At last."
 
 
 def test_a_small_context(run: Run) -> None:

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from operations.pdf import process
 from operations.pdf.errors import Unreadable
 from operations.pdf.process import PdfProcess
-from operations.processes import ENVIRONMENT, NICE
+from operations.processes import ENVIRONMENT, NICE, processors
 from tests import pdfs
 
 
@@ -21,7 +20,6 @@ from tests import pdfs
 def pdf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A document of three pages, in a service with secrets."""
     monkeypatch.setenv("HEADWAY_API_KEYS", "ann:s3cret")
-    monkeypatch.setenv("HEADWAY_TURNS", "")
     path = tmp_path / "0"
     path.write_bytes(pdfs.report(3))
     return path
@@ -31,7 +29,6 @@ def pdf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def opened(pdf: Path) -> Iterator[PdfProcess]:
     """The process that has it open."""
     with PdfProcess() as document:
-        document.acquire()
         assert document.open(pdf) == 3
         yield document
 
@@ -46,21 +43,9 @@ def test_it_has_no_secrets_and_little_priority(opened: PdfProcess) -> None:
     assert len(descriptors) <= 5, descriptors  # the standard ones, the document, and PDFium's own of it
 
 
-def test_no_more_at_once_than_processors(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The next one waits, and says so."""
-    monkeypatch.setattr("operations.turns.folder", lambda: tmp_path)
-    monkeypatch.setattr(process, "processors", lambda: 2)
-    with PdfProcess() as first, PdfProcess() as second, PdfProcess() as third:
-        assert [list(document.wait()) for document in (first, second)] == [[], []]
-        waiting = third.wait()
-        assert "place 1" in next(waiting).data["message"]
-        second.__exit__()
-        assert [event.data["message"] for event in waiting] == ["The turn has come."]
-
-
 def test_how_many_processors_there_are() -> None:
     """Those that this process may use."""
-    assert 1 <= process.processors() <= (os.cpu_count() or 1)
+    assert 1 <= processors() <= (os.cpu_count() or 1)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +69,6 @@ def test_a_process_that_takes_too_long(opened: PdfProcess) -> None:
 def leave(source: Path | bytes, error: BaseException | None = None) -> PdfProcess:
     """Opens a document and leaves its block, by an error if there is one."""
     with contextlib.suppress(Unreadable, KeyboardInterrupt), PdfProcess() as document:
-        document.acquire()
         document.open(source)
         if error is not None:
             raise error
@@ -100,5 +84,4 @@ def test_it_ends_with_its_block(pdf: Path) -> None:
 def test_a_document_in_memory(pdf: Path) -> None:
     """One that was fetched is no file yet."""
     with PdfProcess() as document:
-        document.acquire()
         assert document.open(pdf.read_bytes()) == 3
