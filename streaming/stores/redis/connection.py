@@ -64,8 +64,11 @@ class Connection:
 
         Calls may be sent twice. Raises `StoreAway` where the connection fails.
         """
-        if self._connection is not None and self._address != self._primary.address:
-            self.close()  # another connection has found the primary elsewhere
+        if self._connection is not None and (
+            self._address != self._primary.address  # another connection has found the primary elsewhere
+            or not self._connection.is_connected  # whoever waited for a reply was killed
+        ):
+            self.close()
         was_open = self._connection is not None
         try:
             try:

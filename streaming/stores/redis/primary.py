@@ -8,7 +8,6 @@ a primary that has been replaced takes writes for some seconds more, until a Sen
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any, Final
 
 from redis import RedisError
@@ -59,23 +58,25 @@ class Primary:
                 errors.append(f"{sentinel}: {error}")
                 cause = error
                 continue
-            self._sentinels.remove(sentinel)
-            self._sentinels.insert(0, sentinel)
+            self._sentinels = [sentinel, *(each for each in self._sentinels if each is not sentinel)]
             self.address = address = str(node)
             return connection, address
         raise Disconnected(f"no Sentinel leads to a primary: {'; '.join(errors)}") from cause
 
     def look(self) -> None:
         """Finds out whether the primary is elsewhere now; connections then leave the old one when they are used."""
-        if self._sentinels and self.address:
-            with contextlib.suppress(RedisError, OSError):
-                node = self._ask(self._sentinels[0])
-                if str(node) != self.address:
-                    self._open_primary(node, SENTINEL_TIMEOUT).disconnect()  # type: ignore[no-untyped-call]
-                    self.address = str(node)
+        if not self._sentinels or not self.address:
+            return
+        try:
+            node = self._ask(self._sentinels[0])
+            if str(node) != self.address:
+                self._open_primary(node, SENTINEL_TIMEOUT).disconnect()  # type: ignore[no-untyped-call]
+                self.address = str(node)
+        except (RedisError, OSError):
+            self.doubt()
 
     def doubt(self) -> None:
-        """Asks another Sentinel first: what the last one has named refuses what only a primary takes."""
+        """Asks another Sentinel first: this one is away, or has named what refuses what only a primary takes."""
         self._sentinels = self._sentinels[1:] + self._sentinels[:1]
 
     def _open(self, node: Node, timeout: float, connect_timeout: float = CONNECT_TIMEOUT) -> AbstractConnection:
