@@ -24,8 +24,11 @@ from pathlib import Path
 from tests import figures, guarantees
 from tests.outcomes import Outcomes
 
+PROCESSES = min(4, (os.cpu_count() or 1) + 1)
+"""Processes for the tests that are not live: one more than there are cores, as each of them often waits."""
+
 HALVES = (
-    ("not live", ["--ignore", "tests/live", "-n", "auto", "--maxprocesses", "4"]),
+    ("not live", ["--ignore", "tests/live", "-n", str(PROCESSES)]),
     # Three files run side by side, in the order of `tests.tiers`: xdist's own begins with those that have most tests.
     ("live", ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]),
 )
