@@ -79,6 +79,13 @@ def test_a_broker_that_is_none(store: str) -> None:
     assert "secret" not in str(refused.value)
 
 
+@pytest.mark.parametrize("broker", ["redis+socket:///tmp/redis.sock", "redis://h/1"])
+def test_a_broker_as_celery_names_it(store: str, broker: str) -> None:
+    """A transport may have the scheme of its own URL behind a plus, as that of a unix socket has."""
+    headway = Headway(Flask(__name__), operations=[works], store=store, celery_broker=broker)
+    assert headway.celery.connection_for_write().transport.driver_type == "redis"
+
+
 def test_without_the_extra(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The operation is refused with the command that installs it, and so is the setting."""
     monkeypatch.setitem(sys.modules, "celery", None)

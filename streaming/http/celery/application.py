@@ -69,7 +69,7 @@ def _own(settings: Settings) -> Celery:
         from celery import Celery
         from kombu.transport import resolve_transport
     try:
-        resolve_transport(broker.partition("://")[0])
+        resolve_transport(broker.partition("://")[0].partition("+")[0])  # redis+socket:///PATH, sqla+mysql://HOST
     except Exception as error:  # noqa: BLE001  # any transport's own
         raise refuse(str(error)) from None
     celery = Celery("headway", broker=broker, set_as_current=False)
