@@ -16,6 +16,7 @@
 
 `python -m bench.listing` measures `GET /runs` beside 20,000 finished runs, in every store.
 `python -m bench.workers` measures two workers on one store: idle, and from an event on one to a viewer on the other.
+`python -m bench.scale` measures what a viewer, a run and an event cost on each tier, and calculates the machines.
 `python -m bench.sharing` measures how two workers share connections.
 `python -m bench.stalled` measures a viewer that reads nothing of a run that never waits, and its neighbours.
 """

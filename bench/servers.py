@@ -114,6 +114,27 @@ def store_in(kind: str, folder: Path) -> Iterator[str]:
         process.wait()
 
 
+class Process:
+    """What a process takes, as the kernel says."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def cpu(self) -> float:
+        """Seconds of processor time so far, to the nanosecond (clock_getcpuclockid, POSIX.1-2008)."""
+        clock = ctypes.c_int()
+        ctypes.CDLL(None).clock_getcpuclockid(self.pid, ctypes.byref(clock))
+        return time.clock_gettime(clock.value)
+
+    def memory(self) -> int:
+        """Resident bytes (proc(5), statm)."""
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * PAGE_SIZE
+
+    def files(self) -> int:
+        """Open descriptors."""
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
+
 class Server:
     """The server of a contender while the `with` block runs: one worker, pinned to one core.
 
@@ -182,11 +203,9 @@ class Server:
         return self.contender.request(workload, **options)
 
     def cpu(self) -> float:
-        """CPU seconds of the worker so far, to the nanosecond (clock_getcpuclockid, POSIX.1-2008)."""
-        clock = ctypes.c_int()
-        ctypes.CDLL(None).clock_getcpuclockid(self.worker, ctypes.byref(clock))
-        return time.clock_gettime(clock.value)
+        """CPU seconds of the worker so far."""
+        return Process(self.worker).cpu()
 
     def memory(self) -> int:
-        """Resident bytes of the worker (proc(5), statm)."""
-        return int(Path(f"/proc/{self.worker}/statm").read_text().split()[1]) * PAGE_SIZE
+        """Resident bytes of the worker."""
+        return Process(self.worker).memory()

@@ -88,7 +88,13 @@ def tokens(input: Paced) -> Iterator[Any]:
         yield delta(f"token {number} of a text that is as long as a page event is ... ")
 
 
-RUNS = [countable_pages, *(operation(name=work.__name__)(work) for work in (paced, items, quiet)), tokens]
+@operation(name="gathered", flush=0.1)
+def gathered(input: Paced) -> Iterator[Any]:
+    """`items`, written ten times a second."""
+    return items(input)
+
+
+RUNS = [countable_pages, gathered, *(operation(name=work.__name__)(work) for work in (paced, items, quiet)), tokens]
 Headway(app, operations=RUNS)
 
 
