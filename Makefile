@@ -46,7 +46,7 @@ format: setup  ## let the formatter and the linter mend what they can; write ane
 	npm --prefix clients/typescript run --silent format
 	npm --prefix console run --silent format
 
-bench: setup  ## the project's benchmarks against peers, as ratios in one run: about 40 minutes
+bench: setup  ## the project's benchmarks against peers, as ratios in one run: about half an hour
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.paced --only stream,memory,sqlite,redis,sse-starlette,fastapi,node,go --rounds 3
 	$(BIN)/python -m bench.relay --rounds 3
