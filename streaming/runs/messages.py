@@ -15,8 +15,8 @@ from typing import Final, Protocol
 import gevent
 
 from ..errors import StoreAway
+from ..protocol.limits import Limits
 from ..stores.base import RunInfo, Store
-from ..stores.queues import Limits
 from .operation import Operation
 
 log: Final = logging.getLogger("headway")
@@ -64,9 +64,10 @@ class Delivery:
 
     def pass_on(self, run: str) -> None:
         """Sends the message for a run again, if that is still queued: its own has been used for another one."""
-        record = self._store.find(run)
-        if self._messages and record is not None and record.queued:
-            self._messages.send(run)
+        with contextlib.suppress(StoreAway):  # then it is sent again later
+            record = self._store.find(run)
+            if self._messages and record is not None and record.queued:
+                self._messages.send(run)
 
     def run_ended(self, info: RunInfo) -> None:
         """Sends a message for a run that has waited for this one: its own came too early, and is used up."""
