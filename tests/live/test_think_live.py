@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import httpx
 
+from operations.think import think as think_operation
 from tests.apps.llm_fake import Fake, Reply, fake_model, finish, problem, said, text
 from tests.clients import Connection, Message, parse_frames, wait_until
 from tests.live.test_llm_embedded import APP, JSON, PATIENCE
@@ -55,19 +56,21 @@ def test_the_model_stops_with_the_last_viewer() -> None:
 
 
 def test_a_run_waits_for_its_turn() -> None:
-    """Runs beyond the limit wait, and report their place in the queue."""
-    replies = [Reply(THOUGHT, text("Four."), silence=60), Reply(THOUGHT, text("Four."), finish())]
-    with fake_model(*replies) as fake, service(fake, HEADWAY_CONCURRENCY="think=1") as server:
-        with Connection(server, PATIENCE) as first:
-            first.request("POST", "/operations/think", JSON, INPUT)
-            first.until("delta")
-            second = Connection(server, PATIENCE)
-            second.request("POST", "/operations/think", JSON, INPUT)
-            waiting = second.until("progress")[-1].json
-            assert (waiting["step"], waiting["place"]) == ("queue", 1)
-            assert len(fake.requests) == 1
-        with second:
-            assert second.until("done")[-1].json["status"] == "succeeded"
+    """Runs beyond the concurrency wait, and report their place in the queue."""
+    most = think_operation.limits.concurrency or 0
+    replies = [Reply(THOUGHT, text("Four."), silence=60)] * most + [Reply(THOUGHT, text("Four."), finish())]
+    with fake_model(*replies) as fake, service(fake) as server, ExitStack() as stack:
+        for _ in range(most):
+            viewer = stack.enter_context(Connection(server, PATIENCE))
+            viewer.request("POST", "/operations/think", JSON, INPUT)
+            viewer.until("delta")
+        second = stack.enter_context(Connection(server, PATIENCE))
+        second.request("POST", "/operations/think", JSON, INPUT)
+        waiting = second.until("progress")[-1].json
+        assert (waiting["step"], waiting["place"]) == ("queue", 1)
+        assert len(fake.requests) == most
+        viewer.close()
+        assert second.until("done")[-1].json["status"] == "succeeded"
 
 
 FAULTS: dict[str, tuple[Reply, str, bool]] = {
