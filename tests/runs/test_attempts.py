@@ -379,3 +379,28 @@ def test_without_another_worker_it_simply_works(place: Place) -> None:
         stage.cancel(run)
         stage.events(run)
         stage.close()
+
+
+def test_a_run_that_is_taken_over_keeps_its_turn(make: MakeRunner) -> None:
+    """The next one over the concurrency of its operation begins once it has ended, not once its worker has died."""
+
+    @operation(retries=1, linger=None, concurrency=1)
+    def one_at_a_time() -> Iterator[Any]:
+        """Waits in the first attempt of the first run."""
+        run = current_run()
+        seen.append((run.id, run.attempt))
+        yield progress("at work")
+        if len(seen) == 1:
+            gevent.sleep(FOREVER)
+
+    dying = make(one_at_a_time)
+    first = start(dying, one_at_a_time)
+    until(lambda: seen, "it works")
+    dying.store.flush()
+    taker = make(one_at_a_time)
+    second = start(taker, one_at_a_time)
+    assert taker.find(second, None).status == "queued"
+    crash(store_of(dying))
+    until(lambda: taker.find(second, None).status == "succeeded", "both have ended")
+    assert seen == [(first, 1), (first, 2), (second, 1)]
+    assert taker.find(first, None).status == "succeeded"
