@@ -60,8 +60,8 @@ def test_a_run_waits_for_its_turn() -> None:
     most = think_operation.limits.concurrency or 0
     replies = [Reply(THOUGHT, text("Four."), silence=60)] * most + [Reply(THOUGHT, text("Four."), finish())]
     with fake_model(*replies) as fake, service(fake) as server, ExitStack() as stack:
-        for _ in range(most):
-            viewer = stack.enter_context(Connection(server, PATIENCE))
+        viewers = [stack.enter_context(Connection(server, PATIENCE)) for _ in range(most)]
+        for viewer in viewers:
             viewer.request("POST", "/operations/think", JSON, INPUT)
             viewer.until("delta")
         second = stack.enter_context(Connection(server, PATIENCE))
@@ -69,7 +69,7 @@ def test_a_run_waits_for_its_turn() -> None:
         waiting = second.until("progress")[-1].json
         assert (waiting["step"], waiting["place"]) == ("queue", 1)
         assert len(fake.requests) == most
-        viewer.close()
+        viewers[0].close()
         assert second.until("done")[-1].json["status"] == "succeeded"
 
 
