@@ -1,6 +1,6 @@
 """A fleet under faults: nothing is lost, nothing is done twice, nothing hangs.
 
-The short form has every fault once, two seconds apart, on 60 runs. The long one goes on for ten minutes, a fault each
+The short form has every fault once, 2.5 seconds apart, on 60 runs. The long one goes on for ten minutes, a fault each
 five seconds, on 200 runs; it has web workers by themselves too, and a store that fails over to its replica.
 `FLEET_SEED` has the schedule of another run again.
 """
@@ -52,7 +52,7 @@ class Form(NamedTuple):
     every: float
 
 
-SHORT: Final = Form(runs=60, steps=60, pause=0.4, faults=12, every=2.0)
+SHORT: Final = Form(runs=60, steps=60, pause=0.4, faults=12, every=2.5)
 LONG: Final = Form(runs=200, steps=700, pause=0.8, faults=120, every=5.0)
 
 
