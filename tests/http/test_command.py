@@ -139,14 +139,13 @@ def test_a_run_waits_for_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert run_in(app, "cancel", snapshot["id"]).lines[0]["status"] == "cancelled"
 
 
-def test_a_file_does_not_wait_for_a_service(tmp_path: Path) -> None:
-    """It would not be there: the start is refused in one line, and `--here` reads it."""
+def test_a_file_waits_for_a_service(tmp_path: Path) -> None:
+    """It is kept for the worker that takes the run; `--here` reads it."""
     app = make({"HEADWAY_STORE": f"sqlite:///{tmp_path}/runs.db"}, log=None, operations=[pausing, reading])
     file = tmp_path / "a.txt"
     file.write_text("one")
-    refused = run_in(app, "run", "reading", str(file))
-    assert (refused.code, refused.lines, refused.err.count("\n")) == (5, [], 1)
-    assert "a file does not travel" in refused.err
+    ended = run_in(app, "run", "reading", str(file), "--detach")
+    assert (ended.code, ended.lines[0]["status"]) == (0, "queued")
     assert names(run_in(app, "run", "reading", str(file), "--here").lines) == ["start", "result", "done"]
 
 

@@ -75,7 +75,7 @@ test('index.js and all that it imports have less than 7 kB compressed', () => {
   expect(names).toEqual([])
 })
 
-test('the hook and all that it takes have less than 9 kB compressed, and no code of others', async () => {
+test('the hook and all that it takes have less than 10 kB compressed, and no code of others', async () => {
   const {outputFiles, metafile} = await build({
     stdin: {contents: "export {useRun} from './src/react.ts'", resolveDir: CLIENT},
     bundle: true,
@@ -87,7 +87,7 @@ test('the hook and all that it takes have less than 9 kB compressed, and no code
     external: ['react'],
     outfile: 'page.js',
   })
-  expect(gzipSync(outputFiles[0]?.contents as Uint8Array, {level: 9}).length).toBeLessThan(9_000)
+  expect(gzipSync(outputFiles[0]?.contents as Uint8Array, {level: 9}).length).toBeLessThan(10_000)
   expect(Object.keys(metafile.inputs).filter((file) => file.includes('node_modules'))).toEqual([])
 })
 
