@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final, NamedTuple
 
-from ..protocol.events import encode_json
+from ..protocol.events import Event, encode_json, make_event
+from ..stores.base import Record
 
 
 class KeptCheckpoint(NamedTuple):
@@ -33,3 +34,10 @@ def checkpoint_from_kept(kept: tuple[int, bytes] | None) -> KeptCheckpoint:
     members = json.loads(body)  # orjson refuses integers of more than 64 bits
     progress = members["progress"]
     return KeptCheckpoint(after, members["value"], None if progress is None else encode_json(progress))
+
+
+def attempt_event(record: Record) -> Event:
+    """The first event of another attempt."""
+    reason = "shutdown" if record.left else "producer_lost"
+    after = checkpoint_from_kept(record.checkpoint).after
+    return make_event("attempt", {"attempt": record.attempt, "reason": reason, "after": after})

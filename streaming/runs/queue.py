@@ -26,6 +26,7 @@ from ..protocol.recorder import Recorder
 from ..protocol.state import Fold, Reason
 from ..stores.base import Record
 from ..stores.files import uploads_of
+from .checkpoints import attempt_event, checkpoint_from_kept
 from .kept import Reopened
 from .producer import error_event
 from .queued import AGAIN, QueuedRun, place_event
@@ -276,16 +277,22 @@ class Queue:
         except OperationError as lost:
             runner.end(record, "failed", error_event("operation_failed", lost.message, retryable=True))
         else:
+            if record.attempt > 1:
+                progress = checkpoint_from_kept(record.checkpoint).progress
+                recorder = Recorder(runner.clock, fold=recorder.fold, kept_progress=progress)
             begin = lambda fold: runner.begin(replace(record, fold=fold), kept)  # noqa: E731
             return Claimed(record, recorder, begin, kept.discard)
         return None
 
     def _write_event(self, record: Record, claimed: Claimed) -> bool:
+        """Writes the first event of the work: once it is kept, no other worker begins the same attempt."""
         recorder = claimed.recorder
-        if record.attempt > 1:  # its producer was lost, and an `attempt` is next
-            return True
-        start = make_event("start", {"run": record.info.id, "operation": record.info.operation})
-        recorder.add(place_event(0) if recorder.last else start)
+        if record.attempt > 1:  # its producer was lost
+            recorder.add(attempt_event(record))
+        elif recorder.last:
+            recorder.add(place_event(0))
+        else:
+            recorder.add(make_event("start", {"run": record.info.id, "operation": record.info.operation}))
         self._runner.store.append(record.info.id, recorder.take(), recorder.fold)
         return True
 

@@ -26,7 +26,7 @@ from ..runtime.worker import Worker
 from ..settings import Settings
 from ..stores.base import Record, RunInfo, Store, worker_full
 from ..stores.files import uploads_of
-from .checkpoints import checkpoint_from_kept
+from .checkpoints import attempt_event, checkpoint_from_kept
 from .context import CallContext
 from .executors.start import check_operation, warm_executors
 from .kept import FILE_TRIES, KeptInput, Reopened, queued_input, retried_input
@@ -423,11 +423,12 @@ class Runner:
         if self.in_celery or operation.name not in self.own:
             self.requeue(again)
         else:
-            self.begin(again, Reopened(operation, self.store, orphan.info))
+            first = attempt_event(again) if again.attempt > 1 else None
+            self.begin(again, Reopened(operation, self.store, orphan.info), first)
 
-    def begin(self, record: Record, kept: Reopened) -> Run:
-        """Begins a run of this worker, or begins it again after a lost producer."""
-        operation, again = self.operations[record.info.operation], record.attempt > 1
+    def begin(self, record: Record, kept: Reopened, first: Event | None = None) -> Run:
+        """Begins a run of this worker, or begins it again after a lost producer, with `first`, an `attempt`."""
+        operation = self.operations[record.info.operation]
         call = replace(self.call, headers=kept.headers)
         try:
             checkpoint = checkpoint_from_kept(record.checkpoint)
@@ -442,9 +443,7 @@ class Runner:
             raise
         self.runs[record.info.id] = run
         self._take_uploads(run, kept.checked, kept.discard)
-        reason = "shutdown" if record.left else "producer_lost"
-        attempt = {"attempt": record.attempt, "reason": reason, "after": checkpoint.after}
-        run.start(make_event("attempt", attempt) if again else None)
+        run.start(first)
         return run
 
     def requeue(self, record: Record) -> None:
