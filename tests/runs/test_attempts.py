@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -288,6 +289,27 @@ def test_a_worker_that_stops_hands_its_runs_over(make: MakeRunner) -> None:
     ]
     assert messages[-1].json["status"] == "cancelled"
     assert messages[-1].json["reason"] == "shutdown"
+
+
+def test_an_attempt_from_the_queue_begins_once_its_event_is_kept(
+    make: MakeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that is cut off before begins nothing, so that the next one may begin the same attempt."""
+    first = make(stubborn)
+    start(first, stubborn)
+    until(lambda: ("has kept", 1) in seen, "it works")
+    second, written = make(stubborn), []
+    append = second.store.append
+    monkeypatch.setattr(second.store, "append", lambda *block: written.append(block))
+    monkeypatch.setattr(second, "_adopt", lambda orphan: second.requeue(replace(orphan, attempt=2)))
+    crash(store_of(first))
+    until(lambda: written, "the attempt is written")
+    assert b"event: attempt" in b"".join(written[0][1].frames)
+    gevent.sleep(0.05)
+    assert ("begins", 2, 1) not in seen
+    append(*written[0])
+    monkeypatch.undo()
+    until(lambda: ("begins", 2, 1) in seen, "it begins")
 
 
 def test_a_run_that_is_cancelled_is_not_handed_over(make: MakeRunner) -> None:
