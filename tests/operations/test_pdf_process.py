@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from operations.extract import extract
 from operations.pdf.errors import Unreadable
 from operations.pdf.process import PdfProcess
 from operations.processes import ENVIRONMENT, NICE, processors
@@ -41,6 +42,11 @@ def test_it_has_no_secrets_and_little_priority(opened: PdfProcess) -> None:
     assert os.getpriority(os.PRIO_PROCESS, opened.pid) >= NICE
     descriptors = [str(entry.readlink()) for entry in Path(f"/proc/{opened.pid}/fd").iterdir()]
     assert len(descriptors) <= 5, descriptors  # the standard ones, the document, and PDFium's own of it
+
+
+def test_no_more_at_once_than_processors() -> None:
+    """What is over waits in the queue of the store (`tests/runs/test_concurrency.py`)."""
+    assert extract.limits.concurrency == processors()
 
 
 def test_how_many_processors_there_are() -> None:
