@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Final
 
 import gevent
+from gevent.lock import Semaphore
 from pydantic import BaseModel
 
 from ..clock import Clock, SystemClock, rfc3339
@@ -101,6 +102,7 @@ class Runner:
         worker.part(Runners).all.add(self)
         if serving() or in_celery:
             warm_executors(self.own.values(), worker, self.call.process_app)
+        self._adopting = Semaphore()
         self._greenlets = [gevent.spawn(self._maintain), gevent.spawn(self._take_over)]
         self.queue: Queue = Queue(self)
 
@@ -339,6 +341,8 @@ class Runner:
     def stop(self) -> None:
         """Leaves queued runs to others, cancels the live ones, and waits for their ends."""
         self.draining = self.stopping = True
+        with self._adopting:  # it would take back what is handed over below
+            pass
         self.queue.give_away()
         while self.live:
             for run in list(self.runs.values()):
@@ -380,12 +384,13 @@ class Runner:
     def _adopt_all(self) -> None:
         # A worker of Celery leaves the others to those that serve, which may start them again at once.
         operations = self.own if self.in_celery else self.operations
-        while not self.draining and (orphans := self.store.adopt_orphans(operations)):
-            for orphan in orphans:
-                if uploads_of(orphan.info.input) and self.own.get(orphan.info.operation):
-                    self.queue.begin_apart(self._adopt_or_end, orphan)
-                else:
-                    self._adopt_or_end(orphan)
+        with self._adopting:
+            while not self.draining and (orphans := self.store.adopt_orphans(operations)):
+                for orphan in orphans:
+                    if uploads_of(orphan.info.input) and self.own.get(orphan.info.operation):
+                        self.queue.begin_apart(self._adopt_or_end, orphan)
+                    else:
+                        self._adopt_or_end(orphan)
 
     def _load(self) -> Load:
         evicted, self._evicted = self.store.evicted - self._evicted, self.store.evicted

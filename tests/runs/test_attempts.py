@@ -299,6 +299,26 @@ def test_a_worker_that_stops_hands_its_runs_over(make: MakeRunner) -> None:
     assert messages[-1].json["reason"] == "shutdown"
 
 
+def test_a_worker_that_stops_takes_nothing_back(make: MakeRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was looking for orphans as it was told to stop."""
+    runner = make(stubborn)
+    start(runner, stubborn)
+    until(lambda: ("has kept", 1) in seen, "it works")
+    looks, adopt = [], runner.store.adopt_orphans
+
+    def look(operations: Any) -> Any:
+        looks.append(operations)
+        gevent.sleep(0.2)
+        return adopt(operations)
+
+    monkeypatch.setattr(runner.store, "adopt_orphans", look)
+    until(lambda: looks, "it looks")
+    runner.stop()
+    gevent.sleep(0.3)
+    assert ("ends", 1) in seen
+    assert ("begins", 2, 1) not in seen
+
+
 def test_an_attempt_from_the_queue_begins_once_its_event_is_kept(
     make: MakeRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
