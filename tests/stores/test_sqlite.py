@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from streaming.errors import StoreAway
 from streaming.stores.base import RUN_BYTES, Store
 from streaming.stores.driver import Step
 from streaming.stores.shared import SharedStore
+from streaming.stores.sqlite import driver as sqlite_driver
 from streaming.stores.sqlite import file as sqlite
 from streaming.stores.sqlite.driver import PAGES
 from streaming.stores.sqlite.store import SqliteStore
+from tests.clients import parse_frames
 from tests.stores.contract import StoreContract, last_shown, run_info, until
 from tests.stores.queue_contract import QueueContract, SharedQueueContract
 from tests.stores.shared_contract import MakeWorker, SharedStoreContract, ids, read_all, room, start_run, workers
@@ -64,6 +67,61 @@ class TestSqliteWorkers(SharedStoreContract, SharedQueueContract):
         """Deletes the rows of a run."""
         with contextlib.closing(sqlite3.connect(self.file, isolation_level=None)) as connection:
             connection.execute("DELETE FROM runs WHERE id = ?", (run,))
+
+
+def test_the_newest_blocks_move_to_their_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In larger ones; whoever reads sees the same before and after, in the middle of one of them, too."""
+    monkeypatch.setattr(sqlite_driver, "SETTLE_AFTER", 7)
+    file = tmp_path / "runs.db"
+    with workers(partial(SqliteStore, file)) as make:
+        store, other = make(), make()
+        producers = [start_run(store, run) for run in ("a", "b")]
+        seen = []
+        for _ in range(12):
+            for producer in producers:
+                producer.write(event("item", {"of": producer.run}))
+            seen.append(read_all(other, "a"))
+        assert [len(each) for each in seen] == list(range(2, 14))
+        assert all(longer[: len(shorter)] == shorter for shorter, longer in pairwise(seen))
+        assert read_all(store, "a") == seen[-1]
+        assert 0 < counted(file, "settled") < 12
+        assert counted(file, "newest") < 7
+        [first] = does(file, "SELECT first FROM settled WHERE run = 'a' AND last > first LIMIT 1")[0]
+        with contextlib.closing(SqliteStore(file)) as late:
+            assert ids(parse_frames(late.read("a", first).block)) == list(range(first + 1, 14))
+
+
+def test_a_large_block_is_put_where_it_stays(tmp_path: Path) -> None:
+    """It takes pages of its own, and would be copied."""
+    file = tmp_path / "runs.db"
+    with contextlib.closing(SqliteStore(file)) as store:
+        producer = start_run(store, "r")
+        producer.write(event("item", {"text": "x" * 10_000}))
+        assert (counted(file, "newest"), counted(file, "settled")) == (1, 1)
+
+
+def test_a_file_from_before_the_newest_blocks(tmp_path: Path) -> None:
+    """Its blocks are read, and whatever adds and deletes rows of `blocks`, as the release before does, still may."""
+    file = tmp_path / "runs.db"
+    with contextlib.closing(SqliteStore(file)) as store:
+        start_run(store, "r").write(event("item"))
+        before = read_all(store, "r")
+    does(
+        file,
+        "INSERT INTO settled SELECT * FROM newest",
+        *("DROP VIEW blocks", "DROP TRIGGER runs_gone", "DROP TABLE newest", "ALTER TABLE settled RENAME TO blocks"),
+    )
+    with contextlib.closing(SqliteStore(file)) as store:
+        assert read_all(store, "r") == before
+        does(file, "INSERT INTO blocks (run, first, last, frames) VALUES ('r', 9, 9, x'00')")
+        assert counted(file, "settled") == counted(file, "blocks") > 0
+        does(file, "DELETE FROM blocks WHERE run = 'r'")
+        assert counted(file, "blocks") == 0
+
+
+def counted(file: Path, table: str) -> int:
+    """The number of rows of a table."""
+    return int(does(file, f"SELECT count(*) FROM {table}")[0][0])
 
 
 @pytest.mark.parametrize("statement", PAGES.values(), ids=["all", "operation", "list", "both"])

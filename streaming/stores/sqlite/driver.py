@@ -33,6 +33,12 @@ PAGES: Final = {
 }
 """The statement of a page, by its filters: each has an index. Without results, which would all be read at once."""
 
+SETTLE_AFTER: Final = 2_000
+"""How many blocks a worker adds before it moves them to those of their runs."""
+
+LARGE_BLOCK: Final = 4_096
+"""Bytes of a block that is put there at once: it takes a page of its own anyway."""
+
 NEWEST: Final = 2**63 - 1
 """The largest number that a run may have."""
 
@@ -52,6 +58,7 @@ class SqliteDriver(SqliteFile):
         self._keep_bytes = keep_bytes
         self._store_bytes = store_bytes
         self._clock = clock
+        self._added = 0
 
     # -- runs ---------------------------------------------------------------------------------------------------
 
@@ -143,19 +150,31 @@ class SqliteDriver(SqliteFile):
         values["first"] = blocks[0].first if blocks else fold.last_event_id + 1
         values["ended"] = self._clock.now() if fold.over else None
         values["expires"] = values["ended"] + self._retention if fold.over else None
-        if not db.execute(SQL["fold"], values).rowcount:
+        row = db.execute(SQL["fold"], values).fetchone()
+        if row is None:
             return rows.refusal(db, run, worker, epoch)
+        size = row["size"]
         if gap is not None:
-            db.execute(SQL["drop_blocks"], {**values, "oldest": gap})
+            room.drop_blocks(db, run, gap)
             db.execute(SQL["trimmed"], {**values, "oldest": gap})
+            size = values["size"]
         if blocks:
-            db.execute(SQL["add_block"], values)
+            self._add_block(db, values)
         if fold.over:
             db.execute(SQL["drop_checkpoint"], values)
-        (size,) = db.execute(SQL["size"], values).fetchone()
         if size > self._keep_bytes and not fold.refers:
             room.trim(db, run, size, self._keep_bytes - self._keep_bytes // 8)
         return "kept", fold.last_event_id
+
+    def _add_block(self, db: Connection, values: Mapping[str, Any]) -> None:
+        if values["size"] > LARGE_BLOCK:
+            db.execute(SQL["add_settled"], [values[name] for name in ("run", "first", "last_event_id", "frames")])
+            return
+        db.execute(SQL["add_block"], values)
+        self._added += 1
+        if self._added >= SETTLE_AFTER:
+            self._added = 0
+            room.settle(db)
 
     @step
     def read(self, db: Connection, run: str, after: int, frames: int) -> Stored | None:

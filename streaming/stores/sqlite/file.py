@@ -182,7 +182,7 @@ def _migrate(connection: Connection) -> None:
     # The script of this version runs over its own files too, for what was added since one was made.
     for number in range(min(version + 1, SCHEMA_VERSION), SCHEMA_VERSION + 1) if version <= SCHEMA_VERSION else ():
         for statement in _complete(files(__package__).joinpath(f"schema-{number}.sql").read_text()):
-            if not _has_column(connection, statement):
+            if not _is_done(connection, statement):
                 connection.execute(statement)
     if version < SCHEMA_VERSION:
         connection.execute("DELETE FROM schema")
@@ -199,12 +199,22 @@ def _version(connection: Connection) -> tuple[int, int]:
     return (1, 1) if "runs" in tables else (0, 0)  # version 1 did not write its number
 
 
-def _has_column(connection: Connection, statement: str) -> bool:
-    """Whether a statement adds a column that is there: the scripts are run again over the files of this version."""
+def _is_done(connection: Connection, statement: str) -> bool:
+    """Whether a statement adds a column, or gives a table a name, that is there.
+
+    The scripts are run again over the files of this version.
+    """
+    if renamed := re.search(r"^ALTER TABLE \w+ RENAME TO (\w+)", statement, re.MULTILINE):
+        return _has_table(connection, renamed[1])
     added = re.search(r"^ALTER TABLE (\w+) ADD COLUMN (\w+)", statement, re.MULTILINE)
     return added is not None and added[2] in {
         column["name"] for column in connection.execute(f"PRAGMA table_info({added[1]})")
     }
+
+
+def _has_table(connection: Connection, name: str) -> bool:
+    found = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,))
+    return found.fetchone() is not None
 
 
 def _complete(script: str) -> Iterator[str]:

@@ -11,6 +11,10 @@ SLICE_BYTES: Final = 8 * 1024 * 1024
 """How much of finished runs one transaction deletes, so that others can write in between."""
 
 
+SETTLED_BYTES: Final = 16 * 1024
+"""About the size of a block that was made of small ones: what is dropped of a run at once."""
+
+
 def total(db: Connection) -> int:
     """The bytes that all runs take."""
     return int(db.execute(SQL["room"]).fetchone()[0])
@@ -36,6 +40,31 @@ def trim(db: Connection, run: str, size: int, goal: int) -> bool:
         size -= block["size"]
         oldest = block["last"] + 1
     if oldest:
-        db.execute(SQL["drop_blocks"], {"run": run, "oldest": oldest})
+        drop_blocks(db, run, oldest)
         db.execute(SQL["trimmed"], {"run": run, "size": size, "oldest": oldest})
     return oldest > 0
+
+
+def drop_blocks(db: Connection, run: str, oldest: int) -> None:
+    """Deletes the blocks of a run before this event."""
+    for table in ("settled", "newest"):
+        db.execute(SQL[f"drop_{table}_blocks"], {"run": run, "oldest": oldest})
+
+
+def settle(db: Connection) -> None:
+    """Moves the newest blocks to those of their runs, and makes one of those that follow each other."""
+    joined: list[tuple[str, int, int, bytes]] = []
+    frames: list[bytes] = []
+    run, first, last, size = "", 0, 0, 0
+    for row in db.execute(SQL["newest"]):
+        if (row["run"], row["first"]) != (run, last + 1) or size > SETTLED_BYTES:
+            if frames:
+                joined.append((run, first, last, b"".join(frames)))
+            run, first, size, frames = row["run"], row["first"], 0, []
+        last = row["last"]
+        size += len(row["frames"])
+        frames.append(row["frames"])
+    if frames:
+        joined.append((run, first, last, b"".join(frames)))
+    db.executemany(SQL["add_settled"], joined)
+    db.execute(SQL["drop_newest"])

@@ -7,8 +7,25 @@ CREATE TABLE IF NOT EXISTS files (
 CREATE TABLE IF NOT EXISTS claims (run TEXT PRIMARY KEY, token TEXT NOT NULL) WITHOUT ROWID;
 DROP INDEX IF EXISTS runs_queued;
 DROP INDEX IF EXISTS runs_waiting;
-CREATE TRIGGER IF NOT EXISTS runs_erased AFTER DELETE ON runs BEGIN
-  DELETE FROM blocks WHERE run = old.id;  -- also for the code of version 1, which knows half of these tables
+-- Blocks are added to `newest`, and move to `settled` by the thousand: in the order in which they come, those of two
+-- hundred runs are on a few pages, in that of their runs each is on a page of its own. The view is for reading both, and
+-- for the code of version 1, whose only table it was.
+DROP TRIGGER IF EXISTS runs_erased;
+ALTER TABLE blocks RENAME TO settled;
+CREATE TABLE IF NOT EXISTS newest (run TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, frames BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS newest_of_run ON newest (run, last);
+CREATE VIEW IF NOT EXISTS blocks AS
+  SELECT run, first, last, frames FROM settled UNION ALL SELECT run, first, last, frames FROM newest;
+CREATE TRIGGER IF NOT EXISTS blocks_add INSTEAD OF INSERT ON blocks BEGIN
+  INSERT INTO settled (run, first, last, frames) VALUES (new.run, new.first, new.last, new.frames);
+END;
+CREATE TRIGGER IF NOT EXISTS blocks_drop INSTEAD OF DELETE ON blocks BEGIN
+  DELETE FROM settled WHERE run = old.run AND last = old.last;
+  DELETE FROM newest WHERE run = old.run AND last = old.last;
+END;
+CREATE TRIGGER IF NOT EXISTS runs_gone AFTER DELETE ON runs BEGIN
+  DELETE FROM settled WHERE run = old.id;  -- also for the code of version 1, which knows half of these tables
+  DELETE FROM newest WHERE run = old.id;
   DELETE FROM answers WHERE run = old.id;
   DELETE FROM viewers WHERE run = old.id;
   DELETE FROM checkpoints WHERE run = old.id;

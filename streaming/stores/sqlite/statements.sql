@@ -66,7 +66,7 @@ UPDATE runs SET state = :state, ending = :ending, last = :last_event_id, updated
   result = :result, error = :error, question = :question, usage = :usage, size = size + :size, ended = :ended, expires = :expires,
   appended = {transaction}
   WHERE id = :run AND worker = :worker AND epoch = :epoch AND ending IS NULL
-  AND (last >= :first - 1 OR :gap IS NOT NULL)
+  AND (last >= :first - 1 OR :gap IS NOT NULL) RETURNING size
 
 -- name: producer
 SELECT worker, epoch, ending, last FROM runs WHERE id = :run
@@ -75,16 +75,25 @@ SELECT worker, epoch, ending, last FROM runs WHERE id = :run
 DELETE FROM checkpoints WHERE run = :run
 
 -- name: add_block
-INSERT INTO blocks (run, first, last, frames) VALUES (:run, :first, :last_event_id, :frames)
+INSERT INTO newest (run, first, last, frames) VALUES (:run, :first, :last_event_id, :frames)
 
--- name: size
-SELECT size FROM runs WHERE id = :run
+-- name: add_settled
+INSERT INTO settled (run, first, last, frames) VALUES (?, ?, ?, ?)
+
+-- name: newest
+SELECT run, first, last, frames FROM newest ORDER BY run, last
+
+-- name: drop_newest
+DELETE FROM newest
 
 -- name: block_sizes
 SELECT last, length(frames) AS size FROM blocks WHERE run = :run ORDER BY last
 
--- name: drop_blocks
-DELETE FROM blocks WHERE run = :run AND last < :oldest
+-- name: drop_settled_blocks
+DELETE FROM settled WHERE run = :run AND last < :oldest
+
+-- name: drop_newest_blocks
+DELETE FROM newest WHERE run = :run AND last < :oldest
 
 -- name: trimmed
 UPDATE runs SET size = :size, oldest = :oldest WHERE id = :run
