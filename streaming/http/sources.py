@@ -8,7 +8,7 @@ from typing import Final
 from ..errors import StoreAway
 from ..protocol.frames import Batch
 from ..protocol.sse import retry
-from ..stores.base import Store
+from ..stores.base import Store, Take
 from .seats import Seat
 
 RETRY: Final = retry(2000)
@@ -53,10 +53,10 @@ class Source:
     def start(self) -> None:
         """Starts the producer, unless it has started."""
 
-    def lend(self, take: Callable[[bytes], bool]) -> None:
-        """Called before the first `read` by a viewer that does the work in its own greenlet (`work`).
+    def lend(self, take: Take) -> None:
+        """Called before `watch` by a viewer that sends frames at once, and does the work in its own greenlet (`work`).
 
-        `take` sends a frame that follows all that were read; false where the viewer has to read it.
+        `take` sends the frame with this number if it follows all that were read; false where it has to be read.
         """
 
     def work(self) -> bool:
@@ -80,7 +80,7 @@ class RunSource(Source):
     that of its client.
     """
 
-    __slots__ = ("_counts", "_rewound", "_seat", "_store", "run")
+    __slots__ = ("_counts", "_rewound", "_seat", "_store", "_take", "run")
 
     run: str
 
@@ -92,6 +92,7 @@ class RunSource(Source):
         self.run = run
         self._counts = counts
         self._rewound = rewound
+        self._take: Take | None = None
         if counts:
             store.count(run, +1)
 
@@ -109,7 +110,11 @@ class RunSource(Source):
         return None if self._rewound else self._store.at_hand(self.run, after, frames)
 
     def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
-        return self._store.watch(self.run, notify)
+        take, self._take = self._take, None  # which refers to the viewer, and that to this source
+        return self._store.watch(self.run, notify, take=take)
+
+    def lend(self, take: Take) -> None:
+        self._take = take
 
     def gap(self, batch: Batch) -> bytes:
         record = self._store.recall(self.run)

@@ -22,6 +22,7 @@ from ..runs.operation import FlushPolicy, as_work, check_flush, close_work, refu
 from ..runs.producer import Producer
 from ..runtime.hub import GreenSignal
 from ..runtime.worker import Worker
+from ..stores.base import Take
 from .context import work_and_context
 from .problems import STREAM_HEADERS, problem_response
 from .sources import RETRY, Source
@@ -72,7 +73,7 @@ class Channel(Source):
         self._size = 0
         self._over = False
         self._notify: Callable[[], None] = _nothing
-        self._take: Callable[[bytes], bool] | None = None
+        self._take: Take | None = None
         self._room = GreenSignal()
         self._started = False
         self._turn = worker.turn
@@ -85,7 +86,7 @@ class Channel(Source):
             else:
                 self.producer.start()
 
-    def lend(self, take: Callable[[bytes], bool]) -> None:
+    def lend(self, take: Take) -> None:
         self._take = take
 
     def work(self) -> bool:
@@ -97,16 +98,20 @@ class Channel(Source):
     def put(self, block: Block, recorder: Recorder) -> None:
         frames, self._over = block.frames, recorder.fold.over
         self._last += len(frames)
-        if len(frames) == 1 and not (self._over or self._frames or self._take is None) and self._take(frames[0]):
-            return
         self._frames.extend(frames)
         self._size += block.size
         self._notify()
 
+    def send(self, frame: bytes) -> bool:
+        if self._frames or self._take is None or not self._take(frame, self._last + 1):
+            return False
+        self._last += 1
+        return True
+
     def pass_on(self, frames: bytes, viewer: Viewer | None) -> None:
         """Takes whole frames past the producer, whose events all come after them; waits as that does for room."""
         self._last += 1
-        if viewer is None or not viewer.take(frames):
+        if viewer is None or not viewer.take(frames, self._last):
             self._frames.append(frames)
             self._size += len(frames)
             self._turn.hand_over(self._notify)
@@ -177,7 +182,7 @@ def _nothing() -> None:
     """In the place of a viewer that is not there yet, or no more."""
 
 
-def _refuse(frame: bytes) -> bool:
+def _refuse(frame: bytes, number: int) -> bool:
     """In the place of one that has left."""
     return False
 

@@ -207,11 +207,11 @@ class Viewer:
             batch = self.source.at_hand(self._after, self._frames_at_once)
         return True
 
-    def take(self, block: bytes) -> bool:
-        """Sends a block that follows all that it has read, and counts as one frame; false where it has to read it."""
-        if not self._idle:
+    def take(self, block: bytes, number: int) -> bool:
+        """Sends a block that counts as the frame with this number; false where it does not follow, or has to wait."""
+        if not self._idle or self._after != number - 1:
             return False
-        self._after += 1
+        self._after = number
         if not self._send(block):
             self._wake()
         return True

@@ -5,6 +5,8 @@ One recorder serves one run, in the hub. Every event passes through it, so it do
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..clock import Clock, stamp
 from .events import Event, Progress, Question, encode_json
 from .frames import MARK, Block
@@ -84,6 +86,17 @@ class Recorder:
     def take(self) -> Block:
         """Returns the frames since the last call, and updates `fold` to them."""
         block = Block(self.last - len(self._frames) + 1, self._frames, self.size)
+        self._settle()
+        return block
+
+    def pass_on(self, send: Callable[[bytes], bool]) -> bool:
+        """Sends the only frame since the last call of either; false where there are more, or `send` did not."""
+        if len(self._frames) != 1 or self.fold.over or not send(self._frames[0]):
+            return False
+        self._settle()
+        return True
+
+    def _settle(self) -> None:
         self._frames, self.size = [], 0
         if self._progress is not None:
             event, more = self._progress
@@ -91,7 +104,6 @@ class Recorder:
             self._progress = None
         self.fold.last_event_id = self.last
         self.fold.updated = self._stamp.decode()
-        return block
 
     def _fold(self, event: Event) -> None:
         if event.text and event.name == "progress":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import gevent
@@ -32,6 +33,10 @@ SLICE_BYTES: Final = 128 * 1024
 
 class Sink(Protocol):
     """Where the frames of a producer go."""
+
+    @property
+    def send(self) -> Callable[[bytes], bool] | None:
+        """Sends the next frame to its only viewer at once; false where it has to be `put`."""
 
     def put(self, block: Block, recorder: Recorder) -> None:
         """Appends the next frames; in the hub, without waiting."""
@@ -64,6 +69,8 @@ class Closed:
     The run or stream refers to its producer. Were it the other way round as well, all that a request has made would
     stay in memory until Python looks for cycles among all objects of the process, which takes tens of milliseconds.
     """
+
+    send = None
 
     def put(self, block: Block, recorder: Recorder) -> None:
         """Drops the block."""
@@ -174,7 +181,10 @@ class Batcher:
         elif self.recorder.millisecond > self._last_turn:
             # The first event for a while is sent at once, whatever the producer does next. Only its viewer runs for
             # that, so the slice continues.
-            self._turn.hand_over(self.write)
+            if self._sink.send is not None and self.recorder.pass_on(self._sink.send):
+                self._scheduled = False
+            else:
+                self._turn.hand_over(self.write)
             self._last_turn = int(time.time() * 1000)
             self._cut_short = True
         else:

@@ -54,6 +54,8 @@ class Host(Protocol):
 class Run:
     """A live run: its producer, its event log, and the policy for when its last viewer has left."""
 
+    send = None
+
     def __init__(  # of a new run, and of one that starts again
         self,
         host: Host,

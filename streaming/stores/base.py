@@ -158,6 +158,10 @@ def _json(body: bytes | None) -> Any:
     return None if body is None else orjson.Fragment(body)
 
 
+Take = Callable[[bytes, int], bool]
+"""Takes the frame with this number; false from a viewer that has not read up to it, or does not take it at once."""
+
+
 class Store(ABC):
     """Keeps the event logs of runs. Times are in seconds.
 
@@ -358,10 +362,13 @@ class Store(ABC):
         return self.read(run, 0, frames=1).oldest
 
     @abstractmethod
-    def watch(self, run: str, callback: Callable[[], None], *, events: bool = True) -> Callable[[], None]:
+    def watch(
+        self, run: str, callback: Callable[[], None], *, events: bool = True, take: Take | None = None
+    ) -> Callable[[], None]:
         """Calls `callback` in the hub whenever the run has changed; returns a function that ends this.
 
-        Without `events` only for what others ask of the run: `control` may have changed.
+        Without `events` only for what others ask of the run: `control` may have changed. A store may offer a single new
+        frame to `take` first, and then calls only where that is refused.
         """
 
     @abstractmethod

@@ -25,6 +25,7 @@ from .base import (
     Record,
     RunInfo,
     Store,
+    Take,
     same_request,
     store_full,
     too_many_files,
@@ -165,7 +166,7 @@ class MemoryStore(Store):
         if self.bytes_used > self._store_bytes and self._make_room() and not self._makes_room:
             self._makes_room = True
             gevent.spawn(self._make_more_room)
-        recent.notify(appended=True)
+        recent.notify_of((block,))
 
     def wait_for_viewers(self, run: str) -> None:
         recent = self._runs.get(run)
@@ -299,8 +300,10 @@ class MemoryStore(Store):
             recent.files[UPLOADS] = FileInfo(UPLOADS, "", size, "")
             self._account(recent)
 
-    def watch(self, run: str, callback: Callable[[], None], *, events: bool = True) -> Callable[[], None]:
-        return self._runs[run].watch(callback, events=events)
+    def watch(
+        self, run: str, callback: Callable[[], None], *, events: bool = True, take: Take | None = None
+    ) -> Callable[[], None]:
+        return self._runs[run].watch(callback, events=events, take=take)
 
     def sweep(self) -> None:
         self._queue.forget()

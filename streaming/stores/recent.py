@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from ..protocol.frames import Batch, Block, join
 from ..protocol.state import Fold
 from ..runtime.hub import GreenSignal
-from .base import Control, Record, RunInfo
+from .base import Control, Record, RunInfo, Take
 from .files import FileInfo, handed_over
 
 TRIM_FRAMES: Final = 4096
@@ -66,8 +66,8 @@ class RecentEvents:
         self._may_be_ahead = AHEAD_BYTES
         self._read: GreenSignal | None = None
         self.files: dict[str, FileInfo] = {}
-        self._watchers: dict[Callable[[], None], bool] = {}
-        self._followers: tuple[Callable[[], None], ...] = ()
+        self._watchers: dict[Callable[[], None], tuple[bool, Take | None]] = {}
+        self._followers: tuple[tuple[Callable[[], None], Take | None], ...] = ()
         self._last_batch: tuple[tuple[int, int, int, bool], Batch] | None = None
 
     def extend(self, block: Block, fold: Fold, keep: int) -> None:
@@ -142,9 +142,14 @@ class RecentEvents:
         files = handed_over(self.files.values())
         return Record(self.info, self.fold, self.control.viewers, self.queued, cancelling, self.attempt, files=files)
 
-    def watch(self, callback: Callable[[], None], *, events: bool = True) -> Callable[[], None]:
-        """Calls `callback` on every change; without `events` not for those. Returns a function that ends this."""
-        self._watchers[callback] = events
+    def watch(
+        self, callback: Callable[[], None], *, events: bool = True, take: Take | None = None
+    ) -> Callable[[], None]:
+        """Calls `callback` on every change; without `events` not for those. Returns a function that ends this.
+
+        A single new frame is offered to `take` first.
+        """
+        self._watchers[callback] = events, take
         self._list_followers()
 
         def unwatch() -> None:
@@ -161,14 +166,26 @@ class RecentEvents:
         return bool(self._watchers)
 
     def _list_followers(self) -> None:
-        self._followers = tuple(callback for callback, events in self._watchers.items() if events)
+        followers = ((callback, take) for callback, (events, take) in self._watchers.items() if events)
+        self._followers = tuple(followers)
 
-    def notify(self, *, appended: bool = False) -> None:
-        """Calls the watchers; where only events were appended, those who watch events."""
+    def notify(self) -> None:
+        """Calls the watchers."""
         if self._read is not None and not self.control.viewers:
             self._read.set()
-        for callback in self._followers if appended else list(self._watchers):
+        for callback in list(self._watchers):
             callback()
+
+    def notify_of(self, blocks: Sequence[Block]) -> None:
+        """Calls those who watch events: these were added."""
+        if self._read is not None and not self.control.viewers:
+            self._read.set()
+        single = len(blocks) == 1 and len(blocks[0].frames) == 1 and not self.fold.over
+        for callback, take in self._followers:
+            if not single or take is None or not take(blocks[0].frames[0], blocks[0].first):
+                callback()
+            elif self.ahead:
+                self._note_read(0)
 
     def trim(self, keep: int) -> None:
         """Drops the oldest frames until an eighth of `keep` bytes is free, so that this is seldom done; one stays.

@@ -40,6 +40,7 @@ from .base import (
     Record,
     RunInfo,
     Store,
+    Take,
     same_request,
     store_full,
     too_many_files,
@@ -441,9 +442,11 @@ class SharedStore(Store):
         stored = self.driver.query(self.driver.read(run, 0, 1))
         return 1 if stored is None else stored.oldest
 
-    def watch(self, run: str, callback: Callable[[], None], *, events: bool = True) -> Callable[[], None]:
+    def watch(
+        self, run: str, callback: Callable[[], None], *, events: bool = True, take: Take | None = None
+    ) -> Callable[[], None]:
         entry = self._runs.get(run) or self._follow(run)
-        unwatch = entry.recent.watch(callback, events=events)
+        unwatch = entry.recent.watch(callback, events=events, take=take)
 
         def leave() -> None:
             unwatch()
@@ -765,7 +768,7 @@ class SharedStore(Store):
             return
         for block in blocks:
             entry.recent.extend(block, fold, RECENT_BYTES)
-        entry.recent.notify(appended=True)
+        entry.recent.notify_of(() if entry.rewound else blocks)
         if fold.over:
             run, size = entry.recent.info.id, entry.recent.size
             self._ended_bytes += size - self._ended.pop(run, (0.0, 0))[1]

@@ -22,6 +22,8 @@ busy = monkey.get_original("time", "sleep")
 class Frames:
     """A sink that has room for all."""
 
+    send = None
+
     def __init__(self) -> None:
         self.frames: list[bytes] = []
 

@@ -141,10 +141,10 @@ class Faulty(MemoryStore):
         super().__init__(clock=clock)
         self._faults = {method: fault}
 
-    def watch(self, run: str, callback: Callable[[], None], *, events: bool = True) -> Callable[[], None]:
+    def watch(self, run: str, callback: Callable[[], None], **options: Any) -> Callable[[], None]:
         """Raises, or watches."""
         self._fail("watch")
-        return super().watch(run, callback, events=events)
+        return super().watch(run, callback, **options)
 
     def append(self, run: str, block: Block, fold: Fold) -> None:
         """Raises, or appends."""
@@ -444,6 +444,8 @@ class SlowToClose:
 
 class Frames(list[bytes]):
     """A sink."""
+
+    send = None
 
     def put(self, block: Block, recorder: Recorder) -> None:
         """Appends frames."""
