@@ -1,4 +1,4 @@
-"""Runs the agent on forty goals with known answers, and prints how many it answers rightly.
+"""Runs the agent on 64 goals with known answers, and prints how many it answers rightly.
 
 `python -m bench.agent --base-url http://127.0.0.1:8081/v1` asks the model of that server; a model of 1.5 billion
 parameters on two cores takes about a quarter of an hour. An answer is right, wrong and told (`unsupported`, or
@@ -24,10 +24,14 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from bench.agent_goals import FILES, SOURCES, TASKS, Task
+from bench import agent_goals, agent_goals_held_out
+from bench.agent_goals import Task
 from operations.agent import Agent, agent
 from streaming import OperationError, Upload
 
+SOURCES: Final = agent_goals.SOURCES | agent_goals_held_out.SOURCES
+FILES: Final = agent_goals.FILES | agent_goals_held_out.FILES
+TASKS: Final = (*agent_goals.TASKS, *agent_goals_held_out.TASKS)
 KINDS: Final = ("right", "wrong-and-told", "wrong-and-not-told")
 
 

@@ -88,6 +88,8 @@ def member_of(base: Value, name: str) -> Value:
             for key in inside[0]:
                 value = child_of(value, key)
             return value
+    if isinstance(base.data, list):
+        raise ExpressionError(f"a list has no {name[:40]!r}: read each[{name[:40]!r}] for each of its entries")
     raise ExpressionError(f"there is no {name[:40]!r} there")
 
 

@@ -1,0 +1,101 @@
+"""What the observations say by themselves where something is computed, chosen or compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from operations.tools.found import found
+from operations.tools.goal import Goal
+from operations.tools.suggested import suggested
+from tests.operations.tools.test_support import LISBON, OSLO, PART, TODAY, Call, named, observations
+
+NOVELS: Call = (
+    "author",
+    {"name": "Edda Rask"},
+    [
+        {"title": "Northern Salt", "year": 1998, "pages": 312, "language": "Danish"},
+        {"title": "The Glass Ferry", "year": 2006, "pages": 448, "language": "Danish"},
+        {"title": "Low Tide", "year": 2017, "pages": 205, "language": "English"},
+    ],
+)
+HALLS: Call = (
+    "rooms",
+    {"building": "A1"},
+    [
+        {"room": "Rigi", "seats": 6, "projector": True},
+        {"room": "Titlis", "seats": 12, "projector": True},
+        {"room": "Pilatus", "seats": 24, "projector": False},
+    ],
+)
+LINES: Call = (
+    "order",
+    {"number": 5501},
+    {
+        "number": 5501,
+        "lines": [{"part": "P-1", "quantity": 4, "price": 37.5}, {"part": "P-2", "quantity": 20, "price": 1.8}],
+    },
+)
+SOUP: Call = (
+    "recipe",
+    {"dish": "lentil soup"},
+    {"dish": "lentil soup", "ingredients": [{"name": "lentils", "grams": 300}, {"name": "onions", "grams": 120}]},
+)
+SALES: Call = (
+    "query",
+    {"sql": "SELECT region, max(revenue) FROM sales WHERE month = '2026-02' GROUP BY region"},
+    [{"region": "North", "max(revenue)": 2850}, {"region": "South", "max(revenue)": 7800}],
+)
+EURO: Call = ("rate", {"currency": "EUR"}, {"currency": "EUR", "chf": 0.94})
+NOBODY: Call = ("rooms", {"building": "K2"}, [])
+HOUSE: Call = ("building", {"name": "K2"}, {"building": "K2", "floors": 4})
+
+
+@pytest.mark.parametrize(
+    ("goal", "calls", "answer"),
+    [
+        ("How many pages do the novels of Edda Rask have in all?", [NOVELS], "pages: 965"),
+        ("How many grams of ingredients does the lentil soup need in all?", [SOUP], "grams: 420"),
+        (
+            "Which region had the highest revenue in February 2026, and how much was it?",
+            [SALES],
+            "South: 7800, the highest",
+        ),
+        ("Which rooms of building A1 have a projector and more than 10 seats?", [HALLS], "room: Titlis"),
+        ("Which rooms of building A1 have at most 12 seats?", [HALLS], "room: Rigi, Titlis"),
+        ("Which rooms of building A1 have no projector?", [HALLS], None),
+        ("Which green rooms of building A1 have a projector?", [HALLS], None),
+        ("What is the total of order 5501, all lines together?", [LINES], "total: 186"),
+        ("Which is the longest novel by Edda Rask?", [NOVELS], "The Glass Ferry: 448, the highest;"),
+        ("Which is the oldest novel by Edda Rask?", [NOVELS], "Northern Salt: 1998, the earliest;"),
+        ("Which is warmer, Oslo or Lisbon?", [OSLO, LISBON], "Lisbon: 22 °C, the highest;"),
+        ("Is it warmer in Oslo than in Lisbon?", [OSLO, LISBON], "Lisbon: 22 °C, the highest;"),
+        ("What do 3 pieces of P-77 cost together?", [PART], None),
+        ("How many seats has the largest of the rooms of building K2?", [NOBODY, HOUSE], "Not found: rooms (K2)"),
+        ("How many floors has building K2?", [NOBODY, HOUSE], "floors (K2): 4"),
+    ],
+)
+def test_what_is_computed(goal: str, calls: list[Call], answer: str | None) -> None:
+    """An expression is the answer if it takes each word of the goal into account."""
+    tools = named(
+        "author", "rooms", "building", "order", "weather", "part", "recipe", description="The novels, or a part."
+    )
+    verdict = found(Goal(goal, TODAY), observations(*calls), tools)
+    assert (verdict and verdict.text[: len(answer or "")]) == answer
+
+
+@pytest.mark.parametrize(
+    ("goal", "calls", "values"),
+    [
+        ("How many novels has Edda Rask set in Danish towns?", [NOVELS], "len([each for each in o1 if {}])"),
+        ("How many francs are 250 euros?", [EURO], "o1['chf'] * 250"),
+        ("Is it warmer in Oslo than in Lisbon?", [LISBON, OSLO], "o2['temperature_c'] > o1['temperature_c']"),
+    ],
+)
+def test_what_is_suggested(goal: str, calls: list[Any], values: str) -> None:
+    """Where a word is left, the expression is a hint for the model."""
+    values = values.format("each['language'] == 'Danish'")
+    assert values in [
+        expression for each in suggested(Goal(goal, TODAY), observations(*calls)) for _, expression in each
+    ]
