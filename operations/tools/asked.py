@@ -70,7 +70,8 @@ def other_kind(goal: Goal, observations: Observations, values: Sequence[Value], 
     fields = [path for value in values for path in [value.path] if path] or [*reads]
     known = {word for path in fields for key in path[1:] for word in key_words(str(key))}
     known |= {word for path in fields for word in key_words(observations.by_name[str(path[0])].tool)}
-    known |= {word for path in fields for word in words_of(str(observations.at(path)))}
+    texts = [str(observations.at(path)) for path in fields]
+    known |= {word for text in texts for word in (*words_of(text), *kind_words(text))}
     for own, asked in asked_fields(goal):
         if not known & asked:
             yield f"No value is in a field for {own}: if there is none, say so."
@@ -135,6 +136,11 @@ def _all_words(own: set[str]) -> set[str]:
 def field_words(goal: Goal) -> set[str]:
     """Words for all fields that a goal asks for by their names; empty where it does not."""
     return {word for _, words in asked_fields(goal) for word in words}
+
+
+def kind_words(value: str) -> tuple[str, ...]:
+    """Words for what a value is by its form, whatever its field is called: a time of the day."""
+    return ("time", "hour") if re.fullmatch(r"\d{1,2}[:.h]\d\d(?::\d\d)?", value) else ()
 
 
 def key_words(key: str) -> list[str]:

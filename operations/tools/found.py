@@ -10,14 +10,15 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from ..form.words import normalize
 from . import support
 from .advice import advice
-from .asked import asks_for_day, asks_for_number, field_words, key_words
+from .asked import asks_for_day, asks_for_number, field_words, key_words, kind_words
 from .goal import Goal
 from .missing import is_in_goal, is_long, names_without_call, unresolved
 from .nothing import Tools, untried
 from .observed import Observations, words_of
-from .suggested import complete, expression_of
+from .suggested import PLAIN, complete, expression_of
 from .values import Path
 from .wording import failures, fields_without_answer
 
@@ -82,7 +83,13 @@ def _no_field(goal: Goal, observations: Observations, tools: Tools) -> support.V
     fields = {word for path, _ in observations.leaves() for key in path[1:] for word in key_words(str(key))}
     texts = any(is_long(leaf) for _, leaf in observations.leaves())
     failed = any(not each.is_useful and not each.is_empty for each in observations.all)
-    if not fields or not asked or asked & fields or texts:
+    links = {
+        key for path, leaf in observations.leaves() if normalize(str(leaf)) in observations.called for key in path[1:]
+    }
+    followed = {word for key in links for word in key_words(str(key))}
+    names = {word for name in goal.names for word in words_of(name)}
+    may_be = (fields - followed) & ({*goal.words} - PLAIN - names)  # a field of another name than that of what is asked
+    if not fields or not asked or asked & fields or texts or may_be:
         return None
     if failed:
         lines = failures(goal, observations)
@@ -112,7 +119,7 @@ def _place(goal: Goal, path: Path, leaf: Any) -> tuple[bool, int] | None:
     """
     if not isinstance(path[-1], str) or isinstance(leaf, bool) or leaf == "":
         return None
-    keys = key_words(path[-1])
+    keys = [*key_words(path[-1]), *kind_words(str(leaf))]
     if leaf is not None and (asks_for_day(goal) or asks_for_number(goal)) and not re.search(r"\d", str(leaf)):
         return None
     if asked := field_words(goal):

@@ -21,7 +21,7 @@ from .expressions import Evaluation
 from .goal import STARTS, TOTALS, Goal
 from .nothing import MAKE_ONE
 from .observed import Observations, Observed, has_words, text_of, words, words_of
-from .suggested import example, numbers_of
+from .suggested import example, measured_by, numbers_of
 from .units import unit_of
 from .values import Path, Value, plain
 
@@ -318,6 +318,7 @@ def _comparison(
     if not goal.compares:
         return
     by_sql = any(observations.by_name[str(path[0])].tool == "query" for path in reads)
+    yield from _other_measure(goal, observations, reads)
     if not ranks:
         if not by_sql and not wording.failures(goal, observations):
             yield "The goal compares: read the values that are compared, one for each."
@@ -330,6 +331,17 @@ def _comparison(
         chosen = normalize(str(plain(each.value)))
         if direction and chosen in subjects and chosen != normalize(ranks[0].subject):
             yield f"{plain(each.value)} is not the one that the goal asks for: compare the values."
+
+
+def _other_measure(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator[str]:
+    """A field that the goal does not compare by, though there is one that it does: the length of the older bridge."""
+    wanted = measured_by(goal)
+    records = [observations.at(observations.record(path)) for path in reads]
+    keys = {key for record in records if isinstance(record, dict) for key in record}
+    fitting = {key for key in keys if {*words_of(key.replace("_", " "))} & wanted}
+    read = {str(key) for path in reads for key in path[1:]}
+    if fitting and not fitting & read and reads:
+        yield f"The goal compares by {min(fitting)}: read that of each."
 
 
 def texts_with(goal: Goal, observations: Observations, fact: str) -> Iterator[Path]:

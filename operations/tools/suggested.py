@@ -153,7 +153,7 @@ def _of_list(
 
 def _compared(goal: Goal, observations: Observations) -> Iterator[Values]:
     """One field of several things, or the entry of a list in which it is highest or lowest."""
-    fields = {field for adjectives, fields in _MEASURES if adjectives & {*goal.words} for field in fields}
+    fields = measured_by(goal)
     for path, entries in _lists(observations):
         keys = [key for key in entries[0] if {*_words(key)} & fields]
         keys = keys or [key for key in entries[0] if _is_number(entries[0][key]) and is_about(key, goal)]
@@ -249,13 +249,18 @@ def is_about(key: str, goal: Goal) -> bool:
     return bool(parts) and (all(part in known for part in plain) if plain else unit_of(parts[0]) in units)
 
 
+def measured_by(goal: Goal) -> set[str]:
+    """Words for the fields that are compared by an adjective of the goal: the weight of what is heavier."""
+    return {field for adjectives, fields in _MEASURES if adjectives & {*goal.words} for field in fields}
+
+
 def _words(key: str) -> list[str]:
     return words_of(re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", key))
 
 
 # --- whether that is all ---------------------------------------------------------------------------------------------
 
-_PLAIN: Final = {
+PLAIN: Final = {
     *words_of("""
     a all an and any are as at by can do does each every for from get give had has have how in is it list many me much
     name need of on one our out piece please show take taken tell that the their them there these they this those to was
@@ -281,4 +286,4 @@ def _is_all_of(goal: Goal, values: Values, observations: Observations, known: st
     used = used.union(*(group for group in SAME if group & used))
     units = {unit_of(word) for word in used} - {None}
     used |= {word for word in goal.words for month in months_of(word) if f"-{month:02}" in asked}
-    return all(word in used or word in _PLAIN or unit_of(word) in units for word in goal.words)
+    return all(word in used or word in PLAIN or unit_of(word) in units for word in goal.words)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from operations.tools import support
 from operations.tools.found import found
 from operations.tools.goal import Goal
 from operations.tools.suggested import suggested
@@ -99,3 +100,30 @@ def test_what_is_suggested(goal: str, calls: list[Any], values: str) -> None:
     assert values in [
         expression for each in suggested(Goal(goal, TODAY), observations(*calls)) for _, expression in each
     ]
+
+
+def test_what_is_compared() -> None:
+    """An adjective has its fields: the older of two bridges is not the shorter one."""
+    calls: list[Call] = [
+        ("bridge", {"name": "Kestle Span"}, {"name": "Kestle Span", "length_m": 812, "opened": "1934-05-26"}),
+        ("bridge", {"name": "Hollin Bridge"}, {"name": "Hollin Bridge", "length_m": 488, "opened": "1966-10-03"}),
+    ]
+    goal = Goal("Which is older, Kestle Span or Hollin Bridge?", TODAY)
+    lengths = [(f"o{number}", f"o{number}['length_m']") for number in (1, 2)]
+    verdict = support.judge(goal, observations(*calls), lengths, "")
+    assert verdict.hint.startswith("The goal compares by opened: read that of each.")
+    verdict = found(goal, observations(*calls), named("bridge"))
+    assert verdict is not None
+    assert verdict.text.startswith("Kestle Span: 1934-05-26, the earliest; Hollin Bridge 1966-10-03.")
+
+
+def test_a_field_of_another_name() -> None:
+    """A time of the day is one whatever its field is called; nothing is absent while a field may be meant."""
+    hotel: Call = ("hotel", {"name": "Almadine"}, {"name": "Almadine", "rooms": 34, "check_in_from": "14:00"})
+    verdict = found(Goal("From what time can I check in at the Almadine?", TODAY), observations(hotel), named("hotel"))
+    assert verdict is not None
+    assert verdict.text == "check in from (Almadine): 14:00"
+    late: Call = ("hotel", {"name": "Almadine"}, {"name": "Almadine", "check_in_from": "two o'clock"})
+    assert (
+        found(Goal("What is the time of check in at the Almadine?", TODAY), observations(late), named("hotel")) is None
+    )
