@@ -119,7 +119,7 @@ def _subjects(tool: Tool) -> set[str]:
 
 def _call_about(about: str, goal: Goal, observations: Observations) -> Call | None:
     """A call about something, like one that was made about a name of the goal."""
-    for each in observations.all if about else ():
+    for each in sorted(observations.all, key=lambda each: not each.is_useful) if about else ():
         for parameter, value in each.arguments.items():
             if isinstance(value, str) and any(has_words(name, value) for name in goal.names):
                 return each.tool, {**each.arguments, parameter: about}

@@ -28,6 +28,7 @@ _FIELD: Final = re.compile(
     r"\b(?:[Ww]hat|[Ww]hich) (?:is|are|was|were) [A-Z][\w. -]*['’]s? ([a-z][a-z -]*?)(?:[?.,;]|$| and\b| in\b)"
 )
 """`What is the phone number of ...`, `What is Jane Doe's phone number?`"""
+_DATE: Final = re.compile(r"^\d{4}-\d\d-\d\d(?!\d)")
 _WHICH: Final = re.compile(r"\b(?:[Ww]hat|[Ww]hich) ([a-z]+)\b")
 _HOW_MANY: Final = re.compile(r"\b[Hh]ow many (?:more )?([a-z]+)\b")
 _MEASURES: Final = words("degree time percent point more other different of are is in")
@@ -59,7 +60,7 @@ def other_kind(goal: Goal, observations: Observations, values: Sequence[Value], 
     flat = [each for value in data for each in (value if isinstance(value, list) else [value])]
     if not flat or None in flat:
         return
-    if asks_for_number(goal) and not any(re.search(r"\d", str(each)) for each in flat):
+    if asks_for_number(goal) and not any(re.search(r"\d", _DATE.sub("", str(each))) for each in flat):
         yield "The goal asks for a number, and no value is one."
     if asks_for_day(goal) and not any(re.search(r"\d", str(each)) for each in flat):
         yield "The goal asks for a day or a time, and no value is one."

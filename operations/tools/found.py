@@ -18,7 +18,7 @@ from .goal import Goal
 from .missing import is_in_goal, is_long, names_without_call, unresolved
 from .nothing import Tools, untried
 from .observed import Observations, words_of
-from .suggested import PLAIN, complete, expression_of
+from .suggested import PLAIN, complete, days, expression_of
 from .values import Path
 from .wording import failures, fields_without_answer
 
@@ -58,9 +58,10 @@ def found(goal: Goal, observations: Observations, tools: Tools) -> support.Verdi
 
 def _suggested(goal: Goal, observations: Observations, tools: Tools) -> support.Verdict | None:
     """The verdict on an expression that takes all words of the goal into account."""
-    verdicts = (
-        support.judge(goal, observations, values, "", tools) for values in complete(goal, observations, tools.values())
-    )
+    found = [*complete(goal, observations, tools.values())]
+    if expression := days(goal, observations):
+        found.append([("days", expression)])
+    verdicts = (support.judge(goal, observations, values, "", tools) for values in found)
     return next((verdict for verdict in verdicts if verdict.supported), None)
 
 

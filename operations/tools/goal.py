@@ -65,7 +65,8 @@ _EITHER: Final = re.compile(
 TOTALS: Final = words("total sum average mean")
 """Words that the name of a field has that is a total itself."""
 _TOTAL: Final = re.compile(
-    r"\b(?:worth|together|altogether|in all|total|sum|combined|average|mean|zusammen|insgesamt)\b", re.IGNORECASE
+    r"\b(?:worth|together|altogether|in all|total|sum|combined|added up|adding up|average|mean|zusammen|insgesamt)\b",
+    re.IGNORECASE,
 )
 _BETWEEN: Final = re.compile(
     r"\bof (?:the )?(?:[A-Z0-9][\w.-]* ?)+['’]s? ([^\W\d_]+)(?!['’\w])|['’]s ([^\W\d_]+)['’]s?\b|"

@@ -95,9 +95,18 @@ def names_without_call(goal: Goal, observations: Observations, reads: set[Path] 
     asked = " ".join(map(text_of, arguments))
     seen = " ".join(text_of(observations.values[str(path[0])]) for path in {path[:1] for path in reads})
     missing = [name for name in goal.names if not has_words(name, f"{asked} {seen}")]
+    missing += [name for name in goal.names if name not in missing and _is_only_absent(name, observations)]
     codes = {value for value in arguments if isinstance(value, str) and re.fullmatch(r"[A-Z]{2,3}", value)}
     if len(missing) > len(codes):
         yield f"No call was made about {missing[-1]}: {MAKE_ONE}"
+
+
+def _is_only_absent(name: str, observations: Observations) -> bool:
+    """Whether nothing was found about a name, and a tool that has found another one was not asked about it."""
+    about = [each for each in observations.all if has_words(name, text_of(each.arguments))]
+    useful = {each.tool for each in observations.all if each.is_useful}
+    failed = [each for each in about if not each.is_empty]
+    return bool(about and useful) and not failed and not useful & {each.tool for each in about}
 
 
 def unresolved(
@@ -155,7 +164,8 @@ def _chains(goal: Goal, observations: Observations, reads: set[Path], literals: 
     for path in reads:
         record = observations.at(observations.record(path))
         for key, leaf in record.items() if isinstance(record, dict) else ():
-            if not is_named(key, goal) or isinstance(leaf, list | dict | None):
+            is_entry = isinstance(leaf, str) and len(observations.siblings(path)) > 1  # the goal names those of a list
+            if not is_named(key, goal) or isinstance(leaf, list | dict | None) or is_entry:
                 continue
             have = (key in keys) + len(followed.get(key, ())) + is_in_goal(leaf, goal) + (str(leaf) in used)
             if have < _times_named(key, goal):
@@ -320,7 +330,9 @@ def _comparison(
     by_sql = any(observations.by_name[str(path[0])].tool == "query" for path in reads)
     yield from _other_measure(goal, observations, reads)
     if not ranks:
-        if not by_sql and not wording.failures(goal, observations):
+        tools = {observations.by_name[str(path[0])].tool for path in reads}
+        failed = any(not each.is_useful and each.tool in tools for each in observations.all)
+        if not by_sql and not failed:
             yield "The goal compares: read the values that are compared, one for each."
         return
     if not ranks[0].direction and goal.is_unclear:

@@ -87,6 +87,20 @@ def rate(goal: Goal, observations: Observations) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
+_DAYS: Final = re.compile(r"\bhow many days\b.*\b(?:between|from|passed|pass|take|took|taken|lie|lay|until|after)\b")
+_RELATIVE: Final = re.compile(r"\b(?:today|now|tomorrow|yesterday|left|ago|each|per)\b")
+
+
+def days(goal: Goal, observations: Observations) -> str:
+    """The days between the two dates that were found, where the goal asks for such days; empty else."""
+    dates = [
+        path for path, leaf in observations.leaves() if isinstance(leaf, str) and re.match(r"\d{4}-\d\d-\d\d", leaf)
+    ]
+    if len(dates) != 2 or not _DAYS.search(goal.plain) or _RELATIVE.search(goal.plain):
+        return ""
+    return f"days_between({expression_of(dates[0])}, {expression_of(dates[1])})"
+
+
 def numbers_of(observations: Observations, reads: set[Path]) -> list[Path]:
     """Those of the values that were read that are numbers."""
     leaves = ((path, observations.at(path)) for path in sorted(reads, key=str))

@@ -32,7 +32,7 @@ from .missing import (
 )
 from .nothing import MAKE_ONE, Tools, missing_call
 from .observed import Observations, text_of
-from .suggested import complete, rate
+from .suggested import complete, days, rate
 from .units import convert, unit_of_field
 from .values import ExpressionError, Path, Value, number_of
 
@@ -95,7 +95,7 @@ def _what_there_is(goal: Goal, observations: Observations, tools: Tools) -> str:
 
 def _such(goal: Goal, observations: Observations, tools: Tools) -> str:
     values = next(complete(goal, observations, tools.values()), None)
-    expression = values[0][1] if values else rate(goal, observations)
+    expression = values[0][1] if values else rate(goal, observations) or days(goal, observations)
     return f" A value may be {expression}." if expression else ""
 
 

@@ -173,8 +173,9 @@ def add_days(start: Value, days: Value) -> Value:
 
 
 def sum_of(values: Value) -> Value:
-    """The sum of a list, in its unit."""
-    numbers = [number_of(each) for each in items_of(values)]
+    """The sum of a list, in its unit; how many are true."""
+    entries = (replace(each, data=int(each.data)) if isinstance(each.data, bool) else each for each in items_of(values))
+    numbers = [number_of(each) for each in entries]
     found = {each.unit for each in numbers}
     if len(found) > 1:
         raise ExpressionError("sum of values with different units")

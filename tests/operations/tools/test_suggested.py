@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from operations.tools import support
+from operations.tools.advice import advice
 from operations.tools.found import found
 from operations.tools.goal import Goal
 from operations.tools.suggested import suggested
@@ -127,3 +128,43 @@ def test_a_field_of_another_name() -> None:
     assert (
         found(Goal("What is the time of check in at the Almadine?", TODAY), observations(late), named("hotel")) is None
     )
+
+
+def test_days_between_two_dates() -> None:
+    """They are computed where the goal asks for those between the two that were found; a date is no number of days."""
+    patent: Call = ("patent", {"number": "EP-1"}, {"number": "EP-1", "filed": "2021-03-15", "granted": "2023-06-07"})
+    goal = Goal("How many days did it take from the filing of EP-1 until it was granted?", TODAY)
+    verdict = found(goal, observations(patent), named("patent"))
+    assert verdict is not None
+    assert verdict.text == "days: 814 days"
+    assert not support.judge(goal, observations(patent), [("granted", "o1['granted']")], "").supported
+    today = Goal("How many days is it from today until EP-1 was granted?", TODAY)
+    assert found(today, observations(patent), named("patent")) is None
+
+
+def test_one_of_two_was_asked_of_the_wrong_tool() -> None:
+    """Nothing is compared before the tool that knows the one was asked about the other."""
+    calls: list[Call] = [
+        ("play", {"name": "Corvid Playhouse"}, 404),
+        ("play", {"name": "Malthouse Theatre"}, 404),
+        ("theatre", {"name": "Corvid Playhouse"}, {"name": "Corvid Playhouse", "seats": 420}),
+    ]
+    goal = Goal("How many more seats does Corvid Playhouse have than Malthouse Theatre?", TODAY)
+    twice = [("a", "o3['seats']"), ("b", "o3['seats']")]
+    verdict = support.judge(goal, observations(*calls), twice, "")
+    assert verdict.hint == "No call was made about Malthouse Theatre: make one."
+    tools = [*named("play", "theatre").values()]
+    first = next(iter(advice(goal, observations(*calls), tools)))
+    assert first.call == ("theatre", {"name": "Malthouse Theatre"})
+
+
+def test_entries_of_a_list_are_not_looked_up() -> None:
+    """The goal names them by the name of their field."""
+    breads: Call = (
+        "bakery",
+        {"name": "Pettigrew"},
+        [{"bread": "rye", "vegan": True}, {"bread": "bun", "vegan": False}],
+    )
+    goal = Goal("How many of the breads at Pettigrew are vegan?", TODAY)
+    verdict = support.judge(goal, observations(breads), [("n", "sum(each['vegan'] for each in o1)")], "")
+    assert verdict.supported
