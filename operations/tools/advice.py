@@ -35,7 +35,7 @@ def advice(goal: Goal, observations: Observations, tools: Sequence[Tool]) -> Ite
         return
     for text in names_without_call(goal, observations, ()):
         about = next((name for name in goal.names if name in text), "")
-        yield Advice(text, True, _call_about(about, goal, observations))
+        yield Advice(text, True, _call_about(about, goal, observations, like_found=True))
     called = observations.called
     numbers = [number for number in goal.numbers if number in called]
     for number in goal.numbers if numbers else ():
@@ -117,9 +117,10 @@ def _subjects(tool: Tool) -> set[str]:
     return {word for name in names for word in words_of(name.replace("_", " "))}
 
 
-def _call_about(about: str, goal: Goal, observations: Observations) -> Call | None:
-    """A call about something, like one that was made about a name of the goal."""
-    for each in sorted(observations.all, key=lambda each: not each.is_useful) if about else ():
+def _call_about(about: str, goal: Goal, observations: Observations, *, like_found: bool = False) -> Call | None:
+    """A call about something, like one that was made about a name of the goal, or like one that found something."""
+    calls = sorted(observations.all, key=lambda each: not each.is_useful) if like_found else observations.all
+    for each in calls if about else ():
         for parameter, value in each.arguments.items():
             if isinstance(value, str) and any(has_words(name, value) for name in goal.names):
                 return each.tool, {**each.arguments, parameter: about}

@@ -29,7 +29,6 @@ STARTS: Final = words("""
     with work would write yes yesterday you your
 """)
 """Words with which a sentence begins, and that are no names."""
-_I: Final = ("I", "I'", "I’")
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _RELATIVE: Final = {"today": 0, "tonight": 0, "tomorrow": 1, "yesterday": -1, "heute": 0, "morgen": 1, "gestern": -1}
 _THRESHOLD: Final = re.compile(
@@ -105,7 +104,8 @@ class Goal:
         begins, joins = True, False
         for match in _WORD.finditer(self.text):
             word = re.sub(r"['’]s?$", "", match[0])
-            is_name = word[:1].isupper() and not (begins and word.casefold() in STARTS) and word[:2] not in _I
+            start = re.split("['’]", word)[0].casefold()  # We're, What's
+            is_name = word[:1].isupper() and not (begins and start in STARTS) and start != "i"
             if is_name and not _is_other(word):
                 between = self.text[match.start() - 1 : match.start()]
                 names[-1:] = [f"{names[-1]} {word}"] if joins and between == " " else [*names[-1:], word]

@@ -147,8 +147,12 @@ def _uncomputed(
     if goal.compares or not goal.asks_for_total or any(each.value.path is None for each in computed):
         return
     numbers = numbers_of(observations, reads)
-    if len(numbers) > 1 and not any({*words_of(str(path[-1]).replace("_", " "))} & TOTALS for path in numbers):
-        yield f"The goal asks for one value that is computed of them{example(goal, observations, reads)}."
+    is_one_of_many = len(numbers) == 1 and len(observations.siblings(numbers[0])) > 1
+    if (len(numbers) > 1 or is_one_of_many) and not any(
+        {*words_of(str(path[-1]).replace("_", " "))} & TOTALS for path in numbers
+    ):
+        what = "of all of them" if is_one_of_many else "of them"
+        yield f"The goal asks for one value that is computed {what}{example(goal, observations, reads)}."
 
 
 def _chains(goal: Goal, observations: Observations, reads: set[Path], literals: set[str]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from ..form.currency import code_of
@@ -13,6 +13,10 @@ from .base import Tool
 from .goal import Goal
 from .observed import FAULTS, Observations, has_words, text_of, words_of
 
+MOST_CALLS: Final = 6
+"""How many calls are made at a time in place of the model."""
+LONG_WORD: Final = 3
+"""Letters of a word that is more than a part of another by chance."""
 MAKE_ONE: Final = "make one."
 """The end of a hint that only a call of a tool helps with."""
 
@@ -39,6 +43,7 @@ def missing_call(goal: Goal, observations: Observations, tools: Tools) -> Missin
         or _with_more_words(goal, observations)
         or _about_no_term(goal, observations)
         or _of_another_tool(goal, observations, tools)
+        or _about_each_name(goal, observations, tools)
     )
 
 
@@ -103,6 +108,42 @@ def _about_no_term(goal: Goal, observations: Observations) -> Missing | None:
     return Missing(f"No call was made about {unasked[0]}: {MAKE_ONE}", next(calls, None))
 
 
+def unasked(goal: Goal, observations: Observations, tools: Iterable[Tool]) -> list[tuple[str, dict[str, str]]]:
+    """The calls that have to be made before nothing is found: of each tool about each name of the goal as it stands.
+
+    Only of tools that change nothing and need no more than a name, and that were called or that the goal names: what is
+    asked of the others would leave the machine unasked.
+    """
+    called = {each.tool for each in observations.all}
+    calls = (
+        first_call(tool, name)
+        for name in goal.names
+        for tool in tools
+        if tool.repeatable
+        and not tool.approve
+        and not _is_asked(tool.name, name, observations)
+        and (tool.name in called or _is_named(tool.name, goal))
+    )
+    return [call for call in calls if call][:MOST_CALLS]
+
+
+def _is_named(tool: str, goal: Goal) -> bool:
+    """Whether the goal has a word of the name of a tool, or the beginning or the end of one: `powerplant`."""
+    words = [word for word in goal.words if len(word) > LONG_WORD]
+    own = {*words_of(tool.replace("_", " "))}
+    return bool(own & {*goal.words}) or any(
+        each.startswith(word) or each.endswith(word) for each in own for word in words
+    )
+
+
+def _about_each_name(goal: Goal, observations: Observations, tools: Tools) -> Missing | None:
+    for tool, arguments in unasked(goal, observations, tools.values()):
+        return Missing(
+            f"No call of {tool} was made about {next(iter(arguments.values()))}: {MAKE_ONE}", (tool, arguments)
+        )
+    return None
+
+
 def _of_another_tool(goal: Goal, observations: Observations, tools: Tools) -> Missing | None:
     """A tool that may know more: one that the goal names, or any where it asks about something of somebody."""
     hint = untried(goal, observations, tools)
@@ -116,7 +157,7 @@ def untried(goal: Goal, observations: Observations, tools: Tools) -> str:
     """The hint about such a tool; none where a call failed otherwise than that there is nothing."""
     rest = sorted({*tools} - {each.tool for each in observations.all})
     may_know = all(each.is_empty for each in observations.all)
-    named = [tool for tool in rest if may_know and {*words_of(tool.replace("_", " "))} & {*goal.words}]
+    named = [tool for tool in rest if may_know and _is_named(tool, goal)]
     subjects = {word for tool in tools for word in words_of(tool.replace("_", " "))}
     of_something = {word for found in re.findall(r"\bthe ([a-z]+) of\b", goal.text) for word in words_of(found)}
     is_chain = goal.between or re.search(r"['’]s [a-z]", goal.text) or of_something & subjects

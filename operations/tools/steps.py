@@ -26,6 +26,7 @@ from .context import CallContext
 from .events import EndReason, Support
 from .found import found
 from .goal import Goal
+from .nothing import unasked
 from .observed import NOT_FOUND, Observations, Observed
 from .results import CallResult, Result, Step
 from .resume import UNKNOWN, OpenStep, restore, state_to_keep
@@ -135,6 +136,8 @@ class AgentRun:
             except _OutOfTime:
                 break
             calls = self._calls(step, plan)
+            if plan.answer is not None and (instead := self._calls_instead(step, 1)):
+                calls, plan = instead, plans.Plan(plan.parts, (), None)
             yield event("plan", {"step": step, "parts": plan.parts, "calls": [_call_data(call) for call in calls]})
             if plan.answer is not None:
                 verdict = self._judge(plan)
@@ -152,10 +155,10 @@ class AgentRun:
         yield from self._make_calls(opened)
         results = [opened.results[call.id] for call in opened.calls]
         repeats = all(call.code == "repeated" or self._is_invented(call) for call in results)
-        if repeats and (missing := self._call_instead(opened.step, len(results) + 1)):
-            opened.calls = [*opened.calls, missing]
+        if repeats and (missing := self._calls_instead(opened.step, len(results) + 1)):
+            opened.calls = [*opened.calls, *missing]
             yield from self._make_calls(opened)
-            results.append(opened.results[missing.id])
+            results += [opened.results[call.id] for call in missing]
             repeats = False
         self.steps.append(Step(step=opened.step, parts=opened.parts, calls=results))
         if (repeats and self.kind == "calls") or time.monotonic() >= self.deadline:
@@ -191,14 +194,23 @@ class AgentRun:
         self._hint = f"{first.text} {example(first.call)}"
         return "calls" if first.needs_call else "any"
 
-    def _call_instead(self, step: int, number: int) -> Call | None:
-        """The call that the model was told to make, and that it has not made but repeated others."""
-        name, arguments = self._missing or ("", {})
-        tool = self._tools_by_name.get(name)
-        call = Call(f"{step}.{number}", name, tool, arguments)
-        if tool is None or not tool.repeatable or self._needs_approval(call) or self._refusal(call) is not None:
-            return None  # one that changes something is the model's own decision
-        return call
+    def _calls_instead(self, step: int, number: int) -> list[Call]:
+        """The calls that the model was told to make, and that it has not made but repeated others.
+
+        Where nothing was found at all, those without which that is not known (`nothing.unasked`).
+        """
+        seen = self._seen()
+        wanted = [self._missing] if self._missing else []
+        if seen.all and not seen.values:
+            wanted += [each for each in unasked(self._goal, seen, self.tools) if each not in wanted]
+        made: list[Call] = []
+        for name, arguments in wanted:
+            tool = self._tools_by_name.get(name)
+            call = Call(f"{step}.{number + len(made)}", name, tool, arguments)
+            # One that changes something is the model's own decision.
+            if tool and tool.repeatable and not self._needs_approval(call) and self._refusal(call) is None:
+                made.append(call)
+        return made
 
     def _is_invented(self, call: CallResult) -> bool:
         """Whether a call had no result, and its arguments are of nobody: a model that knows all makes such calls."""

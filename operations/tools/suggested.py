@@ -34,6 +34,7 @@ _OPERATORS: Final = {
     "at least": ">=",
     "at most": "<=",
 }
+_MEAN: Final = re.compile(r"\b(?:average|mean|durchschnitt\w*)\b")
 _OTHERWISE: Final = re.compile(r"\b(?:no|not|without|except|other|or|neither|nor|only|both|either)\b|n't\b")
 """Words with which a condition may mean its opposite."""
 _MEASURES: Final = [
@@ -156,6 +157,8 @@ def _of_list(
     tests = f" if {' and '.join(conditions)}" if conditions else ""
     over = f"for each in {expression_of(path)}{tests}"
     number, pair, name = _field(goal, entries), _price_and_quantity(entries[0]), _name(goal, entries)
+    if number and _MEAN.search(goal.plain):
+        return f"mean {number}", f"sum(each[{number!r}] {over}) / len([each {over}])"
     if goal.asks_for_total and number:
         return number, f"sum(each[{number!r}] {over})"
     if goal.asks_for_total and pair:
@@ -279,7 +282,7 @@ PLAIN: Final = {
     a all an and any are as at by can do does each every for from get give had has have how in is it list many me much
     name need of on one our out piece please show take taken tell that the their them there these they this those to was
     were what which who with write written wrote
-    total sum together altogether worth more than over above least less fewer under below most
+    total sum together altogether worth average mean more than over above least less fewer under below most
 """)
 }
 """Words that add nothing to what an expression takes into account."""

@@ -392,7 +392,7 @@ def test_a_call_that_fails_again_is_not_made_a_third_time(run: Run, apis: Apis) 
     """Then there is nothing left to try, and what has become of it is the answer, without the model."""
     apis.faults["/v1/forecast"] = [Fault(503)] * 20
     again = calls(("weather", OSLO))
-    done = run(again, again, again, goal="How warm is it in Oslo?", tools=["weather"])
+    done = run(again, again, again, goal="How warm is it at 59.91, 10.75?", tools=["weather"])
     assert [each["code"] for each in done.observations] == ["http_503", "http_503", "repeated"]
     assert (done.result.support, done.result.ended) == ("supported", "answered")
     assert done.result.answer.startswith("Could not be found out: weather")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from operations.tools import support
 from operations.tools.advice import advice
+from operations.tools.base import Tool
 from operations.tools.found import found
 from operations.tools.goal import Goal
+from operations.tools.nothing import unasked
 from operations.tools.suggested import suggested
 from tests.operations.tools.test_support import LISBON, OSLO, PART, TODAY, Call, named, observations
 
@@ -168,3 +171,28 @@ def test_entries_of_a_list_are_not_looked_up() -> None:
     goal = Goal("How many of the breads at Pettigrew are vegan?", TODAY)
     verdict = support.judge(goal, observations(breads), [("n", "sum(each['vegan'] for each in o1)")], "")
     assert verdict.supported
+
+
+def test_the_mean_of_a_list() -> None:
+    """One entry is not the mean of all."""
+    rows = [{"bread": "rye", "price_eur": 4.0}, {"bread": "bun", "price_eur": 1.0}]
+    breads: Call = ("bakery", {"name": "Pettigrew"}, rows)
+    goal = Goal("What is the average price of the breads at Pettigrew?", TODAY)
+    assert not support.judge(goal, observations(breads), [("price", "o1[0]['price_eur']")], "").supported
+    verdict = found(goal, observations(breads), named("bakery", description="The breads of a bakery."))
+    assert verdict is not None
+    assert verdict.text == "mean price eur: 2.5"
+
+
+def test_calls_before_nothing_is_found() -> None:
+    """Each tool that changes nothing is asked about each name as it stands in the goal."""
+    tools = [
+        *named("staff", "school").values(),
+        Tool("erase", "", {"properties": {"name": {"type": "string"}}}, str),
+    ]
+    tools[:2] = [replace(tool, repeatable=True) for tool in tools[:2]]
+    goal = Goal("We're moving to Larkbridge. Which schools are there?", TODAY)
+    seen = observations(("staff", {"name": "Larkbridge"}, 404), ("school", {"name": "We're"}, []))
+    assert unasked(goal, seen, tools) == [("school", {"name": "Larkbridge"})]
+    verdict = support.judge(goal, seen, [], "There are none.", {tool.name: tool for tool in tools})
+    assert verdict.hint == "No call of school was made about Larkbridge: make one."
