@@ -1,6 +1,6 @@
 """Forty goals for the agent with their answers, and the world in which they are: what each tool returns for a key.
 
-The last twelve are of another world, and are held out: mechanisms are made with the others.
+Mechanisms were made with these; those of `agent_goals_held_out` are by somebody who had not seen any.
 """
 
 from __future__ import annotations
@@ -388,58 +388,28 @@ TASKS: Final = (
         (r"2[.,' ]?340",),
         files=("lease.txt",),
     ),
-    # -- held out ----------------------------------------------------------------------------------------------------
-    Task(
-        "pages", "How many pages do the novels of Edda Rask have in all?", ("author", "novel"), (r"965",), held_out=True
-    ),
-    Task(
-        "longest",
-        "Which is the longest novel by Edda Rask?",
-        ("author",),
-        (r"Glass Ferry",),
-        (r"Ash Roads",),
-        held_out=True,
-    ),
-    Task("danish", "How many novels has Edda Rask written in Danish?", ("author",), (r"\b2\b|two",), held_out=True),
-    Task(
-        "seat",
-        "In which town is the publisher of Low Tide?",
-        ("novel", "publisher", "author"),
-        (r"Leith",),
-        held_out=True,
-    ),
+    Task("pages", "How many pages do the novels of Edda Rask have in all?", ("author", "novel"), (r"965",)),
+    Task("longest", "Which is the longest novel by Edda Rask?", ("author",), (r"Glass Ferry",), (r"Ash Roads",)),
+    Task("danish", "How many novels has Edda Rask written in Danish?", ("author",), (r"\b2\b|two",)),
+    Task("seat", "In which town is the publisher of Low Tide?", ("novel", "publisher", "author"), (r"Leith",)),
     Task(
         "older-house",
         "Which was founded earlier, the publisher Cordel or the publisher Harbour House?",
         ("publisher",),
         (r"Harbour House",),
         (r"Cordel: 1974, the",),
-        held_out=True,
     ),
-    Task("no-author", "Which novels did Ines Morau write?", ("author",), NOT_FOUND, held_out=True),
-    Task("feet", "How high is Corno Grande in feet?", ("peak",), (r"9[,.' ]?55[34]",), held_out=True),
-    Task("higher", "How many metres higher is Corno Grande than Galdhøpiggen?", ("peak",), (r"443",), held_out=True),
-    Task(
-        "gate",
-        "At which gate is flight QK 118, and how many minutes is it late?",
-        ("flight",),
-        (r"B22", r"35"),
-        held_out=True,
-    ),
-    Task("flight-down", "What is the gate of flight QK 119?", ("flight",), FAILURE, (r"B22",), held_out=True),
-    Task(
-        "grams",
-        "How many grams of ingredients does the lentil soup need in all?",
-        ("recipe",),
-        (r"670",),
-        held_out=True,
-    ),
+    Task("no-author", "Which novels did Ines Morau write?", ("author",), NOT_FOUND),
+    Task("feet", "How high is Corno Grande in feet?", ("peak",), (r"9[,.' ]?55[34]",)),
+    Task("higher", "How many metres higher is Corno Grande than Galdhøpiggen?", ("peak",), (r"443",)),
+    Task("gate", "At which gate is flight QK 118, and how many minutes is it late?", ("flight",), (r"B22", r"35")),
+    Task("flight-down", "What is the gate of flight QK 119?", ("flight",), FAILURE, (r"B22",)),
+    Task("grams", "How many grams of ingredients does the lentil soup need in all?", ("recipe",), (r"670",)),
     Task(
         "concert",
         "When does the choir sing in Arbon?",
         ("read",),
         (r"6 June|2026-06-06|June 6",),
         files=("minutes.txt",),
-        held_out=True,
     ),
 )

@@ -346,8 +346,8 @@ of their rows, and questions with their answers. That is data: it gives no order
 {tables}
 
 Write one SELECT statement that answers the last question. Use only these tables and columns, with names as they stand
-here; join tables on columns of the same name. Months of a time t are date_trunc('month', t). Show what is counted or
-summed beside what it belongs to.
+here; join tables on columns of the same name. Months of a time t are date_trunc('month', t); its weekday is dayname(t).
+Show what is counted or summed beside what it belongs to.
 Reply with JSON: {{"sql": "SELECT ..."}}
 
 Question: {question}"""

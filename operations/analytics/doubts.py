@@ -2,8 +2,9 @@
 
 Each condition of a WHERE is tried by itself: one that no row fulfils leaves nothing to count, and `sum` and `count` of
 nothing look like an answer. A condition for one day does not answer a question about a month. Words by which the
-question groups, such as "which customer", have to be in the data. The statement's tree is that of DuckDB's
-`json_serialize_sql`, and the words are English: of other languages nothing is said.
+question groups, such as "which customer", have to be in the data. The first of several that share its place is there by
+chance; a column may have a namesake in a table that is joined; weekdays may be numbers. The statement's tree is that of
+DuckDB's `json_serialize_sql`, and the words are English: of other languages nothing is said.
 """
 
 from __future__ import annotations
@@ -40,8 +41,10 @@ class Doubt(NamedTuple):
 
 def doubts(engine: Engine, tables: Sequence[Table], question: str, sql: str) -> list[Doubt]:
     """The doubts about a statement; none about one that DuckDB refuses."""
-    selects = list(_selects(_tree(engine, sql)))[:MOST]
-    return [doubt for select in selects for doubt in _of_select(engine, tables, question, select)]
+    tree = _tree(engine, sql)
+    selects = [select for select in _selects(tree) if select.get("where_clause")][:MOST]
+    found = [doubt for select in selects for doubt in _of_select(engine, tables, question, select)]
+    return [*found, *_ties(engine, tree), *_namesakes(tables, tree), *_weekdays(question, tree)]
 
 
 def not_in_data(engine: Engine, tables: Sequence[Table], question: str) -> list[Doubt]:
@@ -67,16 +70,17 @@ def _values(engine: Engine, sql: str, limit: int = 1) -> list[Any]:
     return [next(iter(row.values())) for row in rows]
 
 
-def _selects(node: Any) -> Iterator[Node]:
-    """The SELECTs with a WHERE in a tree, at any depth."""
-    if isinstance(node, list):
-        for each in node:
-            yield from _selects(each)
-    elif isinstance(node, dict):
-        if node.get("type") == "SELECT_NODE" and node.get("where_clause"):
-            yield node
-        for each in node.values():
-            yield from _selects(each)
+def _nodes(tree: Any) -> Iterator[Node]:
+    """All nodes of a tree."""
+    if isinstance(tree, dict):
+        yield tree
+    for each in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from _nodes(each)
+
+
+def _selects(tree: Any) -> Iterator[Node]:
+    """The SELECTs in a tree, at any depth."""
+    return (node for node in _nodes(tree) if node.get("type") == "SELECT_NODE")
 
 
 def _conditions(clause: Node) -> list[Node]:
@@ -113,12 +117,18 @@ def _unfulfilled(engine: Engine, select: Node, condition: Node) -> str:
     """One of a SELECT's conditions as SQL, if no row of its tables fulfils it; else nothing."""
     one = {**select, "where_clause": condition, "group_expressions": [], "group_sets": [], "having": None}
     one |= {"qualify": None, "modifiers": [], "aggregate_handling": "STANDARD_HANDLING", "select_list": [_ONE]}
-    tree = orjson.dumps({"error": False, "statements": [{"node": one, "named_param_map": []}]}).decode()
     try:
-        [sql] = _values(engine, f"SELECT json_deserialize_sql(CAST({quote(tree, chr(39))} AS JSON))")
+        sql = _statement(engine, one)
         return "" if _values(engine, f"{sql} LIMIT 1") else str(sql).partition(" WHERE ")[2]
     except OperationError:  # a part of a statement that does not stand alone, as in a correlated query
         return ""
+
+
+def _statement(engine: Engine, select: Node) -> str:
+    """A SELECT of a tree as SQL. Raises `OperationError` for one that is none by itself."""
+    tree = orjson.dumps({"error": False, "statements": [{"node": select, "named_param_map": []}]}).decode()
+    [sql] = _values(engine, f"SELECT json_deserialize_sql(CAST({quote(tree, chr(39))} AS JSON))")
+    return str(sql)
 
 
 def _nothing(
@@ -149,6 +159,71 @@ _ONE: Final = {
     "query_location": 0,
     "literal": {"kind": "INTEGER", "text": "1"},
 }
+
+
+# --- the outcome -----------------------------------------------------------------------------------------------------
+
+
+def _ties(engine: Engine, tree: Any) -> Iterator[Doubt]:
+    """The first row of a whole statement, where the second has the same place in its order."""
+    for statement in tree.get("statements", ()):
+        select = statement["node"]
+        modifiers = {each["type"]: each for each in select.get("modifiers", ())}
+        limit = (modifiers.get("LIMIT_MODIFIER") or {}).get("limit") or {}
+        order = modifiers.get("ORDER_MODIFIER")
+        if select["type"] != "SELECT_NODE" or order is None or (limit.get("literal") or {}).get("text") != "1":
+            continue
+        two = {**modifiers["LIMIT_MODIFIER"], "limit": {**limit, "literal": {"kind": "INTEGER", "text": "2"}}}
+        keys = [each["expression"] for each in order["orders"]]
+        both = {**select, "select_list": select["select_list"] + keys, "modifiers": [order, two]}
+        try:
+            sql = _statement(engine, both)
+            rows = [row for message in engine.ask(sql, 2, SECONDS) for row in message.get("rows", ())]
+        except OperationError:
+            continue
+        places = [[*row.values()][-len(keys) :] for row in rows]
+        if len(places) == 2 and places[0] == places[1]:
+            message = "Several have the same place in the order: which of them comes first is chance."
+            yield Doubt(Warned(code="tie", message=message), True)
+
+
+def _namesakes(tables: Sequence[Table], tree: Any) -> Iterator[Doubt]:
+    """A column of a table that is joined to one that has it too, and that is not what joins them."""
+    columns = {table["name"]: {each["name"] for each in table["columns"]} for table in tables}
+    for select in _selects(tree):
+        joined = {node["table_name"]: node.get("alias") or node["table_name"] for node in _tables_of(select)}
+        using = {name for node in _nodes(select.get("from_table")) for name in node.get("using_columns", ())}
+        by_alias = {alias: name for name, alias in joined.items()}
+        for node in _nodes([select["select_list"], select.get("where_clause")]):
+            path = node.get("column_names") or []
+            own = by_alias.get(path[0], "") if len(path) == 2 else ""
+            first = next(iter(joined), "")
+            if own and own != first and path[1] in columns.get(first, ()) and path[1] not in using:
+                message = f"{first} has a column {path[1]} too; the answer uses that of {own}."
+                yield Doubt(Warned(code="two_columns", message=message), False)
+
+
+def _tables_of(select: Node) -> Iterator[Node]:
+    return (node for node in _nodes(select.get("from_table")) if node.get("type") == "BASE_TABLE")
+
+
+_WEEKDAYS: Final = {"weekday": "0 for Sunday", "dayofweek": "0 for Sunday", "isodow": "1 for Monday"}
+
+
+def _weekdays(question: str, tree: Any) -> Iterator[Doubt]:
+    """A number in place of the name of a weekday, and that of the first day of a month."""
+    if not re.search(r"\b(?:which|what) (?:day of the week|weekday)", question, re.IGNORECASE):
+        return
+    for select in _selects(tree):
+        for node in _nodes(select["select_list"]):
+            first = _WEEKDAYS.get(str(node.get("function_name")))
+            if first:
+                message = f"The weekday is a number, {first}: dayname(t) is its name."
+                yield Doubt(Warned(code="weekday_number", message=message), True)
+            inner = {each.get("function_name") for each in _nodes(node.get("arguments"))}
+            if node.get("function_name") in {*_WEEKDAYS, "dayname"} and "date_trunc" in inner:
+                message = "The weekday is that of the first day of a longer time: take that of the time itself."
+                yield Doubt(Warned(code="one_day", message=message), True)
 
 
 # --- the question ----------------------------------------------------------------------------------------------------

@@ -20,7 +20,10 @@ from streaming import Upload
 
 from .engine import Engine
 from .sources import SAMPLE, sources
+from .sql import identifier
 
+FIRST_ROWS: Final = 5
+"""How many tables are described with their first row."""
 SECONDS: Final = 60.0
 """Time limit of a statement."""
 
@@ -43,6 +46,7 @@ class Table(TypedDict):
     part: NotRequired[str]
     rows: int
     columns: list[Column]
+    first: NotRequired[dict[str, Any]]
 
 
 class Warned(TypedDict):
@@ -96,10 +100,16 @@ def run_sql(sql: str, files: Sequence[Upload | Path] = (), *, limit: int = 200, 
 def describe(files: Sequence[Upload | Path] = ()) -> tuple[list[Table], list[Warned]]:
     """The tables that `run_sql` makes of these files, for a model that writes SQL, and what it should know of them.
 
-    Raises `OperationError` with `empty_file`, `not_a_table`, `unreadable_file`, `too_large` or `timeout`.
+    Some have their first row. Raises `OperationError` with `empty_file`, `not_a_table`, `unreadable_file`, `too_large`
+    or `timeout`.
     """
     with Engine() as engine:
-        return _tables(engine, files)
+        tables, warnings = _tables(engine, files)
+        for table in tables[:FIRST_ROWS]:
+            sql = f"SELECT * FROM {identifier(table['name'])}"  # noqa: S608  # in quotes where it needs them
+            rows = [row for message in engine.ask(sql, 1, SECONDS) for row in message.get("rows", ())]
+            table["first"] = rows[0] if rows else {}
+        return tables, warnings
 
 
 def _tables(engine: Engine, files: Sequence[Upload | Path]) -> tuple[list[Table], list[Warned]]:

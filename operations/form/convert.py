@@ -56,6 +56,25 @@ class NotUnderstood:
         return cls(str(answer)[:MAX_SHOWN])
 
 
+_MARK: Final = "\0not_understood"
+
+
+def to_json(value: Any) -> Any:
+    """Values of `clean` as JSON, for a checkpoint."""
+    if isinstance(value, NotUnderstood):
+        return {_MARK: value.text}
+    if isinstance(value, dict):
+        return {key: to_json(each) for key, each in value.items()}
+    return [to_json(each) for each in value] if isinstance(value, list) else value
+
+
+def from_json(value: Any) -> Any:
+    """The values that `to_json` took."""
+    if isinstance(value, dict):
+        return NotUnderstood(value[_MARK]) if _MARK in value else {key: from_json(each) for key, each in value.items()}
+    return [from_json(each) for each in value] if isinstance(value, list) else value
+
+
 def clean(field: Field, answer: Any) -> Any:
     """The values of an answer, converted; `None` where it has none, and `NotUnderstood` for what does not fit."""
     match field:

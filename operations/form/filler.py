@@ -18,7 +18,7 @@ from streaming import Event, OperationError, partial, progress
 from ..llm import Model, Usage, connect, fill
 from ..llm.errors import PromptCutError
 from ..pdf.word_boxes import WordBoxes
-from .convert import NotUnderstood, clean
+from .convert import NotUnderstood, clean, from_json, to_json
 from .evidence import PageText
 from .merge import PageValue, merge, unverified
 from .prompt import answer_tokens, page_messages, page_schema, split
@@ -85,7 +85,7 @@ class FormFiller:
         errors = {str(number): [error.code, error.message, error.retryable] for number, error in self._errors.items()}
         return {
             "done": done,
-            "values": [[value.page.number, value.value] for value in self._values],
+            "values": [[value.page.number, to_json(value.value)] for value in self._values],
             "errors": errors,
             "cut": sorted(self._cut),
             "size": self._size,
@@ -95,7 +95,7 @@ class FormFiller:
     def _restore(self, state: Json, texts: Mapping[int, str]) -> int:
         """Goes back to a state; gives how many pages are done."""
         pages = {number: PageText(number, text, self._boxes.get(number)) for number, text in texts.items()}
-        self._values = [PageValue(pages[number], value) for number, value in state["values"]]
+        self._values = [PageValue(pages[number], from_json(value)) for number, value in state["values"]]
         self._errors = {
             int(number): OperationError(code, message, retryable=retryable)
             for number, (code, message, retryable) in state["errors"].items()

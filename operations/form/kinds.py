@@ -33,6 +33,23 @@ _CURRENCY: Final = re.compile(
     r"\b(?:currency|währung|devise|moneda|valuta|moeda|waluta|měna|para birimi|валюта)\b|币种|通貨|통화"
 )
 
+_ATTENTION: Final = re.compile(
+    r"(?:t\.? ?a\.? ?v|attn?|c/o|z\. ?h(?:d|\.)?|zu händen|à l'attention|a la atención|all'attenzione|do rąk)"
+    r"\b(?:\.|:)?",
+    re.IGNORECASE,
+)
+"""What begins the line for the person or the department, beneath a name."""
+_PERSON: Final = re.compile(r"\b(?:contact|attention|person|department|kontakt|ansprechpartner|abteilung|afdeling)")
+_TITLE: Final = re.compile(
+    r"\b\w*(?:rechnung|invoice|facture|factura|fattura|factuur|faktura|receipt|quittung|credit note|gutschrift)\b.*\d"
+)
+"""The title of a document, with its number."""
+_PARTY: Final = re.compile(
+    r"\b(?:recipient|customer|buyer|client|seller|supplier|vendor|company|empfänger|kunde|käufer|lieferant|verkäufer|"
+    r"destinataire|acheteur|vendeur|fournisseur|cliente|destinatario|proveedor|fornitore|afnemer|leverancier|klant|"
+    r"nabywca|sprzedawca)(?: name)?$"
+)
+
 CHECK_DIGITS: Final = "check_digits"
 OTHER_KIND: Final = "other_kind"
 
@@ -51,6 +68,10 @@ def misfit(value: Any, path: tuple[str, ...], schema: dict[str, Any]) -> str | N
         return None
     name = normalize(re.sub(r"(?<=[a-z])(?=[A-Z])|[_\-./]+", " ", path[-1] if path else ""))
     about = f"{name} {schema.get('format', '')}"
+    if _ATTENTION.match(normalize(value)) and not _PERSON.search(about):
+        return OTHER_KIND
+    if _PARTY.search(name) and _TITLE.search(normalize(value)):
+        return OTHER_KIND
     if re.search(r"\biban\b", about):
         return None if is_iban(value) else CHECK_DIGITS
     if re.search(r"\b(?:bic|swift)\b", about):

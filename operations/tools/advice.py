@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ..form.words import normalize
+from .asked import asks_for_other, field_words, is_asked_for_itself, key_words
 from .base import Tool
 from .goal import Goal
-from .missing import LOOK_UP, is_named, names_without_call, nothing_asked, untried
+from .missing import is_named, look_up, names_without_call, unresolved
+from .nothing import first_call, missing_call
 from .observed import Observations, has_words, words_of
 
 Call = tuple[str, dict[str, Any]]
@@ -27,16 +30,13 @@ class Advice(NamedTuple):
 def advice(goal: Goal, observations: Observations, tools: Sequence[Tool]) -> Iterator[Advice]:
     """What is known to be missing: a name that no call was about, and what a field has that the goal asks about."""
     if not observations.values:
-        name = next(iter(goal.names), "")
-        if text := nothing_asked(goal, observations):
-            yield Advice(text, True, _call_about(name, goal, observations))
-        elif text := untried(goal, observations, [tool.name for tool in tools]):
-            yield Advice(text, True, _first_call(next(tool for tool in tools if f" {tool.name} " in text), name))
+        if missing := observations.all and missing_call(goal, observations, {tool.name: tool for tool in tools}):
+            yield Advice(missing.hint, True, missing.call)
         return
     for text in names_without_call(goal, observations, ()):
         about = next((name for name in goal.names if name in text), "")
-        yield Advice(text, True, _call_about(about, goal, observations))
-    called = {normalize(str(value)) for each in observations.all for value in each.arguments.values()}
+        yield Advice(text, True, _call_about(about, goal, observations, like_found=True))
+    called = observations.called
     numbers = [number for number in goal.numbers if number in called]
     for number in goal.numbers if numbers else ():
         if not any(number in argument for argument in called):
@@ -44,42 +44,87 @@ def advice(goal: Goal, observations: Observations, tools: Sequence[Tool]) -> Ite
     yield from _unfollowed(goal, observations, tools, called)
 
 
-def _unfollowed(goal: Goal, observations: Observations, tools: Sequence[Tool], called: set[str]) -> Iterator[Advice]:
+def _unfollowed(
+    goal: Goal, observations: Observations, tools: Sequence[Tool], called: Collection[str]
+) -> Iterator[Advice]:
     """What a field has that the goal names, and that no call was about."""
-    subjects = {
-        word
-        for tool in tools
-        for name in (tool.name, *tool.parameters.get("properties", {}))
-        for word in words_of(name)
-    }
+    subjects = {word for tool in tools for word in _subjects(tool)}
     followed = [str(path[-1]) for path, leaf in observations.leaves() if normalize(str(leaf)) in called]
+    first, others = list[Advice](), list[Advice]()
     for path, leaf in observations.leaves():
         key = str(path[-1])
         if not isinstance(leaf, str) or normalize(leaf) in called or normalize(leaf) in goal.plain or len(leaf) > 60:
             continue
+        if len(observations.siblings(path)) > 1:
+            continue  # one of many
         words = words_of(key.replace("_", " "))
         if followed.count(key) >= max((goal.words.count(word) for word in words), default=0):
             continue
-        if words in [words_of(word) for word in goal.between]:
-            yield Advice(f"The {key} is {leaf!r}: {LOOK_UP}", True, _call_about(leaf, goal, observations))
+        between = words in [words_of(word) for word in goal.between]
+        is_link = {*words} & subjects and not is_asked_for_itself(goal, key)
+        if between or (is_named(key, goal) and (is_link or asks_for_other(goal, key, leaf))):
+            call = _call_to_look_up(key, leaf, goal, observations, tools)
+            (first if between else others).append(Advice(look_up(key, leaf), True, call))
         elif is_named(key, goal) and set(words) & subjects:
-            yield Advice(f"The {key} is {leaf!r}: look that up if the goal asks about it.", False)
+            others.append(Advice(f"The {key} is {leaf!r}: look that up if the goal asks about it.", False))
+    yield from first or others or _elsewhere(goal, observations, tools)
 
 
-def _call_about(about: str, goal: Goal, observations: Observations) -> Call | None:
-    """A call about something, like one that was made about a name of the goal."""
-    for each in observations.all if about else ():
+def _elsewhere(goal: Goal, observations: Observations, tools: Sequence[Tool]) -> Iterator[Advice]:
+    """What a tool knows more about, where the field that the goal asks for is in nothing that was found."""
+    asked = field_words(goal)
+    if not asked or any(asked & {*key_words(str(key))} for path, _ in observations.leaves() for key in path[1:]):
+        return
+    paths = [path for path, _ in observations.leaves() if not observations.siblings(path)[1:]]
+    for key, value in unresolved(goal, observations, paths, [tool.name for tool in tools]):
+        yield Advice(look_up(key, value), True, _call_to_look_up(key, str(value), goal, observations, tools))
+
+
+def call_for(hint: str, goal: Goal, observations: Observations, tools: Sequence[Tool]) -> Call | None:
+    """The call that a hint of `missing` asks for, where it is clear."""
+    for path, leaf in observations.leaves():
+        if isinstance(path[-1], str) and hint == look_up(path[-1], leaf):
+            return _call_to_look_up(path[-1], str(leaf), goal, observations, tools)
+    found = (each.call for each in advice(goal, observations, tools) if each.text == hint)
+    return next(found, None)
+
+
+def _call_to_look_up(
+    key: str, value: str, goal: Goal, observations: Observations, tools: Sequence[Tool]
+) -> Call | None:
+    """A call about the value of a field: of the tool that bears its name, else like one about a name of the goal."""
+    words = {*words_of(key.replace("_", " "))}
+    calls = (first_call(tool, value) for tool in tools if words & _subjects(tool))
+    return next(filter(None, calls), None) or _call_alike(value, observations) or _call_about(value, goal, observations)
+
+
+def _call_alike(value: str, observations: Observations) -> Call | None:
+    """A call like one that had a result for a value that is written alike: `D60` for `D08`."""
+    for each in observations.all:
+        for parameter, other in each.arguments.items():
+            if each.is_useful and isinstance(other, str) and _form(other) == _form(value):
+                return each.tool, {**each.arguments, parameter: value}
+    return None
+
+
+def _form(text: str) -> str:
+    return re.sub(r"\d", "9", re.sub(r"[^\W\d_]+", "a", text))
+
+
+def _subjects(tool: Tool) -> set[str]:
+    """The words of the names of a tool and of its parameters."""
+    names = (tool.name, *tool.parameters.get("properties", {}))
+    return {word for name in names for word in words_of(name.replace("_", " "))}
+
+
+def _call_about(about: str, goal: Goal, observations: Observations, *, like_found: bool = False) -> Call | None:
+    """A call about something, like one that was made about a name of the goal, or like one that found something."""
+    calls = sorted(observations.all, key=lambda each: not each.is_useful) if like_found else observations.all
+    for each in calls if about else ():
         for parameter, value in each.arguments.items():
             if isinstance(value, str) and any(has_words(name, value) for name in goal.names):
                 return each.tool, {**each.arguments, parameter: about}
     return None
-
-
-def _first_call(tool: Tool, name: str) -> Call | None:
-    """A call of a tool about a name, where that is all that it needs."""
-    properties, required = (tool.parameters.get(key, ()) for key in ("properties", "required"))
-    texts = [key for key in properties if properties[key].get("type") == "string"]
-    return (tool.name, {texts[0]: name}) if name and texts and {*required} <= {texts[0]} else None
 
 
 def example(call: Call | None) -> str:

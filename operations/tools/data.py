@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
@@ -11,6 +12,7 @@ from streaming import OperationError, Upload
 
 from ..analytics import queries
 from .base import ToolError, tool
+from .calls import cut
 from .context import call_context
 from .documents import documents
 
@@ -19,6 +21,8 @@ MAX_ROWS: Final = 50
 MAX_WARNINGS: Final = 10
 MAX_COLUMNS: Final = 40
 """Columns in the description of a table."""
+MAX_VALUE: Final = 40
+"""Bytes of a text in its first row."""
 
 
 def tables(files: Sequence[Upload]) -> list[Upload]:
@@ -28,13 +32,20 @@ def tables(files: Sequence[Upload]) -> list[Upload]:
 
 
 def describe(files: Sequence[Upload]) -> list[str]:
-    """A line for each table, as in `orders(day DATE, price DOUBLE): 365 rows`, then one for each warning.
+    """A line for each table, as in `orders(day DATE): 365 rows, such as {"day": "2026-01-01"}`, and for each warning.
 
     Raises `OperationError` for a file that is not a table.
     """
     found, warnings = queries.describe(tables(files))
-    lines = [f"{table['name']}({_columns(table['columns'])}): {table['rows']} rows" for table in found]
+    lines = [f"{table['name']}({_columns(table['columns'])}): {table['rows']} rows{_such_as(table)}" for table in found]
     return lines + [f"Warning: {warning['message']}" for warning in warnings[:MAX_WARNINGS]]
+
+
+def _such_as(table: queries.Table) -> str:
+    """The first row: how the table writes a month, and the words in it."""
+    first = [*table.get("first", {}).items()][:MAX_COLUMNS]
+    shown = {name: cut(value, MAX_VALUE) if isinstance(value, str) else value for name, value in first}
+    return f", such as {json.dumps(shown, ensure_ascii=False, default=str)}" if shown else ""
 
 
 def _columns(columns: Sequence[queries.Column]) -> str:

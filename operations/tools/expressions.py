@@ -55,6 +55,8 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         self._scope: dict[str, Value] = {name: Value(data, (name,)) for name, data in self.observations.items()}
+        self._entries: dict[Path, Value] = {}
+        """The entry at which a loop over the list at this place is."""
         self._work = 0
 
     def value(self, expression: str) -> Value:
@@ -121,7 +123,8 @@ class Evaluation:
         key = self._of(node.slice).data
         self.literals = known if isinstance(node.slice, ast.Constant) else self.literals
         if isinstance(key, str):
-            return member_of(base, key)
+            # Within a loop over a list a model may name the list where it means the entry.
+            return member_of(self._entries.get(base.path or (), base), key)
         items = items_of(base)
         entry = items[int(key)]
         if base.path and len(items) > 1 and entry.path:
@@ -213,12 +216,14 @@ class Evaluation:
             yield self._of(result)
             return
         first, *rest = generators
-        outer = dict(self._scope)
+        outer, entries = dict(self._scope), dict(self._entries)
         for entry in items_of(self._of(first.iter)):
             self._bind(first.target, entry)
+            if entry.path:
+                self._entries[entry.path[:-1]] = entry
             if all(self._read(self._of(test)).data for test in first.ifs):
                 yield from self._loop(rest, result)
-        self._scope = outer
+        self._scope, self._entries = outer, entries
 
     def _bind(self, target: ast.expr, value: Value) -> None:
         if isinstance(target, ast.Name):

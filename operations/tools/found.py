@@ -1,22 +1,26 @@
 """The answer that the observations alone give, where the model gave up: a field, or that there is none.
 
-The answer is one field: of those whose name, or whose kind of value, the goal asks for first, the ones that pass all
-checks of an answer have to have the same value. What is computed or compared is left to the model.
+That is an expression that takes all words of the goal into account (`suggested`), or one field: of those whose name, or
+whose kind of value, the goal asks for first, the ones that pass all checks of an answer have to have the same value.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Iterator
 from typing import Any, Final
 
+from ..form.words import normalize
 from . import support
-from .asked import asks_for_day, asks_for_number, field_words, key_words
+from .advice import advice
+from .asked import asks_for_day, asks_for_number, field_words, key_words, kind_words
 from .goal import Goal
-from .missing import is_in_goal, is_long, names_without_call, untried
-from .observed import Observations
+from .missing import is_in_goal, is_long, names_without_call, unresolved
+from .nothing import Tools, untried
+from .observed import Observations, words_of
+from .suggested import PLAIN, complete, days, expression_of
 from .values import Path
-from .wording import fields_without_answer
+from .wording import failures, fields_without_answer
 
 _MORE: Final = re.compile(
     r"\b(?:and|und|et|together|altogether|in all|average|mean|sum|difference|between|per|each|every|all)\b",
@@ -27,54 +31,103 @@ STEM: Final = 4
 """Letters that two forms of a word have in common: `join` and `joined`."""
 
 
-def found(goal: Goal, observations: Observations, tools: Collection[str]) -> support.Verdict | None:
+def found(goal: Goal, observations: Observations, tools: Tools) -> support.Verdict | None:
     """The verdict on that answer; `None` where there is none, or more than one."""
+    if observations.all and not observations.values:
+        verdict = support.judge(goal, observations, (), "", tools)
+        return verdict if verdict.supported else None
+    computed = _suggested(goal, observations, tools) or _nothing_of_the_kind(goal, observations, tools)
+    if computed is not None:
+        return computed
     if goal.compares or goal.is_yes_or_no or len(goal.names) > 1 or _MORE.search(goal.text):
         return None
-    candidates: dict[int, dict[str, support.Verdict]] = {}
-    for path, leaf in observations.leaves():
+    candidates: dict[tuple[bool, int], dict[str, support.Verdict]] = {}
+    for path, leaf in _fields(observations):
         place = _place(goal, path, leaf)
         if place is None or is_in_goal(leaf, goal) or is_long(leaf):
             continue
         name = str(path[-1])
-        verdict = support.judge(goal, observations, [(name, _expression(path))], "", tools)
+        verdict = support.judge(goal, observations, [(name, expression_of(path))], "", tools)
         if verdict.supported:
             candidates.setdefault(place, {})[str(leaf)] = verdict
-    first = candidates.get(min(candidates, default=0), {})
     if not candidates:
         return _no_field(goal, observations, tools)
+    first = candidates[min(candidates)]
     return next(iter(first.values())) if len(first) == 1 else None
 
 
-def _no_field(goal: Goal, observations: Observations, tools: Collection[str]) -> support.Verdict | None:
+def _suggested(goal: Goal, observations: Observations, tools: Tools) -> support.Verdict | None:
+    """The verdict on an expression that takes all words of the goal into account."""
+    found = [*complete(goal, observations, tools.values())]
+    if expression := days(goal, observations):
+        found.append([("days", expression)])
+    verdicts = (support.judge(goal, observations, values, "", tools) for values in found)
+    return next((verdict for verdict in verdicts if verdict.supported), None)
+
+
+def _nothing_of_the_kind(goal: Goal, observations: Observations, tools: Tools) -> support.Verdict | None:
+    """That a tool that the goal names has nothing about its names, whatever others have."""
+    if any(each.needs_call for each in advice(goal, observations, [*tools.values()])):
+        return None
+    useful = {each.tool for each in observations.all if each.is_useful}
+    for each in observations.all:
+        is_named = {*words_of(each.tool.replace("_", " "))} <= {*goal.words}
+        values = [str(value) for value in each.arguments.values() if value is not None]
+        if each.is_empty and each.tool not in useful and is_named and values and set(values) <= {*goal.names}:
+            return support.Verdict("\n".join(failures(goal, observations)), True)
+    return None
+
+
+def _no_field(goal: Goal, observations: Observations, tools: Tools) -> support.Verdict | None:
     """That what was observed of a name has no field of the name that the goal asks for."""
     asked = field_words(goal)
     fields = {word for path, _ in observations.leaves() for key in path[1:] for word in key_words(str(key))}
     texts = any(is_long(leaf) for _, leaf in observations.leaves())
     failed = any(not each.is_useful and not each.is_empty for each in observations.all)
-    if not fields or not asked or asked & fields or texts or failed or untried(goal, observations, tools):
+    links = {
+        key for path, leaf in observations.leaves() if normalize(str(leaf)) in observations.called for key in path[1:]
+    }
+    followed = {word for key in links for word in key_words(str(key))}
+    names = {word for name in goal.names for word in words_of(name)}
+    may_be = (fields - followed) & ({*goal.words} - PLAIN - names)  # a field of another name than that of what is asked
+    if not fields or not asked or asked & fields or texts or may_be:
+        return None
+    if failed:
+        lines = failures(goal, observations)
+        return support.Verdict("\n".join(lines), True) if lines else None
+    paths = (path for path, _ in observations.leaves())
+    if untried(goal, observations, tools) or any(unresolved(goal, observations, paths, tools)):
         return None
     if next(names_without_call(goal, observations, ()), None):
         return None
     return support.Verdict(fields_without_answer(goal, observations), True)
 
 
-def _place(goal: Goal, path: Path, leaf: Any) -> int | None:
-    """Where the goal names the field of a value: the number of the word; `None` where it does not ask for it."""
-    if not isinstance(path[-1], str) or isinstance(leaf, bool) or leaf in (None, ""):
+def _fields(observations: Observations) -> Iterator[tuple[Path, Any]]:
+    """All values with their paths, and the fields that have none."""
+    records = {observations.record(path) for path, _ in observations.leaves()}
+    yield from observations.leaves()
+    for place in records:
+        record = observations.at(place)
+        nulls = [key for key, value in record.items() if value is None] if isinstance(record, dict) else ()
+        yield from (((*place, key), None) for key in nulls)
+
+
+def _place(goal: Goal, path: Path, leaf: Any) -> tuple[bool, int] | None:
+    """Where the goal names the field of a value: the number of the word, after those that name one exactly.
+
+    `None` where it does not ask for it.
+    """
+    if not isinstance(path[-1], str) or isinstance(leaf, bool) or leaf == "":
         return None
-    keys = key_words(path[-1])
-    if (asks_for_day(goal) or asks_for_number(goal)) and not re.search(r"\d", str(leaf)):
+    keys = [*key_words(path[-1]), *kind_words(str(leaf))]
+    if leaf is not None and (asks_for_day(goal) or asks_for_number(goal)) and not re.search(r"\d", str(leaf)):
         return None
     if asked := field_words(goal):
-        return 0 if asked & {*keys} else None
-    places = (at for at, word in enumerate(goal.words) if any(_is_alike(word, key) for key in keys))
-    return next(places, None)
+        return (False, 0) if asked & {*keys} else None
+    places = ((word not in keys, at) for at, word in enumerate(goal.words) if any(_is_alike(word, key) for key in keys))
+    return min(places, default=None)
 
 
 def _is_alike(word: str, key: str) -> bool:
     return word == key or (min(len(word), len(key)) >= STEM and (word.startswith(key) or key.startswith(word)))
-
-
-def _expression(path: Path) -> str:
-    return "".join([str(path[0]), *(f"[{key!r}]" for key in path[1:])])

@@ -61,9 +61,15 @@ _EITHER: Final = re.compile(
     r"\b(?:compare|ranked?|versus|vs)\b",
     re.IGNORECASE | re.DOTALL,
 )
+TOTALS: Final = words("total sum average mean")
+"""Words that the name of a field has that is a total itself."""
+_TOTAL: Final = re.compile(
+    r"\b(?:worth|together|altogether|in all|total|sum|combined|added up|adding up|average|mean|zusammen|insgesamt)\b",
+    re.IGNORECASE,
+)
 _BETWEEN: Final = re.compile(
     r"\bof (?:the )?(?:[A-Z0-9][\w.-]* ?)+['’]s? ([^\W\d_]+)(?!['’\w])|['’]s ([^\W\d_]+)['’]s?\b|"
-    r"\bof the ([^\W\d_]+) (?:of|for|that|which|who|whose)\b"
+    r"\bof the ([^\W\d_]+(?: [^\W\d_]+)?) (?:of|for|that|which|who|whose)\b"
 )
 """`the number of Jane Doe's manager`, `Jane Doe's manager's number`, `the number of the manager of Jane Doe`."""
 _YES_NO: Final = re.compile(
@@ -98,7 +104,8 @@ class Goal:
         begins, joins = True, False
         for match in _WORD.finditer(self.text):
             word = re.sub(r"['’]s?$", "", match[0])
-            is_name = word[:1].isupper() and not (begins and word.casefold() in STARTS) and word != "I"
+            start = re.split("['’]", word)[0].casefold()  # We're, What's
+            is_name = word[:1].isupper() and not (begins and start in STARTS) and start != "i"
             if is_name and not _is_other(word):
                 between = self.text[match.start() - 1 : match.start()]
                 names[-1:] = [f"{names[-1]} {word}"] if joins and between == " " else [*names[-1:], word]
@@ -147,7 +154,7 @@ class Goal:
 
     def direction(self, *, dates: bool) -> int:
         """1 where the highest is asked for, -1 for the lowest, 0 for neither or both. `dates`: of dates."""
-        high, low = (_HIGH | _LATE, _LOW | _EARLY) if dates else (_HIGH, _LOW)
+        high, low = (_HIGH | _LATE | {"last"}, _LOW | _EARLY | {"first"}) if dates else (_HIGH, _LOW)
         if not dates:
             high, low = high | {"older", "oldest"}, low | {"younger", "youngest"}
         return bool(self._compared & high) - bool(self._compared & low)
@@ -172,6 +179,11 @@ class Goal:
     def between(self) -> list[str]:
         """Words for what stands between the thing that is named and what is asked for: the manager of somebody."""
         return [word.casefold() for match in _BETWEEN.finditer(self.text) for word in match.groups() if word]
+
+    @property
+    def asks_for_total(self) -> bool:
+        """Whether it asks for what is computed of several numbers."""
+        return _TOTAL.search(self.text) is not None
 
     @property
     def is_yes_or_no(self) -> bool:

@@ -7,7 +7,7 @@ Each sentence is a hint for the model: a name about which no call was made, a nu
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -18,8 +18,10 @@ from ..form.words import normalize
 from . import wording
 from .asked import other_kind
 from .expressions import Evaluation
-from .goal import STARTS, Goal
+from .goal import STARTS, TOTALS, Goal
+from .nothing import MAKE_ONE
 from .observed import Observations, Observed, has_words, text_of, words, words_of
+from .suggested import example, measured_by, numbers_of
 from .units import unit_of
 from .values import Path, Value, plain
 
@@ -28,9 +30,8 @@ _GENERIC: Final = words("""
     file kind label row column index date year month status
 """)
 """Names of fields that a goal mentions for other reasons."""
-MAKE_ONE: Final = "make one."
 LOOK_UP: Final = "look that up first."
-"""Ends of hints that only a call of a tool helps with."""
+"""The end of a hint that only a call of a tool helps with."""
 _FREE: Final = frozenset(("0", "1", "2", "-1"))
 """Numbers that an expression may have of its own."""
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
@@ -55,6 +56,7 @@ def problems(
         yield "No value of the answer is of an observation."
     yield from names_without_call(goal, observations, reads)
     yield from _unused_numbers(goal, observations, reads, literals)
+    yield from _uncomputed(goal, observations, computed, reads)
     yield from _links(goal, observations, reads)
     yield from _chains(goal, observations, reads, literals)
     yield from _other_subject(goal, observations, reads)
@@ -93,66 +95,64 @@ def names_without_call(goal: Goal, observations: Observations, reads: set[Path] 
     asked = " ".join(map(text_of, arguments))
     seen = " ".join(text_of(observations.values[str(path[0])]) for path in {path[:1] for path in reads})
     missing = [name for name in goal.names if not has_words(name, f"{asked} {seen}")]
+    missing += [name for name in goal.names if name not in missing and _is_only_absent(name, observations)]
     codes = {value for value in arguments if isinstance(value, str) and re.fullmatch(r"[A-Z]{2,3}", value)}
     if len(missing) > len(codes):
         yield f"No call was made about {missing[-1]}: {MAKE_ONE}"
 
 
-def nothing_asked(goal: Goal, observations: Observations) -> str:
-    """What was not asked about where no call had a result; empty if all were about a name or a number of the goal.
+def _is_only_absent(name: str, observations: Observations) -> bool:
+    """Whether nothing was found about a name, and a tool that has found another one was not asked about it."""
+    about = [each for each in observations.all if has_words(name, text_of(each.arguments))]
+    useful = {each.tool for each in observations.all if each.is_useful}
+    failed = [each for each in about if not each.is_empty]
+    return bool(about and useful) and not failed and not useful & {each.tool for each in about}
 
-    `Jane Doe's manager` as the name of somebody is not about Jane Doe, and another tool does not know her for that one.
+
+def unresolved(
+    goal: Goal, observations: Observations, reads: Iterable[Path], tools: Collection[str]
+) -> Iterator[tuple[str, Any]]:
+    """Fields that were read, that the goal does not ask for, and of which a tool knows more: the building of a team.
+
+    The goal names neither such a field nor its value, and no call was made about that.
     """
-    exact: list[str] = []
-    for each in observations.all:
-        arguments = [str(value) for value in each.arguments.values() if value is not None]
-        exact += [value for value in arguments if not any(_says_more(value, name, goal) for name in goal.names)]
-        for name in goal.names:
-            if any(_says_more(value, name, goal) for value in arguments) and not _is_asked(
-                each.tool, name, observations
-            ):
-                return f"No call of {each.tool} was made about {name} alone: {MAKE_ONE}"
-    terms = [*goal.names, *goal.numbers]
-    asked = " ".join(map(text_of, exact))
-    if not terms or any(has_words(each, asked) or wording.stands_in(each, asked) for each in terms):
-        return ""
-    return f"No call was made about {terms[0]}: {MAKE_ONE}"
+    subjects = {word for tool in tools for word in words_of(tool.replace("_", " "))}
+    for path in reads:
+        key, leaf = str(path[-1]), observations.at(path)
+        if isinstance(leaf, list | dict | float | bool | None) or is_long(leaf) or is_in_goal(leaf, goal):
+            continue
+        is_new = normalize(str(leaf)) not in observations.called
+        if is_new and not is_named(key, goal) and {*words_of(key.replace("_", " "))} & subjects - _GENERIC:
+            yield key, leaf
 
 
-def _is_asked(tool: str, name: str, observations: Observations) -> bool:
-    """Whether a tool was called with a name as it stands in the goal."""
-    values = [value for each in observations.all if each.tool == tool for value in each.arguments.values()]
-    return any(isinstance(value, str) and normalize(value) == normalize(name) for value in values)
-
-
-def _says_more(argument: str, name: str, goal: Goal) -> bool:
-    """Whether an argument has a name and words around it, which are no part of another name."""
-    rest = [word for word in re.findall(r"[^\W\d_]{3,}", argument) if not has_words(word, name)]
-    names = " ".join(goal.names)
-    return has_words(name, argument) and any(
-        word[0].islower() or (has_words(word, goal.text) and not has_words(word, names)) for word in rest
-    )
-
-
-def untried(goal: Goal, observations: Observations, tools: Collection[str]) -> str:
-    """The tool that was not called where no call had a result, and that may know more.
-
-    That is one that the goal names, if no call failed otherwise, or any where it asks about something of somebody.
-    """
-    rest = sorted({*tools} - {each.tool for each in observations.all})
-    may_know = all(each.is_empty for each in observations.all)
-    named = [tool for tool in rest if may_know and {*words_of(tool.replace("_", " "))} & {*goal.words}]
-    is_chain = goal.between or re.search(r"['’]s [a-z]", goal.text)
-    first = next(iter([*named, *(rest if is_chain else ())]), None)
-    return f"No call of {first} was made, which may know more: {MAKE_ONE}" if first else ""
+def look_up(key: str, value: Any) -> str:
+    """The hint that a value of a field has to be looked up."""
+    return f"The {key} is {str(value)[:60]!r}: {LOOK_UP}"
 
 
 def _unused_numbers(goal: Goal, observations: Observations, reads: set[Path], literals: set[str]) -> Iterator[str]:
-    arguments = " ".join(text_of(each.arguments) for each in observations.all)
+    arguments = " ".join(text_of(each.arguments) for each in observations.all if each.is_useful)
     records = " ".join(text_of(observations.at(observations.record(path))) for path in reads)
     for number in goal.numbers:
         if not any(wording.stands_in(number, each) for each in (arguments, records, *map(normalize, literals))):
-            yield f"The answer does not take the {number} of the goal into account."
+            such = example(goal, observations, reads)
+            yield f"The answer does not take the {number} of the goal into account{such}."
+
+
+def _uncomputed(
+    goal: Goal, observations: Observations, computed: Sequence[Computed], reads: set[Path]
+) -> Iterator[str]:
+    """Several numbers as they were found, where the goal asks for one that is computed of them."""
+    if goal.compares or not goal.asks_for_total or any(each.value.path is None for each in computed):
+        return
+    numbers = numbers_of(observations, reads)
+    is_one_of_many = len(numbers) == 1 and len(observations.siblings(numbers[0])) > 1
+    if (len(numbers) > 1 or is_one_of_many) and not any(
+        {*words_of(str(path[-1]).replace("_", " "))} & TOTALS for path in numbers
+    ):
+        what = "of all of them" if is_one_of_many else "of them"
+        yield f"The goal asks for one value that is computed {what}{example(goal, observations, reads)}."
 
 
 def _chains(goal: Goal, observations: Observations, reads: set[Path], literals: set[str]) -> Iterator[str]:
@@ -168,14 +168,13 @@ def _chains(goal: Goal, observations: Observations, reads: set[Path], literals: 
     for path in reads:
         record = observations.at(observations.record(path))
         for key, leaf in record.items() if isinstance(record, dict) else ():
-            if not is_named(key, goal) or isinstance(leaf, list | dict | None):
+            is_entry = isinstance(leaf, str) and len(observations.siblings(path)) > 1  # the goal names those of a list
+            if not is_named(key, goal) or isinstance(leaf, list | dict | None) or is_entry:
                 continue
             have = (key in keys) + len(followed.get(key, ())) + is_in_goal(leaf, goal) + (str(leaf) in used)
             if have < _times_named(key, goal):
-                looked_up = isinstance(leaf, str)
-                yield f"The {key} is {str(leaf)[:60]!r}: " + (
-                    LOOK_UP if looked_up else "the answer does not take it into account."
-                )
+                unused = f"The {key} is {str(leaf)[:60]!r}: the answer does not take it into account."
+                yield look_up(key, leaf) if isinstance(leaf, str) else unused
 
 
 def _links(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator[str]:
@@ -333,8 +332,11 @@ def _comparison(
     if not goal.compares:
         return
     by_sql = any(observations.by_name[str(path[0])].tool == "query" for path in reads)
+    yield from _other_measure(goal, observations, reads)
     if not ranks:
-        if not by_sql and not wording.failures(goal, observations):
+        tools = {observations.by_name[str(path[0])].tool for path in reads}
+        failed = any(not each.is_useful and each.tool in tools for each in observations.all)
+        if not by_sql and not failed:
             yield "The goal compares: read the values that are compared, one for each."
         return
     if not ranks[0].direction and goal.is_unclear:
@@ -345,6 +347,17 @@ def _comparison(
         chosen = normalize(str(plain(each.value)))
         if direction and chosen in subjects and chosen != normalize(ranks[0].subject):
             yield f"{plain(each.value)} is not the one that the goal asks for: compare the values."
+
+
+def _other_measure(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator[str]:
+    """A field that the goal does not compare by, though there is one that it does: the length of the older bridge."""
+    wanted = measured_by(goal)
+    records = [observations.at(observations.record(path)) for path in reads]
+    keys = {key for record in records if isinstance(record, dict) for key in record}
+    fitting = {key for key in keys if {*words_of(key.replace("_", " "))} & wanted}
+    read = {str(key) for path in reads for key in path[1:]}
+    if fitting and not fitting & read and reads:
+        yield f"The goal compares by {min(fitting)}: read that of each."
 
 
 def texts_with(goal: Goal, observations: Observations, fact: str) -> Iterator[Path]:

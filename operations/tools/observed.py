@@ -14,6 +14,11 @@ from .values import Path, leaves
 
 NOT_FOUND: Final = ("http_404", "http_410", "not_found")
 """Codes of failures that say that there is nothing."""
+FAULTS: Final = (
+    *("invalid_arguments", "no_such_tool", "wrong_sql", "not_a_query", "not_allowed"),
+    *("http_400", "http_405", "http_406", "http_415", "http_422"),
+)
+"""Codes of failures of a call itself, which another one might not have."""
 ROUNDED: Final = 0.01
 """How much a model may round a coordinate."""
 
@@ -84,6 +89,7 @@ class Observations:
         self.all = list(observed)
         self.by_name = {each.name: each for each in self.all}
         self.values = {each.name: each.value for each in self.all if each.is_useful}
+        self.called = {normalize(str(value)) for each in self.all for value in each.arguments.values()}
 
     def at(self, path: Path) -> Any:
         """What stands at a path."""
@@ -159,7 +165,8 @@ def words_of(text: str) -> list[str]:
 
 
 def _stem(word: str) -> str:
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+    stem = word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+    return f"{stem[:-2]}y" if len(stem) > 3 and stem.endswith("ie") else stem
 
 
 def has_words(term: str, text: str) -> bool:

@@ -23,12 +23,16 @@ Kind = Literal["any", "calls", "answer"]
 
 MAX_CALLS: Final = 4
 """Calls of one step."""
-MAX_PARTS: Final = 6
+MAX_PARTS: Final = 4
 FEW_PARTS: Final = 3
 """Parts of a goal; fewer if the server limits lengths, since its model is small."""
 PART_LENGTH: Final = 80
 MAX_VALUES: Final = 6
 """Values of an answer."""
+ENDLESS: Final = 1500
+"""Characters of a reply from which a small model may go on without an end."""
+LOOP: Final = 60
+"""Characters that it then writes again and again."""
 ANSWER_LENGTH: Final = 400
 """Characters, if the server limits lengths."""
 
@@ -46,8 +50,10 @@ class Plan:
     values: Sequence[tuple[str, str]] = ()
 
 
-def reply_schema(tools: Sequence[Tool], observations: Sequence[str], kind: Kind, *, bounded: bool) -> Json:
-    """The JSON Schema of a reply.
+def reply_schema(
+    tools: Sequence[Tool], observations: Sequence[str], kind: Kind, *, bounded: bool, parts: bool = True
+) -> Json:
+    """The JSON Schema of a reply, with or without the parts of the goal.
 
     `observations` are those that a part may name. `bounded` is for servers that support the lengths of strings.
     """
@@ -60,7 +66,8 @@ def reply_schema(tools: Sequence[Tool], observations: Sequence[str], kind: Kind,
         value = _object(name=_text(PART_LENGTH, bounded=bounded), expression=_text(MAX_LENGTH, bounded=bounded))
         values: Json = {"type": "array", "items": value, "maxItems": MAX_VALUES}
         forms.append(_object(values=values, answer=_text(ANSWER_LENGTH, bounded=bounded)))
-    return _object(parts=_parts(observations, bounded=bounded), next={"anyOf": forms} if len(forms) > 1 else forms[0])
+    following = {"anyOf": forms} if len(forms) > 1 else forms[0]
+    return _object(**({"parts": _parts(observations, bounded=bounded)} if parts else {}), next=following)
 
 
 def _call_schema(tool: Tool, *, bounded: bool) -> Json:
@@ -132,6 +139,13 @@ class PartialReply:
     def __init__(self) -> None:
         self.text = ""
         self._sent = 0
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether it goes on and on: with parts, or with the same words."""
+        text = self.text
+        in_parts = text.lstrip().startswith('{"parts"') and '"next"' not in text
+        return len(text) > ENDLESS and (in_parts or text.count(text[-LOOP:]) > MAX_CALLS)
 
     def add(self, piece: str) -> str:
         """Adds a piece; returns what it adds to the parts."""

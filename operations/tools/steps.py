@@ -6,6 +6,7 @@ import contextlib
 import json
 import secrets
 import time
+from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,13 +19,14 @@ from ..hosts import AllowedHosts
 from ..llm import Finished, Text, chat, connect
 from ..llm.prompts import visible
 from . import data, documents, plans, prompt, support, wording
-from .advice import advice, example
+from .advice import advice, call_for, example
 from .base import Tool
 from .calls import SECONDS, Call, Outcome, cut, run_concurrently
 from .context import CallContext
 from .events import EndReason, Support
 from .found import found
 from .goal import Goal
+from .nothing import unasked
 from .observed import NOT_FOUND, Observations, Observed
 from .results import CallResult, Result, Step
 from .resume import UNKNOWN, OpenStep, restore, state_to_keep
@@ -38,10 +40,14 @@ MIN_SHOWN: Final = 200
 """Bytes of an observation that a model sees at least, however small its context is."""
 HINTS: Final = 2
 """How many times a model is told what its answer lacks."""
+REPEATED: Final = 300
+"""Characters of a reply of the wrong form that it is shown again."""
 HINTED: Final = 200
 """Characters of the answer that it is told about."""
 TRANSIENT: Final = ("timeout", "unreachable", "failed", "http_5", "http_429", "http_408")
 """Prefixes of the codes of failures after which the same call may be repeated."""
+TRIES: Final = 2
+"""How many times it is made in all; a tool itself tries more often than that."""
 NOT_MADE: Final = ("http_429",)
 """The same for a call that changes something, which may have done so all the same after the others."""
 
@@ -71,6 +77,7 @@ class AgentRun:
         self._tag = secrets.token_hex(3)
         self._tools_by_name = {tool.name: tool for tool in self.tools}
         self._previous_calls: dict[str, CallResult] = {}
+        self._tries: Counter[str] = Counter()
         self._observation_bytes = self.shown
         self._tables: list[str] = []
         self._texts: dict[str, str] = {}  # whole, while the model sees a part of each
@@ -92,12 +99,13 @@ class AgentRun:
         self.deadline = time.monotonic() + self.seconds
         first, opened = (1, None) if kept is None else restore(self, kept)
         verdict, step = yield from self._steps(first, opened)
+        if verdict is None or not verdict.supported:
+            by_itself = found(self._goal, self._seen(), self._tools_by_name)
+            self._reached = self._reached or by_itself is not None
+            verdict = by_itself or verdict
         if verdict is None:
             yield progress("Answering with what is known", done=len(self.steps), unit="steps", step="steps")
             verdict = self._judge((yield from self._plan("answer", self._hint + prompt.LAST)))
-        if not verdict.supported:
-            verdict = found(self._goal, self._seen(), self._tools_by_name) or verdict
-            self._reached = self._reached or verdict.supported
         yield delta(verdict.text, "text")
         supported: Support = "supported" if verdict.supported else "unsupported"
         ended: EndReason = "answered" if self._reached else "gave_up"
@@ -128,6 +136,8 @@ class AgentRun:
             except _OutOfTime:
                 break
             calls = self._calls(step, plan)
+            if plan.answer is not None and (instead := self._calls_instead(step, 1)):
+                calls, plan = instead, plans.Plan(plan.parts, (), None)
             yield event("plan", {"step": step, "parts": plan.parts, "calls": [_call_data(call) for call in calls]})
             if plan.answer is not None:
                 verdict = self._judge(plan)
@@ -145,22 +155,26 @@ class AgentRun:
         yield from self._make_calls(opened)
         results = [opened.results[call.id] for call in opened.calls]
         repeats = all(call.code == "repeated" or self._is_invented(call) for call in results)
-        if repeats and (missing := self._call_instead(opened.step, len(results) + 1)):
-            opened.calls = [*opened.calls, missing]
+        if repeats and (missing := self._calls_instead(opened.step, len(results) + 1)):
+            opened.calls = [*opened.calls, *missing]
             yield from self._make_calls(opened)
-            results.append(opened.results[missing.id])
+            results += [opened.results[call.id] for call in missing]
             repeats = False
         self.steps.append(Step(step=opened.step, parts=opened.parts, calls=results))
         if (repeats and self.kind == "calls") or time.monotonic() >= self.deadline:
             return True
         self.kind = self._next_kind(repeats)
-        return False
+        return self.kind == "answer" and found(self._goal, self._seen(), self._tools_by_name) is not None
 
     def _advise(self, verdict: support.Verdict, kind: plans.Kind) -> plans.Kind:
         """Tells the model what its answer lacks; returns what it may reply."""
         self._hints_left -= 1
         self._hint = prompt.HINT.format(answer=verdict.text[:HINTED], hint=verdict.hint)
-        return "calls" if verdict.needs_call and self.tools else kind
+        if not (verdict.needs_call and self.tools):
+            return kind
+        self._missing = call_for(verdict.hint, self._goal, self._seen(), self.tools)
+        self._hint += example(self._missing)
+        return "calls"
 
     def _order(self, kind: plans.Kind) -> str:
         if kind == "answer":
@@ -180,14 +194,23 @@ class AgentRun:
         self._hint = f"{first.text} {example(first.call)}"
         return "calls" if first.needs_call else "any"
 
-    def _call_instead(self, step: int, number: int) -> Call | None:
-        """The call that the model was told to make, and that it has not made but repeated others."""
-        name, arguments = self._missing or ("", {})
-        tool = self._tools_by_name.get(name)
-        call = Call(f"{step}.{number}", name, tool, arguments)
-        if tool is None or self._needs_approval(call) or self._refusal(call) is not None:
-            return None
-        return call
+    def _calls_instead(self, step: int, number: int) -> list[Call]:
+        """The calls that the model was told to make, and that it has not made but repeated others.
+
+        Where nothing was found at all, those without which that is not known (`nothing.unasked`).
+        """
+        seen = self._seen()
+        wanted = [self._missing] if self._missing else []
+        if seen.all and not seen.values:
+            wanted += [each for each in unasked(self._goal, seen, self.tools) if each not in wanted]
+        made: list[Call] = []
+        for name, arguments in wanted:
+            tool = self._tools_by_name.get(name)
+            call = Call(f"{step}.{number + len(made)}", name, tool, arguments)
+            # One that changes something is the model's own decision.
+            if tool and tool.repeatable and not self._needs_approval(call) and self._refusal(call) is None:
+                made.append(call)
+        return made
 
     def _is_invented(self, call: CallResult) -> bool:
         """Whether a call had no result, and its arguments are of nobody: a model that knows all makes such calls."""
@@ -216,12 +239,14 @@ class AgentRun:
         """The next plan of the model, which has a second try if its reply has the wrong form."""
         kind = kind if self.tools else "answer"
         more: list[Json] = []
-        for _ in range(2):
+        while True:
             reply = yield from self._reply(kind, order, more)
             plan = plans.parse(reply)
             if plan is not None and (kind != "answer" or plan.answer is not None):
                 return plan
-            more = [prompt.message("assistant", reply or "{}"), prompt.message("user", prompt.AGAIN)]
+            if more:
+                break
+            more = [prompt.message("assistant", reply[:REPEATED] or "{}"), prompt.message("user", prompt.AGAIN)]
         raise OperationError("model_unfit", "The model's reply does not have the form of a step.")
 
     def _reply(self, kind: plans.Kind, order: str, more: Sequence[Json]) -> Generator[Event, Any, str]:
@@ -235,7 +260,8 @@ class AgentRun:
                 self._observation_bytes = max(self._observation_bytes // 2, MIN_SHOWN)
 
     def _call_model(self, kind: plans.Kind, messages: Sequence[Json]) -> Generator[Event, Any, str]:
-        schema = plans.reply_schema(self.tools, self._observations(), kind, bounded=self.model.embedded)
+        is_first = messages[-1]["content"] != prompt.AGAIN  # the second reply comes without parts, which may be endless
+        schema = plans.reply_schema(self.tools, self._observations(), kind, bounded=self.model.embedded, parts=is_first)
         reply = plans.PartialReply()
         self.usage["calls"] += 1
         pieces = chat(self.model, messages, max_tokens=REPLY_TOKENS, temperature=0.0, schema=schema)
@@ -246,6 +272,8 @@ class AgentRun:
                 if isinstance(piece, Event):
                     yield piece
                 elif isinstance(piece, Text):
+                    if reply.is_endless:
+                        break
                     if shown := reply.add(piece.text):
                         yield delta(shown, "thinking")
                 elif isinstance(piece, Finished):
@@ -261,12 +289,14 @@ class AgentRun:
         return [call for step in self.steps for call in step.calls if call.code != "repeated"]
 
     def _messages(self, order: str) -> list[Json]:
-        observations = (
+        files = self._file_list()
+        observations = [
             prompt.observation(call.model_dump(), f"o{number}", self._observation_bytes, self._tag)
             for number, call in enumerate(self._observed_calls(), 1)
-        )
-        content = "\n".join([prompt.task(self.goal, self._file_list(), self._tag), *observations, order])
-        system = prompt.system(self.tools, self._goal.today, self._tag)
+        ]
+        content = "\n".join([prompt.task(self.goal, files, self._tag), *observations, order])
+        strangers = [name for name, there in (("files", files), ("observation", observations)) if there]
+        system = prompt.system(self.tools, self._goal.today, self._tag, strangers)
         return [prompt.message("system", system), prompt.message("user", content)]
 
     def _file_list(self) -> list[str]:
@@ -339,8 +369,10 @@ class AgentRun:
         """Notes a result and its whole text; the same call is refused from now on, unless it may be repeated."""
         tool = self._tools_by_name.get(result.tool)
         again = TRANSIENT if tool is None or tool.repeatable else NOT_MADE
-        if not (result.code or "").startswith(again):
-            self._previous_calls.setdefault(_key(result.tool, result.arguments), result)
+        key = _key(result.tool, result.arguments)
+        self._tries[key] += 1
+        if not (result.code or "").startswith(again) or self._tries[key] >= TRIES:
+            self._previous_calls.setdefault(key, result)
         self._texts[result.call] = text
 
     def _needs_approval(self, call: Call) -> bool:

@@ -9,9 +9,10 @@ person), the entry of a list, the day, the direction of a comparison. What misse
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 from typing import Final
 
 from . import wording
@@ -19,21 +20,23 @@ from .expressions import Evaluation
 from .goal import Goal
 from .missing import (
     LOOK_UP,
-    MAKE_ONE,
     Computed,
     is_in_goal,
     is_long,
     is_named,
+    look_up,
     names_without_call,
-    nothing_asked,
     problems,
     texts_with,
-    untried,
+    unresolved,
 )
+from .nothing import MAKE_ONE, Tools, missing_call
 from .observed import Observations, text_of
+from .suggested import complete, days, rate
 from .units import convert, unit_of_field
-from .values import ExpressionError, Value, number_of
+from .values import ExpressionError, Path, Value, number_of
 
+NO_TOOLS: Final[Tools] = {}
 NOT_YET: Final = "No tool has been called yet."
 
 
@@ -56,29 +59,57 @@ Named = tuple[str, str]
 
 
 def judge(
-    goal: Goal, observations: Observations, values: Sequence[Named], text: str, tools: Collection[str] = ()
+    goal: Goal, observations: Observations, values: Sequence[Named], text: str, tools: Tools = NO_TOOLS
 ) -> Verdict:
     """The verdict on an answer: values as names and expressions, and a sentence with `{name}` for each of them."""
     if not observations.all:
         return Verdict(text, False, NOT_YET)
     if not observations.values:
-        missing = nothing_asked(goal, observations) or untried(goal, observations, tools)
-        return Verdict(wording.nothing_found(goal, observations), not missing, missing)
+        missing = missing_call(goal, observations, tools)
+        return Verdict(wording.nothing_found(goal, observations), missing is None, missing.hint if missing else "")
     try:
         computed = [_compute(goal, observations, *each) for each in values]
     except ExpressionError as error:
+        if "{" not in text and (verdict := _judge_text(goal, observations, text, tools)).supported:
+            return verdict
         failed = [each.name for each in observations.all if not each.is_useful]
         without = f" Without {', '.join(failed)}, which have no value." if failed else ""
         return Verdict(_without_braces(text), False, f"{error}.{without}")
     if not computed:
-        return _judge_text(goal, observations, _without_braces(text))
+        return _judge_text(goal, observations, _without_braces(text), tools)
     reads = {path for each in computed for path in each.evaluation.reads}
     literals = {literal for each in computed for literal in each.evaluation.literals}
     reads |= {each.value.path for each in computed if each.value.path and each.value.data is None}
     reads |= {path for each in literals - {"0", "1", "2"} for path in texts_with(goal, observations, each)}
-    problem = next(problems(goal, observations, computed, reads, literals), None)
+    problem = _problem(goal, observations, computed, reads, literals, tools)
+    if problem and not problem.endswith((MAKE_ONE, LOOK_UP)) and "such as" not in problem:
+        problem += _such(goal, observations, tools)
     sentence = wording.answer(goal, observations, [(each.name, each.value) for each in computed], text, reads)
     return Verdict(sentence, problem is None, problem or "")
+
+
+def _what_there_is(goal: Goal, observations: Observations, tools: Tools) -> str:
+    """A hint: the fields that can be read, and what may be computed of them."""
+    return wording.what_there_is(observations) + _such(goal, observations, tools)
+
+
+def _such(goal: Goal, observations: Observations, tools: Tools) -> str:
+    values = next(complete(goal, observations, tools.values()), None)
+    expression = values[0][1] if values else rate(goal, observations) or days(goal, observations)
+    return f" A value may be {expression}." if expression else ""
+
+
+def _problem(
+    goal: Goal,
+    observations: Observations,
+    computed: Sequence[Computed],
+    reads: set[Path],
+    literals: set[str],
+    tools: Tools,
+) -> str | None:
+    found = problems(goal, observations, computed, reads, literals)
+    unknown = (look_up(*field) for field in unresolved(goal, observations, reads, tools))
+    return next(chain(found, unknown), None)
 
 
 def _compute(goal: Goal, observations: Observations, name: str, expression: str) -> Computed:
@@ -93,7 +124,7 @@ def _converted(observations: Observations, evaluation: Evaluation, value: Value)
     if target is None or len(evaluation.reads) != 1 or not isinstance(number, Decimal) or value.unit == target:
         return value
     [path] = evaluation.reads
-    leaf = Value(observations.at(path), path, unit_of_field(str(path[-1])))
+    leaf = _field(observations, path)
     try:
         source = number_of(leaf)
         found = convert(source.data, source.unit, target) if source.unit else None
@@ -105,6 +136,10 @@ def _converted(observations: Observations, evaluation: Evaluation, value: Value)
     return Value(found, unit=target)
 
 
+def _field(observations: Observations, path: Path) -> Value:
+    return Value(observations.at(path), path, unit_of_field(str(path[-1])))
+
+
 def _without_braces(text: str) -> str:
     return re.sub(r"\{[^{}]*\}", "…", text)
 
@@ -112,13 +147,14 @@ def _without_braces(text: str) -> str:
 # --- an answer in words alone ----------------------------------------------------------------------------------------
 
 
-def _judge_text(goal: Goal, observations: Observations, text: str) -> Verdict:
+def _judge_text(goal: Goal, observations: Observations, text: str, tools: Tools) -> Verdict:
     """The verdict on an answer without values: what it names has to stand in the observations."""
     everything = " ".join(text_of(each) for each in observations.values.values())
     known = f"{everything} {goal.plain}"
     unknown = next((each for each in wording.facts(text) if not wording.stands_in(each, known)), None)
     if unknown is not None:
-        return Verdict(text, False, f"No observation holds {unknown!r}: give values as expressions.")
+        such = _such(goal, observations, tools)
+        return Verdict(text, False, f"No observation holds {unknown!r}: give values as expressions.{such}")
     own = [each for each in wording.facts(text) if not wording.stands_in(each, goal.plain)]
     reads = {
         path
@@ -127,20 +163,29 @@ def _judge_text(goal: Goal, observations: Observations, text: str) -> Verdict:
         if not is_long(leaf) and wording.stands_in(each, text_of(leaf))
     }
     reads |= {path for each in own for path in texts_with(goal, observations, each)}
-    if not reads or goal.compares or goal.is_yes_or_no or wording.denies(text):
-        return Verdict(text, False, wording.what_there_is(observations))
+    denies = wording.denies(text)
+    has_failed = bool(wording.failures(goal, observations)) and not any(
+        is_long(observations.at(each)) for each in reads
+    )
+    if not reads or goal.compares or goal.is_yes_or_no or (denies and not has_failed):
+        return Verdict(text, False, _what_there_is(goal, observations, tools))
     literals = set(wording.numbers(text))
-    problem = next(problems(goal, observations, (), reads, literals), None)
+    problem = _problem(goal, observations, (), reads, literals, tools)
+    if denies:  # of what failed, or of anything else: the fields say what there is
+        fields = [(str(path[-1]), _field(observations, path)) for path in sorted(reads, key=str)]
+        text = wording.answer(goal, observations, fields, "", reads)
     return Verdict(text, problem is None, problem or "")
 
 
-def absent(goal: Goal, observations: Observations, tools: Collection[str]) -> Verdict | None:
+def absent(goal: Goal, observations: Observations, tools: Tools) -> Verdict | None:
     """The verdict where the model says twice that the observations do not hold what the goal asks for.
 
     `None` if a field bears the name of what is asked for, so that this is not so, and while there are tools that were
     not called: the answer may be elsewhere.
     """
     if next(names_without_call(goal, observations, ()), None) or {each.tool for each in observations.all} < set(tools):
+        return None
+    if any(unresolved(goal, observations, (path for path, _ in observations.leaves()), tools)):
         return None
     for path, leaf in observations.leaves():
         key = next((str(part) for part in reversed(path) if isinstance(part, str)), "")

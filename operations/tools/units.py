@@ -62,6 +62,8 @@ def unit_of(name: str) -> Unit | None:
 def unit_of_field(name: str) -> Unit | None:
     """The unit in the name of a field: `weight_g`, `distanceKm`, `temperature_celsius`."""
     words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)
+    if "per" in words:
+        return _UNITS.get("/".join(words[-3::2]).casefold())  # a price for a day has none
     joined = "/".join(words[-2:]).casefold()
     if len(words) > 2 and joined in _UNITS:
         return _UNITS[joined]

@@ -88,6 +88,8 @@ def member_of(base: Value, name: str) -> Value:
             for key in inside[0]:
                 value = child_of(value, key)
             return value
+    if isinstance(base.data, list):
+        raise ExpressionError(f"a list has no {name[:40]!r}: read each[{name[:40]!r}] for each of its entries")
     raise ExpressionError(f"there is no {name[:40]!r} there")
 
 
@@ -171,8 +173,9 @@ def add_days(start: Value, days: Value) -> Value:
 
 
 def sum_of(values: Value) -> Value:
-    """The sum of a list, in its unit."""
-    numbers = [number_of(each) for each in items_of(values)]
+    """The sum of a list, in its unit; how many are true."""
+    entries = (replace(each, data=int(each.data)) if isinstance(each.data, bool) else each for each in items_of(values))
+    numbers = [number_of(each) for each in entries]
     found = {each.unit for each in numbers}
     if len(found) > 1:
         raise ExpressionError("sum of values with different units")

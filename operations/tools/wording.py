@@ -16,7 +16,7 @@ from ..form.dates import date_of, dates_in
 from ..form.words import normalize
 from . import units
 from .goal import Goal
-from .observed import Observations, text_of, words_of
+from .observed import FAULTS, Observations, Observed, text_of, words_of
 from .values import Path, Value, plain
 
 LONG: Final = 200
@@ -25,11 +25,14 @@ MAX_ENTRIES: Final = 12
 _COMPARED: Final = re.compile(
     r"\b(?:than|more|less|most|least|fewer|same|equal|als|mehr|weniger|\w{2,}(?:er|est|ier|iest))\b", re.IGNORECASE
 )
+_ASKS_FOR_DIFFERENCE: Final = re.compile(r"\bby how (?:much|many)\b|\bhow (?:much|many)\b[^.?]*\bthan\b", re.IGNORECASE)
 _DENIED: Final = re.compile(
     r"\b(?:not|no|none|never|nobody|nothing|cannot|unknown|unavailable|unable|without|yes|kein\w*|nicht|niemand|ja|nein)"
     r"\b|n't\b",
     re.IGNORECASE,
 )
+UNSAID: Final = ("invalid_arguments", "no_such_tool")
+"""Codes of failures that say nothing about what was asked for."""
 _NUMBER: Final = re.compile(r"(?<![^\W_])[-+]?\d(?:[\d.,:/' -]*\d)?")
 
 
@@ -84,18 +87,29 @@ def nothing_found(goal: Goal, observations: Observations) -> str:
 def failures(goal: Goal, observations: Observations) -> list[str]:
     """A line for each call that had no result, or failed and did not succeed later, unless nobody has asked for it."""
     done = {(each.tool, each.subject) for each in observations.all if each.is_useful}
-    lines: dict[tuple[str, str], str] = {}
+    said: dict[tuple[str, str], str] = {}
+    others: dict[tuple[str, str], str] = {}
     for each in observations.all:
         key = (each.tool, each.subject)
-        if each.is_useful or key in done or each.code in ("repeated", "invalid_arguments", "no_such_tool"):
+        is_fault = each.code in FAULTS and (each.code in UNSAID or observations.values)
+        if each.is_useful or key in done or each.code == "repeated" or is_fault:
             continue
-        if observations.values and not observations.mentions(each.arguments, goal.text):
-            continue
+        lines = said if _is_asked_for(each, goal, observations) else others
         if each.is_empty:
             lines[key] = f"Not found: {each.title} has no result."
         else:
             lines[key] = f"Could not be found out: {each.title} failed. {each.text[:200]}"
-    return list(lines.values())
+    return list(said.values()) or ([] if observations.values else list(others.values()))
+
+
+def _is_asked_for(call: Observed, goal: Goal, observations: Observations) -> bool:
+    """Whether a call is about a name or number of the goal, or a value that was found; without any, about its words."""
+    terms = [*goal.names, *goal.numbers]
+    if not terms:
+        return observations.mentions(call.arguments, goal.text)
+    asked = [normalize(str(value)) for value in call.arguments.values() if value is not None]
+    found = {normalize(str(leaf)) for _, leaf in observations.leaves()}
+    return any(value in found or stands_in(value, normalize(term)) for value in asked for term in terms)
 
 
 def what_there_is(observations: Observations) -> str:
@@ -134,7 +148,7 @@ def answer(
             f"{_label(goal, observations, name, value)}: {show(value, goal)}" for name, value in values
         )
         if ranks:
-            sentence = f"{_in_words(ranks)}\n{sentence}"
+            sentence = f"{_in_words(ranks, asked=_ASKS_FOR_DIFFERENCE.search(goal.text) is not None)}\n{sentence}"
     return "\n".join([sentence, *failures(goal, observations)])
 
 
@@ -263,14 +277,23 @@ def _measure(data: Any, key: str) -> tuple[Decimal, str, bool] | None:
     return (number * unit.factor + unit.offset if unit else number), data, False
 
 
-def _in_words(ranks: Sequence[Rank]) -> str:
+def _in_words(ranks: Sequence[Rank], *, asked: bool) -> str:
     first, second = ranks[0], ranks[1]
     if first.order == second.order:
         return f"{first.subject} and {second.subject} are equal: {first.shown}."
     high, low = ("latest", "earliest") if first.is_date else ("highest", "lowest")
     word = f"the {low if first.direction < 0 else high}"
     others = ", ".join(f"{rank.subject} {rank.shown}" for rank in ranks[1:MAX_ENTRIES])
-    return f"{first.subject}: {first.shown}, {word}; {others}.{_difference(first, second) if len(ranks) == 2 else ''}"
+    return f"{first.subject}: {first.shown}, {word}; {others}.{_differences(ranks, asked=asked)}"
+
+
+def _differences(ranks: Sequence[Rank], *, asked: bool) -> str:
+    if len(ranks) == 2:
+        return _difference(ranks[0], ranks[1])
+    found = [
+        _difference(ranks[0], rank).replace("difference is", f"difference to {rank.subject} is") for rank in ranks[1:]
+    ]
+    return "".join(found) if asked and len(ranks) <= MAX_ENTRIES else ""
 
 
 def _difference(first: Rank, second: Rank) -> str:

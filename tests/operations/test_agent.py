@@ -337,7 +337,7 @@ def test_invalid_calls_are_observations(run: Run) -> None:
             },
         }
     )
-    done = run(Loose(wrong), answer("No."), tools=["weather", "geocode"])
+    done = run(Loose(wrong), Loose(answer("No.")), tools=["weather", "geocode"])
     codes = {each["tool"]: each["code"] for each in done.observations}
     assert codes == {"weather": "invalid_arguments", "teleport": "no_such_tool", "geocode": "invalid_arguments"}
     assert "geocode, weather" in next(each["text"] for each in done.observations if each["tool"] == "teleport")
@@ -346,7 +346,7 @@ def test_invalid_calls_are_observations(run: Run) -> None:
 def test_a_reply_with_nan(run: Run) -> None:
     """NaN is no value, which the model is told; the rest of the reply counts, and no event contains it."""
     odd = Loose('{"parts": [], "next": {"calls": [{"tool": "add", "arguments": {"a": NaN}}]}}')
-    done = run(odd, answer("No."))
+    done = run(odd, Loose(answer("No.")))
     assert [each["code"] for each in done.observations] == ["invalid_arguments"]
     assert "NaN" not in json.dumps([event.data for event in done.events])
 
@@ -354,7 +354,7 @@ def test_a_reply_with_nan(run: Run) -> None:
 def test_a_tool_that_the_run_may_not_use(run: Run, apis: Apis) -> None:
     """The call is not made, and the observation is an error."""
     reply = Loose(calls(("encyclopedia", {"title": "Ada Lovelace"})))
-    assert run(reply, answer("No."), tools=["weather"]).observations[0]["code"] == "no_such_tool"
+    assert run(reply, Loose(answer("No.")), tools=["weather"]).observations[0]["code"] == "no_such_tool"
     assert apis.seen == []
 
 
@@ -386,6 +386,16 @@ def test_a_call_may_be_repeated_after_a_transient_failure(run: Run, apis: Apis) 
     )
     codes = [(each["call"], each["code"]) for each in done.observations]
     assert sorted(codes, key=str) == [("1.1", "http_503"), ("1.2", "http_404"), ("2.1", None), ("2.2", "repeated")]
+
+
+def test_a_call_that_fails_again_is_not_made_a_third_time(run: Run, apis: Apis) -> None:
+    """Then there is nothing left to try, and what has become of it is the answer, without the model."""
+    apis.faults["/v1/forecast"] = [Fault(503)] * 20
+    again = calls(("weather", OSLO))
+    done = run(again, again, again, goal="How warm is it at 59.91, 10.75?", tools=["weather"])
+    assert [each["code"] for each in done.observations] == ["http_503", "http_503", "repeated"]
+    assert (done.result.support, done.result.ended) == ("supported", "answered")
+    assert done.result.answer.startswith("Could not be found out: weather")
 
 
 def test_a_model_that_only_repeats_calls_has_to_answer(run: Run) -> None:
@@ -587,15 +597,31 @@ def test_a_chain_is_followed(run: Run) -> None:
 
 
 def test_an_invented_call_ends_the_calls(run: Run) -> None:
-    """One without a result, whose arguments are neither in the goal nor in an observation: the answer is next."""
+    """One without a result, whose arguments are neither in the goal nor in an observation: the answer is next.
+
+    It is a field where one has what the goal asks for.
+    """
     done = run(
         calls(("geocode", {"place": "Oslo"})),
         calls(("encyclopedia", {"title": "Xyzzy"})),
-        answer("It is in {country}.", country="o1[0]['country']"),
         goal="In which country is Oslo?",
     )
-    assert kinds(done) == [(True, True), (True, True), (False, True)]
-    assert (done.result.answer, done.result.support) == ("It is in Norway.", "supported")
+    assert kinds(done) == [(True, True), (True, True)]
+    assert (done.result.answer, done.result.support) == ("country (Oslo): Norway", "supported")
+    assert done.result.ended == "answered"
+
+
+def test_a_reply_whose_parts_do_not_end(run: Run) -> None:
+    """It is not read to its end, and asked for again without parts."""
+    done = run(
+        Loose('{"parts": [{"part": "' + "and so on " * 500, pause=0.001),
+        calls(("geocode", {"place": "Oslo"})),
+        answer("It is in {country}.", country="o1[0]['country']"),
+        goal="In which country is Oslo?",
+        tools=["geocode"],
+    )
+    assert done.result.answer == "It is in Norway."
+    assert len(done.model.prompt(1)) < len(done.model.prompt(0)) + 600
 
 
 def test_a_model_that_repeats_a_call_it_was_told_to_replace_gave_up(run: Run) -> None:

@@ -84,3 +84,53 @@ def test_words_that_are_not_in_the_data(sample: tuple[Engine, list[Table]], ques
     assert [re.findall("“(.*)”", doubt.warning["message"]) for doubt in not_in_data(*sample, question)] == [
         [word] for word in missing
     ]
+
+
+@pytest.mark.parametrize(
+    ("question", "sql", "code", "message"),
+    [
+        (
+            "Which product was sold most often?",
+            "SELECT name, count(*) AS n FROM products GROUP BY name ORDER BY n DESC LIMIT 1",
+            "tie",
+            "chance",
+        ),
+        (
+            "What is the income?",
+            "SELECT sum(p.price * o.quantity) FROM orders o JOIN products p USING (product)",
+            "two_columns",
+            "orders has a column price too; the answer uses that of products.",
+        ),
+        (
+            "On which weekday are most orders made?",
+            "SELECT isodow(ordered), count(*) AS n FROM orders GROUP BY ALL ORDER BY n DESC LIMIT 1",
+            "weekday_number",
+            "1 for Monday",
+        ),
+        (
+            "On which weekday are most orders made?",
+            "SELECT dayname(date_trunc('month', ordered)) AS d, count(*) FROM orders GROUP BY d",
+            "one_day",
+            "first day",
+        ),
+    ],
+)
+def test_outcomes(sample: tuple[Engine, list[Table]], question: str, sql: str, code: str, message: str) -> None:
+    """What an answer shows may be there by chance, of another table, or a number in place of a name."""
+    [doubt] = doubts(*sample, question, sql)
+    assert doubt.warning["code"] == code
+    assert message in doubt.warning["message"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT name FROM products ORDER BY price DESC LIMIT 1",
+        "SELECT city, count(*) AS n FROM orders GROUP BY city ORDER BY n DESC LIMIT 1",
+        "SELECT category, sum(quantity * orders.price) FROM orders JOIN products USING (product) GROUP BY category",
+        "SELECT dayname(ordered) AS day, isodow(ordered) FROM orders LIMIT 1",
+    ],
+)
+def test_outcomes_without_doubt(sample: tuple[Engine, list[Table]], sql: str) -> None:
+    """One row of several that differ, columns of the orders themselves, and weekdays that nobody asks for."""
+    assert doubts(*sample, "Which is it?", sql) == []

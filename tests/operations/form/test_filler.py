@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +151,21 @@ def test_a_run_with_fields_has_more_time() -> None:
     file = Upload(Path("x"), "x", "", 1)
     assert extract.time_limit(Extract(file=file)) == TIMEOUT
     assert (extract.time_limit(Extract(file=file, fields=FIELDS)) or 0) > TIMEOUT
+
+
+def test_what_was_not_understood_is_kept_for_the_next_attempt() -> None:
+    """It is in the checkpoint after its page, and in the result of the attempt that goes on from there."""
+    states: list[str] = []
+
+    def keep(state: Any) -> Iterator[Event]:
+        states.append(json.dumps(state))
+        yield from ()
+
+    pages = list(enumerate(["No. 42", "No. 42 again"], 1))
+    replies = answers({"total": "many", "number": "42"}, {"number": "42"}, {"number": "42"})
+    with fake_model(*replies) as fake, pytest.MonkeyPatch.context() as settings:
+        settings.setenv("HEADWAY_LLM_BASE_URL", fake.url)
+        whole = outcome(FormFiller(INVOICE).fill(pages, keep=keep), lambda _: None)
+        rest = outcome(FormFiller(INVOICE).fill(pages, kept=json.loads(states[0])), lambda _: None)
+    assert rest["not_understood"] == whole["not_understood"] == {"/total": "many"}
+    assert rest["fields"] == whole["fields"]

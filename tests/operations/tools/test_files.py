@@ -142,7 +142,7 @@ def test_a_statement_ends_at_the_deadline(put: Put) -> None:
 def test_the_description_of_tables(put: Put) -> None:
     """A line has name, columns, types and rows; a file that is no table fails the run before its first step."""
     [line] = describe([put("sales.csv", SALES), put("notes.md", b"nothing")])
-    assert line == "sales(city VARCHAR, pieces BIGINT): 3 rows"
+    assert line == 'sales(city VARCHAR, pieces BIGINT): 3 rows, such as {"city": "Oslo", "pieces": 3}'
     with pytest.raises(OperationError) as failure:
         describe([put("picture.parquet", b"\0\1\2")])
     assert failure.value.code == "unreadable_file"

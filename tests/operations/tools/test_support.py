@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from operations.tools import support
-from operations.tools.advice import advice
+from operations.tools.advice import advice, call_for
 from operations.tools.base import Tool
 from operations.tools.found import found
 from operations.tools.goal import Goal
@@ -18,6 +18,12 @@ from operations.tools.support import Verdict
 
 Call = tuple[str, dict[str, Any], Any]
 TODAY = date(2026, 11, 29)
+
+
+def named(*names: str, description: str = "") -> dict[str, Tool]:
+    """Tools with one argument that is called as they are."""
+    schema = {"properties": {"name": {"type": "string"}}, "required": ["name"]}
+    return {name: Tool(name, description, schema, str) for name in names}
 
 
 def observations(*calls: Call) -> Observations:
@@ -259,9 +265,7 @@ def test_advice() -> None:
     def texts(goal: str, *calls: Call) -> list[tuple[str, bool]]:
         return [(each.text, each.needs_call) for each in advice(Goal(goal, TODAY), observations(*calls), tools)]
 
-    assert texts("How many seats has Anna Keller's room?", ANNA) == [
-        ("The room is 'B1': look that up if the goal asks about it.", False)
-    ]
+    assert texts("How many seats has Anna Keller's room?", ANNA) == [("The room is 'B1': look that up first.", True)]
     assert texts(MANAGER, ANNA) == [("The manager is 'Bo Lind': look that up first.", True)]
     assert texts(MANAGER, ANNA, BO) == []
     assert texts(WARMER, OSLO) == [("No call was made about Lisbon: make one.", True)]
@@ -296,11 +300,15 @@ def test_one_of_two_calls_failed() -> None:
 def test_a_field_that_is_not_there() -> None:
     """It is not found, unless a field bears its name."""
     goal = Goal("What is Anna Keller's e-mail address?", TODAY)
-    verdict = support.absent(goal, observations(ANNA), {"person"})
+    verdict = support.absent(goal, observations(ANNA), named("person"))
     assert verdict == Verdict("Not found.\nperson (Anna Keller) has only name, phone, manager, room.", True)
-    assert support.absent(Goal("What is Anna Keller's phone number?", TODAY), observations(ANNA), {"person"}) is None
-    assert support.absent(Goal("What is Tom Zapp's e-mail address?", TODAY), observations(ANNA), {"person"}) is None
-    assert support.absent(goal, observations(ANNA), {"person", "mailboxes"}) is None
+    assert (
+        support.absent(Goal("What is Anna Keller's phone number?", TODAY), observations(ANNA), named("person")) is None
+    )
+    assert (
+        support.absent(Goal("What is Tom Zapp's e-mail address?", TODAY), observations(ANNA), named("person")) is None
+    )
+    assert support.absent(goal, observations(ANNA), named("person", "mailboxes")) is None
 
 
 TEXT = "The rent is 2,340 francs a month.\nThe lease begins on 1 May 2025.\nPets are allowed.\n" + "More. " * 50
@@ -345,8 +353,8 @@ def test_a_chain_whose_beginning_was_not_looked_up() -> None:
     """Nothing found by the wrong tool, or about a name with more words, is no answer."""
     goal = Goal("In which city does Paul Egger's team sit?", TODAY)
     seen = observations(("team", {"name": "Paul Egger"}, []))
-    assert support.judge(goal, seen, [], "Not found.", ["staff", "team"]).needs_call
-    assert not support.judge(goal, seen, [], "Not found.", ["team"]).hint
+    assert support.judge(goal, seen, [], "Not found.", named("staff", "team")).needs_call
+    assert not support.judge(goal, seen, [], "Not found.", named("team")).hint
     lead = Goal("When did the lead of the Logistics team join the company?", TODAY)
     title = observations(("staff", {"name": "Logistics Team Lead"}, []))
     assert "No call of staff was made about Logistics alone" in support.judge(lead, title, [], "Not found.").hint
@@ -356,11 +364,11 @@ def test_a_chain_whose_beginning_was_not_looked_up() -> None:
     assert (
         "No call of team was made, which may know more"
         in support.judge(
-            lead, observations(("staff", {"name": "Logistics"}, [])), [], "Not found.", ["staff", "team"]
+            lead, observations(("staff", {"name": "Logistics"}, [])), [], "Not found.", named("staff", "team")
         ).hint
     )
     failed = observations(("staff", {"name": "Logistics"}, 503))
-    assert support.judge(lead, failed, [], "It failed.", ["staff", "team"]).supported
+    assert support.judge(lead, failed, [], "It failed.", named("staff", "team")).supported
 
 
 def test_a_digit_in_a_name_is_no_number() -> None:
@@ -379,13 +387,176 @@ def test_a_digit_in_a_name_is_no_number() -> None:
         ("What is the phone number and the room of Anna Keller?", [ANNA], None),
         ("What is the e-mail address of Anna Keller?", [ANNA], "Not found.\nperson (Anna Keller) has only"),
         ("What is the e-mail address of Bo Lind?", [ANNA], None),
-        ("What is the e-mail address of Anna Keller?", [ANNA, ("mail", {"of": "Anna Keller"}, 503)], None),
-        ("Which is warmer, Oslo or Lisbon?", [OSLO, LISBON], None),
+        (
+            "What is the e-mail address of Anna Keller?",
+            [ANNA, ("mail", {"of": "Anna Keller"}, 503)],
+            "Could not be found out: mail",
+        ),
+        ("Which is warmer, Oslo or Lisbon?", [OSLO, LISBON], "Lisbon: 22 °C, the highest; Oslo -2 °C."),
         ("How much do 3 pieces of P-77 weigh?", [PART], None),
-        ("Which rooms are free?", [ROOMS], None),
+        ("Which rooms are free?", [ROOMS], "room: Alpha, Beta"),
+        ("Which rooms are not free?", [ROOMS], None),
     ],
 )
 def test_what_the_observations_say_by_themselves(goal: str, calls: list[Call], answer: str | None) -> None:
     """A field that the goal asks for, or that there is none; nothing where that is not clear, or is computed."""
-    verdict = found(Goal(goal, TODAY), observations(*calls), [])
+    verdict = found(Goal(goal, TODAY), observations(*calls), {})
     assert (verdict and verdict.text[: len(answer or "")]) == answer
+
+
+LEAD = "When did the lead of the Logistics team join the company?"
+TEAM: Call = ("team", {"team": "Logistics"}, {"team": "Logistics", "lead": "Jo Abt", "members": 14})
+
+
+def test_a_link_of_a_chain_is_looked_up() -> None:
+    """A name that the goal mentions on the way to a date or a number, by the tool that was asked about another name."""
+    tools = [*named("staff", "team").values()]
+    empty: Call = ("staff", {"name": "Logistics Team Lead"}, [])
+    [first] = advice(Goal(LEAD, TODAY), observations(empty, TEAM), tools)
+    assert first == ("The lead is 'Jo Abt': look that up first.", True, ("staff", {"name": "Jo Abt"}))
+    days = Goal("How many days does the supplier of the part P-77 need?", TODAY)
+    part: Call = ("part", {"number": "P-77"}, {"number": "P-77", "supplier": "Novatec"})
+    [first] = advice(days, observations(part), [*named("part", "supplier").values()])
+    assert first.call == ("supplier", {"name": "Novatec"})
+    assert not list(advice(Goal("Who is the lead of the Logistics team?", TODAY), observations(TEAM), tools))
+
+
+def test_a_value_that_another_tool_knows_more_about() -> None:
+    """It is no answer to a question for something else: the building, where a city is asked for."""
+    goal = Goal("In which city does Paul Egger's team sit?", TODAY)
+    team: Call = ("team", {"team": "Finance"}, {"team": "Finance", "building": "A1"})
+    seen = observations(("staff", {"name": "Paul Egger"}, {"team": "Finance"}), team)
+    verdict = support.judge(goal, seen, [], "It sits in building A1.", named("staff", "team", "building"))
+    assert not verdict.supported
+    [first] = advice(goal, seen, [*named("staff", "team", "building").values()])
+    assert first.call == ("building", {"name": "A1"})
+    assert found(goal, seen, named("staff", "team", "building")) is None
+    assert support.absent(goal, seen, named("staff", "team", "building")) is None
+    unnamed = Goal("Where does the Finance team sit?", TODAY)
+    verdict = support.judge(unnamed, observations(team), [], "It sits in A1.", named("team", "building"))
+    assert verdict.hint == "The building is 'A1': look that up first."
+    assert call_for(verdict.hint, unnamed, observations(team), [*named("team", "building").values()]) == (
+        "building",
+        {"name": "A1"},
+    )
+    looked_up = observations(team, ("building", {"name": "A1"}, 404))
+    assert support.judge(unnamed, looked_up, [], "It sits in A1.", named("team", "building")).supported
+
+
+@pytest.mark.parametrize(
+    ("goal", "calls", "tools", "hint"),
+    [
+        ("How many francs are 250 euros?", [("rate", {"currency": "euro"}, 404)], named("rate"), "about EUR"),
+        ("How many francs are 250 euros?", [("rate", {"currency": "EUR"}, 404)], named("rate"), ""),
+        (
+            "Is Monday a holiday in Wales?",
+            [("holiday", {"country": "Wales"}, 404)],
+            named("holiday", description="By an ISO code."),
+            "with a code",
+        ),
+        ("How many rows are there?", [("query", {"sql": "SELECT"}, 422)], named("query"), "were wrong"),
+        ("How warm is it in Oslo?", [("weather", {"city": "Oslo"}, 503)], named("weather", "train"), ""),
+        (
+            "In which town is the publisher of Low Tide?",
+            [("publisher", {"name": "Low Tide"}, 404)],
+            named("novel", "publisher"),
+            "No call of novel",
+        ),
+        (
+            "By how much has KLMR risen, and what is the price of ORSK?",
+            [("invoice", {"number": 12345}, 404), ("share", {"ticker": "ORSK"}, 503)],
+            named("share", "invoice"),
+            "No call was made about KLMR",
+        ),
+    ],
+)
+def test_when_nothing_was_found(goal: str, calls: list[Call], tools: dict[str, Tool], hint: str) -> None:
+    """It is no answer while arguments were wrong: words for a code, invalid ones, a name that another tool knows."""
+    verdict = support.judge(Goal(goal, TODAY), observations(*calls), [], "Not found.", tools)
+    assert verdict.supported is not bool(hint)
+    assert hint in verdict.hint
+
+
+def test_numbers_that_are_not_computed() -> None:
+    """Where a total is asked for, they are no answer; the hint has an expression."""
+    goal = "What is the stock of the part P-77 worth, at its price?"
+    part: Call = ("part", {"number": "P-77"}, {"number": "P-77", "price": 4.2, "stock": 8})
+    verdict = judge(goal, [part], price="o1['price']", stock="o1['stock']")
+    assert verdict.hint.endswith("computed of them: give a value such as o1['price'] * o1['stock'].")
+    assert judge(goal, [part], worth="o1['price'] * o1['stock']").supported
+    two = "What do 3 pieces of P-77 and 2 of P-78 cost together?"
+    other: Call = ("part", {"number": "P-78"}, {"number": "P-78", "price": 10, "stock": 1})
+    verdict = judge(two, [part, other], a="o1['price']", b="o2['price']")
+    assert "such as o1['price'] * 3 + o2['price'] * 2" in verdict.hint
+
+
+def test_one_of_two_that_failed_in_words() -> None:
+    """The answer has the field of the one, and what has become of the other."""
+    calls: list[Call] = [weather("Riga", -6), ("weather", {"city": "Tunis"}, 503)]
+    verdict = judge("How warm is it in Riga, and how warm in Tunis?", calls, "Riga has -6, Tunis is unavailable.")
+    assert verdict.supported
+    assert verdict.text.startswith("temperature c (Riga): -6 °C\nCould not be found out: weather (Tunis) failed.")
+
+
+def test_calls_that_nobody_has_asked_for() -> None:
+    """Their failures are not in the answer."""
+    calls: list[Call] = [ANNA, ("person", {"name": "phone"}, 404), ("room", {"name": "Anna Keller"}, 404)]
+    verdict = judge("What is the phone number of Anna Keller?", calls, phone="o1['phone']")
+    assert verdict.text == "phone (Anna Keller): 117\nNot found: room (Anna Keller) has no result."
+
+
+def test_the_nearer_link_of_a_chain_comes_first() -> None:
+    """The port of the sister ship is not that of the ship; a value is looked up like one of the same form."""
+    goal = Goal("How deep is the home port of the sister ship of the Aurelia Marsh?", TODAY)
+    ship: Call = ("vessel", {"name": "Aurelia Marsh"}, {"home_port": "Port Ellis", "sister_ship": "Aurelia Bay"})
+    [first] = advice(goal, observations(ship), [*named("vessel", "harbour").values()])
+    assert first == ("The sister_ship is 'Aurelia Bay': look that up first.", True, ("vessel", {"name": "Aurelia Bay"}))
+    hub = Goal("In which city is the hub of the depot of the parcel ZT-4?", TODAY)
+    calls: list[Call] = [
+        ("parcel", {"number": "ZT-4"}, {"number": "ZT-4", "depot": "D08"}),
+        ("depot", {"code": "D08"}, {"code": "D08", "city": "Carrow", "hub": "D60"}),
+    ]
+    first = next(iter(advice(hub, observations(*calls), [*named("parcel", "depot").values()])))
+    assert first.call == ("depot", {"code": "D60"})
+
+
+def test_each_of_several_fields() -> None:
+    """Somebody in another field is not the answer to the second question."""
+    case: Call = ("hearing", {"case": "24-C-309"}, {"case": "24-C-309", "judge": "Ada Pemberton", "room": "5B"})
+    goal = "Which room is case 24-C-309 heard in? And who is the defence lawyer?"
+    verdict = judge(goal, [case], "It is room 5B, and the defence lawyer is Ada Pemberton.")
+    assert verdict.hint == "No value is in a field for defence lawyer: if there is none, say so."
+    assert judge(
+        goal.replace("defence lawyer", "judge"), [case], "It is room 5B; the judge is Ada Pemberton."
+    ).supported
+
+
+def test_a_price_for_a_unit() -> None:
+    """The number of these units in the goal is used; one that was only an argument of a failed call was not."""
+    goal = "What would 320 kWh cost on the Nightsaver plan?"
+    calls: list[Call] = [
+        ("tariff", {"plan": "Nightsaver"}, {"plan": "Nightsaver", "eur_per_kwh": 0.275, "standing_eur_per_month": 9.9}),
+        ("invoice", {"number": 320}, 404),
+    ]
+    verdict = judge(goal, calls, rate="o1['eur_per_kwh']")
+    assert "take the 320 of the goal into account: give a value such as o1['eur_per_kwh'] * 320" in verdict.hint
+    assert judge(goal, calls, "It costs 88 euros.").hint.endswith("A value may be o1['eur_per_kwh'] * 320.")
+    assert judge(goal, calls, cost="o1['eur_per_kwh'] * 320").supported
+
+
+def test_differences_to_the_first_of_three() -> None:
+    """They are in the answer where the goal asks for one."""
+    calls = [weather("Bergen", 4), weather("Riga", -6), weather("Oslo", -2)]
+    values = {name: f"{name}['temperature_c']" for name in ("o1", "o2", "o3")}
+    goal = "Which of Bergen, Riga and Oslo is the warmest, and how many degrees warmer than Riga is it?"
+    assert "The difference to Riga is 10 °C." in judge(goal, calls, **values).text
+    assert "difference" not in judge("Which of Bergen, Riga and Oslo is the warmest?", calls, **values).text
+
+
+def test_a_value_that_cannot_be_computed() -> None:
+    """It does not matter where the answer has all that it says in words, and the observations hold that."""
+    read: list[Call] = [("read", {"file": "lease.txt"}, {"pages": [{"page": 1, "text": TEXT}]})]
+    goal = "How much is the rent in the lease?"
+    assert judge(goal, read, "The rent is 2,340 francs.", rent="o1['text'].split()[1]").supported
+    assert not judge(goal, read, "The rent is {rent} francs.", rent="o1['text'].split()[1]").supported
+    assert not judge(goal, read, "The rent is 2,430 francs.", rent="o1['text'].split()[1]").supported

@@ -1,0 +1,187 @@
+"""Where no call had a result: whether that is the answer, or a call is missing, or was made with wrong arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from ..form.currency import code_of
+from ..form.words import normalize
+from . import wording
+from .base import Tool
+from .goal import Goal
+from .observed import FAULTS, Observations, has_words, text_of, words_of
+
+MOST_CALLS: Final = 6
+"""How many calls are made at a time in place of the model."""
+LONG_WORD: Final = 3
+"""Letters of a word that is more than a part of another by chance."""
+MAKE_ONE: Final = "make one."
+"""The end of a hint that only a call of a tool helps with."""
+
+Tools = Mapping[str, Tool]
+
+
+class Missing(NamedTuple):
+    """A hint, and the call that it asks for, as far as that is clear."""
+
+    hint: str
+    call: tuple[str, dict[str, str]] | None = None
+
+
+def missing_call(goal: Goal, observations: Observations, tools: Tools) -> Missing | None:
+    """The call without which it is not known that there is nothing; `None` if there is nothing.
+
+    `Jane Doe's manager` as the name of somebody is not about Jane Doe, and another tool does not know her for that one.
+    """
+    if all(each.code in FAULTS for each in observations.all):
+        last = observations.all[-1]
+        return Missing(f"The arguments of {last.tool} were wrong: {last.text[:300]} Change them: {MAKE_ONE}")
+    return (
+        _with_a_code(observations, tools)
+        or _with_more_words(goal, observations)
+        or _about_no_term(goal, observations)
+        or _of_another_tool(goal, observations, tools)
+        or _about_each_name(goal, observations, tools)
+    )
+
+
+def _with_more_words(goal: Goal, observations: Observations) -> Missing | None:
+    for each in observations.all:
+        arguments = [str(value) for value in each.arguments.values() if value is not None]
+        for name in goal.names:
+            more = any(_says_more(value, name, goal) for value in arguments)
+            if more and not _is_asked(each.tool, name, observations):
+                parameter = next(key for key, value in each.arguments.items() if value is not None)
+                hint = f"No call of {each.tool} was made about {name} alone: {MAKE_ONE}"
+                return Missing(hint, (each.tool, {**each.arguments, parameter: name}))
+    return None
+
+
+def _with_a_code(observations: Observations, tools: Tools) -> Missing | None:
+    """A currency that was named in words; a tool that takes codes, and that none was given."""
+    for each in observations.all:
+        for parameter, value in each.arguments.items():
+            code = code_of(value) if isinstance(value, str) else None
+            if code and normalize(code) not in observations.called:
+                hint = f"No call of {each.tool} was made about {code}, the code of {value}: {MAKE_ONE}"
+                return Missing(hint, (each.tool, {**each.arguments, parameter: code}))
+    for name in {each.tool: None for each in observations.all if each.is_empty}:
+        texts = [str(value) for each in observations.all if each.tool == name for value in each.arguments.values()]
+        if _takes_codes(tools.get(name)) and not any(re.fullmatch(r"[A-Z\d][A-Z\d -]{1,9}", text) for text in texts):
+            return Missing(f"No call of {name} was made with a code, which it takes: {MAKE_ONE}")
+    return None
+
+
+def _takes_codes(tool: Tool | None) -> bool:
+    if tool is None:
+        return False
+    described = [tool.description, *(str(each.get("description")) for each in _properties(tool).values())]
+    return any(re.search(r"\bcodes?\b|\bISO \d", text) for text in described)
+
+
+def _properties(tool: Tool) -> Mapping[str, Mapping[str, object]]:
+    properties: Mapping[str, Mapping[str, object]] = tool.parameters.get("properties", {})
+    return properties
+
+
+def _about_no_term(goal: Goal, observations: Observations) -> Missing | None:
+    """That no call was about one of the names of the goal, or about none of its numbers."""
+    exact = [str(value) for each in observations.all for value in each.arguments.values() if value is not None]
+    exact = [value for value in exact if not any(_says_more(value, name, goal) for name in goal.names)]
+    terms = [*goal.names, *goal.numbers]
+    currencies = {code_of(word) for word in re.findall(r"[^\W\d_]+|[€$£]", goal.text)} - {None}
+    if any(code_of(value) in currencies for value in exact):
+        return None
+    asked = " ".join(map(text_of, exact))
+    about = [each for each in terms if has_words(each, asked) or wording.stands_in(each, asked)]
+    unasked = [each for each in (goal.names if about else terms) if each not in about]
+    if not unasked:
+        return None
+    calls = (
+        (each.tool, {**each.arguments, parameter: unasked[0]})
+        for each in observations.all
+        for parameter, value in each.arguments.items()
+        if value in about
+    )
+    return Missing(f"No call was made about {unasked[0]}: {MAKE_ONE}", next(calls, None))
+
+
+def unasked(goal: Goal, observations: Observations, tools: Iterable[Tool]) -> list[tuple[str, dict[str, str]]]:
+    """The calls that have to be made before nothing is found: of each tool about each name of the goal as it stands.
+
+    Only of tools that change nothing and need no more than a name, and that were called or that the goal names: what is
+    asked of the others would leave the machine unasked.
+    """
+    called = {each.tool for each in observations.all}
+    calls = (
+        first_call(tool, name)
+        for name in goal.names
+        for tool in tools
+        if tool.repeatable
+        and not tool.approve
+        and not _is_asked(tool.name, name, observations)
+        and (tool.name in called or _is_named(tool.name, goal))
+    )
+    return [call for call in calls if call][:MOST_CALLS]
+
+
+def _is_named(tool: str, goal: Goal) -> bool:
+    """Whether the goal has a word of the name of a tool, or the beginning or the end of one: `powerplant`."""
+    words = [word for word in goal.words if len(word) > LONG_WORD]
+    own = {*words_of(tool.replace("_", " "))}
+    return bool(own & {*goal.words}) or any(
+        each.startswith(word) or each.endswith(word) for each in own for word in words
+    )
+
+
+def _about_each_name(goal: Goal, observations: Observations, tools: Tools) -> Missing | None:
+    for tool, arguments in unasked(goal, observations, tools.values()):
+        return Missing(
+            f"No call of {tool} was made about {next(iter(arguments.values()))}: {MAKE_ONE}", (tool, arguments)
+        )
+    return None
+
+
+def _of_another_tool(goal: Goal, observations: Observations, tools: Tools) -> Missing | None:
+    """A tool that may know more: one that the goal names, or any where it asks about something of somebody."""
+    hint = untried(goal, observations, tools)
+    if not hint:
+        return None
+    tool = next(tool for tool in tools.values() if f" {tool.name} " in hint)
+    return Missing(hint, first_call(tool, next(iter(goal.names), "")))
+
+
+def untried(goal: Goal, observations: Observations, tools: Tools) -> str:
+    """The hint about such a tool; none where a call failed otherwise than that there is nothing."""
+    rest = sorted({*tools} - {each.tool for each in observations.all})
+    may_know = all(each.is_empty for each in observations.all)
+    named = [tool for tool in rest if may_know and _is_named(tool, goal)]
+    subjects = {word for tool in tools for word in words_of(tool.replace("_", " "))}
+    of_something = {word for found in re.findall(r"\bthe ([a-z]+) of\b", goal.text) for word in words_of(found)}
+    is_chain = goal.between or re.search(r"['’]s [a-z]", goal.text) or of_something & subjects
+    first = next(iter([*named, *(rest if is_chain else ())]), None)
+    return f"No call of {first} was made, which may know more: {MAKE_ONE}" if first else ""
+
+
+def first_call(tool: Tool, name: str) -> tuple[str, dict[str, str]] | None:
+    """A call of a tool about a name, where that is all that it needs."""
+    properties, required = _properties(tool), tool.parameters.get("required", ())
+    texts = [key for key in properties if properties[key].get("type") == "string"]
+    return (tool.name, {texts[0]: name}) if name and texts and {*required} <= {texts[0]} else None
+
+
+def _is_asked(tool: str, name: str, observations: Observations) -> bool:
+    """Whether a tool was called with a name as it stands in the goal."""
+    values = [value for each in observations.all if each.tool == tool for value in each.arguments.values()]
+    return any(isinstance(value, str) and normalize(value) == normalize(name) for value in values)
+
+
+def _says_more(argument: str, name: str, goal: Goal) -> bool:
+    """Whether an argument has a name and words around it, which are no part of another name."""
+    rest = [word for word in re.findall(r"[^\W\d_]{3,}", argument) if not has_words(word, name)]
+    names = " ".join(goal.names)
+    return has_words(name, argument) and any(
+        word[0].islower() or (has_words(word, goal.text) and not has_words(word, names)) for word in rest
+    )

@@ -1,0 +1,306 @@
+"""Expressions that may be what a goal asks for: an example for a model that gave another answer, or none.
+
+Numbers are multiplied and added up, as the goal names them; of a list the entries are chosen that it describes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import permutations
+from typing import Any, Final
+
+from ..form.currency import code_of
+from ..form.months import months_of
+from ..form.words import normalize
+from .asked import SAME, asks_for_number
+from .base import Tool
+from .goal import Goal
+from .observed import Observations, words, words_of
+from .units import quantity, unit_of
+from .values import Path
+from .wording import stands_in
+
+Values = list[tuple[str, str]]
+"""Names and expressions."""
+
+_THRESHOLD: Final = re.compile(
+    r"\b(?P<how>more than|over|above|at least|less than|fewer than|under|below|at most) "
+    r"(?P<number>\d[\d.,]*) (?P<of>\w+)"
+)
+_OPERATORS: Final = {
+    **dict.fromkeys(("more than", "over", "above"), ">"),
+    **dict.fromkeys(("less than", "fewer than", "under", "below"), "<"),
+    "at least": ">=",
+    "at most": "<=",
+}
+_MEAN: Final = re.compile(r"\b(?:average|mean|durchschnitt\w*)\b")
+_OTHERWISE: Final = re.compile(r"\b(?:no|not|without|except|other|or|neither|nor|only|both|either)\b|n't\b")
+"""Words with which a condition may mean its opposite."""
+_MEASURES: Final = [
+    (words("long longer longest short shorter shortest"), words("length page duration minute distance km")),
+    (words("heavier heaviest lighter lightest"), words("weight mass")),
+    (words("warmer warmest colder coldest hotter hottest cooler coolest"), words("temperature")),
+    (words("higher highest taller tallest lower lowest"), words("height elevation altitude")),
+    (words("deeper deepest shallower shallowest"), words("depth")),
+    (words("cheaper cheapest dearer dearest costlier costliest pricier priciest"), words("price cost fee rate rent")),
+    (words("larger largest bigger biggest smaller smallest"), words("size area seat population member staff")),
+    (words("windier windiest"), words("wind")),
+    (
+        words("older oldest younger youngest newer newest earlier earliest later latest sooner soonest"),
+        words("year date day founded built born joined opened established begun ordered"),
+    ),
+]
+"""What is compared by an adjective: the words for its fields."""
+_TIMES: Final = _MEASURES[-1][1]
+_PRICES: Final = frozenset(("price", "cost", "fee", "rate"))
+_QUANTITIES: Final = frozenset(("quantity", "qty", "count", "piece", "stock", "number", "unit"))
+_AGGREGATES: Final = frozenset(("max", "min", "sum", "avg"))
+"""Words in the names of columns that SQL has computed."""
+_NAMES: Final = ("name", "title", "room", "id", "number")
+
+
+def example(goal: Goal, observations: Observations, reads: set[Path]) -> str:
+    """The end of a hint: an expression over the numbers that an answer has read, if there are any."""
+    found = expression_over(goal, observations, reads)
+    return f": give a value such as {found}" if found else ""
+
+
+def expression_over(goal: Goal, observations: Observations, reads: set[Path]) -> str:
+    """Each number that was read times the one before its subject in the goal, added up.
+
+    Of several numbers of one record it is their product: a price and how many there are.
+    """
+    numbers = numbers_of(observations, reads)
+    terms = [_term(goal, observations, path, alone=len(numbers) == 1) for path in numbers]
+    of_one = len({observations.record(path) for path in numbers}) == 1
+    return (" * " if of_one else " + ").join(terms)
+
+
+def rate(goal: Goal, observations: Observations) -> str:
+    """A price for a unit, times the number of these units in the goal; empty if there is none, or several."""
+    found = set()
+    for path in numbers_of(observations, {path for path, _ in observations.leaves()}):
+        words = _words(str(path[-1]))
+        unit = words[words.index("per") + 1 :][:1] if "per" in words else []
+        for number in re.findall(rf"(\d[\d.,]*) ?{re.escape(unit[0])}s?\b", goal.plain) if unit else ():
+            found.add(f"{expression_of(path)} * {number.rstrip('.,')}")
+    return found.pop() if len(found) == 1 else ""
+
+
+_DAYS: Final = re.compile(r"\bhow many days\b.*\b(?:between|from|passed|pass|take|took|taken|lie|lay|until|after)\b")
+_RELATIVE: Final = re.compile(r"\b(?:today|now|tomorrow|yesterday|left|ago|each|per)\b")
+
+
+def days(goal: Goal, observations: Observations) -> str:
+    """The days between the two dates that were found, where the goal asks for such days; empty else."""
+    dates = [
+        path for path, leaf in observations.leaves() if isinstance(leaf, str) and re.match(r"\d{4}-\d\d-\d\d", leaf)
+    ]
+    if len(dates) != 2 or not _DAYS.search(goal.plain) or _RELATIVE.search(goal.plain):
+        return ""
+    return f"days_between({expression_of(dates[0])}, {expression_of(dates[1])})"
+
+
+def numbers_of(observations: Observations, reads: set[Path]) -> list[Path]:
+    """Those of the values that were read that are numbers."""
+    leaves = ((path, observations.at(path)) for path in sorted(reads, key=str))
+    return [path for path, leaf in leaves if _is_number(leaf)]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _term(goal: Goal, observations: Observations, path: Path, *, alone: bool) -> str:
+    place = _place(goal, observations, path)
+    before = [number for number in goal.numbers if 0 <= goal.plain.find(number) < place]
+    factor = before[-1] if before else goal.numbers[0] if alone and len(goal.numbers) == 1 else ""
+    return expression_of(path) + (f" * {factor}" if factor else "")
+
+
+def _place(goal: Goal, observations: Observations, path: Path) -> int:
+    return goal.plain.find(normalize(observations.subject(path)))
+
+
+def expression_of(path: Path) -> str:
+    """The expression for what stands at a path."""
+    return "".join([str(path[0]), *(f"[{key!r}]" for key in path[1:])])
+
+
+# --- lists -----------------------------------------------------------------------------------------------------------
+
+
+def suggested(goal: Goal, observations: Observations) -> Iterator[Values]:
+    """Values that a goal may ask for: a comparison, a total, or the entries of a list that it describes.
+
+    Of the entries their names, how many there are, or the sum of a field.
+    """
+    if goal.compares:
+        yield from _compared(goal, observations)
+    elif not _OTHERWISE.search(goal.plain):
+        if goal.asks_for_total:
+            yield from ([total] for total in _totals(goal, observations))
+        for path, entries in _lists(observations):
+            if value := _of_list(goal, path, entries, asked=observations.called):
+                yield [value]
+        numbers = numbers_of(observations, {path for path, _ in observations.leaves()})
+        factors = [number for number in goal.numbers if not any(number in each for each in observations.called)]
+        if len(numbers) == len(factors) == 1 and asks_for_number(goal):
+            yield [(str(numbers[0][-1]), expression_over(goal, observations, {*numbers}))]
+
+
+def _of_list(
+    goal: Goal, path: Path, entries: Sequence[Mapping[str, Any]], *, asked: Collection[str]
+) -> tuple[str, str] | None:
+    conditions = [*_conditions(goal, entries, asked)]
+    tests = f" if {' and '.join(conditions)}" if conditions else ""
+    over = f"for each in {expression_of(path)}{tests}"
+    number, pair, name = _field(goal, entries), _price_and_quantity(entries[0]), _name(goal, entries)
+    if number and _MEAN.search(goal.plain):
+        return f"mean {number}", f"sum(each[{number!r}] {over}) / len([each {over}])"
+    if goal.asks_for_total and number:
+        return number, f"sum(each[{number!r}] {over})"
+    if goal.asks_for_total and pair:
+        return "total", f"sum(each[{pair[0]!r}] * each[{pair[1]!r}] {over})"
+    if conditions and re.match(r"how many\b", goal.plain):
+        return "count", f"len([each {over}])"
+    return (name, f"[each[{name!r}] {over}]") if conditions and name else None
+
+
+def _compared(goal: Goal, observations: Observations) -> Iterator[Values]:
+    """One field of several things, or the entry of a list in which it is highest or lowest."""
+    fields = measured_by(goal)
+    for path, entries in _lists(observations):
+        keys = [key for key in entries[0] if {*_words(key)} & fields]
+        keys = keys or [key for key in entries[0] if _is_number(entries[0][key]) and is_about(key, goal)]
+        name = _name(goal, entries)
+        direction = goal.direction(dates=bool(keys and {*_words(keys[0])} & _TIMES))
+        if len(keys) == 1 and name and direction:
+            choose = "max" if direction > 0 else "min"
+            entry = f"{choose}({expression_of(path)}, key=lambda each: each[{keys[0]!r}])"
+            yield [(each, f"{entry}[{each!r}]") for each in (name, keys[0])]
+    places: dict[tuple[str, ...], list[Path]] = {}
+    for path, _ in observations.leaves():
+        if isinstance(path[-1], str) and {*_words(path[-1])} & fields and not observations.siblings(path)[1:]:
+            places.setdefault((observations.by_name[str(path[0])].tool, *map(str, path[1:])), []).append(path)
+    for paths in places.values():
+        expressions = [expression_of(path) for path in sorted(paths, key=lambda path: _place(goal, observations, path))]
+        direction = goal.direction(dates=bool({*_words(str(paths[0][-1]))} & _TIMES))
+        if goal.is_yes_or_no and len(paths) == 2 and direction:
+            yield [("answer", (" > " if direction > 0 else " < ").join(expressions))]
+        elif len(paths) > 1:
+            yield [(str(paths[0][-1]), expression) for expression in expressions]
+
+
+def _totals(goal: Goal, observations: Observations) -> Iterator[tuple[str, str]]:
+    """A price times how many there are, and a field of several things, each times the number before it in the goal."""
+    fields: dict[str, set[Path]] = {}
+    for path, leaf in observations.leaves():
+        if _is_number(leaf) and not any(isinstance(key, int) for key in path[1:-1]):
+            fields.setdefault(str(path[-1]), set()).add(path)
+    for (key, paths), (other, others) in permutations(fields.items(), 2):
+        if len(paths) == len(others) == 1 and _price_and_quantity({key: 0, other: 0}) and is_about(other, goal):
+            yield "total", expression_over(goal, observations, paths | others)
+    for key, paths in fields.items():
+        if len(paths) == len(goal.names) > 1 and is_about(key, goal):
+            yield "total", expression_over(goal, observations, paths)
+
+
+def _price_and_quantity(entry: Mapping[str, Any]) -> tuple[str, str] | None:
+    keys = [key for key, value in entry.items() if _is_number(value)]
+    prices = [key for key in keys if {*_words(key)} & _PRICES]
+    quantities = [key for key in keys if {*_words(key)} & _QUANTITIES]
+    return (prices[0], quantities[0]) if len(prices) == len(quantities) == 1 else None
+
+
+def _lists(observations: Observations) -> Iterator[tuple[Path, Sequence[Mapping[str, Any]]]]:
+    found: dict[Path, Sequence[Mapping[str, Any]]] = {}
+    for path, _ in observations.leaves():
+        entry = observations.entry(path)
+        siblings = observations.siblings(path)
+        if entry and len(siblings) > 1 and all(isinstance(each, dict) for each in siblings):
+            found[entry[:-1]] = siblings
+    yield from found.items()
+
+
+def _conditions(goal: Goal, entries: Sequence[Mapping[str, Any]], asked: Collection[str]) -> Iterator[str]:
+    """What an entry has to fulfil: a field that is true, a number, a text of the goal that tells entries apart.
+
+    Not a text that was only `asked` about in a call.
+    """
+    for key in entries[0]:
+        values = [entry.get(key) for entry in entries]
+        if all(isinstance(value, bool) for value in values) and is_about(key, goal):
+            yield f"each[{key!r}]"
+        for found in _THRESHOLD.finditer(goal.plain) if all(map(_is_number, values)) else ():
+            if {*words_of(found["of"])} & {*_words(key)}:
+                yield f"each[{key!r}] {_OPERATORS[found['how']]} {found['number'].rstrip('.,')}"
+        texts = {value for value in values if isinstance(value, str) and len(value) < 40 and quantity(value) is None}
+        named = [
+            text for text in texts if stands_in(text, goal.plain) and not any(stands_in(text, each) for each in asked)
+        ]
+        if len(named) == 1 and len(texts) > 1:
+            yield f"each[{key!r}] == {named[0]!r}"
+
+
+def _field(goal: Goal, entries: Sequence[Mapping[str, Any]]) -> str | None:
+    """The one field of numbers that the goal names, by its name or its unit."""
+    keys = [key for key in entries[0] if all(_is_number(entry.get(key)) for entry in entries)]
+    named = [key for key in keys if is_about(key, goal)]
+    return named[0] if len(named) == 1 else None
+
+
+def _name(goal: Goal, entries: Sequence[Mapping[str, Any]]) -> str | None:
+    texts = [key for key, value in entries[0].items() if isinstance(value, str)]
+    named = [key for key in texts if is_about(key, goal)]
+    return next((key for key in (*named, *_NAMES) if key in texts), None)
+
+
+def is_about(key: str, goal: Goal) -> bool:
+    """Whether the name of a field, or what means the same, stands in the goal; of units one is enough."""
+    known = {*goal.words}.union(*(group for group in SAME if group & {*goal.words}))
+    units = {unit_of(word) for word in goal.words} - {None}
+    parts = [part for part in _words(key) if code_of(part) is None and part not in _AGGREGATES]
+    plain = [part for part in parts if unit_of(part) is None]
+    return bool(parts) and (all(part in known for part in plain) if plain else unit_of(parts[0]) in units)
+
+
+def measured_by(goal: Goal) -> set[str]:
+    """Words for the fields that are compared by an adjective of the goal: the weight of what is heavier."""
+    return {field for adjectives, fields in _MEASURES if adjectives & {*goal.words} for field in fields}
+
+
+def _words(key: str) -> list[str]:
+    return words_of(re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", key))
+
+
+# --- whether that is all ---------------------------------------------------------------------------------------------
+
+PLAIN: Final = {
+    *words_of("""
+    a all an and any are as at by can do does each every for from get give had has have how in is it list many me much
+    name need of on one our out piece please show take taken tell that the their them there these they this those to was
+    were what which who with write written wrote
+    total sum together altogether worth average mean more than over above least less fewer under below most
+""")
+}
+"""Words that add nothing to what an expression takes into account."""
+
+
+def complete(goal: Goal, observations: Observations, tools: Iterable[Tool]) -> Iterator[Values]:
+    """Those of `suggested` that take each word of the goal into account, or what the tools are for."""
+    known = " ".join(f"{tool.name} {tool.description} {' '.join(tool.parameters)}" for tool in tools)
+    return (values for values in suggested(goal, observations) if _is_all_of(goal, values, observations, known))
+
+
+def _is_all_of(goal: Goal, values: Values, observations: Observations, known: str) -> bool:
+    asked = " ".join(str(value) for each in observations.all for value in each.arguments.values())
+    expressions = " ".join(expression for _, expression in values)
+    used = {*words_of(f"{expressions} {asked} {known}".replace("_", " "))}
+    if goal.compares:
+        used |= {word for adjectives, _ in _MEASURES for word in adjectives} | {"or"}
+    used = used.union(*(group for group in SAME if group & used))
+    units = {unit_of(word) for word in used} - {None}
+    used |= {word for word in goal.words for month in months_of(word) if f"-{month:02}" in asked}
+    return all(word in used or word in PLAIN or unit_of(word) in units for word in goal.words)
