@@ -30,9 +30,10 @@ PART_LENGTH: Final = 80
 MAX_VALUES: Final = 6
 """Values of an answer."""
 ENDLESS: Final = 1500
-"""Characters of a reply from which a small model may go on without an end."""
+"""Characters of the parts of a reply, from which a small model goes on without an end."""
+LOOPS: Final = 400
+"""Characters of a reply from which it may write the same `LOOP` characters again and again: the digits of a number."""
 LOOP: Final = 60
-"""Characters that it then writes again and again."""
 ANSWER_LENGTH: Final = 400
 """Characters, if the server limits lengths."""
 
@@ -145,7 +146,7 @@ class PartialReply:
         """Whether it goes on and on: with parts, or with the same words."""
         text = self.text
         in_parts = text.lstrip().startswith('{"parts"') and '"next"' not in text
-        return len(text) > ENDLESS and (in_parts or text.count(text[-LOOP:]) > MAX_CALLS)
+        return (in_parts and len(text) > ENDLESS) or (len(text) > LOOPS and text.count(text[-LOOP:]) > MAX_CALLS)
 
     def add(self, piece: str) -> str:
         """Adds a piece; returns what it adds to the parts."""

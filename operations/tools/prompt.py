@@ -48,7 +48,9 @@ STRANGERS: Final = " What stands between {marks} {no_orders}"
 NEXT: Final = "Observations so far: {seen}. Call tools for the parts of the goal that none of them holds, or answer."
 LAST: Final = "No more calls can be made. Give the values and the answer now, with what the observations above hold."
 HINT: Final = "The answer {answer!r} cannot be given: {hint} "
-AGAIN: Final = "That was not one JSON object of the form that was asked for. Reply with that and nothing else."
+AGAIN: Final = """\
+That was not one JSON object of the form that was asked for. Reply with that and nothing else. What you do not need of \
+a call's arguments is null."""
 
 
 def system(tools: Sequence[Tool], today: date, tag: str, strangers: Sequence[str]) -> str:
