@@ -357,6 +357,7 @@ def test_a_worker_that_was_paused_goes_no_further(make: MakeRunner, what: Operat
     run = start(paused, what)
     until(lambda: "start" in names(paused, run), "it works")
     lapse(store_of(paused))
+    store_of(paused)._lease._renewed -= LEASE  # the pause was that long
     taker = make(what)
     until(lambda: "second" in seen, "another worker has it")
     until(lambda: run not in paused.runs, "the first one has noticed")
