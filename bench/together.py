@@ -1,0 +1,69 @@
+"""What paced streams cost beside a Flask generator, with all contenders on one core at the same time.
+
+    python -m bench.together --only stream,memory,sqlite,redis --streams 30 --rate 50 --seconds 6 --rounds 5
+
+Other machines share the processor of this one, and its speed changes by the second: measured one after another (as
+`bench.paced` does, for the delivery times) the same code may take 30 % more or less. What slows one of these servers
+slows all of them, so that their ratios agree within a few per cent. The core must not be full: the ratios of the rounds
+are printed too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+from contextlib import ExitStack
+
+from bench import load
+from bench.paced import CONTENDERS, PEERS
+from bench.servers import LOAD_CORE, Server
+from bench.side_by_side import parser
+
+
+def main() -> None:
+    """Measures, and prints a table."""
+    options = arguments()
+    load.allow_descriptors()
+    names = ["naive", *options.only.split(",")]
+    rounds = [measure(names, options) for _ in range(options.rounds)]
+    print(f"{options.streams} streams ({options.workload}) of {options.rate:g} events/s on each, at once; medians")
+    print(f"{'':13} {'x naive':>8} {'us/event':>9}  rounds")
+    for name in names:
+        ratios = [each[name] / each["naive"] for each in rounds]
+        costs = statistics.median(each[name] for each in rounds)
+        print(f"{name:13} {statistics.median(ratios):8.2f} {costs:9.1f}  {' '.join(f'{each:.2f}' for each in ratios)}")
+
+
+def arguments() -> argparse.Namespace:
+    """The options of the command line."""
+    options = parser("together", __doc__, "stream,memory,sqlite,redis", 50.0)
+    options.set_defaults(streams=30, seconds=6.0, rounds=5)
+    options.add_argument("--workload", choices=["items", "paced"], default="items", help="event() or progress()")
+    return options.parse_args()
+
+
+def measure(names: list[str], options: argparse.Namespace) -> dict[str, float]:
+    """Microseconds of the worker's processor time for an event, of each contender."""
+    with ExitStack() as stack:
+        servers = {name: stack.enter_context(Server((CONTENDERS | PEERS)[name])) for name in names}
+        os.sched_setaffinity(0, {LOAD_CORE})
+        owners = {
+            viewer: name
+            for name, server in servers.items()
+            for viewer in load.open_viewers(
+                server.port, server.request(options.workload, rate=options.rate), options.streams
+            )
+        }
+        for viewer in owners:
+            stack.callback(viewer.reset)
+        load.read_for([*owners], load.SETTLE)
+        before = {name: server.cpu() for name, server in servers.items()}
+        events = dict.fromkeys(names, 0)
+        for viewer, block in load.blocks([*owners], options.seconds):
+            events[owners[viewer]] += viewer.count(block)
+        return {name: (server.cpu() - before[name]) / events[name] * 1e6 for name, server in servers.items()}
+
+
+if __name__ == "__main__":
+    main()
