@@ -1,6 +1,7 @@
 """Forty goals for the agent with their answers, and the world in which they are: what each tool returns for a key.
 
-Mechanisms were made with these; those of `agent_goals_held_out` are by somebody who had not seen any.
+Mechanisms were made with these; those of the other modules are by people who had not seen
+any, and those of `agent_goals_unseen` have taught none yet.
 """
 
 from __future__ import annotations

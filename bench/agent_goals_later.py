@@ -1,6 +1,6 @@
-"""Twenty-four fresh goals for the agent, all held out: by somebody who had not seen how it checks its answers.
+"""Twenty-four goals for the agent, by somebody else who had not seen how it checks its answers.
 
-Their worlds are others than those of `agent_goals` and `agent_goals_held_out`. A chain of calls may ask one tool twice.
+Their worlds are others than those of `agent_goals` and `agent_goals_others`. A chain of calls may ask one tool twice.
 """
 
 from __future__ import annotations
@@ -302,7 +302,6 @@ TASKS: Final = (
         ("radio", "bakery", "election"),
         (r"97[.,]3",),
         (r"103[.,]8|(?i:97[.,]3\d* ?(?:kHz|kilo))",),
-        held_out=True,
     ),
     Task(
         "tern",
@@ -310,7 +309,6 @@ TASKS: Final = (
         ("species", "car"),
         (r"(?i)Thalassea marmorea", r"(?i)\b3\b|\bthree\b"),
         (r"(?i)Vesperina|\b(?:4|four|74|140) eggs",),
-        held_out=True,
     ),
     Task(
         "dog",
@@ -321,7 +319,6 @@ TASKS: Final = (
             r"(?i)\byes\b|you can bring|\bdogs are (?:allowed|welcome|permitted)|\ballows dogs",
             r"(?i)not (?:found|known|specif|stat)|unknown|no (?:information|such|hotel)",
         ),
-        held_out=True,
     ),
     # -- chains ------------------------------------------------------------------------------------------------------
     Task(
@@ -330,7 +327,6 @@ TASKS: Final = (
         ("theatre", "hotel", "radio"),
         (r"(?i)\b14[:.h]00|\b0?2(?:[:.]00)? ?p\.? ?m|\b(?:14|2|two) o.clock|\b1400\b",),
         (r"(?i)\b15[:.h]00|\b0?3(?:[:.]00)? ?p\.? ?m|\b(?:15|3|three) o.clock|Lantern",),
-        held_out=True,
     ),
     Task(
         "parent-town",
@@ -338,7 +334,6 @@ TASKS: Final = (
         ("patent", "firm", "hotel"),
         (r"Ravensholt",),
         (r"Selmouth|(?i:\b(?:group|company) is (?:based |located |seated |headquartered )?in Hamble)",),
-        held_out=True,
     ),
     Task(
         "sequel-seats",
@@ -346,7 +341,6 @@ TASKS: Final = (
         ("play", "theatre", "firm"),
         (r"(?<![\d.,])185(?![.,]?\d)",),
         (r"\b420\b|\b605\b",),
-        held_out=True,
     ),
     # -- comparisons and differences ---------------------------------------------------------------------------------
     Task(
@@ -358,7 +352,6 @@ TASKS: Final = (
             r"(?i)oldest(?: of \w+(?: \w+)?| bridge| one)? is (?:the )?(?:Kestle|Marrow)",
             r"(?i)(?:Span|Viaduct) is (?:the )?old",
         ),
-        held_out=True,
     ),
     Task(
         "lighter-car",
@@ -369,7 +362,6 @@ TASKS: Final = (
             r"(?i)Trek (?:\([^)]*\) )?(?:is|weighs) (?:the )?(?:light|less)",
             r"(?i)lighter(?: car| one)? is (?:the )?Orbis|Lido is (?:the )?heav",
         ),
-        held_out=True,
     ),
     Task(
         "more-seats",
@@ -377,7 +369,6 @@ TASKS: Final = (
         ("theatre", "play", "schools"),
         (r"(?<![\d.,])235(?![.,]?\d)",),
         (r"(?i)\b605\b|[-\u2212]235|Theatre has 235 (?:seats )?more|Playhouse has 235 (?:seats )?(?:few|less)",),
-        held_out=True,
     ),
     Task(
         "grant-days",
@@ -385,7 +376,6 @@ TASKS: Final = (
         ("patent", "firm"),
         (r"(?<![\d.,])814(?![.,]?\d)",),
         (r"\b(?:81[0-35-9]|[78]\d[0-35-9]|84|449) days",),
-        held_out=True,
     ),
     # -- lists -------------------------------------------------------------------------------------------------------
     Task(
@@ -394,7 +384,6 @@ TASKS: Final = (
         ("election", "account"),
         (r"(?<![\d.,])10[.,'’\s]?049(?![.,]?\d)",),
         (r"(?i)\b9[.,'’\s]?285\b|\b7[.,'’\s]?995\b|\b4[.,'’\s]?120 votes (?:in (?:all|total)|were cast)",),
-        held_out=True,
     ),
     Task(
         "vegan-breads",
@@ -406,7 +395,6 @@ TASKS: Final = (
             r"(?i)(?<![.,])\b(?:[2356]|two|three|five|six) (?:(?:are|is) )?vegan",
             r"(?i)\b(?:4|four) (?:\w+ )?(?:breads )?(?:are )?(?:not|non-?|n't) ?vegan",
         ),
-        held_out=True,
     ),
     Task(
         "mean-bread",
@@ -414,7 +402,6 @@ TASKS: Final = (
         ("bakery", "species", "account"),
         (r"(?<![\d.,])3[.,]80?(?!\d)",),
         (r"(?<!\d)4[.,](?:15|45|56)(?!\d)|(?i:average[^.]{0,30} is (?:€ ?|EUR ?)?22[.,]80?(?! ?[\d/÷:]))",),
-        held_out=True,
     ),
     Task(
         "small-schools",
@@ -422,7 +409,6 @@ TASKS: Final = (
         ("schools", "election", "firm"),
         (r"Aldersey", r"Orlan"),
         (r"Tollgate|Finch Lane|Brackley",),
-        held_out=True,
     ),
     # -- calculations ------------------------------------------------------------------------------------------------
     Task(
@@ -431,7 +417,6 @@ TASKS: Final = (
         ("car", "radio"),
         (r"(?<![\d.,])267(?!\d)",),
         (r"(?i)\b692\b|\b430 ?mi|\b268\b|\b177[.,]?\d* ?mi|\b267[.,]?\d* ?(?:km|kilom)",),
-        held_out=True,
     ),
     Task(
         "seven-nights",
@@ -439,7 +424,6 @@ TASKS: Final = (
         ("hotel", "bridge"),
         (r"(?<![\d.,])826(?:[.,]0+)?(?![.,]?\d)",),
         (r"(?<!\d)(?:927[.,]5|1[.,'’\s]?029|997[.,]5|724[.,]5)",),
-        held_out=True,
     ),
     # -- what is not there -------------------------------------------------------------------------------------------
     Task(
@@ -448,7 +432,6 @@ TASKS: Final = (
         ("play", "theatre"),
         ABSENT,
         (r"Castellan|Brandreth|[Ww]ritten by (?!The )[A-Z]|[A-Z][a-z]+ [A-Z][a-z]+ wrote (?:the play )?The Paper",),
-        held_out=True,
     ),
     Task(
         "no-schools",
@@ -456,7 +439,6 @@ TASKS: Final = (
         ("schools", "election"),
         ABSENT,
         (r"(?i)\b[1-9]\d* pupils|Aldersey|Tollgate|Orlan|Brackley|Finch Lane",),
-        held_out=True,
     ),
     Task(
         "top-speed",
@@ -464,7 +446,6 @@ TASKS: Final = (
         ("car", "powerplant", "radio"),
         ABSENT,
         (r"(?i)\d ?(?:km/h|kph|kmh|mph|kilometres)|speed (?:of the Pellar Duo )?is (?:about |around )?\d",),
-        held_out=True,
     ),
     Task(
         "ungranted",
@@ -475,7 +456,6 @@ TASKS: Final = (
             r"(?i)(?<!not )(?<!not been )(?<!n't )(?<!n't been )\bgranted (?:on|in) (?:the )?(?:\d|[JFMASOND]\w+ \d)",
             r"(?i)2023-06-07|7 June|June 7|grant(?:ed)?(?: date)?(?: is|:) (?:the )?\d",
         ),
-        held_out=True,
     ),
     # -- what fails --------------------------------------------------------------------------------------------------
     Task(
@@ -484,7 +464,6 @@ TASKS: Final = (
         ("powerplant", "bridge"),
         DOWN,
         (r"(?i)\d ?(?:MW|megawatt)|not exist|no such|no power (?:plant|station)",),
-        held_out=True,
     ),
     Task(
         "two-accounts",
@@ -495,7 +474,6 @@ TASKS: Final = (
             r"(?i)4410-92(?:'s balance)?(?: is|:| has| holds)[^.\d]{0,20}\d[\d.,'’ ]* ?(?:€|EUR\b|euro)",
             r"(?i)not exist|no such|no account|4410-92 (?:is|was) not found|both accounts (?:have|hold)",
         ),
-        held_out=True,
     ),
     # -- files -------------------------------------------------------------------------------------------------------
     Task(
@@ -505,7 +483,6 @@ TASKS: Final = (
         (r"Amber Coast", r"(?<![\d.,])253(?![.,]?\d)"),
         (r"(?i)most[^.]{0,30} (?:was|is) (?:Low|The Quiet)|Lanterns sold the most|\b131\b|\b580\b",),
         files=("screenings.csv",),
-        held_out=True,
     ),
     Task(
         "trip-money",
@@ -517,6 +494,5 @@ TASKS: Final = (
         ),
         (r"(?i)Quist (?:gets|receives)|pay (?:to )?Mrs|(?:pay|paid)[^.]{0,25} by (?:the )?(?:5|11)(?:th)? June",),
         files=("trip.txt",),
-        held_out=True,
     ),
 )

@@ -116,9 +116,9 @@ def test_what_is_compared() -> None:
     lengths = [(f"o{number}", f"o{number}['length_m']") for number in (1, 2)]
     verdict = support.judge(goal, observations(*calls), lengths, "")
     assert verdict.hint.startswith("The goal compares by opened: read that of each.")
-    verdict = found(goal, observations(*calls), named("bridge"))
-    assert verdict is not None
-    assert verdict.text.startswith("Kestle Span: 1934-05-26, the earliest; Hollin Bridge 1966-10-03.")
+    other = found(goal, observations(*calls), named("bridge"))
+    assert other is not None
+    assert other.text.startswith("Kestle Span: 1934-05-26, the earliest; Hollin Bridge 1966-10-03.")
 
 
 def test_a_field_of_another_name() -> None:

@@ -1,4 +1,4 @@
-"""Twenty-four more goals for the agent, all held out: of other worlds, by somebody who had not seen how it checks.
+"""Twenty-four more goals for the agent, of other worlds, by somebody who had not seen how it checks answers.
 
 A goal may be of two kinds at once, as a chain of calls whose last one fails, or a sum over the rows of a table.
 """
@@ -298,7 +298,6 @@ TASKS: Final = (
         ("vessel", "harbour"),
         (r"(?i)Malt(?:a|ese)",),
         (r"(?i)Cypr|Liberia|Ireland|Irish",),
-        held_out=True,
     ),
     Task(
         "courtroom",
@@ -306,7 +305,6 @@ TASKS: Final = (
         ("hearing", "clinics", "invoice"),
         (r"(?i)\b5[- ]?B\b", *ABSENT),
         (r"(?i)(?:lawyer|counsel)[^.]{0,25} (?:is|was) (?:judge )?(?:Ada |A\. )?Pemberton|room 2[- ]?A\b|Osgood",),
-        held_out=True,
     ),
     Task(
         "issued-paid",
@@ -317,7 +315,6 @@ TASKS: Final = (
             *ABSENT,
         ),
         (r"(?i)2026-05-29|29(?:th)?(?: of)? May|May 29|(?<!not )\bpaid (?:on )?(?:the )?(?:\d|June|May)",),
-        held_out=True,
     ),
     # -- chains ------------------------------------------------------------------------------------------------------
     Task(
@@ -326,7 +323,6 @@ TASKS: Final = (
         ("parcel", "depot", "tariff"),
         (r"\b22[.,]20?(?!\d)",),
         (r"28[.,]8|37[.,]2|40[.,]8|35[.,]4",),
-        held_out=True,
     ),
     Task(
         "depot-down",
@@ -334,7 +330,6 @@ TASKS: Final = (
         ("parcel", "depot", "busline"),
         DOWN,
         (r"1632|(?i:not exist|no such|has no phone)",),
-        held_out=True,
     ),
     Task(
         "hub-city",
@@ -342,7 +337,6 @@ TASKS: Final = (
         ("parcel", "depot", "harbour"),
         (r"Tarbeck",),
         (r"Ulmstad|Velden|(?i:hub is in Carrow)",),
-        held_out=True,
     ),
     Task(
         "sister-port",
@@ -350,7 +344,6 @@ TASKS: Final = (
         ("vessel", "harbour", "satellite"),
         (r"(?i)\b47[.,][56]|\b48 ?(?:feet|foot|ft)",),
         (r"(?i)\b36[.,]?\d* ?(?:feet|foot|ft)|14[.,]5 ?(?:feet|foot|ft)|\b24[.,]6",),
-        held_out=True,
     ),
     # -- comparisons and differences ---------------------------------------------------------------------------------
     Task(
@@ -360,7 +353,6 @@ TASKS: Final = (
         ("vessel", "harbour", "matches"),
         (r"Aurelia Marsh", r"87[.,]7"),
         (r"(?i)81[.,]4|longest(?: one| ship)? is (?:the )?(?:Brave|Corr)|(?:Finch|Corrigan) is the longest",),
-        held_out=True,
     ),
     Task(
         "launches",
@@ -368,7 +360,6 @@ TASKS: Final = (
         ("satellite", "vessel"),
         (r"(?i)Kestrel[- ]?2", r"\b79\b"),
         (r"(?i)Meridian[- ]?4 (?:went up|was launched|launched|was|is|came) (?:the )?(?:first|earlier|before)",),
-        held_out=True,
     ),
     # -- lists -------------------------------------------------------------------------------------------------------
     Task(
@@ -377,7 +368,6 @@ TASKS: Final = (
         ("matches", "share"),
         (r"(?i)\b10\b|\bten\b",),
         (r"(?i)\b12 goals|\b(?:conceded|let in) (?:12|22)\b|\btwelve\b",),
-        held_out=True,
     ),
     Task(
         "emergencies",
@@ -385,7 +375,6 @@ TASKS: Final = (
         ("clinics", "hearing"),
         (r"Elmside", r"Quayside"),
         (r"Harrow Gate|Brannock",),
-        held_out=True,
     ),
     # -- calculations ------------------------------------------------------------------------------------------------
     Task(
@@ -394,7 +383,6 @@ TASKS: Final = (
         ("alloy", "tariff"),
         (r"2[.,'\s]?084",),
         (r"2[.,'\s]?052|1[.,'\s]?172|1[.,'\s]?211|1[.,'\s]?140 ?(?:°F|degrees F)",),
-        held_out=True,
     ),
     Task(
         "night-cost",
@@ -402,7 +390,6 @@ TASKS: Final = (
         ("tariff", "invoice"),
         (r"(?<![\d.,])88(?:[.,]0+)?(?![.,]?\d|%)",),
         (r"(?i)97[.,]9|99[.,]84|\b88 cents",),
-        held_out=True,
     ),
     # -- what is not there -------------------------------------------------------------------------------------------
     Task(
@@ -411,7 +398,6 @@ TASKS: Final = (
         ("vessel", "harbour", "depot"),
         ABSENT,
         (r"\d[.,'\s]?\d{3}\b",),
-        held_out=True,
     ),
     Task(
         "no-clinics",
@@ -422,7 +408,6 @@ TASKS: Final = (
             r"(?i)\b[1-9]\d* (?:of the )?(?:\w+ )?clinics?\b|(?<!not )\b(?:one|two|three|four) clinics?\b",
             r"Elmside|Quayside",
         ),
-        held_out=True,
     ),
     Task(
         "passengers",
@@ -430,7 +415,6 @@ TASKS: Final = (
         ("vessel", "satellite"),
         ABSENT,
         (r"(?i)\d passengers|carry (?:up to |about )?\d|19[.,'\s]?870",),
-        held_out=True,
     ),
     Task(
         "retired",
@@ -438,7 +422,6 @@ TASKS: Final = (
         ("satellite", "busline", "alloy"),
         ABSENT,
         (r"(?i)2025-08-01|August|decommissioned on \d",),
-        held_out=True,
     ),
     # -- what fails --------------------------------------------------------------------------------------------------
     Task(
@@ -447,7 +430,6 @@ TASKS: Final = (
         ("busline", "hearing"),
         DOWN,
         (r"(?i)\b0?5[:.]12|not exist|no such|no line 27",),
-        held_out=True,
     ),
     Task(
         "two-shares",
@@ -458,7 +440,6 @@ TASKS: Final = (
             r"(?i)ORSK(?: (?:now |currently )?(?:costs?|is|stands at|trades at)|[:=])[^.\d]{0,12}\d+[.,]\d",
             r"(?i)[-\u2212]1[.,]55|KLMR (?:has )?fallen|KLMR fell|12[.,]84|not exist|no such",
         ),
-        held_out=True,
     ),
     Task(
         "tariff-gap",
@@ -469,7 +450,6 @@ TASKS: Final = (
             r"(?i)0?[.,]037|\b3[.,]7 ?c|no difference|costs? the same",
             r"(?i)(?:costs|is|by) (?:€ ?)?0[.,]312 (?:EUR |euros? )?more",
         ),
-        held_out=True,
     ),
     # -- files -------------------------------------------------------------------------------------------------------
     Task(
@@ -479,7 +459,6 @@ TASKS: Final = (
         (r"(?i)\b4\b|\bfour\b",),
         (r"(?i)\b(?:5|five) (?:of the )?(?:\w+ )?repairs|\b(?:5|five) took",),
         files=("repairs.csv",),
-        held_out=True,
     ),
     Task(
         "brakes",
@@ -488,7 +467,6 @@ TASKS: Final = (
         (r"(?<![\d.,])405(?:[.,]0+)?(?![.,]?\d)",),
         (r"\b730\b|1[.,'\s]?435|2[.,'\s]?690",),
         files=("repairs.csv",),
-        held_out=True,
     ),
     Task(
         "allotment-key",
@@ -497,7 +475,6 @@ TASKS: Final = (
         (r"Osei",),
         (r"Dunmore",),
         files=("allotments.txt",),
-        held_out=True,
     ),
     Task(
         "water-off",
@@ -506,6 +483,5 @@ TASKS: Final = (
         (r"\b140\b",),
         (r"\b(?:139|141|142) days",),
         files=("allotments.txt",),
-        held_out=True,
     ),
 )
