@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NotRequired
+from typing import Any, Final, NotRequired, cast
 
 import orjson
 from typing_extensions import TypedDict  # pydantic takes no other on Python 3.11
@@ -46,6 +46,11 @@ class Table(TypedDict):
     part: NotRequired[str]
     rows: int
     columns: list[Column]
+
+
+class Described(Table):
+    """A table for a model that writes SQL: with its first row, where there is one."""
+
     first: NotRequired[dict[str, Any]]
 
 
@@ -97,7 +102,7 @@ def run_sql(sql: str, files: Sequence[Upload | Path] = (), *, limit: int = 200, 
     }
 
 
-def describe(files: Sequence[Upload | Path] = ()) -> tuple[list[Table], list[Warned]]:
+def describe(files: Sequence[Upload | Path] = ()) -> tuple[list[Described], list[Warned]]:
     """The tables that `run_sql` makes of these files, for a model that writes SQL, and what it should know of them.
 
     Some have their first row. Raises `OperationError` with `empty_file`, `not_a_table`, `unreadable_file`, `too_large`
@@ -105,11 +110,12 @@ def describe(files: Sequence[Upload | Path] = ()) -> tuple[list[Table], list[War
     """
     with Engine() as engine:
         tables, warnings = _tables(engine, files)
-        for table in tables[:FIRST_ROWS]:
+        described = [cast(Described, table) for table in tables]
+        for table in described[:FIRST_ROWS]:
             sql = f"SELECT * FROM {identifier(table['name'])}"  # noqa: S608  # in quotes where it needs them
             rows = [row for message in engine.ask(sql, 1, SECONDS) for row in message.get("rows", ())]
             table["first"] = rows[0] if rows else {}
-        return tables, warnings
+        return described, warnings
 
 
 def _tables(engine: Engine, files: Sequence[Upload | Path]) -> tuple[list[Table], list[Warned]]:

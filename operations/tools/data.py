@@ -41,7 +41,7 @@ def describe(files: Sequence[Upload]) -> list[str]:
     return lines + [f"Warning: {warning['message']}" for warning in warnings[:MAX_WARNINGS]]
 
 
-def _such_as(table: queries.Table) -> str:
+def _such_as(table: queries.Described) -> str:
     """The first row: how the table writes a month, and the words in it."""
     first = [*table.get("first", {}).items()][:MAX_COLUMNS]
     shown = {name: cut(value, MAX_VALUE) if isinstance(value, str) else value for name, value in first}

@@ -115,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if isinstance(reply, str):
             schema = request["response_format"]["json_schema"]["schema"]
-            if "parts" not in schema["properties"]:  # the second try
+            if "next" in schema["properties"] and "parts" not in schema["properties"]:  # the second try of an agent
                 reply = json.dumps({"next": json.loads(reply)["next"]})
             self._check(reply, schema)
             reply = Loose(reply)
