@@ -57,7 +57,7 @@ def _unfollowed(
             continue
         if len(observations.siblings(path)) > 1:
             continue  # one of many
-        words = words_of(key.replace("_", " "))
+        words = words_of(key)
         if followed.count(key) >= max((goal.words.count(word) for word in words), default=0):
             continue
         between = words in [words_of(word) for word in goal.between]
@@ -93,7 +93,7 @@ def _call_to_look_up(
     key: str, value: str, goal: Goal, observations: Observations, tools: Sequence[Tool]
 ) -> Call | None:
     """A call about the value of a field: of the tool that bears its name, else like one about a name of the goal."""
-    words = {*words_of(key.replace("_", " "))}
+    words = {*words_of(key)}
     calls = (first_call(tool, value) for tool in tools if words & _subjects(tool))
     return next(filter(None, calls), None) or _call_alike(value, observations) or _call_about(value, goal, observations)
 
@@ -114,7 +114,7 @@ def _form(text: str) -> str:
 def _subjects(tool: Tool) -> set[str]:
     """The words of the names of a tool and of its parameters."""
     names = (tool.name, *tool.parameters.get("properties", {}))
-    return {word for name in names for word in words_of(name.replace("_", " "))}
+    return {word for name in names for word in words_of(name)}
 
 
 def _call_about(about: str, goal: Goal, observations: Observations, *, like_found: bool = False) -> Call | None:

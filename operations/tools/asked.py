@@ -9,7 +9,7 @@ from typing import Any, Final
 from ..form.currency import code_of
 from ..form.dates import date_of
 from .goal import Goal
-from .observed import Observations, words, words_of
+from .observed import Observations, words, words_of, words_of_key
 from .units import quantity, unit_of
 from .values import Path, Value, plain
 
@@ -31,7 +31,7 @@ _FIELD: Final = re.compile(
 _DATE: Final = re.compile(r"^\d{4}-\d\d-\d\d(?!\d)")
 _WHICH: Final = re.compile(r"\b(?:[Ww]hat|[Ww]hich) ([a-z]+)\b")
 _HOW_MANY: Final = re.compile(r"\b[Hh]ow many (?:more )?([a-z]+)\b")
-_MEASURES: Final = words("degree time percent point more other different of are is in")
+_NO_FIELDS: Final = words("degree time percent point more other different of are is in")
 """Words after `how many` that name no field."""
 _LAST: Final = words("number address name date code value id")
 """Words that mean little at the end of a field's name."""
@@ -104,7 +104,7 @@ def asks_for_other(goal: Goal, key: str, value: str) -> bool:
 
 def is_asked_for_itself(goal: Goal, key: str) -> bool:
     """Whether a goal asks which depot it is, and not for something of the depot."""
-    words = "|".join(map(re.escape, {*words_of(key.replace("_", " "))}))
+    words = "|".join(map(re.escape, {*words_of(key)}))
     asks = (
         r"\b(?:which|what|whose|who|whom|name|find|list|show|give me|tell me)(?: out)?(?: is| are| was)?(?: the| its)?"
     )
@@ -127,7 +127,7 @@ def asked_fields(goal: Goal) -> list[tuple[str, set[str]]]:
 
 
 def _is_measure(word: str) -> bool:
-    return word in _MEASURES or unit_of(word) is not None or code_of(word) is not None
+    return word in _NO_FIELDS or unit_of(word) is not None or code_of(word) is not None
 
 
 def _all_words(own: set[str]) -> set[str]:
@@ -146,5 +146,5 @@ def kind_words(value: str) -> tuple[str, ...]:
 
 def key_words(key: str) -> list[str]:
     """The words of the name of a field."""
-    parts = words_of(re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", key))
+    parts = words_of_key(key)
     return [*parts, "".join(parts)]

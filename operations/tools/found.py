@@ -71,7 +71,7 @@ def _nothing_of_the_kind(goal: Goal, observations: Observations, tools: Tools) -
         return None
     useful = {each.tool for each in observations.all if each.is_useful}
     for each in observations.all:
-        is_named = {*words_of(each.tool.replace("_", " "))} <= {*goal.words}
+        is_named = {*words_of(each.tool)} <= {*goal.words}
         values = [str(value) for value in each.arguments.values() if value is not None]
         if each.is_empty and each.tool not in useful and is_named and values and set(values) <= {*goal.names}:
             return support.Verdict("\n".join(failures(goal, observations)), True)

@@ -20,7 +20,7 @@ from .asked import other_kind
 from .expressions import Evaluation
 from .goal import STARTS, TOTALS, Goal
 from .nothing import MAKE_ONE
-from .observed import Observations, Observed, has_words, text_of, words, words_of
+from .observed import Observations, Observed, has_words, text_of, words, words_of, words_of_key
 from .suggested import example, measured_by, numbers_of
 from .units import unit_of
 from .values import Path, Value, plain
@@ -116,13 +116,13 @@ def unresolved(
 
     The goal names neither such a field nor its value, and no call was made about that.
     """
-    subjects = {word for tool in tools for word in words_of(tool.replace("_", " "))}
+    subjects = {word for tool in tools for word in words_of(tool)}
     for path in reads:
         key, leaf = str(path[-1]), observations.at(path)
         if isinstance(leaf, list | dict | float | bool | None) or is_long(leaf) or is_in_goal(leaf, goal):
             continue
         is_new = normalize(str(leaf)) not in observations.called
-        if is_new and not is_named(key, goal) and {*words_of(key.replace("_", " "))} & subjects - _GENERIC:
+        if is_new and not is_named(key, goal) and {*words_of(key)} & subjects - _GENERIC:
             yield key, leaf
 
 
@@ -148,9 +148,7 @@ def _uncomputed(
         return
     numbers = numbers_of(observations, reads)
     is_one_of_many = len(numbers) == 1 and len(observations.siblings(numbers[0])) > 1
-    if (len(numbers) > 1 or is_one_of_many) and not any(
-        {*words_of(str(path[-1]).replace("_", " "))} & TOTALS for path in numbers
-    ):
+    if (len(numbers) > 1 or is_one_of_many) and not any({*words_of(str(path[-1]))} & TOTALS for path in numbers):
         what = "of all of them" if is_one_of_many else "of them"
         yield f"The goal asks for one value that is computed {what}{example(goal, observations, reads)}."
 
@@ -182,8 +180,8 @@ def _links(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator
     if not goal.between or not reads:
         return
     called = [observations.by_name[name] for name in sorted({str(path[0]) for path in reads})]
-    known = words_of(" ".join(word for each in called for word in (each.tool, *each.arguments)).replace("_", " "))
-    inside = words_of(" ".join(str(key) for path in reads for key in path[1:-1]).replace("_", " "))
+    known = words_of(" ".join(word for each in called for word in (each.tool, *each.arguments)))
+    inside = words_of(" ".join(str(key) for path in reads for key in path[1:-1]))
     seen = [(path, normalize(str(leaf))) for path, leaf in observations.leaves()]
     followed = any(
         value not in goal.plain and any(leaf == value and path[0] != each.name for path, leaf in seen)
@@ -227,7 +225,7 @@ def is_named(key: str, goal: Goal) -> bool:
 
 def _times_named(key: str, goal: Goal) -> int:
     """How many times the goal names a field by all its words, without units; 0 for one that means little."""
-    parts = words_of(re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", key))
+    parts = words_of_key(key)
     telling = [
         part
         for part in parts
@@ -354,7 +352,7 @@ def _other_measure(goal: Goal, observations: Observations, reads: set[Path]) -> 
     wanted = measured_by(goal)
     records = [observations.at(observations.record(path)) for path in reads]
     keys = {key for record in records if isinstance(record, dict) for key in record}
-    fitting = {key for key in keys if {*words_of(key.replace("_", " "))} & wanted}
+    fitting = {key for key in keys if {*words_of(key)} & wanted}
     read = {str(key) for path in reads for key in path[1:]}
     if fitting and not fitting & read and reads:
         yield f"The goal compares by {min(fitting)}: read that of each."

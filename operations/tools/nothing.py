@@ -130,7 +130,7 @@ def unasked(goal: Goal, observations: Observations, tools: Iterable[Tool]) -> li
 def _is_named(tool: str, goal: Goal) -> bool:
     """Whether the goal has a word of the name of a tool, or the beginning or the end of one: `powerplant`."""
     words = [word for word in goal.words if len(word) > LONG_WORD]
-    own = {*words_of(tool.replace("_", " "))}
+    own = {*words_of(tool)}
     return bool(own & {*goal.words}) or any(
         each.startswith(word) or each.endswith(word) for each in own for word in words
     )
@@ -158,7 +158,7 @@ def untried(goal: Goal, observations: Observations, tools: Tools) -> str:
     rest = sorted({*tools} - {each.tool for each in observations.all})
     may_know = all(each.is_empty for each in observations.all)
     named = [tool for tool in rest if may_know and _is_named(tool, goal)]
-    subjects = {word for tool in tools for word in words_of(tool.replace("_", " "))}
+    subjects = {word for tool in tools for word in words_of(tool)}
     of_something = {word for found in re.findall(r"\bthe ([a-z]+) of\b", goal.text) for word in words_of(found)}
     is_chain = goal.between or re.search(r"['’]s [a-z]", goal.text) or of_something & subjects
     first = next(iter([*named, *(rest if is_chain else ())]), None)

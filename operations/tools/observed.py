@@ -160,8 +160,13 @@ def text_of(value: Any) -> str:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text, without the endings that tell one from several."""
+    """The words of a text, also of a name with underscores, without the endings that tell one from several."""
     return [_stem(word) for word in re.findall(r"[^\W_]+", normalize(text))]
+
+
+def words_of_key(key: str) -> list[str]:
+    """The words of the name of a field: `weight_g`, `distanceKm`."""
+    return words_of(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", key))
 
 
 def _stem(word: str) -> str:

@@ -16,7 +16,7 @@ from ..form.words import normalize
 from .asked import SAME, asks_for_number
 from .base import Tool
 from .goal import Goal
-from .observed import Observations, words, words_of
+from .observed import Observations, words, words_of, words_of_key
 from .units import quantity, unit_of
 from .values import Path
 from .wording import stands_in
@@ -81,7 +81,7 @@ def rate(goal: Goal, observations: Observations) -> str:
     """A price for a unit, times the number of these units in the goal; empty if there is none, or several."""
     found = set()
     for path in numbers_of(observations, {path for path, _ in observations.leaves()}):
-        words = _words(str(path[-1]))
+        words = words_of_key(str(path[-1]))
         unit = words[words.index("per") + 1 :][:1] if "per" in words else []
         for number in re.findall(rf"(\d[\d.,]*) ?{re.escape(unit[0])}s?\b", goal.plain) if unit else ():
             found.add(f"{expression_of(path)} * {number.rstrip('.,')}")
@@ -172,21 +172,21 @@ def _compared(goal: Goal, observations: Observations) -> Iterator[Values]:
     """One field of several things, or the entry of a list in which it is highest or lowest."""
     fields = measured_by(goal)
     for path, entries in _lists(observations):
-        keys = [key for key in entries[0] if {*_words(key)} & fields]
+        keys = [key for key in entries[0] if {*words_of_key(key)} & fields]
         keys = keys or [key for key in entries[0] if _is_number(entries[0][key]) and is_about(key, goal)]
         name = _name(goal, entries)
-        direction = goal.direction(dates=bool(keys and {*_words(keys[0])} & _TIMES))
+        direction = goal.direction(dates=bool(keys and {*words_of_key(keys[0])} & _TIMES))
         if len(keys) == 1 and name and direction:
             choose = "max" if direction > 0 else "min"
             entry = f"{choose}({expression_of(path)}, key=lambda each: each[{keys[0]!r}])"
             yield [(each, f"{entry}[{each!r}]") for each in (name, keys[0])]
     places: dict[tuple[str, ...], list[Path]] = {}
     for path, _ in observations.leaves():
-        if isinstance(path[-1], str) and {*_words(path[-1])} & fields and not observations.siblings(path)[1:]:
+        if isinstance(path[-1], str) and {*words_of_key(path[-1])} & fields and not observations.siblings(path)[1:]:
             places.setdefault((observations.by_name[str(path[0])].tool, *map(str, path[1:])), []).append(path)
     for paths in places.values():
         expressions = [expression_of(path) for path in sorted(paths, key=lambda path: _place(goal, observations, path))]
-        direction = goal.direction(dates=bool({*_words(str(paths[0][-1]))} & _TIMES))
+        direction = goal.direction(dates=bool({*words_of_key(str(paths[0][-1]))} & _TIMES))
         if goal.is_yes_or_no and len(paths) == 2 and direction:
             yield [("answer", (" > " if direction > 0 else " < ").join(expressions))]
         elif len(paths) > 1:
@@ -209,8 +209,8 @@ def _totals(goal: Goal, observations: Observations) -> Iterator[tuple[str, str]]
 
 def _price_and_quantity(entry: Mapping[str, Any]) -> tuple[str, str] | None:
     keys = [key for key, value in entry.items() if _is_number(value)]
-    prices = [key for key in keys if {*_words(key)} & _PRICES]
-    quantities = [key for key in keys if {*_words(key)} & _QUANTITIES]
+    prices = [key for key in keys if {*words_of_key(key)} & _PRICES]
+    quantities = [key for key in keys if {*words_of_key(key)} & _QUANTITIES]
     return (prices[0], quantities[0]) if len(prices) == len(quantities) == 1 else None
 
 
@@ -234,7 +234,7 @@ def _conditions(goal: Goal, entries: Sequence[Mapping[str, Any]], asked: Collect
         if all(isinstance(value, bool) for value in values) and is_about(key, goal):
             yield f"each[{key!r}]"
         for found in _THRESHOLD.finditer(goal.plain) if all(map(_is_number, values)) else ():
-            if {*words_of(found["of"])} & {*_words(key)}:
+            if {*words_of(found["of"])} & {*words_of_key(key)}:
                 yield f"each[{key!r}] {_OPERATORS[found['how']]} {found['number'].rstrip('.,')}"
         texts = {value for value in values if isinstance(value, str) and len(value) < 40 and quantity(value) is None}
         named = [
@@ -261,7 +261,7 @@ def is_about(key: str, goal: Goal) -> bool:
     """Whether the name of a field, or what means the same, stands in the goal; of units one is enough."""
     known = {*goal.words}.union(*(group for group in SAME if group & {*goal.words}))
     units = {unit_of(word) for word in goal.words} - {None}
-    parts = [part for part in _words(key) if code_of(part) is None and part not in _AGGREGATES]
+    parts = [part for part in words_of_key(key) if code_of(part) is None and part not in _AGGREGATES]
     plain = [part for part in parts if unit_of(part) is None]
     return bool(parts) and (all(part in known for part in plain) if plain else unit_of(parts[0]) in units)
 
@@ -269,10 +269,6 @@ def is_about(key: str, goal: Goal) -> bool:
 def measured_by(goal: Goal) -> set[str]:
     """Words for the fields that are compared by an adjective of the goal: the weight of what is heavier."""
     return {field for adjectives, fields in _MEASURES if adjectives & {*goal.words} for field in fields}
-
-
-def _words(key: str) -> list[str]:
-    return words_of(re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", key))
 
 
 # --- whether that is all ---------------------------------------------------------------------------------------------
@@ -290,14 +286,14 @@ PLAIN: Final = {
 
 def complete(goal: Goal, observations: Observations, tools: Iterable[Tool]) -> Iterator[Values]:
     """Those of `suggested` that take each word of the goal into account, or what the tools are for."""
-    known = " ".join(f"{tool.name} {tool.description} {' '.join(tool.parameters)}" for tool in tools)
+    known = " ".join(" ".join((tool.name, tool.description, *tool.parameters.get("properties", {}))) for tool in tools)
     return (values for values in suggested(goal, observations) if _is_all_of(goal, values, observations, known))
 
 
 def _is_all_of(goal: Goal, values: Values, observations: Observations, known: str) -> bool:
     asked = " ".join(str(value) for each in observations.all for value in each.arguments.values())
     expressions = " ".join(expression for _, expression in values)
-    used = {*words_of(f"{expressions} {asked} {known}".replace("_", " "))}
+    used = {*words_of(f"{expressions} {asked} {known}")}
     if goal.compares:
         used |= {word for adjectives, _ in _MEASURES for word in adjectives} | {"or"}
     used = used.union(*(group for group in SAME if group & used))

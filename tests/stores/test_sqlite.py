@@ -91,6 +91,20 @@ def test_the_newest_blocks_move_to_their_runs(tmp_path: Path, monkeypatch: pytes
             assert ids(parse_frames(late.read("a", first).block)) == list(range(first + 1, 14))
 
 
+def test_a_block_that_is_there_already_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that another process has added would be: it stops neither the others nor the run."""
+    monkeypatch.setattr(sqlite_driver, "SETTLE_AFTER", 2)
+    file = tmp_path / "runs.db"
+    with contextlib.closing(SqliteStore(file)) as store:
+        producer = start_run(store, "r")
+        producer.write(event("item"))
+        does(file, "INSERT INTO newest SELECT run, last, last, x'00' FROM settled WHERE run = 'r'")
+        producer.write(event("item"))
+        producer.write(event("item"))
+        assert ids(read_all(store, "r")) == [1, 2, 3, 4]
+        assert counted(file, "newest") == 0
+
+
 def test_a_large_block_is_put_where_it_stays(tmp_path: Path) -> None:
     """It takes pages of its own, and would be copied."""
     file = tmp_path / "runs.db"

@@ -150,25 +150,23 @@ class SqliteDriver(SqliteFile):
         values["first"] = blocks[0].first if blocks else fold.last_event_id + 1
         values["ended"] = self._clock.now() if fold.over else None
         values["expires"] = values["ended"] + self._retention if fold.over else None
-        row = db.execute(SQL["fold"], values).fetchone()
-        if row is None:
+        if not db.execute(SQL["fold"], values).rowcount:
             return rows.refusal(db, run, worker, epoch)
-        size = row["size"]
         if gap is not None:
             room.drop_blocks(db, run, gap)
             db.execute(SQL["trimmed"], {**values, "oldest": gap})
-            size = values["size"]
         if blocks:
             self._add_block(db, values)
         if fold.over:
             db.execute(SQL["drop_checkpoint"], values)
+        (size,) = db.execute(SQL["size"], values).fetchone()
         if size > self._keep_bytes and not fold.refers:
             room.trim(db, run, size, self._keep_bytes - self._keep_bytes // 8)
         return "kept", fold.last_event_id
 
     def _add_block(self, db: Connection, values: Mapping[str, Any]) -> None:
         if values["size"] > LARGE_BLOCK:
-            db.execute(SQL["add_settled"], [values[name] for name in ("run", "first", "last_event_id", "frames")])
+            db.execute(SQL["add_settled"], values)
             return
         db.execute(SQL["add_block"], values)
         self._added += 1

@@ -66,5 +66,5 @@ def settle(db: Connection) -> None:
         frames.append(row["frames"])
     if frames:
         joined.append((run, first, last, b"".join(frames)))
-    db.executemany(SQL["add_settled"], joined)
+    db.executemany(SQL["settle"], joined)
     db.execute(SQL["drop_newest"])

@@ -13,7 +13,7 @@ DROP INDEX IF EXISTS runs_waiting;
 DROP TRIGGER IF EXISTS runs_erased;
 ALTER TABLE blocks RENAME TO settled;
 CREATE TABLE IF NOT EXISTS newest (run TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, frames BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS newest_of_run ON newest (run, last);
+CREATE UNIQUE INDEX IF NOT EXISTS newest_of_run ON newest (run, last);
 CREATE VIEW IF NOT EXISTS blocks AS
   SELECT run, first, last, frames FROM settled UNION ALL SELECT run, first, last, frames FROM newest;
 CREATE TRIGGER IF NOT EXISTS blocks_add INSTEAD OF INSERT ON blocks BEGIN

@@ -66,7 +66,7 @@ UPDATE runs SET state = :state, ending = :ending, last = :last_event_id, updated
   result = :result, error = :error, question = :question, usage = :usage, size = size + :size, ended = :ended, expires = :expires,
   appended = {transaction}
   WHERE id = :run AND worker = :worker AND epoch = :epoch AND ending IS NULL
-  AND (last >= :first - 1 OR :gap IS NOT NULL) RETURNING size
+  AND (last >= :first - 1 OR :gap IS NOT NULL)
 
 -- name: producer
 SELECT worker, epoch, ending, last FROM runs WHERE id = :run
@@ -77,8 +77,14 @@ DELETE FROM checkpoints WHERE run = :run
 -- name: add_block
 INSERT INTO newest (run, first, last, frames) VALUES (:run, :first, :last_event_id, :frames)
 
+-- name: size
+SELECT size FROM runs WHERE id = :run
+
 -- name: add_settled
-INSERT INTO settled (run, first, last, frames) VALUES (?, ?, ?, ?)
+INSERT INTO settled (run, first, last, frames) VALUES (:run, :first, :last_event_id, :frames)
+
+-- name: settle
+INSERT OR IGNORE INTO settled (run, first, last, frames) VALUES (?, ?, ?, ?)
 
 -- name: newest
 SELECT run, first, last, frames FROM newest ORDER BY run, last
