@@ -7,6 +7,7 @@ unix socket has all of them again.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import struct
@@ -17,7 +18,8 @@ from typing import Final
 IP_LOCAL_PORT_RANGE: Final = 51
 """Linux 6.3: the first and the last port of a socket, 16 bits each (ip(7); the last one is in the upper bits)."""
 
-FEW: Final = range(40_000, 40_050)
+FEW: Final = 50
+"""How many ports it is tried with."""
 
 
 def local_ports() -> int:
@@ -26,7 +28,17 @@ def local_ports() -> int:
     return last - first + 1
 
 
-def connections(addresses: int, ports: range = FEW) -> int:
+def free_ports() -> range:
+    """A range of `FEW` ports that no socket is bound to now: the kernel skips such a port, whatever its address is."""
+    for first in range(40_000, 60_000, FEW):
+        with ExitStack() as stack, contextlib.suppress(OSError):
+            for port in range(first, first + FEW):
+                stack.enter_context(socket.socket()).bind(("", port))
+            return range(first, first + FEW)
+    raise RuntimeError("no range of ports is free")
+
+
+def connections(addresses: int, ports: range) -> int:
     """How many connections the kernel makes with these ports to servers on so many loopback addresses.
 
     Raises `OSError` where the kernel is older than Linux 6.3.
