@@ -57,17 +57,25 @@ def service(rate: float) -> Iterator[int]:
             process.kill()
 
 
+def proxy(name: str, port: int) -> Contender:
+    """The contender in front of the service on `port`."""
+    return Contender(name, gunicorn(f"proxies:create({port})"), store=CONTENDERS[name][1])
+
+
+def request(name: str) -> bytes:
+    """The HTTP request that opens a relayed stream."""
+    body = b'{"model":"m","stream":true}'
+    head = f"POST {CONTENDERS[name][0]} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\nAccept: text/event-stream\r\n"
+    return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
 def measure(name: str, port: int, options: argparse.Namespace) -> Sequence[float]:
     """Seconds for a million events, and the milliseconds of the delivery: the median and the 99th percentile.
 
     Raises `RuntimeError` where the server did not send as many events as it should.
     """
-    path, store = CONTENDERS[name]
-    body = b'{"model":"m","stream":true}'
-    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\nAccept: text/event-stream\r\n"
-    request = f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
-    with Server(Contender(name, gunicorn(f"proxies:create({port})"), store=store)) as server:
-        viewers = open_viewers(server.port, request, options.streams)
+    with Server(proxy(name, port)) as server:
+        viewers = open_viewers(server.port, request(name), options.streams)
         load.read_for(viewers, SETTLE)
         cpu = server.cpu()
         delays = load.delays(viewers, options.seconds)

@@ -1,6 +1,7 @@
 """What paced streams cost beside a Flask generator, with all contenders on one core at the same time.
 
     python -m bench.together --only stream,memory,sqlite,redis --streams 30 --rate 50 --seconds 6 --rounds 5
+    python -m bench.together --relayed --only relay,memory,sqlite --rate 20
 
 Other machines share the processor of this one, and its speed changes by the second: measured one after another (as
 `bench.paced` does, for the delivery times) the same code may take 30 % more or less. What slows one of these servers
@@ -15,9 +16,9 @@ import os
 import statistics
 from contextlib import ExitStack
 
-from bench import load
+from bench import load, relay
 from bench.paced import CONTENDERS, PEERS
-from bench.servers import LOAD_CORE, Server
+from bench.servers import LOAD_CORE, Contender, Server
 from bench.side_by_side import parser
 
 
@@ -25,9 +26,13 @@ def main() -> None:
     """Measures, and prints a table."""
     options = arguments()
     load.allow_descriptors()
+    os.sched_setaffinity(0, {LOAD_CORE})  # the service behind relays inherits it
     names = ["naive", *options.only.split(",")]
-    rounds = [measure(names, options) for _ in range(options.rounds)]
-    print(f"{options.streams} streams ({options.workload}) of {options.rate:g} events/s on each, at once; medians")
+    with ExitStack() as stack:
+        port = stack.enter_context(relay.service(options.rate)) if options.relayed else 0
+        rounds = [measure(names, port, options) for _ in range(options.rounds)]
+    what = "relayed streams" if options.relayed else f"streams ({options.workload})"
+    print(f"{options.streams} {what} of {options.rate:g} events/s on each, at once; medians")
     print(f"{'':13} {'x naive':>8} {'us/event':>9}  rounds")
     for name in names:
         ratios = [each[name] / each["naive"] for each in rounds]
@@ -40,20 +45,28 @@ def arguments() -> argparse.Namespace:
     options = parser("together", __doc__, "stream,memory,sqlite,redis", 50.0)
     options.set_defaults(streams=30, seconds=6.0, rounds=5)
     options.add_argument("--workload", choices=["items", "paced"], default="items", help="event() or progress()")
+    options.add_argument("--relayed", action="store_true", help="streams of another service, beside a naive proxy")
     return options.parse_args()
 
 
-def measure(names: list[str], options: argparse.Namespace) -> dict[str, float]:
+def contender(name: str, port: int, options: argparse.Namespace) -> tuple[Contender, bytes]:
+    """A contender, and the request that opens one of its streams; with `port`, that of the service behind it."""
+    if port:
+        return relay.proxy(name, port), relay.request(name)
+    found = (CONTENDERS | PEERS)[name]
+    return found, found.request(options.workload, rate=options.rate)
+
+
+def measure(names: list[str], port: int, options: argparse.Namespace) -> dict[str, float]:
     """Microseconds of the worker's processor time for an event, of each contender."""
+    contenders = {name: contender(name, port, options) for name in names}
     with ExitStack() as stack:
-        servers = {name: stack.enter_context(Server((CONTENDERS | PEERS)[name])) for name in names}
+        servers = {name: stack.enter_context(Server(contenders[name][0])) for name in names}
         os.sched_setaffinity(0, {LOAD_CORE})
         owners = {
             viewer: name
             for name, server in servers.items()
-            for viewer in load.open_viewers(
-                server.port, server.request(options.workload, rate=options.rate), options.streams
-            )
+            for viewer in load.open_viewers(server.port, contenders[name][1], options.streams)
         }
         for viewer in owners:
             stack.callback(viewer.reset)

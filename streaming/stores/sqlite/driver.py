@@ -145,9 +145,21 @@ class SqliteDriver(SqliteFile):
         known: Fold | None = None,
     ) -> tuple[Kept, int]:
         frames = b"".join([frame for block in blocks for frame in block.frames])
+        first = blocks[0].first if blocks else fold.last_event_id + 1
+        if gap is None and fold.result is None and fold.error is None and not fold.over:
+            grown = (fold.state, fold.last_event_id, fold.updated, fold.progress, fold.question, fold.usage, len(frames))
+            where = (run, worker, epoch, first - 1, self._keep_bytes - len(frames))
+            if db.execute(SQL["grow"], (*grown, *where)).rowcount:
+                self._add_block(db, run, first, fold.last_event_id, frames)
+                return "kept", fold.last_event_id
+        return self._append(db, run, worker, epoch, first, frames, fold, gap)
+
+    def _append(
+        self, db: Connection, run: str, worker: str, epoch: int, first: int, frames: bytes, fold: Fold, gap: int | None
+    ) -> tuple[Kept, int]:
+        """Appends whatever it is: the last events of a run, those after a gap, and to a run that is to be trimmed."""
         values = rows.values_of(fold)
-        values |= {"run": run, "worker": worker, "epoch": epoch, "gap": gap, "size": len(frames), "frames": frames}
-        values["first"] = blocks[0].first if blocks else fold.last_event_id + 1
+        values |= {"run": run, "worker": worker, "epoch": epoch, "gap": gap, "size": len(frames), "first": first}
         values["ended"] = self._clock.now() if fold.over else None
         values["expires"] = values["ended"] + self._retention if fold.over else None
         if not db.execute(SQL["fold"], values).rowcount:
@@ -155,8 +167,7 @@ class SqliteDriver(SqliteFile):
         if gap is not None:
             room.drop_blocks(db, run, gap)
             db.execute(SQL["trimmed"], {**values, "oldest": gap})
-        if blocks:
-            self._add_block(db, values)
+        self._add_block(db, run, first, fold.last_event_id, frames)
         if fold.over:
             db.execute(SQL["drop_checkpoint"], values)
         (size,) = db.execute(SQL["size"], values).fetchone()
@@ -164,11 +175,13 @@ class SqliteDriver(SqliteFile):
             room.trim(db, run, size, self._keep_bytes - self._keep_bytes // 8)
         return "kept", fold.last_event_id
 
-    def _add_block(self, db: Connection, values: Mapping[str, Any]) -> None:
-        if values["size"] > LARGE_BLOCK:
-            db.execute(SQL["add_settled"], values)
+    def _add_block(self, db: Connection, run: str, first: int, last: int, frames: bytes) -> None:
+        if not frames:  # of a run that was only compared
             return
-        db.execute(SQL["add_block"], values)
+        if len(frames) > LARGE_BLOCK:
+            db.execute(SQL["add_settled"], (run, first, last, frames))
+            return
+        db.execute(SQL["add_block"], (run, first, last, frames))
         self._added += 1
         if self._added >= SETTLE_AFTER:
             self._added = 0
