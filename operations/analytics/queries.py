@@ -23,7 +23,10 @@ from .sources import SAMPLE, sources
 from .sql import identifier
 
 FIRST_ROWS: Final = 5
-"""How many tables are described with their first row."""
+"""How many tables are described with their first row, and with texts of their columns."""
+TEXTS: Final = 200
+TEXT: Final = 40
+"""How many different texts of a column, and of how many characters at most."""
 SECONDS: Final = 60.0
 """Time limit of a statement."""
 
@@ -49,9 +52,10 @@ class Table(TypedDict):
 
 
 class Described(Table):
-    """A table for a model that writes SQL: with its first row, where there is one."""
+    """A table for a model that writes SQL: with its first row, where there is one, and short texts of its columns."""
 
     first: NotRequired[dict[str, Any]]
+    texts: NotRequired[list[str]]
 
 
 class Warned(TypedDict):
@@ -112,10 +116,20 @@ def describe(files: Sequence[Upload | Path] = ()) -> tuple[list[Described], list
         tables, warnings = _tables(engine, files)
         described = [cast(Described, table) for table in tables]
         for table in described[:FIRST_ROWS]:
-            sql = f"SELECT * FROM {identifier(table['name'])}"  # noqa: S608  # in quotes where it needs them
-            rows = [row for message in engine.ask(sql, 1, SECONDS) for row in message.get("rows", ())]
+            name = identifier(table["name"])
+            rows = _rows(engine, f"SELECT * FROM {name}", 1)  # noqa: S608  # in quotes where it needs them
             table["first"] = rows[0] if rows else {}
+            columns = [identifier(column["name"]) for column in table["columns"] if column["type"] == "VARCHAR"]
+            texts = " UNION ".join(
+                f"(SELECT DISTINCT {each} AS text FROM {name} WHERE length({each}) < {TEXT} LIMIT {TEXTS})"  # noqa: S608
+                for each in columns
+            )
+            table["texts"] = [row["text"] for row in _rows(engine, texts, TEXTS * len(columns))] if texts else []
         return described, warnings
+
+
+def _rows(engine: Engine, sql: str, limit: int) -> list[dict[str, Any]]:
+    return [row for message in engine.ask(sql, limit, SECONDS) for row in message.get("rows", ())]
 
 
 def _tables(engine: Engine, files: Sequence[Upload | Path]) -> tuple[list[Table], list[Warned]]:

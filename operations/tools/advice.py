@@ -7,11 +7,12 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from ..form.dates import date_of
 from ..form.words import normalize
-from .asked import asks_for_other, field_words, is_asked_for_itself, key_words
+from .asked import asks_for_other, field_words, is_asked_for_itself, key_words, kind_words
 from .base import Tool
 from .goal import Goal
-from .missing import is_named, look_up, names_without_call, unresolved
+from .missing import is_in_goal, is_named, look_up, names_without_call, unresolved
 from .nothing import first_call, missing_call
 from .observed import Observations, has_words, words_of
 
@@ -34,7 +35,7 @@ def advice(goal: Goal, observations: Observations, tools: Sequence[Tool]) -> Ite
             yield Advice(missing.hint, True, missing.call)
         return
     for text in names_without_call(goal, observations, ()):
-        about = next((name for name in goal.names if name in text), "")
+        about = text.removeprefix("No call was made about ").partition(":")[0]
         yield Advice(text, True, _call_about(about, goal, observations, like_found=True))
     called = observations.called
     numbers = [number for number in goal.numbers if number in called]
@@ -55,8 +56,8 @@ def _unfollowed(
         key = str(path[-1])
         if not isinstance(leaf, str) or normalize(leaf) in called or normalize(leaf) in goal.plain or len(leaf) > 60:
             continue
-        if len(observations.siblings(path)) > 1:
-            continue  # one of many
+        if len(observations.siblings(path)) > 1 or kind_words(leaf) or date_of(leaf[:10]):
+            continue  # one of many, or nothing that is looked up
         words = words_of(key)
         if followed.count(key) >= max((goal.words.count(word) for word in words), default=0):
             continue
@@ -122,7 +123,9 @@ def _call_about(about: str, goal: Goal, observations: Observations, *, like_foun
     calls = sorted(observations.all, key=lambda each: not each.is_useful) if like_found else observations.all
     for each in calls if about else ():
         for parameter, value in each.arguments.items():
-            if isinstance(value, str) and any(has_words(name, value) for name in goal.names):
+            if isinstance(value, str) and (
+                any(has_words(name, value) for name in goal.names) or is_in_goal(value, goal)
+            ):
                 return each.tool, {**each.arguments, parameter: about}
     return None
 

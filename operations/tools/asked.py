@@ -19,7 +19,12 @@ _HOW_MUCH: Final = re.compile(
     re.IGNORECASE,
 )
 _WHEN: Final = re.compile(r"\bwhen\b|\b(?:what|which) (?:day|date|time|year)\b", re.IGNORECASE)
-_WHO: Final = re.compile(r"\bwho(?:m|se)?\b|\bwhere\b|\b(?:what|which) (?:city|town|country|street)\b", re.IGNORECASE)
+_WHO: Final = re.compile(
+    r"(?:^|[.?!:;,]\s*|\b(?:and|or|but|me|know|out|say|by|from|to|for|of) )(?:who(?:m|se)?|where)\b|"
+    r"\b(?:what|which) (?:city|town|country|street)\b",
+    re.IGNORECASE,
+)
+"""`Who is ...`, and not `the adjuster who is ...`."""
 _FIELD: Final = re.compile(
     r"\b(?:[Ww]hat|[Ww]hich|[Ww]ho) (?:is|are|was|were) the ([a-z][a-z -]*?)"
     r"(?: of| for| in| at| on| that| which|[?.,;]|$| and)(?!\w)|"
@@ -116,7 +121,7 @@ def asked_fields(goal: Goal) -> list[tuple[str, set[str]]]:
 
     The last word does not count where it means little: the number of a phone number.
     """
-    found = [next(filter(None, match.groups())) for match in _FIELD.finditer(goal.text.replace("e-mail", "email"))]
+    found = [next(filter(None, match.groups())) for match in _FIELD.finditer(goal.spelled.replace("e-mail", "email"))]
     phrases = [words_of(each) for each in found]
     phrases = [each[:-1] if len(each) > 1 and each[-1] in _LAST else each for each in phrases]
     which = [words_of(match[1]) for match in _WHICH.finditer(goal.text)]

@@ -31,14 +31,15 @@ def tables(files: Sequence[Upload]) -> list[Upload]:
     return [file for file in files if file not in others]
 
 
-def describe(files: Sequence[Upload]) -> list[str]:
+def describe(files: Sequence[Upload]) -> tuple[list[str], frozenset[str]]:
     """A line for each table, as in `orders(day DATE): 365 rows, such as {"day": "2026-01-01"}`, and for each warning.
 
-    Raises `OperationError` for a file that is not a table.
+    Also the short texts in their rows. Raises `OperationError` for a file that is not a table.
     """
     found, warnings = queries.describe(tables(files))
     lines = [f"{table['name']}({_columns(table['columns'])}): {table['rows']} rows{_such_as(table)}" for table in found]
-    return lines + [f"Warning: {warning['message']}" for warning in warnings[:MAX_WARNINGS]]
+    lines += [f"Warning: {warning['message']}" for warning in warnings[:MAX_WARNINGS]]
+    return lines, frozenset(text for table in found for text in table.get("texts", ()))
 
 
 def _such_as(table: queries.Described) -> str:

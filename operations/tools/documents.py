@@ -48,17 +48,23 @@ def read(
     content = _read(document.path)
     texts = content["pages"]
     answer = {"file": document.filename, "page_count": content["page_count"]}
-    if find and find.strip():
-        return {**answer, "passages": list(_passages(texts, find))}
+    passages = list(_passages(texts, find)) if find and find.strip() else []
+    if passages:
+        return {**answer, "passages": passages}
+    if find and find.strip():  # words that it does not hold
+        answer, pages = {**answer, "passages": []}, None
     first, last = _range(pages, len(texts))
     return {**answer, "pages": [{"page": n, "text": texts[n - 1]} for n in range(first, last + 1)]}
 
 
 def _document(name: str | None) -> Upload:
     files = documents(call_context.get().files)
-    matches = [file for file in files if name is None or file.filename.lower() == name.strip().lower()]
+    is_only = len(files) == 1  # whatever a model calls it
+    matches = [file for file in files if is_only or (name and file.filename.lower() == name.strip().lower())]
     if len(matches) != 1:
-        raise ToolError("not_found", f"Name one of these documents: {', '.join(file.filename for file in files)}")
+        raise ToolError(
+            "invalid_arguments", f"Name one of these documents: {', '.join(file.filename for file in files)}"
+        )
     return matches[0]
 
 

@@ -17,7 +17,7 @@ from .asked import asks_for_day, asks_for_number, field_words, key_words, kind_w
 from .goal import Goal
 from .missing import is_in_goal, is_long, names_without_call, unresolved
 from .nothing import Tools, untried
-from .observed import Observations, words_of
+from .observed import Observations, is_alike, words_of
 from .suggested import PLAIN, complete, days, expression_of
 from .values import Path
 from .wording import failures, fields_without_answer
@@ -27,8 +27,6 @@ _MORE: Final = re.compile(
     re.IGNORECASE,
 )
 """Words of a goal that asks for more than one field, or for what is computed."""
-STEM: Final = 4
-"""Letters that two forms of a word have in common: `join` and `joined`."""
 
 
 def found(goal: Goal, observations: Observations, tools: Tools) -> support.Verdict | None:
@@ -125,9 +123,5 @@ def _place(goal: Goal, path: Path, leaf: Any) -> tuple[bool, int] | None:
         return None
     if asked := field_words(goal):
         return (False, 0) if asked & {*keys} else None
-    places = ((word not in keys, at) for at, word in enumerate(goal.words) if any(_is_alike(word, key) for key in keys))
+    places = ((word not in keys, at) for at, word in enumerate(goal.words) if any(is_alike(word, key) for key in keys))
     return min(places, default=None)
-
-
-def _is_alike(word: str, key: str) -> bool:
-    return word == key or (min(len(word), len(key)) >= STEM and (word.startswith(key) or key.startswith(word)))

@@ -32,8 +32,7 @@ STARTS: Final = words("""
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _RELATIVE: Final = {"today": 0, "tonight": 0, "tomorrow": 1, "yesterday": -1, "heute": 0, "morgen": 1, "gestern": -1}
 _THRESHOLD: Final = re.compile(
-    r"\b(?:more|less|fewer|greater|higher|lower|larger|smaller|longer|shorter|heavier|lighter|older|younger|earlier|"
-    r"later|cheaper|cost\w* (?:more|less)) than (?=[€$£]?\d)|\b(?:at (?:most|least|the latest)|more or less|"
+    r"\b(?:more|less|\w+er|cost\w* (?:more|less)) than (?=[€$£]?\d)|\b(?:at (?:most|least|the latest)|more or less|"
     r"no later than|sooner or later|(?:latest|last) (?:rate|news|version|reading|status|value|price))\b",
     re.IGNORECASE,
 )
@@ -69,9 +68,11 @@ _TOTAL: Final = re.compile(
 )
 _BETWEEN: Final = re.compile(
     r"\bof (?:the )?(?:[A-Z0-9][\w.-]* ?)+['’]s? ([^\W\d_]+)(?!['’\w])|['’]s ([^\W\d_]+)['’]s?\b|"
-    r"\bof the ([^\W\d_]+(?: [^\W\d_]+)?) (?:of|for|that|which|who|whose)\b"
+    r"\bof the ([^\W\d_]+(?: [^\W\d_]+)?) (?:of|for|that|which|who|whose)\b|"
+    r"\b(?:[Ww]here|[Ww]hen|(?:[Ww]hich|[Ww]hat|[Hh]ow) [^\W\d_]+) (?:is|was|are|were|do|does|did) the ([^\W\d_]+) of\b"
 )
-"""`the number of Jane Doe's manager`, `Jane Doe's manager's number`, `the number of the manager of Jane Doe`."""
+"""`the number of Jane Doe's manager`, `Jane Doe's manager's number`, `the number of the manager of Jane Doe`,
+`where was the manager of Jane Doe born`."""
 _YES_NO: Final = re.compile(
     r"(?:is|are|was|were|does|do|did|can|could|has|have|had|will|would|should|may)\b(?! .*\bor\b)", re.IGNORECASE
 )
@@ -79,15 +80,21 @@ _YES_NO: Final = re.compile(
 
 @dataclass(frozen=True)
 class Goal:
-    """A goal and the day on which it is asked."""
+    """A goal and the day on which it is asked; `row_texts` are the short texts in the tables that came with it."""
 
     text: str
     today: date
+    row_texts: frozenset[str] = frozenset()
 
     @cached_property
     def plain(self) -> str:
         """The text without differences that do not matter."""
         return normalize(self.text)
+
+    @cached_property
+    def spelled(self) -> str:
+        """The text without contractions: what's the fee."""
+        return re.sub(r"\b([Ww]hat|[Ww]ho|[Ww]here|[Ww]hen|[Hh]ow|[Tt]hat|[Ii]t)['’]s\b", r"\1 is", self.text)
 
     @cached_property
     def words(self) -> list[str]:
@@ -112,6 +119,13 @@ class Goal:
             joins = is_name and match[0] == word and not _is_other(word)
             begins = match[0] in ".!?:;\n"
         return [name for name in names if code_of(name) is None and not name.isdigit()]
+
+    @cached_property
+    def titles(self) -> list[str]:
+        """Names that may be one, with small words between them: `Heron in Slate`."""
+        names = "|".join(map(re.escape, sorted(self.names, key=len, reverse=True)))
+        between = "(?:of|in|on|at|under|with|for|and the|by)"
+        return re.findall(rf"\b(?:{names})(?: {between}(?: the)? (?:{names}))+\b", self.text) if names else []
 
     @cached_property
     def numbers(self) -> list[str]:
@@ -165,6 +179,11 @@ class Goal:
         words = _HIGH | _LOW | _LATE | _EARLY
         return bool(self._compared & words or _EITHER.search(_THRESHOLD.sub(" ", self.text)))
 
+    @cached_property
+    def degrees(self) -> set[str]:
+        """Adjectives that it compares by: `more humid`, `the most populous`."""
+        return set(re.findall(r"\b(?:more|less|most|least) ([^\W\d_]{4,})", self.plain))
+
     @property
     def by_time(self) -> bool:
         """Whether it asks for the earlier or the later, of dates or of years."""
@@ -178,7 +197,7 @@ class Goal:
     @cached_property
     def between(self) -> list[str]:
         """Words for what stands between the thing that is named and what is asked for: the manager of somebody."""
-        return [word.casefold() for match in _BETWEEN.finditer(self.text) for word in match.groups() if word]
+        return [word.casefold() for match in _BETWEEN.finditer(self.spelled) for word in match.groups() if word]
 
     @property
     def asks_for_total(self) -> bool:

@@ -21,7 +21,7 @@ from .expressions import Evaluation
 from .goal import STARTS, TOTALS, Goal
 from .nothing import MAKE_ONE
 from .observed import Observations, Observed, has_words, text_of, words, words_of, words_of_key
-from .suggested import example, measured_by, numbers_of
+from .suggested import example, is_measured, numbers_of
 from .units import unit_of
 from .values import Path, Value, plain
 
@@ -34,6 +34,9 @@ LOOK_UP: Final = "look that up first."
 """The end of a hint that only a call of a tool helps with."""
 _FREE: Final = frozenset(("0", "1", "2", "-1"))
 """Numbers that an expression may have of its own."""
+_BESIDE: Final = r"(?:(?: is)?(?: much)?(?: more \w+| less \w+| \w+er) than|,? and|,? or)(?: the)? ([^\W\d_]+)"
+SAID: Final = 3
+"""Letters of a text of a table that stands in a goal by no chance."""
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -55,7 +58,8 @@ def problems(
     if not reads:
         yield "No value of the answer is of an observation."
     yield from names_without_call(goal, observations, reads)
-    yield from _unused_numbers(goal, observations, reads, literals)
+    computing = {each for one in computed if one.evaluation.reads for each in one.evaluation.literals}
+    yield from _unused_numbers(goal, observations, reads, computing if computed else literals)
     yield from _uncomputed(goal, observations, computed, reads)
     yield from _links(goal, observations, reads)
     yield from _chains(goal, observations, reads, literals)
@@ -63,6 +67,7 @@ def problems(
     yield from _picked(goal, observations, computed, reads)
     yield from _other_days(goal, observations, computed, reads)
     yield from _unused_words(goal, observations, reads, literals)
+    yield from _unchosen_rows(goal, observations, reads)
     yield from _comparison(goal, observations, computed, reads)
     yield from other_kind(goal, observations, [each.value for each in computed], reads)
 
@@ -94,11 +99,22 @@ def names_without_call(goal: Goal, observations: Observations, reads: set[Path] 
     arguments = [value for each in observations.all for value in each.arguments.values() if value is not None]
     asked = " ".join(map(text_of, arguments))
     seen = " ".join(text_of(observations.values[str(path[0])]) for path in {path[:1] for path in reads})
-    missing = [name for name in goal.names if not has_words(name, f"{asked} {seen}")]
+    names = [*goal.names, *_beside(goal, observations)]
+    missing = [name for name in names if not has_words(name, f"{asked} {seen}")]
     missing += [name for name in goal.names if name not in missing and _is_only_absent(name, observations)]
     codes = {value for value in arguments if isinstance(value, str) and re.fullmatch(r"[A-Z]{2,3}", value)}
     if len(missing) > len(codes):
         yield f"No call was made about {missing[-1]}: {MAKE_ONE}"
+
+
+def _beside(goal: Goal, observations: Observations) -> Iterator[str]:
+    """A word without a capital beside one that a call was about: how much older `fennock` is than `tarnwick`."""
+    for value in observations.called:
+        if re.fullmatch(r"[^\W\d_]+", value):
+            pattern = (
+                rf"\b{value}(?:(?: is)?(?: much)?(?: more \w+| less \w+| \w+er) than|,? and|,? or)(?: the)? ([^\W\d_]+)"
+            )
+            yield from (word for word in re.findall(pattern, goal.text) if word not in STARTS and word.islower())
 
 
 def _is_only_absent(name: str, observations: Observations) -> bool:
@@ -122,7 +138,8 @@ def unresolved(
         if isinstance(leaf, list | dict | float | bool | None) or is_long(leaf) or is_in_goal(leaf, goal):
             continue
         is_new = normalize(str(leaf)) not in observations.called
-        if is_new and not is_named(key, goal) and {*words_of(key)} & subjects - _GENERIC:
+        others = subjects - {*words_of(observations.by_name[str(path[0])].tool)} - _GENERIC
+        if is_new and not is_named(key, goal) and {*words_of(key)} & others:
             yield key, leaf
 
 
@@ -183,15 +200,21 @@ def _links(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator
     known = words_of(" ".join(word for each in called for word in (each.tool, *each.arguments)))
     inside = words_of(" ".join(str(key) for path in reads for key in path[1:-1]))
     seen = [(path, normalize(str(leaf))) for path, leaf in observations.leaves()]
+    asked = {normalize(str(value)) for each in called for value in each.arguments.values()}
     followed = any(
         value not in goal.plain and any(leaf == value and path[0] != each.name for path, leaf in seen)
         for each in called
         for value in map(normalize, map(str, each.arguments.values()))
     )
     for word in goal.between:
-        if not followed and not set(words_of(word)) <= {*known, *inside}:
-            found = [str(observations.at(path)) for path, _ in seen if words_of(word) == words_of(str(path[-1]))]
-            yield f"The answer is not about the {word}{f', {found[0]}' if found else ''}: {LOOK_UP}"
+        if set(words_of(word)) <= {*known, *inside}:
+            continue
+        own = {value: path for path, value in seen if words_of(word) == words_of(str(path[-1]))}
+        if own and not asked & {*own}:
+            path = next(iter(own.values()))
+            yield look_up(str(path[-1]), observations.at(path))
+        elif not own and not followed:
+            yield f"The answer is not about the {word}: {LOOK_UP}"
 
 
 def _other_subject(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator[str]:
@@ -320,6 +343,23 @@ def _unused_words(goal: Goal, observations: Observations, reads: set[Path], lite
                 yield f"The answer does not take {text!r} of the goal into account: choose the entries by it."
 
 
+def _unchosen_rows(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator[str]:
+    """A text of a table that the goal names, and that no statement chooses rows by, nor a row that was read."""
+    if not goal.row_texts:
+        return
+    queries = [observations.by_name[name] for name in {str(path[0]) for path in reads}]
+    seen = " ".join(text_of(each.arguments) for each in queries if each.tool == "query")
+    seen += " ".join(text_of(observations.at(observations.record(path))) for path in reads) if seen else ""
+    for text in sorted(goal.row_texts) if seen else ():
+        is_said = len(text) >= SAID and is_in_goal(text, goal)
+        if (
+            is_said
+            and not wording.stands_in(text, seen)
+            and not re.search(rf"\b{re.escape(text)}\b", seen, re.IGNORECASE)
+        ):
+            yield f"No statement chooses the rows of {text!r}, which the goal names: {MAKE_ONE}"
+
+
 def _comparison(
     goal: Goal, observations: Observations, computed: Sequence[Computed], reads: set[Path]
 ) -> Iterator[str]:
@@ -349,10 +389,9 @@ def _comparison(
 
 def _other_measure(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator[str]:
     """A field that the goal does not compare by, though there is one that it does: the length of the older bridge."""
-    wanted = measured_by(goal)
     records = [observations.at(observations.record(path)) for path in reads]
     keys = {key for record in records if isinstance(record, dict) for key in record}
-    fitting = {key for key in keys if {*words_of(key)} & wanted}
+    fitting = {key for key in keys if is_measured(key, goal)}
     read = {str(key) for path in reads for key in path[1:]}
     if fitting and not fitting & read and reads:
         yield f"The goal compares by {min(fitting)}: read that of each."

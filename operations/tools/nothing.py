@@ -111,18 +111,19 @@ def _about_no_term(goal: Goal, observations: Observations) -> Missing | None:
 def unasked(goal: Goal, observations: Observations, tools: Iterable[Tool]) -> list[tuple[str, dict[str, str]]]:
     """The calls that have to be made before nothing is found: of each tool about each name of the goal as it stands.
 
-    Only of tools that change nothing and need no more than a name, and that were called or that the goal names: what is
-    asked of the others would leave the machine unasked.
+    Only of tools that change nothing and need no more than a name. First of those that were called or that the goal
+    names; then of the others too, one of which may know where to go on: the museum of a sculpture.
     """
     called = {each.tool for each in observations.all}
+    first = [tool for tool in tools if tool.name in called or _is_named(tool.name, goal)]
     calls = (
         first_call(tool, name)
-        for name in goal.names
-        for tool in tools
+        for tool in sorted(tools, key=lambda tool: tool not in first)
+        for name in (*goal.titles, *goal.names)
         if tool.repeatable
         and not tool.approve
         and not _is_asked(tool.name, name, observations)
-        and (tool.name in called or _is_named(tool.name, goal))
+        and (tool in first or (tool.url and (not _takes_codes(tool) or re.search(r"\d", name))))
     )
     return [call for call in calls if call][:MOST_CALLS]
 
@@ -161,7 +162,7 @@ def untried(goal: Goal, observations: Observations, tools: Tools) -> str:
     subjects = {word for tool in tools for word in words_of(tool)}
     of_something = {word for found in re.findall(r"\bthe ([a-z]+) of\b", goal.text) for word in words_of(found)}
     is_chain = goal.between or re.search(r"['’]s [a-z]", goal.text) or of_something & subjects
-    first = next(iter([*named, *(rest if is_chain else ())]), None)
+    first = next(iter([*named, *(rest if may_know and is_chain else ())]), None)
     return f"No call of {first} was made, which may know more: {MAKE_ONE}" if first else ""
 
 

@@ -19,6 +19,9 @@ FAULTS: Final = (
     *("http_400", "http_405", "http_406", "http_415", "http_422"),
 )
 """Codes of failures of a call itself, which another one might not have."""
+STEM: Final = 4
+"""Letters that two forms of a word have in common."""
+_ENDING: Final = re.compile(r"(?:[bdgmnprt]?(?:e?[rdn]|ing)|ity|ness|al|a?tion|ion|ment|[ae]nce|y|e|or|th)?")
 ROUNDED: Final = 0.01
 """How much a model may round a coordinate."""
 
@@ -172,6 +175,15 @@ def words_of_key(key: str) -> list[str]:
 def _stem(word: str) -> str:
     stem = word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
     return f"{stem[:-2]}y" if len(stem) > 3 and stem.endswith("ie") else stem
+
+
+def is_alike(word: str, other: str) -> bool:
+    """Whether two words differ in their endings alone: `join` and `joined`, `humid` and `humidity`."""
+    if word == other or word[:STEM] != other[:STEM] or min(len(word), len(other)) < STEM:
+        return word == other
+    common = next((at for at, pair in enumerate(zip(word, other, strict=False)) if pair[0] != pair[1]), None)
+    rests = (word[common:], other[common:]) if common else (word[len(other) :], other[len(word) :])
+    return all(map(_ENDING.fullmatch, rests))
 
 
 def has_words(term: str, text: str) -> bool:

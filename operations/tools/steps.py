@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import secrets
 import time
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial as bound
 from typing import Any, Final
@@ -24,12 +25,14 @@ from .base import Tool
 from .calls import SECONDS, Call, Outcome, cut, run_concurrently
 from .context import CallContext
 from .events import EndReason, Support
+from .expressions import Evaluation
 from .found import found
 from .goal import Goal
 from .nothing import unasked
 from .observed import NOT_FOUND, Observations, Observed
 from .results import CallResult, Result, Step
 from .resume import UNKNOWN, OpenStep, restore, state_to_keep
+from .values import ExpressionError, plain
 from .web import Web
 
 APPROVAL_SECONDS: Final = 600.0
@@ -94,7 +97,8 @@ class AgentRun:
         """Runs the steps until there is an answer, from the checkpoint of the last attempt on."""
         if "query" in self._tools_by_name:
             yield progress("Looking at the tables", step="tables")
-            self._tables = data.describe(self.files)
+            self._tables, texts = data.describe(self.files)
+            self._goal = replace(self._goal, row_texts=texts)
         self.model = yield from connect()
         self.deadline = time.monotonic() + self.seconds
         first, opened = (1, None) if kept is None else restore(self, kept)
@@ -307,8 +311,10 @@ class AgentRun:
     # -- the tools ----------------------------------------------------------------------------------------------------
 
     def _calls(self, step: int, plan: plans.Plan) -> list[Call]:
-        """The calls of a plan, each once."""
-        calls = {_key(*call): call for call in plan.calls}.values()
+        """The calls of a plan, each once; an expression in an argument stands for its value."""
+        seen = self._seen()
+        computed = ((name, {key: _computed(value, seen) for key, value in given.items()}) for name, given in plan.calls)
+        calls = {_key(*call): call for call in computed}.values()
         return [
             Call(f"{step}.{number}", name, self._tools_by_name.get(name), arguments)
             for number, (name, arguments) in enumerate(calls, 1)
@@ -400,6 +406,17 @@ class AgentRun:
 def _changes(call: Call) -> bool:
     """Whether a call may change something, so that it must not be made twice."""
     return call.tool is not None and not call.tool.repeatable
+
+
+def _computed(argument: Any, seen: Observations) -> Any:
+    """What an argument such as `o1['manager']` stands for; any other as it is."""
+    if not isinstance(argument, str) or not re.match(r"o\d+\[", argument):
+        return argument
+    try:
+        value = plain(Evaluation(seen.values).value(argument))
+    except ExpressionError:
+        return argument
+    return argument if value is None or isinstance(value, list | dict) else value
 
 
 def _call_data(call: Call) -> Json:

@@ -16,8 +16,8 @@ from ..form.words import normalize
 from .asked import SAME, asks_for_number
 from .base import Tool
 from .goal import Goal
-from .observed import Observations, words, words_of, words_of_key
-from .units import quantity, unit_of
+from .observed import Observations, is_alike, words, words_of, words_of_key
+from .units import quantity, unit_of, unit_of_field
 from .values import Path
 from .wording import stands_in
 
@@ -25,17 +25,13 @@ Values = list[tuple[str, str]]
 """Names and expressions."""
 
 _THRESHOLD: Final = re.compile(
-    r"\b(?P<how>more than|over|above|at least|less than|fewer than|under|below|at most) "
-    r"(?P<number>\d[\d.,]*) (?P<of>\w+)"
+    r"\b(?P<how>at least|at most|over|above|under|below|(?P<adjective>\w{3,}) than) "
+    r"(?P<number>\d[\d.,]*) ?(?P<of>[^\W\d_]*)"
 )
-_OPERATORS: Final = {
-    **dict.fromkeys(("more than", "over", "above"), ">"),
-    **dict.fromkeys(("less than", "fewer than", "under", "below"), "<"),
-    "at least": ">=",
-    "at most": "<=",
-}
+_ABOVE: Final = words("more over above longer heavier higher taller warmer hotter larger bigger deeper wider greater")
+_BELOW: Final = words("less fewer under below shorter lighter lower colder cooler smaller cheaper narrower shallower")
 _MEAN: Final = re.compile(r"\b(?:average|mean|durchschnitt\w*)\b")
-_OTHERWISE: Final = re.compile(r"\b(?:no|not|without|except|other|or|neither|nor|only|both|either)\b|n't\b")
+_OTHERWISE: Final = re.compile(r"\b(?:no|not|without|except|other|or|neither|nor|both|either)\b|n't\b")
 """Words with which a condition may mean its opposite."""
 _MEASURES: Final = [
     (words("long longer longest short shorter shortest"), words("length page duration minute distance km")),
@@ -54,6 +50,8 @@ _MEASURES: Final = [
 """What is compared by an adjective: the words for its fields."""
 _TIMES: Final = _MEASURES[-1][1]
 _PRICES: Final = frozenset(("price", "cost", "fee", "rate"))
+_PAID: Final = re.compile(r"\b(?:cost|costs|pay|come to|charge|charged|spend|price|owe)\b")
+"""Words of a goal that asks what something costs."""
 _QUANTITIES: Final = frozenset(("quantity", "qty", "count", "piece", "stock", "number", "unit"))
 _AGGREGATES: Final = frozenset(("max", "min", "sum", "avg"))
 """Words in the names of columns that SQL has computed."""
@@ -145,9 +143,15 @@ def suggested(goal: Goal, observations: Observations) -> Iterator[Values]:
             if value := _of_list(goal, path, entries, asked=observations.called):
                 yield [value]
         numbers = numbers_of(observations, {path for path, _ in observations.leaves()})
-        factors = [number for number in goal.numbers if not any(number in each for each in observations.called)]
-        if len(numbers) == len(factors) == 1 and asks_for_number(goal):
-            yield [(str(numbers[0][-1]), expression_over(goal, observations, {*numbers}))]
+        factors = [
+            number for number in goal.numbers if not any(stands_in(number, each) for each in observations.called)
+        ]
+        prices = [path for path in numbers if _is_price(str(path[-1]))] if _PAID.search(goal.plain) else []
+        of = prices if len(prices) == 1 else numbers
+        if len(of) == len(factors) == 1 and (prices or asks_for_number(goal)):
+            yield [(str(of[0][-1]), expression_over(goal, observations, {*of}))]
+        if len(goal.names) > 1 and not goal.asks_for_total:
+            yield from _of_each(goal, observations)
 
 
 def _of_list(
@@ -156,7 +160,7 @@ def _of_list(
     conditions = [*_conditions(goal, entries, asked)]
     tests = f" if {' and '.join(conditions)}" if conditions else ""
     over = f"for each in {expression_of(path)}{tests}"
-    number, pair, name = _field(goal, entries), _price_and_quantity(entries[0]), _name(goal, entries)
+    number, pair, name = _field(goal, path, entries), _price_and_quantity(entries[0]), _name(goal, entries)
     if number and _MEAN.search(goal.plain):
         return f"mean {number}", f"sum(each[{number!r}] {over}) / len([each {over}])"
     if goal.asks_for_total and number:
@@ -170,9 +174,8 @@ def _of_list(
 
 def _compared(goal: Goal, observations: Observations) -> Iterator[Values]:
     """One field of several things, or the entry of a list in which it is highest or lowest."""
-    fields = measured_by(goal)
     for path, entries in _lists(observations):
-        keys = [key for key in entries[0] if {*words_of_key(key)} & fields]
+        keys = [key for key in entries[0] if is_measured(key, goal)]
         keys = keys or [key for key in entries[0] if _is_number(entries[0][key]) and is_about(key, goal)]
         name = _name(goal, entries)
         direction = goal.direction(dates=bool(keys and {*words_of_key(keys[0])} & _TIMES))
@@ -182,7 +185,10 @@ def _compared(goal: Goal, observations: Observations) -> Iterator[Values]:
             yield [(each, f"{entry}[{each!r}]") for each in (name, keys[0])]
     places: dict[tuple[str, ...], list[Path]] = {}
     for path, _ in observations.leaves():
-        if isinstance(path[-1], str) and {*words_of_key(path[-1])} & fields and not observations.siblings(path)[1:]:
+        key = path[-1]
+        if not isinstance(key, str) or observations.siblings(path)[1:]:
+            continue
+        if is_measured(key, goal) or (_is_number(observations.at(path)) and is_about(key, goal)):
             places.setdefault((observations.by_name[str(path[0])].tool, *map(str, path[1:])), []).append(path)
     for paths in places.values():
         expressions = [expression_of(path) for path in sorted(paths, key=lambda path: _place(goal, observations, path))]
@@ -191,6 +197,21 @@ def _compared(goal: Goal, observations: Observations) -> Iterator[Values]:
             yield [("answer", (" > " if direction > 0 else " < ").join(expressions))]
         elif len(paths) > 1:
             yield [(str(paths[0][-1]), expression) for expression in expressions]
+
+
+def _of_each(goal: Goal, observations: Observations) -> Iterator[Values]:
+    """One field of each thing that the goal names, and that a tool has found; it has failed for the others."""
+    for tool in {each.tool for each in observations.all}:
+        calls = [each for each in observations.all if each.tool == tool and each.subject in goal.names]
+        found = [each for each in calls if each.is_useful]
+        if {each.subject for each in calls} < {*goal.names} or len(calls) != len(goal.names):
+            continue
+        records = [each.value for each in found if isinstance(each.value, dict)]
+        for key in records[0] if records and len(records) == len(found) else ():
+            if (is_about(key, goal) or is_measured(key, goal)) and all(
+                _is_number(record.get(key)) for record in records
+            ):
+                yield [(key, expression_of((each.name, key))) for each in found]
 
 
 def _totals(goal: Goal, observations: Observations) -> Iterator[tuple[str, str]]:
@@ -214,6 +235,11 @@ def _price_and_quantity(entry: Mapping[str, Any]) -> tuple[str, str] | None:
     return (prices[0], quantities[0]) if len(prices) == len(quantities) == 1 else None
 
 
+def _is_price(key: str) -> bool:
+    parts = words_of_key(key)
+    return bool({*parts} & _PRICES) or any(code_of(part) for part in parts)
+
+
 def _lists(observations: Observations) -> Iterator[tuple[Path, Sequence[Mapping[str, Any]]]]:
     found: dict[Path, Sequence[Mapping[str, Any]]] = {}
     for path, _ in observations.leaves():
@@ -234,8 +260,8 @@ def _conditions(goal: Goal, entries: Sequence[Mapping[str, Any]], asked: Collect
         if all(isinstance(value, bool) for value in values) and is_about(key, goal):
             yield f"each[{key!r}]"
         for found in _THRESHOLD.finditer(goal.plain) if all(map(_is_number, values)) else ():
-            if {*words_of(found["of"])} & {*words_of_key(key)}:
-                yield f"each[{key!r}] {_OPERATORS[found['how']]} {found['number'].rstrip('.,')}"
+            if test := _test(key, found):
+                yield f"each[{key!r}] {test}"
         texts = {value for value in values if isinstance(value, str) and len(value) < 40 and quantity(value) is None}
         named = [
             text for text in texts if stands_in(text, goal.plain) and not any(stands_in(text, each) for each in asked)
@@ -244,17 +270,32 @@ def _conditions(goal: Goal, entries: Sequence[Mapping[str, Any]], asked: Collect
             yield f"each[{key!r}] == {named[0]!r}"
 
 
-def _field(goal: Goal, entries: Sequence[Mapping[str, Any]]) -> str | None:
-    """The one field of numbers that the goal names, by its name or its unit."""
+def _test(key: str, found: re.Match[str]) -> str:
+    """What a field has to fulfil by words such as `longer than 1000 metres`; empty for another field."""
+    how, number = found["adjective"] or found["how"], found["number"].rstrip(".,")
+    operator = {"at least": ">=", "at most": "<="}.get(how) or (">" if how in _ABOVE else "<" if how in _BELOW else "")
+    own, wanted = unit_of_field(key), unit_of(found["of"]) if found["of"] else None
+    fields = {field for adjectives, fields in _MEASURES if how in adjectives for field in fields}
+    named = {*words_of(found["of"])} & {*words_of_key(key)} or (wanted is not None and wanted == own)
+    if not operator or (own and wanted and own != wanted):
+        return ""
+    return f"{operator} {number}" if named or {*words_of_key(key)} & fields else ""
+
+
+def _field(goal: Goal, path: Path, entries: Sequence[Mapping[str, Any]]) -> str | None:
+    """The one field of numbers that the goal names, by name or unit; or the only one of a list that it names."""
     keys = [key for key in entries[0] if all(_is_number(entry.get(key)) for entry in entries)]
     named = [key for key in keys if is_about(key, goal)]
+    if not named and isinstance(path[-1], str) and is_about(path[-1], goal):
+        named = keys
     return named[0] if len(named) == 1 else None
 
 
 def _name(goal: Goal, entries: Sequence[Mapping[str, Any]]) -> str | None:
     texts = [key for key, value in entries[0].items() if isinstance(value, str)]
     named = [key for key in texts if is_about(key, goal)]
-    return next((key for key in (*named, *_NAMES) if key in texts), None)
+    unique = [key for key in texts if len({str(entry.get(key)) for entry in entries}) == len(entries)]
+    return next((key for key in (*named, *_NAMES, *unique) if key in texts), None)
 
 
 def is_about(key: str, goal: Goal) -> bool:
@@ -263,21 +304,28 @@ def is_about(key: str, goal: Goal) -> bool:
     units = {unit_of(word) for word in goal.words} - {None}
     parts = [part for part in words_of_key(key) if code_of(part) is None and part not in _AGGREGATES]
     plain = [part for part in parts if unit_of(part) is None]
-    return bool(parts) and (all(part in known for part in plain) if plain else unit_of(parts[0]) in units)
+    named = all(any(is_alike(part, word) for word in known) for part in plain)
+    return bool(parts) and (named if plain else unit_of(parts[0]) in units)
 
 
-def measured_by(goal: Goal) -> set[str]:
-    """Words for the fields that are compared by an adjective of the goal: the weight of what is heavier."""
-    return {field for adjectives, fields in _MEASURES if adjectives & {*goal.words} for field in fields}
+def is_measured(key: str, goal: Goal) -> bool:
+    """Whether a field is what an adjective of the goal compares: the weight of what is heavier."""
+    parts = {*words_of_key(key)}
+    measured = any(
+        fields & parts and any(is_alike(word, adjective) for word in goal.words for adjective in adjectives)
+        for adjectives, fields in _MEASURES
+    )
+    return measured or any(is_alike(part, degree) for part in parts for degree in goal.degrees)
 
 
 # --- whether that is all ---------------------------------------------------------------------------------------------
 
 PLAIN: Final = {
     *words_of("""
-    a all an and any are as at by can do does each every for from get give had has have how in is it list many me much
-    name need of on one our out piece please show take taken tell that the their them there these they this those to was
-    were what which who with write written wrote
+    a all an and any are as at by can could currently d do does each every for from get give had has have how i if in
+    is it know like list ll m many me moment much my name need now of on one only our out people person piece please re
+    right s see show take taken tell that the their them there these they this those to us ve want was we were what
+    which who will with would write written wrote
     total sum together altogether worth average mean more than over above least less fewer under below most
 """)
 }
@@ -294,9 +342,25 @@ def _is_all_of(goal: Goal, values: Values, observations: Observations, known: st
     asked = " ".join(str(value) for each in observations.all for value in each.arguments.values())
     expressions = " ".join(expression for _, expression in values)
     used = {*words_of(f"{expressions} {asked} {known}")}
+    used |= {word for adjectives, fields in _MEASURES if fields & used for word in adjectives}
     if goal.compares:
-        used |= {word for adjectives, _ in _MEASURES for word in adjectives} | {"or"}
+        used |= {word for adjectives, _ in _MEASURES for word in adjectives} | goal.degrees | {"or"}
+    if any(_is_price(part) for part in re.findall(r"\['(\w+)'\]", expressions)):
+        used |= {word for found in _PAID.findall(goal.plain) for word in words_of(found)} | _PRICES
+    used |= (
+        {word for found in _THRESHOLD.finditer(goal.plain) for word in words_of(found[0])}
+        if " if " in expressions
+        else set()
+    )
+    used |= {word for number in goal.numbers if f"* {number}" in expressions for word in _counted(goal, number)}
     used = used.union(*(group for group in SAME if group & used))
     units = {unit_of(word) for word in used} - {None}
     used |= {word for word in goal.words for month in months_of(word) if f"-{month:02}" in asked}
-    return all(word in used or word in PLAIN or unit_of(word) in units for word in goal.words)
+    return all(
+        word in PLAIN or unit_of(word) in units or any(is_alike(word, other) for other in used) for word in goal.words
+    )
+
+
+def _counted(goal: Goal, number: str) -> list[str]:
+    """What there is so much of: the bottles of `6 bottles`."""
+    return [word for found in re.findall(rf"\b{re.escape(number)} ([^\W\d_]+)", goal.plain) for word in words_of(found)]

@@ -9,7 +9,7 @@ person), the entry of a list, the day, the direction of a comparison. What misse
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
@@ -80,7 +80,7 @@ def judge(
     reads = {path for each in computed for path in each.evaluation.reads}
     literals = {literal for each in computed for literal in each.evaluation.literals}
     reads |= {each.value.path for each in computed if each.value.path and each.value.data is None}
-    reads |= {path for each in literals - {"0", "1", "2"} for path in texts_with(goal, observations, each)}
+    reads |= {path for each in literals - {"0", "1", "2"} for path in _read_as(goal, observations, each)}
     problem = _problem(goal, observations, computed, reads, literals, tools)
     if problem and not problem.endswith((MAKE_ONE, LOOK_UP)) and "such as" not in problem:
         problem += _such(goal, observations, tools)
@@ -134,6 +134,14 @@ def _converted(observations: Observations, evaluation: Evaluation, value: Value)
         return value
     evaluation.literals.clear()
     return Value(found, unit=target)
+
+
+def _read_as(goal: Goal, observations: Observations, literal: str) -> Iterator[Path]:
+    """Where a number, a date or a word that the model has copied comes from."""
+    yield from texts_with(goal, observations, literal)
+    copied = [path for path, leaf in observations.leaves() if str(leaf) == literal and not isinstance(leaf, bool)]
+    if len(copied) == 1 and not is_in_goal(literal, goal):
+        yield copied[0]
 
 
 def _field(observations: Observations, path: Path) -> Value:

@@ -39,7 +39,7 @@ def test_other_operations_have_the_warnings(tmp_path: Path) -> None:
     """`run_sql` returns them, and the agent's model reads them below its tables."""
     file = upload_of(tmp_path, "a.csv", "x,y\n1,2\n3\n")
     assert [warning["code"] for warning in run_sql("FROM a", [file])["warnings"]] == ["rows_padded"]
-    table, warning = describe([file])
+    [table, warning], _ = describe([file])
     assert table == 'a(x BIGINT, y BIGINT): 2 rows, such as {"x": 1, "y": 2}'
     assert warning == "Warning: a.csv: 1 row had too few fields: the last ones are empty."
 

@@ -60,7 +60,7 @@ NOTES = "The first line.\n" + "Filler. " * 100 + "\nThe secret   word\nis Swordf
 
 
 def test_words(put: Put) -> None:
-    """A match is a passage around the words, whatever the white space; else any of the words matches."""
+    """A match is a passage around the words, whatever the white space; else any of the words, or the first pages."""
     notes = [put("notes.txt", NOTES.encode())]
     [passage] = call(read, files=notes, find="secret word is")["passages"]
     assert passage["page"] == 1
@@ -68,7 +68,9 @@ def test_words(put: Put) -> None:
     assert len(passage["text"]) < 600
     [either] = call(read, files=notes, find="swordfish mackerel")["passages"]
     assert "Swordfish" in either["text"]
-    assert call(read, files=notes, find="mackerel")["passages"] == []
+    without = call(read, files=notes, find="mackerel")
+    assert without["passages"] == []
+    assert "Swordfish" in without["pages"][0]["text"]
 
 
 def test_several_documents(put: Put) -> None:
@@ -79,7 +81,8 @@ def test_several_documents(put: Put) -> None:
     for name in (None, "three.md", "sales.csv"):
         with pytest.raises(ToolError, match=r"One\.md, two\.txt") as failure:
             call(read, files=files, file=name)
-        assert failure.value.code == "not_found"
+        assert failure.value.code == "invalid_arguments"
+    assert call(read, files=files[:1], file="report")["file"] == "One.md", "there is no other"
 
 
 UNREADABLE: dict[str, tuple[Callable[[], bytes], str]] = {
@@ -141,8 +144,9 @@ def test_a_statement_ends_at_the_deadline(put: Put) -> None:
 
 def test_the_description_of_tables(put: Put) -> None:
     """A line has name, columns, types and rows; a file that is no table fails the run before its first step."""
-    [line] = describe([put("sales.csv", SALES), put("notes.md", b"nothing")])
+    [line], texts = describe([put("sales.csv", SALES), put("notes.md", b"nothing")])
     assert line == 'sales(city VARCHAR, pieces BIGINT): 3 rows, such as {"city": "Oslo", "pieces": 3}'
+    assert "Oslo" in texts
     with pytest.raises(OperationError) as failure:
         describe([put("picture.parquet", b"\0\1\2")])
     assert failure.value.code == "unreadable_file"
