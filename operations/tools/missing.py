@@ -206,6 +206,7 @@ def _links(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator
         for each in called
         for value in map(normalize, map(str, each.arguments.values()))
     )
+    yield from _past_the_link(goal, observations, reads)
     for word in goal.between:
         if set(words_of(word)) <= {*known, *inside}:
             continue
@@ -215,6 +216,21 @@ def _links(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator
             yield look_up(str(path[-1]), observations.at(path))
         elif not own and not followed:
             yield f"The answer is not about the {word}: {LOOK_UP}"
+
+
+def _past_the_link(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator[str]:
+    """A field of somebody between, though the same tool has shown that of whom the goal asks about."""
+    links = [words_of(word) for word in goal.between]
+    values = {normalize(str(leaf)) for path, leaf in observations.leaves() if words_of(str(path[-1])) in links}
+    about = {each.name: {normalize(str(value)) for value in each.arguments.values()} for each in observations.all}
+    for path in reads:
+        read = observations.by_name[str(path[0])]
+        reached = [
+            each for each in observations.all if each.is_useful and each.tool == read.tool and about[each.name] & values
+        ]
+        if words_of(str(path[-1])) in links or read in reached or _is_of_goal(read, goal) or not reached:
+            continue
+        yield f"{path[0]} is about {read.subject}, which the goal does not ask about: read {reached[-1].name}."
 
 
 def _other_subject(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator[str]:
@@ -377,6 +393,8 @@ def _comparison(
         if not by_sql and not failed:
             yield "The goal compares: read the values that are compared, one for each."
         return
+    if wording.lacks_difference(goal, ranks) and all(each.value.path for each in computed):
+        yield "The goal asks by how much: give the difference as a value."
     if not ranks[0].direction and goal.is_unclear:
         yield "It is not clear which end of the order the goal asks for."
     subjects = {normalize(rank.subject) for rank in ranks}

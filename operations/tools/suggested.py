@@ -322,10 +322,10 @@ def is_measured(key: str, goal: Goal) -> bool:
 
 PLAIN: Final = {
     *words_of("""
-    a all an and any are as at by can could currently d do does each every for from get give had has have how i if in
-    is it know like list ll m many me moment much my name need now of on one only our out people person piece please re
-    right s see show take taken tell that the their them there these they this those to us ve want was we were what
-    which who will with would write written wrote
+    a according all an and any are as at by can could currently d do does each every for from get give going had has
+    have how i if in is it know like list ll m many me moment much my name need now of on one only our out people person
+    piece please re right s see show take taken tell that the their them there these they this those to us ve want was
+    we were what which who will with would write written wrote
     total sum together altogether worth average mean more than over above least less fewer under below most
 """)
 }
@@ -345,6 +345,8 @@ def _is_all_of(goal: Goal, values: Values, observations: Observations, known: st
     used |= {word for adjectives, fields in _MEASURES if fields & used for word in adjectives}
     if goal.compares:
         used |= {word for adjectives, _ in _MEASURES for word in adjectives} | goal.degrees | {"or"}
+    if goal.by_time:
+        used |= _TIMES | {"when"}
     if any(_is_price(part) for part in re.findall(r"\['(\w+)'\]", expressions)):
         used |= {word for found in _PAID.findall(goal.plain) for word in words_of(found)} | _PRICES
     used |= (

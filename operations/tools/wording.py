@@ -277,6 +277,11 @@ def _measure(data: Any, key: str) -> tuple[Decimal, str, bool] | None:
     return (number * unit.factor + unit.offset if unit else number), data, False
 
 
+def lacks_difference(goal: Goal, ranks: Sequence[Rank]) -> bool:
+    """Whether a goal asks by how much, and the words of a comparison do not say that."""
+    return bool(_ASKS_FOR_DIFFERENCE.search(goal.text)) and not _differences(ranks, asked=True)
+
+
 def _in_words(ranks: Sequence[Rank], *, asked: bool) -> str:
     first, second = ranks[0], ranks[1]
     if first.order == second.order:
@@ -298,12 +303,13 @@ def _differences(ranks: Sequence[Rank], *, asked: bool) -> str:
 
 def _difference(first: Rank, second: Rank) -> str:
     """How far apart two values are, where they have the same unit."""
-    if first.is_date:
+    if first.is_date and not (first.shown.isdigit() and second.shown.isdigit()):  # those are years
         is_day = date_of(first.shown[:10]) and date_of(second.shown[:10])
         return f" The difference is {abs(first.order - second.order)} days." if is_day else ""
     one, other = units.quantity(first.shown), units.quantity(second.shown)
     if one is None and other is None:
         return f" The difference is {_number(abs(first.order - second.order))}."
-    if one is None or other is None or one[1] is None or one[1] != other[1]:
+    if one is None or other is None or one[1] != other[1]:
         return ""
-    return f" The difference is {_number(abs(one[0] - other[0]))} {one[1].symbol}."
+    unit = f" {one[1].symbol}" if one[1] else ""
+    return f" The difference is {_number(abs(one[0] - other[0]))}{unit}."

@@ -55,6 +55,8 @@ SALES: Call = (
 EURO: Call = ("rate", {"currency": "EUR"}, {"currency": "EUR", "chf": 0.94})
 RIVERSIDE: Call = ("camp", {"name": "Riverside"}, {"camp": "Riverside", "crowding": 61, "tents": 30})
 HILLSIDE: Call = ("camp", {"name": "Hillside"}, {"camp": "Hillside", "crowding": 17, "tents": 45})
+ALDER: Call = ("words", {"word": "alder"}, {"word": "alder", "first_seen": 1210})
+BIRCH: Call = ("words", {"word": "birch"}, {"word": "birch", "first_seen": 1395})
 RIGA: Call = ("weather", {"city": "Riga"}, 503)
 OTTERS: Call = (
     "club",
@@ -102,6 +104,11 @@ HOUSE: Call = ("building", {"name": "K2"}, {"building": "K2", "floors": 4})
         ("What do 3 pieces of P-77 cost together?", [PART], "price: 12.6"),
         ("What would 7 brackets of P-77 come to?", [PART], "price: 29.4"),
         ("What would 7 painted brackets of P-77 come to?", [PART], None),
+        (
+            "By how many years is the word alder older than birch, by when each was first seen?",
+            [ALDER, BIRCH],
+            "alder: 1210, the earliest; birch 1395. The difference is 185.",
+        ),
         ("Is it more crowded in Riverside than in Hillside?", [RIVERSIDE, HILLSIDE], "Riverside: 61, the highest;"),
         ("How warm is it in Oslo right now? And in Lisbon?", [OSLO, LISBON], "temperature c (Oslo): -2 °C"),
         ("How warm is it in Oslo, and how warm in Riga?", [OSLO, RIGA], "temperature c (Oslo): -2 °C\nCould not be"),
@@ -117,7 +124,21 @@ HOUSE: Call = ("building", {"name": "K2"}, {"building": "K2", "floors": 4})
 def test_what_is_computed(goal: str, calls: list[Call], answer: str | None) -> None:
     """An expression is the answer if it takes each word of the goal into account."""
     tools = named(
-        *("author", "rooms", "building", "order", "weather", "part", "recipe", "camp", "club", "job", "trees", "cafe"),
+        *(
+            "author",
+            "rooms",
+            "building",
+            "order",
+            "weather",
+            "part",
+            "recipe",
+            "camp",
+            "club",
+            "job",
+            "trees",
+            "cafe",
+            "words",
+        ),
         description="The novels, or a part.",
     )
     verdict = found(Goal(goal, TODAY), observations(*calls), tools)

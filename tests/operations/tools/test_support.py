@@ -217,7 +217,7 @@ def test_an_answer_without_support(goal: str, calls: list[Call], text: str, valu
             [("firm", {"name": name}, {"founded": year}) for name, year in (("Ada Ltd", 1974), ("Bix Ltd", 1931))],
             "Ada Ltd.",
             {"a": "o1['founded']", "b": "o2['founded']"},
-            "Bix Ltd: 1931, the earliest; Ada Ltd 1974.\nfounded (Ada Ltd): 1974\nfounded (Bix Ltd): 1931",
+            "Bix Ltd: 1931, the earliest; Ada Ltd 1974. The difference is 43.\nfounded (Ada Ltd): 1974\nfounded (Bix Ltd): 1931",
         ),
         ("What is the boss of Anna Keller?", [ANNA], "{x}.", {"x": "o1['manager']"}, "Bo Lind."),
         (
@@ -369,6 +369,17 @@ def test_a_chain_whose_beginning_was_not_looked_up() -> None:
     )
     failed = observations(("staff", {"name": "Logistics"}, 503))
     assert support.judge(lead, failed, [], "It failed.", named("staff", "team")).supported
+
+
+def test_what_is_asked_about_somebody_further_on() -> None:
+    """Neither the one between counts, nor a list of all there is."""
+    goal = "Where was the teacher of the painter of Blue Door born?"
+    ada = ("painter", {"name": "Ada Lim"}, {"name": "Ada Lim", "born_in": "Rye", "teacher": "Tom Fox"})
+    tom = ("painter", {"name": "Tom Fox"}, {"name": "Tom Fox", "born_in": "Ely", "teacher": "Max Oz"})
+    calls = [("picture", {"title": "Blue Door"}, {"title": "Blue Door", "painter": "Ada Lim"}), ada, tom]
+    assert "The teacher is 'Tom Fox': look that up" in judge(goal, calls[:2], born="o2['born_in']").hint
+    assert judge(goal, calls, born="o3['born_in']").supported
+    assert "read o3" in judge(goal, calls, teacher="o3['teacher']", born="o2['born_in']").hint
 
 
 def test_a_digit_in_a_name_is_no_number() -> None:
