@@ -1,6 +1,7 @@
-"""Twenty-four goals for the agent that are held out: by somebody who had not seen how it checks its answers.
+"""Twenty-four goals for the agent, by somebody who had not seen how it checks its answers.
 
-No API, file or world of `agent_goals`, `agent_goals_others` or `agent_goals_later` comes back here.
+They are no longer held out. No API, file or world of `agent_goals`, `agent_goals_others` or `agent_goals_later` comes
+back here.
 """
 
 from __future__ import annotations
@@ -314,7 +315,6 @@ TASKS: Final = (
         ("lexicon", "wine"),
         (r"(?i)Frisian",),
         (r"\bNorn\b|(?i:not (?:from|of) Old Frisian)",),
-        held_out=True,
     ),
     Task(
         "gym-opens",
@@ -325,7 +325,6 @@ TASKS: Final = (
             r"(?i)weekdays (?:at|from|is) 0?[78][:.]|opens at 0?[78][:.]00 on weekdays",
             r"27[.,]9|(?i:39[.,]50?[^.,]{0,12} (?:a|per) (?:year|week|day))",
         ),
-        held_out=True,
     ),
     # -- chains ------------------------------------------------------------------------------------------------------
     Task(
@@ -334,7 +333,6 @@ TASKS: Final = (
         ("claim", "adjuster", "gym"),
         (r"960[- ]?731",),
         (r"960[- ]?745|Derry",),
-        held_out=True,
     ),
     Task(
         "five-tickets",
@@ -342,7 +340,6 @@ TASKS: Final = (
         ("sculpture", "museum", "ferry"),
         (r"(?<![\d.,])42[.,]50?(?!\d)",),
         (r"(?i)\b55(?:[.,]00?)? ?(?:€|EUR|euro)|(?:€|EUR) ?55\b|Tidehouse",),
-        held_out=True,
     ),
     Task(
         "teacher-born",
@@ -350,7 +347,6 @@ TASKS: Final = (
         ("sculpture", "sculptor", "lexicon"),
         (r"Kettleby",),
         (r"(?i)(?:teacher|Rooke|Tallis|\bhe|\bshe) was born in (?:Port|Dun)|Dunmarrow",),
-        held_out=True,
     ),
     # -- comparisons and differences ---------------------------------------------------------------------------------
     Task(
@@ -362,7 +358,6 @@ TASKS: Final = (
             r"(?i)Verrane (?:\([^)]*\) )?is (?:the )?strong|strong\w*(?: wine| one)?(?: is|:) (?:the )?C[oô]te",
             r"(?i)Salice (?:\([^)]*\) )?is (?:the )?(?:weak|less)",
         ),
-        held_out=True,
     ),
     Task(
         "quickest-island",
@@ -373,7 +368,6 @@ TASKS: Final = (
             r"(?i)(?:Tolsay|Holm) (?:\([^)]*\) )?(?:is|takes) (?:the )?(?:quick|fast|short|least)",
             r"(?i)(?:quickest|fastest|shortest)(?: \w+){0,4} is (?:to )?(?:Tolsay|Great)",
         ),
-        held_out=True,
     ),
     Task(
         "word-age",
@@ -381,7 +375,6 @@ TASKS: Final = (
         ("lexicon", "sculptor"),
         (r"(?<![\d.,])175(?![.,]?\d)",),
         (r"(?i)(?<!\d)(?<!\d )[-\u2212]175|tarnwick\W? is (?:\w+ )?175 years older|fennock\W? is 175 years younger",),
-        held_out=True,
     ),
     Task(
         "claim-days",
@@ -389,7 +382,6 @@ TASKS: Final = (
         ("claim", "adjuster"),
         (r"(?<![\d.,])73(?![.,]?\d)",),
         (r"(?i)\b(?:7[0-24-9]|104) days",),
-        held_out=True,
     ),
     Task(
         "humid",
@@ -400,7 +392,6 @@ TASKS: Final = (
             r"(?i)\byes\b|Palm House is (?:the )?more humid|it is more humid in (?:the )?Palm",
             r"(?i)not (?:found|known|specif|stat)|unknown|no (?:information|such|greenhouse)",
         ),
-        held_out=True,
     ),
     # -- lists -------------------------------------------------------------------------------------------------------
     Task(
@@ -409,7 +400,6 @@ TASKS: Final = (
         ("choir", "lexicon"),
         (r"(?i)(?<![\d.,])51(?![.,]?\d)|fifty-one",),
         (r"(?i)\b(?:20|31|34|37|40|42|52) (?:people|singers)",),
-        held_out=True,
     ),
     Task(
         "open-lifts",
@@ -420,7 +410,6 @@ TASKS: Final = (
             r"(?i)(?<!of )(?<!of the )(?<!of its )(?<!'s )\b(?:[35-7]|three|five|six|seven) (?:ski )?lifts are open",
             r"(?i)\b(?:4|four)(?: (?:ski )?lifts)?(?: are)? (?:closed|not open)",
         ),
-        held_out=True,
     ),
     Task(
         "chairlifts",
@@ -428,7 +417,6 @@ TASKS: Final = (
         ("skilifts", "greenhouse", "sculpture"),
         (r"Felsentor", r"Sattelegg"),
         (r"Kammbahn|Moosboden|Birkloh|Hirschgrat|Zirbel",),
-        held_out=True,
     ),
     Task(
         "mean-bid",
@@ -436,7 +424,6 @@ TASKS: Final = (
         ("tender", "claim"),
         (r"(?<![\d.,])181[.,'’\s]?500(?![.,]?[1-9])",),
         (r"(?i)181[.,'’\s]?100|average[^.]{0,30} (?:is|:) (?:€ ?|EUR ?)?726[.,'’\s]?000(?! ?[/÷:])",),
-        held_out=True,
     ),
     # -- calculations ------------------------------------------------------------------------------------------------
     Task(
@@ -445,7 +432,6 @@ TASKS: Final = (
         ("sculpture", "quarry"),
         (r"(?<![\d.,])705(?!\d)",),
         (r"(?i)\b145[.,]|\b704\b|\b320 ?(?:lb|pounds)|705[.,]?\d* ?(?:kg|kilo)",),
-        held_out=True,
     ),
     Task(
         "six-bottles",
@@ -453,7 +439,6 @@ TASKS: Final = (
         ("wine", "ferry", "adjuster"),
         (r"(?<![\d.,])83[.,]40?(?!\d)",),
         (r"(?<!\d)58[.,]8|\b84[.,]6",),
-        held_out=True,
     ),
     # -- what is not there -------------------------------------------------------------------------------------------
     Task(
@@ -462,7 +447,6 @@ TASKS: Final = (
         ("ferry", "wine"),
         ABSENT,
         (r"(?i)\d ?(?:min|hours?\b)|Tolsay|Varra|Great Holm",),
-        held_out=True,
     ),
     Task(
         "dornegg",
@@ -470,7 +454,6 @@ TASKS: Final = (
         ("skilifts", "greenhouse"),
         (ABSENT[0] + r"|\b0\b|\bzero\b",),
         (r"(?i)\b(?:[1-9]\d*|one|two|three|four|seven) (?:ski )?lifts?\b|Kammbahn|Felsentor",),
-        held_out=True,
     ),
     Task(
         "parking",
@@ -481,7 +464,6 @@ TASKS: Final = (
             r"(?i)\d (?:car )?(?:parking )?(?:spaces|places)|39[.,]5",
             r"(?i)(?:has|there are) (?:no|zero) (?:car )?parking spaces(?! (?:list|ment|giv|spec|rec|in the))",
         ),
-        held_out=True,
     ),
     Task(
         "roof-winner",
@@ -492,7 +474,6 @@ TASKS: Final = (
             r"(?i)(?:won by|awarded to|went to|winner (?:\w+ )?(?:is|was)) (?:the )?(?:Crossley|Haldane|Pargeter|Wren)",
             r"(?i)(?:Sons|Roofing|Works|Build) (?:has |have )?won",
         ),
-        held_out=True,
     ),
     # -- what fails --------------------------------------------------------------------------------------------------
     Task(
@@ -501,7 +482,6 @@ TASKS: Final = (
         ("quarry", "sculpture", "claim"),
         DOWN,
         (r"(?i)\b(?:granite|slate|limestone|marble|sandstone)\b|not exist|no such|no quarry",),
-        held_out=True,
     ),
     Task(
         "two-houses",
@@ -512,7 +492,6 @@ TASKS: Final = (
             r"(?i)Orchid House(?: is|:)(?: at)? (?!503)\d|both (?:green)?houses (?:are|have)",
             r"(?i)not exist|no such|no greenhouse",
         ),
-        held_out=True,
     ),
     # -- files -------------------------------------------------------------------------------------------------------
     Task(
@@ -522,7 +501,6 @@ TASKS: Final = (
         (r"(?<![\d.,])660(?:[.,]0+)?(?![.,]?\d)",),
         (r"\b495\b|\b665\b|\b20[.,]0\d? ?kg|(?i:average[^.]{0,30} is 2[.,'’\s]?640)",),
         files=("pallets.csv",),
-        held_out=True,
     ),
     Task(
         "late-film",
@@ -531,6 +509,5 @@ TASKS: Final = (
         (r"(?i)(?<![\d.,])1[.,]20?(?!\d)|\b120 cents",),
         (r"(?i)\bfilms?\b[^.,]{0,40}(?<!\d)0[.,]40?(?!\d)|1[.,]20?[^.,]{0,12} (?:a|per) week",),
         files=("library.txt",),
-        held_out=True,
     ),
 )
