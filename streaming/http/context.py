@@ -29,6 +29,13 @@ FLASK: Final = "flask."
 """How the names of Flask's context variables begin."""
 
 
+def this_request() -> Request:
+    """The current request itself: each look-up through Flask's proxy costs as much as a call of a function."""
+    current: Any = request
+    found: Request = current._get_current_object()
+    return found
+
+
 def call_context(app: Flask, operation: Operation, process_app: str | None = None) -> CallContext:
     """The context of a run that starts now: from a request, or from other code, which has none to hand on.
 

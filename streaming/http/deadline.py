@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from flask import g, request
+from flask import Request, g
 
 from ..clock import SystemClock, Timer
 from ..errors import BodyTimeout
@@ -65,7 +65,7 @@ class BodyDeadline:
             stop_reading(self._socket)
 
 
-def begin_body(seconds: float) -> None:
+def begin_body(request: Request, seconds: float) -> None:
     """Starts the deadline of the current request, if it has a body."""
     if request.content_length or "Transfer-Encoding" in request.headers:
         setattr(g, KEY, BodyDeadline(request.environ, Worker.current(), seconds))
@@ -79,7 +79,7 @@ def end_body() -> None:
         raise missed
 
 
-def drop_body(error: BaseException | None = None) -> None:
+def drop_body() -> None:
     """Ends the deadline of the current request: nobody reads its body any more."""
     deadline = g.get(KEY)
     if deadline is not None:

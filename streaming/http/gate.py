@@ -19,6 +19,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from ..errors import Forbidden, Misdirected
 from .command import LOCAL_OWNER
+from .context import this_request
 from .forwarded import PROXY_FIX, client_address, forwarded_prefix, requested_host
 from .problems import count_refusal, guarded
 from .sites import LOOPBACK, SAFE, is_served, may_change
@@ -82,10 +83,11 @@ class Gate:
 
     def _check_site(self) -> None:
         """Raises `Forbidden` for a request that changes something and comes from another site."""
-        if request.method in SAFE or LOCAL_OWNER in request.environ:
+        current = this_request()
+        if current.method in SAFE or LOCAL_OWNER in current.environ:
             return
-        settings, headers = self._headway.settings, request.headers
-        host = requested_host(request.environ, settings.proxies)
+        settings, headers = self._headway.settings, current.headers
+        host = requested_host(current.environ, settings.proxies)
         allowed = settings.cors_origins
         if "Cookie" in headers:  # `*` is for what anybody may do, and a cookie stands for somebody
             allowed = tuple(origin for origin in allowed if origin != "*")

@@ -26,8 +26,8 @@ def identify(headway: Headway, request: Request) -> None:
         return
     if request.method == "OPTIONS" or request.endpoint in _open_endpoints(request):
         return
-    g.headway_grant = headway.tokens.grant_of(request)
-    if g.headway_grant is not None:
+    grant = g.headway_grant = headway.tokens.grant_of(request)
+    if grant is not None:
         g.headway_owner = NOBODY
         return
     if request.endpoint == f"{request.blueprint}.metrics" and _has_metrics_key(headway.settings, request):
@@ -43,7 +43,8 @@ def identify(headway: Headway, request: Request) -> None:
 
 def _open_endpoints(request: Request) -> tuple[str, ...]:
     """The endpoints that require no key."""
-    return tuple(f"{request.blueprint}.{name}" for name in ("live", "ready", "send_page_module"))
+    blueprint = request.blueprint
+    return tuple(f"{blueprint}.{name}" for name in ("live", "ready", "send_page_module"))
 
 
 def owner_of_key(request: Request, settings: Settings) -> str | None:

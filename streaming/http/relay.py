@@ -21,7 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
 from weakref import ref
 
-from flask import Request, Response, request
+from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from ..clock import rfc3339
@@ -36,6 +36,7 @@ from ..runs.handshake import Handshake
 from ..runs.operation import FlushPolicy
 from ..runs.producer import error_event
 from ..runtime.worker import Worker
+from .context import this_request
 from .handshake import refusal_of
 from .heartbeat import Heartbeat
 from .inputs import unread_body
@@ -143,7 +144,7 @@ class _Relay:
             handshake,
             whole=True,
             mark_reads=past_producer and not through,
-            caller=_request(),
+            caller=this_request(),  # for `auth`, which is called in another greenlet or thread
         )
         self._through = through
         self._past_producer = past_producer and not through
@@ -217,13 +218,6 @@ class _Relay:
         else:
             log.warning("a relay breaks off: %s", failure.message)
             self.channel.broken = True
-
-
-def _request() -> Request:
-    """The current request, for `auth`, which is called in another greenlet or thread."""
-    current: Any = request
-    found: Request = current._get_current_object()
-    return found
 
 
 def _instead_of_a_stream(failure: OperationError) -> _Answer | UpstreamProblem:

@@ -8,7 +8,7 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from flask import Blueprint, Response, g, request, url_for
+from flask import Blueprint, Request, Response, g, request, url_for
 from werkzeug.exceptions import HTTPException
 
 from ..clock import stamp
@@ -29,6 +29,7 @@ from ..stores.partials import RESOLVED_BYTES, resolved
 from .answer_form import read_answer
 from .answers import SLICE, Answer, Answers
 from .command import LOCAL_WORK
+from .context import this_request
 from .cors import allow_origin
 from .cursor import begin_after, has_nothing_left, last_event_id, read_cursor
 from .deadline import begin_body, drop_body, end_body
@@ -93,11 +94,8 @@ class Routes:
         add("/openapi.json", view_func=self.openapi)
         self.blueprint.url_value_preprocessor(self._limit_body)
         self.blueprint.before_request(guarded(self._identify))
-        self.blueprint.teardown_request(drop_body)
-        self.blueprint.teardown_request(drop_seat)
-        self.blueprint.after_request(self._allow_origin)
-        self.blueprint.after_request(self._keep_private)
-        self.blueprint.after_request(self._count_refusal)
+        self.blueprint.teardown_request(_drop)
+        self.blueprint.after_request(self._finish)
         # For what the host application's checks raise; its other errors go to its own handlers.
         self.blueprint.register_error_handler(HTTPException, problem_response)
         self.blueprint.register_error_handler(HeadwayError, problem_response)
@@ -120,15 +118,15 @@ class Routes:
         return self._answer(self._descriptions.of(self._headway.runner, "", describe))
 
     def start(self, name: str) -> Response:
-        operation = self._operation(name)
-        check_query(request.args)
-        preferences = Preferences(request)
+        operation, current = self._operation(name), this_request()
+        check_query(current.args)
+        preferences = Preferences(current)
         if not preferences.detached:
             self._check_streams()
-        run_input = read_input(request, operation, self._headway.settings, self._headway.runner.store.files)
+        run_input = read_input(current, operation, self._headway.settings, self._headway.runner.store.files)
         end_body()
-        run, source = self._start_run(operation, run_input, preferences)
-        request.environ[RUN] = run
+        run, source = self._start_run(current, operation, run_input, preferences)
+        current.environ[RUN] = run
         headers = {"Location": self._url(".snapshot", run=run), "Run-Id": run, **preferences.applied()}
         if source is None:
             return self._snapshot(self._find(run), 202, headers)
@@ -241,23 +239,19 @@ class Routes:
 
     def _limit_body(self, _: str | None, values: dict[str, Any] | None) -> None:
         # Flask calls this ahead of every `before_request`, also the application's, which may read the body.
+        current = this_request()
         if values and "run" in values:
-            request.environ[RUN] = values["run"]
-        limit_body(request, self._headway.settings)
-        begin_body(self._headway.settings.body_timeout)
+            current.environ[RUN] = values["run"]
+        limit_body(current, self._headway.settings)
+        begin_body(current, self._headway.settings.body_timeout)
 
     def _identify(self) -> None:
         """Sets the owner of the request, or what its token permits. Raises `Unauthorized`, `NotFound`, `Forbidden`."""
-        identify(self._headway, request)
+        identify(self._headway, this_request())
 
-    def _allow_origin(self, response: Response) -> Response:
+    def _finish(self, response: Response) -> Response:
+        response = keep_private(count_refusal(response, self._headway.observer), this_request())
         return allow_origin(response, self._headway.settings)
-
-    def _keep_private(self, response: Response) -> Response:
-        return keep_private(response, request)
-
-    def _count_refusal(self, response: Response) -> Response:
-        return count_refusal(response, self._headway.observer)
 
     # -- the steps of a start -----------------------------------------------------------------------------------
 
@@ -268,17 +262,17 @@ class Routes:
         return operation
 
     def _start_run(
-        self, operation: Operation, run_input: RunInput, preferences: Preferences
+        self, current: Request, operation: Operation, run_input: RunInput, preferences: Preferences
     ) -> tuple[str, RunSource | None]:
         """The id of the run, and the source of its stream unless the caller is detached. Raises `Problem`."""
         runner, queued = self._headway.runner, self._headway.queues(operation)
-        if LOCAL_WORK in request.environ:
+        if LOCAL_WORK in current.environ:
             queued = operation.runs_in == "celery"
-        value = run_input.value if queued else operation.with_headers(run_input.value, request.headers.get)
+        value = run_input.value if queued else operation.with_headers(run_input.value, current.headers.get)
         handshake = None if queued else operation.handshake(value, runner.worker)
         # Read here: `start` may run in another thread, which has no request.
         call = self._headway.call_context(operation)
-        key, owner = request.headers.get("Idempotency-Key") or None, g.headway_owner
+        key, owner = current.headers.get("Idempotency-Key") or None, g.headway_owner
         client, seat = client_of_request(self._headway.settings), current_seat()
 
         def start() -> tuple[str, bool, RunSource | None]:
@@ -386,3 +380,9 @@ class Routes:
         limit = self._headway.settings.max_streams_per_client
         if limit is not None:
             take_seat(self._headway.worker, client_of_request(self._headway.settings), limit)
+
+
+def _drop(error: BaseException | None = None) -> None:
+    """Lets go of what a request has taken and not handed on."""
+    drop_body()
+    drop_seat()

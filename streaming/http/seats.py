@@ -72,7 +72,7 @@ def pass_seat() -> None:
     g.pop(KEY, None)
 
 
-def drop_seat(error: BaseException | None = None) -> None:
+def drop_seat() -> None:
     """Frees the seat of a request that has come to no stream."""
     seat = current_seat()
     if seat is not None:

@@ -96,7 +96,7 @@ def check_query(query: Mapping[str, str], *, several: bool = False) -> None:
     for name, choices in CHOICES.items():
         if several and name != "merge" and name in query:
             raise bad_field(name, "is for the stream of one run")
-        if query.get(name, choices[0]) not in choices:
+        if name in query and query[name] not in choices:
             raise bad_field(name, f"is {' or '.join(choices)}, or is left out")
 
 
