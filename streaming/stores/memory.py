@@ -154,7 +154,7 @@ class MemoryStore(Store):
         if recent.fold.over:
             raise RunClosed(f"run {run} is over")
         before = recent.size
-        recent.extend(block, fold, self._store_bytes if fold.refers else self._keep_bytes)
+        recent.extend(block, fold.copy(), self._store_bytes if fold.refers else self._keep_bytes)
         if fold.over:
             self._end(recent)
         if fold.result is None and recent.size == before + block.size:  # `_account` in short

@@ -71,11 +71,11 @@ class RecentEvents:
         self._last_batch: tuple[tuple[int, int, int, bool], Batch] | None = None
 
     def extend(self, block: Block, fold: Fold, keep: int) -> None:
-        """Adds frames that the store has kept, and drops the oldest beyond `keep` bytes."""
+        """Adds frames that the store has kept, and drops the oldest beyond `keep` bytes; keeps `fold`."""
         self.frames.extend(block.frames)
         self.size += block.size
         self.ahead += block.size
-        self.fold = fold.copy()
+        self.fold = fold
         if self.size > keep:
             self.trim(keep)
 

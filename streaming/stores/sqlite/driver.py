@@ -147,11 +147,11 @@ class SqliteDriver(SqliteFile):
         frames = b"".join([frame for block in blocks for frame in block.frames])
         first = blocks[0].first if blocks else fold.last_event_id + 1
         if gap is None and fold.result is None and fold.error is None and not fold.over:
-            grown = (fold.state, fold.last_event_id, fold.updated, fold.progress, fold.question, fold.usage, len(frames))
-            where = (run, worker, epoch, first - 1, self._keep_bytes - len(frames))
-            if db.execute(SQL["grow"], (*grown, *where)).rowcount:
-                self._add_block(db, run, first, fold.last_event_id, frames)
-                return "kept", fold.last_event_id
+            last, size = fold.last_event_id, len(frames)
+            grown = (fold.state, last, fold.updated, fold.progress, fold.question, fold.usage, size)
+            if db.execute(SQL["grow"], (*grown, run, worker, epoch, first - 1, self._keep_bytes - size)).rowcount:
+                self._add_block(db, run, first, last, frames)
+                return "kept", last
         return self._append(db, run, worker, epoch, first, frames, fold, gap)
 
     def _append(
