@@ -8,16 +8,21 @@ from typing import Any, Final
 
 from ..form.currency import code_of
 from ..form.dates import date_of
+from ..form.words import normalize
 from .goal import Goal
 from .observed import Observations, words, words_of, words_of_key
-from .units import quantity, unit_of
+from .units import quantity, unit_of, unit_of_field
 from .values import Path, Value, plain
+from .wording import stands_in
 
 _HOW_MUCH: Final = re.compile(
+    r"\b(?:what|which) number\b|"
     r"\bwhat (?:do|does|did|will|would)\b.*\bcost\b|"
     r"\bhow (?:many|much|long|far|high|tall|old|big|heavy|warm|cold|hot|fast|deep|wide|large|often|late)\b",
     re.IGNORECASE,
 )
+_BETWEEN: Final = re.compile(r"\b(?:how (?:long|much|many|far)|difference)\b.*\bbetween\b.* and\b")
+_IN_UNIT: Final = re.compile(r"\b(?:in|into|how many) ([^\W\d_]{3,})\b")
 _WHEN: Final = re.compile(r"\bwhen\b|\b(?:what|which) (?:day|date|time|year)\b", re.IGNORECASE)
 _WHO: Final = re.compile(
     r"(?:^|[.?!:;,]\s*|\b(?:and|or|but|me|know|out|say|by|from|to|for|of) )(?:who(?:m|se)?|where)\b|"
@@ -26,10 +31,10 @@ _WHO: Final = re.compile(
 )
 """`Who is ...`, and not `the adjuster who is ...`."""
 _FIELD: Final = re.compile(
-    r"\b(?:[Ww]hat|[Ww]hich|[Ww]ho) (?:is|are|was|were) the ([a-z][a-z -]*?)"
+    r"\b(?:[Ww]hat|[Ww]hich|[Ww]ho) (?:is|are|was|were) (?:the|its|their|his|her|your) ([a-z][a-z -]*?)"
     r"(?: of| for| in| at| on| that| which|[?.,;]|$| and)(?!\w)|"
     r"\b(?:[Ff]ind|[Gg]ive|[Ll]ook up|[Tt]ell|[Nn]eed|[Gg]et)(?: me| us| out)? the ([a-z][a-z -]*?)"
-    r" (?:of|for|in|at|on)\b|"
+    r" (?:of|for|in|at|on|who|that|which)\b|"
     r"\b(?:[Ww]hat|[Ww]hich) (?:is|are|was|were) [A-Z][\w. -]*['’]s? ([a-z][a-z -]*?)(?:[?.,;]|$| and\b| in\b)"
 )
 """`What is the phone number of ...`, `What is Jane Doe's phone number?`"""
@@ -38,6 +43,15 @@ _WHICH: Final = re.compile(r"\b(?:[Ww]hat|[Ww]hich) ([a-z]+)\b")
 _HOW_MANY: Final = re.compile(r"\b[Hh]ow many (?:more )?([a-z]+)\b")
 _NO_FIELDS: Final = words("degree time percent point more other different of are is in")
 """Words after `how many` that name no field."""
+_RING: Final = re.compile(r"\bnumber\b.*\b(?:ring|call|dial)\b|\b(?:ring|call|dial)\b.*\bnumber\b")
+_ATTRIBUTES: Final = words("""
+    address phone telephone mobile email mail price cost fee rent town city capital height weight length distance
+    duration depth author room office salary age colour color postcode website population temperature humidity
+    departure arrival
+""")
+"""What something may have, and what a goal asks for where it names that, in whatever sentence."""
+SHORT: Final = 60
+"""Characters of a text that is a value, and not one that says more."""
 _LAST: Final = words("number address name date code value id")
 """Words that mean little at the end of a field's name."""
 SAME: Final = [
@@ -71,8 +85,14 @@ def other_kind(goal: Goal, observations: Observations, values: Sequence[Value], 
         yield "The goal asks for a day or a time, and no value is one."
     if _WHO.search(goal.text) and not goal.compares and not any(map(_is_words, flat)):
         yield "The goal asks for somebody or something by its name, and no value is that."
+    yield from _without_field(goal, observations, reads)
     if goal.compares or not all(value.path for value in values):
         return
+    if values and not goal.is_yes_or_no and all(stands_in(str(each), goal.plain) for each in flat):
+        yield "The answer says no more than the goal: read what it asks for."
+    yield from _of_other_dimension(goal, observations, reads)
+    if _BETWEEN.search(goal.plain):
+        yield "The goal asks for what lies between two values: give the difference as a value."
     fields = [path for value in values for path in [value.path] if path] or [*reads]
     known = {word for path in fields for key in path[1:] for word in key_words(str(key))}
     known |= {word for path in fields for word in key_words(observations.by_name[str(path[0])].tool)}
@@ -81,6 +101,36 @@ def other_kind(goal: Goal, observations: Observations, values: Sequence[Value], 
     for own, asked in asked_fields(goal):
         if not known & asked:
             yield f"No value is in a field for {own}: if there is none, say so."
+
+
+def _of_other_dimension(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator[str]:
+    """A unit that the goal asks for, though nothing that was read can be given in it."""
+    leaves = [(str(path[-1]), str(observations.at(path))) for path in reads]
+    units = [unit_of_field(key) or (quantity(text) or (0, None))[1] for key, text in leaves]
+    for word in _IN_UNIT.findall(goal.plain):
+        asked = unit_of(word)
+        if asked and asked.dimension not in {unit.dimension for unit in units if unit}:
+            yield f"The goal asks for {word}, and no value is one."
+
+
+def _without_field(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator[str]:
+    """What the goal names that something may have, and that is neither read nor a step on the way."""
+    if any(not each.is_useful and not each.is_empty for each in observations.all):
+        return  # it may be what could not be found out
+    keys = [key for path in reads for key in path[1:]]
+    keys += [path[-1] for path, leaf in observations.leaves() if normalize(str(leaf)) in observations.called]
+    known = {word for key in keys for word in key_words(str(key))}
+    known |= {"price" for key in keys for part in words_of_key(str(key)) if part == "per" or code_of(part)}
+    for path in reads:
+        text = str(observations.at(path))
+        known |= {*kind_words(text), *(words_of(text) if len(text) > SHORT else ())}
+    calls = " ".join(
+        f"{each.tool} {' '.join(map(str, (*each.arguments, *each.arguments.values())))}" for each in observations.all
+    )
+    known |= {*words_of(calls)} | {word for name in goal.names for word in words_of(name)}
+    for word in goal.words:
+        if word in _ATTRIBUTES and not _all_words({word}) & known:
+            yield f"No value is in a field for {word}: if there is none, say so."
 
 
 def _is_words(value: Any) -> bool:
@@ -122,10 +172,11 @@ def asked_fields(goal: Goal) -> list[tuple[str, set[str]]]:
     The last word does not count where it means little: the number of a phone number.
     """
     found = [next(filter(None, match.groups())) for match in _FIELD.finditer(goal.spelled.replace("e-mail", "email"))]
-    phrases = [words_of(each) for each in found]
+    phrases = [words_of(each) for each in found if each not in ("person", "people", "one")]
     phrases = [each[:-1] if len(each) > 1 and each[-1] in _LAST else each for each in phrases]
     which = [words_of(match[1]) for match in _WHICH.finditer(goal.text)]
     phrases += [[word] for each in which for word in each if any(word in group for group in SAME)]
+    phrases += [["phone"]] if _RING.search(goal.plain) else []
     counted = (words_of(match[1]) for match in _HOW_MANY.finditer(goal.text))
     phrases += [[word] for each in counted for word in each if not _is_measure(word)]
     return [(" ".join(each), _all_words({*each, "".join(each)})) for each in phrases]

@@ -29,6 +29,7 @@ from .values import (
     items_of,
     leaves,
     member_of,
+    minutes_from,
     number_of,
     order_of,
     round_to,
@@ -140,6 +141,8 @@ class Evaluation:
             raise ExpressionError("of operators there are + - * / // %")
         if isinstance(node.op, ast.Sub) and (days := days_from(right.data, left.data)) is not None:
             return Value(days, unit=units.unit_of("d"))
+        if isinstance(node.op, ast.Sub) and (minutes := minutes_from(right.data, left.data)) is not None:
+            return Value(Decimal(minutes), unit=units.unit_of("min"))
         if isinstance(node.op, ast.Add) and isinstance(left.data, str) and isinstance(right.data, str):
             return Value(left.data + right.data)
         one, two = number_of(left), number_of(right)

@@ -58,7 +58,7 @@ def _suggested(goal: Goal, observations: Observations, tools: Tools) -> support.
     """The verdict on an expression that takes all words of the goal into account."""
     found = [*complete(goal, observations, tools.values())]
     if expression := days(goal, observations):
-        found.append([("days", expression)])
+        found.append([("days" if expression.startswith("days") else "time", expression)])
     verdicts = (support.judge(goal, observations, values, "", tools) for values in found)
     return next((verdict for verdict in verdicts if verdict.supported), None)
 
@@ -88,7 +88,9 @@ def _no_field(goal: Goal, observations: Observations, tools: Tools) -> support.V
     followed = {word for key in links for word in key_words(str(key))}
     names = {word for name in goal.names for word in words_of(name)}
     may_be = (fields - followed) & ({*goal.words} - PLAIN - names)  # a field of another name than that of what is asked
-    if not fields or not asked or asked & fields or texts or may_be:
+    # The entries of a list may be told apart in other words than those of the goal.
+    lists = any(len(observations.siblings(path)) > 1 for path, _ in observations.leaves())
+    if not fields or not asked or asked & fields or texts or may_be or lists:
         return None
     if failed:
         lines = failures(goal, observations)

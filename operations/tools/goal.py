@@ -15,13 +15,19 @@ from ..form.words import normalize
 from .observed import words, words_of
 from .units import Unit, unit_of, units_in
 
-_ENGLISH: Final = re.compile(r"\b(?:the|of|what|which|how|who|when|where|is|are|does|do)\b", re.IGNORECASE)
+_ENGLISH: Final = re.compile(
+    r"\b(?:the|of|what|which|how|who|when|where|is|are|does|do|has|have|would|could|you|your|my|"
+    r"this|that|with|from|they|their|them|did|than|by|for)\b",
+    re.IGNORECASE,
+)
 _AFTER_SMALL_WORD: Final = re.compile(
     r"\b(?:in|von|nach|aus|bei|und|oder|à|en|de|et|ou|di|a|e|o|y)\s+([A-ZÀ-Þ][\w.-]*(?: [A-ZÀ-Þ][\w.-]*)*)"
 )
-_WORD: Final = re.compile(r"[^\W\d_][\w'’-]*|\S")
+_WORD: Final = re.compile(r"[^\W\d_][\w'’-]*|\d+(?![\w.,:]*\d)|\S")
 STARTS: Final = words("""
-    a about add all am an and any are as at besides between both build but by calculate can check compare
+    a about add all also am an and any anybody anyone are as at because besides between both build but by calculate can
+    check compare everybody everyone he her here hers him his its just maybe might nobody ours perhaps she somebody
+    someone sorry them those
     compute consider convert could count create did do does each either every express find first for from get
     give go had has have how i if in is it let list look may me my name need no not now of on one or our over
     per please provide read report say search see should show sum tell that the their then there these they this
@@ -40,7 +46,8 @@ _THRESHOLD: Final = re.compile(
 _HIGH: Final = words("""
     bigger biggest dearer dearest fuller greater greatest heavier heaviest higher highest hotter hottest larger
     largest longer longest more most costliest costlier priciest pricier richer richest taller tallest warmer
-    warmest wider widest windier windiest deeper deepest louder loudest wärmer höher größer teurer länger
+    warmest wider widest windier windiest deeper deepest further furthest farther farthest louder loudest
+    wärmer höher größer teurer länger
     schwerer maximum
 """)
 _LOW: Final = words("""
@@ -57,6 +64,7 @@ _EARLY: Final = words("""
 _UNCLEAR: Final = words("faster fastest slower slowest better best worse worst")
 _EITHER: Final = re.compile(
     r"\b(?:which|who|what|whose)\b.*\b(?:or|faster|fastest|slower|slowest|better|best|worse|worst|than)\b|"
+    r"\bor\b.{0,60}\bwhich\b|"
     r"\b(?:compare|ranked?|versus|vs)\b",
     re.IGNORECASE | re.DOTALL,
 )
@@ -73,9 +81,25 @@ _BETWEEN: Final = re.compile(
 )
 """`the number of Jane Doe's manager`, `Jane Doe's manager's number`, `the number of the manager of Jane Doe`,
 `where was the manager of Jane Doe born`."""
+_BEGINS: Final = re.compile(r"\s+(?!(?:is|was|has|had|does|did|or|and|vs|versus|than|to|in)\b)[a-z]")
+"""After the first word of a sentence that has its capital for that reason: `Size of`, and not `Oslo is`."""
+_MODEL: Final = re.compile(r"['’]s\b|\s*(?:[,;:.!?)]|$|(?:and|or|is|has|uses?|makes?|than|costs?)\b)")
+"""After a number that belongs to a name: of a machine, and not of the days in a town."""
+_COURTESY: Final = re.compile(
+    r"^\s*(?:hi|hiya|hello|hey|dear|good (?:morning|afternoon|evening|day))\b[^,.!?:\n]{0,40}[,.!:\n]|"
+    r"[,.!?\s]*\b(?:many thanks|thanks|thank you|thx|ta|cheers|(?:kind |best )?regards|best wishes|yours)\b"
+    r"[^?\d]{0,40}$",
+    re.IGNORECASE,
+)
+_CONTRACTED: Final = re.compile(r"\b(what|where|when|how)['’]?s\b|\b(who|that|it)['’]s\b", re.IGNORECASE)
 _YES_NO: Final = re.compile(
     r"(?:is|are|was|were|does|do|did|can|could|has|have|had|will|would|should|may)\b(?! .*\bor\b)", re.IGNORECASE
 )
+
+
+def without_courtesies(text: str) -> str:
+    """A goal without a greeting before it, and thanks or a name after it."""
+    return _COURTESY.sub("", text).strip() or text
 
 
 @dataclass(frozen=True)
@@ -94,7 +118,7 @@ class Goal:
     @cached_property
     def spelled(self) -> str:
         """The text without contractions: what's the fee."""
-        return re.sub(r"\b([Ww]hat|[Ww]ho|[Ww]here|[Ww]hen|[Hh]ow|[Tt]hat|[Ii]t)['’]s\b", r"\1 is", self.text)
+        return _CONTRACTED.sub(lambda found: f"{found[1] or found[2]} is", self.text)
 
     @cached_property
     def words(self) -> list[str]:
@@ -112,25 +136,34 @@ class Goal:
         for match in _WORD.finditer(self.text):
             word = re.sub(r"['’]s?$", "", match[0])
             start = re.split("['’]", word)[0].casefold()  # We're, What's
-            is_name = word[:1].isupper() and not (begins and start in STARTS) and start != "i"
+            is_name = word[:1].isupper() and start != "i"
+            if begins and is_name:
+                is_name = start not in STARTS and not _BEGINS.match(self.text, match.end())
+            between = self.text[match.start() - 1 : match.start()]
+            if joins and between == " " and word.isdigit() and _MODEL.match(self.text, match.end()):
+                names[-1] += f" {word}"
             if is_name and not _is_other(word):
-                between = self.text[match.start() - 1 : match.start()]
                 names[-1:] = [f"{names[-1]} {word}"] if joins and between == " " else [*names[-1:], word]
             joins = is_name and match[0] == word and not _is_other(word)
             begins = match[0] in ".!?:;\n"
         return [name for name in names if code_of(name) is None and not name.isdigit()]
 
     @cached_property
-    def titles(self) -> list[str]:
-        """Names that may be one, with small words between them: `Heron in Slate`."""
+    def forms(self) -> list[str]:
+        """Its names, also as one with small words between them, `Heron in Slate`, and a code of two words alone."""
         names = "|".join(map(re.escape, sorted(self.names, key=len, reverse=True)))
         between = "(?:of|in|on|at|under|with|for|and the|by)"
-        return re.findall(rf"\b(?:{names})(?: {between}(?: the)? (?:{names}))+\b", self.text) if names else []
+        titles = re.findall(rf"\b(?:{names})(?: {between}(?: the)? (?:{names}))+\b", self.text) if names else []
+        codes = [code for name in self.names for code in re.findall(r"(?<= )[A-Z]+[-/]?\d[\w/-]*$", name)]
+        return [*titles, *codes, *self.names]
 
     @cached_property
     def numbers(self) -> list[str]:
         """Its numbers, without those of its dates."""
         rest = self.plain
+        for name in self.names:
+            if re.search(r" \d+$", name):
+                rest = rest.replace(normalize(name), " " * len(normalize(name)))
         for found in sorted(self._dates, key=lambda found: -found[1]):
             rest = rest[: found[1]] + " " + rest[found[2] :]
         return [number.rstrip(".,") for number in re.findall(r"\d[\d.,]*", rest)]

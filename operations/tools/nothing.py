@@ -119,7 +119,7 @@ def unasked(goal: Goal, observations: Observations, tools: Iterable[Tool]) -> li
     calls = (
         first_call(tool, name)
         for tool in sorted(tools, key=lambda tool: tool not in first)
-        for name in (*goal.titles, *goal.names)
+        for name in goal.forms
         if tool.repeatable
         and not tool.approve
         and not _is_asked(tool.name, name, observations)

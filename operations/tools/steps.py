@@ -27,7 +27,7 @@ from .context import CallContext
 from .events import EndReason, Support
 from .expressions import Evaluation
 from .found import found
-from .goal import Goal
+from .goal import Goal, without_courtesies
 from .nothing import unasked
 from .observed import NOT_FOUND, Observations, Observed
 from .results import CallResult, Result, Step
@@ -89,7 +89,7 @@ class AgentRun:
         self._reached = False
         self._advised: set[str] = set()
         self._missing: tuple[str, Json] | None = None
-        self._goal = Goal(self.goal, datetime.now(UTC).date())
+        self._goal = Goal(without_courtesies(self.goal), datetime.now(UTC).date())
         self._absent = 0
         self.kind: plans.Kind = "any"
 

@@ -42,6 +42,8 @@ _MEASURES: Final = [
     (words("cheaper cheapest dearer dearest costlier costliest pricier priciest"), words("price cost fee rate rent")),
     (words("larger largest bigger biggest smaller smallest"), words("size area seat population member staff")),
     (words("windier windiest"), words("wind")),
+    (words("older oldest younger youngest"), words("age")),
+    (words("louder loudest quieter quietest noisier"), words("noise sound loudness")),
     (
         words("older oldest younger youngest newer newest earlier earliest later latest sooner soonest"),
         words("year date day founded built born joined opened established begun ordered"),
@@ -87,14 +89,17 @@ def rate(goal: Goal, observations: Observations) -> str:
 
 
 _DAYS: Final = re.compile(r"\bhow many days\b.*\b(?:between|from|passed|pass|take|took|taken|lie|lay|until|after)\b")
+_HOUR: Final = re.compile(r"\d{1,2}:[0-5]\d")
+_LONG: Final = re.compile(r"\bhow long\b.*\b(?:between|from|until)\b")
 _RELATIVE: Final = re.compile(r"\b(?:today|now|tomorrow|yesterday|left|ago|each|per)\b")
 
 
 def days(goal: Goal, observations: Observations) -> str:
-    """The days between the two dates that were found, where the goal asks for such days; empty else."""
-    dates = [
-        path for path, leaf in observations.leaves() if isinstance(leaf, str) and re.match(r"\d{4}-\d\d-\d\d", leaf)
-    ]
+    """The days between the two dates that were found, or the time between two hours of the day; empty if not asked."""
+    texts = [(path, leaf) for path, leaf in observations.leaves() if isinstance(leaf, str)]
+    if len(hours := [path for path, leaf in texts if _HOUR.fullmatch(leaf) and is_about(str(path[-1]), goal)]) == 2:
+        return f"{expression_of(hours[1])} - {expression_of(hours[0])}" if _LONG.search(goal.plain) else ""
+    dates = [path for path, leaf in texts if re.match(r"\d{4}-\d\d-\d\d", leaf)]
     if len(dates) != 2 or not _DAYS.search(goal.plain) or _RELATIVE.search(goal.plain):
         return ""
     return f"days_between({expression_of(dates[0])}, {expression_of(dates[1])})"
@@ -323,9 +328,9 @@ def is_measured(key: str, goal: Goal) -> bool:
 PLAIN: Final = {
     *words_of("""
     a according all an and any are as at by can could currently d do does each every for from get give going had has
-    have how i if in is it know like list ll m many me moment much my name need now of on one only our out people person
-    piece please re right s see show take taken tell that the their them there these they this those to us ve want was
-    we were what which who will with would write written wrote
+    have hear how i if in is it know like list ll love m many me moment much my name need now of on one only our out
+    people person piece please re right s see show take taken tell that the their them there these they this those
+    to us ve want was we well were what which who will with would write written wrote
     total sum together altogether worth average mean more than over above least less fewer under below most
 """)
 }

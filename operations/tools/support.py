@@ -188,8 +188,8 @@ def _judge_text(goal: Goal, observations: Observations, text: str, tools: Tools)
 def absent(goal: Goal, observations: Observations, tools: Tools) -> Verdict | None:
     """The verdict where the model says twice that the observations do not hold what the goal asks for.
 
-    `None` if a field bears the name of what is asked for, so that this is not so, and while there are tools that were
-    not called: the answer may be elsewhere.
+    `None` if a field bears the name of what is asked for, so that this is not so, or for a list, whose entries may be
+    told apart in other words, and while there are tools that were not called: the answer may be elsewhere.
     """
     if next(names_without_call(goal, observations, ()), None) or {each.tool for each in observations.all} < set(tools):
         return None
@@ -198,6 +198,6 @@ def absent(goal: Goal, observations: Observations, tools: Tools) -> Verdict | No
     for path, leaf in observations.leaves():
         key = next((str(part) for part in reversed(path) if isinstance(part, str)), "")
         asked = is_named(key, goal) and not is_in_goal(leaf, goal)
-        if len(path) > 1 and (asked or is_long(leaf)):
+        if len(path) > 1 and (asked or is_long(leaf) or len(observations.siblings(path)) > 1):
             return None
     return Verdict(wording.fields_without_answer(goal, observations), True)

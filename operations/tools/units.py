@@ -28,7 +28,7 @@ time: days 86400 d day tage; ms 0.001 millisecond milliseconds; week 604800 week
 speed: m/s 1 mps ms-1; km/h 0.277777777777777777777777777778 kmh kph; mph 0.44704
 speed: kn 0.514444444444444444444444444444 knots
 volume: l 1 litre litres liter liters; ml 0.001 millilitre millilitres milliliter milliliters
-volume: gal 3.785411784 gallon gallons
+volume: gal 3.785411784 gallon gallons; m3 1000 m³ cbm; cl 0.01 centilitre centilitres; dl 0.1 decilitre decilitres
 area: m2 1 m² sqm; km2 1000000 km² ; ha 10000 hectare hectares; acre 4046.8564224 acres
 data: B 1 byte bytes; kB 1000 kb; MB 1000000 mb; GB 1000000000 gb; TB 1000000000000 tb
 temperature: K 1 kelvin; °C 1 c celsius; °F 0.555555555555555555555555555556 f fahrenheit
@@ -49,6 +49,7 @@ def _units() -> dict[str, Unit]:
 
 _UNITS: Final = _units()
 _QUANTITY: Final = re.compile(r"([-+−]?\d[\d.,' ]*?)\s*([^\d\s.,'][^\d,;]{0,14})?")
+_POWER: Final = re.compile(r"\b(?P<power>square|sq\.?|cubic) (?P<k>k(?:ilo)?)?m(?:et(?:re|er)s?)?\b", re.IGNORECASE)
 _SHORT: Final = frozenset({"m", "s", "h", "d", "t", "l", "c", "f", "k", "in", "min", "b", "g", "kn", "week"})
 """Symbols that as words of a goal mean something else."""
 
@@ -61,7 +62,7 @@ def unit_of(name: str) -> Unit | None:
 
 def unit_of_field(name: str) -> Unit | None:
     """The unit in the name of a field: `weight_g`, `distanceKm`, `temperature_celsius`."""
-    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)
+    words = re.findall(r"[A-Z]?[a-z]+[23²³]?|[A-Z]+", name)
     if "per" in words:
         return _UNITS.get("/".join(words[-3::2]).casefold())  # a price for a day has none
     joined = "/".join(words[-2:]).casefold()
@@ -72,7 +73,8 @@ def unit_of_field(name: str) -> Unit | None:
 
 def units_in(goal: str) -> list[Unit]:
     """The units that a goal names in words, or by symbols that mean nothing else."""
-    words = re.findall(r"°[CFcf]|km/h|m/s|[^\W\d_]+[²2]?", goal)
+    text = _POWER.sub(lambda found: f"{(found['k'] and 'k') or ''}m{'2' if found['power'][0] in 'sS' else '3'}", goal)
+    words = re.findall(r"°[CFcf]|km/h|m/s|[^\W\d_]+[²³23]?", text)
     return [unit for word in words if word.casefold() not in _SHORT and (unit := unit_of(word))]
 
 

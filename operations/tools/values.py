@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -157,6 +158,15 @@ def days_from(start: Any, end: Any) -> int | None:
         return (date.fromisoformat(str(end)[:10]) - date.fromisoformat(str(start)[:10])).days
     except ValueError:
         return None
+
+
+def minutes_from(start: Any, end: Any) -> int | None:
+    """The minutes from one time of the day to another, as in `04:58`; `None` if one is none."""
+    times = [re.fullmatch(r"(\d{1,2}):([0-5]\d)", str(each)) for each in (start, end)]
+    if None in times:
+        return None
+    first, last = (int(each[1]) * 60 + int(each[2]) for each in times if each)
+    return last - first
 
 
 def days_between(start: Value, end: Value) -> Value:

@@ -31,6 +31,7 @@ _DENIED: Final = re.compile(
     r"\b|n't\b",
     re.IGNORECASE,
 )
+_MINUTE: Final = units.unit_of("min")
 UNSAID: Final = ("invalid_arguments", "no_such_tool")
 """Codes of failures that say nothing about what was asked for."""
 _NUMBER: Final = re.compile(r"(?<![^\W_])[-+]?\d(?:[\d.,:/' -]*\d)?")
@@ -211,6 +212,8 @@ def _quantity(data: Any, value: Value, goal: Goal) -> str:
     unit = found[1] if found else value.unit if is_number else None
     text = _number(Decimal(str(data))) if is_number else str(data)
     text = f"{text} {unit.symbol}" if unit and is_number else text
+    if is_number and unit == _MINUTE and data >= 60 and data == int(data):
+        text = f"{text} ({int(data) // 60} h {int(data) % 60} min)"
     targets = [each for each in goal.units if unit and each.dimension == unit.dimension]
     if unit is None or not targets or unit in targets:
         return text
@@ -248,11 +251,11 @@ def ranking(goal: Goal, observations: Observations, reads: set[Path]) -> list[Ra
         measured = _measure(observations.at(path), key)
         if measured is not None and len(path) > 1:
             groups.setdefault(key, {}).setdefault(observations.subject(path), measured)
-    complete = [group for group in groups.values() if len(group) > 1]
+    complete = [(key, group) for key, group in groups.items() if len(group) > 1]
     if len(complete) != 1:
         return []
-    [group] = complete
-    dates = any(each[2] for each in group.values()) or goal.by_time
+    [(key, group)] = complete
+    dates = any(each[2] for each in group.values()) or (goal.by_time and "age" not in words_of(key))
     direction = goal.direction(dates=dates)
     order = sorted(group.items(), key=lambda each: each[1][0], reverse=direction >= 0)
     return [Rank(subject, shown, number, direction, dates) for subject, (number, shown, _) in order]

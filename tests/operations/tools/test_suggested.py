@@ -57,6 +57,17 @@ RIVERSIDE: Call = ("camp", {"name": "Riverside"}, {"camp": "Riverside", "crowdin
 HILLSIDE: Call = ("camp", {"name": "Hillside"}, {"camp": "Hillside", "crowding": 17, "tents": 45})
 ALDER: Call = ("words", {"word": "alder"}, {"word": "alder", "first_seen": 1210})
 BIRCH: Call = ("words", {"word": "birch"}, {"word": "birch", "first_seen": 1395})
+LIDO: Call = ("pool", {"name": "Lido"}, {"name": "Lido", "opening": "08:30", "closing": "19:00"})
+SONGS: Call = (
+    "album",
+    {"title": "Tarn"},
+    {"album": "Tarn", "tracks": [{"title": "A", "instrumental": True}, {"title": "B", "instrumental": False}]},
+)
+RUN: Call = (
+    "race",
+    {"name": "Fell Run"},
+    {"race": "Fell Run", "finishers": [{"runner": "Al", "age": 29}, {"runner": "Mo", "age": 63}]},
+)
 RIGA: Call = ("weather", {"city": "Riga"}, 503)
 OTTERS: Call = (
     "club",
@@ -104,6 +115,7 @@ HOUSE: Call = ("building", {"name": "K2"}, {"building": "K2", "floors": 4})
         ("What do 3 pieces of P-77 cost together?", [PART], "price: 12.6"),
         ("What would 7 brackets of P-77 come to?", [PART], "price: 29.4"),
         ("What would 7 painted brackets of P-77 come to?", [PART], None),
+        ("how long is it between opening and closing at the Lido today", [LIDO], "time: 630 min (10 h 30 min)"),
         (
             "By how many years is the word alder older than birch, by when each was first seen?",
             [ALDER, BIRCH],
@@ -118,6 +130,9 @@ HOUSE: Call = ("building", {"name": "K2"}, {"building": "K2", "floors": 4})
         ("Which ones in Elm Park are lower than 0.02 km?", [TREES], None),
         ("I'd like to ring the cook who works for Otto. What's the phone number?", [CAFE], None),
         ("How many seats has the largest of the rooms of building K2?", [NOBODY, HOUSE], "Not found: rooms (K2)"),
+        ("Who was the oldest to finish the Fell Run? I'd love to hear the age.", [RUN], "Mo: 63, the highest; Al 29."),
+        ("Who was the youngest to finish the Fell Run?", [RUN], "Al: 29, the lowest; Mo 63."),
+        ("How many songs on Tarn have no singing?", [SONGS], None),
         ("How many floors has building K2?", [NOBODY, HOUSE], "floors (K2): 4"),
     ],
 )

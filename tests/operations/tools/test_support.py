@@ -36,6 +36,11 @@ def observations(*calls: Call) -> Observations:
     return Observations(observed)
 
 
+BIX = """Bix Ltd: 1931, the earliest; Ada Ltd 1974. The difference is 43.
+founded (Ada Ltd): 1974
+founded (Bix Ltd): 1931"""
+
+
 def judge(goal: str, calls: list[Call], text: str = "", **values: str) -> Verdict:
     """The verdict on an answer with these expressions."""
     return support.judge(Goal(goal, TODAY), observations(*calls), list(values.items()), text)
@@ -217,7 +222,7 @@ def test_an_answer_without_support(goal: str, calls: list[Call], text: str, valu
             [("firm", {"name": name}, {"founded": year}) for name, year in (("Ada Ltd", 1974), ("Bix Ltd", 1931))],
             "Ada Ltd.",
             {"a": "o1['founded']", "b": "o2['founded']"},
-            "Bix Ltd: 1931, the earliest; Ada Ltd 1974. The difference is 43.\nfounded (Ada Ltd): 1974\nfounded (Bix Ltd): 1931",
+            BIX,
         ),
         ("What is the boss of Anna Keller?", [ANNA], "{x}.", {"x": "o1['manager']"}, "Bo Lind."),
         (
@@ -380,6 +385,46 @@ def test_what_is_asked_about_somebody_further_on() -> None:
     assert "The teacher is 'Tom Fox': look that up" in judge(goal, calls[:2], born="o2['born_in']").hint
     assert judge(goal, calls, born="o3['born_in']").supported
     assert "read o3" in judge(goal, calls, teacher="o3['teacher']", born="o2['born_in']").hint
+
+
+LAKE: Call = ("lake", {"name": "Lake Oro"}, {"lake": "Lake Oro", "area_km2": 3.45, "depth_m": 61})
+
+
+def test_the_unit_that_is_asked_for() -> None:
+    """A value of another dimension is no answer, nor is the name in the goal; an area is no length."""
+    goal = "Size of Lake Oro in hectares, please."
+    assert judge(goal, [LAKE], size="o1['area_km2']").text == "area km2 (Lake Oro): 345 ha (3.45 km2)"
+    assert "asks for hectares" in judge(goal, [LAKE], size="o1['depth_m']").hint
+    assert "no more than the goal" in judge("What about Lake Oro?", [LAKE], lake="o1['lake']").hint
+
+
+def test_what_lies_between() -> None:
+    """Two times are no answer to how long it is between them."""
+    sun = ("sun", {"town": "Rye"}, {"town": "Rye", "sunrise": "04:58", "sunset": "20:33"})
+    goal = "how long have we got between sunrise and sunset in Rye today"
+    assert "what lies between" in judge(goal, [sun], a="o1['sunrise']", b="o1['sunset']").hint
+    verdict = judge(goal, [sun], daylight="o1['sunset'] - o1['sunrise']")
+    assert (verdict.text, verdict.supported) == ("daylight: 935 min (15 h 35 min)", True)
+
+
+DENTIST: Call = ("patient", {"number": 81}, {"number": 81, "name": "Ole", "dentist": "Dr Kerr", "room": "4"})
+KERR: Call = ("dentist", {"name": "Dr Kerr"}, {"name": "Dr Kerr", "address": "2 Mill Row", "phone": "0700 5"})
+
+
+@pytest.mark.parametrize(
+    ("goal", "read", "hint"),
+    [
+        ("i forgot which dentist patient 81 has.. whats their address", "address", "in a field for address"),
+        ("Which number do I ring to reach the dentist of patient 81?", "phone", "asks for a number"),
+        ("Who is the dentist of patient 81, and do you have an e-mail for them?", "", "in a field for mail"),
+        ("His dentist wants to write to patient 81: the address and postcode, please.", "", "in a field for address"),
+    ],
+)
+def test_what_somebody_may_have_is_asked_for_in_any_sentence(goal: str, read: str, hint: str) -> None:
+    """Somebody on the way to it is no answer."""
+    assert hint in judge(goal, [DENTIST, KERR], dentist="o1['dentist']").hint
+    if read:
+        assert judge(goal, [DENTIST, KERR], found=f"o2[{read!r}]").supported
 
 
 def test_a_digit_in_a_name_is_no_number() -> None:
