@@ -27,7 +27,7 @@ _WORD: Final = re.compile(r"[^\W\d_][\w'’-]*|\d+(?![\w.,:]*\d)|\S")
 STARTS: Final = words("""
     a about add all also am an and any anybody anyone are as at because besides between both build but by calculate can
     check compare everybody everyone he her here hers him his its just maybe might nobody ours perhaps she somebody
-    someone sorry them those
+    actually okay so someone sorry them those well
     compute consider convert could count create did do does each either every express find first for from get
     give go had has have how i if in is it let list look may me my name need no not now of on one or our over
     per please provide read report say search see should show sum tell that the their then there these they this
@@ -91,6 +91,7 @@ _COURTESY: Final = re.compile(
     r"[^?\d]{0,40}$",
     re.IGNORECASE,
 )
+_ASKS: Final = re.compile(r"(?:and |so |but )?(?:what|which|who|whose|how|when|where)\b", re.IGNORECASE)
 _CONTRACTED: Final = re.compile(r"\b(what|where|when|how)['’]?s\b|\b(who|that|it)['’]s\b", re.IGNORECASE)
 _YES_NO: Final = re.compile(
     r"(?:is|are|was|were|does|do|did|can|could|has|have|had|will|would|should|may)\b(?! .*\bor\b)", re.IGNORECASE
@@ -119,6 +120,12 @@ class Goal:
     def spelled(self) -> str:
         """The text without contractions: what's the fee."""
         return _CONTRACTED.sub(lambda found: f"{found[1] or found[2]} is", self.text)
+
+    @cached_property
+    def question(self) -> str:
+        """Its last sentence that asks something; all of it where none does."""
+        sentences = re.split(r"(?<=[.!?])\s+|\.\.+\s*", self.spelled.strip())
+        return next((each for each in reversed(sentences) if each.endswith("?") or _ASKS.match(each)), self.text)
 
     @cached_property
     def words(self) -> list[str]:

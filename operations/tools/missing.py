@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from ..form.currency import code_of
 from ..form.dates import date_of
+from ..form.months import months_of
 from ..form.words import normalize
 from . import wording
 from .asked import other_kind
@@ -184,12 +185,17 @@ def _chains(goal: Goal, observations: Observations, reads: set[Path], literals: 
         record = observations.at(observations.record(path))
         for key, leaf in record.items() if isinstance(record, dict) else ():
             is_entry = isinstance(leaf, str) and len(observations.siblings(path)) > 1  # the goal names those of a list
-            if not is_named(key, goal) or isinstance(leaf, list | dict | None) or is_entry:
+            if not is_named(key, goal) or isinstance(leaf, list | dict | None) or is_entry or _is_time(leaf):
                 continue
             have = (key in keys) + len(followed.get(key, ())) + is_in_goal(leaf, goal) + (str(leaf) in used)
             if have < _times_named(key, goal):
                 unused = f"The {key} is {str(leaf)[:60]!r}: the answer does not take it into account."
                 yield look_up(key, leaf) if isinstance(leaf, str) else unused
+
+
+def _is_time(leaf: Any) -> bool:
+    """Whether a text is a date, a month or a weekday, about which nothing can be looked up."""
+    return isinstance(leaf, str) and bool(date_of(leaf[:10]) or list(months_of(normalize(leaf))))
 
 
 def _links(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from .asked import SAME, asks_for_number
 from .base import Tool
 from .goal import Goal
 from .observed import Observations, is_alike, words, words_of, words_of_key
-from .units import quantity, unit_of, unit_of_field
+from .units import quantity, unit_of, unit_of_field, with_powers
 from .values import Path
 from .wording import stands_in
 
@@ -30,6 +30,8 @@ _THRESHOLD: Final = re.compile(
 )
 _ABOVE: Final = words("more over above longer heavier higher taller warmer hotter larger bigger deeper wider greater")
 _BELOW: Final = words("less fewer under below shorter lighter lower colder cooler smaller cheaper narrower shallower")
+_REDUCED: Final = re.compile(r"\b(?P<percent>\d+) ?(?:%|percent|per cent) (?:off|less|cheaper|discount|reduction)\b")
+_PERCENT: Final = re.compile(r"%|\bper ?cent\b")
 _MEAN: Final = re.compile(r"\b(?:average|mean|durchschnitt\w*)\b")
 _OTHERWISE: Final = re.compile(r"\b(?:no|not|without|except|other|or|neither|nor|both|either)\b|n't\b")
 """Words with which a condition may mean its opposite."""
@@ -52,7 +54,7 @@ _MEASURES: Final = [
 """What is compared by an adjective: the words for its fields."""
 _TIMES: Final = _MEASURES[-1][1]
 _PRICES: Final = frozenset(("price", "cost", "fee", "rate"))
-_PAID: Final = re.compile(r"\b(?:cost|costs|pay|come to|charge|charged|spend|price|owe)\b")
+_PAID: Final = re.compile(r"\b(?:cost|costs|pay|paying|come to|charge|charged|spend|price|owe)\b")
 """Words of a goal that asks what something costs."""
 _QUANTITIES: Final = frozenset(("quantity", "qty", "count", "piece", "stock", "number", "unit"))
 _AGGREGATES: Final = frozenset(("max", "min", "sum", "avg"))
@@ -80,12 +82,21 @@ def expression_over(goal: Goal, observations: Observations, reads: set[Path]) ->
 def rate(goal: Goal, observations: Observations) -> str:
     """A price for a unit, times the number of these units in the goal; empty if there is none, or several."""
     found = set()
+    amounts = re.findall(r"(\d[\d.,]*) ?([^\W\d_]+[23]?)", with_powers(goal.plain))
     for path in numbers_of(observations, {path for path, _ in observations.leaves()}):
         words = words_of_key(str(path[-1]))
-        unit = words[words.index("per") + 1 :][:1] if "per" in words else []
-        for number in re.findall(rf"(\d[\d.,]*) ?{re.escape(unit[0])}s?\b", goal.plain) if unit else ():
-            found.add(f"{expression_of(path)} * {number.rstrip('.,')}")
+        of, _, per = (words[:-2], words[-2], words[-1]) if words[-2:-1] == ["per"] else ([], "", "")
+        for number, word in amounts if per else ():
+            if per in words_of(word) or (unit_of(per) and unit_of(word) == unit_of(per)):
+                found.add(_in_goal_unit(goal, f"{expression_of(path)} * {number.rstrip('.,')}", of[-1] if of else ""))
     return found.pop() if len(found) == 1 else ""
+
+
+def _in_goal_unit(goal: Goal, expression: str, word: str) -> str:
+    """An expression in the unit of its field, converted if the goal asks for another one: kilos of grams."""
+    own = unit_of(word) if word else None
+    others = [unit for unit in goal.units if own and unit.dimension == own.dimension and unit != own]
+    return f"convert({expression}, {own.symbol!r}, {others[0].symbol!r})" if own and others else expression
 
 
 _DAYS: Final = re.compile(r"\bhow many days\b.*\b(?:between|from|passed|pass|take|took|taken|lie|lay|until|after)\b")
@@ -152,9 +163,15 @@ def suggested(goal: Goal, observations: Observations) -> Iterator[Values]:
             number for number in goal.numbers if not any(stands_in(number, each) for each in observations.called)
         ]
         prices = [path for path in numbers if _is_price(str(path[-1]))] if _PAID.search(goal.plain) else []
+        named = [path for path in prices if {*words_of_key(str(path[-1]))} & {*goal.words} - _PRICES]
+        prices = named if len(named) == 1 else prices
         of = prices if len(prices) == 1 else numbers
-        if len(of) == len(factors) == 1 and (prices or asks_for_number(goal)):
+        if found := _REDUCED.search(goal.plain):
+            yield from ([("price", f"{expression_of(each)} * (100 - {found['percent']}) / 100")] for each in prices)
+        elif len(of) == len(factors) == 1 and (prices or asks_for_number(goal)) and not _PERCENT.search(goal.plain):
             yield [(str(of[0][-1]), expression_over(goal, observations, {*of}))]
+        if expression := rate(goal, observations):
+            yield [("amount", expression)]
         if len(goal.names) > 1 and not goal.asks_for_total:
             yield from _of_each(goal, observations)
 
@@ -172,7 +189,7 @@ def _of_list(
         return number, f"sum(each[{number!r}] {over})"
     if goal.asks_for_total and pair:
         return "total", f"sum(each[{pair[0]!r}] * each[{pair[1]!r}] {over})"
-    if conditions and re.match(r"how many\b", goal.plain):
+    if conditions and re.search(r"\bhow many\b", goal.question.casefold()):
         return "count", f"len([each {over}])"
     return (name, f"[each[{name!r}] {over}]") if conditions and name else None
 
@@ -327,10 +344,11 @@ def is_measured(key: str, goal: Goal) -> bool:
 
 PLAIN: Final = {
     *words_of("""
-    a according all an and any are as at by can could currently d do does each every for from get give going had has
-    have hear how i if in is it know like list ll love m many me moment much my name need now of on one only our out
-    people person piece please re right s see show take taken tell that the their them there these they this those
-    to us ve want was we well were what which who will with would write written wrote
+    a according all an and any are as at by can could currently d do does each end every for from get give going had
+    has have hear how i if in is it know like list ll love m many me moment much my name need now of on one only our
+    out people person piece please re right s see should show so some somebody someone take taken tell that the
+    their them then there these they this those to up us ve want was we well were what which who will with would
+    write written wrote
     total sum together altogether worth average mean more than over above least less fewer under below most
 """)
 }
@@ -363,8 +381,10 @@ def _is_all_of(goal: Goal, values: Values, observations: Observations, known: st
     used = used.union(*(group for group in SAME if group & used))
     units = {unit_of(word) for word in used} - {None}
     used |= {word for word in goal.words for month in months_of(word) if f"-{month:02}" in asked}
+    # What is told before the question may describe the entries of a list, and else says nothing about a product.
+    wanted = goal.words if goal.compares or " for each in " in expressions else words_of(goal.question)
     return all(
-        word in PLAIN or unit_of(word) in units or any(is_alike(word, other) for other in used) for word in goal.words
+        word in PLAIN or unit_of(word) in units or any(is_alike(word, other) for other in used) for word in wanted
     )
 
 

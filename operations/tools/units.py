@@ -71,10 +71,14 @@ def unit_of_field(name: str) -> Unit | None:
     return unit_of(words[-1]) if len(words) > 1 else None
 
 
+def with_powers(text: str) -> str:
+    """A text with symbols for areas and volumes: m2 for square metres."""
+    return _POWER.sub(lambda found: f"{(found['k'] and 'k') or ''}m{'2' if found['power'][0] in 'sS' else '3'}", text)
+
+
 def units_in(goal: str) -> list[Unit]:
     """The units that a goal names in words, or by symbols that mean nothing else."""
-    text = _POWER.sub(lambda found: f"{(found['k'] and 'k') or ''}m{'2' if found['power'][0] in 'sS' else '3'}", goal)
-    words = re.findall(r"°[CFcf]|km/h|m/s|[^\W\d_]+[²³23]?", text)
+    words = re.findall(r"°[CFcf]|km/h|m/s|[^\W\d_]+[²³23]?", with_powers(goal))
     return [unit for word in words if word.casefold() not in _SHORT and (unit := unit_of(word))]
 
 

@@ -68,6 +68,8 @@ RUN: Call = (
     {"name": "Fell Run"},
     {"race": "Fell Run", "finishers": [{"runner": "Al", "age": 29}, {"runner": "Mo", "age": 63}]},
 )
+PAINT: Call = ("paint", {"name": "Matt Blue"}, {"paint": "Matt Blue", "grams_per_m2": 150, "dry_in": "May"})
+LOOM: Call = ("magazine", {"title": "Loom"}, {"magazine": "Loom", "yearly_eur": 60, "single_eur": 7, "issues": 12})
 RIGA: Call = ("weather", {"city": "Riga"}, 503)
 OTTERS: Call = (
     "club",
@@ -132,6 +134,13 @@ HOUSE: Call = ("building", {"name": "K2"}, {"building": "K2", "floors": 4})
         ("How many seats has the largest of the rooms of building K2?", [NOBODY, HOUSE], "Not found: rooms (K2)"),
         ("Who was the oldest to finish the Fell Run? I'd love to hear the age.", [RUN], "Mo: 63, the highest; Al 29."),
         ("Who was the youngest to finish the Fell Run?", [RUN], "Al: 29, the lowest; Mo 63."),
+        (
+            "I'm about to paint 40 square metres with Matt Blue. How many kilos of it do I need?",
+            [PAINT],
+            "amount: 6 kg",
+        ),
+        ("They'd give me 10% off the yearly price of Loom. So what would I end up paying?", [LOOM], "price: 54"),
+        ("What would 10% more than the yearly price of Loom be?", [LOOM], None),
         ("How many songs on Tarn have no singing?", [SONGS], None),
         ("How many floors has building K2?", [NOBODY, HOUSE], "floors (K2): 4"),
     ],
