@@ -188,6 +188,9 @@ class Driver(ABC):
     here: Container[str] = ()
     """The runs that this worker produces or follows; `SharedStore` sets it."""
 
+    gathers: float = 0.0
+    """Seconds for which events are gathered while there are many, where a batch costs more than they do."""
+
     unsettled: float = 0.0
     """Seconds for which the store may still lose what it has acknowledged."""
 

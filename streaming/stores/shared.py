@@ -184,7 +184,9 @@ class SharedStore(Store):
         self._sweep_files = True
         self._followed_anything = GreenSignal()
         self._on_queue: Callable[[], None] | None = None
-        self._writer = Writer(driver.write, self._gather_appends, self._availability_changed, self.outage)
+        self._writer = Writer(
+            driver.write, self._gather_appends, self._availability_changed, self.outage, driver.gathers
+        )
         self._lease = _Lease(driver, lease, self.outage)
         self._greenlets = [gevent.spawn(work) for work in (self._writer.serve, self._listen, self._refresh_all)]
 

@@ -6,6 +6,7 @@ While the store is away the writer tries its batch again until the store accepts
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
@@ -62,7 +63,7 @@ class Writer:
     """Writes batches with `write` (`Driver.write`).
 
     `gather` returns the tasks to write besides the commands. `on_change` is called on every try that fails, and when
-    the store is back.
+    the store is back. A batch of nothing but those tasks begins `every` seconds after the one before it, or later.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Writer:
         gather: Callable[[], Iterable[Task]],
         on_change: Callable[[], None],
         outage: Outage,
+        every: float = 0.0,
     ) -> None:
         self.away: bool = False
         self.closed = False
@@ -80,6 +82,8 @@ class Writer:
         self._outage = outage
         self._commands: list[Command] = []
         self._busy = False
+        self._every = every
+        self._last_batch = 0.0
         self._wake = GreenSignal()
 
     @property
@@ -120,6 +124,8 @@ class Writer:
         """Writes batches until its greenlet is killed."""
         while True:
             self._wake.clear()
+            if not self._commands and (wait := self._last_batch + self._every - time.monotonic()) > 0:
+                gevent.sleep(wait)
             tasks: list[Task] = list(self._gather())  # first: a checkpoint comes after the events before it
             tasks += [command for command in self._commands if not command.cancelled]
             self._commands = []
@@ -132,6 +138,7 @@ class Writer:
 
     def _write_until_done(self, tasks: list[Task]) -> None:
         tries = 0
+        self._last_batch = time.monotonic()
         while tasks:
             remaining, error = self._write(tasks)
             self._set_away(error)

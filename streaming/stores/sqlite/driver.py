@@ -50,6 +50,8 @@ def _queued_run(info: RunInfo, worker: str, *_: object, wait: bool = False, **__
 class SqliteDriver(SqliteFile):
     """The verbs. Raises `StoreAway` for a file that cannot be opened."""
 
+    gathers = 0.003
+
     def __init__(
         self, path: str, *, retention: float, keep_bytes: int, store_bytes: int, lease: float, clock: Clock
     ) -> None:
