@@ -68,6 +68,9 @@ RECENT_BYTES: Final = 1024 * 1024
 ROOM_BYTES: Final = 1024 * 1024
 """How much of one run may wait for the writer before its producer waits."""
 
+FIRST_EVENTS: Final = 2
+"""How many events of a run are written at once, for which somebody has waited; and so is its end."""
+
 AWAY_BYTES: Final = 4 * 1024 * 1024
 """How much of one run may wait while the store is away; a run with more is ended."""
 
@@ -238,7 +241,7 @@ class SharedStore(Store):
         self._unwritten[run] = entry
         if self._writer.away and entry.backlog > AWAY_BYTES and not fold.over:
             self.mark_lost(entry, StoreAway(AWAY))
-        self._writer.wake()
+        self._writer.wake(at_once=block.first <= FIRST_EVENTS or fold.over)
 
     def wait_for_room(self, run: str) -> None:
         entry = self._runs.get(run)

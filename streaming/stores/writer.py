@@ -63,7 +63,7 @@ class Writer:
     """Writes batches with `write` (`Driver.write`).
 
     `gather` returns the tasks to write besides the commands. `on_change` is called on every try that fails, and when
-    the store is back. A batch of nothing but those tasks begins `every` seconds after the one before it, or later.
+    the store is back. Batches begin `every` seconds apart, unless there is a command, or something to write `at_once`.
     """
 
     def __init__(
@@ -83,7 +83,8 @@ class Writer:
         self._commands: list[Command] = []
         self._busy = False
         self._every = every
-        self._last_batch = 0.0
+        self._next_batch = 0.0
+        self._at_once = GreenSignal()
         self._wake = GreenSignal()
 
     @property
@@ -91,14 +92,16 @@ class Writer:
         """Whether all commands are written; there may be more to gather."""
         return not self._commands and not self._busy
 
-    def wake(self) -> None:
+    def wake(self, *, at_once: bool = True) -> None:
         """Notifies the writer that there is something to gather."""
         self._wake.set()
+        if at_once:
+            self._at_once.set()
 
     def submit(self, command: Command) -> Command:
         """Adds `command` to the next batch."""
         self._commands.append(command)
-        self._wake.set()
+        self.wake()
         return command
 
     def execute(self, command: Command) -> Any:
@@ -124,8 +127,9 @@ class Writer:
         """Writes batches until its greenlet is killed."""
         while True:
             self._wake.clear()
-            if not self._commands and (wait := self._last_batch + self._every - time.monotonic()) > 0:
-                gevent.sleep(wait)
+            if (wait := self._next_batch - time.monotonic()) > 0:
+                self._at_once.wait(wait)
+            self._at_once.clear()
             tasks: list[Task] = list(self._gather())  # first: a checkpoint comes after the events before it
             tasks += [command for command in self._commands if not command.cancelled]
             self._commands = []
@@ -138,7 +142,7 @@ class Writer:
 
     def _write_until_done(self, tasks: list[Task]) -> None:
         tries = 0
-        self._last_batch = time.monotonic()
+        self._next_batch = time.monotonic() + self._every
         while tasks:
             remaining, error = self._write(tasks)
             self._set_away(error)
