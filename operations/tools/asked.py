@@ -44,6 +44,7 @@ _HOW_MANY: Final = re.compile(r"\b[Hh]ow many (?:more )?([a-z]+)\b")
 _NO_FIELDS: Final = words("degree time percent point more other different of are is in")
 """Words after `how many` that name no field."""
 _RING: Final = re.compile(r"\bnumber\b.*\b(?:ring|call|dial)\b|\b(?:ring|call|dial)\b.*\bnumber\b")
+"""A phone number in other words."""
 _ATTRIBUTES: Final = words("""
     address phone telephone mobile email mail price cost fee rent town city capital height weight length distance
     duration depth author room office salary age colour color postcode website population temperature humidity

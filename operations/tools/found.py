@@ -37,7 +37,8 @@ def found(goal: Goal, observations: Observations, tools: Tools) -> support.Verdi
     computed = _suggested(goal, observations, tools) or _nothing_of_the_kind(goal, observations, tools)
     if computed is not None:
         return computed
-    if goal.compares or goal.is_yes_or_no or len(goal.names) > 1 or _MORE.search(goal.text):
+    alone = [name for name in goal.names if not any(name in title for title in goal.titles)]
+    if goal.compares or goal.is_yes_or_no or len(alone) + len(goal.titles) > 1 or _MORE.search(goal.text):
         return None
     candidates: dict[tuple[bool, int], dict[str, support.Verdict]] = {}
     for path, leaf in _fields(observations):

@@ -25,14 +25,13 @@ _AFTER_SMALL_WORD: Final = re.compile(
 )
 _WORD: Final = re.compile(r"[^\W\d_][\w'’-]*|\d+(?![\w.,:]*\d)|\S")
 STARTS: Final = words("""
-    a about add all also am an and any anybody anyone are as at because besides between both build but by calculate can
-    check compare everybody everyone he her here hers him his its just maybe might nobody ours perhaps she somebody
-    actually okay so someone sorry them those well
-    compute consider convert could count create did do does each either every express find first for from get
-    give go had has have how i if in is it let list look may me my name need no not now of on one or our over
-    per please provide read report say search see should show sum tell that the their then there these they this
-    to today tomorrow total under until up use using was we were what when where which who whom whose why will
-    with work would write yes yesterday you your
+    a about actually add all also am an and any anybody anyone are as at because besides between both build but by
+    calculate can check compare compute consider convert could count create did do does each either every everybody
+    everyone express find first for from get give go had has have he her here hers him his how i if in is it its
+    just let list look may maybe me might my name need no nobody not now of okay on one or our ours over per perhaps
+    please provide read report say search see she should show so somebody someone sorry sum tell that the their them
+    then there these they this those to today tomorrow total under until up use using was we well were what when
+    where which who whom whose why will with work would write yes yesterday you your
 """)
 """Words with which a sentence begins, and that are no names."""
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -71,7 +70,8 @@ _EITHER: Final = re.compile(
 TOTALS: Final = words("total sum average mean")
 """Words that the name of a field has that is a total itself."""
 _TOTAL: Final = re.compile(
-    r"\b(?:worth|together|altogether|in all|total|sum|combined|added up|adding up|average|mean|zusammen|insgesamt)\b",
+    r"\b(?:worth|together|counted|altogether|in all|total|sum|combined|added up|adding up|average|mean|zusammen|"
+    r"insgesamt)\b",
     re.IGNORECASE,
 )
 _BETWEEN: Final = re.compile(
@@ -86,9 +86,9 @@ _BEGINS: Final = re.compile(r"\s+(?!(?:is|was|has|had|does|did|or|and|vs|versus|
 _MODEL: Final = re.compile(r"['’]s\b|\s*(?:[,;:.!?)]|$|(?:and|or|is|has|uses?|makes?|than|costs?)\b)")
 """After a number that belongs to a name: of a machine, and not of the days in a town."""
 _COURTESY: Final = re.compile(
-    r"^\s*(?:hi|hiya|hello|hey|dear|good (?:morning|afternoon|evening|day))\b[^,.!?:\n]{0,40}[,.!:\n]|"
-    r"[,.!?\s]*\b(?:many thanks|thanks|thank you|thx|ta|cheers|(?:kind |best )?regards|best wishes|yours)\b"
-    r"[^?\d]{0,40}$",
+    r"^\s*(?:hi|hiya|hello|hey|dear|good (?:morning|afternoon|evening|day))(?:\s+\w+){0,2}\s*[,.!:\n]|"
+    r"(?<=[,.!?\n])\s*\b(?:many thanks|thanks|thank you|thx|cheers|(?:kind |best )?regards|best wishes)\b[,.!]?"
+    r"(?:\s*\w+){0,2}[\s.!]*$",
     re.IGNORECASE,
 )
 _ASKS: Final = re.compile(r"(?:and |so |but )?(?:what|which|who|whose|how|when|where)\b", re.IGNORECASE)
@@ -156,13 +156,17 @@ class Goal:
         return [name for name in names if code_of(name) is None and not name.isdigit()]
 
     @cached_property
-    def forms(self) -> list[str]:
-        """Its names, also as one with small words between them, `Heron in Slate`, and a code of two words alone."""
+    def titles(self) -> list[str]:
+        """Names with small words between them that may be one: `Heron in Slate`."""
         names = "|".join(map(re.escape, sorted(self.names, key=len, reverse=True)))
         between = "(?:of|in|on|at|under|with|for|and the|by)"
-        titles = re.findall(rf"\b(?:{names})(?: {between}(?: the)? (?:{names}))+\b", self.text) if names else []
+        return re.findall(rf"\b(?:{names})(?: {between}(?: the)? (?:{names}))+\b", self.text) if names else []
+
+    @cached_property
+    def forms(self) -> list[str]:
+        """What its names may be called: also several as one, and a code of two words alone."""
         codes = [code for name in self.names for code in re.findall(r"(?<= )[A-Z]+[-/]?\d[\w/-]*$", name)]
-        return [*titles, *codes, *self.names]
+        return [*self.titles, *codes, *self.names]
 
     @cached_property
     def numbers(self) -> list[str]:

@@ -38,6 +38,7 @@ _FREE: Final = frozenset(("0", "1", "2", "-1"))
 _BESIDE: Final = r"(?:(?: is)?(?: much)?(?: more \w+| less \w+| \w+er) than|,? and|,? or)(?: the)? ([^\W\d_]+)"
 SAID: Final = 3
 """Letters of a text of a table that stands in a goal by no chance."""
+_AGGREGATE: Final = re.compile(r"\b(?:sum|avg|mean|median|count|total|min|max)\s*\(|\+", re.IGNORECASE)
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -111,11 +112,8 @@ def names_without_call(goal: Goal, observations: Observations, reads: set[Path] 
 def _beside(goal: Goal, observations: Observations) -> Iterator[str]:
     """A word without a capital beside one that a call was about: how much older `fennock` is than `tarnwick`."""
     for value in observations.called:
-        if re.fullmatch(r"[^\W\d_]+", value):
-            pattern = (
-                rf"\b{value}(?:(?: is)?(?: much)?(?: more \w+| less \w+| \w+er) than|,? and|,? or)(?: the)? ([^\W\d_]+)"
-            )
-            yield from (word for word in re.findall(pattern, goal.text) if word not in STARTS and word.islower())
+        found = re.findall(rf"\b{value}{_BESIDE}", goal.text) if re.fullmatch(r"[^\W\d_]+", value) else ()
+        yield from (word for word in found if word not in STARTS and word.islower())
 
 
 def _is_only_absent(name: str, observations: Observations) -> bool:
@@ -162,7 +160,12 @@ def _uncomputed(
     goal: Goal, observations: Observations, computed: Sequence[Computed], reads: set[Path]
 ) -> Iterator[str]:
     """Several numbers as they were found, where the goal asks for one that is computed of them."""
-    if goal.compares or not goal.asks_for_total or any(each.value.path is None for each in computed):
+    if not goal.asks_for_total or any(each.value.path is None for each in computed):
+        return
+    statements = [str(observations.by_name[name].arguments.get("sql", "")) for name in {str(path[0]) for path in reads}]
+    if any(statements) and not any(_AGGREGATE.search(each) for each in statements):
+        yield f"The goal asks for what is computed of several rows, and no statement does that: {MAKE_ONE}"
+    if goal.compares:
         return
     numbers = numbers_of(observations, reads)
     is_one_of_many = len(numbers) == 1 and len(observations.siblings(numbers[0])) > 1
@@ -177,6 +180,7 @@ def _chains(goal: Goal, observations: Observations, reads: set[Path], literals: 
     read_from = {str(path[0]) for path in reads}
     asked = {normalize(str(value)) for name in read_from for value in observations.by_name[name].arguments.values()}
     keys = [key for path in reads for key in path if isinstance(key, str)]
+    read = {word for path in reads for word in words_of_key(str(path[-1]))}
     followed: dict[str, set[str]] = {}
     for path, leaf in observations.leaves():
         if isinstance(path[-1], str) and normalize(str(leaf)) in asked:
@@ -187,6 +191,8 @@ def _chains(goal: Goal, observations: Observations, reads: set[Path], literals: 
             is_entry = isinstance(leaf, str) and len(observations.siblings(path)) > 1  # the goal names those of a list
             if not is_named(key, goal) or isinstance(leaf, list | dict | None) or is_entry or _is_time(leaf):
                 continue
+            if key not in keys and {*words_of_key(key)} & read & {*goal.words} - _GENERIC:
+                continue  # of two fields for the same word, `born` and `born_in`, one was read
             have = (key in keys) + len(followed.get(key, ())) + is_in_goal(leaf, goal) + (str(leaf) in used)
             if have < _times_named(key, goal):
                 unused = f"The {key} is {str(leaf)[:60]!r}: the answer does not take it into account."
@@ -373,12 +379,9 @@ def _unchosen_rows(goal: Goal, observations: Observations, reads: set[Path]) -> 
     seen = " ".join(text_of(each.arguments) for each in queries if each.tool == "query")
     seen += " ".join(text_of(observations.at(observations.record(path))) for path in reads) if seen else ""
     for text in sorted(goal.row_texts) if seen else ():
-        is_said = len(text) >= SAID and is_in_goal(text, goal)
-        if (
-            is_said
-            and not wording.stands_in(text, seen)
-            and not re.search(rf"\b{re.escape(text)}\b", seen, re.IGNORECASE)
-        ):
+        if len(text) < SAID or not is_in_goal(text, goal):
+            continue
+        if not wording.stands_in(text, seen) and not re.search(rf"\b{re.escape(text)}\b", seen, re.IGNORECASE):
             yield f"No statement chooses the rows of {text!r}, which the goal names: {MAKE_ONE}"
 
 
