@@ -372,17 +372,15 @@ def _unused_words(goal: Goal, observations: Observations, reads: set[Path], lite
 
 
 def _unchosen_rows(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator[str]:
-    """A text of a table that the goal names, and that no statement chooses rows by, nor a row that was read."""
-    if not goal.row_texts:
-        return
-    queries = [observations.by_name[name] for name in {str(path[0]) for path in reads}]
-    seen = " ".join(text_of(each.arguments) for each in queries if each.tool == "query")
-    seen += " ".join(text_of(observations.at(observations.record(path))) for path in reads) if seen else ""
-    for text in sorted(goal.row_texts) if seen else ():
-        if len(text) < SAID or not is_in_goal(text, goal):
-            continue
-        if not wording.stands_in(text, seen) and not re.search(rf"\b{re.escape(text)}\b", seen, re.IGNORECASE):
-            yield f"No statement chooses the rows of {text!r}, which the goal names: {MAKE_ONE}"
+    """A text of a table that the goal names, and that a statement does not choose rows by, nor a row that was read."""
+    said = [text for text in sorted(goal.row_texts) if len(text) >= SAID and is_in_goal(text, goal)]
+    for name in {str(path[0]) for path in reads} if said else ():
+        call = observations.by_name[name]
+        rows = (text_of(observations.at(observations.record(path))) for path in reads if path[0] == name)
+        seen = " ".join([text_of(call.arguments), *rows])
+        for text in said if call.tool == "query" else ():
+            if not wording.stands_in(text, seen) and not re.search(rf"\b{re.escape(text)}\b", seen, re.IGNORECASE):
+                yield f"{name} does not choose the rows of {text!r}, which the goal names: {MAKE_ONE}"
 
 
 def _comparison(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -405,6 +406,18 @@ def test_what_lies_between() -> None:
     assert "what lies between" in judge(goal, [sun], a="o1['sunrise']", b="o1['sunset']").hint
     verdict = judge(goal, [sun], daylight="o1['sunset'] - o1['sunrise']")
     assert (verdict.text, verdict.supported) == ("daylight: 935 min (15 h 35 min)", True)
+
+
+def test_the_rows_that_a_goal_names() -> None:
+    """Each statement that an answer is of has to choose them, or show them."""
+    goal = replace(Goal("What does a crate of plums weigh on average?", TODAY), row_texts=frozenset({"plums", "pears"}))
+    everything: Call = ("query", {"sql": "SELECT avg(kg) FROM crates"}, [{"avg(kg)": 12}])
+    plums: Call = ("query", {"sql": "SELECT avg(kg) FROM crates WHERE goods = 'plums'"}, [{"avg(kg)": 9}])
+    seen = observations(everything, plums)
+    assert "o1 does not choose the rows of 'plums'" in support.judge(goal, seen, [("kg", "o1[0]['avg(kg)']")], "").hint
+    assert support.judge(goal, seen, [("kg", "o2[0]['avg(kg)']")], "").supported
+    shown = observations(("query", {"sql": "FROM totals"}, [{"goods": "plums", "avg(kg)": 9}]))
+    assert "does not choose" not in support.judge(goal, shown, [("kg", "o1[0]['avg(kg)']")], "").hint
 
 
 DENTIST: Call = ("patient", {"number": 81}, {"number": 81, "name": "Ole", "dentist": "Dr Kerr", "room": "4"})
