@@ -17,7 +17,7 @@ from .asked import asks_for_day, asks_for_number, field_words, key_words, kind_w
 from .goal import Goal
 from .missing import is_in_goal, is_long, names_without_call, unresolved
 from .nothing import Tools, untried
-from .observed import Observations, is_alike, words_of
+from .observed import Observations, is_alike, words_of, words_of_key
 from .suggested import PLAIN, complete, days, expression_of
 from .values import Path
 from .wording import failures, fields_without_answer
@@ -40,7 +40,7 @@ def found(goal: Goal, observations: Observations, tools: Tools) -> support.Verdi
     alone = [name for name in goal.names if not any(name in title for title in goal.titles)]
     if goal.compares or goal.is_yes_or_no or len(alone) + len(goal.titles) > 1 or _MORE.search(goal.text):
         return None
-    candidates: dict[tuple[bool, int], dict[str, support.Verdict]] = {}
+    candidates: dict[tuple[bool, int, int], dict[str, support.Verdict]] = {}
     for path, leaf in _fields(observations):
         place = _place(goal, path, leaf)
         if place is None or is_in_goal(leaf, goal) or is_long(leaf):
@@ -48,7 +48,8 @@ def found(goal: Goal, observations: Observations, tools: Tools) -> support.Verdi
         name = str(path[-1])
         verdict = support.judge(goal, observations, [(name, expression_of(path))], "", tools)
         if verdict.supported:
-            candidates.setdefault(place, {})[str(leaf)] = verdict
+            # `country` before `country_code`
+            candidates.setdefault((*place, len(words_of_key(name))), {})[str(leaf)] = verdict
     if not candidates:
         return _no_field(goal, observations, tools)
     first = candidates[min(candidates)]

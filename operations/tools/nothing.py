@@ -17,6 +17,8 @@ MOST_CALLS: Final = 6
 """How many calls are made at a time in place of the model."""
 LONG_WORD: Final = 3
 """Letters of a word that is more than a part of another by chance."""
+OF_FILES: Final = ("query", "read")
+"""The tools for what comes with a goal."""
 MAKE_ONE: Final = "make one."
 """The end of a hint that only a call of a tool helps with."""
 
@@ -39,12 +41,20 @@ def missing_call(goal: Goal, observations: Observations, tools: Tools) -> Missin
         last = observations.all[-1]
         return Missing(f"The arguments of {last.tool} were wrong: {last.text[:300]} Change them: {MAKE_ONE}")
     return (
-        _with_a_code(observations, tools)
+        _of_the_files(observations, tools)
+        or _with_a_code(observations, tools)
         or _with_more_words(goal, observations)
         or _about_no_term(goal, observations)
         or _of_another_tool(goal, observations, tools)
         or _about_each_name(goal, observations, tools)
     )
+
+
+def _of_the_files(observations: Observations, tools: Tools) -> Missing | None:
+    """That the tables or documents that came with the goal were not looked at."""
+    called = {each.tool for each in observations.all}
+    unread = next((name for name in OF_FILES if name in tools and name not in called), None)
+    return Missing(f"No call of {unread} was made, which has the files of the goal: {MAKE_ONE}") if unread else None
 
 
 def _with_more_words(goal: Goal, observations: Observations) -> Missing | None:

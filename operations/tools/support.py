@@ -32,9 +32,9 @@ from .missing import (
 )
 from .nothing import MAKE_ONE, Tools, missing_call
 from .observed import Observations, text_of
-from .suggested import complete, days, rate
-from .units import convert, unit_of_field
-from .values import ExpressionError, Path, Value, number_of
+from .suggested import complete, days, expression_of, rate
+from .units import convert, unit_of, unit_of_field, with_powers
+from .values import ExpressionError, Path, Value, number_of, plain
 
 NO_TOOLS: Final[Tools] = {}
 NOT_YET: Final = "No tool has been called yet."
@@ -115,6 +115,10 @@ def _problem(
 def _compute(goal: Goal, observations: Observations, name: str, expression: str) -> Computed:
     evaluation = Evaluation(observations.values, target=goal.unit)
     value = evaluation.value(expression)
+    if not evaluation.reads and len(copied := [*_read_as(goal, observations, str(plain(value)))]) == 1:
+        # A number without its unit, which stands in the field.
+        evaluation = Evaluation(observations.values, target=goal.unit)
+        value = evaluation.value(expression_of(copied[0]))
     return Computed(name, _converted(observations, evaluation, value), evaluation)
 
 
@@ -178,11 +182,22 @@ def _judge_text(goal: Goal, observations: Observations, text: str, tools: Tools)
     if not reads or goal.compares or goal.is_yes_or_no or (denies and not has_failed):
         return Verdict(text, False, _what_there_is(goal, observations, tools))
     literals = set(wording.numbers(text))
-    problem = _problem(goal, observations, (), reads, literals, tools)
+    problem = _problem(goal, observations, (), reads, literals, tools) or _other_unit(observations, text, reads)
     if denies:  # of what failed, or of anything else: the fields say what there is
         fields = [(str(path[-1]), _field(observations, path)) for path in sorted(reads, key=str)]
         text = wording.answer(goal, observations, fields, "", reads)
     return Verdict(text, problem is None, problem or "")
+
+
+def _other_unit(observations: Observations, text: str, reads: set[Path]) -> str | None:
+    """A number in words that has another unit there than in its field: 3.45 hectares of 3.45 square kilometres."""
+    for path in sorted(reads, key=str):
+        leaf, own = observations.at(path), unit_of_field(str(path[-1]))
+        found = re.search(rf"(?<![\d.,]){re.escape(str(leaf))} ?([^\W\d_]+[23²³]?)", with_powers(text)) if own else None
+        said = unit_of(found[1]) if found else None
+        if own and said and said != own:
+            return f"{expression_of(path)} is in {own.symbol}: give it as a value."
+    return None
 
 
 def absent(goal: Goal, observations: Observations, tools: Tools) -> Verdict | None:

@@ -395,6 +395,8 @@ def test_the_unit_that_is_asked_for() -> None:
     """A value of another dimension is no answer, nor is the name in the goal; an area is no length."""
     goal = "Size of Lake Oro in hectares, please."
     assert judge(goal, [LAKE], size="o1['area_km2']").text == "area km2 (Lake Oro): 345 ha (3.45 km2)"
+    assert judge(goal, [LAKE], "{size} hectares.", size="3.45").text == "345 ha (3.45 km2) hectares."
+    assert "is in km2" in judge(goal, [LAKE], "The size of Lake Oro is 3.45 hectares.").hint
     assert "asks for hectares" in judge(goal, [LAKE], size="o1['depth_m']").hint
     assert "no more than the goal" in judge("What about Lake Oro?", [LAKE], lake="o1['lake']").hint
 
@@ -406,6 +408,13 @@ def test_what_lies_between() -> None:
     assert "what lies between" in judge(goal, [sun], a="o1['sunrise']", b="o1['sunset']").hint
     verdict = judge(goal, [sun], daylight="o1['sunset'] - o1['sunrise']")
     assert (verdict.text, verdict.supported) == ("daylight: 935 min (15 h 35 min)", True)
+
+
+def test_the_files_of_a_goal_are_looked_at() -> None:
+    """Another tool that found nothing is no answer while they were not."""
+    seen = observations(("expenses", {"name": "canteen"}, []))
+    goal = Goal("On which day did the canteen have the fewest guests?", TODAY)
+    assert "No call of query" in support.judge(goal, seen, [], "Not found.", named("expenses", "query")).hint
 
 
 def test_the_rows_that_a_goal_names() -> None:
