@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from bench import agent_goals, agent_goals_held_out, agent_goals_later, agent_goals_more, agent_goals_others
+from bench import agent_goals, agent_goals_household, agent_goals_later, agent_goals_more, agent_goals_others
 from bench.agent_goals import Task
 from operations.agent import Agent, agent
 from streaming import OperationError, Upload
 
-_GOALS: Final = (agent_goals, agent_goals_others, agent_goals_later, agent_goals_more, agent_goals_held_out)
+_GOALS: Final = (agent_goals, agent_goals_others, agent_goals_later, agent_goals_more, agent_goals_household)
 SOURCES: Final = {name: source for goals in _GOALS for name, source in goals.SOURCES.items()}
 FILES: Final = {name: text for goals in _GOALS for name, text in goals.FILES.items()}
 TASKS: Final = tuple(task for goals in _GOALS for task in goals.TASKS)
@@ -97,7 +97,8 @@ class _Handler(BaseHTTPRequestHandler):
 def main() -> None:
     """Runs the goals, and prints the table."""
     options = arguments()
-    tasks = [task for task in TASKS if _is_chosen(task, options)]
+    only = options.only.split(",") if options.only else [task.name for task in TASKS]
+    tasks = [task for task in TASKS if task.name in only]
     with tempfile.TemporaryDirectory() as folder, world(Path(folder), options.base_url):
         outcomes = []
         for task in tasks:
@@ -116,18 +117,10 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.agent", description=__doc__)
     parser.add_argument("--base-url", default="http://127.0.0.1:8081/v1", help="the OpenAI-compatible server")
     parser.add_argument("--only", default="", help="names of goals, with commas between them")
-    parser.add_argument("--held-out", action="store_true", help="only the goals that no mechanism was made with")
-    parser.add_argument("--tuning", action="store_true", help="only the other ones")
     parser.add_argument("--seconds", type=float, default=120, help="the limit of a goal")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--events", action="store_true", help="print the events of the agent too")
     return parser.parse_args()
-
-
-def _is_chosen(task: Task, options: argparse.Namespace) -> bool:
-    if options.only:
-        return task.name in options.only.split(",")
-    return not (options.held_out and not task.held_out) and not (options.tuning and task.held_out)
 
 
 @contextmanager

@@ -36,7 +36,6 @@ class Task:
     right: tuple[str, ...]
     wrong: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
-    held_out: bool = False
 
 
 NOT_FOUND: Final = (r"(?i)\bnot? |n't|nobody|none|nothing|unknown",)

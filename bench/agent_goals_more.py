@@ -1,7 +1,6 @@
 """Twenty-four goals for the agent, by somebody who had not seen how it checks its answers.
 
-They are no longer held out. No API, file or world of `agent_goals`, `agent_goals_others` or `agent_goals_later` comes
-back here.
+No API, file or world of `agent_goals`, `agent_goals_others` or `agent_goals_later` comes back here.
 """
 
 from __future__ import annotations

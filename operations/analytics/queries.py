@@ -27,6 +27,9 @@ FIRST_ROWS: Final = 5
 TEXTS: Final = 200
 TEXT: Final = 40
 """How many different texts of a column, and of how many characters at most."""
+TEXT_COLUMNS: Final = 50
+TEXT_ROWS: Final = 10_000
+"""The columns and rows of a table in which these are looked for: a large one must not take long to describe."""
 SECONDS: Final = 60.0
 """Time limit of a statement."""
 
@@ -119,13 +122,18 @@ def describe(files: Sequence[Upload | Path] = ()) -> tuple[list[Described], list
             name = identifier(table["name"])
             rows = _rows(engine, f"SELECT * FROM {name}", 1)  # noqa: S608  # in quotes where it needs them
             table["first"] = rows[0] if rows else {}
-            columns = [identifier(column["name"]) for column in table["columns"] if column["type"] == "VARCHAR"]
-            texts = " UNION ".join(
-                f"(SELECT DISTINCT {each} AS text FROM {name} WHERE length({each}) < {TEXT} LIMIT {TEXTS})"  # noqa: S608
-                for each in columns
-            )
-            table["texts"] = [row["text"] for row in _rows(engine, texts, TEXTS * len(columns))] if texts else []
+            table["texts"] = _texts(engine, table)
         return described, warnings
+
+
+def _texts(engine: Engine, table: Table) -> list[str]:
+    columns = [identifier(column["name"]) for column in table["columns"] if column["type"] == "VARCHAR"][:TEXT_COLUMNS]
+    some = f"(SELECT * FROM {identifier(table['name'])} LIMIT {TEXT_ROWS})"  # noqa: S608  # in quotes where it needs them
+    of_each = [
+        f"(SELECT DISTINCT {each} AS text FROM {some} WHERE length({each}) < {TEXT} LIMIT {TEXTS})"  # noqa: S608
+        for each in columns
+    ]
+    return [row["text"] for row in _rows(engine, " UNION ".join(of_each), TEXTS * len(columns))] if of_each else []
 
 
 def _rows(engine: Engine, sql: str, limit: int) -> list[dict[str, Any]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 from ..form.currency import code_of
 from ..form.words import normalize
@@ -118,14 +119,16 @@ def _about_no_term(goal: Goal, observations: Observations) -> Missing | None:
     return Missing(f"No call was made about {unasked[0]}: {MAKE_ONE}", next(calls, None))
 
 
-def unasked(goal: Goal, observations: Observations, tools: Iterable[Tool]) -> list[tuple[str, dict[str, str]]]:
+def unasked(goal: Goal, observations: Observations, tools: Collection[Tool]) -> list[tuple[str, dict[str, str]]]:
     """The calls that have to be made before nothing is found: of each tool about each name of the goal as it stands.
 
     Only of tools that change nothing and need no more than a name. First of those that were called or that the goal
-    names; then of the others too, one of which may know where to go on: the museum of a sculpture.
+    names; then of the others of a host that was called: one may know where to go on, such as the museum of a sculpture.
+    What is asked of another host would leave the machine unasked.
     """
     called = {each.tool for each in observations.all}
     first = [tool for tool in tools if tool.name in called or _is_named(tool.name, goal)]
+    hosts = {_host(tool) for tool in tools if tool.name in called} - {""}
     calls = (
         first_call(tool, name)
         for tool in sorted(tools, key=lambda tool: tool not in first)
@@ -133,9 +136,13 @@ def unasked(goal: Goal, observations: Observations, tools: Iterable[Tool]) -> li
         if tool.repeatable
         and not tool.approve
         and not _is_asked(tool.name, name, observations)
-        and (tool in first or (tool.url and (not _takes_codes(tool) or re.search(r"\d", name))))
+        and (tool in first or (_host(tool) in hosts and (not _takes_codes(tool) or re.search(r"\d", name))))
     )
     return [call for call in calls if call][:MOST_CALLS]
+
+
+def _host(tool: Tool) -> str:
+    return urlsplit(tool.url).netloc
 
 
 def _is_named(tool: str, goal: Goal) -> bool:

@@ -158,22 +158,25 @@ def suggested(goal: Goal, observations: Observations) -> Iterator[Values]:
         for path, entries in _lists(observations):
             if value := _of_list(goal, path, entries, asked=observations.called):
                 yield [value]
-        numbers = numbers_of(observations, {path for path, _ in observations.leaves()})
-        factors = [
-            number for number in goal.numbers if not any(stands_in(number, each) for each in observations.called)
-        ]
-        prices = [path for path in numbers if _is_price(str(path[-1]))] if _PAID.search(goal.plain) else []
-        named = [path for path in prices if {*words_of_key(str(path[-1]))} & {*goal.words} - _PRICES]
-        prices = named if len(named) == 1 else prices
-        of = prices if len(prices) == 1 else numbers
-        if found := _REDUCED.search(goal.plain):
-            yield from ([("price", f"{expression_of(each)} * (100 - {found['percent']}) / 100")] for each in prices)
-        elif len(of) == len(factors) == 1 and (prices or asks_for_number(goal)) and not _PERCENT.search(goal.plain):
-            yield [(str(of[0][-1]), expression_over(goal, observations, {*of}))]
-        if expression := rate(goal, observations):
-            yield [("amount", expression)]
+        yield from _products(goal, observations)
         if len(goal.names) > 1 and not goal.asks_for_total:
             yield from _of_each(goal, observations)
+
+
+def _products(goal: Goal, observations: Observations) -> Iterator[Values]:
+    """A number, or a price where the goal asks for one, times that of the goal; a price that is reduced; a rate."""
+    numbers = numbers_of(observations, {path for path, _ in observations.leaves()})
+    factors = [number for number in goal.numbers if not any(stands_in(number, each) for each in observations.called)]
+    prices = [path for path in numbers if _is_price(str(path[-1]))] if _PAID.search(goal.plain) else []
+    named = [path for path in prices if {*words_of_key(str(path[-1]))} & {*goal.words} - _PRICES]
+    prices = named if len(named) == 1 else prices
+    of = prices if len(prices) == 1 else numbers
+    if found := _REDUCED.search(goal.plain):
+        yield from ([("price", f"{expression_of(each)} * (100 - {found['percent']}) / 100")] for each in prices)
+    elif len(of) == len(factors) == 1 and (prices or asks_for_number(goal)) and not _PERCENT.search(goal.plain):
+        yield [(str(of[0][-1]), expression_over(goal, observations, {*of}))]
+    if expression := rate(goal, observations):
+        yield [("amount", expression)]
 
 
 def _of_list(
@@ -372,11 +375,8 @@ def _is_all_of(goal: Goal, values: Values, observations: Observations, known: st
         used |= _TIMES | {"when"}
     if any(_is_price(part) for part in re.findall(r"\['(\w+)'\]", expressions)):
         used |= {word for found in _PAID.findall(goal.plain) for word in words_of(found)} | _PRICES
-    used |= (
-        {word for found in _THRESHOLD.finditer(goal.plain) for word in words_of(found[0])}
-        if " if " in expressions
-        else set()
-    )
+    if " if " in expressions:
+        used |= {word for found in _THRESHOLD.finditer(goal.plain) for word in words_of(found[0])}
     used |= {word for number in goal.numbers if f"* {number}" in expressions for word in _counted(goal, number)}
     used = used.union(*(group for group in SAME if group & used))
     units = {unit_of(word) for word in used} - {None}

@@ -84,6 +84,7 @@ def server(env: dict[str, str]) -> Iterator[Server]:
 def client(server: Server) -> Iterator[Client]:
     """A client of the service."""
     with Client(server.url) as opened:
+        start(opened, "RUNNING")  # for the list of those, whichever tests came before
         yield opened
 
 

@@ -147,6 +147,10 @@ def test_the_description_of_tables(put: Put) -> None:
     [line], texts = describe([put("sales.csv", SALES), put("notes.md", b"nothing")])
     assert line == 'sales(city VARCHAR, pieces BIGINT): 3 rows, such as {"city": "Oslo", "pieces": 3}'
     assert "Oslo" in texts
+    wide = ",".join(f"c{number}" for number in range(80))
+    _, texts = describe([put("wide.csv", f"{wide}\n{wide.replace('c', 'v')}\n{wide.replace('c', 'w')}\n".encode())])
+    assert {"v0", "w49"} <= texts, "of as many columns as can be looked through in no time"
+    assert "v79" not in texts
     with pytest.raises(OperationError) as failure:
         describe([put("picture.parquet", b"\0\1\2")])
     assert failure.value.code == "unreadable_file"

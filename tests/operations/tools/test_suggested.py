@@ -288,4 +288,6 @@ def test_all_tools_are_asked_before_nothing_is_found() -> None:
         ("picture", {"name": "Night on the Lake"}),
         ("picture", {"name": "Night"}),
     ]
+    elsewhere = [tools[0], replace(tools[1], url="https://public.example/")]
+    assert {name for name, _ in unasked(goal, seen, elsewhere)} == {"museum"}, "no other host learns of it"
     assert all(name == "museum" for name, _ in unasked(goal, seen, [replace(tool, url="") for tool in tools]))

@@ -1,4 +1,4 @@
-"""Twenty-four more goals for the agent that are held out: their author did not know how it checks its answers.
+"""Twenty-four more goals for the agent, whose author did not know how it checks its answers.
 
 They are of a household, a farm and an office, and of no API, file or world of the other modules of goals.
 """
@@ -452,7 +452,6 @@ TASKS: Final = (
         ("lighthouse", "lake"),
         (r"(?i)(?<![\d.,])15(?![.,]?\d)|\bfifteen\b|\b(?:4|four) (?:times|flashes) (?:a|per|every|each|in a) minute",),
         (r"(?i)\b15 (?:times|minutes|hours|flashes)|\bevery (?:8|eight|21|34) ?s",),
-        held_out=True,
     ),
     Task(
         "van-inspection",
@@ -460,7 +459,6 @@ TASKS: Final = (
         ("van", "printer", "flat"),
         (r"(?i)2027[-/.]0?2[-/.]18|\b18(?:th)?(?: of)? Feb|\bFeb\w*\.? (?:the )?18|\b18[-/.] ?0?2\b|\b0?2/18\b",),
         (r"(?i)inspection[^\d\n]{0,40}(?:2026-12-31|2027-05-06|2027-03-31|31|6 May|May 6)",),
-        held_out=True,
     ),
     Task(
         "bookbinding",
@@ -469,7 +467,6 @@ TASKS: Final = (
         ("course", "album"),
         (r"(?i)Oduya", r"(?i)\bruler\b", r"(?i)\bfolder\b"),
         (r"Tranter|\bbrushes\b",),
-        held_out=True,
     ),
     Task(
         "toddler",
@@ -482,7 +479,6 @@ TASKS: Final = (
             r"(?i)(?:\bis|\bhas|\bdoes)(?:n['’]t| not)(?: have)?(?: got)?(?: any| an?)? (?:paddling|one\b)",
             r"(?i)paddling[_ ]pool\W{0,4}(?:is |: ?)?(?:not|false|unavailable|unknown)",
         ),
-        held_out=True,
     ),
     # -- chains ------------------------------------------------------------------------------------------------------
     Task(
@@ -492,7 +488,6 @@ TASKS: Final = (
         ("flat", "caretaker", "dishwasher"),
         (r"496[- ]?0[- ]?733",),
         (r"(?i)(?:stand[-_ ]?in|Cobbold)[^.,;\n\d]{0,40}0117[- ]?496[- ]?0708",),
-        held_out=True,
     ),
     Task(
         "cat-vet",
@@ -500,7 +495,6 @@ TASKS: Final = (
         ("pet", "vets", "herd"),
         (r"(?i)\b41\W{0,3}Cutler|Cutler St\w*\.?,? ?(?:no\.? ?|number )?41\b",),
         (r"Saddler",),
-        held_out=True,
     ),
     Task(
         "split-hive",
@@ -508,7 +502,6 @@ TASKS: Final = (
         ("hive", "apiary", "seed"),
         (r"(?<![\d.,])640(?![.,]?\d)",),
         (r"(?i)(?:older (?:one|hive)|H-02|Long Meadow)[^.,;\n\d]{0,40}(?<!\d)385|\b1[.,]?025\b",),
-        held_out=True,
     ),
     Task(
         "otter-toner",
@@ -521,7 +514,6 @@ TASKS: Final = (
             r"(?i)shel(?:f|ves)\W{0,3}(?:no\.? |number )?(?:5|five)\b|\b(?:5th|fifth) shelf",
         ),
         (r"(?i)cupboard\W{0,3}F\b|(?:Otter|it) (?:takes|uses|needs) (?:the )?(?:cartridge )?TX[- ]?91",),
-        held_out=True,
     ),
     # -- comparisons and differences ---------------------------------------------------------------------------------
     Task(
@@ -533,7 +525,6 @@ TASKS: Final = (
             r"(?i)Tessel (?:\([^)]*\) )?(?:is|goes|reaches)(?: down)? (?:the )?(?:deep|further|farther)",
             r"(?i)deeper(?: lake| one)?(?: is|:) (?:the )?(?:Lake )?Tessel",
         ),
-        held_out=True,
     ),
     Task(
         "least-noise",
@@ -545,7 +536,6 @@ TASKS: Final = (
             r"(?i)(?:Nordal 60|Camberly Eco) (?:\([^)]*\) )?(?:is|makes|has|produces) (?:the )?(?:quiet|least|lowest)",
             r"(?i)(?:quietest|least noisy|least noise|lowest noise)(?: \w+){0,3}(?: is|:) (?:the )?(?:Nordal|Camb)",
         ),
-        held_out=True,
     ),
     Task(
         "tessel-hectares",
@@ -553,7 +543,6 @@ TASKS: Final = (
         ("lake", "apiary", "flat"),
         (r"(?<![\d.,])345(?:[.,]0+)?(?![.,]?\d)",),
         (r"(?i)(?<!\d)(?:34[.,]5|3[.,]?450|3[.,]45) ?(?:ha\b|hect)|(?<!\d)345 ?(?:km|sq|square|acre|m2|m²)",),
-        held_out=True,
     ),
     Task(
         "daylight",
@@ -561,7 +550,6 @@ TASKS: Final = (
         ("sun", "race"),
         (r"(?i)\b15[*\s]{0,4}(?:hrs?\b|hours?\b|[:h])\D{0,10}35\b|(?<![\d.,])935(?![.,]?\d)|\b15[.,](?:58|6)",),
         (r"(?i)\b1[46] ?(?:h|hrs?|hours?),?(?: and)? ?(?:25|35)\b|(?<![\d.,])(?:875|995)(?![.,]?\d) ?min",),
-        held_out=True,
     ),
     Task(
         "grown-ups",
@@ -573,7 +561,6 @@ TASKS: Final = (
             r"(?i)Marlpit(?: Baths)? is (?:the )?(?:\w+[.,]?\d* )?(?:€ |euros? |EUR )?(?:more expensive|dearer)",
             r"(?i)Crane Street(?: Pool)? is (?:the )?(?:\w+[.,]?\d* )?(?:€ |euros? |EUR )?cheaper",
         ),
-        held_out=True,
     ),
     # -- lists -------------------------------------------------------------------------------------------------------
     Task(
@@ -588,7 +575,6 @@ TASKS: Final = (
             ),
             r"(?i)(?<!track )(?<!number )(?<![.,])\b(?:[124-8]|two|four|five|eight) (?:are )?instrumental(?! ?[:=])",
         ),
-        held_out=True,
     ),
     Task(
         "gwen-expenses",
@@ -596,7 +582,6 @@ TASKS: Final = (
         ("expenses", "caretaker"),
         (r"(?<![\d.,])256[.,]65(?!\d)",),
         (r"(?<![\d.,])(?:237[.,]30?|209[.,]85|128[.,]65|279[.,]75)(?!\d)",),
-        held_out=True,
     ),
     Task(
         "oldest-runner",
@@ -607,7 +592,6 @@ TASKS: Final = (
             r"(?i)oldest(?: \w+){0,6} (?:is|was) (?:Ivo|Stellan|Priya|Hank)",
             r"(?i)(?:Kessler|Boyce|Wainwright|Duffield) (?:\([^)]*\) )?(?:is|was) (?:the )?oldest",
         ),
-        held_out=True,
     ),
     Task(
         "mean-milk",
@@ -615,7 +599,6 @@ TASKS: Final = (
         ("herd", "hive", "rubbish"),
         (r"(?i)(?<![\d.,])26(?:[.,]0+)?(?![.,]?\d)|twenty-six",),
         (r"(?i)average[^.\n\d]{0,40}(?: is|:) (?:130|27[.,]5|25[.,]4)(?! ?[\d/÷:,+])",),
-        held_out=True,
     ),
     # -- calculations ------------------------------------------------------------------------------------------------
     Task(
@@ -627,7 +610,6 @@ TASKS: Final = (
             r"(?i)(?<!\d)6[,'’\s]?300[.,]?0* ?(?:kg|kilo)|\b5[.,]14\d* ?(?:kg|kilo)",
             r"(?i)(?<![\d.,])6[.,]30? ?(?:g\b|grams?\b|t\b|tons?\b|tonnes?\b)",
         ),
-        held_out=True,
     ),
     Task(
         "eight-percent",
@@ -635,7 +617,6 @@ TASKS: Final = (
         ("magazine", "expenses", "cartridge"),
         (r"(?<![\d.,])59[.,]80?(?!\d)",),
         (r"(?<![\d.,])(?:76[.,]18?|57(?:[.,]00?)?|70[.,]20?|56[.,]52)(?![.,]?\d)",),
-        held_out=True,
     ),
     # -- what is not there -------------------------------------------------------------------------------------------
     Task(
@@ -644,7 +625,6 @@ TASKS: Final = (
         ("pet", "vets"),
         ABSENT,
         (r"Frome|Salter|\bBiscuit\b|\bMajor\b",),
-        held_out=True,
     ),
     Task(
         "wash-water",
@@ -652,7 +632,6 @@ TASKS: Final = (
         ("dishwasher", "seed"),
         ABSENT,
         (r"(?i)(?<!Nordal )(?<![\d.,])\b\d[\d.,]* ?(?:l|lit(?:er|re)s?|gal\w*)\b|uses (?:no|zero|0) water",),
-        held_out=True,
     ),
     Task(
         "van-driver",
@@ -660,7 +639,6 @@ TASKS: Final = (
         ("van", "caretaker", "sun"),
         ABSENT,
         (r"Szabo|(?:driven by|driver(?: is|:)) (?!No|Nul|Un|Emp|Vac|Mis|Th|Torrin)[A-Z][a-z]+ [A-Z]",),
-        held_out=True,
     ),
     # -- what fails --------------------------------------------------------------------------------------------------
     Task(
@@ -672,7 +650,6 @@ TASKS: Final = (
             r"(?i)\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?\b",
             r"(?i)not exist|no such|no street|no (?:paper )?collection|not (?:collected|picked)",
         ),
-        held_out=True,
     ),
     # -- files -------------------------------------------------------------------------------------------------------
     Task(
@@ -688,6 +665,5 @@ TASKS: Final = (
             ),
         ),
         files=("canteen.csv",),
-        held_out=True,
     ),
 )
