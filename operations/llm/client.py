@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from greenlet import GreenletExit
@@ -85,10 +86,15 @@ class Usage(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """The last piece: why the model stopped (`stop`, `length` ...), and its usage."""
+    """The last piece: why the model stopped (`stop`, `length` ...), and its usage.
+
+    `first` has the logarithms of the probabilities of the likeliest first tokens, if they were asked for and the server
+    reports them.
+    """
 
     reason: str
     usage: Usage
+    first: Mapping[str, float] = MappingProxyType({})
 
 
 Piece: TypeAlias = Thinking | Text | Finished
@@ -122,14 +128,18 @@ def chat(
     schema: Mapping[str, Any] | None = None,
     stop: Sequence[str] | None = None,
     step: str = "prompt",
+    likeliest: int | None = None,
 ) -> Generator[Event | Piece, None, None]:
     """One streamed completion, piece by piece; `Finished` is always the last one.
 
     `max_tokens` limits thoughts and text together. With `schema`, a JSON Schema, the text is JSON that satisfies it, if
     the server supports that (`fill` checks). `step` is the step of the progress of reading the prompt: give each call
-    of a run its own. Raises `OperationError` with a code of `errors`.
+    of a run its own. `likeliest` is how many first tokens are wanted with their probabilities. Raises `OperationError`
+    with a code of `errors`.
     """
     options = {"max_tokens": max_tokens, "temperature": temperature, "stop": list(stop) if stop else None}
+    if likeliest:
+        options |= {"logprobs": True, "top_logprobs": likeliest}
     request = _request_body(model, messages, schema, options)
     with cancellable() as connection:
         stream = yield from _open(model, request, connection)
@@ -274,6 +284,7 @@ class _ChunkReader:
         self._usage = Usage()
         self._counts: dict[str, int] = {}
         self._refusal = ""
+        self._first: Mapping[str, float] = {}
 
     def pieces(self, stream: Any, connection: Connection) -> Iterator[Event | Piece]:
         openai = sdk()
@@ -302,7 +313,9 @@ class _ChunkReader:
             # `reasoning_content`: DeepSeek, llama.cpp, vLLM, SGLang; `reasoning`: OpenRouter, Ollama, newer vLLM
             if thought := delta.get("reasoning_content") or delta.get("reasoning"):
                 yield Thinking(_text(thought))
-            if isinstance(content := delta.get("content"), list):
+            if content := delta.get("content"):
+                self._first = self._first or _likeliest(choice.get("logprobs"))
+            if isinstance(content, list):
                 yield from map(_part, content)
             elif content:
                 yield Text(_text(content))
@@ -312,7 +325,7 @@ class _ChunkReader:
             raise errors.refused("The model refused to answer this.")
         if self._reason is None:
             raise errors.away("The model's server closed the connection in the middle of its answer.")
-        return Finished(self._reason, self._usage)
+        return Finished(self._reason, self._usage, self._first)
 
 
 def _part(part: dict[str, Any]) -> Piece:
@@ -320,6 +333,13 @@ def _part(part: dict[str, Any]) -> Piece:
     if part["type"] == "thinking":
         return Thinking("".join(_text(each["text"]) for each in part["thinking"]))
     return Text(_text(part["text"]))
+
+
+def _likeliest(found: Any) -> dict[str, float]:
+    """The tokens that the first one might have been, with the logarithms of their probabilities."""
+    tokens = found.get("content") if isinstance(found, dict) else None
+    likeliest = tokens[0].get("top_logprobs") if tokens else None
+    return {str(each["token"]): float(each["logprob"]) for each in likeliest or ()}
 
 
 def _text(value: Any) -> str:

@@ -24,7 +24,9 @@ Refused = frozenset[str]
 """Names of parameters that the server does not take; `json_schema` and `json_object` are kinds of `response_format`."""
 Answer = TypeVar("Answer")
 
-OPTIONAL: Final = ("stream_options", "temperature", "stop", "max_tokens", "max_completion_tokens")
+OPTIONAL: Final = (
+    *("stream_options", "temperature", "stop", "max_tokens", "max_completion_tokens", "top_logprobs", "logprobs"),
+)
 FORMATS: Final = ("json_schema", "json_object")
 _ABOUT_FORMAT: Final = re.compile(r"response_?format|json_?(?:schema|object)|structured|guided|grammar", re.IGNORECASE)
 _NOT_ABOUT_PARAMETERS: Final = frozenset(
