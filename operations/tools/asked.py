@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from ..form.currency import code_of
 from ..form.dates import date_of
+from ..form.months import months_of
 from ..form.words import normalize
 from .goal import Goal
 from .observed import Observations, words, words_of, words_of_key
 from .units import quantity, unit_of, unit_of_field
-from .values import Path, Value, plain
+from .values import Path, Value, name_of, plain
 from .wording import stands_in
 
 _HOW_MUCH: Final = re.compile(
@@ -39,6 +40,8 @@ _FIELD: Final = re.compile(
 )
 """`What is the phone number of ...`, `What is Jane Doe's phone number?`"""
 _DATE: Final = re.compile(r"^\d{4}-\d\d-\d\d(?!\d)")
+_NUMBER: Final = re.compile(r"(?<![\w-])[-+]?\d")
+"""A number, and not that of a code: `T-06`."""
 _WHICH: Final = re.compile(r"\b(?:[Ww]hat|[Ww]hich) ([a-z]+)\b")
 _HOW_MANY: Final = re.compile(r"\b[Hh]ow many (?:more )?([a-z]+)\b")
 _NO_FIELDS: Final = words("degree time percent point more other different of are is in")
@@ -51,6 +54,12 @@ _ATTRIBUTES: Final = words("""
     departure arrival
 """)
 """What something may have, and what a goal asks for where it names that, in whatever sentence."""
+_DAY_OR_TIME: Final = re.compile(
+    r"\b(?:[12]\d{3}|\d{1,2}[:.h][0-5]\d|\d{1,2} ?(?:am|pm|o'clock|h)|(?:mon|tues|wednes|thurs|fri|satur|sun)days?|"
+    r"today|tomorrow|yesterday|days?|noon|midnight|now)\b"
+)
+_AGO: Final = re.compile(r"\bages ago\b|\bfor ages\b")
+"""Where ages are no ages."""
 SHORT: Final = 60
 """Characters of a text that is a value, and not one that says more."""
 _LAST: Final = words("number address name date code value id")
@@ -80,9 +89,9 @@ def other_kind(goal: Goal, observations: Observations, values: Sequence[Value], 
     flat = [each for value in data for each in (value if isinstance(value, list) else [value])]
     if not flat or None in flat:
         return
-    if asks_for_number(goal) and not any(re.search(r"\d", _DATE.sub("", str(each))) for each in flat):
+    if asks_for_number(goal) and not any(_NUMBER.search(_DATE.sub("", str(each))) for each in flat):
         yield "The goal asks for a number, and no value is one."
-    if asks_for_day(goal) and not any(re.search(r"\d", str(each)) for each in flat):
+    if asks_for_day(goal) and not any(is_time(each) for each in flat):
         yield "The goal asks for a day or a time, and no value is one."
     if _WHO.search(goal.text) and not goal.compares and not any(map(_is_words, flat)):
         yield "The goal asks for somebody or something by its name, and no value is that."
@@ -99,7 +108,8 @@ def other_kind(goal: Goal, observations: Observations, values: Sequence[Value], 
     known |= {word for path in fields for word in key_words(observations.by_name[str(path[0])].tool)}
     texts = [str(observations.at(path)) for path in fields]
     known |= {word for text in texts for word in (*words_of(text), *kind_words(text))}
-    for own, asked in asked_fields(goal):
+    is_sure = all(name_of(path) in goal.fields for path in fields)
+    for own, asked in () if is_sure else asked_fields(goal):
         if not known & asked:
             yield f"No value is in a field for {own}: if there is none, say so."
 
@@ -118,6 +128,8 @@ def _without_field(goal: Goal, observations: Observations, reads: set[Path]) -> 
     """What the goal names that something may have, and that is neither read nor a step on the way."""
     if any(not each.is_useful and not each.is_empty for each in observations.all):
         return  # it may be what could not be found out
+    if any(name_of(path) in goal.fields for path in reads):
+        return
     keys = [key for path in reads for key in path[1:]]
     keys += [path[-1] for path, leaf in observations.leaves() if normalize(str(leaf)) in observations.called]
     known = {word for key in keys for word in key_words(str(key))}
@@ -130,7 +142,7 @@ def _without_field(goal: Goal, observations: Observations, reads: set[Path]) -> 
     )
     known |= {*words_of(calls)} | {word for name in goal.names for word in words_of(name)}
     for word in goal.words:
-        if word in _ATTRIBUTES and not _all_words({word}) & known:
+        if word in _ATTRIBUTES and not _all_words({word}) & known and not _AGO.search(goal.plain):
             yield f"No value is in a field for {word}: if there is none, say so."
 
 
@@ -194,6 +206,14 @@ def _all_words(own: set[str]) -> set[str]:
 def field_words(goal: Goal) -> set[str]:
     """Words for all fields that a goal asks for by their names; empty where it does not."""
     return {word for _, words in asked_fields(goal) for word in words}
+
+
+def is_time(value: Any) -> bool:
+    """Whether a value tells a day or a time: a date, a year, a weekday, a month, an hour, or a text that has one."""
+    text = normalize(str(value))
+    dated = date_of(text) is not None or date_of(text[:10]) is not None
+    is_day = dated or _DAY_OR_TIME.search(text) is not None or any(months_of(word) for word in text.split())
+    return is_day and re.fullmatch(r"\+?[\d ]{9,}", text) is None
 
 
 def kind_words(value: str) -> tuple[str, ...]:

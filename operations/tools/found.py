@@ -18,8 +18,9 @@ from .goal import Goal
 from .missing import is_in_goal, is_long, names_without_call, unresolved
 from .nothing import Tools, untried
 from .observed import Observations, is_alike, words_of, words_of_key
+from .relevant import shows_asked
 from .suggested import PLAIN, complete, days, expression_of
-from .values import Path
+from .values import Path, name_of
 from .wording import failures, fields_without_answer
 
 _MORE: Final = re.compile(
@@ -92,7 +93,7 @@ def _no_field(goal: Goal, observations: Observations, tools: Tools) -> support.V
     may_be = (fields - followed) & ({*goal.words} - PLAIN - names)  # a field of another name than that of what is asked
     # The entries of a list may be told apart in other words than those of the goal.
     lists = any(len(observations.siblings(path)) > 1 for path, _ in observations.leaves())
-    if not fields or not asked or asked & fields or texts or may_be or lists:
+    if not fields or not asked or asked & fields or texts or may_be or lists or shows_asked(goal, observations):
         return None
     if failed:
         lines = failures(goal, observations)
@@ -123,6 +124,8 @@ def _place(goal: Goal, path: Path, leaf: Any) -> tuple[bool, int] | None:
     if not isinstance(path[-1], str) or isinstance(leaf, bool) or leaf == "":
         return None
     keys = [*key_words(path[-1]), *kind_words(str(leaf))]
+    if name_of(path) in goal.fields:
+        return False, -1
     if leaf is not None and (asks_for_day(goal) or asks_for_number(goal)) and not re.search(r"\d", str(leaf)):
         return None
     if asked := field_words(goal):

@@ -83,8 +83,16 @@ _BETWEEN: Final = re.compile(
 `where was the manager of Jane Doe born`."""
 _BEGINS: Final = re.compile(r"\s+(?!(?:is|was|has|had|does|did|or|and|vs|versus|than|to|in)\b)[a-z]")
 """After the first word of a sentence that has its capital for that reason: `Size of`, and not `Oslo is`."""
+_KINDS: Final = words("""
+    account article bill booking bus case claim course flight gate hall invoice item job line machine number order
+    parcel part patent platform purchase room route sample shipment site tender ticket track train tram
+""")
+"""Words that say what the number or the code after them belongs to, also with the capital of a sentence's beginning."""
+_NUMBERED: Final = re.compile(r" (?:[A-Z]{1,4}-?)?\d")
 _MODEL: Final = re.compile(r"['’]s\b|\s*(?:[,;:.!?)]|$|(?:and|or|is|has|uses?|makes?|than|costs?)\b)")
 """After a number that belongs to a name: of a machine, and not of the days in a town."""
+_CODE: Final = re.compile(r"(?<![\w-])[a-z]+-\d[\w-]*")
+"""The name of a machine or an order in small letters: `lynx-02`."""
 _COURTESY: Final = re.compile(
     r"^\s*(?:hi|hiya|hello|hey|dear|good (?:morning|afternoon|evening|day))(?:\s+\w+){0,2}\s*[,.!:\n]|"
     r"(?<=[,.!?\n])\s*\b(?:many thanks|thanks|thank you|thx|cheers|(?:kind |best )?regards|best wishes)\b[,.!]?"
@@ -98,6 +106,10 @@ _YES_NO: Final = re.compile(
 )
 
 
+LONG_UNIT: Final = 3
+"""Letters of a unit that is written as a word."""
+
+
 def without_courtesies(text: str) -> str:
     """A goal without a greeting before it, and thanks or a name after it."""
     return _COURTESY.sub("", text).strip() or text
@@ -105,11 +117,16 @@ def without_courtesies(text: str) -> str:
 
 @dataclass(frozen=True)
 class Goal:
-    """A goal and the day on which it is asked; `row_texts` are the short texts in the tables that came with it."""
+    """A goal and the day on which it is asked.
+
+    `row_texts` are the short texts in the tables that came with it, `fields` the names of those that it asks for
+    without a word of theirs, as the model says (`fields`).
+    """
 
     text: str
     today: date
     row_texts: frozenset[str] = frozenset()
+    fields: frozenset[str] = frozenset()
 
     @cached_property
     def plain(self) -> str:
@@ -124,8 +141,18 @@ class Goal:
     @cached_property
     def question(self) -> str:
         """Its last sentence that asks something; all of it where none does."""
+        return next(reversed(self.questions), self.text)
+
+    @cached_property
+    def questions(self) -> list[str]:
+        """Its sentences that ask something."""
         sentences = re.split(r"(?<=[.!?])\s+|\.\.+\s*", self.spelled.strip())
-        return next((each for each in reversed(sentences) if each.endswith("?") or _ASKS.match(each)), self.text)
+        return [each for each in sentences if each.endswith("?") or _ASKS.match(each)]
+
+    @cached_property
+    def is_english(self) -> bool:
+        """Whether it has one of the small words of English."""
+        return _ENGLISH.search(self.text) is not None
 
     @cached_property
     def words(self) -> list[str]:
@@ -135,7 +162,7 @@ class Goal:
     @cached_property
     def names(self) -> list[str]:
         """Names, by their capitals; in other languages than English, which have more of those, after a small word."""
-        if not _ENGLISH.search(self.text):
+        if not self.is_english:
             found = _AFTER_SMALL_WORD.findall(self.text)
             return [name for name in found if not _is_other(name) and code_of(name) is None]
         names: list[str] = []
@@ -145,14 +172,17 @@ class Goal:
             start = re.split("['’]", word)[0].casefold()  # We're, What's
             is_name = word[:1].isupper() and start != "i"
             if begins and is_name:
-                is_name = start not in STARTS and not _BEGINS.match(self.text, match.end())
+                is_kind = start in _KINDS and _NUMBERED.match(self.text, match.end())
+                is_name = start not in STARTS and not _BEGINS.match(self.text, match.end()) and not is_kind
             between = self.text[match.start() - 1 : match.start()]
             if joins and between == " " and word.isdigit() and _MODEL.match(self.text, match.end()):
                 names[-1] += f" {word}"
-            if is_name and not _is_other(word):
+            is_other = _is_other(word) and not (joins and between == " " and _is_measure(word))
+            if is_name and not is_other:
                 names[-1:] = [f"{names[-1]} {word}"] if joins and between == " " else [*names[-1:], word]
-            joins = is_name and match[0] == word and not _is_other(word)
+            joins = is_name and match[0] == word and not is_other
             begins = match[0] in ".!?:;\n"
+        names += [code for code in _CODE.findall(self.text) if not any(code in name for name in names)]
         return [name for name in names if code_of(name) is None and not name.isdigit()]
 
     @cached_property
@@ -198,13 +228,16 @@ class Goal:
     @cached_property
     def unit(self) -> Unit | None:
         """The unit that it names, if it is one."""
-        found = set(units_in(self.text))
+        found = set(self.units)
         return found.pop() if len(found) == 1 else None
 
     @cached_property
     def units(self) -> list[Unit]:
         """All units that it names."""
-        return units_in(self.text)
+        text = self.text
+        for name in self.names:
+            text = text.replace(name, " ")
+        return units_in(text)
 
     @cached_property
     def _compared(self) -> set[str]:
@@ -252,6 +285,12 @@ class Goal:
     def is_yes_or_no(self) -> bool:
         """Whether it is a question to be answered by yes or no."""
         return self.text.rstrip().endswith("?") and _YES_NO.match(self.text.strip()) is not None
+
+
+def _is_measure(word: str) -> bool:
+    """Whether a word is a unit that has no capital of its own: the field `Long Acre`, and not `Bergen in Celsius`."""
+    unit = unit_of(word)
+    return unit is not None and unit.dimension != "temperature" and len(word) > LONG_UNIT
 
 
 def _is_other(word: str) -> bool:

@@ -36,6 +36,8 @@ LOOK_UP: Final = "look that up first."
 _FREE: Final = frozenset(("0", "1", "2", "-1"))
 """Numbers that an expression may have of its own."""
 _BESIDE: Final = r"(?:(?: is)?(?: much)?(?: more \w+| less \w+| \w+er) than|,? and|,? or)(?: the)? ([^\W\d_]+)"
+MOST_LINKS: Final = 4
+"""How many calls lead from what a goal names to what it asks for."""
 SAID: Final = 3
 """Letters of a text of a table that stands in a goal by no chance."""
 _AGGREGATE: Final = re.compile(r"\b(?:sum|avg|mean|median|count|total|min|max)\s*\(|\+", re.IGNORECASE)
@@ -44,9 +46,10 @@ _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 @dataclass(frozen=True)
 class Computed:
-    """A value of an answer: its name in the model's words, the value, and how it came about."""
+    """A value of an answer: its name in the model's words, its expression, the value, and how it came about."""
 
     name: str
+    expression: str
     value: Value
     evaluation: Evaluation
 
@@ -66,6 +69,7 @@ def problems(
     yield from _links(goal, observations, reads)
     yield from _chains(goal, observations, reads, literals)
     yield from _other_subject(goal, observations, reads)
+    yield from _too_far(goal, observations, reads)
     yield from _picked(goal, observations, computed, reads)
     yield from _other_days(goal, observations, computed, reads)
     yield from _unused_words(goal, observations, reads, literals)
@@ -247,10 +251,10 @@ def _past_the_link(goal: Goal, observations: Observations, reads: set[Path]) -> 
 
 def _other_subject(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator[str]:
     """A field of what the goal does not name, though the same tool has shown that of what it does."""
-    own = {path: observations.by_name[str(path[0])] for path in reads}
-    if any(_is_of_goal(each, goal) for each in own.values()):
-        return
-    for path, read in own.items():
+    for path in reads:
+        read = observations.by_name[str(path[0])]
+        if _is_of_goal(read, goal):
+            continue
         asked = {normalize(str(value)) for value in read.arguments.values()}
         through = [
             str(at[-1]) for at, leaf in observations.leaves() if at[0] != path[0] and normalize(str(leaf)) in asked
@@ -259,8 +263,34 @@ def _other_subject(goal: Goal, observations: Observations, reads: set[Path]) -> 
             continue
         for at, _ in observations.leaves():
             other = observations.by_name[str(at[0])]
-            if other.tool == read.tool and at[1:] == path[1:] and _is_of_goal(other, goal):
+            if other.tool == read.tool and at[1:] == path[1:] and at not in reads and _is_of_goal(other, goal):
                 yield f"{path[0]} is about {read.subject}, which the goal does not ask about: read {other.name}."
+
+
+def _too_far(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator[str]:
+    """A field of somebody whom a link led to more often than the goal names it: the manager of the manager."""
+    for name in sorted({str(path[0]) for path in reads}):
+        followed = list(_links_to(observations.by_name[name], goal, observations, ()))
+        if followed and all(
+            any(links.count(key) > max(1, _times_named(key, goal)) for key in links) for links in followed
+        ):
+            subject = observations.by_name[name].subject
+            yield f"{name} is about {subject}, one {followed[0][-1]} further than the goal asks for."
+
+
+def _links_to(
+    read: Observed, goal: Goal, observations: Observations, after: tuple[str, ...]
+) -> Iterator[tuple[str, ...]]:
+    """The fields that lead from a call about what the goal names to another one."""
+    if len(after) > MOST_LINKS:
+        return
+    if _is_of_goal(read, goal) or any(is_in_goal(value, goal) for value in read.arguments.values()):
+        yield after
+        return
+    asked = {normalize(str(value)) for value in read.arguments.values()}
+    for path, leaf in observations.leaves():
+        if path[0] != read.name and normalize(str(leaf)) in asked and isinstance(path[-1], str):
+            yield from _links_to(observations.by_name[str(path[0])], goal, observations, (path[-1], *after))
 
 
 def _is_of_goal(observed: Observed, goal: Goal) -> bool:
@@ -388,16 +418,17 @@ def _comparison(
 ) -> Iterator[str]:
     """A comparison without the values of both, or with the wrong outcome."""
     ranks = wording.ranking(goal, observations, reads)
-    if goal.is_yes_or_no and computed and not any(isinstance(plain(each.value), bool) for each in computed):
+    in_words = goal.compares and bool(ranks)  # which say more than yes or no
+    is_open = computed and not any(isinstance(plain(each.value), bool) for each in computed)
+    if goal.is_yes_or_no and is_open and not in_words:
         yield "The goal is answered by yes or no: give a value that is a comparison, such as o1['x'] > o2['x']."
     if not goal.compares:
         return
     by_sql = any(observations.by_name[str(path[0])].tool == "query" for path in reads)
     yield from _other_measure(goal, observations, reads)
+    yield from _left_out(goal, observations, reads)
     if not ranks:
-        tools = {observations.by_name[str(path[0])].tool for path in reads}
-        failed = any(not each.is_useful and each.tool in tools for each in observations.all)
-        if not by_sql and not failed:
+        if not by_sql and not wording.failures(goal, observations):
             yield "The goal compares: read the values that are compared, one for each."
         return
     if wording.lacks_difference(goal, ranks) and all(each.value.path for each in computed):
@@ -410,6 +441,18 @@ def _comparison(
         chosen = normalize(str(plain(each.value)))
         if direction and chosen in subjects and chosen != normalize(ranks[0].subject):
             yield f"{plain(each.value)} is not the one that the goal asks for: compare the values."
+
+
+def _left_out(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator[str]:
+    """One of the things that the goal names, whose field was found and not compared."""
+    fields = {(observations.by_name[str(path[0])].tool, path[1:]) for path in reads if len(path) > 1}
+    subjects = {observations.subject(path) for path in reads}
+    for path, leaf in observations.leaves():
+        call = observations.by_name[str(path[0])]
+        exact = {normalize(str(value)) for value in call.arguments.values()} & {*map(normalize, goal.names)}
+        is_same = (call.tool, path[1:]) in fields and path not in reads and observations.subject(path) not in subjects
+        if is_same and exact and not isinstance(leaf, bool):
+            yield f"The goal compares {call.subject} too: read its {path[-1]}."
 
 
 def _other_measure(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator[str]:

@@ -48,6 +48,7 @@ def missing_call(goal: Goal, observations: Observations, tools: Tools) -> Missin
         or _about_no_term(goal, observations)
         or _of_another_tool(goal, observations, tools)
         or _about_each_name(goal, observations, tools)
+        or _without_ending(goal, observations)
     )
 
 
@@ -67,6 +68,18 @@ def _with_more_words(goal: Goal, observations: Observations) -> Missing | None:
                 parameter = next(key for key, value in each.arguments.items() if value is not None)
                 hint = f"No call of {each.tool} was made about {name} alone: {MAKE_ONE}"
                 return Missing(hint, (each.tool, {**each.arguments, parameter: name}))
+    return None
+
+
+def _without_ending(goal: Goal, observations: Observations) -> Missing | None:
+    """A call about a word in small letters with an s, which may be that of an owner: `curlews budget`."""
+    for each in observations.all:
+        for parameter, value in each.arguments.items():
+            bare = re.sub(r"['’]?s$", "", value) if isinstance(value, str) and len(value) > LONG_WORD else value
+            is_small = isinstance(value, str) and re.search(rf"\b{re.escape(value.casefold())}\b", goal.text)
+            if each.is_empty and bare != value and is_small and not _is_asked(each.tool, bare, observations):
+                hint = f"No call of {each.tool} was made about {bare}: {MAKE_ONE}"
+                return Missing(hint, (each.tool, {**each.arguments, parameter: bare}))
     return None
 
 

@@ -19,7 +19,7 @@ from streaming import Event, OperationError, Upload, ask, delta, event, progress
 from ..hosts import AllowedHosts
 from ..llm import Finished, Text, chat, connect
 from ..llm.prompts import visible
-from . import data, documents, plans, prompt, support, wording
+from . import data, documents, fields, plans, prompt, relevant, support, wording
 from .advice import advice, call_for, example
 from .base import Tool
 from .calls import SECONDS, Call, Outcome, cut, run_concurrently
@@ -91,6 +91,7 @@ class AgentRun:
         self._missing: tuple[str, Json] | None = None
         self._goal = Goal(without_courtesies(self.goal), datetime.now(UTC).date())
         self._absent = 0
+        self._asked_for: set[frozenset[str]] = set()  # the fields among which the model has chosen
         self.kind: plans.Kind = "any"
 
     def run(self, kept: str | None = None) -> Generator[Event, Any, Result]:
@@ -104,12 +105,12 @@ class AgentRun:
         first, opened = (1, None) if kept is None else restore(self, kept)
         verdict, step = yield from self._steps(first, opened)
         if verdict is None or not verdict.supported:
-            by_itself = found(self._goal, self._seen(), self._tools_by_name)
+            by_itself = yield from self._found()
             self._reached = self._reached or by_itself is not None
             verdict = by_itself or verdict
         if verdict is None:
             yield progress("Answering with what is known", done=len(self.steps), unit="steps", step="steps")
-            verdict = self._judge((yield from self._plan("answer", self._hint + prompt.LAST)))
+            verdict = yield from self._judge((yield from self._plan("answer", self._hint + prompt.LAST)))
         yield delta(verdict.text, "text")
         supported: Support = "supported" if verdict.supported else "unsupported"
         ended: EndReason = "answered" if self._reached else "gave_up"
@@ -144,7 +145,7 @@ class AgentRun:
                 calls, plan = instead, plans.Plan(plan.parts, (), None)
             yield event("plan", {"step": step, "parts": plan.parts, "calls": [_call_data(call) for call in calls]})
             if plan.answer is not None:
-                verdict = self._judge(plan)
+                verdict = yield from self._judge(plan)
                 if verdict.supported or self._hints_left == 0:
                     self._reached = verdict.supported or kind != "answer"
                     return verdict, step
@@ -168,7 +169,7 @@ class AgentRun:
         if (repeats and self.kind == "calls") or time.monotonic() >= self.deadline:
             return True
         self.kind = self._next_kind(repeats)
-        return self.kind == "answer" and found(self._goal, self._seen(), self._tools_by_name) is not None
+        return self.kind == "answer" and (yield from self._found()) is not None
 
     def _advise(self, verdict: support.Verdict, kind: plans.Kind) -> plans.Kind:
         """Tells the model what its answer lacks; returns what it may reply."""
@@ -227,15 +228,43 @@ class AgentRun:
             for number, call in enumerate(self._observed_calls(), 1)
         )
 
-    def _judge(self, plan: plans.Plan) -> support.Verdict:
+    def _judge(self, plan: plans.Plan) -> Generator[Event, Any, support.Verdict]:
         """Whether the observations support the answer of a plan. That there is none has to be said twice."""
-        goal, observations = self._goal, self._seen()
-        verdict = support.judge(goal, observations, plan.values, plan.answer or "", self._tools_by_name)
-        if not verdict.supported and not plan.values and observations.values and wording.denies(plan.answer or ""):
+        seen = self._seen()
+
+        def verdict() -> support.Verdict:
+            return support.judge(self._goal, seen, plan.values, plan.answer or "", self._tools_by_name)
+
+        judged = verdict()
+        while judged.hint.startswith(relevant.NOT_ASKED) and (yield from self._ask_for_field(seen)):
+            judged = verdict()
+        if not judged.supported and not plan.values and seen.values and wording.denies(plan.answer or ""):
             self._absent += 1
             if self._absent > 1:
-                return support.absent(goal, observations, self._tools_by_name) or verdict
-        return verdict
+                yield from self._ask_where_none_is_named(seen)
+                return support.absent(self._goal, seen, self._tools_by_name) or judged
+        return judged
+
+    def _found(self) -> Generator[Event, Any, support.Verdict | None]:
+        """The answer that the observations alone give."""
+        seen = self._seen()
+        yield from self._ask_where_none_is_named(seen)
+        return found(self._goal, seen, self._tools_by_name)
+
+    def _ask_where_none_is_named(self, seen: Observations) -> Generator[Event, Any, None]:
+        """Asks which field the goal asks for, where no word of it names one: that there is none has to be sure."""
+        if not relevant.shows_asked(self._goal, seen):
+            yield from self._ask_for_field(seen)
+
+    def _ask_for_field(self, seen: Observations) -> Generator[Event, Any, bool]:
+        """Asks the model which field the goal asks for, once among the same; whether it says one."""
+        of = fields.fields_of(self._goal, seen) if self._goal.is_english else {}
+        if (names := frozenset(of)) in self._asked_for:
+            return False
+        self._asked_for.add(names)
+        name = yield from fields.asked_field(self.model, self._goal, of, self.usage)
+        self._goal = replace(self._goal, fields=self._goal.fields | {name}) if name else self._goal
+        return name is not None
 
     # -- the model ----------------------------------------------------------------------------------------------------
 

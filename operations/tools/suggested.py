@@ -32,7 +32,7 @@ _ABOVE: Final = words("more over above longer heavier higher taller warmer hotte
 _BELOW: Final = words("less fewer under below shorter lighter lower colder cooler smaller cheaper narrower shallower")
 _REDUCED: Final = re.compile(r"\b(?P<percent>\d+) ?(?:%|percent|per cent) (?:off|less|cheaper|discount|reduction)\b")
 _PERCENT: Final = re.compile(r"%|\bper ?cent\b")
-_MEAN: Final = re.compile(r"\b(?:average|mean|durchschnitt\w*)\b")
+MEAN: Final = re.compile(r"\b(?:average|mean|durchschnitt\w*)\b")
 _OTHERWISE: Final = re.compile(r"\b(?:no|not|without|except|other|or|neither|nor|both|either)\b|n't\b")
 """Words with which a condition may mean its opposite."""
 _MEASURES: Final = [
@@ -119,10 +119,11 @@ def days(goal: Goal, observations: Observations) -> str:
 def numbers_of(observations: Observations, reads: set[Path]) -> list[Path]:
     """Those of the values that were read that are numbers."""
     leaves = ((path, observations.at(path)) for path in sorted(reads, key=str))
-    return [path for path, leaf in leaves if _is_number(leaf)]
+    return [path for path, leaf in leaves if is_number(leaf)]
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a value is a number, and not a truth value."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -185,8 +186,8 @@ def _of_list(
     conditions = [*_conditions(goal, entries, asked)]
     tests = f" if {' and '.join(conditions)}" if conditions else ""
     over = f"for each in {expression_of(path)}{tests}"
-    number, pair, name = _field(goal, path, entries), _price_and_quantity(entries[0]), _name(goal, entries)
-    if number and _MEAN.search(goal.plain):
+    number, pair, name = _field(goal, path, entries), price_and_quantity(entries[0]), _name(goal, entries)
+    if number and MEAN.search(goal.plain):
         return f"mean {number}", f"sum(each[{number!r}] {over}) / len([each {over}])"
     if goal.asks_for_total and number:
         return number, f"sum(each[{number!r}] {over})"
@@ -201,7 +202,7 @@ def _compared(goal: Goal, observations: Observations) -> Iterator[Values]:
     """One field of several things, or the entry of a list in which it is highest or lowest."""
     for path, entries in _lists(observations):
         keys = [key for key in entries[0] if is_measured(key, goal)]
-        keys = keys or [key for key in entries[0] if _is_number(entries[0][key]) and is_about(key, goal)]
+        keys = keys or [key for key in entries[0] if is_number(entries[0][key]) and is_about(key, goal)]
         name = _name(goal, entries)
         direction = goal.direction(dates=bool(keys and {*words_of_key(keys[0])} & _TIMES))
         if len(keys) == 1 and name and direction:
@@ -213,7 +214,7 @@ def _compared(goal: Goal, observations: Observations) -> Iterator[Values]:
         key = path[-1]
         if not isinstance(key, str) or observations.siblings(path)[1:]:
             continue
-        if is_measured(key, goal) or (_is_number(observations.at(path)) and is_about(key, goal)):
+        if is_measured(key, goal) or (is_number(observations.at(path)) and is_about(key, goal)):
             places.setdefault((observations.by_name[str(path[0])].tool, *map(str, path[1:])), []).append(path)
     for paths in places.values():
         expressions = [expression_of(path) for path in sorted(paths, key=lambda path: _place(goal, observations, path))]
@@ -234,7 +235,7 @@ def _of_each(goal: Goal, observations: Observations) -> Iterator[Values]:
         records = [each.value for each in found if isinstance(each.value, dict)]
         for key in records[0] if records and len(records) == len(found) else ():
             if (is_about(key, goal) or is_measured(key, goal)) and all(
-                _is_number(record.get(key)) for record in records
+                is_number(record.get(key)) for record in records
             ):
                 yield [(key, expression_of((each.name, key))) for each in found]
 
@@ -243,18 +244,19 @@ def _totals(goal: Goal, observations: Observations) -> Iterator[tuple[str, str]]
     """A price times how many there are, and a field of several things, each times the number before it in the goal."""
     fields: dict[str, set[Path]] = {}
     for path, leaf in observations.leaves():
-        if _is_number(leaf) and not any(isinstance(key, int) for key in path[1:-1]):
+        if is_number(leaf) and not any(isinstance(key, int) for key in path[1:-1]):
             fields.setdefault(str(path[-1]), set()).add(path)
     for (key, paths), (other, others) in permutations(fields.items(), 2):
-        if len(paths) == len(others) == 1 and _price_and_quantity({key: 0, other: 0}) and is_about(other, goal):
+        if len(paths) == len(others) == 1 and price_and_quantity({key: 0, other: 0}) and is_about(other, goal):
             yield "total", expression_over(goal, observations, paths | others)
     for key, paths in fields.items():
         if len(paths) == len(goal.names) > 1 and is_about(key, goal):
             yield "total", expression_over(goal, observations, paths)
 
 
-def _price_and_quantity(entry: Mapping[str, Any]) -> tuple[str, str] | None:
-    keys = [key for key, value in entry.items() if _is_number(value)]
+def price_and_quantity(entry: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The keys of a price and of how many there are, where there is one of each."""
+    keys = [key for key, value in entry.items() if is_number(value)]
     prices = [key for key in keys if {*words_of_key(key)} & _PRICES]
     quantities = [key for key in keys if {*words_of_key(key)} & _QUANTITIES]
     return (prices[0], quantities[0]) if len(prices) == len(quantities) == 1 else None
@@ -284,7 +286,7 @@ def _conditions(goal: Goal, entries: Sequence[Mapping[str, Any]], asked: Collect
         values = [entry.get(key) for entry in entries]
         if all(isinstance(value, bool) for value in values) and is_about(key, goal):
             yield f"each[{key!r}]"
-        for found in _THRESHOLD.finditer(goal.plain) if all(map(_is_number, values)) else ():
+        for found in _THRESHOLD.finditer(goal.plain) if all(map(is_number, values)) else ():
             if test := _test(key, found):
                 yield f"each[{key!r}] {test}"
         texts = {value for value in values if isinstance(value, str) and len(value) < 40 and quantity(value) is None}
@@ -309,7 +311,7 @@ def _test(key: str, found: re.Match[str]) -> str:
 
 def _field(goal: Goal, path: Path, entries: Sequence[Mapping[str, Any]]) -> str | None:
     """The one field of numbers that the goal names, by name or unit; or the only one of a list that it names."""
-    keys = [key for key in entries[0] if all(_is_number(entry.get(key)) for entry in entries)]
+    keys = [key for key in entries[0] if all(is_number(entry.get(key)) for entry in entries)]
     named = [key for key in keys if is_about(key, goal)]
     if not named and isinstance(path[-1], str) and is_about(path[-1], goal):
         named = keys

@@ -32,8 +32,9 @@ from .missing import (
 )
 from .nothing import MAKE_ONE, Tools, missing_call
 from .observed import Observations, text_of
+from .relevant import irrelevant, is_asked, miscomputed, shows_asked
 from .suggested import complete, days, expression_of, rate
-from .units import convert, unit_of, unit_of_field, with_powers
+from .units import convert, unit_of_field
 from .values import ExpressionError, Path, Value, number_of, plain
 
 NO_TOOLS: Final[Tools] = {}
@@ -109,7 +110,20 @@ def _problem(
 ) -> str | None:
     found = problems(goal, observations, computed, reads, literals)
     unknown = (look_up(*field) for field in unresolved(goal, observations, reads, tools))
-    return next(chain(found, unknown), None)
+    other = _irrelevant(goal, observations, computed, reads, tools)
+    return next(chain(found, unknown, other), None)
+
+
+def _irrelevant(
+    goal: Goal, observations: Observations, computed: Sequence[Computed], reads: set[Path], tools: Tools
+) -> Iterator[str]:
+    """What is wrong with the fields of an answer; nothing of what takes all words of the goal into account."""
+    expressions = [each.expression for each in computed]
+    known = complete(goal, observations, tools.values())
+    if any([expression for _, expression in values] == expressions for values in known):
+        return
+    yield from irrelevant(goal, observations, [(each.value, each.evaluation.reads) for each in computed], reads)
+    yield from miscomputed(goal, [(each.expression, each.value) for each in computed])
 
 
 def _compute(goal: Goal, observations: Observations, name: str, expression: str) -> Computed:
@@ -119,7 +133,7 @@ def _compute(goal: Goal, observations: Observations, name: str, expression: str)
         # A number without its unit, which stands in the field.
         evaluation = Evaluation(observations.values, target=goal.unit)
         value = evaluation.value(expression_of(copied[0]))
-    return Computed(name, _converted(observations, evaluation, value), evaluation)
+    return Computed(name, expression, _converted(observations, evaluation, value), evaluation)
 
 
 def _converted(observations: Observations, evaluation: Evaluation, value: Value) -> Value:
@@ -181,23 +195,25 @@ def _judge_text(goal: Goal, observations: Observations, text: str, tools: Tools)
     )
     if not reads or goal.compares or goal.is_yes_or_no or (denies and not has_failed):
         return Verdict(text, False, _what_there_is(goal, observations, tools))
+    if not any(is_long(observations.at(path)) for path in reads):
+        fields = _fields_of(own, goal, observations, reads)
+        return judge(goal, observations, fields, "" if denies else text, tools)
     literals = set(wording.numbers(text))
-    problem = _problem(goal, observations, (), reads, literals, tools) or _other_unit(observations, text, reads)
+    problem = _problem(goal, observations, (), reads, literals, tools)
     if denies:  # of what failed, or of anything else: the fields say what there is
-        fields = [(str(path[-1]), _field(observations, path)) for path in sorted(reads, key=str)]
-        text = wording.answer(goal, observations, fields, "", reads)
+        shown = [(str(path[-1]), _field(observations, path)) for path in sorted(reads, key=str)]
+        text = wording.answer(goal, observations, shown, "", reads)
     return Verdict(text, problem is None, problem or "")
 
 
-def _other_unit(observations: Observations, text: str, reads: set[Path]) -> str | None:
-    """A number in words that has another unit there than in its field: 3.45 hectares of 3.45 square kilometres."""
-    for path in sorted(reads, key=str):
-        leaf, own = observations.at(path), unit_of_field(str(path[-1]))
-        found = re.search(rf"(?<![\d.,]){re.escape(str(leaf))} ?([^\W\d_]+[23²³]?)", with_powers(text)) if own else None
-        said = unit_of(found[1]) if found else None
-        if own and said and said != own:
-            return f"{expression_of(path)} is in {own.symbol}: give it as a value."
-    return None
+def _fields_of(facts: Sequence[str], goal: Goal, observations: Observations, reads: set[Path]) -> list[Named]:
+    """A field for each fact of a sentence: one that the goal asks for, if there are several."""
+    found: dict[Path, None] = {}
+    for fact in facts:
+        paths = [path for path in sorted(reads, key=str) if wording.stands_in(fact, text_of(observations.at(path)))]
+        asked = [path for path in paths if is_asked(path, observations, goal)]
+        found |= dict.fromkeys((asked or paths)[:1])
+    return [(str(path[-1]), expression_of(path)) for path in found]
 
 
 def absent(goal: Goal, observations: Observations, tools: Tools) -> Verdict | None:
@@ -209,6 +225,8 @@ def absent(goal: Goal, observations: Observations, tools: Tools) -> Verdict | No
     if next(names_without_call(goal, observations, ()), None) or {each.tool for each in observations.all} < set(tools):
         return None
     if any(unresolved(goal, observations, (path for path, _ in observations.leaves()), tools)):
+        return None
+    if shows_asked(goal, observations):
         return None
     for path, leaf in observations.leaves():
         key = next((str(part) for part in reversed(path) if isinstance(part, str)), "")

@@ -46,6 +46,11 @@ def leaves(data: Any, path: Path) -> Iterator[Path]:
         yield path
 
 
+def name_of(path: Path) -> str:
+    """The name of a field with those of the objects around it: `address.town`."""
+    return ".".join(key for key in path[1:] if isinstance(key, str))
+
+
 def plain(value: Any) -> Any:
     """The data of a value, without the places of its parts."""
     data = value.data if isinstance(value, Value) else value

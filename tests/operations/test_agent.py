@@ -537,10 +537,11 @@ def test_nothing_found_is_the_answer(run: Run, apis: Apis) -> None:
 
 
 def test_a_field_that_is_not_there_is_said_twice(run: Run) -> None:
-    """The first time, the model is told what is there."""
+    """The first time, the model is told what is there; then it is asked for the field by itself."""
     done = run(
         calls(("geocode", {"place": "Oslo"})),
         *[answer("It is not known.")] * 2,
+        json.dumps({"field": "none"}),
         goal="Who is the mayor of Oslo?",
         tools=["geocode"],
         hints=2,
