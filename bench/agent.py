@@ -1,4 +1,4 @@
-"""Runs the agent on 136 goals with known answers, and prints how many it answers rightly.
+"""Runs the agent on 216 goals with known answers, and prints how many it answers rightly.
 
 `python -m bench.agent --base-url http://127.0.0.1:8081/v1` asks the model of that server; a model of 1.5 billion
 parameters on two cores takes more than an hour. An answer is right, wrong and told (`unsupported`, or
@@ -24,12 +24,23 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from bench import agent_goals, agent_goals_household, agent_goals_later, agent_goals_more, agent_goals_others
+from bench import (
+    agent_goals,
+    agent_goals_household,
+    agent_goals_later,
+    agent_goals_more,
+    agent_goals_others,
+    agent_goals_town,
+    agent_goals_work,
+)
 from bench.agent_goals import Task
 from operations.agent import Agent, agent
 from streaming import OperationError, Upload
 
-_GOALS: Final = (agent_goals, agent_goals_others, agent_goals_later, agent_goals_more, agent_goals_household)
+_GOALS: Final = (
+    *(agent_goals, agent_goals_others, agent_goals_later, agent_goals_more, agent_goals_household),
+    *(agent_goals_town, agent_goals_work),
+)
 SOURCES: Final = {name: source for goals in _GOALS for name, source in goals.SOURCES.items()}
 FILES: Final = {name: text for goals in _GOALS for name, text in goals.FILES.items()}
 TASKS: Final = tuple(task for goals in _GOALS for task in goals.TASKS)

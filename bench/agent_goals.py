@@ -1,7 +1,6 @@
 """Forty goals for the agent with their answers, and the world in which they are: what each tool returns for a key.
 
-Mechanisms were made with these; those of the other modules are by people who had not seen
-any, and those of `agent_goals_unseen` have taught none yet.
+The checks of answers were made with these; those of the other modules are by people who had not seen any.
 """
 
 from __future__ import annotations
