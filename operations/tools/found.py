@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from ..form.words import normalize
 from . import support
@@ -23,12 +23,6 @@ from .suggested import PLAIN, complete, days, expression_of
 from .values import Path, name_of
 from .wording import failures, fields_without_answer
 
-_MORE: Final = re.compile(
-    r"\b(?:and|und|et|together|altogether|in all|average|mean|sum|difference|between|per|each|every|all)\b",
-    re.IGNORECASE,
-)
-"""Words of a goal that asks for more than one field, or for what is computed."""
-
 
 def found(goal: Goal, observations: Observations, tools: Tools) -> support.Verdict | None:
     """The verdict on that answer; `None` where there is none, or more than one."""
@@ -39,7 +33,7 @@ def found(goal: Goal, observations: Observations, tools: Tools) -> support.Verdi
     if computed is not None:
         return computed
     alone = [name for name in goal.names if not any(name in title for title in goal.titles)]
-    if goal.compares or goal.is_yes_or_no or len(alone) + len(goal.titles) > 1 or _MORE.search(goal.text):
+    if goal.compares or goal.is_yes_or_no or len(alone) + len(goal.titles) > 1 or goal.may_ask_for_more:
         return None
     candidates: dict[tuple[bool, int, int], dict[str, support.Verdict]] = {}
     for path, leaf in _fields(observations):

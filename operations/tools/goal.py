@@ -83,6 +83,12 @@ _BETWEEN: Final = re.compile(
 `where was the manager of Jane Doe born`."""
 _BEGINS: Final = re.compile(r"\s+(?!(?:is|was|has|had|does|did|or|and|vs|versus|than|to|in)\b)[a-z]")
 """After the first word of a sentence that has its capital for that reason: `Size of`, and not `Oslo is`."""
+_COMPUTED: Final = re.compile(
+    r"\b(?:together|altogether|in all|average|mean|sum|difference|between|per|each|every|all|still|left|"
+    r"remain\w*|spare|more|fewer|less|than|un(?:sold|used|paid|spent|booked|read|taken))\b",
+    re.IGNORECASE,
+)
+_AND: Final = re.compile(r"\b(?:and|und|et)\b", re.IGNORECASE)
 _KINDS: Final = words("""
     account article bill booking bus case claim course flight gate hall invoice item job line machine number order
     parcel part patent platform purchase room route sample shipment site tender ticket track train tram
@@ -102,8 +108,11 @@ _COURTESY: Final = re.compile(
 _ASKS: Final = re.compile(r"(?:and |so |but )?(?:what|which|who|whose|how|when|where)\b", re.IGNORECASE)
 _CONTRACTED: Final = re.compile(r"\b(what|where|when|how)['’]?s\b|\b(who|that|it)['’]s\b", re.IGNORECASE)
 _YES_NO: Final = re.compile(
-    r"(?:is|are|was|were|does|do|did|can|could|has|have|had|will|would|should|may)\b(?! .*\bor\b)", re.IGNORECASE
+    r"(?:is|are|was|were|does|do|did|can|could|has|have|had|will|would|should|may)\b(?! .*\bor\b)"
+    r"(?! (?:i|you)\b.{0,30}\b(?:what|which|who|whose|when|where|how|the|me|for)\b)",
+    re.IGNORECASE,
 )
+"""And not `could you tell me when ...`."""
 
 
 LONG_UNIT: Final = 3
@@ -280,6 +289,16 @@ class Goal:
     def asks_for_total(self) -> bool:
         """Whether it asks for what is computed of several numbers."""
         return _TOTAL.search(self.text) is not None
+
+    @property
+    def may_be_computed(self) -> bool:
+        """Whether it may ask for what several fields say together: seats that are still unsold."""
+        return _COMPUTED.search(self.text) is not None
+
+    @property
+    def may_ask_for_more(self) -> bool:
+        """Whether it may ask for more than one field, or for what is computed."""
+        return self.may_be_computed or _AND.search(self.text) is not None
 
     @property
     def is_yes_or_no(self) -> bool:

@@ -22,7 +22,7 @@ from .expressions import Evaluation
 from .goal import STARTS, TOTALS, Goal
 from .nothing import MAKE_ONE
 from .observed import Observations, Observed, has_words, text_of, words, words_of, words_of_key
-from .suggested import example, is_measured, numbers_of
+from .suggested import PERCENT, example, is_measured, numbers_of
 from .units import unit_of
 from .values import Path, Value, plain
 
@@ -31,6 +31,8 @@ _GENERIC: Final = words("""
     file kind label row column index date year month status
 """)
 """Names of fields that a goal mentions for other reasons."""
+_ENDS: Final = words("max maximum min minimum top limit best record")
+"""Names of fields that hold the end of an order: the biggest size is in `max_size`."""
 LOOK_UP: Final = "look that up first."
 """The end of a hint that only a call of a tool helps with."""
 _FREE: Final = frozenset(("0", "1", "2", "-1"))
@@ -90,7 +92,8 @@ def _unknown_literals(
     goal: Goal, observations: Observations, literals: set[str], computed: Sequence[Computed]
 ) -> Iterator[str]:
     known = " ".join([goal.plain, *(text_of(value) for value in observations.values.values())])
-    percent = "%" in goal.text or "percent" in goal.plain
+    keys = {word for each in computed for path in each.evaluation.reads for word in words_of_key(str(path[-1]))}
+    percent = "%" in goal.text or "percent" in goal.plain or bool(keys & PERCENT)
     for literal in literals:
         if literal in _FREE or (percent and literal == "100") or not re.search(r"\w", literal):
             continue
@@ -310,7 +313,7 @@ def _times_named(key: str, goal: Goal) -> int:
     telling = [
         part
         for part in parts
-        if len(part) > 2 and part not in STARTS and unit_of(part) is None and code_of(part) is None
+        if len(part) > 2 and part not in STARTS | PERCENT and unit_of(part) is None and code_of(part) is None
     ]
     if not set(telling) - _GENERIC:
         return 0
@@ -428,7 +431,8 @@ def _comparison(
     yield from _other_measure(goal, observations, reads)
     yield from _left_out(goal, observations, reads)
     if not ranks:
-        if not by_sql and not wording.failures(goal, observations):
+        is_end = any({*words_of_key(str(key))} & _ENDS for path in reads for key in path[1:])
+        if not by_sql and not is_end and not wording.failures(goal, observations):
             yield "The goal compares: read the values that are compared, one for each."
         return
     if wording.lacks_difference(goal, ranks) and all(each.value.path for each in computed):

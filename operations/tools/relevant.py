@@ -26,6 +26,8 @@ from .values import Path, Value, name_of
 NOT_ASKED: Final = "The goal does not ask for"
 """The beginning of a hint that an answer is in another field than the goal asks for."""
 _WHICH: Final = re.compile(r"\b(?:which|what) ([a-z]+)\b", re.IGNORECASE)
+TWO: Final = 2
+"""Values of an answer to two questions, at least."""
 LONG_KEY: Final = 5
 """Letters of a name that stands in a goal as two words by no chance: `timezone`."""
 _NAMING: Final = words("name title id number code label")
@@ -65,9 +67,12 @@ who whose whom: name person owner
 when: date day time year
 called: name title
 come from: origin nationality country
-sit seated: seat capacity
+sit seat seated: seat capacity
 wrote written write: author writer
 run lead head manage charge: manager head lead leader boss director
+unsold: sold
+unpaid: paid
+unused: used
 start began begin begun since: joined start begin since
 teach teache taught: teacher tutor instructor
 win won: winner awarded
@@ -98,7 +103,8 @@ def irrelevant(
     if any(is_long(observations.at(path)) for path in own):
         return
     other = [path for path in own if not (is_asked(path, observations, goal) or _names_entry(path, observations, goal))]
-    if other and (len(other) == len(own) or asks_two(goal)):
+    asked = {name_of(path) for path in own if path not in other}
+    if other and (not asked or (asks_two(goal) and len(asked) < TWO)):
         yield _not_asked(goal, observations, other)
     yield from _other_than_named(goal, observations, own)
     for value, read in values:
@@ -161,7 +167,7 @@ def _one_of_two(
     """One field for a goal that asks for two: when, and where."""
     fields = {path[1:] for path in reads}
     failed = any(not each.is_useful for each in observations.all)
-    if asks_two(goal) and len(fields) < 2 and len(values) < 2 and not failed:
+    if asks_two(goal) and len(fields) < TWO and len(values) < TWO and not failed:
         yield "The goal asks for two things: give a value for each."
 
 

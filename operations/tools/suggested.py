@@ -31,6 +31,19 @@ _THRESHOLD: Final = re.compile(
 _ABOVE: Final = words("more over above longer heavier higher taller warmer hotter larger bigger deeper wider greater")
 _BELOW: Final = words("less fewer under below shorter lighter lower colder cooler smaller cheaper narrower shallower")
 _REDUCED: Final = re.compile(r"\b(?P<percent>\d+) ?(?:%|percent|per cent) (?:off|less|cheaper|discount|reduction)\b")
+PERCENT: Final = words("percent pct")
+"""Words in the names of fields that are a part of another one."""
+_DISCOUNTS: Final = words("discount reduction rebate")
+_DISCOUNTED: Final = re.compile(r"\b(?:discount\w*|reduc\w+|rebate|off)\b")
+_TAXES: Final = words("vat tax")
+_TAXED: Final = re.compile(
+    r"\b(?:vat|tax)\b.*\b(?:added|included)\b|\b(?:including|incl|with|plus|after|adding|add)\b.*\b(?:vat|tax)\b|\bgross\b"
+)
+_OF_RATES: Final = words(
+    "off once after before less discount reduction rebate reduced vat tax added adding included "
+    "including gross been apply applied deducted"
+)
+"""Words that say that a price is meant with its discount or tax."""
 _PERCENT: Final = re.compile(r"%|\bper ?cent\b")
 MEAN: Final = re.compile(r"\b(?:average|mean|durchschnitt\w*)\b")
 _OTHERWISE: Final = re.compile(r"\b(?:no|not|without|except|other|or|neither|nor|both|either)\b|n't\b")
@@ -172,12 +185,25 @@ def _products(goal: Goal, observations: Observations) -> Iterator[Values]:
     named = [path for path in prices if {*words_of_key(str(path[-1]))} & {*goal.words} - _PRICES]
     prices = named if len(named) == 1 else prices
     of = prices if len(prices) == 1 else numbers
+    yield from ([("price", expression)] for price in prices for expression in _with_rate(goal, numbers, price))
     if found := _REDUCED.search(goal.plain):
         yield from ([("price", f"{expression_of(each)} * (100 - {found['percent']}) / 100")] for each in prices)
     elif len(of) == len(factors) == 1 and (prices or asks_for_number(goal)) and not _PERCENT.search(goal.plain):
         yield [(str(of[0][-1]), expression_over(goal, observations, {*of}))]
     if expression := rate(goal, observations):
         yield [("amount", expression)]
+
+
+def _with_rate(goal: Goal, numbers: Sequence[Path], price: Path) -> Iterator[str]:
+    """A price less the discount, or with the tax, that stands beside it in percent."""
+    for path in numbers:
+        parts = {*words_of_key(str(path[-1]))}
+        if path[:-1] != price[:-1] or not parts & PERCENT:
+            continue
+        if parts & _DISCOUNTS and _DISCOUNTED.search(goal.plain):
+            yield f"{expression_of(price)} * (100 - {expression_of(path)}) / 100"
+        if parts & _TAXES and _TAXED.search(goal.plain):
+            yield f"{expression_of(price)} * (100 + {expression_of(path)}) / 100"
 
 
 def _of_list(
@@ -377,6 +403,8 @@ def _is_all_of(goal: Goal, values: Values, observations: Observations, known: st
         used |= _TIMES | {"when"}
     if any(_is_price(part) for part in re.findall(r"\['(\w+)'\]", expressions)):
         used |= {word for found in _PAID.findall(goal.plain) for word in words_of(found)} | _PRICES
+    if re.search(r"\* \(100 [-+] o", expressions):
+        used |= _OF_RATES
     if " if " in expressions:
         used |= {word for found in _THRESHOLD.finditer(goal.plain) for word in words_of(found[0])}
     used |= {word for number in goal.numbers if f"* {number}" in expressions for word in _counted(goal, number)}

@@ -226,7 +226,7 @@ def absent(goal: Goal, observations: Observations, tools: Tools) -> Verdict | No
         return None
     if any(unresolved(goal, observations, (path for path, _ in observations.leaves()), tools)):
         return None
-    if shows_asked(goal, observations):
+    if shows_asked(goal, observations) or goal.may_be_computed:
         return None
     for path, leaf in observations.leaves():
         key = next((str(part) for part in reversed(path) if isinstance(part, str)), "")

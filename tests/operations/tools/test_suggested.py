@@ -291,3 +291,23 @@ def test_all_tools_are_asked_before_nothing_is_found() -> None:
     elsewhere = [tools[0], replace(tools[1], url="https://public.example/")]
     assert {name for name, _ in unasked(goal, seen, elsewhere)} == {"museum"}, "no other host learns of it"
     assert all(name == "museum" for name, _ in unasked(goal, seen, [replace(tool, url="") for tool in tools]))
+
+
+BILL: Call = ("bill", {"number": "R-20"}, {"number": "R-20", "net_eur": 200.0, "vat_percent": 19, "due": "2026-10-01"})
+HELMET: Call = ("item", {"number": "BK-4"}, {"number": "BK-4", "price_gbp": 40, "discount_percent": 15, "stock": 3})
+
+
+@pytest.mark.parametrize(
+    ("goal", "call", "price"),
+    [
+        ("Bill R-20 is given net. What does it come to once VAT has been added?", BILL, "238"),
+        ("item BK-4 has some discount on it. what's the price once that is taken off", HELMET, "34"),
+    ],
+)
+def test_a_price_with_what_stands_beside_it_in_percent(goal: str, call: Call, price: str) -> None:
+    """The price alone is no answer."""
+    verdict = found(Goal(goal, TODAY), observations(call), named("bill", "item"))
+    assert verdict is not None
+    assert verdict.text.startswith(f"price: {price}")
+    key = next(key for key in call[2] if key.endswith(("eur", "gbp")))
+    assert not support.judge(Goal(goal, TODAY), observations(call), [("price", f"o1[{key!r}]")], "").supported

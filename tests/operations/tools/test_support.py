@@ -668,3 +668,26 @@ def test_a_code_is_no_number() -> None:
     """Of a question for how many."""
     bins: Call = ("stockroom", {"name": "Yard"}, {"name": "Yard", "free": "T-06", "used": 4})
     assert "asks for a number" in judge("How many bins are free in Yard?", [bins], free="o1['free']").hint
+
+
+def test_the_end_of_an_order_in_a_field() -> None:
+    """The biggest size is compared with nothing."""
+    airline: Call = ("airline", {"name": "Lark"}, {"airline": "Lark", "bag": {"max_size": "55 x 40 cm", "max_kg": 8}})
+    assert judge(
+        "I need the biggest size that a bag may have with Lark.", [airline], size="o1['bag']['max_size']"
+    ).supported
+
+
+@pytest.mark.parametrize(
+    ("text", "yes_or_no"),
+    [
+        ("Could you kindly tell me at what time the N24 leaves?", False),
+        ("Can you give me the phone number of Anna Keller?", False),
+        ("Can I bring a dog to Lantern House?", True),
+        ("Is Oslo colder than Riga?", True),
+        ("Is it Oslo or Riga?", False),
+    ],
+)
+def test_what_is_asked_politely_is_not_answered_by_yes(text: str, yes_or_no: bool) -> None:
+    """Whoever asks for a time wants the time."""
+    assert Goal(text, TODAY).is_yes_or_no is yes_or_no
