@@ -76,7 +76,7 @@ _TOTAL: Final = re.compile(
 )
 _BETWEEN: Final = re.compile(
     r"\bof (?:the )?(?:[A-Z0-9][\w.-]* ?)+['’]s? ([^\W\d_]+)(?!['’\w])|['’]s ([^\W\d_]+)['’]s?\b|"
-    r"\bof the ([^\W\d_]+(?: [^\W\d_]+)?) (?:of|for|that|which|who|whose)\b|"
+    r"\bof the ([a-z][^\W\d_]*(?: (?!instead)[a-z][^\W\d_]*)?) (?:of|for|that|which|who|whose)\b|"
     r"\b(?:[Ww]here|[Ww]hen|(?:[Ww]hich|[Ww]hat|[Hh]ow) [^\W\d_]+) (?:is|was|are|were|do|does|did) the ([^\W\d_]+) of\b"
 )
 """`the number of Jane Doe's manager`, `Jane Doe's manager's number`, `the number of the manager of Jane Doe`,

@@ -40,6 +40,9 @@ _ALSO: Final = re.compile(
 _DIFFERENCE: Final = re.compile(
     r"\b(?:difference|differ|more|less|fewer|than|between|rise|risen|fallen|left|remain\w*)\b"
 )
+_SUBTRACTED: Final = re.compile(r"\b(?:differ\w*|saved?|saves|saving|unspent|unsold|left over|remain\w*|still left)\b")
+"""What a goal asks for where one number is taken from another, unless there is a field of that name."""
+_SUBTRACTS: Final = re.compile(r" - |\bdays_between\b|\babs\b")
 _GENERIC: Final = words("id key type kind text note description currency unit url row column index")
 """Names of fields that a goal mentions for other reasons."""
 
@@ -196,8 +199,13 @@ def shows_asked(goal: Goal, observations: Observations) -> bool:
     )
 
 
-def miscomputed(goal: Goal, values: Sequence[tuple[str, Value]]) -> Iterator[str]:
+def miscomputed(goal: Goal, values: Sequence[tuple[str, Value]], reads: set[Path]) -> Iterator[str]:
     """A sum for a difference, a difference for a sum, a sum for a mean, or a list for one of them."""
+    fields = {word for path in reads for key in path[1:] for word in words_of_key(str(key))}
+    wanted = {word for found in _SUBTRACTED.findall(goal.plain) for word in words_of(found)}
+    subtracts = any(_SUBTRACTS.search(expression) for expression, _ in values)
+    if wanted and not subtracts and not goal.compares and not any(is_alike(a, b) for a in wanted for b in fields):
+        yield "The goal asks for a difference: give it as a value."
     computed = [(expression, value) for expression, value in values if value.path is None]
     for expression, value in computed:
         operators = set(_operators(expression))

@@ -123,7 +123,7 @@ def _irrelevant(
     if any([expression for _, expression in values] == expressions for values in known):
         return
     yield from irrelevant(goal, observations, [(each.value, each.evaluation.reads) for each in computed], reads)
-    yield from miscomputed(goal, [(each.expression, each.value) for each in computed])
+    yield from miscomputed(goal, [(each.expression, each.value) for each in computed], reads)
 
 
 def _compute(goal: Goal, observations: Observations, name: str, expression: str) -> Computed:

@@ -131,3 +131,13 @@ def test_all_that_are_compared() -> None:
     goal = "Which is the coldest of Oslo, Lisbon and Riga?"
     calls = [OSLO, LISBON, weather("Riga", -6)]
     assert "compares Riga too" in judge(goal, calls, one="o1['temperature_c']", two="o2['temperature_c']").hint
+
+
+def test_what_is_left_is_a_difference() -> None:
+    """Unless there is a field of that name."""
+    tickets: Call = ("parade", {"name": "Lark"}, {"parade": "Lark", "single_gbp": 9.5, "family_gbp": 24})
+    goal = "How much do two people save with the family ticket of the Lark instead of single ones?"
+    assert "a difference" in judge(goal, [tickets], single="o1['single_gbp']", family="o1['family_gbp']").hint
+    assert judge(goal, [tickets], saved="2 * o1['single_gbp'] - o1['family_gbp']").supported
+    places: Call = ("course", {"name": "Judo"}, {"course": "Judo", "places": 20, "places_left": 3})
+    assert judge("How many places are still left in Judo?", [places], left="o1['places_left']").supported
