@@ -315,4 +315,9 @@ def _is_measure(word: str) -> bool:
 def _is_other(word: str) -> bool:
     """Whether a word has a capital for another reason than that it is a name."""
     plain = word.casefold()
-    return plain in _WEEKDAYS or bool(list(months_of(plain))) or unit_of(plain) is not None or len(word) == 1
+    return (
+        plain.removesuffix("s") in _WEEKDAYS
+        or bool(list(months_of(plain)))
+        or unit_of(plain) is not None
+        or len(word) == 1
+    )

@@ -53,8 +53,8 @@ def missing_call(goal: Goal, observations: Observations, tools: Tools) -> Missin
 
 
 def _of_the_files(observations: Observations, tools: Tools) -> Missing | None:
-    """That the tables or documents that came with the goal were not looked at."""
-    called = {each.tool for each in observations.all}
+    """That the tables or documents that came with the goal were not looked at: no statement worked."""
+    called = {each.tool for each in observations.all if each.code not in FAULTS}
     unread = next((name for name in OF_FILES if name in tools and name not in called), None)
     return Missing(f"No call of {unread} was made, which has the files of the goal: {MAKE_ONE}") if unread else None
 
@@ -197,7 +197,9 @@ def untried(goal: Goal, observations: Observations, tools: Tools) -> str:
 
 
 def first_call(tool: Tool, name: str) -> tuple[str, dict[str, str]] | None:
-    """A call of a tool about a name, where that is all that it needs."""
+    """A call of a tool about a name, where that is all that it needs; a statement or a page is no name."""
+    if tool.name in OF_FILES:
+        return None
     properties, required = _properties(tool), tool.parameters.get("required", ())
     texts = [key for key in properties if properties[key].get("type") == "string"]
     return (tool.name, {texts[0]: name}) if name and texts and {*required} <= {texts[0]} else None

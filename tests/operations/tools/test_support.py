@@ -14,6 +14,7 @@ from operations.tools.advice import advice, call_for
 from operations.tools.base import Tool
 from operations.tools.found import found
 from operations.tools.goal import Goal
+from operations.tools.nothing import first_call
 from operations.tools.observed import Observations, Observed
 from operations.tools.support import Verdict
 
@@ -691,3 +692,16 @@ def test_the_end_of_an_order_in_a_field() -> None:
 def test_what_is_asked_politely_is_not_answered_by_yes(text: str, yes_or_no: bool) -> None:
     """Whoever asks for a time wants the time."""
     assert Goal(text, TODAY).is_yes_or_no is yes_or_no
+
+
+def test_a_statement_that_does_not_work_has_looked_at_nothing() -> None:
+    """That the table has nothing is not known then, whatever another tool says."""
+    calls = [Observed("o1", "query", {"sql": "Saturdays"}, "wrong_sql", "Parser Error")]
+    calls.append(Observed("o2", "bus", {"line": "Saturdays"}, "http_404", "not found"))
+    goal = Goal("On Saturdays, which bus line was used by the most people?", TODAY)
+    verdict = support.judge(goal, Observations(calls), (), "", named("query", "bus"))
+    assert not verdict.supported
+    assert "No call of query was made" in verdict.hint
+    assert goal.names == []
+    query = Tool("query", "", {"properties": {"sql": {"type": "string"}}, "required": ["sql"]}, str, repeatable=True)
+    assert first_call(query, "Oslo") is None
