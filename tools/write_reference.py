@@ -99,7 +99,7 @@ def _value(value: Any) -> str:
 FIGURES: Final = {
     "memory of an idle stream, KB": "memory of an idle stream, 2,000 open, KB",
     "processor time of an event that comes by itself, µs": "CPU time per million events, the same streams, s",
-    "delay of such an event, median, ms": "delivery delay p50, 200 streams of 50 events/s, ms",
+    "delay of such an event, median, ms": "delivery delay p50, 200 streams of 50 `event()` events/s, ms",
     "from a client's close to the end of the work, ms": "from a client's close to stopped work, silent producer, ms",
 }
 """Rows of the README, and the rows of the benchmarks that they are from. A second for a million is a µs for one."""
