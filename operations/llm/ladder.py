@@ -25,7 +25,13 @@ Refused = frozenset[str]
 Answer = TypeVar("Answer")
 
 OPTIONAL: Final = (
-    *("stream_options", "temperature", "stop", "max_tokens", "max_completion_tokens", "top_logprobs", "logprobs"),
+    "stream_options",
+    "temperature",
+    "stop",
+    "max_tokens",
+    "max_completion_tokens",
+    "top_logprobs",
+    "logprobs",
 )
 FORMATS: Final = ("json_schema", "json_object")
 _ABOUT_FORMAT: Final = re.compile(r"response_?format|json_?(?:schema|object)|structured|guided|grammar", re.IGNORECASE)

@@ -135,17 +135,18 @@ def _not_asked(goal: Goal, observations: Observations, own: Sequence[Path]) -> s
 def _other_than_named(goal: Goal, observations: Observations, own: Sequence[Path]) -> Iterator[str]:
     """A field that the goal names after which or what, and that was found and not read: `at which port`."""
     read = {word for path in own for key in path[1:] for word in words_of_key(str(key))}
-    for word in (each for found in _WHICH.findall(goal.spelled) for each in words_of(found)):
+    asked = [] if goal.compares else _WHICH.findall(goal.spelled)
+    for word in (each for found in asked for each in words_of(found)):
         fields = [
             str(path[-1])
             for path, leaf in observations.leaves()
-            if word in words_of_key(str(path[-1])) and not _is_known(leaf, goal, observations)
+            if word in words_of_key(str(path[-1])) and not is_known(leaf, goal, observations)
         ]
-        if fields and word not in read and not goal.compares:
+        if fields and word not in read:
             yield f"The goal asks for the {word}: read {fields[0]}."
 
 
-def _is_known(leaf: Any, goal: Goal, observations: Observations) -> bool:
+def is_known(leaf: Any, goal: Goal, observations: Observations) -> bool:
     """Whether a call was about a value, or the goal has it."""
     return normalize(str(leaf)) in observations.called or is_in_goal(leaf, goal)
 
@@ -195,7 +196,7 @@ def shows_asked(goal: Goal, observations: Observations) -> bool:
     return goal.is_english and any(
         is_asked(path, observations, goal)
         for path, leaf in observations.leaves()
-        if not _is_known(leaf, goal, observations)
+        if not is_known(leaf, goal, observations)
     )
 
 
