@@ -65,6 +65,8 @@ FIGURES = {
     "first event": Figure("first event on a new connection", "ms", 0.45, 1),
     "small": Figure("streams of ten events, 8 viewers one after another", "streams/s", more_is_better=True),
     "small cpu": Figure("CPU time per thousand of them", "s"),
+    "fresh": Figure("streams of one event on new connections, 100 at once", "streams/s", more_is_better=True),
+    "fresh cpu": Figure("CPU time per thousand of them", "s"),
     "stop close": Figure("from a client's close to stopped work, silent producer", "ms", 1),
     "stop reset": Figure("from a client's reset to stopped work, silent producer", "ms", 1),
     "fan-out": Figure(
@@ -155,13 +157,17 @@ def first_event(server: Server, connections: int = 200) -> Figures:
     return {"first event": statistics.median(times)}
 
 
-def small(server: Server, viewers: int = 8, seconds: float = 3.0) -> Figures:
-    """Streams of ten events, each on a new connection; a viewer opens one as soon as its last one has ended."""
-    request = server.request("pages", count=10)
-    load.rate_of_streams(server.port, request, viewers, 0.5)
-    cpu = server.cpu()
-    rate, ended = load.rate_of_streams(server.port, request, viewers, seconds)
-    return {"small": rate, "small cpu": (server.cpu() - cpu) / ended * 1000}
+def connections(name: str, viewers: int, events: int, seconds: float = 3.0) -> Callable[[Server], Figures]:
+    """Short streams, each on a new connection; each of `viewers` opens one as soon as its last one has ended."""
+
+    def measure(server: Server) -> Figures:
+        request = server.request("pages", count=events)
+        load.rate_of_streams(server.port, request, viewers, 0.5)
+        cpu = server.cpu()
+        rate, ended = load.rate_of_streams(server.port, request, viewers, seconds)
+        return {name: rate, f"{name} cpu": (server.cpu() - cpu) / ended * 1000}
+
+    return measure
 
 
 def disconnect(server: Server, viewers: int = 10) -> Figures:
@@ -267,7 +273,8 @@ MEASUREMENTS = (
     Measurement("delivery of progress()", delivery("paced"), CONTENDERS),
     Measurement("delivery of event()", delivery("items"), CONTENDERS),
     Measurement("first event", first_event, CONTENDERS),
-    Measurement("small streams", small, CONTENDERS),
+    Measurement("small streams", connections("small", viewers=8, events=10), CONTENDERS),
+    Measurement("fresh connections", connections("fresh", viewers=100, events=1), CONTENDERS),
     Measurement("disconnect", disconnect, ALL, repeat=2),
     Measurement("fairness", fairness, ALL),
     Measurement("fan-out", fan_out, (RUN, *STORES)),
