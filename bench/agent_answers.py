@@ -120,7 +120,7 @@ def runs(task: Task, goal: Goal) -> Iterator[list[Call]]:
     steps = list(steps_of(task, goal))
     yield [call for step in steps for call in step]
     yield from ([call for step in steps[:count] for call in step] for count in range(1, len(steps)))
-    if len(steps[0]) > 1:
+    if steps and len(steps[0]) > 1:
         yield from ([call] for call in steps[0][:4])
 
 

@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any, Final, NamedTuple
 
 from ..form.dates import date_of
 from ..form.words import normalize
 from .asked import asks_for_other, field_words, is_asked_for_itself, key_words, kind_words
 from .base import Tool
 from .goal import Goal
-from .missing import is_in_goal, is_named, look_up, names_without_call, unresolved
-from .nothing import first_call, missing_call
-from .observed import Observations, has_words, words_of
+from .missing import is_in_goal, is_long, is_named, look_up, names_entry, names_without_call, unresolved
+from .nothing import MOST_CALLS, asked_hosts, first_call, missing_call, unasked
+from .observed import Observations, has_words, words, words_of
 
 Call = tuple[str, dict[str, Any]]
 """A tool and its arguments."""
+
+
+_SAYS_LITTLE: Final = words("name title date time type status description")
+"""Words in the names of fields and of parameters that say nothing about what may be looked up."""
 
 
 class Advice(NamedTuple):
@@ -69,6 +74,38 @@ def _unfollowed(
         elif is_named(key, goal) and set(words) & subjects:
             others.append(Advice(f"The {key} is {leaf!r}: look that up if the goal asks about it.", False))
     yield from first or others or _elsewhere(goal, observations, tools)
+
+
+def further(goal: Goal, observations: Observations, tools: Sequence[Tool]) -> list[Call]:
+    """Calls that nobody has made, and that may find what the goal asks for, before a run gives up.
+
+    About each name of the goal, and about what was found that a tool takes: the sheet of a compound.
+    """
+    calls = [*unasked(goal, observations, tools), *_about_found(goal, observations, tools)]
+    made = {(each.tool, normalize(str(value))) for each in observations.all for value in each.arguments.values()}
+    new: dict[tuple[str, str], Call] = {}
+    for name, arguments in calls:
+        given = [normalize(str(value)) for value in arguments.values() if value is not None]
+        if not any((name, each) in made for each in given):
+            new.setdefault((name, " ".join(given)), (name, arguments))
+    return list(new.values())[:MOST_CALLS]
+
+
+def _about_found(goal: Goal, observations: Observations, tools: Sequence[Tool]) -> Iterator[Call]:
+    """Calls about short texts that were found: of the tools that take one of their name, or like one that found one."""
+    tools = list(chain(*asked_hosts(goal, observations, tools)))  # no other host learns what was found
+    for path, leaf in observations.leaves():
+        key = str(path[-1])
+        entry, siblings = observations.entry(path), observations.siblings(path)
+        is_other = entry and len(siblings) > 1 and not names_entry(observations.at(entry), goal)
+        if not isinstance(leaf, str) or is_long(leaf) or is_other or normalize(leaf) in observations.called:
+            continue
+        if kind_words(leaf) or date_of(leaf[:10]) or {*words_of(key)} <= _SAYS_LITTLE:
+            continue
+        words = {*words_of(key)} - _SAYS_LITTLE
+        of_name = (first_call(tool, leaf) for tool in tools if words & _subjects(tool))
+        is_code = re.search(r"\d", leaf) is not None
+        yield from filter(None, [*of_name, _call_alike(leaf, observations) if is_code or is_named(key, goal) else None])
 
 
 def _elsewhere(goal: Goal, observations: Observations, tools: Sequence[Tool]) -> Iterator[Advice]:

@@ -65,13 +65,13 @@ SHORT: Final = 60
 _LAST: Final = words("number address name date code value id")
 """Words that mean little at the end of a field's name."""
 SAME: Final = [
-    words("price cost fee amount rate rent"),
+    words("price cost fee amount rate rent fare"),
     words("phone telephone mobile extension"),
     words("email mail"),
     words("town city place location seat capital"),
     words("height elevation altitude"),
     words("weight mass"),
-    words("manager boss supervisor superior head lead leader"),
+    words("manager boss supervisor superior head lead leader report"),
     words("job position role title"),
     words("author writer"),
     words("length distance duration"),

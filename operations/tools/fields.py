@@ -10,8 +10,9 @@ with 14 of them; the other 7 had not been looked at.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
+from math import inf
 from typing import Any, Final
 
 from streaming import Event, OperationError
@@ -97,16 +98,29 @@ def _chosen(model: Model, goal: Goal, fields: Fields, usage: dict[str, int]) -> 
     choice = {"type": "string", "enum": [*fields, NONE]}
     schema = {"type": "object", "properties": {"field": choice}, "required": ["field"], "additionalProperties": False}
     value, finished = yield from fill(model, order, schema, max_tokens=TOKENS)
-    _count(usage, finished)
+    count_usage(usage, finished)
     name = str(value.get("field")) if isinstance(value, dict) else NONE
     return name if name in fields else NONE
 
 
 def _says(model: Model, goal: Goal, name: str, value: Any, usage: dict[str, int]) -> Generator[Event, Any, bool]:
-    order = [prompt.message("system", CHECK)]
-    for question, field, of, reply in (*EXAMPLES, (goal.text, name, value, "")):
-        shown = visible(str(of))[:SHOWN]
-        order.append(prompt.message("user", f"Question: {question}\nField: {visible(field)} = {shown}"))
+    asked = [
+        (f"Question: {question}\nField: {visible(field)} = {visible(str(of))[:SHOWN]}", reply)
+        for question, field, of, reply in (*EXAMPLES, (goal.text, name, value, ""))
+    ]
+    return (yield from odds_of_yes(model, CHECK, asked, usage)) >= SURE
+
+
+def odds_of_yes(
+    model: Model, system: str, asked: Sequence[tuple[str, str]], usage: dict[str, int]
+) -> Generator[Event, Any, float]:
+    """How much likelier a yes than a no to the last of some questions is, as a difference of logarithms.
+
+    The others are examples, with their replies. Infinite where the server says no probabilities.
+    """
+    order = [prompt.message("system", system)]
+    for question, reply in asked:
+        order.append(prompt.message("user", question))
         order += [prompt.message("assistant", reply)] if reply else []
     text = ""
     first: Mapping[str, float] = {}
@@ -118,19 +132,20 @@ def _says(model: Model, goal: Goal, name: str, value: Any, usage: dict[str, int]
             elif isinstance(piece, Text):
                 text += piece.text
             elif isinstance(piece, Finished):
-                _count(usage, piece)
+                count_usage(usage, piece)
                 first = piece.first
     odds = {token.strip().casefold(): odd for token, odd in sorted(first.items(), key=lambda each: each[1])}
     if "yes" in odds and "no" in odds:
-        return odds["yes"] - odds["no"] >= SURE
-    return text.strip().casefold().startswith("yes")
+        return odds["yes"] - odds["no"]
+    return inf if text.strip().casefold().startswith("yes") else -inf
 
 
 def _shown(value: Any) -> str:
     return visible(json.dumps(value, ensure_ascii=False)[:SHOWN])
 
 
-def _count(usage: dict[str, int], finished: Finished) -> None:
+def count_usage(usage: dict[str, int], finished: Finished) -> None:
+    """Counts a call of the model."""
     usage["calls"] += 1
     usage["prompt_tokens"] += finished.usage.prompt_tokens or 0
     usage["completion_tokens"] += finished.usage.completion_tokens or 0

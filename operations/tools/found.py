@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from ..form.words import normalize
 from . import support
-from .advice import advice
+from .advice import advice, further
 from .asked import asks_for_day, asks_for_number, field_words, key_words, kind_words
 from .goal import Goal
 from .missing import is_in_goal, is_long, names_without_call, unresolved
 from .nothing import Tools, untried
 from .observed import Observations, is_alike, words_of, words_of_key
 from .relevant import shows_asked
-from .suggested import PLAIN, complete, days, expression_of
+from .suggested import PLAIN, complete, days, expression_of, rate
 from .values import Path, name_of
-from .wording import failures, fields_without_answer
+from .wording import failures, fields_without_answer, ranking
 
 
 def found(goal: Goal, observations: Observations, tools: Tools) -> support.Verdict | None:
@@ -32,6 +32,8 @@ def found(goal: Goal, observations: Observations, tools: Tools) -> support.Verdi
     computed = _suggested(goal, observations, tools) or _nothing_of_the_kind(goal, observations, tools)
     if computed is not None:
         return computed
+    if special := _empty_list(goal, observations) or _compared(goal, observations, tools):
+        return special
     alone = [name for name in goal.names if not any(name in title for title in goal.titles)]
     if goal.compares or goal.is_yes_or_no or len(alone) + len(goal.titles) > 1 or goal.may_ask_for_more:
         return None
@@ -56,6 +58,8 @@ def _suggested(goal: Goal, observations: Observations, tools: Tools) -> support.
     found = [*complete(goal, observations, tools.values())]
     if expression := days(goal, observations):
         found.append([("days" if expression.startswith("days") else "time", expression)])
+    if expression := rate(goal, observations):
+        found.append([("amount", expression)])
     verdicts = (support.judge(goal, observations, values, "", tools) for values in found)
     return next((verdict for verdict in verdicts if verdict.supported), None)
 
@@ -64,6 +68,8 @@ def _nothing_of_the_kind(goal: Goal, observations: Observations, tools: Tools) -
     """That a tool that the goal names has nothing about its names, whatever others have."""
     if any(each.needs_call for each in advice(goal, observations, [*tools.values()])):
         return None
+    if further(goal, observations, [*tools.values()]):
+        return None
     useful = {each.tool for each in observations.all if each.is_useful}
     for each in observations.all:
         is_named = {*words_of(each.tool)} <= {*goal.words}
@@ -71,6 +77,46 @@ def _nothing_of_the_kind(goal: Goal, observations: Observations, tools: Tools) -
         if each.is_empty and each.tool not in useful and is_named and values and set(values) <= {*goal.names}:
             return support.Verdict("\n".join(failures(goal, observations)), True)
     return None
+
+
+def _compared(goal: Goal, observations: Observations, tools: Tools) -> support.Verdict | None:
+    """The comparison by a field of each of several things that the goal names, if only one passes the checks."""
+    places: dict[tuple[str | int, ...], list[Path]] = {}
+    for path, _ in observations.leaves() if goal.compares else ():
+        call = observations.by_name[str(path[0])]
+        if not observations.siblings(path) and call.subject in goal.names:
+            places.setdefault((call.tool, *path[1:]), []).append(path)
+    verdicts = [
+        support.judge(goal, observations, [(str(path[-1]), expression_of(path)) for path in paths], "", tools)
+        for paths in places.values()
+        if len(paths) > 1 and ranking(goal, observations, {*paths})
+    ]
+    supported = [verdict for verdict in verdicts if verdict.supported]
+    return supported[0] if len(supported) == 1 else None
+
+
+_ENTRIES: Final = re.compile(
+    r"\b(?:which|what) [a-z]+s (?:are|were|have|has|do|did|can)\b|\blist (?:of|the|all|every)\b"
+)
+"""A goal that asks for the entries of a list."""
+
+
+def _empty_list(goal: Goal, observations: Observations) -> support.Verdict | None:
+    """That the only list of what was found has no entry."""
+    found = [(each, key, value) for each in observations.all if each.is_useful for key, value in _lists_in(each.value)]
+    if len(found) != 1 or not _ENTRIES.search(goal.plain):
+        return None
+    [(call, key, value)] = found
+    is_whole = all(each.is_useful or each.is_empty for each in observations.all)
+    return None if value or not is_whole else support.Verdict(f"{key.replace('_', ' ')} ({call.subject}): none", True)
+
+
+def _lists_in(value: Any) -> Iterator[tuple[str, list[Any]]]:
+    if isinstance(value, list):
+        yield "", value
+    for key, each in value.items() if isinstance(value, dict) else ():
+        if isinstance(each, list):
+            yield key, each
 
 
 def _no_field(goal: Goal, observations: Observations, tools: Tools) -> support.Verdict | None:

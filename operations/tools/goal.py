@@ -23,14 +23,16 @@ _ENGLISH: Final = re.compile(
 _AFTER_SMALL_WORD: Final = re.compile(
     r"\b(?:in|von|nach|aus|bei|und|oder|à|en|de|et|ou|di|a|e|o|y)\s+([A-ZÀ-Þ][\w.-]*(?: [A-ZÀ-Þ][\w.-]*)*)"
 )
-_WORD: Final = re.compile(r"[^\W\d_][\w'’-]*|\d+(?![\w.,:]*\d)|\S")
+_WORD: Final = re.compile(r"[^\W\d_][\w'’-]*(?:\.\d+)?|\d+(?![\w.,:]*\d)|\S")
+_NUMBER: Final = re.compile(r"(?<![\w.,])(?:\d{1,2}:[0-5]\d|\d[\d.,]*)")
+"""A number, or a time of the day, that is no part of a name."""
 STARTS: Final = words("""
     a about actually add all also am an and any anybody anyone are as at because besides between both build but by
     calculate can check compare compute consider convert could count create did do does each either every everybody
-    everyone express find first for from get give go had has have he her here hers him his how i if in is it its
+    everyone express find first for from get give go had has have he help her here hers him his how i if in is it its
     just let list look may maybe me might my name need no nobody not now of okay on one or our ours over per perhaps
     please provide read report say search see she should show so somebody someone sorry sum tell that the their them
-    then there these they this those to today tomorrow total under until up use using was we well were what when
+    then there these they this those to today tomorrow total under until up urgent use using was we well were what when
     where which who whom whose why will with work would write yes yesterday you your
 """)
 """Words with which a sentence begins, and that are no names."""
@@ -38,7 +40,8 @@ _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "sat
 _RELATIVE: Final = {"today": 0, "tonight": 0, "tomorrow": 1, "yesterday": -1, "heute": 0, "morgen": 1, "gestern": -1}
 _THRESHOLD: Final = re.compile(
     r"\b(?:more|less|\w+er|cost\w* (?:more|less)) than (?=[€$£]?\d)|\b(?:at (?:most|least|the latest)|more or less|"
-    r"no later than|sooner or later|(?:latest|last) (?:rate|news|version|reading|status|value|price))\b",
+    r"(?:level|step|floor|rank|grade)s? (?:higher|lower)|no later than|"
+    r"sooner or later|(?:latest|last) (?:rate|news|version|reading|status|value|price))\b",
     re.IGNORECASE,
 )
 """Comparisons with a number, or with nothing."""
@@ -67,20 +70,23 @@ _EITHER: Final = re.compile(
     r"\b(?:compare|ranked?|versus|vs)\b",
     re.IGNORECASE | re.DOTALL,
 )
+_FIRST: Final = re.compile(r"\b(?:which|who)\b[^.?!]*\b(?:first|last)\b", re.IGNORECASE)
 TOTALS: Final = words("total sum average mean")
 """Words that the name of a field has that is a total itself."""
 _TOTAL: Final = re.compile(
-    r"\b(?:worth|together|counted|altogether|in all|total|sum|combined|added up|adding up|average|mean|zusammen|"
+    r"\b(?:worth|together|counted|altogether|in all|total|sum|combined|add(?:s|ed|ing)? up|average|mean|zusammen|"
     r"insgesamt)\b",
     re.IGNORECASE,
 )
 _BETWEEN: Final = re.compile(
     r"\bof (?:the )?(?:[A-Z0-9][\w.-]* ?)+['’]s? ([^\W\d_]+)(?!['’\w])|['’]s ([^\W\d_]+)['’]s?\b|"
     r"\bof the ([a-z][^\W\d_]*(?: (?!instead)[a-z][^\W\d_]*)?) (?:of|for|that|which|who|whose)\b|"
+    r"\b(?:his|her|their|my|our|whose) ([a-z]+)['’]s\b|"
     r"\b(?:[Ww]here|[Ww]hen|(?:[Ww]hich|[Ww]hat|[Hh]ow) [^\W\d_]+) (?:is|was|are|were|do|does|did) the ([^\W\d_]+) of\b"
 )
 """`the number of Jane Doe's manager`, `Jane Doe's manager's number`, `the number of the manager of Jane Doe`,
 `where was the manager of Jane Doe born`."""
+_TWICE: Final = re.compile(r"\b([a-z]+)['’]s \1\b")
 _BEGINS: Final = re.compile(r"\s+(?!(?:is|was|has|had|does|did|or|and|vs|versus|than|to|in)\b)[a-z]")
 """After the first word of a sentence that has its capital for that reason: `Size of`, and not `Oslo is`."""
 _COMPUTED: Final = re.compile(
@@ -90,8 +96,9 @@ _COMPUTED: Final = re.compile(
 )
 _AND: Final = re.compile(r"\b(?:and|und|et)\b", re.IGNORECASE)
 _KINDS: Final = words("""
-    account article bill booking bus case claim course flight gate hall invoice item job line machine number order
-    parcel part patent platform purchase room route sample shipment site tender ticket track train tram
+    account article bill booking bus case claim course customer employee flight gate hall incident invoice item job
+    line machine member number order parcel part patent patient permit platform purchase room route sample shipment
+    site tender ticket track train tram
 """)
 """Words that say what the number or the code after them belongs to, also with the capital of a sentence's beginning."""
 _NUMBERED: Final = re.compile(r" (?:[A-Z]{1,4}-?)?\d")
@@ -175,21 +182,27 @@ class Goal:
             found = _AFTER_SMALL_WORD.findall(self.text)
             return [name for name in found if not _is_other(name) and code_of(name) is None]
         names: list[str] = []
-        begins, joins = True, False
+        begins, joins, ampersand = True, False, ""
         for match in _WORD.finditer(self.text):
+            if joins and match[0] == "&":
+                ampersand = "& "
+                continue
             word = re.sub(r"['’]s?$", "", match[0])
             start = re.split("['’]", word)[0].casefold()  # We're, What's
             is_name = word[:1].isupper() and start != "i"
             if begins and is_name:
                 is_kind = start in _KINDS and _NUMBERED.match(self.text, match.end())
-                is_name = start not in STARTS and not _BEGINS.match(self.text, match.end()) and not is_kind
+                is_word = _BEGINS.match(self.text, match.end()) and not re.search(r"\d", start)
+                is_name = start not in STARTS and not is_word and not is_kind
             between = self.text[match.start() - 1 : match.start()]
             if joins and between == " " and word.isdigit() and _MODEL.match(self.text, match.end()):
                 names[-1] += f" {word}"
-            is_other = _is_other(word) and not (joins and between == " " and _is_measure(word))
+            is_part = bool(joins and names and between == " " and re.fullmatch("[b-hj-z]", word))
+            is_name = is_name or is_part
+            is_other = not is_part and _is_other(word) and not (joins and between == " " and _is_measure(word))
             if is_name and not is_other:
-                names[-1:] = [f"{names[-1]} {word}"] if joins and between == " " else [*names[-1:], word]
-            joins = is_name and match[0] == word and not is_other
+                names[-1:] = [f"{names[-1]} {ampersand}{word}"] if joins and between == " " else [*names[-1:], word]
+            joins, ampersand = is_name and match[0] == word and not is_other, ""
             begins = match[0] in ".!?:;\n"
         names += [code for code in _CODE.findall(self.text) if not any(code in name for name in names)]
         return [name for name in names if code_of(name) is None and not name.isdigit()]
@@ -212,11 +225,11 @@ class Goal:
         """Its numbers, without those of its dates."""
         rest = self.plain
         for name in self.names:
-            if re.search(r" \d+$", name):
+            if re.search(r" \d+$|[^\W\d_]-?\d", name):
                 rest = rest.replace(normalize(name), " " * len(normalize(name)))
         for found in sorted(self._dates, key=lambda found: -found[1]):
             rest = rest[: found[1]] + " " + rest[found[2] :]
-        return [number.rstrip(".,") for number in re.findall(r"\d[\d.,]*", rest)]
+        return [number.rstrip(".,") for number in _NUMBER.findall(rest)]
 
     @cached_property
     def _dates(self) -> list[tuple[date, int, int]]:
@@ -263,7 +276,8 @@ class Goal:
     def compares(self) -> bool:
         """Whether it asks which of several comes first in some order."""
         words = _HIGH | _LOW | _LATE | _EARLY
-        return bool(self._compared & words or _EITHER.search(_THRESHOLD.sub(" ", self.text)))
+        is_first = len(self.names) > 1 and _FIRST.search(self.text) is not None
+        return bool(self._compared & words or is_first or _EITHER.search(_THRESHOLD.sub(" ", self.text)))
 
     @cached_property
     def degrees(self) -> set[str]:
@@ -285,6 +299,12 @@ class Goal:
         """Words for what stands between the thing that is named and what is asked for: the manager of somebody."""
         return [word.casefold() for match in _BETWEEN.finditer(self.spelled) for word in match.groups() if word]
 
+    @cached_property
+    def twice(self) -> str:
+        """What it follows twice: the manager's manager."""
+        found = _TWICE.search(self.spelled.casefold())
+        return found[1] if found else ""
+
     @property
     def asks_for_total(self) -> bool:
         """Whether it asks for what is computed of several numbers."""
@@ -298,7 +318,7 @@ class Goal:
     @property
     def may_ask_for_more(self) -> bool:
         """Whether it may ask for more than one field, or for what is computed."""
-        return self.may_be_computed or _AND.search(self.text) is not None
+        return self.may_be_computed or _AND.search(" ".join(self.questions) or self.text) is not None
 
     @property
     def is_yes_or_no(self) -> bool:

@@ -17,12 +17,13 @@ from ..form.dates import date_of
 from ..form.months import months_of
 from ..form.words import normalize
 from . import wording
-from .asked import other_kind
+from .asked import SAME, other_kind
 from .expressions import Evaluation
 from .goal import STARTS, TOTALS, Goal
+from .measures import is_measured
 from .nothing import MAKE_ONE
 from .observed import Observations, Observed, has_words, text_of, words, words_of, words_of_key
-from .suggested import PERCENT, example, is_measured, numbers_of
+from .suggested import MEAN, PERCENT, example, numbers_of, rate
 from .units import unit_of
 from .values import Path, Value, plain
 
@@ -40,6 +41,7 @@ _FREE: Final = frozenset(("0", "1", "2", "-1"))
 _BESIDE: Final = r"(?:(?: is)?(?: much)?(?: more \w+| less \w+| \w+er) than|,? and|,? or)(?: the)? ([^\W\d_]+)"
 MOST_LINKS: Final = 4
 """How many calls lead from what a goal names to what it asks for."""
+TWICE: Final = 2
 SAID: Final = 3
 """Letters of a text of a table that stands in a goal by no chance."""
 _AGGREGATE: Final = re.compile(r"\b(?:sum|avg|mean|median|count|total|min|max)\s*\(|\+", re.IGNORECASE)
@@ -71,6 +73,7 @@ def problems(
     yield from _links(goal, observations, reads)
     yield from _chains(goal, observations, reads, literals)
     yield from _other_subject(goal, observations, reads)
+    yield from _of_another_entry(goal, observations, reads)
     yield from _too_far(goal, observations, reads)
     yield from _picked(goal, observations, computed, reads)
     yield from _other_days(goal, observations, computed, reads)
@@ -91,11 +94,15 @@ def _empty_values(computed: Sequence[Computed]) -> Iterator[str]:
 def _unknown_literals(
     goal: Goal, observations: Observations, literals: set[str], computed: Sequence[Computed]
 ) -> Iterator[str]:
-    known = " ".join([goal.plain, *(text_of(value) for value in observations.values.values())])
+    known = " ".join(
+        [goal.plain, rate(goal, observations), *(text_of(value) for value in observations.values.values())]
+    )
     keys = {word for each in computed for path in each.evaluation.reads for word in words_of_key(str(path[-1]))}
     percent = "%" in goal.text or "percent" in goal.plain or bool(keys & PERCENT)
     for literal in literals:
         if literal in _FREE or (percent and literal == "100") or not re.search(r"\w", literal):
+            continue
+        if MEAN.search(goal.plain) and literal in [str(len(each.evaluation.reads)) for each in computed]:
             continue
         is_number = re.fullmatch(r"-?\d+(\.\d+)?", literal)
         if not (wording.stands_in(literal, known) if is_number else has_words(literal, known)):
@@ -108,8 +115,9 @@ def names_without_call(goal: Goal, observations: Observations, reads: set[Path] 
     arguments = [value for each in observations.all for value in each.arguments.values() if value is not None]
     asked = " ".join(map(text_of, arguments))
     seen = " ".join(text_of(observations.values[str(path[0])]) for path in {path[:1] for path in reads})
+    fields = " ".join(str(key) for path, _ in observations.leaves() for key in path[1:])
     names = [*goal.names, *_beside(goal, observations)]
-    missing = [name for name in names if not has_words(name, f"{asked} {seen}")]
+    missing = [name for name in names if not has_words(name, f"{asked} {seen} {fields}")]
     missing += [name for name in goal.names if name not in missing and _is_only_absent(name, observations)]
     codes = {value for value in arguments if isinstance(value, str) and re.fullmatch(r"[A-Z]{2,3}", value)}
     if len(missing) > len(codes):
@@ -188,6 +196,7 @@ def _chains(goal: Goal, observations: Observations, reads: set[Path], literals: 
     asked = {normalize(str(value)) for name in read_from for value in observations.by_name[name].arguments.values()}
     keys = [key for path in reads for key in path if isinstance(key, str)]
     read = {word for path in reads for word in words_of_key(str(path[-1]))}
+    used |= {str(value) for each in observations.all if not each.is_useful for value in each.arguments.values()}
     followed: dict[str, set[str]] = {}
     for path, leaf in observations.leaves():
         if isinstance(path[-1], str) and normalize(str(leaf)) in asked:
@@ -262,7 +271,7 @@ def _other_subject(goal: Goal, observations: Observations, reads: set[Path]) -> 
         through = [
             str(at[-1]) for at, leaf in observations.leaves() if at[0] != path[0] and normalize(str(leaf)) in asked
         ]
-        if not through or any(is_named(key, goal) for key in through):
+        if not through or any(_times_meant(key, goal) for key in through):
             continue
         for at, _ in observations.leaves():
             other = observations.by_name[str(at[0])]
@@ -270,13 +279,34 @@ def _other_subject(goal: Goal, observations: Observations, reads: set[Path]) -> 
                 yield f"{path[0]} is about {read.subject}, which the goal does not ask about: read {other.name}."
 
 
+def _of_another_entry(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator[str]:
+    """A call that an entry of a list led to, though the goal names another one of it: of two people, alike in name."""
+    names, seen = [str(path[0]) for path in reads], set[str]()
+    while names and (name := names.pop()) not in seen:
+        seen.add(name)
+        asked = {normalize(str(value)) for value in observations.by_name[name].arguments.values()}
+        for path, leaf in observations.leaves() if not any(each in goal.plain for each in asked) else ():
+            if path[0] == name or normalize(str(leaf)) not in asked:
+                continue
+            names.append(str(path[0]))
+            others = [each for each in observations.siblings(path) if names_entry(each, goal)]
+            entry = observations.entry(path)
+            if entry and others and not names_entry(observations.at(entry), goal) and path[-1] in others[0]:
+                yield look_up(str(path[-1]), others[0][path[-1]])
+
+
+def names_entry(entry: Any, goal: Goal) -> bool:
+    """Whether a name of the goal stands in an entry of a list."""
+    return isinstance(entry, dict) and any(has_words(name, text_of(entry)) for name in goal.names)
+
+
 def _too_far(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator[str]:
     """A field of somebody whom a link led to more often than the goal names it: the manager of the manager."""
     for name in sorted({str(path[0]) for path in reads}):
         followed = list(_links_to(observations.by_name[name], goal, observations, ()))
-        if followed and all(
-            any(links.count(key) > max(1, _times_named(key, goal)) for key in links) for links in followed
-        ):
+        if goal.twice and all(sum(_means(key, goal.twice) for key in links) == 1 for links in followed) and followed:
+            yield f"{name} is about the {goal.twice}, and the goal asks for the {goal.twice} of that one: {LOOK_UP}"
+        if followed and all(any(links.count(key) > _most_links(key, goal) for key in links) for links in followed):
             subject = observations.by_name[name].subject
             yield f"{name} is about {subject}, one {followed[0][-1]} further than the goal asks for."
 
@@ -318,6 +348,23 @@ def _times_named(key: str, goal: Goal) -> int:
     if not set(telling) - _GENERIC:
         return 0
     return min(goal.words.count(part) for part in telling)
+
+
+def _times_meant(key: str, goal: Goal) -> int:
+    """How many times it names a field by its words, or by one that means the same."""
+    others = (word for group in SAME if group & {*words_of_key(key)} for word in group)
+    return max([_times_named(key, goal), *map(goal.words.count, others)])
+
+
+def _most_links(key: str, goal: Goal) -> int:
+    """How many times a field may lead on."""
+    return TWICE if goal.twice and _means(key, goal.twice) else max(1, _times_meant(key, goal))
+
+
+def _means(key: str, word: str) -> bool:
+    """Whether the name of a field has a word, or one that means the same."""
+    known = {word}.union(*(group for group in SAME if word in group))
+    return bool({*words_of_key(key)} & known)
 
 
 def is_in_goal(leaf: Any, goal: Goal) -> bool:
@@ -432,7 +479,9 @@ def _comparison(
     yield from _left_out(goal, observations, reads)
     if not ranks:
         is_end = any({*words_of_key(str(key))} & _ENDS for path in reads for key in path[1:])
-        if not by_sql and not is_end and not wording.failures(goal, observations):
+        found = " ".join(text_of(each.arguments) for each in observations.all if each.is_useful)
+        has_failed = wording.failures(goal, observations) and not all(has_words(name, found) for name in goal.names)
+        if not by_sql and not is_end and not has_failed:
             yield "The goal compares: read the values that are compared, one for each."
         return
     if wording.lacks_difference(goal, ranks) and all(each.value.path for each in computed):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -139,19 +139,27 @@ def unasked(goal: Goal, observations: Observations, tools: Collection[Tool]) -> 
     names; then of the others of a host that was called: one may know where to go on, such as the museum of a sculpture.
     What is asked of another host would leave the machine unasked.
     """
-    called = {each.tool for each in observations.all}
-    first = [tool for tool in tools if tool.name in called or _is_named(tool.name, goal)]
-    hosts = {_host(tool) for tool in tools if tool.name in called} - {""}
+    first, others = asked_hosts(goal, observations, tools)
     calls = (
         first_call(tool, name)
-        for tool in sorted(tools, key=lambda tool: tool not in first)
+        for tool in (*first, *others)
         for name in goal.forms
         if tool.repeatable
         and not tool.approve
         and not _is_asked(tool.name, name, observations)
-        and (tool in first or (_host(tool) in hosts and (not _takes_codes(tool) or re.search(r"\d", name))))
+        and (tool in first or not _takes_codes(tool) or re.search(r"\d", name))
     )
     return [call for call in calls if call][:MOST_CALLS]
+
+
+def asked_hosts(
+    goal: Goal, observations: Observations, tools: Collection[Tool]
+) -> tuple[Sequence[Tool], Sequence[Tool]]:
+    """The tools that were called or that the goal names, and the others of a host that was called."""
+    called = {each.tool for each in observations.all}
+    first = [tool for tool in tools if tool.name in called or _is_named(tool.name, goal)]
+    hosts = {_host(tool) for tool in tools if tool.name in called} - {""}
+    return first, [tool for tool in tools if tool not in first and _host(tool) in hosts]
 
 
 def _host(tool: Tool) -> str:

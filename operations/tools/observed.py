@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from ..form.words import normalize
-from .values import Path, leaves
+from .values import QUANTITY, Path, leaves
 
 NOT_FOUND: Final = ("http_404", "http_410", "not_found")
 """Codes of failures that say that there is nothing."""
@@ -22,6 +22,13 @@ FAULTS: Final = (
 STEM: Final = 4
 """Letters that two forms of a word have in common."""
 _ENDING: Final = re.compile(r"(?:[bdgmnprt]?(?:e?[rdn]|ing)|ity|ness|al|a?tion|ion|ment|[ae]nce|y|e|or|th)?")
+_OF_A_LIST: Final = (
+    *("count", "hit", "total", "page", "size", "limit", "offset", "number", "status", "ok", "success", "message"),
+    *("error", "query", "took", "time", "next", "version"),
+)
+"""Words in the names of fields that say something of a list, and not of what is in it."""
+SAYS_MORE: Final = 2
+"""Fields of a record that says something, though it has no more than an empty list of something."""
 ROUNDED: Final = 0.01
 """How much a model may round a coordinate."""
 
@@ -40,14 +47,14 @@ class Observed:
     def value(self) -> Any:
         """The answer, decoded if it is JSON."""
         try:
-            return json.loads(self.text)
+            return _with_units(json.loads(self.text))
         except ValueError:
             return self.text
 
     @property
     def is_empty(self) -> bool:
         """Whether the answer says that there is nothing."""
-        return self.code in NOT_FOUND or (self.code is None and _is_empty(self.value))
+        return self.code in NOT_FOUND or (self.code is None and _is_empty(self.value, self.arguments))
 
     @property
     def is_useful(self) -> bool:
@@ -66,11 +73,33 @@ class Observed:
         return ", ".join(_short(value) for value in self.arguments.values() if value not in (None, ""))
 
 
-def _is_empty(value: Any) -> bool:
+def _is_empty(value: Any, arguments: Mapping[str, Any]) -> bool:
     if isinstance(value, dict):
+        if value.get("error") and (value.get("ok") is False or value.get("success") is False):
+            return True  # with the status of a success
         parts = [each for each in value.values() if isinstance(each, list | dict)]
-        return not value or all(each is None for each in value.values()) or (bool(parts) and not any(map(bool, parts)))
+        asked = {normalize(str(each)) for each in arguments.values()}
+        says = [
+            key
+            for key, each in value.items()
+            if each and each is not True and not isinstance(each, list | dict) and normalize(str(each)) not in asked
+        ]
+        own = [key for key in says if not {*words_of_key(key)} & {*_OF_A_LIST}]
+        is_list = bool(parts) and len(own) < SAYS_MORE  # and no record, of which one field is an empty list
+        return not value or all(each is None for each in value.values()) or (is_list and not any(map(bool, parts)))
     return value in (None, "", []) or value == [[]] or value == [{}]
+
+
+def _with_units(value: Any) -> Any:
+    """A value whose quantities are texts, such as `31 hours`, and no objects of a value and a unit."""
+    if isinstance(value, list):
+        return [_with_units(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    number, unit = value.get("value"), value.get("unit")
+    if len(value) == len(QUANTITY) and isinstance(unit, str) and isinstance(number, int | float):
+        return f"{number} {unit}"
+    return {key: _with_units(each) for key, each in value.items()}
 
 
 def _has_number(value: Any, number: float) -> bool:

@@ -16,16 +16,17 @@ from typing import Any, Final
 from ..form.currency import code_of
 from ..form.words import normalize
 from .asked import SAME, is_time, kind_words
-from .goal import STARTS, Goal
+from .goal import STARTS, TOTALS, Goal
 from .missing import is_in_goal, is_long
 from .observed import Observations, is_alike, words, words_of, words_of_key
 from .suggested import MEAN, is_number, price_and_quantity
-from .units import quantity, unit_of_field
+from .units import quantity, unit_of, unit_of_field
 from .values import Path, Value, name_of
 
 NOT_ASKED: Final = "The goal does not ask for"
 """The beginning of a hint that an answer is in another field than the goal asks for."""
 _WHICH: Final = re.compile(r"\b(?:which|what) ([a-z]+)\b", re.IGNORECASE)
+_OF_WHAT: Final = re.compile(r"\bhow (?:many|much) [a-z]+ of ([a-z]+)\b", re.IGNORECASE)
 TWO: Final = 2
 """Values of an answer to two questions, at least."""
 LONG_KEY: Final = 5
@@ -46,6 +47,19 @@ _SUBTRACTS: Final = re.compile(r" - |\bdays_between\b|\babs\b")
 _GENERIC: Final = words("id key type kind text note description currency unit url row column index")
 """Names of fields that a goal mentions for other reasons."""
 
+_PERIODS: Final = {
+    **dict.fromkeys(("day", "daily", "today", "night"), "day"),
+    **dict.fromkeys(("week", "weekly", "fortnight"), "week"),
+    **dict.fromkeys(("month", "monthly"), "month"),
+    **dict.fromkeys(("year", "yearly", "annual", "annually"), "year"),
+}
+"""Words for periods of time."""
+_BEGINNING: Final = words("from start since begin begins starts")
+_END: Final = words("to until till end ends expires expiry")
+_ENDS: Final = re.compile(r"\b(?:runs? out|expir\w+|until|till|ends?|ending|clos\w+|shuts?|no longer)\b")
+_BEGINS: Final = re.compile(r"\b(?:from|since|starts?|starting|begins?|opens?|opening|how early)\b")
+_LEAVES_OUT: Final = re.compile(r"\b(?:leav\w+ out|without|except\w*|excluding|not counting|apart from)(?: the)? (\w+)")
+
 _TABLE: Final = """
 long longer longest short shorter shortest: length page duration minute distance km second hour
 heavy heavier heaviest light lighter lightest weigh: weight mass
@@ -53,8 +67,8 @@ warm warmer warmest cold colder coldest hot hotter hottest cool cooler coolest d
 high higher highest tall taller tallest low lower lowest: height elevation altitude
 deep deeper deepest shallow shallower shallowest down: depth
 cheap cheaper cheapest dear dearer dearest costly costlier costliest pricey pricier priciest: price cost fee rate rent
-cheap cheaper cheapest dear dearer dearest: total amount
-pay charge charged spend owe expensive worth: price cost fee rate rent amount total
+cheap cheaper cheapest dear dearer dearest: total amount fare
+pay charge charged spend owe expensive worth: price cost fee rate rent fare amount total
 large larger largest big bigger biggest small smaller smallest size: size area seat population member staff capacity
 far farther further nearest closest near: distance km
 fast faster fastest quick quicker quickest slow slower slowest: speed minute duration time
@@ -80,6 +94,8 @@ start began begin begun since: joined start begin since
 teach teache taught: teacher tutor instructor
 win won: winner awarded
 ring dial call reach: phone telephone mobile extension
+expire expires until end ends: valid until expiry expire end to deadline due
+sort kind type: kind type model category make
 often: frequency interval every
 make made: maker manufacturer artist
 live: population inhabitant
@@ -109,7 +125,14 @@ def irrelevant(
     asked = {name_of(path) for path in own if path not in other}
     if other and (not asked or (asks_two(goal) and len(asked) < TWO)):
         yield _not_asked(goal, observations, other)
+    named = {path[:-1] for path in own if path not in other and _said(str(path[-1]), goal)}
+    if len(more := [path for path in other if path[:-1] in named]) > 1:
+        yield _not_asked(goal, observations, more)
     yield from _other_than_named(goal, observations, own)
+    yield from _of_another_part(goal, observations, own)
+    yield from _of_other_end(goal, own)
+    yield from _of_another_period(goal, values)
+    yield from _left_out_of(goal, values)
     for value, read in values:
         yield from _of_different_fields(goal, observations, value, read)
     yield from _one_of_two(goal, observations, values, reads)
@@ -135,7 +158,7 @@ def _not_asked(goal: Goal, observations: Observations, own: Sequence[Path]) -> s
 def _other_than_named(goal: Goal, observations: Observations, own: Sequence[Path]) -> Iterator[str]:
     """A field that the goal names after which or what, and that was found and not read: `at which port`."""
     read = {word for path in own for key in path[1:] for word in words_of_key(str(key))}
-    asked = [] if goal.compares else _WHICH.findall(goal.spelled)
+    asked = [] if goal.compares else [*_WHICH.findall(goal.spelled), *_OF_WHAT.findall(goal.spelled)]
     for word in (each for found in asked for each in words_of(found)):
         fields = [
             str(path[-1])
@@ -144,6 +167,54 @@ def _other_than_named(goal: Goal, observations: Observations, own: Sequence[Path
         ]
         if fields and word not in read:
             yield f"The goal asks for the {word}: read {fields[0]}."
+
+
+def _of_another_part(goal: Goal, observations: Observations, own: Sequence[Path]) -> Iterator[str]:
+    """A field of a part that the goal does not name, beside one that it names: the consultant, for the nurse."""
+    for path in own:
+        for at in range(2, len(path)):
+            key, around = path[at - 1], observations.at(path[: at - 1])
+            if not isinstance(key, str) or not isinstance(around, dict) or _said(key, goal):
+                continue
+            others = [other for other, value in around.items() if isinstance(value, dict | None) and _said(other, goal)]
+            if others:
+                yield f"The goal asks for the {others[0].replace('_', ' ')}: read that, or say that there is none."
+
+
+def _said(key: str, goal: Goal) -> bool:
+    """Whether all words of the name of a part stand in the goal."""
+    said = [word for word in words_of_key(key) if len(word) > TWO]
+    return bool(said) and {*said} <= {*goal.words}
+
+
+def _of_other_end(goal: Goal, own: Sequence[Path]) -> Iterator[str]:
+    """The beginning of a time, for a goal that asks for its end: `valid.from`, for what runs out."""
+    asks = bool(_ENDS.search(goal.plain)), bool(_BEGINS.search(goal.plain))
+    for path in own:
+        key = words_of_key(str(path[-1]))
+        if asks == (True, False) and {*key} & _BEGINNING:
+            yield f"The goal asks for the end, and {path[-1]} is the beginning."
+        if asks == (False, True) and {*key} & _END:
+            yield f"The goal asks for the beginning, and {path[-1]} is the end."
+
+
+def _of_another_period(goal: Goal, values: Sequence[tuple[Value, set[Path]]]) -> Iterator[str]:
+    """What is so much a day, as it stands, for a goal that names weeks."""
+    periods = {word for word in goal.words if word in _PERIODS}
+    for value, _ in values:
+        parts = words_of_key(str(value.path[-1])) if value.path else []
+        per = parts[parts.index("per") + 1 :] if "per" in parts else [word for word in parts if word in _PERIODS]
+        own = {_PERIODS[word] for word in per if word in _PERIODS}
+        if own and periods and not own & {_PERIODS[word] for word in periods}:
+            yield f"{value.path[-1] if value.path else ''} is for a {min(own)}: multiply it."
+
+
+def _left_out_of(goal: Goal, values: Sequence[tuple[Value, set[Path]]]) -> Iterator[str]:
+    """A field that the goal leaves out."""
+    left = {word for found in _LEAVES_OUT.findall(goal.plain) for word in words_of(found)}
+    for value, _ in values:
+        if value.path and {*words_of_key(str(value.path[-1]))} & left:
+            yield f"The goal leaves out the {value.path[-1]}: give the rest as a value."
 
 
 def is_known(leaf: Any, goal: Goal, observations: Observations) -> bool:
@@ -217,7 +288,7 @@ def miscomputed(goal: Goal, values: Sequence[tuple[str, Value]], reads: set[Path
         many = isinstance(value.data, list) and len(value.data) > 1
         if many and goal.asks_for_total and len(values) == 1:
             yield "The goal asks for one value that is computed of several, and not for a list."
-        if MEAN.search(goal.plain) and isinstance(value.data, Decimal) and not operators & {ast.Div, ast.FloorDiv}:
+        if MEAN.search(goal.plain) and isinstance(value.data, Decimal) and "/" not in expression:
             yield "The goal asks for a mean: divide the sum by how many there are."
 
 
@@ -240,8 +311,11 @@ def is_asked(path: Path, observations: Observations, goal: Goal) -> bool:
     keys = [key for key in path[1:] if isinstance(key, str)]
     if not keys or name_of(path) in goal.fields:
         return True
+    if any(words_of_key(keys[-1]) == words_of(name) for name in goal.names):
+        return True
     wanted = asked_words(goal, frozenset(each.tool for each in observations.all))
     parts = [part for key in keys for part in words_of_key(key)]
+    parts = [part for part in parts if unit_of(part) is None] or parts
     joined = {"".join(words_of_key(key)) for key in keys}
     own = {*parts, *kind_words(str(leaf)), *joined} - _GENERIC
     unit = unit_of_field(keys[-1]) or (quantity(str(leaf)) or (0, None))[1]
@@ -273,6 +347,7 @@ def asked_words(goal: Goal, tools: frozenset[str]) -> set[str]:
     for word in (word for each in before for word in words_of(each)):
         if word in subjects and word in said:
             said.remove(word)
-    own = {word for word in said if word not in names} - (STARTS - {"when", "where", "who", "whose"})
+    own = {word for word in said if word not in names} - (STARTS - {"when", "where", "who", "whose", *TOTALS})
+    own |= {"until"} if _ENDS.search(goal.plain) else set()
     own |= {field for adjectives, fields in _FIELDS if adjectives & own for field in fields}
     return own.union(*(group for group in SAME if group & own))

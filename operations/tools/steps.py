@@ -19,8 +19,8 @@ from streaming import Event, OperationError, Upload, ask, delta, event, progress
 from ..hosts import AllowedHosts
 from ..llm import Finished, Text, chat, connect
 from ..llm.prompts import visible
-from . import data, documents, fields, plans, prompt, relevant, support, wording
-from .advice import advice, call_for, example
+from . import data, documents, entries, fields, plans, prompt, relevant, support, wording
+from .advice import advice, call_for, example, further
 from .base import Tool
 from .calls import SECONDS, Call, Outcome, cut, run_concurrently
 from .context import CallContext
@@ -32,6 +32,7 @@ from .nothing import unasked
 from .observed import NOT_FOUND, Observations, Observed
 from .results import CallResult, Result, Step
 from .resume import UNKNOWN, OpenStep, restore, state_to_keep
+from .suggested import Values
 from .values import ExpressionError, plain
 from .web import Web
 
@@ -92,6 +93,7 @@ class AgentRun:
         self._goal = Goal(without_courtesies(self.goal), datetime.now(UTC).date())
         self._absent = 0
         self._asked_for: set[frozenset[str]] = set()  # the fields among which the model has chosen
+        self._entries: dict[frozenset[str], Values] = {}  # those that the model has chosen, by what was observed
         self.kind: plans.Kind = "any"
 
     def run(self, kept: str | None = None) -> Generator[Event, Any, Result]:
@@ -106,6 +108,9 @@ class AgentRun:
         verdict, step = yield from self._steps(first, opened)
         if verdict is None or not verdict.supported:
             by_itself = yield from self._found()
+            while by_itself is None and (yield from self._look_further()):
+                verdict = None
+                by_itself = yield from self._found()
             self._reached = self._reached or by_itself is not None
             verdict = by_itself or verdict
         if verdict is None:
@@ -154,6 +159,22 @@ class AgentRun:
             if (yield from self._take_step(OpenStep(step, plan.parts, calls))):
                 break
         return None, len(self.steps) + 1
+
+    def _look_further(self) -> Generator[Event, Any, bool]:
+        """Makes the calls that may find more, before the run gives up; whether one of them did."""
+        seen = self._seen()
+        if len(self.steps) >= self.max_steps or time.monotonic() >= self.deadline:
+            return False
+        step = len(self.steps) + 1
+        calls = self._own_calls(further(self._goal, seen, self.tools), step, 1)
+        if not calls:
+            return False
+        opened = OpenStep(step, [], calls)
+        yield event("plan", {"step": step, "parts": [], "calls": [_call_data(call) for call in calls]})
+        yield from self._make_calls(opened)
+        results = [opened.results[call.id] for call in calls]
+        self.steps.append(Step(step=step, parts=[], calls=results))
+        return len(self._seen().values) > len(seen.values)
 
     def _take_step(self, opened: OpenStep) -> Generator[Event, Any, bool]:
         """Makes the calls of a step; whether it is the last one."""
@@ -208,11 +229,14 @@ class AgentRun:
         wanted = [self._missing] if self._missing else []
         if seen.all and not seen.values:
             wanted += [each for each in unasked(self._goal, seen, self.tools) if each not in wanted]
+        return self._own_calls(wanted, step, number)
+
+    def _own_calls(self, wanted: Sequence[tuple[str, Json]], step: int, number: int) -> list[Call]:
+        """Those of some calls that may be made in place of the model: one that changes something is its decision."""
         made: list[Call] = []
         for name, arguments in wanted:
             tool = self._tools_by_name.get(name)
             call = Call(f"{step}.{number + len(made)}", name, tool, arguments)
-            # One that changes something is the model's own decision.
             if tool and tool.repeatable and not self._needs_approval(call) and self._refusal(call) is None:
                 made.append(call)
         return made
@@ -249,7 +273,13 @@ class AgentRun:
         """The answer that the observations alone give."""
         seen = self._seen()
         yield from self._ask_where_none_is_named(seen)
-        return found(self._goal, seen, self._tools_by_name)
+        verdict = found(self._goal, seen, self._tools_by_name)
+        if verdict is None and self._goal.is_english and not self._goal.is_yes_or_no:
+            if (names := frozenset(seen.values)) not in self._entries:
+                self._entries[names] = yield from entries.entries_asked(self.model, self._goal, seen, self.usage)
+            values = self._entries[names]
+            verdict = support.judge(self._goal, seen, values, "", self._tools_by_name) if values else None
+        return verdict if verdict and verdict.supported else None
 
     def _ask_where_none_is_named(self, seen: Observations) -> Generator[Event, Any, None]:
         """Asks which field the goal asks for, where no word of it names one: that there is none has to be sure."""

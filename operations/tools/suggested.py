@@ -16,6 +16,7 @@ from ..form.words import normalize
 from .asked import SAME, asks_for_number
 from .base import Tool
 from .goal import Goal
+from .measures import MEASURES, TIMES, is_measured
 from .observed import Observations, is_alike, words, words_of, words_of_key
 from .units import quantity, unit_of, unit_of_field, with_powers
 from .values import Path
@@ -29,7 +30,7 @@ _THRESHOLD: Final = re.compile(
     r"(?P<number>\d[\d.,]*) ?(?P<of>[^\W\d_]*)"
 )
 _ABOVE: Final = words("more over above longer heavier higher taller warmer hotter larger bigger deeper wider greater")
-_BELOW: Final = words("less fewer under below shorter lighter lower colder cooler smaller cheaper narrower shallower")
+BELOW: Final = words("less fewer under below shorter lighter lower colder cooler smaller cheaper narrower shallower")
 _REDUCED: Final = re.compile(r"\b(?P<percent>\d+) ?(?:%|percent|per cent) (?:off|less|cheaper|discount|reduction)\b")
 PERCENT: Final = words("percent pct")
 """Words in the names of fields that are a part of another one."""
@@ -48,25 +49,7 @@ _PERCENT: Final = re.compile(r"%|\bper ?cent\b")
 MEAN: Final = re.compile(r"\b(?:average|mean|durchschnitt\w*)\b")
 _OTHERWISE: Final = re.compile(r"\b(?:no|not|without|except|other|or|neither|nor|both|either)\b|n't\b")
 """Words with which a condition may mean its opposite."""
-_MEASURES: Final = [
-    (words("long longer longest short shorter shortest"), words("length page duration minute distance km")),
-    (words("heavier heaviest lighter lightest"), words("weight mass")),
-    (words("warmer warmest colder coldest hotter hottest cooler coolest"), words("temperature")),
-    (words("higher highest taller tallest lower lowest"), words("height elevation altitude")),
-    (words("deeper deepest shallower shallowest"), words("depth")),
-    (words("cheaper cheapest dearer dearest costlier costliest pricier priciest"), words("price cost fee rate rent")),
-    (words("larger largest bigger biggest smaller smallest"), words("size area seat population member staff")),
-    (words("windier windiest"), words("wind")),
-    (words("older oldest younger youngest"), words("age")),
-    (words("louder loudest quieter quietest noisier"), words("noise sound loudness")),
-    (
-        words("older oldest younger youngest newer newest earlier earliest later latest sooner soonest"),
-        words("year date day founded built born joined opened established begun ordered"),
-    ),
-]
-"""What is compared by an adjective: the words for its fields."""
-_TIMES: Final = _MEASURES[-1][1]
-_PRICES: Final = frozenset(("price", "cost", "fee", "rate"))
+_PRICES: Final = frozenset(("price", "cost", "fee", "rate", "fare"))
 _PAID: Final = re.compile(r"\b(?:cost|costs|pay|paying|come to|charge|charged|spend|price|owe)\b")
 """Words of a goal that asks what something costs."""
 _QUANTITIES: Final = frozenset(("quantity", "qty", "count", "piece", "stock", "number", "unit"))
@@ -96,13 +79,32 @@ def rate(goal: Goal, observations: Observations) -> str:
     """A price for a unit, times the number of these units in the goal; empty if there is none, or several."""
     found = set()
     amounts = re.findall(r"(\d[\d.,]*) ?([^\W\d_]+[23]?)", with_powers(goal.plain))
-    for path in numbers_of(observations, {path for path, _ in observations.leaves()}):
-        words = words_of_key(str(path[-1]))
-        of, _, per = (words[:-2], words[-2], words[-1]) if words[-2:-1] == ["per"] else ([], "", "")
-        for number, word in amounts if per else ():
-            if per in words_of(word) or (unit_of(per) and unit_of(word) == unit_of(per)):
-                found.add(_in_goal_unit(goal, f"{expression_of(path)} * {number.rstrip('.,')}", of[-1] if of else ""))
+    amounts += [(_FEW[few], word) for few, word in _SOME.findall(goal.plain)]
+    for path, leaf in observations.leaves():
+        parts = words_of_key(str(path[-1]))
+        of, _, per = (parts[:-2], parts[-2], parts[-1]) if parts[-2:-1] == ["per"] else ([], "", "")
+        is_amount = is_number(leaf) or (isinstance(leaf, str) and quantity(leaf) is not None)
+        for number, word in amounts if per and is_amount else ():
+            if times := _times(number.rstrip(".,"), per, word):
+                found.add(_in_goal_unit(goal, f"{expression_of(path)} * {times}", of[-1] if of else ""))
     return found.pop() if len(found) == 1 else ""
+
+
+_FEW: Final = {"a": "1", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "ten": "10"}
+_SOME: Final = re.compile(rf"\b({'|'.join(_FEW)}) ((?:week|day|hour|fortnight)s?)\b")
+"""A number in words of some periods."""
+
+
+def _times(number: str, per: str, word: str) -> str:
+    """How many times something is taken that is so much a unit, for a number of units: 14 a day, for 2 weeks."""
+    number, word = (str(2 * int(number)), "weeks") if word.startswith("fortnight") else (number, word)
+    own, other = unit_of(per), unit_of(word)
+    if per in words_of(word) or (own is not None and own == other):
+        return number
+    if own is None or other is None or own.dimension != "time" or other.dimension != "time":
+        return ""
+    ratio = other.factor / own.factor
+    return f"{int(number) * int(ratio)}" if number.isdigit() and ratio == int(ratio) else ""
 
 
 def _in_goal_unit(goal: Goal, expression: str, word: str) -> str:
@@ -166,10 +168,10 @@ def suggested(goal: Goal, observations: Observations) -> Iterator[Values]:
     """
     if goal.compares:
         yield from _compared(goal, observations)
-    elif not _OTHERWISE.search(goal.plain):
+    elif not negates(goal):
         if goal.asks_for_total:
             yield from ([total] for total in _totals(goal, observations))
-        for path, entries in _lists(observations):
+        for path, entries in lists(observations):
             if value := _of_list(goal, path, entries, asked=observations.called):
                 yield [value]
         yield from _products(goal, observations)
@@ -212,7 +214,7 @@ def _of_list(
     conditions = [*_conditions(goal, entries, asked)]
     tests = f" if {' and '.join(conditions)}" if conditions else ""
     over = f"for each in {expression_of(path)}{tests}"
-    number, pair, name = _field(goal, path, entries), price_and_quantity(entries[0]), _name(goal, entries)
+    number, pair, name = _field(goal, path, entries), price_and_quantity(entries[0]), name_of_entries(goal, entries)
     if number and MEAN.search(goal.plain):
         return f"mean {number}", f"sum(each[{number!r}] {over}) / len([each {over}])"
     if goal.asks_for_total and number:
@@ -226,11 +228,11 @@ def _of_list(
 
 def _compared(goal: Goal, observations: Observations) -> Iterator[Values]:
     """One field of several things, or the entry of a list in which it is highest or lowest."""
-    for path, entries in _lists(observations):
+    for path, entries in lists(observations):
         keys = [key for key in entries[0] if is_measured(key, goal)]
         keys = keys or [key for key in entries[0] if is_number(entries[0][key]) and is_about(key, goal)]
-        name = _name(goal, entries)
-        direction = goal.direction(dates=bool(keys and {*words_of_key(keys[0])} & _TIMES))
+        name = name_of_entries(goal, entries)
+        direction = goal.direction(dates=bool(keys and {*words_of_key(keys[0])} & TIMES))
         if len(keys) == 1 and name and direction:
             choose = "max" if direction > 0 else "min"
             entry = f"{choose}({expression_of(path)}, key=lambda each: each[{keys[0]!r}])"
@@ -244,7 +246,7 @@ def _compared(goal: Goal, observations: Observations) -> Iterator[Values]:
             places.setdefault((observations.by_name[str(path[0])].tool, *map(str, path[1:])), []).append(path)
     for paths in places.values():
         expressions = [expression_of(path) for path in sorted(paths, key=lambda path: _place(goal, observations, path))]
-        direction = goal.direction(dates=bool({*words_of_key(str(paths[0][-1]))} & _TIMES))
+        direction = goal.direction(dates=bool({*words_of_key(str(paths[0][-1]))} & TIMES))
         if goal.is_yes_or_no and len(paths) == 2 and direction:
             yield [("answer", (" > " if direction > 0 else " < ").join(expressions))]
         elif len(paths) > 1:
@@ -293,7 +295,8 @@ def _is_price(key: str) -> bool:
     return bool({*parts} & _PRICES) or any(code_of(part) for part in parts)
 
 
-def _lists(observations: Observations) -> Iterator[tuple[Path, Sequence[Mapping[str, Any]]]]:
+def lists(observations: Observations) -> Iterator[tuple[Path, Sequence[Mapping[str, Any]]]]:
+    """The lists of several records, with their places."""
     found: dict[Path, Sequence[Mapping[str, Any]]] = {}
     for path, _ in observations.leaves():
         entry = observations.entry(path)
@@ -326,9 +329,9 @@ def _conditions(goal: Goal, entries: Sequence[Mapping[str, Any]], asked: Collect
 def _test(key: str, found: re.Match[str]) -> str:
     """What a field has to fulfil by words such as `longer than 1000 metres`; empty for another field."""
     how, number = found["adjective"] or found["how"], found["number"].rstrip(".,")
-    operator = {"at least": ">=", "at most": "<="}.get(how) or (">" if how in _ABOVE else "<" if how in _BELOW else "")
+    operator = {"at least": ">=", "at most": "<="}.get(how) or (">" if how in _ABOVE else "<" if how in BELOW else "")
     own, wanted = unit_of_field(key), unit_of(found["of"]) if found["of"] else None
-    fields = {field for adjectives, fields in _MEASURES if how in adjectives for field in fields}
+    fields = {field for adjectives, fields in MEASURES if how in adjectives for field in fields}
     named = {*words_of(found["of"])} & {*words_of_key(key)} or (wanted is not None and wanted == own)
     if not operator or (own and wanted and own != wanted):
         return ""
@@ -344,11 +347,17 @@ def _field(goal: Goal, path: Path, entries: Sequence[Mapping[str, Any]]) -> str 
     return named[0] if len(named) == 1 else None
 
 
-def _name(goal: Goal, entries: Sequence[Mapping[str, Any]]) -> str | None:
+def name_of_entries(goal: Goal, entries: Sequence[Mapping[str, Any]]) -> str | None:
+    """The field that names the entries of a list; `None` where there is none."""
     texts = [key for key, value in entries[0].items() if isinstance(value, str)]
     named = [key for key in texts if is_about(key, goal)]
     unique = [key for key in texts if len({str(entry.get(key)) for entry in entries}) == len(entries)]
     return next((key for key in (*named, *_NAMES, *unique) if key in texts), None)
+
+
+def negates(goal: Goal) -> bool:
+    """Whether a goal has a word with which a condition may mean its opposite."""
+    return _OTHERWISE.search(goal.plain) is not None
 
 
 def is_about(key: str, goal: Goal) -> bool:
@@ -359,16 +368,6 @@ def is_about(key: str, goal: Goal) -> bool:
     plain = [part for part in parts if unit_of(part) is None]
     named = all(any(is_alike(part, word) for word in known) for part in plain)
     return bool(parts) and (named if plain else unit_of(parts[0]) in units)
-
-
-def is_measured(key: str, goal: Goal) -> bool:
-    """Whether a field is what an adjective of the goal compares: the weight of what is heavier."""
-    parts = {*words_of_key(key)}
-    measured = any(
-        fields & parts and any(is_alike(word, adjective) for word in goal.words for adjective in adjectives)
-        for adjectives, fields in _MEASURES
-    )
-    return measured or any(is_alike(part, degree) for part in parts for degree in goal.degrees)
 
 
 # --- whether that is all ---------------------------------------------------------------------------------------------
@@ -396,11 +395,11 @@ def _is_all_of(goal: Goal, values: Values, observations: Observations, known: st
     asked = " ".join(str(value) for each in observations.all for value in each.arguments.values())
     expressions = " ".join(expression for _, expression in values)
     used = {*words_of(f"{expressions} {asked} {known}")}
-    used |= {word for adjectives, fields in _MEASURES if fields & used for word in adjectives}
+    used |= {word for adjectives, fields in MEASURES if fields & used for word in adjectives}
     if goal.compares:
-        used |= {word for adjectives, _ in _MEASURES for word in adjectives} | goal.degrees | {"or"}
+        used |= {word for adjectives, _ in MEASURES for word in adjectives} | goal.degrees | {"or"}
     if goal.by_time:
-        used |= _TIMES | {"when"}
+        used |= TIMES | {"when"}
     if any(_is_price(part) for part in re.findall(r"\['(\w+)'\]", expressions)):
         used |= {word for found in _PAID.findall(goal.plain) for word in words_of(found)} | _PRICES
     if re.search(r"\* \(100 [-+] o", expressions):

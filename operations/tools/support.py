@@ -32,7 +32,7 @@ from .missing import (
 )
 from .nothing import MAKE_ONE, Tools, missing_call
 from .observed import Observations, text_of
-from .relevant import irrelevant, is_asked, miscomputed, shows_asked
+from .relevant import NOT_ASKED, irrelevant, is_asked, miscomputed, shows_asked
 from .suggested import complete, days, expression_of, rate
 from .units import convert, unit_of_field
 from .values import ExpressionError, Path, Value, number_of, plain
@@ -83,10 +83,23 @@ def judge(
     reads |= {each.value.path for each in computed if each.value.path and each.value.data is None}
     reads |= {path for each in literals - {"0", "1", "2"} for path in _read_as(goal, observations, each)}
     problem = _problem(goal, observations, computed, reads, literals, tools)
+    if problem and problem.startswith(NOT_ASKED) and (less := _asked_alone(goal, observations, computed, tools)):
+        return less
     if problem and not problem.endswith((MAKE_ONE, LOOK_UP)) and "such as" not in problem:
         problem += _such(goal, observations, tools)
     sentence = wording.answer(goal, observations, [(each.name, each.value) for each in computed], text, reads)
     return Verdict(sentence, problem is None, problem or "")
+
+
+def _asked_alone(goal: Goal, observations: Observations, computed: Sequence[Computed], tools: Tools) -> Verdict | None:
+    """The verdict on an answer without the values that the goal does not ask for, if that is supported."""
+    asked = [
+        (each.name, each.expression)
+        for each in computed
+        if all(is_asked(path, observations, goal) for path in each.evaluation.reads)
+    ]
+    verdict = judge(goal, observations, asked, "", tools) if 0 < len(asked) < len(computed) else None
+    return verdict if verdict and verdict.supported else None
 
 
 def _what_there_is(goal: Goal, observations: Observations, tools: Tools) -> str:

@@ -14,6 +14,9 @@ from typing import Any, Final
 from . import units
 from .units import Unit
 
+QUANTITY: Final = ("value", "unit")
+"""The fields of an object that is a quantity."""
+
 Path = tuple[str | int, ...]
 """Where a value stands: the name of an observation, then keys and indices."""
 
@@ -84,6 +87,8 @@ def member_of(base: Value, name: str) -> Value:
     """A member of an object by its name; the only one of this name inside, if it has none itself."""
     if isinstance(base.data, list) and len(base.data) == 1:
         return member_of(child_of(base, 0), name)
+    if isinstance(base.data, str) and name in QUANTITY and (found := units.quantity(base.data)):
+        return base if name == QUANTITY[0] else Value(found[2])
     if isinstance(base.data, dict):
         for key in base.data:
             if _same_name(key, name):
@@ -132,6 +137,14 @@ def order_of(value: Value) -> tuple[int, Any]:
         return 1, str(value.data)
 
 
+def _orders(left: Value, right: Value) -> tuple[tuple[int, Any], tuple[int, Any]]:
+    """What two values are ordered by; a number without a unit is in that of the other one: 20, beside `12 km`."""
+    one, two = order_of(left), order_of(right)
+    if one[0] == two[0] == 0 and (number_of(left).unit is None) != (number_of(right).unit is None):
+        return (0, number_of(left).data), (0, number_of(right).data)
+    return one, two
+
+
 def holds(op: ast.cmpop, left: Value, right: Value) -> bool:
     """Whether a comparison holds; case does not matter."""
     if isinstance(op, ast.In | ast.NotIn):
@@ -141,7 +154,7 @@ def holds(op: ast.cmpop, left: Value, right: Value) -> bool:
     if isinstance(op, ast.Eq | ast.NotEq | ast.Is | ast.IsNot):
         same = left.data is right.data if None in (left.data, right.data) else _equal(left, right)
         return same == isinstance(op, ast.Eq | ast.Is)
-    one, two = order_of(left), order_of(right)
+    one, two = _orders(left, right)
     if one[0] != two[0]:
         raise ExpressionError("a number and a text cannot be compared")
     return bool(_COMPARISONS[type(op)](one[1], two[1]))
@@ -150,11 +163,10 @@ def holds(op: ast.cmpop, left: Value, right: Value) -> bool:
 def _equal(left: Value, right: Value) -> bool:
     if isinstance(left.data, str) and isinstance(right.data, str):
         return left.data.casefold() == right.data.casefold()
-    return (
-        order_of(left) == order_of(right)
-        if bool not in (type(left.data), type(right.data))
-        else left.data == right.data
-    )
+    if bool in (type(left.data), type(right.data)):
+        return bool(left.data == right.data)
+    one, two = _orders(left, right)
+    return one == two
 
 
 def days_from(start: Any, end: Any) -> int | None:

@@ -16,6 +16,7 @@ from ..form.dates import date_of, dates_in
 from ..form.words import normalize
 from . import units
 from .goal import Goal
+from .measures import is_measured
 from .observed import FAULTS, Observations, Observed, text_of, words_of
 from .values import Path, Value, plain
 
@@ -56,6 +57,10 @@ def facts(text: str) -> list[str]:
 def numbers(text: str) -> list[str]:
     """The numbers of a text, without those that are a part of a name, such as `A1`."""
     return re.findall(r"(?<![^\W_])\d+(?:[.,]\d+)*", normalize(text))
+
+
+_DATED: Final = re.compile(r"\d{1,2}\.? [^\W\d_]{3,9}\.? \d{4}|[^\W\d_]{3,9}\.? \d{1,2}, \d{4}")
+"""A date with its month in words."""
 
 
 def stands_in(fact: str, text: str) -> bool:
@@ -145,11 +150,10 @@ def answer(
     sentence = re.sub(r"\{+([^{}]*)\}+", lambda match: _filled(match[1], shown), text)
     ranks = ranking(goal, observations, reads) if goal.compares else []
     if not _is_of(sentence, shown, goal, ranks):
-        sentence = "\n".join(
-            f"{_label(goal, observations, name, value)}: {show(value, goal)}" for name, value in values
-        )
-        if ranks:
-            sentence = f"{_in_words(ranks, asked=_ASKS_FOR_DIFFERENCE.search(goal.text) is not None)}\n{sentence}"
+        compared = [_in_words(ranks, asked=_ASKS_FOR_DIFFERENCE.search(goal.text) is not None)] if ranks else []
+        said = [(name, value) for name, value in values if not (compared and _is_difference(value, compared[0], goal))]
+        lines = [f"{_label(goal, observations, name, value)}: {show(value, goal)}" for name, value in said]
+        sentence = "\n".join([*compared, *lines])
     return "\n".join([sentence, *failures(goal, observations)])
 
 
@@ -252,6 +256,8 @@ def ranking(goal: Goal, observations: Observations, reads: set[Path]) -> list[Ra
         if measured is not None and len(path) > 1:
             groups.setdefault(key, {}).setdefault(observations.subject(path), measured)
     complete = [(key, group) for key, group in groups.items() if len(group) > 1]
+    if len(complete) > 1:  # those by which the entries were chosen are compared with a number
+        complete = [(key, group) for key, group in complete if is_measured(key, goal)]
     if len(complete) != 1:
         return []
     [(key, group)] = complete
@@ -271,7 +277,8 @@ def _measure(data: Any, key: str) -> tuple[Decimal, str, bool] | None:
         return (number * unit.factor + unit.offset if unit else number), shown, False
     if not isinstance(data, str):
         return None
-    if re.match(r"\d{4}-\d\d-\d\d", data) and (day := date_of(data[:10])):
+    is_day = re.match(r"\d{4}-\d\d-\d\d", data) or _DATED.fullmatch(data)
+    if is_day and (day := date_of(data if _DATED.fullmatch(data) else data[:10])):
         return Decimal(day.toordinal()), data, True
     found = units.quantity(data)
     if found is None:
@@ -302,6 +309,13 @@ def _differences(ranks: Sequence[Rank], *, asked: bool) -> str:
         _difference(ranks[0], rank).replace("difference is", f"difference to {rank.subject} is") for rank in ranks[1:]
     ]
     return "".join(found) if asked and len(ranks) <= MAX_ENTRIES else ""
+
+
+def _is_difference(value: Value, compared: str, goal: Goal) -> bool:
+    """Whether the words of a comparison say a difference that was computed, in whatever order."""
+    if value.path or not isinstance(value.data, Decimal):
+        return False
+    return f" is {show(Value(abs(value.data), unit=value.unit), goal)}." in compared
 
 
 def _difference(first: Rank, second: Rank) -> str:

@@ -651,6 +651,23 @@ def test_what_was_found_is_the_answer_of_a_model_that_does_not_see_it(run: Run) 
     assert (done.result.support, done.result.ended) == ("supported", "answered")
 
 
+def test_calls_are_made_before_a_run_gives_up(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that may find more, of tools that change nothing; then the model has a last answer."""
+    left = [[("geocode", {"place": "Lisbon"}), ("publish", {"text": "Oslo"})], []]
+    monkeypatch.setattr(steps, "further", lambda *_: left.pop(0))
+    done = run(
+        calls(("geocode", {"place": "Oslo"})),
+        answer("{country}.", country="o1[0]['land']"),
+        answer("{country}.", country="o2[0]['land']"),
+        goal="Wie heißt das Land im Norden?",  # in English the model is asked about fields too
+        tools=["geocode", "publish"],
+    )
+    assert kinds(done) == [(True, True), (True, True), (False, True)]
+    assert [[call.arguments["place"] for call in step.calls] for step in done.result.steps] == [["Oslo"], ["Lisbon"]]
+    assert "Portugal" in done.model.prompt(2)
+    assert (done.result.support, left) == ("unsupported", [])
+
+
 def test_a_loop_without_a_supported_answer_gave_up(run: Run) -> None:
     """The model is told twice what its answer lacks; then the run says that it has not reached its goal."""
     again = Loose(calls(("add", {"a": 20, "b": 3})))

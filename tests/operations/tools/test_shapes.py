@@ -1,0 +1,300 @@
+"""Shapes of data and of goals that others' services and people have, and what is made of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from operations.tools.advice import further
+from operations.tools.base import Tool
+from operations.tools.found import found
+from operations.tools.goal import Goal
+from operations.tools.observed import Observed
+
+from .test_support import TODAY, Call, judge, named, observations
+
+WEND: Call = ("river", {"name": "Wend"}, {"river": "Wend", "mouth": "Lake Idris", "length_km": 388.5, "fed_by": []})
+OSSEL: Call = ("river", {"name": "Ossel"}, {"river": "Ossel", "mouth": "Lorne", "length_km": 412, "fed_by": ["Tarn"]})
+LONGER = "Which river is longer, the Ossel or the Wend, and by how many kilometres?"
+PEOPLE: Call = (
+    "people",
+    {"name": "Ottoline Frayne"},
+    {"people": [{"id": "E-2014", "name": "Ottilie Frayne"}, {"id": "E-2041", "name": "Ottoline Frayne"}]},
+)
+OTTILIE: Call = ("employee", {"id": "E-2014"}, {"id": "E-2014", "name": "Ottilie Frayne", "extension": "6642"})
+OTTOLINE: Call = ("employee", {"id": "E-2041"}, {"id": "E-2041", "name": "Ottoline Frayne", "extension": "6624"})
+EXTENSION = "What is the extension of Ottoline Frayne?"
+PERMITS: list[Call] = [
+    ("permit", {"number": "W-118"}, {"permit": "W-118", "valid": {"from": "14 Mar 2025", "to": "13 Mar 2027"}}),
+    ("permit", {"number": "W-126"}, {"permit": "W-126", "valid": {"from": "3 Nov 2025", "to": "2 Nov 2026"}}),
+]
+RUNS_OUT = "There are two permits, W-118 and W-126. Which will run out first?"
+WARD: Call = (
+    "ward",
+    {"code": "D1"},
+    {"ward": "D1", "consultant": {"name": "Ansel Amsel", "pager": "3174"}, "nurse_in_charge": None},
+)
+TIGER: Call = (
+    "animal",
+    {"name": "Bashir"},
+    {"animal": "Bashir", "diet": {"meat_per_day": "6500 g"}, "weight": "184 kg"},
+)
+CONCERT: Call = (
+    "concert",
+    {"name": "Vesper"},
+    {"concert": "Vesper", "works": [{"work": "Lament", "lasts": "12 min"}, {"work": "Psalms", "lasts": "27 min"}],
+     "interval": "20 min"},
+)  # fmt: skip
+CAST: Call = (
+    "opera",
+    {"title": "The Drowned Bell"},
+    {"opera": "The Drowned Bell", "conductor": "Ada Sorge", "cast": {"Miller": "Oskar Venn", "Ferryman": "Is Holroyd",
+     "Founder": "Tadeus Krol"}},
+)  # fmt: skip
+
+
+# --- answers of services ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "empty"),
+    [
+        ({"river": "Wend", "mouth": "Lake Idris", "length_km": 388.5, "fed_by": []}, False),
+        ({"hits": 0, "people": []}, True),
+        ({"query": "Wend", "total": 0, "page": 1, "status": "ok", "results": []}, True),
+        ({"ok": False, "error": {"code": "NO_MATCH"}, "did_you_mean": ["Wand"]}, True),
+        ({"ok": True, "error": None, "name": "Wend"}, False),
+        ({"name": None, "phone": None}, True),
+    ],
+)
+def test_whether_an_answer_holds_something(value: Any, empty: bool) -> None:
+    """A record with an empty list in it does; a search without a hit, or a failure with status 200, does not."""
+    assert Observed("o1", "river", {"name": "Wend"}, None, json.dumps(value)).is_empty is empty
+
+
+def test_a_record_with_an_empty_list_is_compared() -> None:
+    """And a difference is said once, whichever is taken from the other."""
+    verdict = judge(LONGER, [WEND, OSSEL], difference="o1['length_km'] - o2['length_km']")
+    assert verdict.text == "Ossel: 412 km, the highest; Wend 388.5 km. The difference is 23.5 km."
+    assert verdict.supported
+
+
+def test_a_quantity_is_an_object_of_a_value_and_a_unit() -> None:
+    """It is read as such, also by a model that reads its value; hours are compared with days."""
+    moons: list[Call] = [
+        ("moon", {"name": name}, {"moon": name, "period": {"value": value, "unit": unit}})
+        for name, value, unit in (("Pell", 31, "hours"), ("Sabra", 2.5, "days"))
+    ]
+    goal = "Which moon has the longer period, Pell or Sabra?"
+    verdict = judge(goal, moons, a="o1['period']['value']", b="o2['period']")
+    assert verdict.text.startswith("Sabra: 2.5 days, the highest; Pell 31 hours.")
+    assert verdict.supported
+    assert judge("What is the period of Pell?", moons[:1], period="o1['period']").text == "period (Pell): 31 hours"
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("[each['name'] for each in o1 if each['distance_km'] < 20]", "Wick"),
+        ("len([0 for e in o1 if e['t'] > 24])", "1"),
+    ],
+)
+def test_a_limit_without_a_unit_is_in_that_of_the_field(expression: str, value: str) -> None:
+    """`20` beside a field of kilometres, or `24` beside `31 h`."""
+    rows = [{"name": "Wick", "distance_km": 12, "t": "31 h"}, {"name": "Ayr", "distance_km": 31, "t": "6 h"}]
+    assert judge("Which of the towns are less than 20 km away?", [("towns", {}, rows)], x=expression).text.endswith(
+        value
+    )
+
+
+# --- goals -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "numbers"),
+    [
+        ("How far is the planet Halcyra c from here?", ["Halcyra c"], []),
+        ("Is Castle & Keys cheaper than Brinmoor Bank?", ["Castle & Keys", "Brinmoor Bank"], []),
+        ("Where is the PM2.5 highest, in Ayr or in Wick?", ["PM2.5", "Ayr", "Wick"], []),
+        ("Which platform has the 17:42 to Wick?", ["Wick"], ["17:42"]),
+        ("Until when is permit W-140 valid?", ["W-140"], []),
+        ("Does Employee E-2014 earn more than 3,000 euros?", ["Employee E-2014"], ["3,000"]),
+        ("HELP - the velorin burns. What do I put it out with?", [], []),
+    ],
+)
+def test_names_and_numbers(text: str, names: list[str], numbers: list[str]) -> None:
+    """A letter, an ampersand and a number belong to a name; a time is one number."""
+    goal = Goal(text, TODAY)
+    assert (goal.names, goal.numbers) == (names, numbers)
+
+
+def test_a_name_that_is_a_field_needs_no_call() -> None:
+    """PM2.5 is measured at each station, and the miller is a part of the opera."""
+    stations: list[Call] = [
+        ("air", {"station": name}, {"station": name, "pm2_5": {"value": value, "unit": "µg/m³"}})
+        for name, value in (("Ayr", 9.4), ("Wick", 17.8))
+    ]
+    verdict = judge("Where is the PM2.5 highest, in Ayr or in Wick?", stations, a="o1['pm2_5']", b="o2['pm2_5']")
+    assert verdict.text.startswith("Wick: 17.8 µg/m³, the highest; Ayr 9.4 µg/m³.")
+    assert verdict.supported
+    goal = "Who sings the Miller in The Drowned Bell, and who is the conductor?"
+    assert judge(goal, [CAST], a="o1['cast']['Miller']", b="o1['conductor']").supported
+    all_of_it = {name: f"o1['cast'][{name!r}]" for name in CAST[2]["cast"]}
+    verdict = judge(goal, [CAST], **all_of_it, conductor="o1['conductor']")  # what nobody asks for is left out
+    assert verdict.text == "Miller (The Drowned Bell): Oskar Venn\nconductor (The Drowned Bell): Ada Sorge"
+    assert verdict.supported
+
+
+def test_one_level_higher_is_no_comparison() -> None:
+    """And the manager's manager is not one too far."""
+    goal = Goal("E-2014 wants to go one level higher: who is her manager's manager?", TODAY)
+    assert not goal.compares
+    chain = [
+        ("employee", {"id": one}, {"id": one, "name": name, "reports_to": other})
+        for one, name, other in (("E-2014", "Ada", "E-1377"), ("E-1377", "Bo", "E-1001"), ("E-1001", "Cy", None))
+    ]
+    assert judge(goal.text, chain, name="o3['name']").supported
+
+
+# --- of whom, and of what --------------------------------------------------------------------------------------------
+
+
+def test_the_entry_of_a_list_that_the_goal_names() -> None:
+    """Of two people with names alike, the call has to be about the one of the goal."""
+    verdict = judge(EXTENSION, [PEOPLE, OTTILIE], extension="o2['extension']")
+    assert (verdict.supported, verdict.hint) == (False, "The id is 'E-2041': look that up first.")
+    assert judge(EXTENSION, [PEOPLE, OTTOLINE], extension="o2['extension']").supported
+
+
+def test_a_part_that_the_goal_does_not_name() -> None:
+    """The pager of the consultant is not that of the nurse in charge, of whom there is none."""
+    verdict = judge("What is the pager of the nurse in charge of ward D1?", [WARD], pager="o1['consultant']['pager']")
+    assert verdict.hint == "The goal asks for the nurse in charge: read that, or say that there is none."
+    assert judge("What is the pager of the consultant of D1?", [WARD], pager="o1['consultant']['pager']").supported
+
+
+def test_the_end_of_a_time() -> None:
+    """Dates in words are compared; what runs out has its end, and not its beginning."""
+    verdict = judge(RUNS_OUT, PERMITS, a="o1['valid']['to']", b="o2['valid']['to']")
+    assert verdict.text.startswith("W-126: 2 Nov 2026, the earliest; W-118 13 Mar 2027.")
+    assert verdict.supported
+    verdict = judge(RUNS_OUT, PERMITS, a="o1['valid']['from']", b="o2['valid']['from']")
+    assert verdict.hint == "The goal asks for the end, and from is the beginning."
+    verdict = judge("From when is permit W-118 valid?", PERMITS[:1], day="o1['valid']['to']")
+    assert verdict.hint == "The goal asks for the beginning, and to is the end."
+
+
+def test_a_comparison_that_the_model_does_not_write() -> None:
+    """By the one field of each that passes all checks; of several none is chosen."""
+    verdict = found(Goal(RUNS_OUT, TODAY), observations(*PERMITS), {})
+    assert verdict is not None
+    assert verdict.text.startswith("W-126: 2 Nov 2026, the earliest; W-118 13 Mar 2027.")
+    moons: list[Call] = [
+        ("moon", {"name": name}, {"moon": name, "diameter_km": km, "orbit": orbit})
+        for name, km, orbit in (("Pell", 1180, "31 hours"), ("Sabra", 940, "2.5 days"))
+    ]
+    goal = Goal("Which one needs longer to go round its planet, Pell or Sabra?", TODAY)
+    assert found(goal, observations(*moons), {}) is None
+
+
+@pytest.mark.parametrize(
+    ("period", "kilos"), [("in two weeks", "91 kg"), ("in a fortnight", "91 kg"), ("in 3 days", "19.5 kg")]
+)
+def test_what_is_so_much_a_day(period: str, kilos: str) -> None:
+    """It is multiplied by the days of the goal, by the program where the model does not."""
+    goal = f"How many kilograms of meat does Bashir get {period}?"
+    assert not judge(goal, [TIGER], meat="o1['weight']").supported
+    verdict = found(Goal(goal, TODAY), observations(TIGER), {})
+    assert verdict is not None
+    assert verdict.text.startswith(f"amount: {kilos}")
+
+
+def test_a_day_is_no_week() -> None:
+    """The amount of another period, as it stands, is no answer."""
+    goal = "How many kilograms of meat does Bashir get in two weeks?"
+    assert judge(goal, [TIGER], x="o1['diet']['meat_per_day']").hint.startswith(
+        "meat_per_day is for a day: multiply it."
+    )
+    assert judge(goal, [TIGER], x="o1['diet']['meat_per_day'] * 14").supported
+
+
+def test_what_the_goal_leaves_out() -> None:
+    """It is no answer; the sum of the rest is."""
+    goal = "How many minutes does the Vesper concert add up to, if you leave out the interval?"
+    assert "leaves out the interval" in judge(goal, [CONCERT], x="o1['interval']").hint
+    assert judge(goal, [CONCERT], x="sum(each['lasts'] for each in o1['works'])").text == "x: 39 min"
+
+
+def test_a_mean_is_divided_by_how_many_there_are() -> None:
+    """That number is no invention; another one is."""
+    rain: Call = ("rain", {"place": "Wick"}, {"place": "Wick", "rain_mm": {"Mar": 71, "Apr": 44, "May": 53}})
+    goal = "What was the average monthly rain in Wick from March to May?"
+    total = "(o1['rain_mm']['Mar'] + o1['rain_mm']['Apr'] + o1['rain_mm']['May'])"
+    assert judge(goal, [rain], x=f"{total} / 3").text == "x: 56"
+    assert judge(goal, [rain], x=f"{total} / 3").supported
+    assert not judge(goal, [rain], x=f"{total} / 4").supported
+
+
+def test_a_list_without_entries() -> None:
+    """Where the goal asks for its entries, there are none; a limit of the record is none of them."""
+    card: Call = (
+        "card",
+        {"number": "LC-2177"},
+        {"number": "LC-2177", "holder": "Gid Parfitt", "home": "Quay", "valid_until": "2026-12-31", "loans": []},
+    )
+    goal = Goal("Which books are out on library card LC-2177?", TODAY)
+    verdict = found(goal, observations(card), {})
+    assert verdict is not None
+    assert (verdict.text, verdict.supported) == ("loans (LC-2177): none", True)
+    assert not judge(goal.text, [card], day="o1['valid_until']").supported
+    other = Goal("Until when is library card LC-2177 valid?", TODAY)
+    assert judge(other.text, [card], day="o1['valid_until']").supported
+
+
+def test_what_is_followed_twice() -> None:
+    """The manager's manager is neither the first nor the third in the chain."""
+    goal = "E-2014 asks: what is the name of my manager's manager?"
+    chain: list[Call] = [
+        ("employee", {"id": one}, {"id": one, "name": name, "reports_to": other})
+        for one, name, other in (
+            ("E-2014", "Ada", "E-31"),
+            ("E-31", "Bo", "E-42"),
+            ("E-42", "Cy", "E-53"),
+            ("E-53", "Di", None),
+        )
+    ]
+    supported = [judge(goal, chain, name=f"o{number}['name']").supported for number in (1, 2, 3, 4)]
+    assert supported == [False, False, True, False]
+
+
+# --- before a run gives up -------------------------------------------------------------------------------------------
+
+
+def test_calls_that_may_find_more() -> None:
+    """About what was found that a tool takes, by its name or written alike; not about what was asked already."""
+    compound, *others = [
+        replace(each, url="http://api.example/x") for each in named("compound", "safety_sheet", "employee").values()
+    ]
+    tools = [compound, *others]
+    sheet: Call = (
+        "compound",
+        {"name": "velorin"},
+        {"compound": "velorin", "formula": "C7", "safety_sheet": "SDS-0488"},
+    )
+    goal = Goal("The velorin burns. What do I put it out with?", TODAY)
+    assert further(goal, observations(sheet), tools) == [("safety_sheet", {"name": "SDS-0488"})]
+    elsewhere = [compound, *(replace(each, url="http://other.example/x") for each in others)]
+    assert further(goal, observations(sheet), elsewhere) == []  # another host learns nothing of what was found
+    answered: Call = ("safety_sheet", {"name": "SDS-0488"}, {"extinguish": "powder"})
+    assert further(goal, observations(sheet, answered), tools) == []
+    person: Call = ("employee", {"name": "E-2014"}, {"id": "E-2014", "reports_to": "E-1377"})
+    goal = Goal("Who is the manager of the manager of E-2014?", TODAY)
+    assert ("employee", {"name": "E-1377"}) in further(goal, observations(person), tools)
+    people = Tool("people", "", compound.parameters, str, url=compound.url)
+    by_id = {"properties": {"id": {"type": "string"}}, "required": ["id"]}
+    employee = Tool("employee", "", by_id, str, url=compound.url)
+    found_people = observations(PEOPLE)
+    assert further(Goal(EXTENSION, TODAY), found_people, [people, employee]) == [("employee", {"id": "E-2041"})]
