@@ -21,7 +21,7 @@ OUTAGE: Final = (FAILURE[0] + r"|\bnot\b|n[’']t\b|\bcannot\b|\bunable\b|\berro
 """An answer that says that it could not be looked up."""
 
 
-def _under(record: Any, *keys: str) -> Json:
+def under(record: Any, *keys: str) -> Json:
     """The same answer for each of several spellings."""
     return dict.fromkeys(keys, record)
 
@@ -158,7 +158,7 @@ SOURCES: Final[dict[str, Source]] = {
     "departure_board": Source(
         "The departure board of a railway station, by the name of the station.",
         "station",
-        _under(
+        under(
             {
                 "station": "Gantry Cross",
                 "as_of": "17:05",
@@ -177,8 +177,8 @@ SOURCES: Final[dict[str, Source]] = {
         "A flight by its number, as in AB 1234, and the tail number of the aircraft that flies it.",
         "flight",
         {
-            **_under(_VX_2206, "vx 2206", "vx2206", "vx-2206"),
-            **_under(_VX_2208, "vx 2208", "vx2208", "vx-2208"),
+            **under(_VX_2206, "vx 2206", "vx2206", "vx-2206"),
+            **under(_VX_2208, "vx 2208", "vx2208", "vx-2208"),
         },
     ),
     "airframe": Source(
@@ -219,7 +219,7 @@ SOURCES: Final[dict[str, Source]] = {
     "people_search": Source(
         "Searches the staff directory by surname only, and gives the ids of the employees.",
         "surname",
-        _under(
+        under(
             {
                 "hits": 2,
                 "people": [
@@ -291,7 +291,7 @@ SOURCES: Final[dict[str, Source]] = {
         "A module of the university by its code, as in ABC-100.",
         "code",
         {
-            **_under(_PHONOLOGY, "lin-240", "lin 240", "lin240"),
+            **under(_PHONOLOGY, "lin-240", "lin 240", "lin240"),
             "lin-204": {
                 "code": "LIN-204",
                 "title": "Syntax I",
@@ -328,7 +328,7 @@ SOURCES: Final[dict[str, Source]] = {
         "A ward of the hospital by its code, as in A1.",
         "code",
         {
-            **_under(
+            **under(
                 {
                     "ward": "C4",
                     "speciality": "cardiology",
@@ -339,7 +339,7 @@ SOURCES: Final[dict[str, Source]] = {
                 "c4",
                 "ward c4",
             ),
-            **_under(
+            **under(
                 {
                     "ward": "D1",
                     "speciality": "orthopaedics",
@@ -356,7 +356,7 @@ SOURCES: Final[dict[str, Source]] = {
     "almanac": Source(
         "The sky in a month: the phases of the moon, and meteor showers. The month is given as in 2026-01.",
         "month",
-        _under(_SEPTEMBER, "2026-09", "2026-9", "september 2026", "09/2026", "september"),
+        under(_SEPTEMBER, "2026-09", "2026-9", "september 2026", "09/2026", "september"),
     ),
     "exoplanet": Source(
         "A planet of another star by its name.",
@@ -475,7 +475,7 @@ SOURCES: Final[dict[str, Source]] = {
     "alerts": Source(
         "The alerts of a cluster of servers that are open now, by the name of the cluster.",
         "cluster",
-        _under(_HERON, "heron", "heron cluster", "cluster heron"),
+        under(_HERON, "heron", "heron cluster", "cluster heron"),
     ),
     "package_index": Source(
         "A software package by its name.",
@@ -589,20 +589,20 @@ SOURCES: Final[dict[str, Source]] = {
     "opera_cast": Source(
         "Who sings and conducts an opera this season, by the title of the opera.",
         "title",
-        _under(_DROWNED_BELL, "the drowned bell", "drowned bell"),
+        under(_DROWNED_BELL, "the drowned bell", "drowned bell"),
     ),
     "concert_programme": Source(
         "The programme of a concert by its name.",
         "concert",
-        _under(_VESPER, "vesper concert", "the vesper concert", "vesper"),
+        under(_VESPER, "vesper concert", "the vesper concert", "vesper"),
     ),
     # -- land, weather and towns -------------------------------------------------------------------------------------
     "river": Source(
         "A river by its name.",
         "name",
         {
-            **_under(_OSSEL, "ossel", "the ossel", "river ossel", "ossel river"),
-            **_under(_WEND, "wend", "the wend", "river wend", "wend river"),
+            **under(_OSSEL, "ossel", "the ossel", "river ossel", "ossel river"),
+            **under(_WEND, "wend", "the wend", "river wend", "wend river"),
             "little ossel": {
                 "river": "Little Ossel",
                 "source": "Dray Fell",
@@ -616,7 +616,7 @@ SOURCES: Final[dict[str, Source]] = {
     "trail": Source(
         "A long-distance footpath by its name.",
         "name",
-        _under(_CORMORANT, "cormorant way", "the cormorant way"),
+        under(_CORMORANT, "cormorant way", "the cormorant way"),
     ),
     "census": Source(
         "The population of a town at each census, by the name of the town.",
@@ -699,15 +699,15 @@ SOURCES: Final[dict[str, Source]] = {
     "quake_feed": Source(
         "The earthquakes that were recorded in a region last week.",
         "region",
-        _under(_SKARN, "skarn", "near skarn"),
+        under(_SKARN, "skarn", "near skarn"),
     ),
     # -- money, goods and papers -------------------------------------------------------------------------------------
     "loan_offer": Source(
         "What a lender asks for a loan of 10,000 euros over four years, by the name of the lender.",
         "lender",
         {
-            **_under(_BRINMOOR, "brinmoor bank", "brinmoor"),
-            **_under(_CASTLE, "castle & keys", "castle and keys"),
+            **under(_BRINMOOR, "brinmoor bank", "brinmoor"),
+            **under(_CASTLE, "castle & keys", "castle and keys"),
         },
     ),
     "permit": Source(
@@ -748,12 +748,12 @@ SOURCES: Final[dict[str, Source]] = {
     "zoo_animal": Source(
         "An animal of the zoo by its name.",
         "name",
-        _under(_BASHIR, "bashir", "bashir the tiger", "the tiger bashir"),
+        under(_BASHIR, "bashir", "bashir the tiger", "the tiger bashir"),
     ),
     "baking_card": Source(
         "The card of a bake by its name: the number of people that it serves, and what it needs.",
         "bake",
-        _under(_CARDAMOM, "cardamom ring", "the cardamom ring"),
+        under(_CARDAMOM, "cardamom ring", "the cardamom ring"),
     ),
 }
 

@@ -24,7 +24,8 @@ _HOW_MUCH: Final = re.compile(
 )
 _BETWEEN: Final = re.compile(r"\b(?:how (?:long|much|many|far)|difference)\b.*\bbetween\b.* and\b")
 _IN_UNIT: Final = re.compile(r"\b(?:in|into|how many) ([^\W\d_]{3,})\b")
-_WHEN: Final = re.compile(r"\bwhen\b|\b(?:what|which) (?:day|date|time|year)\b", re.IGNORECASE)
+_EMAIL: Final = re.compile(r"\be-?mail address(?:es)?\b", re.IGNORECASE)
+_WHEN: Final = re.compile(r"\bwhen\b|\b(?:what|which) (?:day|date|time(?![ -]?zone)|year)\b", re.IGNORECASE)
 _WHO: Final = re.compile(
     r"(?:^|[.?!:;,]\s*|\b(?:and|or|but|me|know|out|say|by|from|to|for|of) )(?:who(?:m|se)?|where)\b|"
     r"\b(?:what|which) (?:city|town|country|street)\b",
@@ -76,6 +77,7 @@ SAME: Final = [
     words("author writer"),
     words("length distance duration"),
     words("room office"),
+    words("address street"),
     words("member people person staff employee headcount"),
     words("piece item unit stock quantity"),
     words("time hour departure departs departing arrival arrives"),
@@ -141,7 +143,7 @@ def _without_field(goal: Goal, observations: Observations, reads: set[Path]) -> 
         f"{each.tool} {' '.join(map(str, (*each.arguments, *each.arguments.values())))}" for each in observations.all
     )
     known |= {*words_of(calls)} | {word for name in goal.names for word in words_of(name)}
-    for word in goal.words:
+    for word in words_of(_EMAIL.sub("email", goal.text)):
         if word in _ATTRIBUTES and not _all_words({word}) & known and not _AGO.search(goal.plain):
             yield f"No value is in a field for {word}: if there is none, say so."
 

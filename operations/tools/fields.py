@@ -3,8 +3,8 @@
 `who's dealing with it` asks for `assigned_to`, and `how heavy is it` for nothing that a machine with `power_kw` has. A
 small model that writes an answer takes what there is. Asked which one of the fields it is, and then whether that one
 says it, after examples, it is much more reliable: of 21 goals whose answer was in a field that they do not name, or in
-none, a model with 1.5 billion parameters had all right, by the probability of its yes. The bound (`SURE`) was chosen
-with 14 of them; the other 7 had not been looked at.
+none, a model with 1.5 billion parameters had all right, by the probability of its yes. With who made what it is less
+good: it took the designer of a game for who drew it.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ MOST: Final = 30
 SHOWN: Final = 60
 """Characters of a value that it is shown."""
 NONE: Final = "none"
-SURE: Final = 0.8
-"""How much likelier a yes than a no has to be, as a difference of logarithms. Wrong fields had 0.5 at most, the right
-ones 1.1 at least."""
+SURE: Final = 0.6
+"""How much likelier a yes than a no has to be, as a difference of logarithms. Of 16 further questions, six of ten right
+fields had more, and two of six wrong ones; four of those without the example of the photographs, and at least 1.1."""
 TOKENS: Final = 800
 """Tokens of a reply, with the thoughts before it."""
 LIKELIEST: Final = 8
@@ -51,6 +51,7 @@ EXAMPLES: Final = (
     ("How wide is the Ashby Bridge?", "length_m", 220, "no"),
     ("what do I owe for one night", "rate_eur", 80, "yes"),
     ("When was the hall sold?", "built", "1911-05-02", "no"),
+    ("Who took the photographs in the book Low Tide?", "author", "Ada Lind", "no"),
     ("Since when has Ada Lind been with the club?", "joined", "2019-03-01", "yes"),
     ("How many parcels fit into the lorry?", "doors", 3, "no"),
     ("Which town does she come from?", "lives_in", "Ely", "no"),

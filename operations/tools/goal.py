@@ -41,7 +41,7 @@ _RELATIVE: Final = {"today": 0, "tonight": 0, "tomorrow": 1, "yesterday": -1, "h
 _THRESHOLD: Final = re.compile(
     r"\b(?:more|less|\w+er|cost\w* (?:more|less)) than (?=[€$£]?\d)|\b(?:at (?:most|least|the latest)|more or less|"
     r"(?:level|step|floor|rank|grade)s? (?:higher|lower)|no later than|"
-    r"sooner or later|(?:latest|last) (?:rate|news|version|reading|status|value|price))\b",
+    r"sooner or later|most recent|(?:latest|last) (?:rate|news|version|reading|status|value|price))\b",
     re.IGNORECASE,
 )
 """Comparisons with a number, or with nothing."""

@@ -42,6 +42,7 @@ _BESIDE: Final = r"(?:(?: is)?(?: much)?(?: more \w+| less \w+| \w+er) than|,? a
 MOST_LINKS: Final = 4
 """How many calls lead from what a goal names to what it asks for."""
 TWICE: Final = 2
+FEW: Final = 2
 SAID: Final = 3
 """Letters of a text of a table that stands in a goal by no chance."""
 _AGGREGATE: Final = re.compile(r"\b(?:sum|avg|mean|median|count|total|min|max)\s*\(|\+", re.IGNORECASE)
@@ -87,8 +88,10 @@ def _empty_values(computed: Sequence[Computed]) -> Iterator[str]:
     for each in computed:
         if plain(each.value) in (None, "") and not each.value.path:
             yield f"{each.name} has no value."
-        if isinstance(plain(each.value), dict):
-            yield f"{each.name} is a whole object: read the field that the goal asks for."
+        data = plain(each.value)
+        if isinstance(data, dict) or (isinstance(data, list) and any(isinstance(one, dict) for one in data)):
+            what = "a whole object" if isinstance(data, dict) else "a list of whole objects"
+            yield f"{each.name} is {what}: read the field that the goal asks for."
 
 
 def _unknown_literals(
@@ -134,9 +137,14 @@ def _beside(goal: Goal, observations: Observations) -> Iterator[str]:
 def _is_only_absent(name: str, observations: Observations) -> bool:
     """Whether nothing was found about a name, and a tool that has found another one was not asked about it."""
     about = [each for each in observations.all if has_words(name, text_of(each.arguments))]
-    useful = {each.tool for each in observations.all if each.is_useful}
+    useful = {each.tool for each in observations.all if each.is_useful and _takes_words(each)}
     failed = [each for each in about if not each.is_empty]
     return bool(about and useful) and not failed and not useful & {each.tool for each in about}
+
+
+def _takes_words(call: Observed) -> bool:
+    """Whether a call was made with words, and not with numbers alone."""
+    return any(isinstance(value, str) and re.search(r"[^\W\d]", value) for value in call.arguments.values())
 
 
 def unresolved(
@@ -184,9 +192,20 @@ def _uncomputed(
         return
     numbers = numbers_of(observations, reads)
     is_one_of_many = len(numbers) == 1 and len(observations.siblings(numbers[0])) > 1
+    is_one_of_many = is_one_of_many or (len(numbers) == 1 and _is_part_of_sum(observations, numbers[0]))
     if (len(numbers) > 1 or is_one_of_many) and not any({*words_of(str(path[-1]))} & TOTALS for path in numbers):
         what = "of all of them" if is_one_of_many else "of them"
         yield f"The goal asks for one value that is computed {what}{example(goal, observations, reads)}."
+
+
+def _is_part_of_sum(observations: Observations, path: Path) -> bool:
+    """Whether a number stands in an object of nothing but numbers, such as the charges of a ride."""
+    around = observations.at(path[:-1]) if len(path) > FEW else None
+    return (
+        isinstance(around, dict)
+        and len(around) >= FEW
+        and all(isinstance(each, int | float) for each in around.values())
+    )
 
 
 def _chains(goal: Goal, observations: Observations, reads: set[Path], literals: set[str]) -> Iterator[str]:

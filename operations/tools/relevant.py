@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final
 
 from ..form.currency import code_of
@@ -26,6 +27,9 @@ from .values import Path, Value, name_of
 NOT_ASKED: Final = "The goal does not ask for"
 """The beginning of a hint that an answer is in another field than the goal asks for."""
 _WHICH: Final = re.compile(r"\b(?:which|what) ([a-z]+)\b", re.IGNORECASE)
+_PLURAL: Final = re.compile(
+    r"\b(?:which|what)(?: of the| of these| of those)? [a-z]+[a-rt-z]s\b(?! (?:is|was|does|has)\b)"
+)
 _OF_WHAT: Final = re.compile(r"\bhow (?:many|much) [a-z]+ of ([a-z]+)\b", re.IGNORECASE)
 TWO: Final = 2
 """Values of an answer to two questions, at least."""
@@ -56,6 +60,8 @@ _PERIODS: Final = {
 """Words for periods of time."""
 _BEGINNING: Final = words("from start since begin begins starts")
 _END: Final = words("to until till end ends expires expiry")
+_NEWEST: Final = words("latest last newest recent current")
+_OLDEST: Final = words("first earliest oldest original")
 _ENDS: Final = re.compile(r"\b(?:runs? out|expir\w+|until|till|ends?|ending|clos\w+|shuts?|no longer)\b")
 _BEGINS: Final = re.compile(r"\b(?:from|since|starts?|starting|begins?|opens?|opening|how early)\b")
 _LEAVES_OUT: Final = re.compile(r"\b(?:leav\w+ out|without|except\w*|excluding|not counting|apart from)(?: the)? (\w+)")
@@ -128,9 +134,11 @@ def irrelevant(
     named = {path[:-1] for path in own if path not in other and _said(str(path[-1]), goal)}
     if len(more := [path for path in other if path[:-1] in named]) > 1:
         yield _not_asked(goal, observations, more)
+    yield from _one_of_many(goal, observations, values)
     yield from _other_than_named(goal, observations, own)
     yield from _of_another_part(goal, observations, own)
     yield from _of_other_end(goal, own)
+    yield from _through_other_end(goal, observations, own)
     yield from _of_another_period(goal, values)
     yield from _left_out_of(goal, values)
     for value, read in values:
@@ -198,6 +206,20 @@ def _of_other_end(goal: Goal, own: Sequence[Path]) -> Iterator[str]:
             yield f"The goal asks for the beginning, and {path[-1]} is the end."
 
 
+def _through_other_end(goal: Goal, observations: Observations, own: Sequence[Path]) -> Iterator[str]:
+    """What was followed from the first of several, for a goal that asks for the latest one; or the other way round."""
+    said = {*goal.words}
+    for one, other in ((_NEWEST, _OLDEST), (_OLDEST, _NEWEST)):
+        if not said & one or said & other:
+            continue
+        for name in sorted({str(path[0]) for path in own}):
+            asked = {normalize(str(value)) for value in observations.by_name[name].arguments.values()}
+            links = [words_of_key(str(at[-1])) for at, leaf in observations.leaves() if normalize(str(leaf)) in asked]
+            if any({*link} & other for link in links) and not any({*link} & one for link in links):
+                wrong, right = min({*chain(*links)} & other), min(said & one)
+                yield f"{name} is about the {wrong}, and the goal asks for the {right}."
+
+
 def _of_another_period(goal: Goal, values: Sequence[tuple[Value, set[Path]]]) -> Iterator[str]:
     """What is so much a day, as it stands, for a goal that names weeks."""
     periods = {word for word in goal.words if word in _PERIODS}
@@ -215,6 +237,20 @@ def _left_out_of(goal: Goal, values: Sequence[tuple[Value, set[Path]]]) -> Itera
     for value, _ in values:
         if value.path and {*words_of_key(str(value.path[-1]))} & left:
             yield f"The goal leaves out the {value.path[-1]}: give the rest as a value."
+
+
+def _one_of_many(goal: Goal, observations: Observations, values: Sequence[tuple[Value, set[Path]]]) -> Iterator[str]:
+    """Fields of one entry of a list, for a goal that asks for all that are of a kind: which films."""
+    entries = {value.path and observations.entry(value.path) for value, _ in values}
+    siblings = max((len(observations.siblings(value.path)) for value, _ in values if value.path), default=0)
+    if (
+        _PLURAL.search(goal.plain)
+        and not goal.compares
+        and len(entries) == 1
+        and None not in entries
+        and siblings > TWO
+    ):
+        yield "The goal asks for all that are so: choose the entries of the list by that."
 
 
 def is_known(leaf: Any, goal: Goal, observations: Observations) -> bool:

@@ -59,6 +59,8 @@ def numbers(text: str) -> list[str]:
     return re.findall(r"(?<![^\W_])\d+(?:[.,]\d+)*", normalize(text))
 
 
+_CLOCK: Final = re.compile(r"(\d{1,3}):([0-5]\d)(?::([0-5]\d))?")
+"""A time of the day, or how long something took; of two of one form the order is the same, whatever the parts are."""
 _DATED: Final = re.compile(r"\d{1,2}\.? [^\W\d_]{3,9}\.? \d{4}|[^\W\d_]{3,9}\.? \d{1,2}, \d{4}")
 """A date with its month in words."""
 
@@ -280,6 +282,9 @@ def _measure(data: Any, key: str) -> tuple[Decimal, str, bool] | None:
     is_day = re.match(r"\d{4}-\d\d-\d\d", data) or _DATED.fullmatch(data)
     if is_day and (day := date_of(data if _DATED.fullmatch(data) else data[:10])):
         return Decimal(day.toordinal()), data, True
+    if clock := _CLOCK.fullmatch(data):
+        hours, minutes, seconds = (int(part or 0) for part in clock.groups())
+        return Decimal(hours * 3600 + minutes * 60 + seconds), data, False
     found = units.quantity(data)
     if found is None:
         return None
@@ -323,6 +328,8 @@ def _difference(first: Rank, second: Rank) -> str:
     if first.is_date and not (first.shown.isdigit() and second.shown.isdigit()):  # those are years
         is_day = date_of(first.shown[:10]) and date_of(second.shown[:10])
         return f" The difference is {abs(first.order - second.order)} days." if is_day else ""
+    if _CLOCK.fullmatch(first.shown):
+        return ""
     one, other = units.quantity(first.shown), units.quantity(second.shown)
     if one is None and other is None:
         return f" The difference is {_number(abs(first.order - second.order))}."

@@ -200,6 +200,80 @@ def test_a_comparison_that_the_model_does_not_write() -> None:
     assert found(goal, observations(*moons), {}) is None
 
 
+def test_the_latest_of_several() -> None:
+    """What was followed from the first one is not of it."""
+    show: Call = (
+        "show",
+        {"title": "Static"},
+        {"title": "Static", "first_episode": "ep-7001", "latest_episode": "ep-7064"},
+    )
+    first, latest = (
+        ("episode", {"id": number}, {"id": number, "guest": guest})
+        for number, guest in (("ep-7001", "Ruth Adeyo"), ("ep-7064", "Ham Torvo"))
+    )
+    for goal, right in (
+        ("Who was the guest of the most recent episode of Static?", "Ham Torvo"),
+        ("Who was the guest of the first episode of Static?", "Ruth Adeyo"),
+    ):
+        verdicts = [judge(goal, [show, first, latest], guest=f"{name}['guest']") for name in ("o2", "o3")]
+        assert [right in each.text for each in verdicts if each.supported] == [True]
+
+
+FILMS: Call = (
+    "festival",
+    {"day": "Saturday"},
+    [
+        {"film": "Paper Rivers", "subtitles": "English", "sold_out": False},
+        {"film": "Old Tin", "subtitles": "French", "sold_out": False},
+        {"film": "Night Bakery", "subtitles": "English", "sold_out": False},
+    ],
+)
+
+
+def test_one_of_several_that_are_so() -> None:
+    """One entry is no answer to which films they are, nor is the whole list."""
+    goal = "Which films on Saturday have English subtitles?"
+    assert "choose the entries" in judge(goal, [FILMS], film="o1[0]['film']", language="o1[0]['subtitles']").hint
+    assert "whole objects" in judge(goal, [FILMS], films="[each for each in o1 if each['subtitles'] == 'English']").hint
+    verdict = judge(goal, [FILMS], films="[each['film'] for each in o1 if each['subtitles'] == 'English']")
+    assert (verdict.text, verdict.supported) == ("films: Paper Rivers, Night Bakery", True)
+
+
+FARM: Call = ("farm", {"id": "WF-4"}, {"id": "WF-4", "manager": {"name": "Ada Ask", "email": "ask@garrow.example"}})
+ROOM: Call = ("saleroom", {"code": "NTH"}, {"code": "NTH", "street": "14 Row", "town": "Melbury", "seats": 90})
+CODER: Call = ("developer", {"login": "mirano"}, {"login": "mirano", "time_zone": "Asia/Tokyo", "commits": 90})
+RUNS: list[Call] = [
+    ("race", {"bib": bib}, {"bib": bib, "runner": name, "finish": time})
+    for bib, name, time in ((4410, "Greta", "3:41:08"), (4417, "Odile", "3:38:55"))
+]
+
+
+@pytest.mark.parametrize(
+    ("goal", "calls", "values"),
+    [
+        ("Give me the e-mail address of the manager of the farm WF-4.", [FARM], {"x": "o1['manager']['email']"}),
+        ("At what address is the saleroom NTH?", [ROOM], {"a": "o1['street']", "b": "o1['town']"}),
+        ("What time zone is the developer mirano in?", [CODER], {"x": "o1['time_zone']"}),
+        (
+            "Of 4410 and 4417 of the Aldermoor Marathon, whose finish was the earlier one?",
+            [*RUNS, ("server", {"name": "Aldermoor Marathon"}, 404)],
+            {"a": "o1['finish']", "b": "o2['finish']"},
+        ),
+    ],
+)
+def test_words_that_mean_something_else_together(goal: str, calls: list[Call], values: dict[str, str]) -> None:
+    """An e-mail address is no address, a time zone no time; a call about numbers takes no name."""
+    verdict = judge(goal, calls, **values)
+    assert verdict.supported, verdict
+
+
+def test_times_are_compared() -> None:
+    """As they are, and without a difference, whose unit nobody knows."""
+    goal = "Which runner finished in the shorter time, 4410 or 4417?"
+    verdict = judge(goal, RUNS, a="o1['finish']", b="o2['finish']")
+    assert verdict.text == "4417: 3:38:55, the lowest; 4410 3:41:08.\nfinish (4410): 3:41:08\nfinish (4417): 3:38:55"
+
+
 @pytest.mark.parametrize(
     ("period", "kilos"), [("in two weeks", "91 kg"), ("in a fortnight", "91 kg"), ("in 3 days", "19.5 kg")]
 )
@@ -219,6 +293,15 @@ def test_a_day_is_no_week() -> None:
         "meat_per_day is for a day: multiply it."
     )
     assert judge(goal, [TIGER], x="o1['diet']['meat_per_day'] * 14").supported
+
+
+def test_one_part_of_a_total() -> None:
+    """The tip is not all that was charged."""
+    charges = {"fare": 14.8, "waiting": 2.1, "tip": 2.0}
+    ride: Call = ("ride", {"number": "R-90"}, {"ride": "R-90", "km": 9.6, "charges_eur": charges})
+    goal = "Add up everything I was charged for the ride R-90, tip included."
+    assert "computed of all of them" in judge(goal, [ride], tip="o1['charges_eur']['tip']").hint
+    assert judge(goal, [ride], total="sum(o1['charges_eur'].values())").text.startswith("total: 18.9")
 
 
 def test_what_the_goal_leaves_out() -> None:
