@@ -411,6 +411,9 @@ def _picked(goal: Goal, observations: Observations, computed: Sequence[Computed]
         own = [each for each in _scalars(entry) if not all(each in list(_scalars(other)) for other in siblings)]
         days = {date_of(str(each)) for each in own if _DAY.match(str(each))}
         named = any(is_in_goal(each, goal) or normalize(str(each)) in arguments for each in own)
+        said = {each for each in own if isinstance(each, str) and is_in_goal(each, goal)}
+        if said and sum(said <= {*_scalars(other)} for other in siblings) > 1:
+            yield f"Several entries of {path[0]} have {', '.join(sorted(said))}: choose by all that the goal asks for."
         if not (named or days & goal.days):
             place = "".join(f"[{key!r}]" for key in path[1:])
             yield f"Nothing in {path[0]}{place} is in the goal: find the entry by it."

@@ -27,9 +27,6 @@ from .values import Path, Value, name_of
 NOT_ASKED: Final = "The goal does not ask for"
 """The beginning of a hint that an answer is in another field than the goal asks for."""
 _WHICH: Final = re.compile(r"\b(?:which|what) ([a-z]+)\b", re.IGNORECASE)
-_PLURAL: Final = re.compile(
-    r"\b(?:which|what)(?: of the| of these| of those)? [a-z]+[a-rt-z]s\b(?! (?:is|was|does|has)\b)"
-)
 _OF_WHAT: Final = re.compile(r"\bhow (?:many|much) [a-z]+ of ([a-z]+)\b", re.IGNORECASE)
 TWO: Final = 2
 """Values of an answer to two questions, at least."""
@@ -134,7 +131,6 @@ def irrelevant(
     named = {path[:-1] for path in own if path not in other and _said(str(path[-1]), goal)}
     if len(more := [path for path in other if path[:-1] in named]) > 1:
         yield _not_asked(goal, observations, more)
-    yield from _one_of_many(goal, observations, values)
     yield from _other_than_named(goal, observations, own)
     yield from _of_another_part(goal, observations, own)
     yield from _of_other_end(goal, own)
@@ -237,20 +233,6 @@ def _left_out_of(goal: Goal, values: Sequence[tuple[Value, set[Path]]]) -> Itera
     for value, _ in values:
         if value.path and {*words_of_key(str(value.path[-1]))} & left:
             yield f"The goal leaves out the {value.path[-1]}: give the rest as a value."
-
-
-def _one_of_many(goal: Goal, observations: Observations, values: Sequence[tuple[Value, set[Path]]]) -> Iterator[str]:
-    """Fields of one entry of a list, for a goal that asks for all that are of a kind: which films."""
-    entries = {value.path and observations.entry(value.path) for value, _ in values}
-    siblings = max((len(observations.siblings(value.path)) for value, _ in values if value.path), default=0)
-    if (
-        _PLURAL.search(goal.plain)
-        and not goal.compares
-        and len(entries) == 1
-        and None not in entries
-        and siblings > TWO
-    ):
-        yield "The goal asks for all that are so: choose the entries of the list by that."
 
 
 def is_known(leaf: Any, goal: Goal, observations: Observations) -> bool:

@@ -233,7 +233,10 @@ FILMS: Call = (
 def test_one_of_several_that_are_so() -> None:
     """One entry is no answer to which films they are, nor is the whole list."""
     goal = "Which films on Saturday have English subtitles?"
-    assert "choose the entries" in judge(goal, [FILMS], film="o1[0]['film']", language="o1[0]['subtitles']").hint
+    assert (
+        "Several entries of o1 have English"
+        in judge(goal, [FILMS], film="o1[0]['film']", language="o1[0]['subtitles']").hint
+    )
     assert "whole objects" in judge(goal, [FILMS], films="[each for each in o1 if each['subtitles'] == 'English']").hint
     verdict = judge(goal, [FILMS], films="[each['film'] for each in o1 if each['subtitles'] == 'English']")
     assert (verdict.text, verdict.supported) == ("films: Paper Rivers, Night Bakery", True)
@@ -293,6 +296,25 @@ def test_a_day_is_no_week() -> None:
         "meat_per_day is for a day: multiply it."
     )
     assert judge(goal, [TIGER], x="o1['diet']['meat_per_day'] * 14").supported
+
+
+def test_one_of_several_entries_that_the_goal_may_mean() -> None:
+    """An entry taken by its place, while another one has the same words of the goal."""
+    courses: Call = (
+        "courses",
+        {"language": "Latin"},
+        [
+            {"course": "L-1", "level": "A1", "when": "evening", "places_left": 0},
+            {"course": "L-2", "level": "A1", "when": "morning", "places_left": 5},
+            {"course": "L-3", "level": "A1", "when": "evening", "places_left": 3},
+        ],
+    )
+    goal = "Which A1 evening course in Latin still has places left?"
+    verdict = judge(goal, [courses], left="o1[0]['places_left']")
+    assert verdict.hint.startswith("Several entries of o1 have evening: choose by all that the goal asks for.")
+    assert judge(
+        "How many places are left in the A1 morning course in Latin?", [courses], x="o1[1]['places_left']"
+    ).supported
 
 
 def test_one_part_of_a_total() -> None:
