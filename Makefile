@@ -46,12 +46,15 @@ format: setup  ## let the formatter and the linter mend what they can; write ane
 	npm --prefix clients/typescript run --silent format
 	npm --prefix console run --silent format
 
-bench: setup  ## the project's benchmarks against peers, as ratios in one run: about half an hour
+bench: setup  ## the project's benchmarks against peers, as ratios in one run: about 40 minutes
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.paced --only stream,memory,sqlite,redis,sse-starlette,fastapi,node,go --rounds 3
 	$(BIN)/python -m bench.relay --rounds 3
 	$(BIN)/python -m bench.growth --plots docs/figures
 	$(BIN)/python -m bench.listing
+	$(BIN)/python -m bench.workers
+	$(BIN)/python -m bench.stalled
+	$(BIN)/python -m bench.sharing
 
 wheel: setup  ## build the package, with the console and the client inside, in dist/
 	$(BIN)/python -m hatchling build --target wheel

@@ -1,6 +1,6 @@
-"""What relayed streams cost: many upstream streams of some events a second, beside a proxy made of `requests`.
+"""What relayed streams cost: many upstream streams of some events a second, beside a proxy of `requests`, and nginx.
 
-    python -m bench.relay --only relay,memory,sqlite --streams 200 --rate 20 --seconds 8 --rounds 3
+    python -m bench.relay --only relay,memory,sqlite,nginx --streams 200 --rate 20 --seconds 8 --rounds 3
 
 It prints, for each contender, the processor time of the worker for a million events, and how long an event takes from
 the service behind it to its viewer. Every round measures every contender, so that noise affects all of them.
@@ -26,6 +26,7 @@ CONTENDERS = {
     "relay": ("/relay", "memory"),
     "memory": ("/operations/chat", "memory"),
     "sqlite": ("/operations/chat", "sqlite"),
+    "nginx": ("/chat", "memory"),
 }
 SETTLE = 1.0
 """Seconds that the streams run before the measurement: all of them have caught up."""
@@ -33,7 +34,7 @@ SETTLE = 1.0
 
 def main() -> None:
     """Measures, and prints a table."""
-    options = parser("relay", __doc__, "relay,memory,sqlite", 20.0).parse_args()
+    options = parser("relay", __doc__, "relay,memory,sqlite,nginx", 20.0).parse_args()
     with service(options.rate) as port:
         compare("relayed streams", options, lambda name: measure(name, port, options))
 
@@ -59,6 +60,9 @@ def service(rate: float) -> Iterator[int]:
 
 def proxy(name: str, port: int) -> Contender:
     """The contender in front of the service on `port`."""
+    if name == "nginx":
+        command = [sys.executable, "-m", "bench.apps.nginx"]
+        return Contender(name, lambda own: [*command, str(own), str(port)])
     return Contender(name, gunicorn(f"proxies:create({port})"), store=CONTENDERS[name][1])
 
 

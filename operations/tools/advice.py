@@ -102,8 +102,8 @@ def _about_found(goal: Goal, observations: Observations, tools: Sequence[Tool]) 
             continue
         if kind_words(leaf) or date_of(leaf[:10]) or {*words_of(key)} <= _SAYS_LITTLE:
             continue
-        words = {*words_of(key)} - _SAYS_LITTLE
-        of_name = (first_call(tool, leaf) for tool in tools if words & _subjects(tool))
+        telling = {*words_of(key)} - _SAYS_LITTLE
+        of_name = (first_call(tool, leaf) for tool in tools if telling & _subjects(tool))
         is_code = re.search(r"\d", leaf) is not None
         yield from filter(None, [*of_name, _call_alike(leaf, observations) if is_code or is_named(key, goal) else None])
 

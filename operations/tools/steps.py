@@ -108,8 +108,9 @@ class AgentRun:
         verdict, step = yield from self._steps(first, opened)
         if verdict is None or not verdict.supported:
             by_itself = yield from self._found()
-            while by_itself is None and (yield from self._look_further()):
-                verdict = None
+            following = step if verdict is None else step + 1
+            while by_itself is None and (yield from self._look_further(following)):
+                verdict, step, following = None, following + 1, following + 1
                 by_itself = yield from self._found()
             self._reached = self._reached or by_itself is not None
             verdict = by_itself or verdict
@@ -160,12 +161,11 @@ class AgentRun:
                 break
         return None, len(self.steps) + 1
 
-    def _look_further(self) -> Generator[Event, Any, bool]:
-        """Makes the calls that may find more, before the run gives up; whether one of them did."""
+    def _look_further(self, step: int) -> Generator[Event, Any, bool]:
+        """Makes the calls that may find more, in a step of their own, before the run gives up; whether one did."""
         seen = self._seen()
         if len(self.steps) >= self.max_steps or time.monotonic() >= self.deadline:
             return False
-        step = len(self.steps) + 1
         calls = self._own_calls(further(self._goal, seen, self.tools), step, 1)
         if not calls:
             return False

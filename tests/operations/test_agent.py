@@ -664,6 +664,7 @@ def test_calls_are_made_before_a_run_gives_up(run: Run, monkeypatch: pytest.Monk
     )
     assert kinds(done) == [(True, True), (True, True), (False, True)]
     assert [[call.arguments["place"] for call in step.calls] for step in done.result.steps] == [["Oslo"], ["Lisbon"]]
+    assert [step.step for step in done.result.steps] == [1, 3]  # after the answer of the second one
     assert "Portugal" in done.model.prompt(2)
     assert (done.result.support, left) == ("unsupported", [])
 
