@@ -29,16 +29,16 @@ def main() -> None:
     print("| 400 connections, two workers | share of the busier worker, % |\n|---|---|")
     for held in (True, False):
         for seconds in (1.0, 0.0):
-            with two_workers(sys.argv[1:]) as port:
-                shares = [share(port, held, seconds) for _ in range(ROUNDS)]
+            with two_workers(sys.argv[1:]) as (port, workers):
+                shares = [share(port, workers, held, seconds) for _ in range(ROUNDS)]
             kind = "streams that stay open" if held else "short answers"
             when = "within a second" if seconds else "at once"
             print(f"| {kind}, {when} | {', '.join(f'{each:.0f}' for each in shares)} |", flush=True)
 
 
 @contextmanager
-def two_workers(options: list[str]) -> Iterator[int]:
-    """The port of a server with two workers, which both answer."""
+def two_workers(options: list[str]) -> Iterator[tuple[int, set[int]]]:
+    """The port of a server with two workers, which both answer, and their process ids."""
     with closing(socket.create_server((HOST, 0))) as sock:
         port: int = sock.getsockname()[1]
     config = ["-c", str(ROOT / "gunicorn.conf.py"), "-w", "2", "-b", f"{HOST}:{port}", "--log-level", "warning"]
@@ -47,15 +47,14 @@ def two_workers(options: list[str]) -> Iterator[int]:
         command = [sys.executable, "-m", "gunicorn", *config, *options, "bench.apps.headway:app"]
         process = subprocess.Popen(command, cwd=folder, env=environment)
         try:
-            wait_for_workers(process.pid, port)
-            yield port
+            yield port, workers_of(process.pid, port)
         finally:
             process.terminate()
             process.wait()
 
 
-def wait_for_workers(master: int, port: int) -> None:
-    """Returns once both workers have answered."""
+def workers_of(master: int, port: int) -> set[int]:
+    """The process ids of both workers, once they have answered."""
     seen: set[bytes] = set()
     end = time.monotonic() + TIMEOUT
     while len(seen) < 2:
@@ -65,11 +64,12 @@ def wait_for_workers(master: int, port: int) -> None:
             seen |= {*pids(port, 8, 0.0)}
         except OSError:
             time.sleep(0.1)
+    return {int(pid) for pid in seen}
 
 
-def share(port: int, held: bool, seconds: float) -> float:
+def share(port: int, workers: set[int], held: bool, seconds: float) -> float:
     """The percentage of the connections that the busier worker got."""
-    counts = streams(port, seconds) if held else Counter(pids(port, CONNECTIONS, seconds))
+    counts = streams(port, workers, seconds) if held else Counter(pids(port, CONNECTIONS, seconds))
     return 100 * max(counts.values()) / sum(counts.values())
 
 
@@ -90,9 +90,8 @@ def pids(port: int, count: int, seconds: float) -> list[bytes]:
     return found
 
 
-def streams(port: int, seconds: float) -> Counter[int]:
+def streams(port: int, workers: set[int], seconds: float) -> Counter[int]:
     """How many of the connections each worker has that come evenly within so many seconds, and stay."""
-    workers = [int(pid) for pid in {*pids(port, 40, 0.2)}]
     before = {pid: open_files(pid) for pid in workers}
     viewers, start = [], time.monotonic()
     for number in range(CONNECTIONS):
