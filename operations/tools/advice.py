@@ -82,13 +82,7 @@ def further(goal: Goal, observations: Observations, tools: Sequence[Tool]) -> li
     About each name of the goal, and about what was found that a tool takes: the sheet of a compound.
     """
     calls = [*unasked(goal, observations, tools), *_about_found(goal, observations, tools)]
-    made = {(each.tool, normalize(str(value))) for each in observations.all for value in each.arguments.values()}
-    new: dict[tuple[str, str], Call] = {}
-    for name, arguments in calls:
-        given = [normalize(str(value)) for value in arguments.values() if value is not None]
-        if not any((name, each) in made for each in given):
-            new.setdefault((name, " ".join(given)), (name, arguments))
-    return list(new.values())[:MOST_CALLS]
+    return list({f"{name} {arguments}": (name, arguments) for name, arguments in calls}.values())[:MOST_CALLS]
 
 
 def _about_found(goal: Goal, observations: Observations, tools: Sequence[Tool]) -> Iterator[Call]:

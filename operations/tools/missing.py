@@ -43,6 +43,7 @@ MOST_LINKS: Final = 4
 """How many calls lead from what a goal names to what it asks for."""
 TWICE: Final = 2
 FEW: Final = 2
+"""Keys to a number in an object of an observation, and numbers that make a sum, at least."""
 SAID: Final = 3
 """Letters of a text of a table that stands in a goal by no chance."""
 _AGGREGATE: Final = re.compile(r"\b(?:sum|avg|mean|median|count|total|min|max)\s*\(|\+", re.IGNORECASE)

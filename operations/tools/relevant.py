@@ -306,8 +306,18 @@ def miscomputed(goal: Goal, values: Sequence[tuple[str, Value]], reads: set[Path
         many = isinstance(value.data, list) and len(value.data) > 1
         if many and goal.asks_for_total and len(values) == 1:
             yield "The goal asks for one value that is computed of several, and not for a list."
-        if MEAN.search(goal.plain) and isinstance(value.data, Decimal) and "/" not in expression:
+        if MEAN.search(goal.plain) and isinstance(value.data, Decimal) and not _divides(expression, len(reads)):
             yield "The goal asks for a mean: divide the sum by how many there are."
+
+
+def _divides(expression: str, count: int) -> bool:
+    """Whether an expression divides by what is computed, or by how many values there are."""
+    return any(
+        isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.Div | ast.FloorDiv)
+        and (not isinstance(node.right, ast.Constant) or node.right.value == count)
+        for node in ast.walk(ast.parse(expression.strip(), mode="eval"))
+    )
 
 
 def _operators(expression: str) -> Iterator[type[ast.operator]]:

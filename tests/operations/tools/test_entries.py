@@ -90,6 +90,12 @@ def test_a_limit_in_the_unit_of_its_field(monkeypatch: pytest.MonkeyPatch, limit
     assert not any("waits" in each for each in conditions)
 
 
+def test_a_limit_of_no_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the model is sure of none, there is no condition."""
+    goal = "Which days in Wick have winds above 20?"
+    assert asked(monkeypatch, goal, [DAYS], NO, NO, NO, NO)[0] is None
+
+
 def test_how_many_entries_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """Over all pages of a list."""
     pages = [

@@ -341,6 +341,7 @@ def test_a_mean_is_divided_by_how_many_there_are() -> None:
     assert judge(goal, [rain], x=f"{total} / 3").text == "x: 56"
     assert judge(goal, [rain], x=f"{total} / 3").supported
     assert not judge(goal, [rain], x=f"{total} / 4").supported
+    assert not judge(goal, [rain], x=f"{total} / 2").supported
 
 
 def test_a_list_without_entries() -> None:
