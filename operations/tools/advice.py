@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from ..form.dates import date_of
 from ..form.words import normalize
@@ -14,12 +14,8 @@ from .asked import asks_for_other, field_words, is_asked_for_itself, key_words, 
 from .base import Tool
 from .goal import Goal
 from .missing import is_in_goal, is_long, is_named, look_up, names_entry, names_without_call, unresolved
-from .nothing import MOST_CALLS, asked_hosts, first_call, missing_call, unasked
+from .nothing import MOST_CALLS, Call, asked_hosts, first_call, is_asked, missing_call, unasked
 from .observed import Observations, has_words, words, words_of
-
-Call = tuple[str, dict[str, Any]]
-"""A tool and its arguments."""
-
 
 _SAYS_LITTLE: Final = words("name title date time type status description")
 """Words in the names of fields and of parameters that say nothing about what may be looked up."""
@@ -79,9 +75,13 @@ def _unfollowed(
 def further(goal: Goal, observations: Observations, tools: Sequence[Tool]) -> list[Call]:
     """Calls that nobody has made, and that may find what the goal asks for, before a run gives up.
 
-    About each name of the goal, and about what was found that a tool takes: the sheet of a compound.
+    About what was found that a tool takes, such as the sheet of a compound, and about each name of the goal.
     """
-    calls = [*unasked(goal, observations, tools), *_about_found(goal, observations, tools)]
+    calls = [
+        call
+        for call in (*_about_found(goal, observations, tools), *unasked(goal, observations, tools))
+        if not is_asked(call[0], next(iter(call[1].values())), observations)
+    ]
     return list({f"{name} {arguments}": (name, arguments) for name, arguments in calls}.values())[:MOST_CALLS]
 
 
@@ -92,7 +92,7 @@ def _about_found(goal: Goal, observations: Observations, tools: Sequence[Tool]) 
         key = str(path[-1])
         entry, siblings = observations.entry(path), observations.siblings(path)
         is_other = entry and len(siblings) > 1 and not names_entry(observations.at(entry), goal)
-        if not isinstance(leaf, str) or is_long(leaf) or is_other or normalize(leaf) in observations.called:
+        if not isinstance(leaf, str) or is_long(leaf) or is_other:
             continue
         if kind_words(leaf) or date_of(leaf[:10]) or {*words_of(key)} <= _SAYS_LITTLE:
             continue

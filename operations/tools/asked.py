@@ -25,7 +25,10 @@ _HOW_MUCH: Final = re.compile(
 _BETWEEN: Final = re.compile(r"\b(?:how (?:long|much|many|far)|difference)\b.*\bbetween\b.* and\b")
 _IN_UNIT: Final = re.compile(r"\b(?:in|into|how many) ([^\W\d_]{3,})\b")
 _EMAIL: Final = re.compile(r"\be-?mail address(?:es)?\b", re.IGNORECASE)
-_WHEN: Final = re.compile(r"\bwhen\b|\b(?:what|which) (?:day|date|time(?![ -]?zone)|year)\b", re.IGNORECASE)
+_WHEN: Final = re.compile(
+    r"\bwhen\b|\b(?:what|which)(?:(?:['’]s| is| was) the(?: \w+)?)? (?:day|date|time(?![ -]?zone)|year)\b",
+    re.IGNORECASE,
+)
 _WHO: Final = re.compile(
     r"(?:^|[.?!:;,]\s*|\b(?:and|or|but|me|know|out|say|by|from|to|for|of) )(?:who(?:m|se)?|where)\b|"
     r"\b(?:what|which) (?:city|town|country|street)\b",
@@ -136,6 +139,7 @@ def _without_field(goal: Goal, observations: Observations, reads: set[Path]) -> 
     keys += [path[-1] for path, leaf in observations.leaves() if normalize(str(leaf)) in observations.called]
     known = {word for key in keys for word in key_words(str(key))}
     known |= {"price" for key in keys for part in words_of_key(str(key)) if part == "per" or code_of(part)}
+    known |= {unit.dimension for key in keys if (unit := unit_of_field(str(key)))}
     for path in reads:
         text = str(observations.at(path))
         known |= {*kind_words(text), *(words_of(text) if len(text) > SHORT else ())}

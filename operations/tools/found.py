@@ -34,11 +34,10 @@ def found(goal: Goal, observations: Observations, tools: Tools) -> support.Verdi
         return computed
     if special := _empty_list(goal, observations) or _compared(goal, observations, tools):
         return special
-    alone = [name for name in goal.names if not any(name in title for title in goal.titles)]
-    if goal.compares or goal.is_yes_or_no or len(alone) + len(goal.titles) > 1 or goal.may_ask_for_more:
+    if goal.is_yes_or_no or not is_of_one(goal):
         return None
     candidates: dict[tuple[bool, int, int], dict[str, support.Verdict]] = {}
-    for path, leaf in _fields(observations):
+    for path, leaf in observations.fields():
         place = _place(goal, path, leaf)
         if place is None or is_in_goal(leaf, goal) or is_long(leaf):
             continue
@@ -79,20 +78,33 @@ def _nothing_of_the_kind(goal: Goal, observations: Observations, tools: Tools) -
     return None
 
 
+def is_of_one(goal: Goal) -> bool:
+    """Whether a goal asks for one field of one thing."""
+    alone = [name for name in goal.names if not any(name in title for title in goal.titles)]
+    return not (goal.compares or goal.may_ask_for_more or len(alone) + len(goal.titles) > 1)
+
+
 def _compared(goal: Goal, observations: Observations, tools: Tools) -> support.Verdict | None:
     """The comparison by a field of each of several things that the goal names, if only one passes the checks."""
+    supported = comparisons(goal, observations, tools) if goal.compares else {}
+    return next(iter(supported.values()))[0] if len(supported) == 1 else None
+
+
+def comparisons(goal: Goal, observations: Observations, tools: Tools) -> dict[str, list[support.Verdict]]:
+    """The comparisons of several things that the goal names that pass all checks, by the field that is compared."""
     places: dict[tuple[str | int, ...], list[Path]] = {}
-    for path, _ in observations.leaves() if goal.compares else ():
+    for path, _ in observations.leaves():
         call = observations.by_name[str(path[0])]
-        if not observations.siblings(path) and call.subject in goal.names:
+        if not observations.siblings(path) and call.subject in (*goal.names, *goal.numbers):
             places.setdefault((call.tool, *path[1:]), []).append(path)
-    verdicts = [
-        support.judge(goal, observations, [(str(path[-1]), expression_of(path)) for path in paths], "", tools)
-        for paths in places.values()
-        if len(paths) > 1 and ranking(goal, observations, {*paths})
-    ]
-    supported = [verdict for verdict in verdicts if verdict.supported]
-    return supported[0] if len(supported) == 1 else None
+    found: dict[str, list[support.Verdict]] = {}
+    for paths in places.values():
+        if len(paths) > 1 and ranking(goal, observations, {*paths}):
+            values = [(str(path[-1]), expression_of(path)) for path in paths]
+            verdict = support.judge(goal, observations, values, "", tools)
+            if verdict.supported:
+                found.setdefault(name_of(paths[0]), []).append(verdict)
+    return found
 
 
 _ENTRIES: Final = re.compile(
@@ -144,16 +156,6 @@ def _no_field(goal: Goal, observations: Observations, tools: Tools) -> support.V
     if next(names_without_call(goal, observations, ()), None):
         return None
     return support.Verdict(fields_without_answer(goal, observations), True)
-
-
-def _fields(observations: Observations) -> Iterator[tuple[Path, Any]]:
-    """All values with their paths, and the fields that have none."""
-    records = {observations.record(path) for path, _ in observations.leaves()}
-    yield from observations.leaves()
-    for place in records:
-        record = observations.at(place)
-        nulls = [key for key, value in record.items() if value is None] if isinstance(record, dict) else ()
-        yield from (((*place, key), None) for key in nulls)
 
 
 def _place(goal: Goal, path: Path, leaf: Any) -> tuple[bool, int] | None:

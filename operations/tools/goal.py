@@ -122,6 +122,9 @@ _YES_NO: Final = re.compile(
 """And not `could you tell me when ...`."""
 
 
+_AMOUNT: Final = re.compile(r"(?<![\w.,])(?=[€$£]? ?(\d[\d.,]*))([€$£]?) ?\d[\d.,]* ?([^\W\d_]*)")
+LONG_ID: Final = 3
+"""Digits of a number that is that of something."""
 LONG_UNIT: Final = 3
 """Letters of a unit that is written as a word."""
 
@@ -199,7 +202,7 @@ class Goal:
                 names[-1] += f" {word}"
             is_part = bool(joins and names and between == " " and re.fullmatch("[b-hj-z]", word))
             is_name = is_name or is_part
-            is_other = not is_part and _is_other(word) and not (joins and between == " " and _is_measure(word))
+            is_other = not is_part and _is_other(word) and not (joins and between == " " and _joins(word))
             if is_name and not is_other:
                 names[-1:] = [f"{names[-1]} {ampersand}{word}"] if joins and between == " " else [*names[-1:], word]
             joins, ampersand = is_name and match[0] == word and not is_other, ""
@@ -230,6 +233,14 @@ class Goal:
         for found in sorted(self._dates, key=lambda found: -found[1]):
             rest = rest[: found[1]] + " " + rest[found[2] :]
         return [number.rstrip(".,") for number in _NUMBER.findall(rest)]
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Those of its numbers that may be that of something: long ones, that are no amount of anything."""
+        amounts = {found[1].rstrip(".,") for found in _AMOUNT.finditer(self.plain) if found[2] or _is_amount(found)}
+        times = re.findall(r"\d{1,2}[:.]\d\d\b", self.plain)
+        amounts.update(times)
+        return [each for each in self.numbers if len(re.sub(r"\D", "", each)) >= LONG_ID and each not in amounts]
 
     @cached_property
     def _dates(self) -> list[tuple[date, int, int]]:
@@ -326,10 +337,17 @@ class Goal:
         return self.text.rstrip().endswith("?") and _YES_NO.match(self.text.strip()) is not None
 
 
-def _is_measure(word: str) -> bool:
-    """Whether a word is a unit that has no capital of its own: the field `Long Acre`, and not `Bergen in Celsius`."""
+def _is_amount(found: re.Match[str]) -> bool:
+    """Whether a number has a unit or a currency before or after it."""
+    return unit_of(found[3]) is not None or code_of(found[3]) is not None
+
+
+def _joins(word: str) -> bool:
+    """Whether a word is a part of a name after another: the field `Long Acre` or the ship `Ida Marsh`, whose words may
+    also be a unit and a month; and not `Bergen Celsius`."""
     unit = unit_of(word)
-    return unit is not None and unit.dimension != "temperature" and len(word) > LONG_UNIT
+    is_measure = unit is not None and unit.dimension != "temperature" and len(word) > LONG_UNIT
+    return is_measure or bool(months_of(word.casefold()))
 
 
 def _is_other(word: str) -> bool:

@@ -23,7 +23,7 @@ from .goal import STARTS, TOTALS, Goal
 from .measures import is_measured
 from .nothing import MAKE_ONE
 from .observed import Observations, Observed, has_words, text_of, words, words_of, words_of_key
-from .suggested import MEAN, PERCENT, example, numbers_of, rate
+from .suggested import MEAN, PERCENT, example, is_in_names, numbers_of, rate
 from .units import unit_of
 from .values import Path, Value, plain
 
@@ -511,6 +511,10 @@ def _comparison(
         yield "The goal asks by how much: give the difference as a value."
     if not ranks[0].direction and goal.is_unclear:
         yield "It is not clear which end of the order the goal asks for."
+    named = [rank for rank in ranks if is_in_names(rank.subject, goal)]
+    if 1 < len(named) < len(ranks):
+        other = next(rank.subject for rank in ranks if rank not in named)
+        yield f"The goal does not compare {other}: leave it out."
     subjects = {normalize(rank.subject) for rank in ranks}
     direction = ranks[0].direction
     for each in computed:

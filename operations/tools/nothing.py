@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from ..form.currency import code_of
@@ -12,7 +12,7 @@ from ..form.words import normalize
 from . import wording
 from .base import Tool
 from .goal import Goal
-from .observed import FAULTS, Observations, has_words, text_of, words_of
+from .observed import FAULTS, Observations, Observed, has_words, text_of, words_of
 
 MOST_CALLS: Final = 6
 """How many calls are made at a time in place of the model."""
@@ -23,14 +23,19 @@ OF_FILES: Final = ("query", "read")
 MAKE_ONE: Final = "make one."
 """The end of a hint that only a call of a tool helps with."""
 
+_NUMBERS: Final = ("integer", "number")
+"""Types of parameters that are numbers."""
+
 Tools = Mapping[str, Tool]
+Call = tuple[str, dict[str, Any]]
+"""A tool and its arguments."""
 
 
 class Missing(NamedTuple):
     """A hint, and the call that it asks for, as far as that is clear."""
 
     hint: str
-    call: tuple[str, dict[str, str]] | None = None
+    call: Call | None = None
 
 
 def missing_call(goal: Goal, observations: Observations, tools: Tools) -> Missing | None:
@@ -64,7 +69,7 @@ def _with_more_words(goal: Goal, observations: Observations) -> Missing | None:
         arguments = [str(value) for value in each.arguments.values() if value is not None]
         for name in goal.names:
             more = any(_says_more(value, name, goal) for value in arguments)
-            if more and not _is_asked(each.tool, name, observations):
+            if more and not is_asked(each.tool, name, observations):
                 parameter = next(key for key, value in each.arguments.items() if value is not None)
                 hint = f"No call of {each.tool} was made about {name} alone: {MAKE_ONE}"
                 return Missing(hint, (each.tool, {**each.arguments, parameter: name}))
@@ -77,7 +82,7 @@ def _without_ending(goal: Goal, observations: Observations) -> Missing | None:
         for parameter, value in each.arguments.items():
             bare = re.sub(r"['’]?s$", "", value) if isinstance(value, str) and len(value) > LONG_WORD else value
             is_small = isinstance(value, str) and re.search(rf"\b{re.escape(value.casefold())}\b", goal.text)
-            if each.is_empty and bare != value and is_small and not _is_asked(each.tool, bare, observations):
+            if each.is_empty and bare != value and is_small and not is_asked(each.tool, bare, observations):
                 hint = f"No call of {each.tool} was made about {bare}: {MAKE_ONE}"
                 return Missing(hint, (each.tool, {**each.arguments, parameter: bare}))
     return None
@@ -132,7 +137,7 @@ def _about_no_term(goal: Goal, observations: Observations) -> Missing | None:
     return Missing(f"No call was made about {unasked[0]}: {MAKE_ONE}", next(calls, None))
 
 
-def unasked(goal: Goal, observations: Observations, tools: Collection[Tool]) -> list[tuple[str, dict[str, str]]]:
+def unasked(goal: Goal, observations: Observations, tools: Collection[Tool]) -> list[Call]:
     """The calls that have to be made before nothing is found: of each tool about each name of the goal as it stands.
 
     Only of tools that change nothing and need no more than a name. First of those that were called or that the goal
@@ -140,16 +145,23 @@ def unasked(goal: Goal, observations: Observations, tools: Collection[Tool]) -> 
     What is asked of another host would leave the machine unasked.
     """
     first, others = asked_hosts(goal, observations, tools)
+    parts = [part.strip() for each in observations.all if each.is_empty for part in _parts_of(each)]
     calls = (
         first_call(tool, name)
         for tool in (*first, *others)
-        for name in goal.forms
+        for name in (*goal.forms, *parts, *(goal.ids if tool in first or _takes_numbers(tool) else ()))
         if tool.repeatable
         and not tool.approve
-        and not _is_asked(tool.name, name, observations)
+        and not is_asked(tool.name, name, observations)
         and (tool in first or not _takes_codes(tool) or re.search(r"\d", name))
     )
     return [call for call in calls if call][:MOST_CALLS]
+
+
+def _parts_of(call: Observed) -> list[str]:
+    """The parts of an argument that names several things: `pellow, gantry cross`."""
+    texts = [value for value in call.arguments.values() if isinstance(value, str) and "," in value]
+    return [part for text in texts for part in text.split(",") if part.strip()]
 
 
 def asked_hosts(
@@ -204,19 +216,28 @@ def untried(goal: Goal, observations: Observations, tools: Tools) -> str:
     return f"No call of {first} was made, which may know more: {MAKE_ONE}" if first else ""
 
 
-def first_call(tool: Tool, name: str) -> tuple[str, dict[str, str]] | None:
-    """A call of a tool about a name, where that is all that it needs; a statement or a page is no name."""
-    if tool.name in OF_FILES:
+def first_call(tool: Tool, name: str) -> Call | None:
+    """A call of a tool about a name or a number, where that is all that it needs; a statement or a page is no name."""
+    if tool.name in OF_FILES or not name:
         return None
     properties, required = _properties(tool), tool.parameters.get("required", ())
-    texts = [key for key in properties if properties[key].get("type") == "string"]
-    return (tool.name, {texts[0]: name}) if name and texts and {*required} <= {texts[0]} else None
+    texts = [key for key in properties if properties[key].get("type") in ("string", *_NUMBERS)]
+    if not texts or not {*required} <= {texts[0]}:
+        return None
+    if properties[texts[0]].get("type") in _NUMBERS:
+        return (tool.name, {texts[0]: int(name)}) if re.fullmatch(r"\d{1,15}", name) else None
+    return tool.name, {texts[0]: name}
 
 
-def _is_asked(tool: str, name: str, observations: Observations) -> bool:
-    """Whether a tool was called with a name as it stands in the goal."""
+def _takes_numbers(tool: Tool) -> bool:
+    call = first_call(tool, "1")
+    return call is not None and isinstance(next(iter(call[1].values())), int)
+
+
+def is_asked(tool: str, name: Any, observations: Observations) -> bool:
+    """Whether a tool was called with a name or a number, as it stands."""
     values = [value for each in observations.all if each.tool == tool for value in each.arguments.values()]
-    return any(isinstance(value, str) and normalize(value) == normalize(name) for value in values)
+    return any(normalize(str(value)) == normalize(str(name)) for value in values)
 
 
 def _says_more(argument: str, name: str, goal: Goal) -> bool:

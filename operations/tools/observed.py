@@ -114,6 +114,12 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def _is_same(one: Observed, other: Observed) -> bool:
+    """Whether two calls have found the same record, by a name with and without a word more: `the Palm House`."""
+    is_name = has_words(one.subject, other.subject) or has_words(other.subject, one.subject)
+    return one.tool == other.tool and is_name and one.is_useful and one.value == other.value
+
+
 class Observations:
     """All observations of a run by their names."""
 
@@ -122,6 +128,9 @@ class Observations:
         self.by_name = {each.name: each for each in self.all}
         self.values = {each.name: each.value for each in self.all if each.is_useful}
         self.called = {normalize(str(value)) for each in self.all for value in each.arguments.values()}
+        self._again = {
+            each.name for at, each in enumerate(self.all) if any(_is_same(each, one) for one in self.all[:at])
+        }
 
     def at(self, path: Path) -> Any:
         """What stands at a path."""
@@ -131,9 +140,18 @@ class Observations:
         return value
 
     def leaves(self) -> Iterator[tuple[Path, Any]]:
-        """All texts, numbers and truth values with their paths."""
-        for name, value in self.values.items():
+        """All texts, numbers and truth values with their paths; those of a record that was found twice once."""
+        for name in (name for name in self.values if name not in self._again):
+            value = self.values[name]
             yield from ((path, self.at(path)) for path in leaves(value, (name,)))
+
+    def fields(self) -> Iterator[tuple[Path, Any]]:
+        """All values with their paths, and the fields that have none."""
+        yield from self.leaves()
+        for place in {self.record(path) for path, _ in self.leaves()}:
+            record = self.at(place)
+            nulls = [key for key, value in record.items() if value is None] if isinstance(record, dict) else ()
+            yield from (((*place, key), None) for key in nulls)
 
     def mentions(self, arguments: Mapping[str, Any], goal: str) -> bool:
         """Whether a word of the arguments of a call stands in the goal or in what was observed."""

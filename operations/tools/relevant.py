@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any, Final
 
 from ..form.currency import code_of
@@ -266,7 +266,13 @@ def _one_of_two(
 
 def asks_two(goal: Goal) -> bool:
     """Whether a goal asks for two things: when, and where."""
-    return not goal.compares and _ALSO.search(goal.spelled) is not None
+    return len(parts_of(goal)) > 1
+
+
+def parts_of(goal: Goal) -> list[str]:
+    """The questions of a goal, where it asks for two things."""
+    starts = [] if goal.compares else [found.start() for found in _ALSO.finditer(goal.spelled)]
+    return [goal.spelled[start:end].strip(" ,;") for start, end in pairwise([0, *starts, len(goal.spelled)])]
 
 
 def _names_entry(path: Path, observations: Observations, goal: Goal) -> bool:

@@ -19,7 +19,7 @@ from streaming import Event, OperationError, Upload, ask, delta, event, progress
 from ..hosts import AllowedHosts
 from ..llm import Finished, Text, chat, connect
 from ..llm.prompts import visible
-from . import data, documents, entries, fields, plans, prompt, relevant, support, wording
+from . import chosen, data, documents, entries, fields, plans, prompt, relevant, support, wording
 from .advice import advice, call_for, example, further
 from .base import Tool
 from .calls import SECONDS, Call, Outcome, cut, run_concurrently
@@ -33,7 +33,7 @@ from .observed import NOT_FOUND, Observations, Observed
 from .results import CallResult, Result, Step
 from .resume import UNKNOWN, OpenStep, restore, state_to_keep
 from .suggested import Values
-from .values import ExpressionError, plain
+from .values import ExpressionError, name_of, plain
 from .web import Web
 
 APPROVAL_SECONDS: Final = 600.0
@@ -60,6 +60,10 @@ Json = dict[str, Any]
 
 class _OutOfTime(Exception):
     """The seconds of a run ended before the model's reply."""
+
+
+class _Unfit(OperationError):
+    """The replies of the model have the wrong form, after something was found, which may be the answer."""
 
 
 @dataclass
@@ -103,6 +107,7 @@ class AgentRun:
             self._tables, texts = data.describe(self.files)
             self._goal = replace(self._goal, row_texts=texts)
         self.model = yield from connect()
+        self._asker = fields.Asker(self.model, self.usage)
         self.deadline = time.monotonic() + self.seconds
         first, opened = (1, None) if kept is None else restore(self, kept)
         verdict, step = yield from self._steps(first, opened)
@@ -144,7 +149,7 @@ class AgentRun:
             yield progress(f"Step {step}", done=step - 1, unit="steps", step="steps")
             try:
                 plan = yield from self._plan(kind, self._hint + self._order(kind))
-            except _OutOfTime:
+            except (_OutOfTime, _Unfit):
                 break
             calls = self._calls(step, plan)
             if plan.answer is not None and (instead := self._calls_instead(step, 1)):
@@ -262,6 +267,7 @@ class AgentRun:
         judged = verdict()
         while judged.hint.startswith(relevant.NOT_ASKED) and (yield from self._ask_for_field(seen)):
             judged = verdict()
+        judged = yield from self._unless_better(judged, seen)
         if not judged.supported and not plan.values and seen.values and wording.denies(plan.answer or ""):
             self._absent += 1
             if self._absent > 1:
@@ -273,13 +279,27 @@ class AgentRun:
         """The answer that the observations alone give."""
         seen = self._seen()
         yield from self._ask_where_none_is_named(seen)
-        verdict = found(self._goal, seen, self._tools_by_name)
+        verdict = yield from self._of_observations(seen)
+        if verdict is None and (yield from self._ask_for_field(seen)):
+            verdict = yield from self._of_observations(seen)
+        if verdict is None and self._goal.is_english:
+            verdict = yield from chosen.chosen(self._asker, self._goal, seen, self._tools_by_name)
+            verdict = (yield from self._unless_better(verdict, seen)) if verdict else None
+            verdict = verdict if verdict and verdict.supported else None
         if verdict is None and self._goal.is_english and not self._goal.is_yes_or_no:
             if (names := frozenset(seen.values)) not in self._entries:
                 self._entries[names] = yield from entries.entries_asked(self.model, self._goal, seen, self.usage)
             values = self._entries[names]
             verdict = support.judge(self._goal, seen, values, "", self._tools_by_name) if values else None
         return verdict if verdict and verdict.supported else None
+
+    def _of_observations(self, seen: Observations) -> Generator[Event, Any, support.Verdict | None]:
+        """The answer that the program finds, in the field that says best what the goal asks for."""
+        for _ in range(TRIES):
+            verdict = found(self._goal, seen, self._tools_by_name)
+            if verdict is None or (verdict := (yield from self._unless_better(verdict, seen))).supported:
+                return verdict
+        return None
 
     def _ask_where_none_is_named(self, seen: Observations) -> Generator[Event, Any, None]:
         """Asks which field the goal asks for, where no word of it names one: that there is none has to be sure."""
@@ -292,9 +312,22 @@ class AgentRun:
         if (names := frozenset(of)) in self._asked_for:
             return False
         self._asked_for.add(names)
-        name = yield from fields.asked_field(self.model, self._goal, of, self.usage)
+        name = yield from self._asker.field(self._goal.text, of)
         self._goal = replace(self._goal, fields=self._goal.fields | {name}) if name else self._goal
         return name is not None
+
+    def _unless_better(self, verdict: support.Verdict, seen: Observations) -> Generator[Event, Any, support.Verdict]:
+        """A verdict; no support if another field says better what the goal asks for, which is asked for from now on."""
+        if not (verdict.supported and verdict.reads and self._goal.is_english):
+            return verdict
+        better = yield from chosen.better(self._asker, self._goal, seen, verdict)
+        if better is None:
+            return verdict
+        name, odds = better
+        if odds >= fields.SURE:
+            self._goal = replace(self._goal, fields=self._goal.fields | {name})
+        read = ", ".join(sorted({name_of(path) for path in verdict.reads}))
+        return support.Verdict(verdict.text, False, f"{relevant.NOT_ASKED} {read}: read {name}.")
 
     # -- the model ----------------------------------------------------------------------------------------------------
 
@@ -310,7 +343,8 @@ class AgentRun:
             if more:
                 break
             more = [prompt.message("assistant", reply[:REPEATED] or "{}"), prompt.message("user", prompt.AGAIN)]
-        raise OperationError("model_unfit", "The model's reply does not have the form of a step.")
+        unfit = _Unfit if self._seen().values else OperationError
+        raise unfit("model_unfit", "The model's reply does not have the form of a step.")
 
     def _reply(self, kind: plans.Kind, order: str, more: Sequence[Json]) -> Generator[Event, Any, str]:
         """One reply. While the context is too small, the observations are shortened."""

@@ -17,9 +17,9 @@ from .asked import SAME, asks_for_number
 from .base import Tool
 from .goal import Goal
 from .measures import MEASURES, TIMES, is_measured
-from .observed import Observations, is_alike, words, words_of, words_of_key
+from .observed import Observations, has_words, is_alike, words, words_of, words_of_key
 from .units import quantity, unit_of, unit_of_field, with_powers
-from .values import Path
+from .values import Path, name_of
 from .wording import stands_in
 
 Values = list[tuple[str, str]]
@@ -77,7 +77,7 @@ def expression_over(goal: Goal, observations: Observations, reads: set[Path]) ->
 
 def rate(goal: Goal, observations: Observations) -> str:
     """A price for a unit, times the number of these units in the goal; empty if there is none, or several."""
-    found = set()
+    found: dict[tuple[str, str], str] = {}  # the same record may have been asked for twice
     amounts = re.findall(r"(\d[\d.,]*) ?([^\W\d_]+[23]?)", with_powers(goal.plain))
     amounts += [(_FEW[few], word) for few, word in _SOME.findall(goal.plain)]
     for path, leaf in observations.leaves():
@@ -86,8 +86,9 @@ def rate(goal: Goal, observations: Observations) -> str:
         is_amount = is_number(leaf) or (isinstance(leaf, str) and quantity(leaf) is not None)
         for number, word in amounts if per and is_amount else ():
             if times := _times(number.rstrip(".,"), per, word):
-                found.add(_in_goal_unit(goal, f"{expression_of(path)} * {times}", of[-1] if of else ""))
-    return found.pop() if len(found) == 1 else ""
+                expression = _in_goal_unit(goal, f"{expression_of(path)} * {times}", of[-1] if of else "")
+                found.setdefault((name_of(path), str(leaf)), expression)
+    return next(iter(found.values())) if len(found) == 1 else ""
 
 
 _FEW: Final = {"a": "1", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "ten": "10"}
@@ -244,7 +245,9 @@ def _compared(goal: Goal, observations: Observations) -> Iterator[Values]:
             continue
         if is_measured(key, goal) or (is_number(observations.at(path)) and is_about(key, goal)):
             places.setdefault((observations.by_name[str(path[0])].tool, *map(str, path[1:])), []).append(path)
-    for paths in places.values():
+    for found in places.values():
+        named = [path for path in found if is_in_names(observations.subject(path), goal)]
+        paths = named if len(named) > 1 else found  # and not the sister of a ship beside those that the goal names
         expressions = [expression_of(path) for path in sorted(paths, key=lambda path: _place(goal, observations, path))]
         direction = goal.direction(dates=bool({*words_of_key(str(paths[0][-1]))} & TIMES))
         if goal.is_yes_or_no and len(paths) == 2 and direction:
@@ -353,6 +356,11 @@ def name_of_entries(goal: Goal, entries: Sequence[Mapping[str, Any]]) -> str | N
     named = [key for key in texts if is_about(key, goal)]
     unique = [key for key in texts if len({str(entry.get(key)) for entry in entries}) == len(entries)]
     return next((key for key in (*named, *_NAMES, *unique) if key in texts), None)
+
+
+def is_in_names(subject: str, goal: Goal) -> bool:
+    """Whether something is one of the names of a goal, with or without a word more."""
+    return any(has_words(name, subject) or has_words(subject, name) for name in goal.names)
 
 
 def negates(goal: Goal) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import chain
 from typing import Final
@@ -48,6 +48,9 @@ class Verdict:
     text: str
     supported: bool
     hint: str = ""
+    reads: frozenset[Path] = field(default=frozenset(), compare=False)
+    """What its values were read from."""
+    is_computed: bool = field(default=False, compare=False)
 
     @property
     def needs_call(self) -> bool:
@@ -88,7 +91,8 @@ def judge(
     if problem and not problem.endswith((MAKE_ONE, LOOK_UP)) and "such as" not in problem:
         problem += _such(goal, observations, tools)
     sentence = wording.answer(goal, observations, [(each.name, each.value) for each in computed], text, reads)
-    return Verdict(sentence, problem is None, problem or "")
+    is_computed = any(each.value.path is None for each in computed)
+    return Verdict(sentence, problem is None, problem or "", frozenset(reads), is_computed)
 
 
 def _asked_alone(goal: Goal, observations: Observations, computed: Sequence[Computed], tools: Tools) -> Verdict | None:

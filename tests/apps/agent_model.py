@@ -5,12 +5,13 @@
         assert model.requests[0]["messages"]
 
 Replies are streamed in pieces, and must satisfy the schema of the request. A `Refusal` is an error of the server, and a
-function is called with the request.
+function is called with the request. Asked whether a field says what a goal asks for, it says yes of those in `fields`.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -75,6 +76,10 @@ class ScriptedModel(ThreadingHTTPServer):
         self.prompt_tokens = 100
         """What it counts; fewer than a long prompt has mean that the prompt was cut."""
         self.requests: list[Json] = []
+        """Those for a reply."""
+        self.asked: list[str] = []
+        """The questions about fields and entries."""
+        self.fields: set[str] = set()
         self.errors: list[str] = []
         self.cut = threading.Event()
         """Set when a client disconnects in the middle of a reply."""
@@ -106,6 +111,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:  # the name that the standard library calls
         """`POST /v1/chat/completions`, streamed."""
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if "top_logprobs" in request:
+            question = request["messages"][-1]["content"]
+            self.server.asked.append(question)
+            name = re.sub(r"(?s).*(?:Field|Condition): (\S+) .*", r"\1", question)
+            self._stream(Loose("yes" if name in self.server.fields else "no"))
+            return
         with self.server.lock:
             self.server.requests.append(request)
             reply: Any = self.server.unsent.pop(0) if self.server.unsent else Refusal(500, "script", "no reply left")

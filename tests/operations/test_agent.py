@@ -541,7 +541,6 @@ def test_a_field_that_is_not_there_is_said_twice(run: Run) -> None:
     done = run(
         calls(("geocode", {"place": "Oslo"})),
         *[answer("It is not known.")] * 2,
-        json.dumps({"field": "none"}),
         goal="Who is the mayor of Oslo?",
         tools=["geocode"],
         hints=2,

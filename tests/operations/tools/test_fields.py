@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -19,11 +18,6 @@ GOAL = Goal("who's dealing with ticket 4711", TODAY)
 FIELDS = {"subject": "Printer", "assigned_to": "Ida Moss"}
 
 
-def chosen(name: str) -> Reply:
-    """The reply that a field is the one."""
-    return Reply(text(json.dumps({"field": name})), finish())
-
-
 def said(word: str, **odds: float) -> Reply:
     """A yes or a no, with the logarithms of their probabilities if there are any."""
     likeliest = [{"token": token, "logprob": odd} for token, odd in odds.items()]
@@ -36,8 +30,11 @@ def asked(monkeypatch: pytest.MonkeyPatch, *replies: Reply) -> tuple[Any, Fake, 
     usage = {"calls": 0, "prompt_tokens": 0, "completion_tokens": 0}
     with fake_model(*replies) as fake:
         monkeypatch.setenv("HEADWAY_LLM_BASE_URL", fake.url)
-        model = outcome(connect())
-        return outcome(fields.asked_field(model, GOAL, FIELDS, usage)), fake, usage
+        asker = fields.Asker(outcome(connect()), usage)
+        name = outcome(asker.field(GOAL.text, FIELDS))
+        if name:
+            assert outcome(asker.field(GOAL.text, FIELDS)) == name
+        return name, fake, usage
 
 
 def test_the_fields_of_a_goal() -> None:
@@ -53,33 +50,31 @@ def test_the_fields_of_a_goal() -> None:
     }
 
 
+YES, NO = said("yes", yes=-0.2, no=-1.7), said("no", yes=-1.7, no=-0.2)
+
+
 def test_a_field_that_the_model_is_sure_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It chooses one, and is asked whether that one says it: by how much likelier a yes is than a no."""
-    name, fake, usage = asked(monkeypatch, chosen("assigned_to"), said("yes", yes=-0.2, no=-1.7))
-    choice, check = fake.requests
+    """It is asked of each field whether that says it, once: by how much likelier a yes is than a no."""
+    name, fake, usage = asked(monkeypatch, NO, YES)
+    subject, assigned = fake.requests
     assert (name, usage["calls"]) == ("assigned_to", 2)
-    assert choice["response_format"]["json_schema"]["schema"]["properties"]["field"]["enum"] == [*FIELDS, "none"]
-    assert check["messages"][-1]["content"] == f"Question: {GOAL.text}\nField: assigned_to = Ida Moss"
-    assert (check["logprobs"], check["top_logprobs"]) == (True, fields.LIKELIEST)
+    assert subject["messages"][-1]["content"] == f"Question: {GOAL.text}\nField: subject = Printer"
+    assert assigned["messages"][-1]["content"] == f"Question: {GOAL.text}\nField: assigned_to = Ida Moss"
+    assert (assigned["logprobs"], assigned["top_logprobs"]) == (True, fields.LIKELIEST)
 
 
 @pytest.mark.parametrize(
     "replies",
-    [
-        [chosen("assigned_to"), said("yes", yes=-0.6, no=-0.8)],
-        [chosen("assigned_to"), said("no")],
-        [chosen("none")],
-        [Reply(text("assigned_to"), finish())],
-    ],
-    ids=["hardly likelier", "a no without probabilities", "none", "another form"],
+    [[NO, said("yes", yes=-0.6, no=-0.8)], [said("no")], [said("yes")], [Reply(text("?"), finish())]],
+    ids=["hardly likelier", "a no without probabilities", "two without probabilities", "another form"],
 )
 def test_a_field_that_the_model_is_not_sure_of(monkeypatch: pytest.MonkeyPatch, replies: list[Reply]) -> None:
     """It is none; a server without probabilities is believed."""
     assert asked(monkeypatch, *replies)[0] is None
-    assert asked(monkeypatch, chosen("assigned_to"), said("Yes."))[0] == "assigned_to"
+    assert asked(monkeypatch, said("No"), said("Yes."))[0] == "assigned_to"
 
 
 def test_a_server_that_fails_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """The run goes on with what it has."""
     assert asked(monkeypatch, problem(401, "no key"))[0] is None
-    assert asked(monkeypatch, chosen("assigned_to"), problem(404, "no such model"))[0] is None
+    assert asked(monkeypatch, YES, problem(404, "no such model"))[0] is None
