@@ -15,7 +15,7 @@ from .base import Tool
 from .goal import Goal
 from .missing import is_in_goal, is_long, is_named, look_up, names_entry, names_without_call, unresolved
 from .nothing import MOST_CALLS, Call, asked_hosts, first_call, is_asked, missing_call, unasked
-from .observed import Observations, has_words, words, words_of
+from .observed import Observations, has_words, words, words_of, words_of_key
 
 _SAYS_LITTLE: Final = words("name title date time type status description")
 """Words in the names of fields and of parameters that say nothing about what may be looked up."""
@@ -59,7 +59,7 @@ def _unfollowed(
             continue
         if len(observations.siblings(path)) > 1 or kind_words(leaf) or date_of(leaf[:10]):
             continue  # one of many, or nothing that is looked up
-        words = words_of(key)
+        words = words_of_key(key)
         if followed.count(key) >= max((goal.words.count(word) for word in words), default=0):
             continue
         between = words in [words_of(word) for word in goal.between]
@@ -94,9 +94,9 @@ def _about_found(goal: Goal, observations: Observations, tools: Sequence[Tool]) 
         is_other = entry and len(siblings) > 1 and not names_entry(observations.at(entry), goal)
         if not isinstance(leaf, str) or is_long(leaf) or is_other:
             continue
-        if kind_words(leaf) or date_of(leaf[:10]) or {*words_of(key)} <= _SAYS_LITTLE:
+        if kind_words(leaf) or date_of(leaf[:10]) or {*words_of_key(key)} <= _SAYS_LITTLE:
             continue
-        telling = {*words_of(key)} - _SAYS_LITTLE
+        telling = {*words_of_key(key)} - _SAYS_LITTLE
         of_name = (first_call(tool, leaf) for tool in tools if telling & _subjects(tool))
         is_code = re.search(r"\d", leaf) is not None
         yield from filter(None, [*of_name, _call_alike(leaf, observations) if is_code or is_named(key, goal) else None])
@@ -125,7 +125,7 @@ def _call_to_look_up(
     key: str, value: str, goal: Goal, observations: Observations, tools: Sequence[Tool]
 ) -> Call | None:
     """A call about the value of a field: of the tool that bears its name, else like one about a name of the goal."""
-    words = {*words_of(key)}
+    words = {*words_of_key(key)}
     calls = (first_call(tool, value) for tool in tools if words & _subjects(tool))
     return next(filter(None, calls), None) or _call_alike(value, observations) or _call_about(value, goal, observations)
 

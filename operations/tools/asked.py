@@ -178,7 +178,7 @@ def asks_for_other(goal: Goal, key: str, value: str) -> bool:
 
 def is_asked_for_itself(goal: Goal, key: str) -> bool:
     """Whether a goal asks which depot it is, and not for something of the depot."""
-    words = "|".join(map(re.escape, {*words_of(key)}))
+    words = "|".join(map(re.escape, {*words_of_key(key)}))
     asks = (
         r"\b(?:which|what|whose|who|whom|name|find|list|show|give me|tell me)(?: out)?(?: is| are| was)?(?: the| its)?"
     )

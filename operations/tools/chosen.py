@@ -43,23 +43,27 @@ def better(
 ) -> Generator[Event, Any, tuple[str, float] | None]:
     """A field that says better what a goal asks for than those that an answer has read, and the odds of its yes.
 
-    Or one that leads better to what was read. `None` for entries of a list, what is computed of several fields, and
-    several fields for a goal that may ask for more than one.
+    Or one that leads better to what was read, or that alone says it of several. `None` for entries of a list, and for
+    what is computed of several fields.
     """
     paths = {name_of(path): path for path in sorted(verdict.reads, key=str)}
-    many = len(paths) > 1 and (verdict.is_computed or not is_of_one(goal))
-    if many or not all(paths) or any(len(observations.siblings(path)) > 1 for path in verdict.reads):
+    if any(len(observations.siblings(path)) > 1 for path in verdict.reads) or not all(paths):
         return None
     values = {name: observations.at(path) for name, path in paths.items()}
-    odds = (yield from asker.odds(goal.text, values)) if len(values) > 1 else dict.fromkeys(values, 0.0)
-    name = max(odds, key=lambda each: odds[each], default="")
-    if values.get(name) is None:
+    if len(values) > 1:
+        if verdict.is_computed or goal.may_ask_for_several or not is_of_one(goal):
+            return None
+        odds = yield from asker.odds(goal.text, values)
+        first = _best(odds, by=MUCH_BETTER)
+        if first is None:
+            return None
+        path, value = paths[first], values[first]
+        found = yield from _better_than(asker, goal, first, value, _alike(path, str(path[0]), goal, observations))
+        return found or (first, odds[first])
+    [(name, path)] = paths.items()
+    if (value := values[name]) is None:
         return None
-    path, value = paths[name], values[name]
-    others = _alike(path, str(path[0]), goal, observations)
-    found = yield from _better_than(
-        asker, goal, name, value, {each: leaf for each, leaf in others.items() if each not in values}
-    )
+    found = yield from _better_than(asker, goal, name, value, _alike(path, str(path[0]), goal, observations))
     link = _link_to(path, goal, observations)
     if found or link is None:
         return found
@@ -142,15 +146,23 @@ def _other_links(path: Path, link: Path, observations: Observations) -> Fields:
 def chosen(
     asker: Asker, goal: Goal, observations: Observations, tools: Tools
 ) -> Generator[Event, Any, support.Verdict | None]:
-    """The answer in one field, or the comparison by one, of those that pass all checks; in two for two questions."""
+    """The answer in one field, or the comparison by one, of those that pass all checks; in two for two questions.
+
+    A goal that may ask for more than one, or for what is computed, has to be sure, and say nothing else about as well.
+    """
     if len(parts := parts_of(goal)) > 1:
         return (yield from _of_parts(asker, goal, parts, observations, tools))
     answers = comparisons(goal, observations, tools) if goal.compares else _answers(goal, observations, tools)
     odds = yield from asker.odds(goal.text, {name: _first(each, observations) for name, each in answers.items()})
     best = _best(odds)
-    least = -inf if goal.compares else SURE if goal.is_yes_or_no else LEAST
+    is_sure = goal.is_yes_or_no or goal.may_ask_for_more
+    least = -inf if goal.compares else SURE if is_sure else LEAST
     if best is None or odds[best] < least:
         return None
+    if goal.may_ask_for_more and not goal.compares:
+        every = yield from asker.odds(goal.text, fields_of(goal, observations))
+        if _best({**every, **odds}, by=MUCH_BETTER) != best:
+            return None
     verdicts = answers[best]
     if len({verdict.text.partition(": ")[2] for verdict in verdicts}) > 1:
         return (yield from _by_links(asker, goal, verdicts, observations))
@@ -161,10 +173,10 @@ def _first(verdicts: list[support.Verdict], observations: Observations) -> Any:
     return observations.at(min(verdicts[0].reads, key=str))
 
 
-def _best(odds: Odds) -> str | None:
+def _best(odds: Odds, by: float = BETTER) -> str | None:
     """The field with the best odds, if no other one has about the same."""
     ordered = sorted(odds, key=lambda name: odds[name], reverse=True)
-    if not ordered or (len(ordered) > 1 and odds[ordered[0]] <= odds[ordered[1]] + BETTER):
+    if not ordered or (len(ordered) > 1 and odds[ordered[0]] <= odds[ordered[1]] + by):
         return None
     return ordered[0]
 
@@ -172,11 +184,12 @@ def _best(odds: Odds) -> str | None:
 def _answers(goal: Goal, observations: Observations, tools: Tools) -> Mapping[str, list[support.Verdict]]:
     """The answers in one field that pass all checks, by its name."""
     found: dict[str, list[support.Verdict]] = {}
-    for path, leaf in observations.leaves() if is_of_one(goal) else ():
+    for leaf_path, leaf in observations.leaves() if is_of_one(goal) else ():
+        path = leaf_path[:-1] if isinstance(leaf_path[-1], int) else leaf_path  # a list of words as a whole
         if is_in_goal(leaf, goal) or is_long(leaf) or isinstance(leaf, bool) != goal.is_yes_or_no or not name_of(path):
             continue
         verdict = support.judge(goal, observations, [(str(path[-1]), expression_of(path))], "", tools)
-        if verdict.supported and len(verdict.reads) == 1:
+        if verdict.supported:
             found.setdefault(name_of(path), []).append(verdict)
     return found
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from datetime import date
 from itertools import chain
+from math import inf
 from typing import Any, Final
 
 from streaming import Event, OperationError
 
+from ..form.dates import dates_in
 from ..llm import Model
 from ..llm.prompts import visible
 from .asked import field_words, is_time, key_words
@@ -49,6 +52,9 @@ _SIGNS: Final = {
     "at least": ">=", "no less than": ">=", "at most": "<=", "no more than": "<=", "no later than": "<=", "up to": "<=",
     "over": ">", "above": ">", "under": "<", "below": "<",
 }  # fmt: skip
+
+_DAY_SIGNS: Final = {"before": "<", "after": ">", "until": "<=", "by": "<=", "since": ">=", "from": ">="}
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 SYSTEM: Final = """\
 A question asks for some entries of a list. You check whether it asks for those of which a condition is true. A \
@@ -165,6 +171,9 @@ def _questions(goal: Goal, entries: Entries) -> Iterator[tuple[list[Option], flo
         if fitting:
             tests = [(f"{key} {sign} {number}", f"each[{key!r}] {sign} {number}") for key in fitting]
             yield [("" if sure else text, test) for text, test in tests], SURE_OF_LIMIT
+    dated = [key for key, values in columns.items() if all(_DATE.match(str(value)) for value in values)]
+    for sign, day in _days(goal) if dated else ():
+        yield [(f"{key} {sign} {day}", f"each[{key!r}] {sign} '{day}'") for key in dated], -inf
     zeros = [key for key in numbers if 0 in columns[key]]
     if zeros and _NOTHING & {*goal.words}:
         yield [(f"{key} = 0", f"each[{key!r}] == 0") for key in zeros], 0.0  # the goal has a word for that
@@ -184,6 +193,13 @@ def _limits(goal: Goal) -> Iterator[tuple[str, str, re.Match[str]]]:
     for found in _LIMIT.finditer(goal.plain):
         sign = _SIGNS.get(found["how"]) or ("<" if found["how"].split()[0] in BELOW else ">")
         yield sign, found["number"].rstrip(".,").replace(",", ""), found
+
+
+def _days(goal: Goal) -> Iterator[tuple[str, date]]:
+    """The days before or after which something has to be: `before 1 October`."""
+    for found in dates_in(goal.plain):
+        if sign := _DAY_SIGNS.get(" ".join(goal.plain[: found.start].split()[-1:])):
+            yield sign, found.day
 
 
 def _fits(key: str, found: re.Match[str], values: Sequence[Any]) -> bool:

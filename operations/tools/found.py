@@ -17,8 +17,8 @@ from .asked import asks_for_day, asks_for_number, field_words, key_words, kind_w
 from .goal import Goal
 from .missing import is_in_goal, is_long, names_without_call, unresolved
 from .nothing import Tools, untried
-from .observed import Observations, is_alike, words_of, words_of_key
-from .relevant import shows_asked
+from .observed import Observations, is_alike, spaced, words_of, words_of_key
+from .relevant import SMALL, shows_asked
 from .suggested import PLAIN, complete, days, expression_of, rate
 from .values import Path, name_of
 from .wording import failures, fields_without_answer, ranking
@@ -34,7 +34,7 @@ def found(goal: Goal, observations: Observations, tools: Tools) -> support.Verdi
         return computed
     if special := _empty_list(goal, observations) or _compared(goal, observations, tools):
         return special
-    if goal.is_yes_or_no or not is_of_one(goal):
+    if goal.is_yes_or_no or goal.may_ask_for_more or not is_of_one(goal):
         return None
     candidates: dict[tuple[bool, int, int], dict[str, support.Verdict]] = {}
     for path, leaf in observations.fields():
@@ -79,9 +79,9 @@ def _nothing_of_the_kind(goal: Goal, observations: Observations, tools: Tools) -
 
 
 def is_of_one(goal: Goal) -> bool:
-    """Whether a goal asks for one field of one thing."""
+    """Whether a goal asks for something of one thing, and compares nothing."""
     alone = [name for name in goal.names if not any(name in title for title in goal.titles)]
-    return not (goal.compares or goal.may_ask_for_more or len(alone) + len(goal.titles) > 1)
+    return not goal.compares and len(alone) + len(goal.titles) <= 1
 
 
 def _compared(goal: Goal, observations: Observations, tools: Tools) -> support.Verdict | None:
@@ -120,7 +120,7 @@ def _empty_list(goal: Goal, observations: Observations) -> support.Verdict | Non
         return None
     [(call, key, value)] = found
     is_whole = all(each.is_useful or each.is_empty for each in observations.all)
-    return None if value or not is_whole else support.Verdict(f"{key.replace('_', ' ')} ({call.subject}): none", True)
+    return None if value or not is_whole else support.Verdict(f"{spaced(key)} ({call.subject}): none", True)
 
 
 def _lists_in(value: Any) -> Iterator[tuple[str, list[Any]]]:
@@ -172,5 +172,6 @@ def _place(goal: Goal, path: Path, leaf: Any) -> tuple[bool, int] | None:
         return None
     if asked := field_words(goal):
         return (False, 0) if asked & {*keys} else None
-    places = ((word not in keys, at) for at, word in enumerate(goal.words) if any(is_alike(word, key) for key in keys))
+    said = ((at, word) for at, word in enumerate(goal.words) if word not in SMALL)
+    places = ((word not in keys, at) for at, word in said if any(is_alike(word, key) for key in keys))
     return min(places, default=None)

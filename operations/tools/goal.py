@@ -41,7 +41,8 @@ _RELATIVE: Final = {"today": 0, "tonight": 0, "tomorrow": 1, "yesterday": -1, "h
 _THRESHOLD: Final = re.compile(
     r"\b(?:more|less|\w+er|cost\w* (?:more|less)) than (?=[€$£]?\d)|\b(?:at (?:most|least|the latest)|more or less|"
     r"(?:level|step|floor|rank|grade)s? (?:higher|lower)|no later than|"
-    r"sooner or later|most recent|(?:latest|last) (?:rate|news|version|reading|status|value|price))\b",
+    r"more (?:of|about)|sooner or later|most recent|"
+    r"(?:latest|last)(?: \w+)? (?:rate|news|version|release|reading|status|value|price))\b",
     re.IGNORECASE,
 )
 """Comparisons with a number, or with nothing."""
@@ -104,6 +105,7 @@ _KINDS: Final = words("""
 _NUMBERED: Final = re.compile(r" (?:[A-Z]{1,4}-?)?\d")
 _MODEL: Final = re.compile(r"['’]s\b|\s*(?:[,;:.!?)]|$|(?:and|or|is|has|uses?|makes?|than|costs?)\b)")
 """After a number that belongs to a name: of a machine, and not of the days in a town."""
+_CAPITAL: Final = re.compile(r" [A-Z]")
 _CODE: Final = re.compile(r"(?<![\w-])[a-z]+-\d[\w-]*")
 """The name of a machine or an order in small letters: `lynx-02`."""
 _COURTESY: Final = re.compile(
@@ -202,7 +204,15 @@ class Goal:
                 names[-1] += f" {word}"
             is_part = bool(joins and names and between == " " and re.fullmatch("[b-hj-z]", word))
             is_name = is_name or is_part
-            is_other = not is_part and _is_other(word) and not (joins and between == " " and _joins(word))
+            is_other = (
+                not is_part
+                and _is_other(word)
+                and not (
+                    _is_of_name(word)
+                    if joins and between == " "
+                    else _is_measure(word) and _CAPITAL.match(self.text, match.end())
+                )
+            )
             if is_name and not is_other:
                 names[-1:] = [f"{names[-1]} {ampersand}{word}"] if joins and between == " " else [*names[-1:], word]
             joins, ampersand = is_name and match[0] == word and not is_other, ""
@@ -212,10 +222,10 @@ class Goal:
 
     @cached_property
     def titles(self) -> list[str]:
-        """Names with small words between them that may be one: `Heron in Slate`."""
+        """Names with small words, or an owner's s, between them that may be one: `Heron in Slate`, `Monk's Arch`."""
         names = "|".join(map(re.escape, sorted(self.names, key=len, reverse=True)))
-        between = "(?:of|in|on|at|under|with|for|and the|by)"
-        return re.findall(rf"\b(?:{names})(?: {between}(?: the)? (?:{names}))+\b", self.text) if names else []
+        between = "(?: (?:of|in|on|at|under|with|for|and the|by)(?: the)?|['’]s?)"
+        return re.findall(rf"\b(?:{names})(?:{between} (?:{names}))+\b", self.text) if names else []
 
     @cached_property
     def forms(self) -> list[str]:
@@ -308,7 +318,9 @@ class Goal:
     @cached_property
     def between(self) -> list[str]:
         """Words for what stands between the thing that is named and what is asked for: the manager of somebody."""
-        return [word.casefold() for match in _BETWEEN.finditer(self.spelled) for word in match.groups() if word]
+        own = {word for name in self.names for word in name.split()}  # the attic of `The Clockmaker's Attic`
+        found = (word for match in _BETWEEN.finditer(self.spelled) for word in match.groups())
+        return [word.casefold() for word in found if word and word not in own]
 
     @cached_property
     def twice(self) -> str:
@@ -329,7 +341,12 @@ class Goal:
     @property
     def may_ask_for_more(self) -> bool:
         """Whether it may ask for more than one field, or for what is computed."""
-        return self.may_be_computed or _AND.search(" ".join(self.questions) or self.text) is not None
+        return self.may_be_computed or self.may_ask_for_several
+
+    @property
+    def may_ask_for_several(self) -> bool:
+        """Whether it may ask for more than one field."""
+        return _AND.search(" ".join(self.questions) or self.text) is not None
 
     @property
     def is_yes_or_no(self) -> bool:
@@ -342,12 +359,15 @@ def _is_amount(found: re.Match[str]) -> bool:
     return unit_of(found[3]) is not None or code_of(found[3]) is not None
 
 
-def _joins(word: str) -> bool:
-    """Whether a word is a part of a name after another: the field `Long Acre` or the ship `Ida Marsh`, whose words may
-    also be a unit and a month; and not `Bergen Celsius`."""
+def _is_of_name(word: str) -> bool:
+    """Whether a word after a name is a part of it, though it may be a unit or a month: `Long Acre`, `Ida Marsh`."""
+    return _is_measure(word) or bool(months_of(word.casefold()))
+
+
+def _is_measure(word: str) -> bool:
+    """Whether a word is a unit that has no capital of its own, as Celsius has."""
     unit = unit_of(word)
-    is_measure = unit is not None and unit.dimension != "temperature" and len(word) > LONG_UNIT
-    return is_measure or bool(months_of(word.casefold()))
+    return unit is not None and unit.dimension != "temperature" and len(word) > LONG_UNIT
 
 
 def _is_other(word: str) -> bool:

@@ -162,7 +162,7 @@ def unresolved(
             continue
         is_new = normalize(str(leaf)) not in observations.called
         others = subjects - {*words_of(observations.by_name[str(path[0])].tool)} - _GENERIC
-        if is_new and not is_named(key, goal) and {*words_of(key)} & others:
+        if is_new and not is_named(key, goal) and {*words_of_key(key)} & others:
             yield key, leaf
 
 
@@ -194,7 +194,7 @@ def _uncomputed(
     numbers = numbers_of(observations, reads)
     is_one_of_many = len(numbers) == 1 and len(observations.siblings(numbers[0])) > 1
     is_one_of_many = is_one_of_many or (len(numbers) == 1 and _is_part_of_sum(observations, numbers[0]))
-    if (len(numbers) > 1 or is_one_of_many) and not any({*words_of(str(path[-1]))} & TOTALS for path in numbers):
+    if (len(numbers) > 1 or is_one_of_many) and not any({*words_of_key(str(path[-1]))} & TOTALS for path in numbers):
         what = "of all of them" if is_one_of_many else "of them"
         yield f"The goal asks for one value that is computed {what}{example(goal, observations, reads)}."
 
@@ -258,7 +258,7 @@ def _links(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator
     for word in goal.between:
         if set(words_of(word)) <= {*known, *inside}:
             continue
-        own = {value: path for path, value in seen if words_of(word) == words_of(str(path[-1]))}
+        own = {value: path for path, value in seen if words_of(word) == words_of_key(str(path[-1]))}
         if own and not asked & {*own}:
             path = next(iter(own.values()))
             yield look_up(str(path[-1]), observations.at(path))
@@ -269,14 +269,14 @@ def _links(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator
 def _past_the_link(goal: Goal, observations: Observations, reads: set[Path]) -> Iterator[str]:
     """A field of somebody between, though the same tool has shown that of whom the goal asks about."""
     links = [words_of(word) for word in goal.between]
-    values = {normalize(str(leaf)) for path, leaf in observations.leaves() if words_of(str(path[-1])) in links}
+    values = {normalize(str(leaf)) for path, leaf in observations.leaves() if words_of_key(str(path[-1])) in links}
     about = {each.name: {normalize(str(value)) for value in each.arguments.values()} for each in observations.all}
     for path in reads:
         read = observations.by_name[str(path[0])]
         reached = [
             each for each in observations.all if each.is_useful and each.tool == read.tool and about[each.name] & values
         ]
-        if words_of(str(path[-1])) in links or read in reached or _is_of_goal(read, goal) or not reached:
+        if words_of_key(str(path[-1])) in links or read in reached or _is_of_goal(read, goal) or not reached:
             continue
         yield f"{path[0]} is about {read.subject}, which the goal does not ask about: read {reached[-1].name}."
 

@@ -22,6 +22,7 @@ FAULTS: Final = (
 STEM: Final = 4
 """Letters that two forms of a word have in common."""
 _ENDING: Final = re.compile(r"(?:[bdgmnprt]?(?:e?[rdn]|ing)|ity|ness|al|a?tion|ion|ment|[ae]nce|y|e|or|th)?")
+_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])")
 _OF_A_LIST: Final = (
     *("count", "hit", "total", "page", "size", "limit", "offset", "number", "status", "ok", "success", "message"),
     *("error", "query", "took", "time", "next", "version"),
@@ -216,7 +217,14 @@ def words_of(text: str) -> list[str]:
 
 def words_of_key(key: str) -> list[str]:
     """The words of the name of a field: `weight_g`, `distanceKm`."""
-    return words_of(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", key))
+    return words_of(spaced(key))
+
+
+def spaced(key: str) -> str:
+    """The name of a field as people write it: `distance km` for `distanceKm`; a name keeps its capital."""
+    words = _CAMEL.sub(" ", key).split(" ") if " " not in key else [key]
+    plain = [word if word.isupper() or len(words) == 1 else word.lower() for word in words]
+    return " ".join(plain).replace("_", " ")
 
 
 def _stem(word: str) -> str:

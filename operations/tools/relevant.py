@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import lru_cache
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Any, Final
 
 from ..form.currency import code_of
@@ -48,6 +48,10 @@ _SUBTRACTS: Final = re.compile(r" - |\bdays_between\b|\babs\b")
 _GENERIC: Final = words("id key type kind text note description currency unit url row column index")
 """Names of fields that a goal mentions for other reasons."""
 
+_LIGHT_YEAR: Final = re.compile(r"light[- ]year", re.IGNORECASE)
+"""A length, and not a time."""
+SMALL: Final = words("a an and as at in is it of on or out the")
+"""Words of goals that name no field: `outOf`."""
 _PERIODS: Final = {
     **dict.fromkeys(("day", "daily", "today", "night"), "day"),
     **dict.fromkeys(("week", "weekly", "fortnight"), "week"),
@@ -57,8 +61,6 @@ _PERIODS: Final = {
 """Words for periods of time."""
 _BEGINNING: Final = words("from start since begin begins starts")
 _END: Final = words("to until till end ends expires expiry")
-_NEWEST: Final = words("latest last newest recent current")
-_OLDEST: Final = words("first earliest oldest original")
 _ENDS: Final = re.compile(r"\b(?:runs? out|expir\w+|until|till|ends?|ending|clos\w+|shuts?|no longer)\b")
 _BEGINS: Final = re.compile(r"\b(?:from|since|starts?|starting|begins?|opens?|opening|how early)\b")
 _LEAVES_OUT: Final = re.compile(r"\b(?:leav\w+ out|without|except\w*|excluding|not counting|apart from)(?: the)? (\w+)")
@@ -134,7 +136,6 @@ def irrelevant(
     yield from _other_than_named(goal, observations, own)
     yield from _of_another_part(goal, observations, own)
     yield from _of_other_end(goal, own)
-    yield from _through_other_end(goal, observations, own)
     yield from _of_another_period(goal, values)
     yield from _left_out_of(goal, values)
     for value, read in values:
@@ -176,7 +177,7 @@ def _other_than_named(goal: Goal, observations: Observations, own: Sequence[Path
 def _of_another_part(goal: Goal, observations: Observations, own: Sequence[Path]) -> Iterator[str]:
     """A field of a part that the goal does not name, beside one that it names: the consultant, for the nurse."""
     for path in own:
-        for at in range(2, len(path)):
+        for at in range(2, len(path)) if name_of(path) not in goal.fields else ():
             key, around = path[at - 1], observations.at(path[: at - 1])
             if not isinstance(key, str) or not isinstance(around, dict) or _said(key, goal):
                 continue
@@ -200,20 +201,6 @@ def _of_other_end(goal: Goal, own: Sequence[Path]) -> Iterator[str]:
             yield f"The goal asks for the end, and {path[-1]} is the beginning."
         if asks == (False, True) and {*key} & _END:
             yield f"The goal asks for the beginning, and {path[-1]} is the end."
-
-
-def _through_other_end(goal: Goal, observations: Observations, own: Sequence[Path]) -> Iterator[str]:
-    """What was followed from the first of several, for a goal that asks for the latest one; or the other way round."""
-    said = {*goal.words}
-    for one, other in ((_NEWEST, _OLDEST), (_OLDEST, _NEWEST)):
-        if not said & one or said & other:
-            continue
-        for name in sorted({str(path[0]) for path in own}):
-            asked = {normalize(str(value)) for value in observations.by_name[name].arguments.values()}
-            links = [words_of_key(str(at[-1])) for at, leaf in observations.leaves() if normalize(str(leaf)) in asked]
-            if any({*link} & other for link in links) and not any({*link} & one for link in links):
-                wrong, right = min({*chain(*links)} & other), min(said & one)
-                yield f"{name} is about the {wrong}, and the goal asks for the {right}."
 
 
 def _of_another_period(goal: Goal, values: Sequence[tuple[Value, set[Path]]]) -> Iterator[str]:
@@ -377,11 +364,11 @@ def asked_words(goal: Goal, tools: frozenset[str]) -> set[str]:
     terms = "|".join(map(re.escape, sorted((*goal.names, *goal.numbers), key=len, reverse=True)))
     subjects = {word for tool in tools for word in words_of(tool)}
     before = re.findall(rf"\b([^\W\d_]+) (?:{terms})(?!\w)", text) if terms else []
-    said = words_of(text)
+    said = words_of(_LIGHT_YEAR.sub("lightyear", text))
     for word in (word for each in before for word in words_of(each)):
         if word in subjects and word in said:
             said.remove(word)
-    own = {word for word in said if word not in names} - (STARTS - {"when", "where", "who", "whose", *TOTALS})
+    own = {word for word in said if word not in names} - SMALL - (STARTS - {"when", "where", "who", "whose", *TOTALS})
     own |= {"until"} if _ENDS.search(goal.plain) else set()
     own |= {field for adjectives, fields in _FIELDS if adjectives & own for field in fields}
     return own.union(*(group for group in SAME if group & own))

@@ -17,7 +17,7 @@ from ..form.words import normalize
 from . import units
 from .goal import Goal
 from .measures import is_measured
-from .observed import FAULTS, Observations, Observed, text_of, words_of
+from .observed import FAULTS, Observations, Observed, spaced, text_of, words_of, words_of_key
 from .values import Path, Value, plain
 
 LONG: Final = 200
@@ -240,7 +240,7 @@ def _label(goal: Goal, observations: Observations, name: str, value: Value) -> s
     if value.path and len(value.path) > 1:
         key = next((str(each) for each in reversed(value.path) if isinstance(each, str)), name)
         subject = observations.subject(value.path)
-        return f"{key.replace('_', ' ')} ({subject})" if subject else key.replace("_", " ")
+        return f"{spaced(key)} ({subject})" if subject else spaced(key)
     label = re.sub(r"[_\s]+", " ", name).strip()
     known = " ".join(map(text_of, (goal.text, *observations.values.values())))
     return label if label and all(stands_in(fact, known) for fact in facts(label)) else "value"
@@ -263,7 +263,7 @@ def ranking(goal: Goal, observations: Observations, reads: set[Path]) -> list[Ra
     if len(complete) != 1:
         return []
     [(key, group)] = complete
-    dates = any(each[2] for each in group.values()) or (goal.by_time and "age" not in words_of(key))
+    dates = any(each[2] for each in group.values()) or (goal.by_time and "age" not in words_of_key(key))
     direction = goal.direction(dates=dates)
     order = sorted(group.items(), key=lambda each: each[1][0], reverse=direction >= 0)
     return [Rank(subject, shown, number, direction, dates) for subject, (number, shown, _) in order]

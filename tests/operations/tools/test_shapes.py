@@ -200,25 +200,6 @@ def test_a_comparison_that_the_model_does_not_write() -> None:
     assert found(goal, observations(*moons), {}) is None
 
 
-def test_the_latest_of_several() -> None:
-    """What was followed from the first one is not of it."""
-    show: Call = (
-        "show",
-        {"title": "Static"},
-        {"title": "Static", "first_episode": "ep-7001", "latest_episode": "ep-7064"},
-    )
-    first, latest = (
-        ("episode", {"id": number}, {"id": number, "guest": guest})
-        for number, guest in (("ep-7001", "Ruth Adeyo"), ("ep-7064", "Ham Torvo"))
-    )
-    for goal, right in (
-        ("Who was the guest of the most recent episode of Static?", "Ham Torvo"),
-        ("Who was the guest of the first episode of Static?", "Ruth Adeyo"),
-    ):
-        verdicts = [judge(goal, [show, first, latest], guest=f"{name}['guest']") for name in ("o2", "o3")]
-        assert [right in each.text for each in verdicts if each.supported] == [True]
-
-
 FILMS: Call = (
     "festival",
     {"day": "Saturday"},
