@@ -1,4 +1,4 @@
-"""Runs the agent on 286 goals with known answers, and prints how many it answers rightly.
+"""Runs the agent on 350 goals with known answers, and prints how many it answers rightly.
 
 `python -m bench.agent --base-url http://127.0.0.1:8081/v1` asks the model of that server; a model of 1.5 billion
 parameters on two cores takes more than an hour. An answer is right, wrong and told (`unsupported`, or
@@ -30,8 +30,10 @@ from bench import (
     agent_goals_later,
     agent_goals_more,
     agent_goals_others,
+    agent_goals_port,
     agent_goals_services,
     agent_goals_town,
+    agent_goals_trades,
     agent_goals_various,
     agent_goals_work,
 )
@@ -42,6 +44,7 @@ from streaming import OperationError, Upload
 _GOALS: Final = (
     *(agent_goals, agent_goals_others, agent_goals_later, agent_goals_more, agent_goals_household),
     *(agent_goals_town, agent_goals_work, agent_goals_various, agent_goals_services),
+    *(agent_goals_trades, agent_goals_port),
 )
 SOURCES: Final = {name: source for goals in _GOALS for name, source in goals.SOURCES.items()}
 FILES: Final = {name: text for goals in _GOALS for name, text in goals.FILES.items()}

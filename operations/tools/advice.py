@@ -88,18 +88,19 @@ def further(goal: Goal, observations: Observations, tools: Sequence[Tool]) -> li
 def _about_found(goal: Goal, observations: Observations, tools: Sequence[Tool]) -> Iterator[Call]:
     """Calls about short texts that were found: of the tools that take one of their name, or like one that found one."""
     tools = list(chain(*asked_hosts(goal, observations, tools)))  # no other host learns what was found
+    asked = {str(path[-1]) for path, leaf in observations.leaves() if normalize(str(leaf)) in observations.called}
     for path, leaf in observations.leaves():
         key = str(path[-1])
         entry, siblings = observations.entry(path), observations.siblings(path)
         is_other = entry and len(siblings) > 1 and not names_entry(observations.at(entry), goal)
         if not isinstance(leaf, str) or is_long(leaf) or is_other:
             continue
-        if kind_words(leaf) or date_of(leaf[:10]) or {*words_of_key(key)} <= _SAYS_LITTLE:
+        if kind_words(leaf) or date_of(leaf[:10]) or ({*words_of_key(key)} <= _SAYS_LITTLE and key not in asked):
             continue
         telling = {*words_of_key(key)} - _SAYS_LITTLE
         of_name = (first_call(tool, leaf) for tool in tools if telling & _subjects(tool))
-        is_code = re.search(r"\d", leaf) is not None
-        yield from filter(None, [*of_name, _call_alike(leaf, observations) if is_code or is_named(key, goal) else None])
+        may_be_asked = key in asked or is_named(key, goal) or re.search(r"\d", leaf)
+        yield from filter(None, [*of_name, _call_alike(leaf, observations) if may_be_asked else None])
 
 
 def _elsewhere(goal: Goal, observations: Observations, tools: Sequence[Tool]) -> Iterator[Advice]:

@@ -147,7 +147,7 @@ def _without_field(goal: Goal, observations: Observations, reads: set[Path]) -> 
         f"{each.tool} {' '.join(map(str, (*each.arguments, *each.arguments.values())))}" for each in observations.all
     )
     known |= {*words_of(calls)} | {word for name in goal.names for word in words_of(name)}
-    for word in words_of(_EMAIL.sub("email", goal.text)):
+    for word in words_of(_EMAIL.sub("email", " ".join(goal.questions) or goal.text)):
         if word in _ATTRIBUTES and not _all_words({word}) & known and not _AGO.search(goal.plain):
             yield f"No value is in a field for {word}: if there is none, say so."
 
@@ -176,8 +176,18 @@ def asks_for_other(goal: Goal, key: str, value: str) -> bool:
     return bool(asked) and not asked & {*key_words(key)}
 
 
+_IDS: Final = words("id code number reference")
+
+
+def is_id(key: str) -> bool:
+    """Whether a field has an id, which says nothing to people: `adviserId`."""
+    return len(parts := words_of_key(key)) > 1 and parts[-1] == "id"
+
+
 def is_asked_for_itself(goal: Goal, key: str) -> bool:
-    """Whether a goal asks which depot it is, and not for something of the depot."""
+    """Whether a goal asks which depot it is, and not for something of the depot; for an id only in that word."""
+    if is_id(key) and not _IDS & {*goal.words}:
+        return False
     words = "|".join(map(re.escape, {*words_of_key(key)}))
     asks = (
         r"\b(?:which|what|whose|who|whom|name|find|list|show|give me|tell me)(?: out)?(?: is| are| was)?(?: the| its)?"

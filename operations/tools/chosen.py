@@ -33,7 +33,7 @@ BETTER: Final = 0.15
 LEAST: Final = 0.0
 """How much likelier a yes than a no has to be for the only field that passes the checks."""
 MUCH_BETTER: Final = 0.5
-"""The same of a field behind a link that the goal does not name, for one in the record that has the link."""
+"""The same of a field in the answer of another call, and of one for a goal that may ask for several."""
 RIVALS: Final = 6
 """Fields of the same kind with which one is compared."""
 
@@ -64,6 +64,14 @@ def better(
     if (value := values[name]) is None:
         return None
     found = yield from _better_than(asker, goal, name, value, _alike(path, str(path[0]), goal, observations))
+    if found is None:
+        rest = [
+            each
+            for other in observations.values
+            if other != path[0]
+            for each in _alike(path, other, goal, observations).items()
+        ]
+        found = yield from _better_than(asker, goal, name, value, dict(rest), by=MUCH_BETTER)
     link = _link_to(path, goal, observations)
     if found or link is None:
         return found

@@ -17,11 +17,10 @@ from typing import Any, Final
 from streaming import Event, OperationError
 
 from ..form.dates import dates_in
-from ..llm import Model
 from ..llm.prompts import visible
 from .asked import field_words, is_time, key_words
 from .expressions import Evaluation
-from .fields import odds_of_yes
+from .fields import Asker, odds_of_yes
 from .goal import Goal
 from .measures import is_measured
 from .missing import is_in_goal, is_long
@@ -85,10 +84,11 @@ Option = tuple[str, str]
 """A condition in words, and as an expression over `each`."""
 
 
-def entries_asked(
-    model: Model, goal: Goal, observations: Observations, usage: dict[str, int]
-) -> Generator[Event, Any, Values]:
-    """Values for the entries that a goal asks for: their names, or how many there are; none where that is not sure."""
+def entries_asked(asker: Asker, goal: Goal, observations: Observations) -> Generator[Event, Any, Values]:
+    """Values for the entries that a goal asks for: their names, how many there are, or a field of the only one.
+
+    None where that is not sure.
+    """
     found: dict[tuple[str, ...], list[tuple[Path, Entries]]] = {}
     for path, entries in lists(observations):
         place = (observations.by_name[str(path[0])].tool, *map(str, path[1:]))
@@ -99,8 +99,8 @@ def entries_asked(
         return []
     [parts] = found.values()
     every = [entry for _, entries in parts for entry in entries]
-    tests = yield from asked_tests(model, goal, every, usage)
     name = name_of_entries(goal, every)
+    tests = yield from asked_tests(asker, goal, every)
     if not tests or name is None:
         return []
     chosen = [f"[each[{name!r}] for each in {expression_of(path)} if {' and '.join(tests)}]" for path, _ in parts]
@@ -111,10 +111,30 @@ def entries_asked(
         return _end(goal, every, name, parts[0][0], tests) if len(parts) == 1 else []
     if re.search(r"\bhow many\b", goal.plain):
         return [("count", " + ".join(f"len({expression})" for expression in chosen))]
+    if values := (yield from _of_one(asker, goal, observations, parts, tests)):
+        return values
     asked = field_words(goal)
     if (asked and not asked & {*key_words(name)}) or any(is_in_goal(each, goal) for each in chain(*named)):
         return []  # it asks for something of them
     return [(name, expression) for expression, each in zip(chosen, named, strict=True) if each]
+
+
+def _of_one(
+    asker: Asker, goal: Goal, observations: Observations, parts: Sequence[tuple[Path, Entries]], tests: Sequence[str]
+) -> Generator[Event, Any, Values]:
+    """The field that a goal asks for of the only entry that fulfils the tests."""
+    conditions = " and ".join(tests)
+    fields = [key for key in parts[0][1][0] if f"each[{key!r}]" not in conditions]
+    found: dict[str, tuple[Any, str]] = {}
+    for key in fields:
+        for path, _ in parts:
+            values = _computed(f"[each[{key!r}] for each in {expression_of(path)} if {conditions}]", observations)
+            if len(values) > 1 or (values and key in found):
+                return []
+            if values and not isinstance(values[0], list | dict | None):
+                found[key] = values[0], f"[each for each in {expression_of(path)} if {conditions}][0][{key!r}]"
+    name = yield from asker.field(goal.text, {key: value for key, (value, _) in found.items()})
+    return [(name, found[name][1])] if name else []
 
 
 def _end(goal: Goal, entries: Entries, name: str, path: Path, tests: Sequence[str]) -> Values:
@@ -137,7 +157,7 @@ def _computed(expression: str, observations: Observations) -> Sequence[Any]:
     return value if isinstance(value, list) else ()
 
 
-def asked_tests(model: Model, goal: Goal, entries: Entries, usage: dict[str, int]) -> Generator[Event, Any, list[str]]:
+def asked_tests(asker: Asker, goal: Goal, entries: Entries) -> Generator[Event, Any, list[str]]:
     """What the entries have to fulfil that a goal asks for; nothing where that is not sure, or the model fails."""
     chosen: list[str] = []
     try:
@@ -151,7 +171,7 @@ def asked_tests(model: Model, goal: Goal, entries: Entries, usage: dict[str, int
                     (f"Question: {question}\nCondition: {visible(condition)}", reply)
                     for question, condition, reply in (*EXAMPLES, (goal.text, text, ""))
                 ]
-                odds[expression] = yield from odds_of_yes(model, SYSTEM, asked, usage)
+                odds[expression] = yield from odds_of_yes(asker.model, SYSTEM, asked, asker.usage)
             best = max(odds, key=lambda each: odds[each])
             if odds[best] >= sure:
                 chosen.append(best)

@@ -351,7 +351,8 @@ class Goal:
     @property
     def is_yes_or_no(self) -> bool:
         """Whether it is a question to be answered by yes or no."""
-        return self.text.rstrip().endswith("?") and _YES_NO.match(self.text.strip()) is not None
+        asked = [each for each in self.questions if each.endswith("?")] or [self.text.strip()]
+        return self.text.rstrip().endswith("?") and all(map(_YES_NO.match, asked))
 
 
 def _is_amount(found: re.Match[str]) -> bool:

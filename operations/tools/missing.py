@@ -17,7 +17,7 @@ from ..form.dates import date_of
 from ..form.months import months_of
 from ..form.words import normalize
 from . import wording
-from .asked import SAME, other_kind
+from .asked import SAME, asks_for_number, is_asked_for_itself, is_id, other_kind
 from .expressions import Evaluation
 from .goal import STARTS, TOTALS, Goal
 from .measures import is_measured
@@ -25,7 +25,7 @@ from .nothing import MAKE_ONE
 from .observed import Observations, Observed, has_words, text_of, words, words_of, words_of_key
 from .suggested import MEAN, PERCENT, example, is_in_names, numbers_of, rate
 from .units import unit_of
-from .values import Path, Value, plain
+from .values import Path, Value, name_of, plain
 
 _GENERIC: Final = words("""
     name id title number date day time code type value key text currency unit url note description count page
@@ -162,7 +162,8 @@ def unresolved(
             continue
         is_new = normalize(str(leaf)) not in observations.called
         others = subjects - {*words_of(observations.by_name[str(path[0])].tool)} - _GENERIC
-        if is_new and not is_named(key, goal) and {*words_of_key(key)} & others:
+        is_asked = is_named(key, goal) and (not is_id(key) or is_asked_for_itself(goal, key))
+        if is_new and not is_asked and {*words_of_key(key)} & others:
             yield key, leaf
 
 
@@ -197,6 +198,18 @@ def _uncomputed(
     if (len(numbers) > 1 or is_one_of_many) and not any({*words_of_key(str(path[-1]))} & TOTALS for path in numbers):
         what = "of all of them" if is_one_of_many else "of them"
         yield f"The goal asks for one value that is computed {what}{example(goal, observations, reads)}."
+
+
+def several_numbers(
+    goal: Goal, observations: Observations, computed: Sequence[Computed], reads: set[Path]
+) -> Iterator[str]:
+    """Numbers of several fields as they are, for a goal that asks for one: a size, and how long a piece takes."""
+    may_be_asked = goal.compares or goal.may_ask_for_several or len(goal.names) > 1
+    if may_be_asked or not asks_for_number(goal) or any(each.value.path is None for each in computed):
+        return
+    numbers = numbers_of(observations, reads, with_units=True)
+    if len({name_of(path) for path in numbers}) > 1 and len(numbers) == len(reads):
+        yield "The goal asks for one number, and there are several: give one value, computed of them."
 
 
 def _is_part_of_sum(observations: Observations, path: Path) -> bool:

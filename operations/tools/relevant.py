@@ -39,6 +39,10 @@ _ALSO: Final = re.compile(
     re.IGNORECASE,
 )
 """A second question in a goal."""
+_AND_WHAT: Final = re.compile(
+    r"\band (?:what|when|where|who|whose)\b(?!(?: is|['’]s)? (?:the|its) difference)", re.IGNORECASE
+)
+"""A question beside a comparison: the price of a night in the hostel that has more beds."""
 _DIFFERENCE: Final = re.compile(
     r"\b(?:difference|differ|more|less|fewer|than|between|rise|risen|fallen|left|remain\w*)\b"
 )
@@ -249,6 +253,8 @@ def _one_of_two(
     failed = any(not each.is_useful for each in observations.all)
     if asks_two(goal) and len(fields) < TWO and len(values) < TWO and not failed:
         yield "The goal asks for two things: give a value for each."
+    if goal.compares and _AND_WHAT.search(goal.spelled) and len({name_of(path) for path in reads}) < TWO and not failed:
+        yield "The goal asks for more than the comparison: give a value for that."
 
 
 def asks_two(goal: Goal) -> bool:

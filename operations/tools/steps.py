@@ -288,7 +288,7 @@ class AgentRun:
             verdict = verdict if verdict and verdict.supported else None
         if verdict is None and self._goal.is_english and not self._goal.is_yes_or_no:
             if (names := frozenset(seen.values)) not in self._entries:
-                self._entries[names] = yield from entries.entries_asked(self.model, self._goal, seen, self.usage)
+                self._entries[names] = yield from entries.entries_asked(self._asker, self._goal, seen)
             values = self._entries[names]
             verdict = support.judge(self._goal, seen, values, "", self._tools_by_name) if values else None
         return verdict if verdict and verdict.supported else None
@@ -307,14 +307,16 @@ class AgentRun:
             yield from self._ask_for_field(seen)
 
     def _ask_for_field(self, seen: Observations) -> Generator[Event, Any, bool]:
-        """Asks the model which field the goal asks for, once among the same; whether it says one."""
+        """Asks the model which field each part of the goal asks for, once among the same; whether it says one."""
         of = fields.fields_of(self._goal, seen) if self._goal.is_english else {}
         if (names := frozenset(of)) in self._asked_for:
             return False
         self._asked_for.add(names)
-        name = yield from self._asker.field(self._goal.text, of)
-        self._goal = replace(self._goal, fields=self._goal.fields | {name}) if name else self._goal
-        return name is not None
+        before = self._goal.fields
+        for part in relevant.parts_of(self._goal):
+            if name := (yield from self._asker.field(part, of)):
+                self._goal = replace(self._goal, fields=self._goal.fields | {name})
+        return self._goal.fields != before
 
     def _unless_better(self, verdict: support.Verdict, seen: Observations) -> Generator[Event, Any, support.Verdict]:
         """A verdict; no support if another field says better what the goal asks for, which is asked for from now on."""
@@ -343,8 +345,8 @@ class AgentRun:
             if more:
                 break
             more = [prompt.message("assistant", reply[:REPEATED] or "{}"), prompt.message("user", prompt.AGAIN)]
-        unfit = _Unfit if self._seen().values else OperationError
-        raise unfit("model_unfit", "The model's reply does not have the form of a step.")
+        error = OperationError("model_unfit", "The model's reply does not have the form of a step.")
+        raise _Unfit(error.code, error.message) if self._seen().values else error
 
     def _reply(self, kind: plans.Kind, order: str, more: Sequence[Json]) -> Generator[Event, Any, str]:
         """One reply. While the context is too small, the observations are shortened."""

@@ -132,10 +132,17 @@ def days(goal: Goal, observations: Observations) -> str:
     return f"days_between({expression_of(dates[0])}, {expression_of(dates[1])})"
 
 
-def numbers_of(observations: Observations, reads: set[Path]) -> list[Path]:
-    """Those of the values that were read that are numbers."""
+def numbers_of(observations: Observations, reads: set[Path], *, with_units: bool = False) -> list[Path]:
+    """Those of the values that were read that are numbers, and texts that are a number and a unit."""
     leaves = ((path, observations.at(path)) for path in sorted(reads, key=str))
-    return [path for path, leaf in leaves if is_number(leaf)]
+    return [
+        path for path, leaf in leaves if is_number(leaf) or (with_units and isinstance(leaf, str) and _has_unit(leaf))
+    ]
+
+
+def _has_unit(text: str) -> bool:
+    found = quantity(text)
+    return found is not None and found[1] is not None
 
 
 def is_number(value: Any) -> bool:

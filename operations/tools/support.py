@@ -27,6 +27,7 @@ from .missing import (
     look_up,
     names_without_call,
     problems,
+    several_numbers,
     texts_with,
     unresolved,
 )
@@ -128,7 +129,8 @@ def _problem(
     found = problems(goal, observations, computed, reads, literals)
     unknown = (look_up(*field) for field in unresolved(goal, observations, reads, tools))
     other = _irrelevant(goal, observations, computed, reads, tools)
-    return next(chain(found, unknown, other), None)
+    several = several_numbers(goal, observations, computed, reads)
+    return next(chain(found, unknown, other, several), None)
 
 
 def _irrelevant(

@@ -30,6 +30,9 @@ speed: kn 0.514444444444444444444444444444 knots
 volume: l 1 litre litres liter liters; ml 0.001 millilitre millilitres milliliter milliliters
 volume: gal 3.785411784 gallon gallons; m3 1000 m³ cbm; cl 0.01 centilitre centilitres; dl 0.1 decilitre decilitres
 area: m2 1 m² sqm; km2 1000000 km² ; ha 10000 hectare hectares; acre 4046.8564224 acres
+energy: kWh 1 kilowatt-hour kilowatt-hours; Wh 0.001; MWh 1000; GWh 1000000
+power: kW 1 kilowatt kilowatts; watt 0.001 watts; MW 1000 megawatt megawatts; GW 1000000 gigawatt gigawatts
+frequency: Hz 1 hertz; kHz 1000; MHz 1000000; GHz 1000000000
 data: B 1 byte bytes; kB 1000 kb; MB 1000000 mb; GB 1000000000 gb; TB 1000000000000 tb
 temperature: K 1 kelvin; °C 1 c celsius; °F 0.555555555555555555555555555556 f fahrenheit
 """

@@ -252,12 +252,14 @@ def _label(goal: Goal, observations: Observations, name: str, value: Value) -> s
 def ranking(goal: Goal, observations: Observations, reads: set[Path]) -> list[Rank]:
     """The values that are compared, of the same field of several things, in the order that the goal asks for."""
     groups: dict[str, dict[str, tuple[Decimal, str, bool]]] = {}
+    kinds: dict[str, set[str]] = {}
     for path in sorted(reads, key=str):
         key = next((str(each) for each in reversed(path) if isinstance(each, str)), "")
         measured = _measure(observations.at(path), key)
         if measured is not None and len(path) > 1:
             groups.setdefault(key, {}).setdefault(observations.subject(path), measured)
-    complete = [(key, group) for key, group in groups.items() if len(group) > 1]
+            kinds.setdefault(key, set()).add(_kind_of(observations.at(path)))
+    complete = [(key, group) for key, group in groups.items() if len(group) > 1 and len(kinds[key]) == 1]
     if len(complete) > 1:  # those by which the entries were chosen are compared with a number
         complete = [(key, group) for key, group in complete if is_measured(key, goal)]
     if len(complete) != 1:
@@ -267,6 +269,12 @@ def ranking(goal: Goal, observations: Observations, reads: set[Path]) -> list[Ra
     direction = goal.direction(dates=dates)
     order = sorted(group.items(), key=lambda each: each[1][0], reverse=direction >= 0)
     return [Rank(subject, shown, number, direction, dates) for subject, (number, shown, _) in order]
+
+
+def _kind_of(data: Any) -> str:
+    """What a quantity measures; its words, where that is not known: 3 crates are not more than 2 pallets."""
+    found = units.quantity(data) if isinstance(data, str) else None
+    return (found[1].dimension if found[1] else found[2]) if found else ""
 
 
 def _measure(data: Any, key: str) -> tuple[Decimal, str, bool] | None:

@@ -949,3 +949,10 @@ def test_the_schema_is_enough_for_a_form(apis: Apis) -> None:
     assert entry["input"]["required"] == ["goal"]
     assert {"answer", "support", "ended", "steps", "usage", "model"} == set(entry["result"]["properties"])
     assert entry["runs_in"] == "process"
+
+
+def test_a_reply_of_the_wrong_form_ends_the_steps_once_something_was_found(run: Run) -> None:
+    """What was found is the answer then."""
+    loose = Loose("Norway, I think.")
+    done = run(calls(("geocode", {"place": "Oslo"})), loose, loose, goal="In which country is Oslo?", tools=["geocode"])
+    assert (done.result.answer, done.result.support) == ("country (Oslo): Norway", "supported")

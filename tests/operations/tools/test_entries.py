@@ -8,6 +8,7 @@ import pytest
 
 from operations.llm import connect
 from operations.tools import entries, support
+from operations.tools.fields import Asker
 from operations.tools.goal import Goal
 from tests.apps.llm_fake import Fake, Reply, fake_model, outcome, problem
 
@@ -60,9 +61,10 @@ def asked(
     seen, own = observations(*calls), Goal(goal, TODAY)
     with fake_model(*replies) as fake:
         monkeypatch.setenv("HEADWAY_LLM_BASE_URL", fake.url)
-        values: Any = outcome(entries.entries_asked(outcome(connect()), own, seen, usage))
-    conditions = [each["messages"][-1]["content"].partition("Condition: ")[2] for each in fake.requests]
-    assert usage["calls"] <= len(conditions)
+        values: Any = outcome(entries.entries_asked(Asker(outcome(connect()), usage), own, seen))
+    questions = [each["messages"][-1]["content"].partition("Condition: ")[2] for each in fake.requests]
+    assert usage["calls"] <= len(questions)
+    conditions = [each for each in questions if each]
     return support.judge(own, seen, values, "").text if values else None, conditions, fake
 
 
@@ -114,6 +116,30 @@ def test_the_end_of_those_that_are_meant(monkeypatch: pytest.MonkeyPatch) -> Non
     assert text is not None
     assert "Kestrel" in text
     assert "129" in text
+
+
+BOOK: Call = (
+    "book",
+    {"isbn": "044"},
+    [
+        {"role": "illustrator", "name": "Tove Birk", "born": 1961},
+        {"role": "translator", "name": "Liv Aasen", "born": 1970},
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("goal", "call", "replies", "right"),
+    [
+        ("When was the translator of the book 044 born?", BOOK, [NO, YES], "1970"),
+    ],
+)
+def test_a_field_of_the_entry_that_is_meant(
+    monkeypatch: pytest.MonkeyPatch, goal: str, call: Call, replies: list[Reply], right: str
+) -> None:
+    """It is asked for by itself, as a field of one record is."""
+    text, _, _ = asked(monkeypatch, goal, [call], *replies)
+    assert right in str(text)
 
 
 @pytest.mark.parametrize("replies", [[NO, NO], [NO, HARDLY], [problem(401, "no key")]], ids=["no", "hardly", "failed"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from operations.tools import support
 from operations.tools.advice import further
 from operations.tools.base import Tool
 from operations.tools.found import found
@@ -385,3 +386,62 @@ def test_calls_that_may_find_more() -> None:
     employee = Tool("employee", "", by_id, str, url=compound.url)
     found_people = observations(PEOPLE)
     assert further(Goal(EXTENSION, TODAY), found_people, [people, employee]) == [("employee", {"id": "E-2041"})]
+
+
+def test_energies_are_compared_in_one_unit() -> None:
+    """Megawatt-hours are more than kilowatt-hours; of units that nobody knows there is no order."""
+    goal = "Which used more electricity, Hadley House or the Corn Hall?"
+    houses = [("energy", {"name": "Hadley House"}, {"electricity": used}) for used in ("84.6 MWh", "84.6 crates")]
+    hall: Call = ("energy", {"name": "Corn Hall"}, {"electricity": "79300 kWh"})
+    both = {"hadley": "o1['electricity']", "corn": "o2['electricity']"}
+    assert judge(goal, [houses[0], hall], **both).text.startswith("Hadley House: 84.6 MWh, the highest")
+    assert not judge(goal, [houses[1], hall], **both).supported
+
+
+def test_an_id_is_no_answer() -> None:
+    """Whose it is has to be looked up, unless the goal asks for it in that word."""
+    account: Call = ("account", {"number": 20881}, {"number": 20881, "adviserId": "ADV-6"})
+    adviser = named("adviser", "account")
+    for goal, is_answer in (
+        ("Which adviser looks after account 20881?", False),
+        ("Which adviser id has account 20881?", True),
+    ):
+        verdict = support.judge(Goal(goal, TODAY), observations(account), [("x", "o1['adviserId']")], "", adviser)
+        assert verdict.supported is is_answer
+
+
+def test_a_question_after_a_statement() -> None:
+    """It is answered by yes or no, whatever is said before it."""
+    said = "Our webhooks are acting strangely."
+    assert Goal(f"{said} Are they all right?", TODAY).is_yes_or_no
+    assert not Goal(f"{said} Are they all right? When were they?", TODAY).is_yes_or_no
+    assert not Goal(f"{said} What is their status?", TODAY).is_yes_or_no
+
+
+def test_names_with_units_months_and_owners() -> None:
+    """Are one name each; and a length in light-years is no year."""
+    names = Goal("Which is bigger, Inch Varra, the Ida Marsh or Tanner's Lock?", TODAY)
+    assert names.names[:2] == ["Inch Varra", "Ida Marsh"]
+    assert "Tanner's Lock" in names.forms
+    assert Goal("Is it warm in Bergen in Celsius?", TODAY).names == ["Bergen"]
+
+
+def test_one_number_is_asked_for() -> None:
+    """Two that were found are not what is computed of them."""
+    job: Call = ("job", {"number": "J-55"}, {"number": "J-55", "batch_size": 24, "cycle_minutes": 2})
+    goal = "How many minutes will the machine be busy with the batch of job J-55?"
+    size, cycle = "o1['batch_size']", "o1['cycle_minutes']"
+    assert not judge(goal, [job], size=size, cycle=cycle).supported
+    assert judge(goal, [job], total=f"{size} * {cycle}").supported
+
+
+def test_a_comparison_with_another_question() -> None:
+    """Is not answered by the comparison alone."""
+    hostels: list[Call] = [
+        ("hostel", {"name": name}, {"name": name, "beds": beds, "dorm_eur": price})
+        for name, beds, price in (("Birch", 84, 29), ("Stone", 112, 33))
+    ]
+    goal = "Which has more beds, Birch or Stone, and what is the price of a night in the dorm there?"
+    beds = {"birch": "o1['beds']", "stone": "o2['beds']"}
+    assert not judge(goal, hostels, **beds).supported
+    assert judge(goal, hostels, **beds, price="o2['dorm_eur']").supported
