@@ -139,10 +139,10 @@ class Evaluation:
         operate = _OPERATORS.get(type(node.op))
         if operate is None:
             raise ExpressionError("of operators there are + - * / // %")
-        if isinstance(node.op, ast.Sub) and (days := days_from(right.data, left.data)) is not None:
-            return Value(days, unit=units.unit_of("d"))
         if isinstance(node.op, ast.Sub) and (minutes := minutes_from(right.data, left.data)) is not None:
             return Value(Decimal(minutes), unit=units.unit_of("min"))
+        if isinstance(node.op, ast.Sub) and (days := days_from(right.data, left.data)) is not None:
+            return Value(days, unit=units.unit_of("d"))
         if isinstance(node.op, ast.Add) and isinstance(left.data, str) and isinstance(right.data, str):
             return Value(left.data + right.data)
         one, two = number_of(left), number_of(right)

@@ -351,8 +351,8 @@ class Goal:
     @property
     def is_yes_or_no(self) -> bool:
         """Whether it is a question to be answered by yes or no."""
-        asked = [each for each in self.questions if each.endswith("?")] or [self.text.strip()]
-        return self.text.rstrip().endswith("?") and all(map(_YES_NO.match, asked))
+        asked = [each for each in self.questions if each.endswith("?")]
+        return bool(asked) and all(map(_YES_NO.match, asked))
 
 
 def _is_amount(found: re.Match[str]) -> bool:

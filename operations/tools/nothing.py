@@ -49,6 +49,7 @@ def missing_call(goal: Goal, observations: Observations, tools: Tools) -> Missin
     return (
         _of_the_files(observations, tools)
         or _with_a_code(observations, tools)
+        or _of_another_day(goal, observations)
         or _with_more_words(goal, observations)
         or _about_no_term(goal, observations)
         or _of_another_tool(goal, observations, tools)
@@ -62,6 +63,18 @@ def _of_the_files(observations: Observations, tools: Tools) -> Missing | None:
     called = {each.tool for each in observations.all if each.code not in FAULTS}
     unread = next((name for name in OF_FILES if name in tools and name not in called), None)
     return Missing(f"No call of {unread} was made, which has the files of the goal: {MAKE_ONE}") if unread else None
+
+
+def _of_another_day(goal: Goal, observations: Observations) -> Missing | None:
+    """That calls were about another day than that of the goal."""
+    for each in observations.all if len(goal.days) == 1 else ():
+        for parameter, value in each.arguments.items():
+            is_day = isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value)
+            day = str(next(iter(goal.days)))
+            if is_day and value != day and not is_asked(each.tool, day, observations):
+                call = each.tool, {**each.arguments, parameter: day}
+                return Missing(f"No call of {each.tool} was made about {day}: {MAKE_ONE}", call)
+    return None
 
 
 def _with_more_words(goal: Goal, observations: Observations) -> Missing | None:

@@ -46,7 +46,10 @@ _AND_WHAT: Final = re.compile(
 _DIFFERENCE: Final = re.compile(
     r"\b(?:difference|differ|more|less|fewer|than|between|rise|risen|fallen|left|remain\w*)\b"
 )
-_SUBTRACTED: Final = re.compile(r"\b(?:differ\w*|saved?|saves|saving|unspent|unsold|left over|remain\w*|still left)\b")
+_SUBTRACTED: Final = re.compile(
+    r"\b(?:differ\w*|saved?|saves|saving|unspent|unsold|left over|remain\w*|still left)\b|"
+    r"\b\w+s left(?= ?(?:\?|\.|$|on |in |at |for |of ))"
+)
 """What a goal asks for where one number is taken from another, unless there is a field of that name."""
 _SUBTRACTS: Final = re.compile(r" - |\bdays_between\b|\babs\b")
 _GENERIC: Final = words("id key type kind text note description currency unit url row column index")

@@ -7,7 +7,7 @@ import operator
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -178,17 +178,32 @@ def days_from(start: Any, end: Any) -> int | None:
 
 
 def minutes_from(start: Any, end: Any) -> int | None:
-    """The minutes from one time of the day to another, as in `04:58`; `None` if one is none."""
+    """The minutes from one time of the day to another, as in `04:58`; `None` if one is none.
+
+    Also of two dates with times, less than two days apart.
+    """
     times = [re.fullmatch(r"(\d{1,2}):([0-5]\d)", str(each)) for each in (start, end)]
     if None in times:
-        return None
+        return _minutes_of_dates(str(start), str(end))
     first, last = (int(each[1]) * 60 + int(each[2]) for each in times if each)
     return last - first
 
 
+def _minutes_of_dates(start: str, end: str) -> int | None:
+    if not all(re.match(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", each) for each in (start, end)):
+        return None
+    try:
+        between = datetime.fromisoformat(end) - datetime.fromisoformat(start)
+    except (ValueError, TypeError):  # one has a time zone, and the other one none
+        return None
+    return int(between.total_seconds() // 60) if abs(between) < timedelta(days=2) else None
+
+
 def days_between(start: Value, end: Value) -> Value:
-    """How many days lie between two dates."""
+    """How many days lie between two dates; minutes for two times of one day."""
     days = days_from(start.data, end.data)
+    if days == 0 and (minutes := minutes_from(start.data, end.data)):
+        return Value(Decimal(abs(minutes)), unit=units.unit_of("min"))
     if days is None:
         raise ExpressionError("days_between takes two dates as YYYY-MM-DD")
     return Value(abs(days), unit=units.unit_of("d"))

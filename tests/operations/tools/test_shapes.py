@@ -414,6 +414,7 @@ def test_a_question_after_a_statement() -> None:
     """It is answered by yes or no, whatever is said before it."""
     said = "Our webhooks are acting strangely."
     assert Goal(f"{said} Are they all right?", TODAY).is_yes_or_no
+    assert Goal("Are they all right? Yes or no is enough.", TODAY).is_yes_or_no
     assert not Goal(f"{said} Are they all right? When were they?", TODAY).is_yes_or_no
     assert not Goal(f"{said} What is their status?", TODAY).is_yes_or_no
 
@@ -445,3 +446,31 @@ def test_a_comparison_with_another_question() -> None:
     beds = {"birch": "o1['beds']", "stone": "o2['beds']"}
     assert not judge(goal, hostels, **beds).supported
     assert judge(goal, hostels, **beds, price="o2['dorm_eur']").supported
+
+
+def test_a_wait_within_a_day_is_minutes() -> None:
+    """And no days, of which there are none between two times of one day."""
+    goal = "How long did Dunja wait for the first reply to ticket TK-77?"
+    ticket: Call = ("ticket", {"id": "TK-77"}, {"opened": "2026-10-05T08:12", "first_reply": "2026-10-05T09:47:00"})
+    opened, reply = "o1['opened']", "o1['first_reply']"
+    for value in (f"days_between({opened}, {reply})", f"{reply} - {opened}"):
+        assert "95 min (1 h 35 min)" in judge(goal, [ticket], wait=value).text
+    later: Call = ("ticket", {"id": "TK-77"}, {"opened": "2026-10-05T08:12", "first_reply": "2026-10-09T09:47:00"})
+    assert "4 days" in judge(goal, [later], wait=f"{reply} - {opened}").text
+
+
+def test_the_day_of_the_goal_is_asked_about() -> None:
+    """Nothing on the day before says nothing of it."""
+    goal = Goal("How many people have the late shift on 2 December 2026?", TODAY)
+    seen = observations(("roster", {"day": "2026-12-01"}, 404))
+    verdict = support.judge(goal, seen, (), "", named("roster"))
+    assert (verdict.supported, verdict.needs_call) == (False, True)
+    asked = observations(("roster", {"day": "2026-12-01"}, 404), ("roster", {"day": "2026-12-02"}, 404))
+    assert support.judge(goal, asked, (), "", named("roster")).supported
+
+
+def test_places_that_are_left_are_a_difference() -> None:
+    """All the seats of a course are none of them."""
+    course: Call = ("course", {"title": "First Aid"}, {"course": "First Aid", "seats": 12, "booked": 12})
+    goal = "Are there any seats left on the course First Aid, and how many?"
+    assert not judge(goal, [course], seats="o1['seats']").supported
