@@ -14,7 +14,7 @@ from .asked import asks_for_other, field_words, is_asked_for_itself, key_words, 
 from .base import Tool
 from .goal import Goal
 from .missing import is_in_goal, is_long, is_named, look_up, names_entry, names_without_call, unresolved
-from .nothing import MOST_CALLS, Call, asked_hosts, first_call, is_asked, missing_call, unasked
+from .nothing import MOST_CALLS, Call, asked_hosts, first_call, missing_call, unasked, was_called
 from .observed import Observations, has_words, words, words_of, words_of_key
 
 _SAYS_LITTLE: Final = words("name title date time type status description")
@@ -77,11 +77,12 @@ def further(goal: Goal, observations: Observations, tools: Sequence[Tool]) -> li
 
     About what was found that a tool takes, such as the sheet of a compound, and about each name of the goal.
     """
-    calls = [
+    about_found = (
         call
-        for call in (*_about_found(goal, observations, tools), *unasked(goal, observations, tools))
-        if not is_asked(call[0], next(iter(call[1].values())), observations)
-    ]
+        for call in _about_found(goal, observations, tools)
+        if not was_called(call[0], next(iter(call[1].values())), observations)
+    )
+    calls = [*about_found, *unasked(goal, observations, tools)]
     return list({f"{name} {arguments}": (name, arguments) for name, arguments in calls}.values())[:MOST_CALLS]
 
 

@@ -14,13 +14,13 @@ from itertools import chain
 from math import inf
 from typing import Any, Final
 
-from streaming import Event, OperationError
+from streaming import Event
 
 from ..form.dates import dates_in
 from ..llm.prompts import visible
 from .asked import field_words, is_time, key_words
 from .expressions import Evaluation
-from .fields import Asker, odds_of_yes
+from .fields import Asker, Check
 from .goal import Goal
 from .measures import is_measured
 from .missing import is_in_goal, is_long
@@ -55,29 +55,32 @@ _SIGNS: Final = {
 _DAY_SIGNS: Final = {"before": "<", "after": ">", "until": "<=", "by": "<=", "since": ">=", "from": ">="}
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
-SYSTEM: Final = """\
-A question asks for some entries of a list. You check whether it asks for those of which a condition is true. A \
-condition that the question says nothing about is a no. Reply yes or no."""
 _BOOKINGS, _TICKETS = (
     "Which bookings at the Bellway Hotel are not paid yet?",
     "List the urgent tickets that nobody works on",
 )
 _GOODS = "What can I still buy for under 20 euros?"
-EXAMPLES: Final = (
-    (_BOOKINGS, "paid = false", "yes"),
-    (_BOOKINGS, "paid = true", "no"),
-    (_BOOKINGS, 'room = "double"', "no"),
-    (_TICKETS, "assignee is not given", "yes"),
-    (_TICKETS, 'priority = "high"', "yes"),
-    (_TICKETS, 'priority = "low"', "no"),
-    (_TICKETS, 'system = "mail"', "no"),
-    (_GOODS, "price_eur < 20", "yes"),
-    (_GOODS, "weight_kg < 20", "no"),
-    (_GOODS, 'state = "sold out"', "no"),
-    (_GOODS, 'state = "in stock"', "yes"),
-    ("How many of the lamps on Mill Lane work?", "broken = true", "no"),
+CHOOSES: Final = Check(
+    """\
+A question asks for some entries of a list. You check whether it asks for those of which a condition is true. A \
+condition that the question says nothing about is a no. Reply yes or no.""",
+    "Condition",
+    (
+        (_BOOKINGS, "paid = false", "yes"),
+        (_BOOKINGS, "paid = true", "no"),
+        (_BOOKINGS, 'room = "double"', "no"),
+        (_TICKETS, "assignee is not given", "yes"),
+        (_TICKETS, 'priority = "high"', "yes"),
+        (_TICKETS, 'priority = "low"', "no"),
+        (_TICKETS, 'system = "mail"', "no"),
+        (_GOODS, "price_eur < 20", "yes"),
+        (_GOODS, "weight_kg < 20", "no"),
+        (_GOODS, 'state = "sold out"', "no"),
+        (_GOODS, 'state = "in stock"', "yes"),
+        ("How many of the lamps on Mill Lane work?", "broken = true", "no"),
+    ),
 )
-"""Questions, a condition, and whether a question asks for the entries that fulfil it."""
+"""Whether a question asks for the entries that fulfil a condition."""
 
 Entries = Sequence[Mapping[str, Any]]
 Option = tuple[str, str]
@@ -160,23 +163,17 @@ def _computed(expression: str, observations: Observations) -> Sequence[Any]:
 def asked_tests(asker: Asker, goal: Goal, entries: Entries) -> Generator[Event, Any, list[str]]:
     """What the entries have to fulfil that a goal asks for; nothing where that is not sure, or the model fails."""
     chosen: list[str] = []
-    try:
-        for options, sure in _questions(goal, entries):
-            if len(options) == 1 and not options[0][0]:
-                chosen.append(options[0][1])
-                continue
-            odds: dict[str, float] = {}
-            for text, expression in options:
-                asked = [
-                    (f"Question: {question}\nCondition: {visible(condition)}", reply)
-                    for question, condition, reply in (*EXAMPLES, (goal.text, text, ""))
-                ]
-                odds[expression] = yield from odds_of_yes(asker.model, SYSTEM, asked, asker.usage)
-            best = max(odds, key=lambda each: odds[each])
-            if odds[best] >= sure:
-                chosen.append(best)
-    except OperationError:
-        return []
+    for options, sure in _questions(goal, entries):
+        if len(options) == 1 and not options[0][0]:
+            chosen.append(options[0][1])
+            continue
+        lines = {expression: visible(text) for text, expression in options}
+        odds = yield from asker.odds_of_lines(goal.text, lines, CHOOSES)
+        if not odds:
+            return []
+        best = max(odds, key=lambda each: odds[each])
+        if odds[best] >= sure:
+            chosen.append(best)
     return chosen
 
 

@@ -26,7 +26,7 @@ from .relevant import is_known
 from .values import name_of
 
 MOST: Final = 16
-"""Fields of which the model chooses one."""
+"""Fields about which a model is asked, at most."""
 SHOWN: Final = 60
 """Characters of a value that it is shown."""
 SURE: Final = 0.6
@@ -38,9 +38,10 @@ LIKELIEST: Final = 8
 
 
 class Check(NamedTuple):
-    """What a model is asked about a field: an order, and examples: a question, a field with its value, the reply."""
+    """What a model is asked: an order, the kind of what it is asked about, and examples with their replies."""
 
     order: str
+    about: str
     examples: Sequence[tuple[str, str, str]]
 
 
@@ -48,6 +49,7 @@ SAYS: Final = Check(
     """\
 You check whether a field of a record says what a question asks for. A field of the same kind that says something else \
 is a no. Reply yes or no.""",
+    "Field",
     (
         ("What is the fax number of the Bellway Hotel?", "phone = 01223 496 0100", "no"),
         ("who looks after the lift in block C", "maintained_by = Orlin Lifts", "yes"),
@@ -73,6 +75,7 @@ LEADS: Final = Check(
     """\
 A question asks for something of a person or a thing, and a record refers to several of them. You check whether the \
 question is about the one that a field refers to. Reply yes or no.""",
+    "Field",
     (
         (_LANDLORD, "landlord_id = L-7", "yes"),
         (_LANDLORD, "agent_id = A-2", "no"),
@@ -105,7 +108,7 @@ def fields_of(goal: Goal, observations: Observations) -> Fields:
 
 @dataclass
 class Asker:
-    """Asks a model about fields, each once; its calls are counted in `usage`."""
+    """Asks a model for a yes or a no, once for each question; its calls are counted in `usage`."""
 
     model: Model
     usage: dict[str, int]
@@ -113,17 +116,22 @@ class Asker:
 
     def odds(self, question: str, fields: Fields, check: Check = SAYS) -> Generator[Event, Any, Odds]:
         """How much likelier a yes than a no is, of each field; none if the model fails."""
+        lines = {name: f"{visible(name)} = {visible(str(value))[:SHOWN]}" for name, value in fields.items()}
+        return (yield from self.odds_of_lines(question, lines, check))
+
+    def odds_of_lines(self, question: str, lines: Mapping[str, str], check: Check) -> Generator[Event, Any, Odds]:
+        """The same of anything, as it is shown to the model."""
         found: Odds = {}
-        for name, value in fields.items() if not self.model.demonstration else ():
-            about = f"Question: {question}\nField: {visible(name)} = {visible(str(value))[:SHOWN]}"
-            if (check.order, about) not in self.said:
-                examples = [(f"Question: {each}\nField: {of}", reply) for each, of, reply in check.examples]
+        for name, line in lines.items() if not self.model.demonstration else ():
+            asked = f"Question: {question}\n{check.about}: {line}"
+            if (check.order, asked) not in self.said:
+                examples = [(f"Question: {each}\n{check.about}: {of}", reply) for each, of, reply in check.examples]
                 try:
-                    odds = yield from odds_of_yes(self.model, check.order, [*examples, (about, "")], self.usage)
+                    odds = yield from odds_of_yes(self.model, check.order, [*examples, (asked, "")], self.usage)
                 except OperationError:
                     return {}
-                self.said[check.order, about] = odds
-            found[name] = self.said[check.order, about]
+                self.said[check.order, asked] = odds
+            found[name] = self.said[check.order, asked]
         return found
 
     def field(self, question: str, fields: Fields) -> Generator[Event, Any, str | None]:

@@ -124,7 +124,7 @@ _YES_NO: Final = re.compile(
 """And not `could you tell me when ...`."""
 
 
-_AMOUNT: Final = re.compile(r"(?<![\w.,])(?=[€$£]? ?(\d[\d.,]*))([€$£]?) ?\d[\d.,]* ?([^\W\d_]*)")
+_TIME: Final = re.compile(r"\d{1,2}[:.]\d\d")
 LONG_ID: Final = 3
 """Digits of a number that is that of something."""
 LONG_UNIT: Final = 3
@@ -204,17 +204,10 @@ class Goal:
                 names[-1] += f" {word}"
             is_part = bool(joins and names and between == " " and re.fullmatch("[b-hj-z]", word))
             is_name = is_name or is_part
-            is_other = (
-                not is_part
-                and _is_other(word)
-                and not (
-                    _is_of_name(word)
-                    if joins and between == " "
-                    else _is_measure(word) and _CAPITAL.match(self.text, match.end())
-                )
-            )
+            follows, goes_on = joins and between == " ", _CAPITAL.match(self.text, match.end()) is not None
+            is_other = not is_part and _is_other(word) and not _is_of_name(word, follows=follows, goes_on=goes_on)
             if is_name and not is_other:
-                names[-1:] = [f"{names[-1]} {ampersand}{word}"] if joins and between == " " else [*names[-1:], word]
+                names[-1:] = [f"{names[-1]} {ampersand}{word}"] if follows else [*names[-1:], word]
             joins, ampersand = is_name and match[0] == word and not is_other, ""
             begins = match[0] in ".!?:;\n"
         names += [code for code in _CODE.findall(self.text) if not any(code in name for name in names)]
@@ -246,11 +239,17 @@ class Goal:
 
     @cached_property
     def ids(self) -> list[str]:
-        """Those of its numbers that may be that of something: long ones, that are no amount of anything."""
-        amounts = {found[1].rstrip(".,") for found in _AMOUNT.finditer(self.plain) if found[2] or _is_amount(found)}
-        times = re.findall(r"\d{1,2}[:.]\d\d\b", self.plain)
-        amounts.update(times)
-        return [each for each in self.numbers if len(re.sub(r"\D", "", each)) >= LONG_ID and each not in amounts]
+        """Those of its numbers that may be that of something: long ones, that are no time or amount of anything."""
+        return [
+            number
+            for number in self.numbers
+            if len(re.sub(r"\D", "", number)) >= LONG_ID and not _TIME.fullmatch(number) and not self._is_amount(number)
+        ]
+
+    def _is_amount(self, number: str) -> bool:
+        """Whether a number has a unit or a currency beside it."""
+        beside = re.search(rf"([€$£]?) ?(?<![\w.,]){re.escape(number)}(?!\d) ?([^\W\d_]*)", self.plain)
+        return bool(beside and (beside[1] or unit_of(beside[2]) or code_of(beside[2])))
 
     @cached_property
     def _dates(self) -> list[tuple[date, int, int]]:
@@ -355,20 +354,14 @@ class Goal:
         return bool(asked) and all(map(_YES_NO.match, asked))
 
 
-def _is_amount(found: re.Match[str]) -> bool:
-    """Whether a number has a unit or a currency before or after it."""
-    return unit_of(found[3]) is not None or code_of(found[3]) is not None
+def _is_of_name(word: str, *, follows: bool, goes_on: bool) -> bool:
+    """Whether a word is a part of a name, though it may be a unit or a month: `Inch Varra`, `Long Acre`, `Ida Marsh`.
 
-
-def _is_of_name(word: str) -> bool:
-    """Whether a word after a name is a part of it, though it may be a unit or a month: `Long Acre`, `Ida Marsh`."""
-    return _is_measure(word) or bool(months_of(word.casefold()))
-
-
-def _is_measure(word: str) -> bool:
-    """Whether a word is a unit that has no capital of its own, as Celsius has."""
+    It follows another word of one, or the name goes on after it. Celsius has its own capital.
+    """
     unit = unit_of(word)
-    return unit is not None and unit.dimension != "temperature" and len(word) > LONG_UNIT
+    is_measure = unit is not None and unit.dimension != "temperature" and len(word) > LONG_UNIT
+    return (is_measure and (follows or goes_on)) or (follows and bool(months_of(word.casefold())))
 
 
 def _is_other(word: str) -> bool:

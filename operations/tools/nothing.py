@@ -71,7 +71,7 @@ def _of_another_day(goal: Goal, observations: Observations) -> Missing | None:
         for parameter, value in each.arguments.items():
             is_day = isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value)
             day = str(next(iter(goal.days)))
-            if is_day and value != day and not is_asked(each.tool, day, observations):
+            if is_day and value != day and not was_called(each.tool, day, observations):
                 call = each.tool, {**each.arguments, parameter: day}
                 return Missing(f"No call of {each.tool} was made about {day}: {MAKE_ONE}", call)
     return None
@@ -82,7 +82,7 @@ def _with_more_words(goal: Goal, observations: Observations) -> Missing | None:
         arguments = [str(value) for value in each.arguments.values() if value is not None]
         for name in goal.names:
             more = any(_says_more(value, name, goal) for value in arguments)
-            if more and not is_asked(each.tool, name, observations):
+            if more and not was_called(each.tool, name, observations):
                 parameter = next(key for key, value in each.arguments.items() if value is not None)
                 hint = f"No call of {each.tool} was made about {name} alone: {MAKE_ONE}"
                 return Missing(hint, (each.tool, {**each.arguments, parameter: name}))
@@ -95,7 +95,7 @@ def _without_ending(goal: Goal, observations: Observations) -> Missing | None:
         for parameter, value in each.arguments.items():
             bare = re.sub(r"['’]?s$", "", value) if isinstance(value, str) and len(value) > LONG_WORD else value
             is_small = isinstance(value, str) and re.search(rf"\b{re.escape(value.casefold())}\b", goal.text)
-            if each.is_empty and bare != value and is_small and not is_asked(each.tool, bare, observations):
+            if each.is_empty and bare != value and is_small and not was_called(each.tool, bare, observations):
                 hint = f"No call of {each.tool} was made about {bare}: {MAKE_ONE}"
                 return Missing(hint, (each.tool, {**each.arguments, parameter: bare}))
     return None
@@ -165,7 +165,7 @@ def unasked(goal: Goal, observations: Observations, tools: Collection[Tool]) -> 
         for name in (*goal.forms, *parts, *(goal.ids if tool in first or _takes_numbers(tool) else ()))
         if tool.repeatable
         and not tool.approve
-        and not is_asked(tool.name, name, observations)
+        and not was_called(tool.name, name, observations)
         and (tool in first or not _takes_codes(tool) or re.search(r"\d", name))
     )
     return [call for call in calls if call][:MOST_CALLS]
@@ -247,7 +247,7 @@ def _takes_numbers(tool: Tool) -> bool:
     return call is not None and isinstance(next(iter(call[1].values())), int)
 
 
-def is_asked(tool: str, name: Any, observations: Observations) -> bool:
+def was_called(tool: str, name: Any, observations: Observations) -> bool:
     """Whether a tool was called with a name or a number, as it stands."""
     values = [value for each in observations.all if each.tool == tool for value in each.arguments.values()]
     return any(normalize(str(value)) == normalize(str(name)) for value in values)

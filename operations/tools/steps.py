@@ -32,7 +32,6 @@ from .nothing import unasked
 from .observed import NOT_FOUND, Observations, Observed
 from .results import CallResult, Result, Step
 from .resume import UNKNOWN, OpenStep, restore, state_to_keep
-from .suggested import Values
 from .values import ExpressionError, name_of, plain
 from .web import Web
 
@@ -60,10 +59,6 @@ Json = dict[str, Any]
 
 class _OutOfTime(Exception):
     """The seconds of a run ended before the model's reply."""
-
-
-class _Unfit(OperationError):
-    """The replies of the model have the wrong form, after something was found, which may be the answer."""
 
 
 @dataclass
@@ -96,8 +91,6 @@ class AgentRun:
         self._missing: tuple[str, Json] | None = None
         self._goal = Goal(without_courtesies(self.goal), datetime.now(UTC).date())
         self._absent = 0
-        self._asked_for: set[frozenset[str]] = set()  # the fields among which the model has chosen
-        self._entries: dict[frozenset[str], Values] = {}  # those that the model has chosen, by what was observed
         self.kind: plans.Kind = "any"
 
     def run(self, kept: str | None = None) -> Generator[Event, Any, Result]:
@@ -147,9 +140,8 @@ class AgentRun:
             kind = self.kind
             # Without a total: the number of steps is not known, and an eta would be wrong.
             yield progress(f"Step {step}", done=step - 1, unit="steps", step="steps")
-            try:
-                plan = yield from self._plan(kind, self._hint + self._order(kind))
-            except (_OutOfTime, _Unfit):
+            plan = yield from self._next_plan(kind)
+            if plan is None:
                 break
             calls = self._calls(step, plan)
             if plan.answer is not None and (instead := self._calls_instead(step, 1)):
@@ -287,18 +279,19 @@ class AgentRun:
             verdict = (yield from self._unless_better(verdict, seen)) if verdict else None
             verdict = verdict if verdict and verdict.supported else None
         if verdict is None and self._goal.is_english and not self._goal.is_yes_or_no:
-            if (names := frozenset(seen.values)) not in self._entries:
-                self._entries[names] = yield from entries.entries_asked(self._asker, self._goal, seen)
-            values = self._entries[names]
+            values = yield from entries.entries_asked(self._asker, self._goal, seen)
             verdict = support.judge(self._goal, seen, values, "", self._tools_by_name) if values else None
         return verdict if verdict and verdict.supported else None
 
     def _of_observations(self, seen: Observations) -> Generator[Event, Any, support.Verdict | None]:
         """The answer that the program finds, in the field that says best what the goal asks for."""
-        for _ in range(TRIES):
-            verdict = found(self._goal, seen, self._tools_by_name)
-            if verdict is None or (verdict := (yield from self._unless_better(verdict, seen))).supported:
+        while verdict := found(self._goal, seen, self._tools_by_name):
+            before = self._goal.fields
+            verdict = yield from self._unless_better(verdict, seen)
+            if verdict.supported:
                 return verdict
+            if self._goal.fields == before:
+                break
         return None
 
     def _ask_where_none_is_named(self, seen: Observations) -> Generator[Event, Any, None]:
@@ -307,11 +300,8 @@ class AgentRun:
             yield from self._ask_for_field(seen)
 
     def _ask_for_field(self, seen: Observations) -> Generator[Event, Any, bool]:
-        """Asks the model which field each part of the goal asks for, once among the same; whether it says one."""
+        """Asks the model which field each part of the goal asks for; whether it says one more."""
         of = fields.fields_of(self._goal, seen) if self._goal.is_english else {}
-        if (names := frozenset(of)) in self._asked_for:
-            return False
-        self._asked_for.add(names)
         before = self._goal.fields
         for part in relevant.parts_of(self._goal):
             if name := (yield from self._asker.field(part, of)):
@@ -333,6 +323,17 @@ class AgentRun:
 
     # -- the model ----------------------------------------------------------------------------------------------------
 
+    def _next_plan(self, kind: plans.Kind) -> Generator[Event, Any, plans.Plan | None]:
+        """The plan of a step; `None` if the seconds end before, or if its form is wrong after something was found."""
+        try:
+            return (yield from self._plan(kind, self._hint + self._order(kind)))
+        except _OutOfTime:
+            return None
+        except OperationError as error:
+            if error.code == "model_unfit" and self._seen().values:
+                return None  # what was found may be the answer
+            raise
+
     def _plan(self, kind: plans.Kind, order: str) -> Generator[Event, Any, plans.Plan]:
         """The next plan of the model, which has a second try if its reply has the wrong form."""
         kind = kind if self.tools else "answer"
@@ -345,8 +346,7 @@ class AgentRun:
             if more:
                 break
             more = [prompt.message("assistant", reply[:REPEATED] or "{}"), prompt.message("user", prompt.AGAIN)]
-        error = OperationError("model_unfit", "The model's reply does not have the form of a step.")
-        raise _Unfit(error.code, error.message) if self._seen().values else error
+        raise OperationError("model_unfit", "The model's reply does not have the form of a step.")
 
     def _reply(self, kind: plans.Kind, order: str, more: Sequence[Json]) -> Generator[Event, Any, str]:
         """One reply. While the context is too small, the observations are shortened."""

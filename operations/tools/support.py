@@ -52,6 +52,7 @@ class Verdict:
     reads: frozenset[Path] = field(default=frozenset(), compare=False)
     """What its values were read from."""
     is_computed: bool = field(default=False, compare=False)
+    """Whether one of its values does not stand as it is in what was read."""
 
     @property
     def needs_call(self) -> bool:
